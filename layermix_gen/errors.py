@@ -1,0 +1,13 @@
+"""What can go wrong through no fault of the code. Each message is one line: what was expected, what was found, what to do."""
+
+
+class LayerMixError(Exception):
+    """A mistake in the input, the settings or the surroundings that the user can mend."""
+
+
+class BadImage(LayerMixError):
+    """One image cannot be read. A build records the reason, skips the image and goes on."""
+
+
+class Interrupted(LayerMixError):
+    """The user stopped the work. What was finished is kept; the message says how to resume."""
