@@ -1,0 +1,129 @@
+"""The chaos game: the density of a point that is moved by one of several maps at random, again and again.
+
+It is played by 65,536 points at once. Each generation the points are shuffled and cut into one block per map, in
+proportion to the maps' shares; a block is a random sample, so a map is applied to a slice and nothing is gathered by map.
+The frame is whitened (an affine image of an affine system is one too) and placed where the points leave least of it
+empty. As in Draves and Reckase, "The Fractal Flame Algorithm" (2003), a point carries a shade, the running mean of the
+shades of its maps, and the density of rarely visited places is estimated with a wider kernel.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.float32]
+Move = Callable[[Floats, Floats], tuple[Floats, Floats]]
+
+POINTS = 1 << 16
+SETTLE = 16  # generations until the points are on the attractor
+GENERATIONS = 32  # generations that are counted
+SHADES = 4
+FAR = np.float32(1e4)  # a point beyond this has left, and is put back
+GRID = 32  # cells a side of the grid on which the frame is placed
+
+
+@dataclass(frozen=True, slots=True)
+class Map:
+    """One map of the plane, the share of the points that it moves (relative to the other maps), its shade in [0, 1]."""
+
+    move: Move
+    share: float
+    shade: float
+
+
+def play(size: int, maps: Sequence[Map], window: float, orbit: int, final: Move | None = None) -> tuple[Floats, Floats]:
+    """Play the game and return the visits and the mean shade, float32 (S, S) each.
+
+    `window` is the share of the attractor's width and height that is shown, `orbit` the key of the shuffles, `final` a
+    map through which the points are seen.
+    """
+    rng = np.random.Generator(np.random.Philox(key=orbit))
+    order = rng.permutation(POINTS)
+    order = np.concatenate([order, order])
+    fresh = rng.uniform(-1, 1, (2, POINTS)).astype(np.float32)
+    x, y, shade = fresh[0].copy(), fresh[1].copy(), np.full(POINTS, 0.5, np.float32)
+    slices = _slices([one.share for one in maps])
+    counts = np.zeros((size, size, SHADES), np.float32)
+    frame = None
+    for generation in range(SETTLE + GENERATIONS):
+        start = int(rng.integers(POINTS))
+        x, y, shade = (values[order[start : start + POINTS]] for values in (x, y, shade))
+        for part, one in zip(slices, maps, strict=True):
+            x[part], y[part] = one.move(x[part], y[part])
+            shade[part] = (shade[part] + np.float32(one.shade)) * np.float32(0.5)
+        lost = ~((np.abs(x) < FAR) & (np.abs(y) < FAR))
+        if lost.any():
+            x[lost], y[lost] = fresh[:, lost]
+        if generation < SETTLE:
+            continue
+        u, v = final(x, y) if final else (x, y)
+        frame = frame or _Frame.around(u, v, window)
+        a, b = frame.place(u, v)
+        counts += cv2.calcHist(
+            [b[:, None], a[:, None], shade[:, None]], [0, 1, 2], None, [size, size, SHADES], [0, 1, 0, 1, 0, 1.0001]
+        )
+    return _estimate(counts)
+
+
+@dataclass(frozen=True, slots=True)
+class _Frame:
+    """An affine map of the shown part of the plane to the unit square."""
+
+    matrix: Floats  # (2, 2)
+    shift: Floats  # (2,)
+
+    @classmethod
+    def around(cls, x: Floats, y: Floats, window: float) -> "_Frame":
+        points = np.stack([x, y]).astype(np.float64)
+        points = points[:, np.isfinite(points).all(axis=0)]
+        low, high = np.quantile(points, [0.005, 0.995], axis=1)
+        inside = ((points >= low[:, None]) & (points <= high[:, None])).all(axis=0)
+        middle = points[:, inside].mean(axis=1)
+        variances, axes = np.linalg.eigh(np.cov(points[:, inside]) + 1e-12 * np.eye(2))
+        white = axes @ np.diag(variances**-0.5) @ axes.T  # of all whitenings the one that turns the least
+        seen = white @ (points - middle[:, None])
+        left, right = np.quantile(seen, [0.01, 0.99], axis=1)
+        unit = (seen - left[:, None]) / (right - left)[:, None]
+        corner = _fullest_corner(unit, window)
+        scale = 1 / ((right - left) * window)
+        matrix = scale[:, None] * white
+        shift = -matrix @ middle - scale * left - corner / window
+        return cls(matrix.astype(np.float32), shift.astype(np.float32))
+
+    def place(self, x: Floats, y: Floats) -> tuple[Floats, Floats]:
+        (a, b), (c, d) = self.matrix
+        return a * x + b * y + self.shift[0], c * x + d * y + self.shift[1]
+
+
+def _fullest_corner(unit: npt.NDArray[np.float64], window: float) -> npt.NDArray[np.float64]:
+    """The corner (x, y) in the unit square of the window in which most cells of a grid are visited."""
+    visits, _, _ = np.histogram2d(unit[1], unit[0], GRID, ((0, 1), (0, 1)))
+    side = max(1, round(window * GRID))
+    sums = np.pad(np.minimum(visits, 8).cumsum(0).cumsum(1), ((1, 0), (1, 0)))
+    filled = sums[side:, side:] - sums[:-side, side:] - sums[side:, :-side] + sums[:-side, :-side]
+    row, column = np.unravel_index(int(filled.argmax()), filled.shape)
+    return np.array([column, row]) / GRID
+
+
+def _slices(shares: Sequence[float]) -> list[slice]:
+    ends = np.round(np.cumsum(shares) / np.sum(shares) * POINTS).astype(int)
+    return [slice(a, b) for a, b in zip([0, *ends[:-1]], ends, strict=True)]
+
+
+def _estimate(counts: Floats) -> tuple[Floats, Floats]:
+    """Visits and mean shade, both smoothed the more the fewer visits there are nearby."""
+    planes = np.concatenate([counts.sum(axis=2, keepdims=True), counts @ _shade_levels()[:, None]], axis=2)
+    smooth = planes
+    for sigma, enough in ((0.6, 64.0), (1.2, 8.0), (2.4, 1.0)):
+        wide = cv2.GaussianBlur(planes, (0, 0), sigma)
+        keep = np.clip(wide[:, :, :1] / np.float32(enough), 0, 1)
+        smooth = keep * smooth + (1 - keep) * wide
+    visits = smooth[:, :, 0]
+    return visits, smooth[:, :, 1] / np.maximum(visits, np.float32(1e-6))
+
+
+def _shade_levels() -> Floats:
+    return ((np.arange(SHADES, dtype=np.float32) + np.float32(0.5)) / np.float32(SHADES)).astype(np.float32)

@@ -1,0 +1,58 @@
+"""What every method has in common: the settings that it draws by, and the recipe that it draws."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+
+from layermix_gen.errors import LayerMixError
+from layermix_gen.ops import DEFAULT_OPERATIONS, OPERATIONS
+from layermix_gen.recipe import Expression
+from layermix_gen.views import PictureView
+
+PRESETS = tuple(DEFAULT_OPERATIONS)
+
+
+@dataclass(frozen=True, slots=True)
+class DrawSettings:
+    """How recipes are drawn. Nothing here depends on a single image."""
+
+    size: int  # side of the views, in pixels
+    pictures: int  # how many pictures the mixing set has, 0 where the method needs none
+    picture_size: int  # their side, in pixels
+    preset: str = "paper"
+    magnitude: float = 8.0  # m of 10
+    blending_ratio: float = 3.0  # β of the blends' beta distributions
+    ops: tuple[str, ...] = ()  # names of operations; empty: those of the preset
+
+    def __post_init__(self) -> None:
+        if self.preset not in PRESETS:
+            raise LayerMixError(f"preset must be one of {', '.join(PRESETS)}, got {self.preset!r}; choose one with --preset")
+        if not 0.1 <= self.magnitude <= 10:
+            raise LayerMixError(f"magnitude must be in [0.1, 10], got {self.magnitude:g}; change --magnitude")
+        if not 0 < self.blending_ratio <= 100:
+            raise LayerMixError(f"blending ratio must be in (0, 100], got {self.blending_ratio:g}; change --blending-ratio")
+        if not self.ops:
+            object.__setattr__(self, "ops", DEFAULT_OPERATIONS[self.preset])
+        for name in self.ops:
+            if name not in OPERATIONS or getattr(OPERATIONS[name], self.preset) is None:
+                known = ", ".join(row.name for row in OPERATIONS.values() if getattr(row, self.preset))
+                raise LayerMixError(f"no operation {name!r} in preset {self.preset}; --ops takes {known}")
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """One drawn variant: the expression that makes it, and the choices behind it as plain values for queries."""
+
+    method: str
+    expression: Expression
+    layer: int = 0  # 1, 2 or 3 as in the paper's figure 2; 0 for an image left as it is
+    op: str = ""
+    op_args: tuple[float, ...] = ()  # the operation's arguments in the order of evaluation
+    blends: tuple[str, ...] = ()
+    blend_args: tuple[float, ...] = ()
+    picture: PictureView | None = None  # the crop of the mixing picture, where the expression uses one
+
+
+Method: TypeAlias = Callable[[np.random.Generator, DrawSettings], Recipe]

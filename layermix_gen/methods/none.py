@@ -1,0 +1,11 @@
+"""No mixing: the view as it is. The floor that a method's cost is measured against."""
+
+import numpy as np
+
+from layermix_gen.methods.base import DrawSettings, Recipe
+from layermix_gen.recipe import IMAGE
+
+
+def draw(rng: np.random.Generator, settings: DrawSettings) -> Recipe:
+    """Draw nothing."""
+    return Recipe(method="none", expression=IMAGE)

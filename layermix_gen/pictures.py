@@ -1,0 +1,246 @@
+"""Mixing sets: the pools of fractals that images are mixed with, held as one memory-mapped array.
+
+A set is a uint8 array (N, S, S), gray, or (N, S, S, 3), in a `.npy` file; all processes share it in the page cache.
+A recipe's picture is a crop of one of its pictures: `draw_picture_view` draws which, `MixingSet.view` cuts it out.
+`pack` makes a set from a folder of pictures, `layermix_gen.fractals` renders one, and `resolve_mixing_set` finds or
+makes the set that a user names (or does not name), in the cache directory where it has to make one.
+"""
+
+import hashlib
+import json
+import os
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from PIL import Image as PillowImage
+from tqdm import tqdm
+
+from layermix_gen.errors import BadImage, Interrupted, LayerMixError
+from layermix_gen.fractals.files import Pictures, SetWriter, digest_of, read_about
+from layermix_gen.fractals.render import VERSION, render_set
+from layermix_gen.images import Image
+
+DEFAULT_COUNT = 128  # pictures of the set that a build makes by itself
+SUFFIXES = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp"})
+BATCH = 64  # pictures decoded together by the threads of `pack`
+FLIPS = {(True, False): 1, (False, True): 0, (True, True): -1}  # (flip_h, flip_v): OpenCV's code
+
+
+@dataclass(frozen=True, slots=True)
+class PictureView:
+    """Which crop of which picture: what a recipe records. The crop is cut at (top, left), then mirrored."""
+
+    index: int
+    top: int
+    left: int
+    flip_h: bool
+    flip_v: bool
+
+
+class MixingSet:
+    """An open mixing set: `pictures` is uint8 (N, S, S) or (N, S, S, 3), `path` its file (None for one in memory)."""
+
+    def __init__(self, pictures: Pictures, path: Path | None = None) -> None:
+        """Hold `pictures`, which is checked. Raises `LayerMixError` for any other type, shape or order."""
+        self.pictures, self.path = _as_pool(pictures, path or "the array"), path
+        self._digest: str | None = None
+
+    def __len__(self) -> int:
+        return len(self.pictures)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """A set with a file travels to another process as its path."""
+        return (open_mixing_set, (self.path,)) if self.path else (MixingSet, (self.pictures,))
+
+    @property
+    def size(self) -> int:
+        """The side S of the pictures, in pixels."""
+        return int(self.pictures.shape[1])
+
+    @property
+    def color(self) -> bool:
+        """Whether the pictures have three channels."""
+        return self.pictures.ndim == 4
+
+    @property
+    def digest(self) -> str:
+        """The sha256 (hex) of shape and bytes; computed at most once, and not at all where `SET.json` has it."""
+        if self._digest is None:
+            about = read_about(self.path) if self.path else {}
+            recorded = about.get("digest") if about.get("shape") == list(self.pictures.shape) else None
+            self._digest = recorded if isinstance(recorded, str) else digest_of(self.pictures)
+        return self._digest
+
+    def view(self, view: PictureView, size: int) -> Image:
+        """Cut the view out: uint8 (size, size, 3), C-contiguous. The view must lie inside the picture."""
+        crop: Any = self.pictures[view.index, view.top : view.top + size, view.left : view.left + size]
+        if not self.color:
+            crop = cv2.cvtColor(crop, cv2.COLOR_GRAY2RGB)
+        if view.flip_h or view.flip_v:
+            crop = cv2.flip(crop, FLIPS[view.flip_h, view.flip_v])
+        return np.ascontiguousarray(crop)
+
+
+def draw_picture_view(
+    rng: np.random.Generator, count: int, pool_size: int, size: int, flips: bool = True
+) -> PictureView:
+    """Draw one of `count` pictures, a crop of `size` pixels of its `pool_size`, and two fair flips, all uniformly."""
+    index, places = int(rng.random() * count), pool_size - size + 1
+    top, left = int(rng.random() * places), int(rng.random() * places)
+    coins = int(rng.random() * 4) if flips else 0
+    return PictureView(index, top, left, coins & 1 == 1, coins & 2 == 2)
+
+
+def open_mixing_set(path: str | Path) -> MixingSet:
+    """Map the set at `path`, any `.npy` file of a fitting shape. Raises `LayerMixError` where it is not one."""
+    path = Path(path)
+    try:
+        pictures = np.lib.format.open_memmap(path, mode="r")
+    except FileNotFoundError as error:
+        raise LayerMixError(f"expected a mixing set at {path}, but nothing is there; check the path") from error
+    except (OSError, ValueError, EOFError, SyntaxError) as error:
+        reason = " ".join(str(error).split())
+        raise LayerMixError(f"expected a whole .npy file, got {path} ({reason}); make it again") from error
+    return MixingSet(pictures, path)
+
+
+def pool_size_for(view_size: int) -> int:
+    """The side of the pictures for views of `view_size` pixels: 256 for 224 and 36 for 32, as in the paper."""
+    return max(view_size + 4, view_size * 256 // 224)
+
+
+def cache_directory() -> Path:
+    """Where sets made by ourselves are kept: $LAYERMIX_GEN_CACHE, else layermix-gen in $XDG_CACHE_HOME or ~/.cache."""
+    if own := os.environ.get("LAYERMIX_GEN_CACHE"):
+        return Path(own)
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "layermix-gen"
+
+
+def resolve_mixing_set(
+    location: str | Path | None,
+    view_size: int,
+    seed: int = 0,
+    *,
+    count: int = DEFAULT_COUNT,
+    color: bool = False,
+    workers: int | None = None,
+    progress: bool = True,
+) -> MixingSet:
+    """The set for views of `view_size` pixels: a `.npy` file, a folder of pictures (packed once), or one of our own.
+
+    `color` is for a folder, `seed` and `count` are for `location=None`. What is made is kept in the cache directory.
+    Raises `LayerMixError` where the location is not a mixing set, or its pictures are smaller than the views.
+    """
+    size = pool_size_for(view_size)
+    if location is None:
+        path = cache_directory() / f"fractals-v{VERSION}-seed{seed}-{count}x{size}.npy"
+        mixing = open_mixing_set(render_set(path, count, size, seed, workers=workers, progress=progress))
+    elif Path(location).is_dir():
+        path = cache_directory() / f"packed-{_listing_key(Path(location), size, color)}-{size}.npy"
+        if not path.exists():
+            pack(location, path, size, color, progress=progress)
+        mixing = open_mixing_set(path)
+    else:
+        mixing = open_mixing_set(location)
+    if mixing.size < view_size:
+        remedy = "make the set with larger pictures, or the views smaller"
+        raise LayerMixError(f"expected mixing pictures of at least {view_size} px, got {mixing.size} px; {remedy}")
+    return mixing
+
+
+@dataclass(frozen=True, slots=True)
+class Packed:
+    """What `pack` made, and a line for each picture that could not be read."""
+
+    mixing_set: MixingSet
+    skipped: tuple[str, ...]
+
+
+def pack(folder: str | Path, out: str | Path, size: int = 256, color: bool = False, *, progress: bool = True) -> Packed:
+    """Make the set `out` (`.npy`) of the pictures below `folder`, in the order of their paths.
+
+    Of each the centre square is kept, resized (antialiased) to `size` pixels, in gray by default. Unreadable pictures
+    are left out. Raises `LayerMixError` where no picture is left.
+    """
+    folder, out = Path(folder), Path(out)
+    if size < 1:
+        raise LayerMixError(f"expected pictures of at least one pixel, got size {size}; give a larger one")
+    paths, skipped = _listing(folder), []
+    shape = (len(paths), size, size, *((3,) if color else ()))
+    made_by = {"packed": _listing_key(folder, size, color), "size": size, "color": color}
+    with SetWriter(out, shape, made_by, resume=False) as writer:
+        try:
+            with tqdm(total=len(paths), unit="picture", disable=None if progress else True) as bar:
+                for batch in _decoded(paths, size, color):
+                    good = [(path, pixels) for path, pixels in batch if not isinstance(pixels, str)]
+                    skipped += [f"{path}: {reason}" for path, reason in batch if isinstance(reason, str)]
+                    sources = [{"source": path.relative_to(folder).as_posix()} for path, _ in good]
+                    writer.append([pixels for _, pixels in good], sources)
+                    bar.update(len(batch))
+        except KeyboardInterrupt as error:
+            writer.discard()
+            raise Interrupted(f"stopped before {out} was whole; run the same command again") from error
+        if not writer.done:
+            writer.discard()
+            raise LayerMixError(f"expected pictures in {folder}, but none of {len(paths)} can be read: {skipped[0]}")
+        return Packed(open_mixing_set(writer.finish()), tuple(skipped))
+
+
+def _as_pool(pictures: Any, name: object) -> Pictures:
+    array = isinstance(pictures, np.ndarray)
+    square = array and (pictures.ndim == 3 or (pictures.ndim == 4 and pictures.shape[3] == 3))
+    if not square or pictures.dtype != np.uint8 or pictures.shape[1] != pictures.shape[2] or 0 in pictures.shape:
+        found = f"{pictures.dtype} {pictures.shape}" if array else type(pictures).__name__
+        raise LayerMixError(f"expected uint8 (N, S, S) or (N, S, S, 3), got {found} in {name}; pack a folder instead")
+    if not pictures.flags.c_contiguous:
+        raise LayerMixError(f"expected an array in C order, got another in {name}; save np.ascontiguousarray of it")
+    whole: Pictures = pictures
+    return whole
+
+
+def _listing(folder: Path) -> list[Path]:
+    """The pictures below `folder`, told by their suffixes, in the order of their paths; hidden ones are left out."""
+    if not folder.is_dir():
+        raise LayerMixError(f"expected a folder of pictures at {folder}, but there is none; check the path")
+    found = (path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES and path.is_file())
+    paths = sorted(path for path in found if not any(part.startswith(".") for part in path.relative_to(folder).parts))
+    if not paths:
+        kinds = ", ".join(sorted(SUFFIXES))
+        raise LayerMixError(f"expected pictures ({kinds}) in {folder}, but found none; give another folder")
+    return paths
+
+
+def _listing_key(folder: Path, size: int, color: bool) -> str:
+    """A key that changes with any name, size or time of a picture, and with what is made of them."""
+    stats = ((path.relative_to(folder).as_posix(), path.stat()) for path in _listing(folder))
+    listing = [(name, stat.st_size, stat.st_mtime_ns) for name, stat in stats]
+    return hashlib.sha256(json.dumps([str(folder.resolve()), listing, size, color]).encode()).hexdigest()[:16]
+
+
+def _decoded(paths: list[Path], size: int, color: bool) -> Iterator[list[tuple[Path, Pictures | str]]]:
+    """Batches of (path, pixels), or of (path, reason) where a picture cannot be read."""
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        for first in range(0, len(paths), BATCH):
+            batch = paths[first : first + BATCH]
+            yield list(zip(batch, pool.map(lambda path: _square(path, size, color), batch), strict=True))
+
+
+def _square(path: Path, size: int, color: bool) -> Pictures | str:
+    from layermix_gen.codec import decode
+
+    try:
+        pixels = decode(path.read_bytes())
+    except (BadImage, OSError) as error:
+        return str(error)
+    height, width = pixels.shape[:2]
+    side = min(height, width)
+    left, top = (width - side) / 2, (height - side) / 2
+    square = PillowImage.fromarray(pixels).resize(
+        (size, size), PillowImage.Resampling.BILINEAR, box=(left, top, left + side, top + side)
+    )
+    return np.asarray(square if color else square.convert("L"))

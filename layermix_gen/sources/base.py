@@ -1,0 +1,124 @@
+"""What a source of labelled images is: a listing of items, and a way to read one of them.
+
+A source is opened by its kind and location and costs next to nothing to open: every worker process opens it again and
+calls `read` in any order, on items that another process listed. Only `items` looks at everything that is there.
+"""
+
+import errno
+import os
+import stat
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from layermix_gen.errors import BadImage
+from layermix_gen.images import Image
+
+EXTENSIONS = frozenset(
+    {"jpg", "jpeg", "jpe", "jfif", "png", "apng", "webp", "gif", "bmp", "dib", "tif", "tiff", "avif"}
+    | {"ppm", "pgm", "pbm", "pnm", "jp2", "j2k", "j2c", "jpx"}
+)
+"""Lower-case extensions of the files that are taken as inputs. What format a file has is told by its content."""
+
+_MAX_BYTES = 1 << 30  # of one file: no image within the bound on pixels is longer
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One image of a source, whether it can be read or not.
+
+    `id` is its stable identity: the path relative to the source's root with "/" between the parts, or "train/00012" in
+    an array; always valid Unicode. `label` is the index of its class, -1 for none. `size` is the number of bytes of the
+    encoded file, or of the array, 0 where it cannot be told; it is a part of a data set's fingerprint. `at` is a
+    locator that JSON can hold and only the source understands, empty where the id is enough.
+    """
+
+    id: str
+    label: int
+    size: int
+    at: tuple[int | str, ...] = ()
+
+
+class Source(Protocol):
+    """Where labelled images come from."""
+
+    @property
+    def kind(self) -> str:
+        """The kind that, with the location, opens this source again: "folder", "cifar10:test"."""
+
+    @property
+    def location(self) -> str:
+        """The absolute path (or pattern of paths) of the source."""
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The class names by label; () where the source names none. May have to read the labels."""
+
+    @property
+    def native_size(self) -> int | None:
+        """The side in pixels where all images are arrays of one square size (32 for CIFAR), else None."""
+
+    @property
+    def ignored(self) -> int:
+        """How many files beside the images were not taken as inputs, as counted by the last call of `items`."""
+
+    def items(self) -> list[Item]:
+        """List every image in a stable order, sorted by id. Raises `LayerMixError` where nothing is to be listed."""
+
+    def read(self, item: Item) -> Image:
+        """Read one image, uint8 (H, W, 3). Raises `BadImage` with a reason of one line."""
+
+
+def is_image_name(name: str) -> bool:
+    """Tell by its extension whether the file is meant to be an image."""
+    stem, dot, extension = name.rpartition(".")
+    return bool(stem and dot) and extension.lower() in EXTENSIONS
+
+
+def as_text(path: str | Path) -> str:
+    r"""Return a path as valid Unicode: bytes of a file name that are not UTF-8 become `\xff`."""
+    return os.fsencode(path).decode("utf-8", "backslashreplace")
+
+
+def class_names(labels: Iterable[int]) -> tuple[str, ...]:
+    """Name classes that have no names by their numbers: "0", "1", ... up to the largest label."""
+    return tuple(str(label) for label in range(max(labels, default=-1) + 1))
+
+
+def reason(fault: OSError) -> str:
+    """Say in lower case why the system refused: "permission denied"."""
+    return (fault.strerror or type(fault).__name__).lower()
+
+
+def read_inside(root: Path, path: Path) -> bytes:
+    """Read the regular file `path`, which must lie inside of the folder `root` once all links are resolved.
+
+    Raises `BadImage` with the reason where that is not so, or where the file cannot be read.
+    """
+    try:
+        base, resolved = os.path.realpath(root), os.path.realpath(path, strict=True)
+        if os.path.commonpath((base, resolved)) != base:
+            raise BadImage("link out of the root")
+        # O_NONBLOCK, so that a pipe does not wait for a writer; O_NOFOLLOW, for links are resolved by now.
+        descriptor = os.open(resolved, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
+        with os.fdopen(descriptor, "rb", buffering=0) as file:
+            _check_status(os.fstat(descriptor), path)
+            return file.read()
+    except OSError as fault:
+        raise BadImage(_reason(fault, path)) from fault
+
+
+def _check_status(status: os.stat_result, path: Path) -> None:
+    if stat.S_ISDIR(status.st_mode):
+        raise BadImage("link to a folder, which is not followed" if path.is_symlink() else "a folder")
+    if not stat.S_ISREG(status.st_mode):
+        raise BadImage("not a regular file")
+    if status.st_size > _MAX_BYTES:
+        raise BadImage(f"too large: {status.st_size} bytes exceed the bound of {_MAX_BYTES}")
+
+
+def _reason(fault: OSError, path: Path) -> str:
+    if fault.errno in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP):
+        return "broken link" if path.is_symlink() else "no such file"
+    return f"not readable: {reason(fault)}"

@@ -1,0 +1,105 @@
+"""A folder of image files: `ROOT/CLASS/.../NAME.EXT`, or a flat folder without classes.
+
+The class of a file is the folder directly under ROOT that it lies in; labels number the class folders by sorted name,
+empty ones too, so they agree with torchvision's `ImageFolder(allow_empty=True)`. Files directly in ROOT have the label
+-1. Hidden files and folders are passed over. Links to folders are never followed: each is one item that cannot be read,
+so that it is reported and not silently left out. Links to files are followed inside of ROOT and nowhere else.
+"""
+
+import os
+import stat
+from collections.abc import Iterator
+from functools import cached_property
+from pathlib import Path
+
+from layermix_gen.codec import MAX_PIXELS, decode
+from layermix_gen.errors import LayerMixError
+from layermix_gen.images import Image
+from layermix_gen.sources.base import Item, as_text, is_image_name, read_inside, reason
+
+
+class FolderSource:
+    """Image files in a folder tree. Raises `LayerMixError` where `location` is not a folder."""
+
+    kind = "folder"
+    native_size = None
+
+    def __init__(self, location: str, split: str = "", max_pixels: int = MAX_PIXELS) -> None:
+        self._root = Path(location)
+        if not self._root.is_dir():
+            raise LayerMixError(f"expected a folder of images, found none at {as_text(location)}; check the path")
+        self.location = location
+        self.ignored = 0
+        self._max_pixels = max_pixels
+
+    @cached_property
+    def classes(self) -> tuple[str, ...]:
+        """The names of the folders directly under the root, sorted; () if there is none."""
+        return tuple(sorted(as_text(entry.name) for entry in _scan(self._root) if _is_folder(entry)))
+
+    def items(self) -> list[Item]:
+        """List the tree. Raises `LayerMixError` where no image is found or a folder cannot be listed."""
+        self.ignored = 0
+        labels = {name: label for label, name in enumerate(self.classes)}
+        found = [
+            _item(path, entry, labels.get(as_text(path.partition("/")[0]), -1) if "/" in path else -1)
+            for path, entry in self._walk()
+        ]
+        if not found:
+            raise LayerMixError(
+                f"expected images in {as_text(self.location)}, found {self.ignored} other files; check the path"
+            )
+        return sorted(found, key=lambda item: item.id)
+
+    def read(self, item: Item) -> Image:
+        """Read and decode one file, uint8 (H, W, 3). Raises `BadImage` with the reason."""
+        relative = os.fsdecode(bytes.fromhex(str(item.at[0]))) if item.at else item.id
+        return decode(read_inside(self._root, self._root / relative), self._max_pixels)
+
+    def _walk(self) -> Iterator[tuple[str, os.DirEntry[str]]]:
+        """Yield each input with its path relative to the root, and count the other files."""
+        pending = [""]
+        while pending:
+            prefix = pending.pop()
+            for entry in _scan(self._root / prefix):
+                if _is_folder(entry):
+                    pending.append(f"{prefix}{entry.name}/")
+                elif is_image_name(entry.name) or _is_dead_end(entry):
+                    yield prefix + entry.name, entry
+                else:
+                    self.ignored += 1
+
+
+def _scan(folder: Path) -> list[os.DirEntry[str]]:
+    """Return what is in one folder but for the hidden entries."""
+    try:
+        with os.scandir(folder) as entries:
+            return [entry for entry in entries if not entry.name.startswith(".")]
+    except OSError as fault:
+        raise LayerMixError(f"cannot list {as_text(folder)}: {reason(fault)}; give access to it or move it") from fault
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    return entry.is_dir(follow_symlinks=False)
+
+
+def _is_dead_end(entry: os.DirEntry[str]) -> bool:
+    """Tell whether this is a link to a folder or to nothing: it may stand for images, whatever its name."""
+    return entry.is_symlink() and not _is_other_file(entry)
+
+
+def _is_other_file(entry: os.DirEntry[str]) -> bool:
+    try:
+        return not stat.S_ISDIR(entry.stat().st_mode)
+    except OSError:
+        return False
+
+
+def _item(path: str, entry: os.DirEntry[str], label: int) -> Item:
+    try:
+        status = entry.stat()
+        size = status.st_size if stat.S_ISREG(status.st_mode) else 0
+    except OSError:  # a broken link, or gone by now: `read` gives the reason
+        size = 0
+    identity = as_text(path)
+    return Item(identity, label, size, () if identity == path else (os.fsencode(path).hex(),))

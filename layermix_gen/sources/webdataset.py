@@ -1,0 +1,202 @@
+"""WebDataset tars: members that share a name up to the first dot are one sample.
+
+The location is one tar, a pattern (`shards/{000..012}.tar`, `shards/*.tar`) or a folder of tars. A sample holds one
+image, known by its extension, and a label in `cls` (an ASCII integer) or in the `label` or `cls` of its `json`. One
+pass over the headers tells where each image lies; reading is then a seek. Nothing is extracted and no link is followed.
+Python's tarfile takes a damaged header, or a file cut between two members, for the end of the tar: what follows the
+last member is therefore looked at, and anything but the zeros that end a tar is an error.
+"""
+
+import json
+import os
+import re
+import tarfile
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from braceexpand import UnbalancedBracesError, braceexpand
+
+from layermix_gen.codec import MAX_PIXELS, decode
+from layermix_gen.errors import BadImage, LayerMixError
+from layermix_gen.images import Image
+from layermix_gen.sources.base import EXTENSIONS, Item, as_text, reason
+
+MAGIC = re.compile(r"[*?\[{]")  # what makes a location a pattern
+_MAX_LABEL_BYTES = 1 << 20  # of a cls or json member: no honest one is longer
+_LABELS = ("cls", "json")
+_NOWHERE = -1  # the offset of a member that holds no bytes of its own: a link or a sparse file
+
+
+@dataclass(slots=True)
+class _Sample:
+    """What the pass over a tar has found of one sample."""
+
+    image: tarfile.TarInfo | None = None
+    labels: dict[str, bytes] = field(default_factory=dict)  # extension -> content
+
+
+class WebDatasetSource:
+    """The images in a set of tars. Raises `LayerMixError` where a tar is missing."""
+
+    kind = "webdataset"
+    classes = ()
+    native_size = None
+
+    def __init__(self, location: str, split: str = "", max_pixels: int = MAX_PIXELS) -> None:
+        self.location = location
+        self.ignored = 0
+        self._max_pixels = max_pixels
+        self._root = _root_of(location)
+
+    def items(self) -> list[Item]:
+        """List every sample that has an image. Raises `LayerMixError` for a damaged tar or label, which it names."""
+        self.ignored = 0
+        found = [item for path in expand(self.location) for item in self._items_of(path)]
+        if not found:
+            raise LayerMixError(
+                f"expected samples with an image in {as_text(self.location)}, found {self.ignored} other members"
+            )
+        return sorted(found, key=lambda item: item.id)
+
+    def read(self, item: Item) -> Image:
+        """Read and decode one image, uint8 (H, W, 3). Raises `BadImage` with the reason."""
+        name, offset = str(item.at[0]), int(item.at[1])
+        if offset == _NOWHERE:
+            raise BadImage("a link in a tar, which is not followed")
+        try:
+            with (self._root / name).open("rb", buffering=0) as file:
+                file.seek(offset)
+                data = file.read(item.size)
+        except OSError as fault:
+            raise BadImage(f"not readable: {reason(fault)}") from fault
+        return decode(data, self._max_pixels)
+
+    def _items_of(self, path: Path) -> Iterator[Item]:
+        name = path.relative_to(self._root).as_posix()
+        if as_text(name) != name:
+            raise LayerMixError(f"expected a tar's name in UTF-8, got {as_text(path)}; rename it")
+        for key, sample in self._samples(path).items():
+            identity = f"{name}/{as_text(key)}"
+            if sample.image is None:
+                self.ignored += 1
+                continue
+            held = sample.image.isreg() and not sample.image.issparse()
+            offset = sample.image.offset_data if held else _NOWHERE
+            yield Item(identity, _label(sample.labels, identity), sample.image.size, (name, offset))
+
+    def _samples(self, path: Path) -> dict[str, _Sample]:
+        """Group the members of one tar by key."""
+        samples: dict[str, _Sample] = {}
+        for member, file in _members(path):
+            key, extension = _split(member.name)
+            if not key or member.isdir():
+                continue
+            if extension in EXTENSIONS:
+                sample = samples.setdefault(key, _Sample())
+                if sample.image is not None:
+                    raise LayerMixError(f"expected one image of the name {as_text(key)} in {as_text(path)}, found two")
+                sample.image = member
+            elif extension in _LABELS and member.isreg() and member.size <= _MAX_LABEL_BYTES:
+                file.seek(member.offset_data)
+                samples.setdefault(key, _Sample()).labels[extension] = file.read(member.size)
+            else:
+                self.ignored += 1
+        return samples
+
+
+def is_pattern(location: str) -> bool:
+    """Tell whether this is a pattern of tars and not a path."""
+    return bool(MAGIC.search(location)) and not Path(location).exists()
+
+
+def expand(location: str) -> list[Path]:
+    """Return the tars that a path, a pattern or a folder names, sorted. Raises `LayerMixError` if one is missing."""
+    if Path(location).is_dir():
+        found = {path for path in Path(location).glob("*.tar") if not path.name.startswith(".")}
+    elif is_pattern(location):
+        found = {path for name in _expand_braces(location) for path in _expand_glob(name)}
+    else:
+        found = {Path(location)}
+    missing = sorted(path for path in found if not path.is_file())
+    if missing or not found:
+        raise LayerMixError(f"expected tars, found none at {as_text(missing[0] if missing else location)}")
+    return sorted(found)
+
+
+def _root_of(location: str) -> Path:
+    """Return the folder that the tars' names are relative to: all of the location in front of the first wildcard."""
+    if Path(location).is_dir():
+        return Path(location)
+    fixed = MAGIC.split(location)[0] if is_pattern(location) else location
+    return Path(fixed.rpartition("/")[0] or "/")
+
+
+def _expand_braces(pattern: str) -> list[str]:
+    try:
+        return list(braceexpand(pattern))
+    except UnbalancedBracesError as fault:
+        raise LayerMixError(f"expected balanced braces, got {as_text(pattern)}") from fault
+
+
+def _expand_glob(pattern: str) -> list[Path]:
+    if not MAGIC.search(pattern):
+        return [Path(pattern)]
+    return list(Path("/").glob(pattern.lstrip("/")))
+
+
+def _members(path: Path) -> Iterator[tuple[tarfile.TarInfo, BinaryIO]]:
+    """Yield the members of a tar and the file to read them from. Raises `LayerMixError` where the tar is damaged."""
+    try:
+        with path.open("rb") as file, tarfile.open(fileobj=file, mode="r:") as tar:
+            while (member := tar.next()) is not None:
+                yield member, file
+                tar.members.clear()  # or the list of a tar of a million members would stay in memory
+            _check_end(file, tar.offset, path)
+    except tarfile.TarError as fault:
+        raise LayerMixError(f"{as_text(path)} is truncated or not a tar: {fault}; get it again") from fault
+    except OSError as fault:
+        raise LayerMixError(f"cannot read {as_text(path)}: {reason(fault)}; get it again") from fault
+
+
+def _check_end(file: BinaryIO, offset: int, path: Path) -> None:
+    file.seek(offset)
+    block = file.read(tarfile.BLOCKSIZE)
+    if len(block) < tarfile.BLOCKSIZE:
+        raise LayerMixError(f"{as_text(path)} is truncated: it ends at byte {offset} without an end mark; get it again")
+    while block:
+        if block.count(0) != len(block):
+            raise LayerMixError(f"{as_text(path)} is corrupt: no member can be read from byte {offset} on; get it again")
+        block = file.read(1 << 20)
+
+
+def _split(name: str) -> tuple[str, str]:
+    """Split a member's name into its key (the folder, and the base name to its first dot) and the extension."""
+    folder, slash, base = name.removeprefix("./").rpartition("/")
+    stem, _, extension = base.partition(".")
+    return (folder + slash + stem if stem else ""), extension.lower()
+
+
+def _label(labels: dict[str, bytes], identity: str) -> int:
+    """Return the label that a sample's members give, -1 if they give none."""
+    if "cls" in labels:
+        text = labels["cls"].strip()
+        if not re.fullmatch(rb"-1|\d{1,9}", text):
+            raise LayerMixError(f"expected an integer as the cls of {identity}, got {text[:40]!r}; mend the tar")
+        return int(text)
+    fields = _fields(labels.get("json", b"{}"), identity)
+    label = fields.get("label", fields.get("cls", -1))
+    if type(label) is not int or label < -1:
+        raise LayerMixError(f"expected an integer as the label in the json of {identity}, got {label!r}; mend the tar")
+    return label
+
+
+def _fields(text: bytes, identity: str) -> dict[str, Any]:
+    try:
+        fields = json.loads(text)
+    except (ValueError, RecursionError) as fault:
+        raise LayerMixError(f"expected an object as the json of {identity}, got what is not JSON; mend the tar") from fault
+    if not isinstance(fields, dict):
+        raise LayerMixError(f"expected an object as the json of {identity}, got {type(fields).__name__}; mend the tar")
+    return fields
