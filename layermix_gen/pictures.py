@@ -21,11 +21,13 @@ from PIL import Image as PillowImage
 from tqdm import tqdm
 
 from layermix_gen.errors import BadImage, Interrupted, LayerMixError
-from layermix_gen.fractals.files import Pictures, SetWriter, digest_of, read_about
-from layermix_gen.fractals.render import VERSION, render_set
+from layermix_gen.fractals.arrays import Pictures
+from layermix_gen.fractals.files import SetWriter, digest_of, read_about
+from layermix_gen.fractals.render import VERSION
+from layermix_gen.fractals.sets import render_set
 from layermix_gen.images import Image
 
-DEFAULT_COUNT = 128  # pictures of the set that a build makes by itself
+DEFAULT_COUNT = 384  # pictures of the set that a build makes by itself
 SUFFIXES = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp"})
 BATCH = 64  # pictures decoded together by the threads of `pack`
 FLIPS = {(True, False): 1, (False, True): 0, (True, True): -1}  # (flip_h, flip_v): OpenCV's code

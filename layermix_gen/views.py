@@ -13,8 +13,10 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from layermix_gen.errors import BadImage
 from layermix_gen.images import Image
 
+MAX_SCALED = 100_000_000  # pixels of a source scaled to a short side
 PADDING = 4  # black pixels around an image in `pad-crop`
 AREA = (0.08, 1.0)  # of a random resized crop, as a share of the image's
 ASPECT = (3 / 4, 4 / 3)  # of a random resized crop, width to height
@@ -114,9 +116,12 @@ def render_view(source: Image, view: View, size: int) -> Image:
 
 
 def scaled_shape(height: int, width: int, size: int) -> tuple[int, int]:
-    """Height and width once the short side is `size`."""
+    """Height and width once the short side is `size`. Raises `BadImage` for a strip that would become too long."""
     short = min(height, width)
-    return max(size, round(height * size / short)), max(size, round(width * size / short))
+    rows, columns = max(size, round(height * size / short)), max(size, round(width * size / short))
+    if rows * columns > MAX_SCALED:
+        raise BadImage(f"too elongated: {width}x{height} pixels would become {columns}x{rows}")
+    return rows, columns
 
 
 def _box_of_scaled(top: int, left: int, height: int, width: int, size: int, flip: bool) -> View:
@@ -154,7 +159,9 @@ def resize(image: Image, height: int, width: int) -> Image:
         image = cv2.sepFilter2D(image, -1, horizontal, vertical, borderType=cv2.BORDER_REPLICATE)
     if block.max() == 1:
         return cv2.resize(image, (width, height), interpolation=cv2.INTER_LINEAR)
-    places = np.array([[rest[1], 0, rest[1] / 2 - 0.5], [0, rest[0], rest[0] / 2 - 0.5]])  # blocks may overhang the image
+    places = np.array(
+        [[rest[1], 0, rest[1] / 2 - 0.5], [0, rest[0], rest[0] / 2 - 0.5]]
+    )  # blocks may overhang the image
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
     return cv2.warpAffine(image, places, (width, height), flags=flags, borderMode=cv2.BORDER_REPLICATE)
 

@@ -18,7 +18,10 @@ BLENDS = np.load(GOLDEN / "blends.npz")
 
 
 def cases(archive):
-    return [pytest.param(case, id=f"{case['id']}-{case.get('op') or case['blend']}") for case in json.loads(bytes(archive["cases"]))]
+    return [
+        pytest.param(case, id=f"{case['id']}-{case.get('op') or case['blend']}")
+        for case in json.loads(bytes(archive["cases"]))
+    ]
 
 
 def largest_difference(rendered, expected):

@@ -1,10 +1,10 @@
 """The chaos game: the density of a point that is moved by one of several maps at random, again and again.
 
 It is played by 65,536 points at once. Each generation the points are shuffled and cut into one block per map, in
-proportion to the maps' shares; a block is a random sample, so a map is applied to a slice and nothing is gathered by map.
-The frame is whitened (an affine image of an affine system is one too) and placed where the points leave least of it
-empty. As in Draves and Reckase, "The Fractal Flame Algorithm" (2003), a point carries a shade, the running mean of the
-shades of its maps, and the density of rarely visited places is estimated with a wider kernel.
+proportion to the maps' shares; a block is a random sample, so a map is applied to a slice and nothing is gathered by
+map. The frame is whitened (an affine image of an affine system is one too) and placed where the points leave least of
+it empty. As in Draves and Reckase, "The Fractal Flame Algorithm" (2003), a point carries a shade, the running mean of
+the shades of its maps, and the density of rarely visited places is estimated with a wider kernel.
 """
 
 from collections.abc import Callable, Sequence
@@ -12,16 +12,17 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
-Floats = npt.NDArray[np.float32]
+from layermix_gen.fractals.arrays import Floats
+
 Move = Callable[[Floats, Floats], tuple[Floats, Floats]]
 
-POINTS = 1 << 16
-SETTLE = 16  # generations until the points are on the attractor
-GENERATIONS = 32  # generations that are counted
+SETTLE = 10  # generations until the points are on the attractor
+FULL = (1 << 16, 24)  # points, and generations that are counted, of a picture
+QUICK = (1 << 12, 8)  # and of a quick look
 SHADES = 4
 FAR = np.float32(1e4)  # a point beyond this has left, and is put back
+LOOKED_AT = 1 << 13  # points by which the frame is placed
 GRID = 32  # cells a side of the grid on which the frame is placed
 
 
@@ -34,26 +35,54 @@ class Map:
     shade: float
 
 
-def play(size: int, maps: Sequence[Map], window: float, orbit: int, final: Move | None = None) -> tuple[Floats, Floats]:
+def play(
+    size: int, maps: Sequence[Map], window: float, orbit: int, symmetry: int = 1, final: Move | None = None
+) -> tuple[Floats, Floats]:
     """Play the game and return the visits and the mean shade, float32 (S, S) each.
 
-    `window` is the share of the attractor's width and height that is shown, `orbit` the key of the shuffles, `final` a
-    map through which the points are seen.
+    `window` is the share of the attractor's width and height that is shown, `orbit` the key of the shuffles, `symmetry`
+    the number of turns about the origin that map the attractor to itself, `final` a map through which it is seen.
     """
+    return _estimate(_count(size, maps, window, orbit, symmetry, final, FULL))
+
+
+def fill(maps: Sequence[Map], window: float, orbit: int, symmetry: int = 1, final: Move | None = None) -> float:
+    """How well the game would fill the frame, in [0, 1]: the evenness (entropy) of visits to a coarse grid, quickly."""
+    counts = _count(48, maps, window, orbit, symmetry, final, effort=QUICK).sum(axis=2)
+    share = counts[counts > 0] / max(float(counts.sum()), 1.0)
+    return float(-(share * np.log(share)).sum() / np.log(counts.size))
+
+
+def _count(
+    size: int,
+    maps: Sequence[Map],
+    window: float,
+    orbit: int,
+    symmetry: int,
+    final: Move | None,
+    effort: tuple[int, int],
+) -> Floats:
+    """The visits per pixel and shade, float32 (S, S, SHADES); `effort` is the points and their counted generations."""
     rng = np.random.Generator(np.random.Philox(key=orbit))
-    order = rng.permutation(POINTS)
+    points, generations = effort
+    order = rng.permutation(points)
     order = np.concatenate([order, order])
-    fresh = rng.uniform(-1, 1, (2, POINTS)).astype(np.float32)
-    x, y, shade = fresh[0].copy(), fresh[1].copy(), np.full(POINTS, 0.5, np.float32)
-    slices = _slices([one.share for one in maps])
+    fresh = rng.uniform(-1, 1, (2, points)).astype(np.float32)
+    x, y, shade = fresh[0].copy(), fresh[1].copy(), np.full(points, 0.5, np.float32)
+    slices = _slices([one.share for one in maps], points)
     counts = np.zeros((size, size, SHADES), np.float32)
     frame = None
-    for generation in range(SETTLE + GENERATIONS):
-        start = int(rng.integers(POINTS))
-        x, y, shade = (values[order[start : start + POINTS]] for values in (x, y, shade))
+    for generation in range(SETTLE + generations):
+        start = int(rng.integers(points))
+        x, y, shade = (values[order[start : start + points]] for values in (x, y, shade))
         for part, one in zip(slices, maps, strict=True):
             x[part], y[part] = one.move(x[part], y[part])
             shade[part] = (shade[part] + np.float32(one.shade)) * np.float32(0.5)
+        for turn in range(1, symmetry):  # every symmetry-th point, lest the turns go with the blocks of the maps
+            angle = 2 * np.pi * turn / symmetry
+            cosine, sine = np.float32(np.cos(angle)), np.float32(np.sin(angle))
+            u, v = x[turn::symmetry], y[turn::symmetry]
+            x[turn::symmetry], y[turn::symmetry] = cosine * u - sine * v, sine * u + cosine * v
         lost = ~((np.abs(x) < FAR) & (np.abs(y) < FAR))
         if lost.any():
             x[lost], y[lost] = fresh[:, lost]
@@ -65,7 +94,7 @@ def play(size: int, maps: Sequence[Map], window: float, orbit: int, final: Move 
         counts += cv2.calcHist(
             [b[:, None], a[:, None], shade[:, None]], [0, 1, 2], None, [size, size, SHADES], [0, 1, 0, 1, 0, 1.0001]
         )
-    return _estimate(counts)
+    return counts
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +106,7 @@ class _Frame:
 
     @classmethod
     def around(cls, x: Floats, y: Floats, window: float) -> "_Frame":
-        points = np.stack([x, y]).astype(np.float64)
+        points = np.stack([x, y])[:, :LOOKED_AT].astype(np.float64)
         points = points[:, np.isfinite(points).all(axis=0)]
         low, high = np.quantile(points, [0.005, 0.995], axis=1)
         inside = ((points >= low[:, None]) & (points <= high[:, None])).all(axis=0)
@@ -98,7 +127,7 @@ class _Frame:
         return a * x + b * y + self.shift[0], c * x + d * y + self.shift[1]
 
 
-def _fullest_corner(unit: npt.NDArray[np.float64], window: float) -> npt.NDArray[np.float64]:
+def _fullest_corner(unit: Floats, window: float) -> Floats:
     """The corner (x, y) in the unit square of the window in which most cells of a grid are visited."""
     visits, _, _ = np.histogram2d(unit[1], unit[0], GRID, ((0, 1), (0, 1)))
     side = max(1, round(window * GRID))
@@ -108,8 +137,8 @@ def _fullest_corner(unit: npt.NDArray[np.float64], window: float) -> npt.NDArray
     return np.array([column, row]) / GRID
 
 
-def _slices(shares: Sequence[float]) -> list[slice]:
-    ends = np.round(np.cumsum(shares) / np.sum(shares) * POINTS).astype(int)
+def _slices(shares: Sequence[float], points: int) -> list[slice]:
+    ends = np.round(np.cumsum(shares) / np.sum(shares) * points).astype(int)
     return [slice(a, b) for a, b in zip([0, *ends[:-1]], ends, strict=True)]
 
 
@@ -117,7 +146,7 @@ def _estimate(counts: Floats) -> tuple[Floats, Floats]:
     """Visits and mean shade, both smoothed the more the fewer visits there are nearby."""
     planes = np.concatenate([counts.sum(axis=2, keepdims=True), counts @ _shade_levels()[:, None]], axis=2)
     smooth = planes
-    for sigma, enough in ((0.6, 64.0), (1.2, 8.0), (2.4, 1.0)):
+    for sigma, enough in ((0.6, 100.0), (1.2, 40.0), (2.4, 8.0)):
         wide = cv2.GaussianBlur(planes, (0, 0), sigma)
         keep = np.clip(wide[:, :, :1] / np.float32(enough), 0, 1)
         smooth = keep * smooth + (1 - keep) * wide

@@ -18,11 +18,10 @@ from pathlib import Path
 from typing import IO, Any, Self
 
 import numpy as np
-import numpy.typing as npt
 
 from layermix_gen.errors import LayerMixError
+from layermix_gen.fractals.arrays import Pictures
 
-Pictures = npt.NDArray[np.uint8]
 Record = Mapping[str, Any]
 
 
@@ -89,6 +88,10 @@ class SetWriter:
             self._records.write("".join(json.dumps(record) + "\n" for record in records).encode())
         self.done += len(pictures)
 
+    def pictures(self) -> Pictures:
+        """The finished pictures."""
+        return np.lib.format.open_memmap(self._rows_path, mode="r")[: self.done]
+
     def records(self) -> list[dict[str, Any]]:
         """The records of the finished pictures."""
         return [json.loads(line) for line in self._records_path.read_bytes().splitlines()[1:]]
@@ -101,7 +104,7 @@ class SetWriter:
             self._rows.write(_header(shape))
             self._rows.truncate(len(self._header) + self.done * self._picture_bytes)
             os.fsync(self._rows.fileno())
-            digest = digest_of(np.lib.format.open_memmap(self._rows_path, mode="r"))
+            digest = digest_of(self.pictures())
             _write_json(self.out.with_suffix(".json"), shape, digest, json.loads(self._first_line), self.records())
             self._rows_path.rename(self.out)
             self._records_path.unlink()
@@ -135,6 +138,7 @@ class SetWriter:
         self._records.truncate()
         try:
             os.posix_fallocate(self._rows.fileno(), 0, len(self._header) + self.shape[0] * self._picture_bytes)
+            self._rows.write(self._header)
         except OSError:
             self.discard()
             raise

@@ -9,10 +9,10 @@ maps that led to each place, before a dim textured ground.
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from layermix_gen.fractals import ground
-from layermix_gen.fractals.chaos import Floats, Map, Move, play
+from layermix_gen.fractals.arrays import Floats
+from layermix_gen.fractals.chaos import Map, Move, play
 
 
 def draw(rng: np.random.Generator) -> dict[str, Any]:
@@ -83,5 +83,5 @@ def _draw_singular_values(rng: np.random.Generator, count: int) -> list[tuple[fl
     return [*values, (total - 2 * s2, s2)]
 
 
-def _rotation(angle: float) -> npt.NDArray[np.float64]:
+def _rotation(angle: float) -> Floats:
     return np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from layermix_gen.errors import LayerMixError
-from layermix_gen.fractals import ifs
+from layermix_gen.fractals import escape, flame, fold, ifs, lyapunov, newton, noise
+from layermix_gen.fractals.arrays import Floats
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,15 +18,21 @@ class Kind:
     name: str
     share: float  # relative to the other kinds of the set
     draw: Callable[[np.random.Generator], dict[str, Any]]
-    render: Callable[..., npt.NDArray[np.float32]]  # (S, S) in [0, 1]
+    render: Callable[..., Floats]  # a field (S, S) of any range; `tone` makes gray levels of it
 
 
 KINDS = {
     kind.name: kind
     for kind in (
-        Kind("ifs", 1.0, ifs.draw, ifs.render),
+        Kind("escape", 0.25, escape.draw, escape.render),
+        Kind("flame", 0.25, flame.draw, flame.render),
+        Kind("fold", 0.12, fold.draw, fold.render),
+        Kind("ifs", 0.18, ifs.draw, ifs.render),
+        Kind("lyapunov", 0.04, lyapunov.draw, lyapunov.render),
+        Kind("newton", 0.1, newton.draw, newton.render),
+        Kind("noise", 0.06, noise.draw, noise.render),
     )
-}  # fmt: skip
+}
 
 
 def select_kinds(names: tuple[str, ...] | None) -> tuple[Kind, ...]:

@@ -1,119 +1,83 @@
-"""From a seed to a mixing set: picture number `index` is a pure function of (seed, index), so any number of processes,
-any order and any count give the same pictures, and a longer set begins with the shorter one.
+"""From a seed to a picture: number `index` is a pure function of (seed, index).
+
+The two choose a kind. Its parameters are drawn and rendered; a picture whose measures fall outside their bounds is
+refused and drawn again, from a generator that is keyed by the attempt too.
 """
 
-import json
-import os
-import signal
-from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
+import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
-from multiprocessing import get_context
-from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
-from tqdm import tqdm
 
-from layermix_gen.errors import Interrupted, LayerMixError
-from layermix_gen.fractals.files import Pictures, SetWriter, read_about
-from layermix_gen.fractals.kinds import select_kinds
+from layermix_gen.fractals import tone
+from layermix_gen.fractals.arrays import Pictures
+from layermix_gen.fractals.kinds import Kind, select_kinds
+from layermix_gen.fractals.measures import faults, measure
 
 VERSION = 1  # raised whenever a seed gives other pictures than before
 RENDER_SIZE = 256  # smaller pictures are rendered at this size and reduced, so that they hold as much
-BATCH = 8  # pictures per task of a process
+ATTEMPTS = 12  # of which the last is taken as it is
 
 
 @dataclass(frozen=True, slots=True)
 class Fractal:
-    """A rendered picture, uint8 (S, S), and the kind and parameters that it was made by."""
+    """A rendered picture, uint8 (S, S), and the JSON-able record of its kind, its parameters and the attempt."""
 
     pixels: Pictures
     record: dict[str, Any]
 
 
 def render_fractal(seed: int, index: int, size: int, kinds: tuple[str, ...] | None = None) -> Pictures:
-    """Render picture number `index` of the sets of this seed, uint8 (S, S)."""
+    """Render picture number `index` of the sets of this seed and these kinds (default: all), uint8 (S, S)."""
     return make_fractal(seed, index, size, kinds).pixels
 
 
-def make_fractal(seed: int, index: int, size: int, kinds: tuple[str, ...] | None = None) -> Fractal:
-    """Render picture number `index` of the sets of this seed, with the record of how it was made."""
-    chosen = select_kinds(kinds)
-    rng = np.random.Generator(np.random.Philox(np.random.SeedSequence((seed, index, VERSION))))
-    shares = np.cumsum([kind.share for kind in chosen])
-    kind = chosen[int(np.searchsorted(shares, rng.random() * shares[-1], side="right"))]
-    parameters = kind.draw(rng)
-    tone = kind.render(max(size, RENDER_SIZE), **parameters)
-    if size < RENDER_SIZE:
-        tone = cv2.resize(tone, (size, size), interpolation=cv2.INTER_AREA)  # type: ignore[assignment]
-    pixels = np.rint(tone * np.float32(255)).astype(np.uint8)
-    return Fractal(pixels, {"kind": kind.name, "parameters": parameters})
-
-
-def render_set(
-    out: Path,
-    count: int,
-    size: int = 256,
-    seed: int = 0,
+def make_fractal(
+    seed: int,
+    index: int,
+    size: int,
     kinds: tuple[str, ...] | None = None,
     *,
-    workers: int | None = None,
-    progress: bool = True,
-) -> Path:
-    """Render a set of `count` pictures to `out` (`.npy`) and return `out`; a set that is already there is kept.
+    first_attempt: int = 0,
+    accept: Callable[[Pictures], bool] = lambda _: True,
+) -> Fractal:
+    """Render picture number `index` with the record of how it was made.
 
-    Stopped by Ctrl-C it raises `Interrupted`; run again it goes on. `workers` is the number of processes (default: one
-    per core). `progress` draws a bar on standard error where that is a terminal.
+    Refused are the pictures with faults and those that `accept` refuses; attempts are counted from `first_attempt`.
     """
-    if count < 1 or size < 1:
-        raise LayerMixError(f"expected at least one picture of at least one pixel, got {count} of {size}; give more")
-    made_by = describe(count, size, seed, kinds)
-    if out.exists() and read_about(out).get("made_by") == json.loads(json.dumps(made_by)):
-        return out
-    with SetWriter(out, (count, size, size), made_by) as writer:
-        try:
-            with tqdm(total=count, initial=writer.done, unit="picture", disable=None if progress else True) as bar:
-                for batch in _render_rest(writer.done, count, size, seed, kinds, workers):
-                    writer.append([fractal.pixels for fractal in batch], [fractal.record for fractal in batch])
-                    bar.update(len(batch))
-        except KeyboardInterrupt as error:
-            raise Interrupted(f"stopped with {writer.done} of {count} pictures; the same command goes on") from error
-        return writer.finish()
+    kind = _choose(select_kinds(kinds), _generator(seed, index).random())
+    for attempt in range(first_attempt, first_attempt + ATTEMPTS):
+        rng = _generator(seed, index, attempt)
+        parameters, tones = kind.draw(rng), tone.draw(rng)
+        large = tone.apply(kind.render(max(size, RENDER_SIZE), **parameters), **tones)
+        pixels = _reduced(large, size)
+        if not faults(measure(_reduced(large, RENDER_SIZE))) and accept(pixels):
+            break
+    return Fractal(pixels, {"kind": kind.name, "attempt": attempt, "tone": tones, "parameters": parameters})
 
 
-def describe(count: int, size: int, seed: int, kinds: tuple[str, ...] | None = None) -> dict[str, Any]:
-    """What determines the pictures of a set; it is stored beside them."""
-    names = [kind.name for kind in select_kinds(kinds)]
-    return {"fractals": VERSION, "count": count, "size": size, "seed": seed, "kinds": names}
+def render_record(record: dict[str, Any], size: int) -> Pictures:
+    """Render the picture of a record again, uint8 (S, S)."""
+    (kind,) = select_kinds((record["kind"],))
+    field = kind.render(max(size, RENDER_SIZE), **record["parameters"])
+    return _reduced(tone.apply(field, **record["tone"]), size)
 
 
-def _render_rest(
-    start: int, stop: int, size: int, seed: int, kinds: tuple[str, ...] | None, workers: int | None
-) -> Iterator[list[Fractal]]:
-    tasks = [range(first, min(first + BATCH, stop)) for first in range(start, stop, BATCH)]
-    work = partial(_render_batch, size=size, seed=seed, kinds=kinds)
-    processes = min(workers or os.cpu_count() or 1, len(tasks))
-    if processes <= 1:
-        yield from map(work, tasks)
-        return
-    pool = ProcessPoolExecutor(processes, mp_context=get_context("spawn"), initializer=_ignore_interrupts)
-    try:
-        yield from pool.map(work, tasks)
-    except BrokenProcessPool as error:
-        raise LayerMixError("a rendering process was killed; run this again with fewer workers") from error
-    finally:
-        pool.shutdown(cancel_futures=True)
+def _choose(kinds: tuple[Kind, ...], uniform: float) -> Kind:
+    shares = np.cumsum([kind.share for kind in kinds])
+    return kinds[int(np.searchsorted(shares, uniform * shares[-1], side="right"))]
 
 
-def _ignore_interrupts() -> None:
-    """Ctrl-C reaches every process of the terminal; the parent alone decides what becomes of the work."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+def _generator(*words: int) -> np.random.Generator:
+    """A generator that is keyed by the words and by the version of the pictures."""
+    key = hashlib.sha256(repr((VERSION, *words)).encode()).digest()[:16]
+    return np.random.Generator(np.random.Philox(key=int.from_bytes(key)))
 
 
-def _render_batch(indices: range, size: int, seed: int, kinds: tuple[str, ...] | None) -> list[Fractal]:
-    cv2.setNumThreads(1)
-    return [make_fractal(seed, index, size, kinds) for index in indices]
+def _reduced(picture: Pictures, size: int) -> Pictures:
+    if size == picture.shape[0]:
+        return picture
+    return np.asarray(cv2.resize(picture, (size, size), interpolation=cv2.INTER_AREA), np.uint8)

@@ -6,9 +6,8 @@ The field is stretched between two quantiles, blended with its own rank (histogr
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-Floats = npt.NDArray[np.float32]
+from layermix_gen.fractals.arrays import Floats, Pictures
 
 BINS = 4096
 
@@ -16,13 +15,13 @@ BINS = 4096
 def draw(rng: np.random.Generator) -> dict[str, Any]:
     """Draw the share of equalisation, the gamma (above 1 is darker) and whether light and dark change places."""
     return {
-        "equalize": round(float(rng.uniform(0.2, 0.8)), 3),
+        "equalize": round(float(rng.uniform(0.0, 0.6)), 3),
         "gamma": round(float(np.exp(rng.uniform(-0.4, 0.7))), 3),
         "negative": bool(rng.random() < 0.15),
     }
 
 
-def apply(field: Floats, equalize: float, gamma: float, negative: bool) -> npt.NDArray[np.uint8]:
+def apply(field: Floats, equalize: float, gamma: float, negative: bool) -> Pictures:
     """Map the field (S, S) to gray levels, uint8 (S, S)."""
     field = np.nan_to_num(field, nan=0.0, posinf=0.0, neginf=0.0)
     low, high = np.quantile(field, [0.002, 0.998])
@@ -34,4 +33,5 @@ def apply(field: Floats, equalize: float, gamma: float, negative: bool) -> npt.N
     tone **= np.float32(gamma)
     if negative:
         tone = 1 - tone
-    return np.rint(tone * np.float32(255)).astype(np.uint8)
+    gray: Pictures = np.rint(tone * np.float32(255)).astype(np.uint8)
+    return gray

@@ -28,11 +28,15 @@ class DrawSettings:
 
     def __post_init__(self) -> None:
         if self.preset not in PRESETS:
-            raise LayerMixError(f"preset must be one of {', '.join(PRESETS)}, got {self.preset!r}; choose one with --preset")
+            raise LayerMixError(
+                f"preset must be one of {', '.join(PRESETS)}, got {self.preset!r}; choose one with --preset"
+            )
         if not 0.1 <= self.magnitude <= 10:
             raise LayerMixError(f"magnitude must be in [0.1, 10], got {self.magnitude:g}; change --magnitude")
         if not 0 < self.blending_ratio <= 100:
-            raise LayerMixError(f"blending ratio must be in (0, 100], got {self.blending_ratio:g}; change --blending-ratio")
+            raise LayerMixError(
+                f"blending ratio must be in (0, 100], got {self.blending_ratio:g}; change --blending-ratio"
+            )
         if not self.ops:
             object.__setattr__(self, "ops", DEFAULT_OPERATIONS[self.preset])
         for name in self.ops:

@@ -1,0 +1,115 @@
+"""Where labelled images come from. `open_source` opens any of them; `KINDS` is the table of what there is.
+
+A kind may be told by the content. Files are tried as IDX, a tar, then a manifest. A folder is searched for CIFAR-10,
+CIFAR-100 and IDX files, which win over anything beside them, then for tars, then for class folders or images. What
+fits two of these is refused, so that no guess decides what is trained on.
+"""
+
+import os
+import tarfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from layermix_gen.codec import MAX_PIXELS
+from layermix_gen.errors import LayerMixError
+from layermix_gen.sources import cifar, idx
+from layermix_gen.sources.base import Item, Source, as_text, is_image_name, reason
+from layermix_gen.sources.cifar import CifarSource
+from layermix_gen.sources.folder import FolderSource, scan
+from layermix_gen.sources.idx import IdxSource
+from layermix_gen.sources.manifest import ManifestSource, is_manifest
+from layermix_gen.sources.webdataset import WebDatasetSource, is_pattern
+
+__all__ = ["KINDS", "Item", "Kind", "Source", "open_source"]
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """One row of the table of sources."""
+
+    open: Callable[[str, str, int], Source]  # (location, split, max_pixels)
+    form: str  # what it looks like, for people
+    splits: tuple[str, ...] = ()  # of which the first is the default
+
+
+KINDS: dict[str, Kind] = {
+    "folder": Kind(FolderSource, "a folder of class folders or images"),
+    "cifar10": Kind(partial(CifarSource, "cifar10"), "the files of CIFAR-10", cifar.SPLITS),
+    "cifar100": Kind(partial(CifarSource, "cifar100"), "the files of CIFAR-100", cifar.SPLITS),
+    "idx": Kind(IdxSource, "IDX files (MNIST)", idx.SPLITS),
+    "webdataset": Kind(WebDatasetSource, "WebDataset tars"),
+    "manifest": Kind(ManifestSource, "a CSV or Parquet table with the columns path and label"),
+}
+
+
+def open_source(location: str | Path, kind: str = "auto", max_pixels: int = MAX_PIXELS) -> Source:
+    """Open a source of labelled images; nothing is listed yet.
+
+    `kind` is a name in `KINDS`, alone or with a split ("cifar10:test"), or "auto". `max_pixels` bounds the
+    height x width of an image. Raises `LayerMixError` where nothing of the kind is found.
+    """
+    absolute = os.path.normpath(Path.cwd() / location)  # not resolved: the location itself may be a link
+    try:
+        return _open(absolute, kind, max_pixels)
+    except OSError as fault:
+        raise LayerMixError(f"cannot open {as_text(absolute)}: {reason(fault)}; check the path") from fault
+
+
+def _open(location: str, kind: str, max_pixels: int) -> Source:
+    name, _, split = kind.partition(":")
+    if name == "auto":
+        name = _detect(location)
+    if name not in KINDS:
+        raise LayerMixError(f"expected a kind out of auto, {', '.join(KINDS)}, got {name!r}")
+    splits = KINDS[name].splits
+    if split and split not in splits:
+        remedy = f"expected {' or '.join(splits)}" if splits else "it has none"
+        raise LayerMixError(f"unknown split {split!r} of {name}: {remedy}")
+    return KINDS[name].open(location, "" if split in splits[:1] else split, max_pixels)
+
+
+def _detect(location: str) -> str:
+    """Return the kind that fits. Raises `LayerMixError` where none does, or more than one."""
+    path = Path(location)
+    if path.is_dir():
+        fits = _published(path) or _general(path)
+    elif path.is_file():
+        fits = _file(path)
+    elif is_pattern(location):
+        fits = ["webdataset"]
+    else:
+        raise LayerMixError(f"expected a source of images, found nothing at {as_text(location)}; check the path")
+    if len(fits) > 1:
+        raise LayerMixError(f"expected one source in {as_text(location)}, found {' and '.join(fits)}; name one as kind")
+    if not fits:
+        forms = "; ".join(f"{name}: {kind.form}" for name, kind in KINDS.items())
+        raise LayerMixError(f"looked in {as_text(location)} for one of ({forms}), found {_contents(path)}")
+    return fits[0]
+
+
+def _published(folder: Path) -> list[str]:
+    """Return the data sets that are here under the file names of their authors."""
+    fits = [name for name in cifar.VERSIONS if cifar.find(name, folder)]
+    return fits + (["idx"] if idx.find(folder) else [])
+
+
+def _general(folder: Path) -> list[str]:
+    entries = scan(folder)
+    tars = any(entry.name.endswith(".tar") for entry in entries)
+    images = any(is_image_name(entry.name) or entry.is_dir() for entry in entries)
+    return ["webdataset"] * tars + ["folder"] * images
+
+
+def _file(path: Path) -> list[str]:
+    tests = {"idx": idx.is_idx, "webdataset": tarfile.is_tarfile, "manifest": is_manifest}
+    return [name for name, fits in tests.items() if fits(path)][:1]
+
+
+def _contents(path: Path) -> str:
+    """Say in a few words what is there."""
+    if path.is_file():
+        return f"a file of {path.stat().st_size} bytes that is none of them"
+    names = sorted(as_text(entry.name) for entry in scan(path))
+    return f"{len(names)} entries ({', '.join(names[:3])}, ...)" if names else "an empty folder"

@@ -91,34 +91,39 @@ def reason(fault: OSError) -> str:
     return (fault.strerror or type(fault).__name__).lower()
 
 
-def read_inside(root: Path, path: Path) -> bytes:
-    """Read the regular file `path`, which must lie inside of the folder `root` once all links are resolved.
+def read_inside(root: str, path: str) -> bytes:
+    """Read the regular file at `path` under the folder `root`, an absolute path without links.
 
-    Raises `BadImage` with the reason where that is not so, or where the file cannot be read.
+    Raises `BadImage` with the reason where the file is outside of `root` once all links are resolved, or where it
+    cannot be read.
     """
+    full = f"{root}/{path}"
     try:
-        base, resolved = os.path.realpath(root), os.path.realpath(path, strict=True)
-        if os.path.commonpath((base, resolved)) != base:
+        resolved = os.path.realpath(full, strict=True)
+        if os.path.commonpath((root, resolved)) != root:
             raise BadImage("link out of the root")
         # O_NONBLOCK, so that a pipe does not wait for a writer; O_NOFOLLOW, for links are resolved by now.
         descriptor = os.open(resolved, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
-        with os.fdopen(descriptor, "rb", buffering=0) as file:
-            _check_status(os.fstat(descriptor), path)
-            return file.read()
+        try:
+            _check_status(os.fstat(descriptor), full)
+            with os.fdopen(descriptor, "rb", buffering=0, closefd=False) as file:
+                return file.read()
+        finally:
+            os.close(descriptor)
     except OSError as fault:
-        raise BadImage(_reason(fault, path)) from fault
+        raise BadImage(_reason(fault, full)) from fault
 
 
-def _check_status(status: os.stat_result, path: Path) -> None:
+def _check_status(status: os.stat_result, path: str) -> None:
     if stat.S_ISDIR(status.st_mode):
-        raise BadImage("link to a folder, which is not followed" if path.is_symlink() else "a folder")
+        raise BadImage("link to a folder, which is not followed" if Path(path).is_symlink() else "a folder")
     if not stat.S_ISREG(status.st_mode):
         raise BadImage("not a regular file")
     if status.st_size > _MAX_BYTES:
         raise BadImage(f"too large: {status.st_size} bytes exceed the bound of {_MAX_BYTES}")
 
 
-def _reason(fault: OSError, path: Path) -> str:
+def _reason(fault: OSError, path: str) -> str:
     if fault.errno in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP):
-        return "broken link" if path.is_symlink() else "no such file"
+        return "broken link" if Path(path).is_symlink() else "no such file"
     return f"not readable: {reason(fault)}"

@@ -2,7 +2,7 @@
 
 The location is the folder of the data files or the one that it was extracted into. Both versions are arrays of 32 px
 images stored as three planes of 1024 bytes. A binary file is mapped into memory; a Python file is a pickle, which could
-run anything: it is read by an unpickler that builds NumPy arrays and refuses everything else.
+run anything: it is read by an unpickler that knows arrays of bytes and refuses everything else.
 """
 
 from dataclasses import dataclass
@@ -116,12 +116,6 @@ class CifarSource:
 
     def items(self) -> list[Item]:
         """List the split: "train/00000", ... in the order of the files."""
-        sizes = {len(batch.labels) for batch in self._batches}
-        if len(sizes) > 1:
-            raise LayerMixError(
-                f"expected data files of one length in {as_text(self._folder)}, "
-                f"found {min(sizes)} and {max(sizes)} images; extract the archive again"
-            )
         labels = np.concatenate([batch.labels for batch in self._batches]).tolist()
         return [Item(f"{self._split}/{index:05d}", label, PIXELS) for index, label in enumerate(labels)]
 
@@ -139,7 +133,14 @@ class CifarSource:
     def _batches(self) -> list[Batch]:
         load = _load_pickle if self._version.labels else _load_binary
         paths = [self._folder / name for name in self._version.parts[self._split]]
-        return [_check(load(path, self._version), path, len(self.classes)) for path in paths]
+        batches = [_check(load(path, self._version), path, len(self.classes)) for path in paths]
+        lengths = [len(batch.labels) for batch in batches]
+        if min(lengths) < max(lengths):  # cut between two records
+            raise LayerMixError(
+                f"expected {max(lengths)} images in {as_text(paths[lengths.index(min(lengths))])} as in the other "
+                f"files, found {min(lengths)}: the file is truncated; extract the archive again"
+            )
+        return batches
 
 
 def find(name: str, location: Path) -> tuple[Path, Version] | None:
@@ -155,10 +156,12 @@ def find(name: str, location: Path) -> tuple[Path, Version] | None:
 def _load_pickle(path: Path, version: Version) -> Batch:
     content = load_arrays(path)
     images, labels = content.get("data"), content.get(version.labels)
-    if not isinstance(images, np.ndarray) or images.dtype != np.uint8 or images.shape[1:] != (PIXELS,):
+    if not isinstance(images, np.ndarray) or images.shape[1:] != (PIXELS,):
         raise LayerMixError(f"expected images as uint8 (N, {PIXELS}) in {as_text(path)}; extract the archive again")
-    if not isinstance(labels, list) or not all(type(label) is int for label in labels):
-        raise LayerMixError(f"expected a list of integers as {version.labels} in {as_text(path)}")
+    if not isinstance(labels, list) or not all(type(label) is int and 0 <= label <= 255 for label in labels):
+        raise LayerMixError(
+            f"expected a list of integers in [0, 255] as {version.labels} in {as_text(path)}; extract the archive again"
+        )
     return Batch(images, np.array(labels, np.int64))
 
 
@@ -171,7 +174,7 @@ def _load_binary(path: Path, version: Version) -> Batch:
                 f"expected records of {record} bytes in {as_text(path)}, found {size} bytes: "
                 "the file is truncated; extract the archive again"
             )
-        records = np.memmap(path, np.uint8, "r").reshape(-1, record)
+        records = np.asarray(np.memmap(path, np.uint8, "r")).reshape(-1, record)
     except OSError as fault:
         raise LayerMixError(f"cannot read {as_text(path)}: {reason(fault)}; extract the archive again") from fault
     return Batch(records[:, version.label_bytes :], records[:, version.label_bytes - 1].astype(np.int64))

@@ -30,21 +30,20 @@ class FolderSource:
             raise LayerMixError(f"expected a folder of images, found none at {as_text(location)}; check the path")
         self.location = location
         self.ignored = 0
+        self._resolved = os.path.realpath(location)
         self._max_pixels = max_pixels
 
     @cached_property
     def classes(self) -> tuple[str, ...]:
         """The names of the folders directly under the root, sorted; () if there is none."""
-        return tuple(sorted(as_text(entry.name) for entry in _scan(self._root) if _is_folder(entry)))
+        return tuple(sorted(as_text(entry.name) for entry in scan(self._root) if _is_folder(entry)))
 
     def items(self) -> list[Item]:
         """List the tree. Raises `LayerMixError` where no image is found or a folder cannot be listed."""
         self.ignored = 0
         labels = {name: label for label, name in enumerate(self.classes)}
-        found = [
-            _item(path, entry, labels.get(as_text(path.partition("/")[0]), -1) if "/" in path else -1)
-            for path, entry in self._walk()
-        ]
+        # The first part of a path is its class folder; that of a file in the root, its own name, names no class.
+        found = [_item(path, entry, labels.get(as_text(path.split("/", 1)[0]), -1)) for path, entry in self._walk()]
         if not found:
             raise LayerMixError(
                 f"expected images in {as_text(self.location)}, found {self.ignored} other files; check the path"
@@ -54,14 +53,14 @@ class FolderSource:
     def read(self, item: Item) -> Image:
         """Read and decode one file, uint8 (H, W, 3). Raises `BadImage` with the reason."""
         relative = os.fsdecode(bytes.fromhex(str(item.at[0]))) if item.at else item.id
-        return decode(read_inside(self._root, self._root / relative), self._max_pixels)
+        return decode(read_inside(self._resolved, relative), self._max_pixels)
 
     def _walk(self) -> Iterator[tuple[str, os.DirEntry[str]]]:
         """Yield each input with its path relative to the root, and count the other files."""
         pending = [""]
         while pending:
             prefix = pending.pop()
-            for entry in _scan(self._root / prefix):
+            for entry in scan(self._root / prefix):
                 if _is_folder(entry):
                     pending.append(f"{prefix}{entry.name}/")
                 elif is_image_name(entry.name) or _is_dead_end(entry):
@@ -70,7 +69,7 @@ class FolderSource:
                     self.ignored += 1
 
 
-def _scan(folder: Path) -> list[os.DirEntry[str]]:
+def scan(folder: Path) -> list[os.DirEntry[str]]:
     """Return what is in one folder but for the hidden entries."""
     try:
         with os.scandir(folder) as entries:
@@ -85,14 +84,12 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
 
 def _is_dead_end(entry: os.DirEntry[str]) -> bool:
     """Tell whether this is a link to a folder or to nothing: it may stand for images, whatever its name."""
-    return entry.is_symlink() and not _is_other_file(entry)
-
-
-def _is_other_file(entry: os.DirEntry[str]) -> bool:
-    try:
-        return not stat.S_ISDIR(entry.stat().st_mode)
-    except OSError:
+    if not entry.is_symlink():
         return False
+    try:
+        return stat.S_ISDIR(entry.stat().st_mode)
+    except OSError:
+        return True
 
 
 def _item(path: str, entry: os.DirEntry[str], label: int) -> Item:

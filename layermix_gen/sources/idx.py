@@ -24,6 +24,7 @@ from layermix_gen.sources.base import Item, as_text, class_names, reason
 SPLITS = ("train", "test")
 _PREFIX = {"train": "train", "test": "t10k"}
 _UBYTE = 8  # the type code of unsigned bytes, the only one that images and labels have
+_MAX_DEFLATE = 1032  # no gzipped byte gives more
 _FAULTS = (OSError, EOFError, zlib.error, struct.error)
 
 
@@ -97,6 +98,14 @@ def is_images(shape: tuple[int, ...]) -> bool:
     return math.prod(shape) > 0 and (len(shape) == 3 or (len(shape) == 4 and shape[3] == 3))
 
 
+def is_idx(path: Path) -> bool:
+    """Tell by its header whether a file holds images as IDX."""
+    try:
+        return is_images(read_shape(path))
+    except LayerMixError:
+        return False
+
+
 def read_shape(path: Path) -> tuple[int, ...]:
     """Read from its header the shape of an IDX file of unsigned bytes. Raises `LayerMixError` that names the file."""
     try:
@@ -117,7 +126,9 @@ def load(path: Path) -> npt.NDArray[np.uint8]:
     try:
         if not _is_gzip(path):
             _check_length(path, path.stat().st_size - offset, expected)
-            return np.memmap(path, np.uint8, "r", offset, shape)
+            return np.asarray(np.memmap(path, np.uint8, "r", offset, shape))
+        if expected > _MAX_DEFLATE * path.stat().st_size:  # not even asking for the memory
+            _check_length(path, 0, expected)
         with _open(path) as file:
             file.seek(offset)
             data = file.read(expected + 1)  # one more than there should be, so as to see whether there is more

@@ -9,25 +9,26 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from layermix_gen.codec import MAX_PIXELS, decode
 from layermix_gen.errors import BadImage, LayerMixError
 from layermix_gen.images import Image
 from layermix_gen.sources.base import Item, as_text, class_names, read_inside, reason
 
-MAX_LABEL = 999_999  # a larger one is some other number by mistake, and there is a class for every label below it
-_REQUIRED = ("path", "label")
+MAX_LABEL = 999_999  # a larger one is some other number by mistake, and would be the count of the classes
+_REQUIRED = ["path", "label"]
+_NAME = "class_name"
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One row of the table, not yet checked; `where` says to the user which it is."""
+    """One row of the table. `where` says to the user which one."""
 
     where: str
-    path: object
-    label: object
-    class_name: object
+    id: str
+    label: int
+    class_name: str
 
 
 class ManifestSource:
@@ -40,31 +41,147 @@ class ManifestSource:
     def __init__(self, location: str, split: str = "", max_pixels: int = MAX_PIXELS) -> None:
         self.location = location
         self._path = Path(location)
+        self._root = self._path.parent
+        self._resolved = os.path.realpath(self._root)
+        self._max_pixels = max_pixels
         if not self._path.is_file():
             raise LayerMixError(f"expected a CSV or Parquet file, found none at {as_text(location)}; check the path")
-        self._root = self._path.parent
-        self._max_pixels = max_pixels
 
     @cached_property
     def classes(self) -> tuple[str, ...]:
         """The class names, a label without one named by its number; () without a column of them."""
-        names = dict(row[2] for row in self._rows if row[2][1])
-        return tuple(names.get(int(label), label) for label in class_names(row[1] for row in self._rows) if names)
+        names = {row.label: row.class_name for row in self._rows if row.class_name}
+        if not names:
+            return ()
+        return tuple(names.get(int(number), number) for number in class_names(row.label for row in self._rows))
 
     def items(self) -> list[Item]:
-        """List the table, sorted by path. Raises `LayerMixError` that names the row for what is not as it should be."""
+        """List the table, sorted by path. Raises `LayerMixError` that names the row where something is wrong."""
         if not self._rows:
             raise LayerMixError(f"expected at least one row in {as_text(self.location)}, found none")
-        return sorted((Item(path, label, self._size(path)) for path, label, _ in self._rows), key=lambda item: item.id)
+        return sorted((Item(row.id, row.label, self._size(row.id)) for row in self._rows), key=lambda item: item.id)
 
     def read(self, item: Item) -> Image:
         """Read and decode one file, uint8 (H, W, 3). Raises `BadImage` with the reason."""
         if _is_outside(item.id):
             raise BadImage("path out of the root")
-        return decode(read_inside(self._root, self._root / item.id), self._max_pixels)
+        return decode(read_inside(self._resolved, item.id), self._max_pixels)
 
     def _size(self, path: str) -> int:
         try:
             return 0 if _is_outside(path) else (self._root / path).stat().st_size
         except OSError:  # missing: `read` gives the reason
             return 0
+
+    @cached_property
+    def _rows(self) -> list[Row]:
+        values = _parquet(self._path) if is_parquet(self._path) else _csv(self._path)
+        rows = [self._row(f"{where} of {as_text(self._path)}", *cells) for where, cells in values]
+        _check_unique(rows)
+        _check_names(rows)
+        return rows
+
+    def _row(self, where: str, path: object, label: object, name: object) -> Row:
+        if not isinstance(path, str) or not path or "\0" in path:
+            raise LayerMixError(f"expected a path in {where}, got {path!r}; mend the table")
+        if not re.fullmatch(r"-1|\d{1,6}", str(label)):
+            raise LayerMixError(f"expected an integer in [-1, {MAX_LABEL}] as label in {where}, got {label!r}")
+        return Row(where, self._relative(path), int(str(label)), "" if name is None else str(name))
+
+    def _relative(self, path: str) -> str:
+        """Return the path relative to the folder of the table where it is inside, else as an absolute path."""
+        absolute = os.path.normpath(self._root / path)
+        for root in (self._root, self._resolved):
+            if PurePath(absolute).is_relative_to(root):
+                return PurePath(absolute).relative_to(root).as_posix()
+        return absolute
+
+
+def is_parquet(path: Path) -> bool:
+    """Tell by the content whether a file is Parquet."""
+    try:
+        with path.open("rb") as file:
+            return file.read(4) == b"PAR1"
+    except OSError as fault:
+        raise _unreadable(path, reason(fault)) from fault
+
+
+def is_manifest(path: Path) -> bool:
+    """Tell by the content whether a file is a table with the columns of a manifest."""
+    if is_parquet(path):
+        return True
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            return set(_REQUIRED) <= set(next(csv.reader([file.readline(1 << 16)]), []))
+    except (OSError, UnicodeDecodeError, csv.Error):
+        return False
+
+
+def _csv(path: Path) -> Iterator[tuple[str, list[object]]]:
+    """Yield of each row its place and its path, label and class name."""
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            reader = csv.DictReader(file, strict=True)
+            _check_columns(path, list(reader.fieldnames or ()))
+            for row in reader:
+                yield f"line {reader.line_num}", [row["path"], row["label"], row.get(_NAME)]
+    except (csv.Error, UnicodeDecodeError) as fault:
+        raise _unreadable(path, f"it is not CSV in UTF-8 ({fault})") from fault
+    except OSError as fault:
+        raise _unreadable(path, reason(fault)) from fault
+
+
+def _parquet(path: Path) -> Iterator[tuple[str, list[object]]]:
+    """Yield of each row its place and its path, label and class name."""
+    import duckdb  # here, for it takes a while to load
+
+    try:
+        with duckdb.connect() as connection:
+            table = connection.read_parquet(_literal(path))
+            _check_columns(path, table.columns)
+            name = _NAME if _NAME in table.columns else f"NULL AS {_NAME}"
+            rows = table.project(f"path, label, {name}").fetchall()
+    except duckdb.Error as fault:
+        raise _unreadable(path, f"it is no sound Parquet file ({str(fault).splitlines()[0]})") from fault
+    for number, row in enumerate(rows, 1):
+        yield f"row {number}", list(row)
+
+
+def _literal(path: Path) -> str:
+    """Return a path that DuckDB will not take for a pattern."""
+    return re.sub(r"([*?\[])", r"[\1]", str(path))
+
+
+def _check_columns(path: Path, columns: list[str]) -> None:
+    missing = [name for name in _REQUIRED if name not in columns]
+    if missing:
+        raise LayerMixError(
+            f"expected the columns path and label in {as_text(path)}, found {', '.join(columns) or 'none'}; "
+            f"add {' and '.join(missing)}"
+        )
+
+
+def _check_unique(rows: list[Row]) -> None:
+    first: dict[str, Row] = {}
+    for row in rows:
+        if row.id in first:
+            raise LayerMixError(f"expected each path once, got {row.id} in {row.where} again; take one row out")
+        first[row.id] = row
+
+
+def _check_names(rows: list[Row]) -> None:
+    names: dict[int, str] = {}
+    for row in rows:
+        if row.class_name and names.setdefault(row.label, row.class_name) != row.class_name:
+            raise LayerMixError(
+                f"expected one class name per label, got {row.class_name!r} for label {row.label} in {row.where}, "
+                f"which was {names[row.label]!r} before; mend the table"
+            )
+
+
+def _is_outside(path: str) -> bool:
+    return path.startswith(("/", "../")) or path in ("..", ".")
+
+
+def _unreadable(path: Path, why: str) -> LayerMixError:
+    return LayerMixError(f"cannot read {as_text(path)}: {why}; mend or replace it")

@@ -1,35 +1,69 @@
-"""Reading pickles that are trusted with nothing: they may build NumPy arrays, and that is all."""
+"""Reading pickles that are trusted with nothing: they may describe arrays of bytes, and that is all.
+
+A pickle names the functions that build its objects. The three that an array needs are answered by stand-ins which only
+take down what they are given, and every other name is refused. Not even NumPy sees the pickle's values unchecked: its
+own way of rebuilding arrays crashes on some damaged ones.
+"""
 
 import io
+import math
 import pickle
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from layermix_gen.errors import LayerMixError
 from layermix_gen.sources.base import as_text, reason
 
-_Reconstruct: Callable[..., Any] = np.empty(0).__reduce__()[0]  # type: ignore[assignment]
+
+class _Dtype:
+    """Stands for `numpy.dtype`."""
+
+    def __init__(self, code: object, *_: object) -> None:
+        self.is_bytes = code in ("u1", b"u1")
+
+    def __setstate__(self, state: object) -> None:
+        """Byte order and alignment mean nothing for single bytes."""
+
+
+class _Array:
+    """Stands for `numpy.ndarray`: takes down the state (version, shape, dtype, is Fortran's order, data)."""
+
+    state: object = None
+
+    def __setstate__(self, state: object) -> None:
+        self.state = state
+
+    def build(self) -> npt.NDArray[np.uint8] | None:
+        """Return the array, read-only, or None where the state is not that of an array of unsigned bytes."""
+        match self.state:
+            case (int(), tuple(shape), _Dtype(is_bytes=True), bool(by_columns), bytes(data)):
+                if all(type(n) is int and n >= 0 for n in shape) and math.prod(shape) == len(data):
+                    return np.frombuffer(data, np.uint8).reshape(shape, order="F" if by_columns else "C")
+        return None
+
+
+def _reconstruct(*_: object) -> _Array:
+    return _Array()
+
 
 # All that CIFAR's pickles name; NumPy 2 moved the first one, for those who wrote the files anew.
-_ALLOWED: dict[tuple[str, str], Any] = {
-    ("numpy.core.multiarray", "_reconstruct"): _Reconstruct,
-    ("numpy._core.multiarray", "_reconstruct"): _Reconstruct,
-    ("numpy", "ndarray"): np.ndarray,
-    ("numpy", "dtype"): np.dtype,
+_STAND_INS: dict[tuple[str, str], Any] = {
+    ("numpy.core.multiarray", "_reconstruct"): _reconstruct,
+    ("numpy._core.multiarray", "_reconstruct"): _reconstruct,
+    ("numpy", "ndarray"): _Array,
+    ("numpy", "dtype"): _Dtype,
 }
 
 
 class _ArrayUnpickler(pickle.Unpickler):
-    """Reads dicts, lists, strings, numbers and NumPy arrays, and calls nothing else."""
-
     def find_class(self, module: str, name: str) -> Any:
-        """Return an allowed constructor; raises `LayerMixError` for any other."""
-        if (module, name) not in _ALLOWED:
-            raise LayerMixError(f"it asks for {module}.{name}, which no CIFAR file needs")
-        return _ALLOWED[module, name]
+        if (module, name) not in _STAND_INS:
+            wanted = ascii(f"{module}.{name}")[1:-1]  # whatever bytes it is made of
+            raise LayerMixError(f"it asks for {wanted[:100]}, which no CIFAR file needs")
+        return _STAND_INS[module, name]
 
 
 # What unpickling damaged bytes raises, as its documentation warns and as the tests saw.
@@ -48,9 +82,10 @@ _FAULTS = (
 
 
 def load_arrays(path: Path) -> dict[str, Any]:
-    """Read a pickled dict of lists, numbers and arrays. Python 2 wrote its keys as bytes; they come back as str.
+    """Read a pickled dict of lists, numbers and arrays of bytes, each array as uint8, or None if it is of another type.
 
-    Raises `LayerMixError` where the file is damaged, or asks for anything else.
+    Python 2 wrote the keys as bytes; they come back as str. Raises `LayerMixError` where the file is damaged, or asks
+    for anything else.
     """
     try:
         content = _ArrayUnpickler(io.BytesIO(read_file(path)), encoding="bytes").load()
@@ -60,7 +95,7 @@ def load_arrays(path: Path) -> dict[str, Any]:
         raise LayerMixError(f"{as_text(path)} is truncated or corrupt; extract the archive again") from fault
     if not isinstance(content, dict):
         raise LayerMixError(f"expected a dict in {as_text(path)}, found {type(content).__name__}")
-    return {key.decode("utf-8", "replace") if isinstance(key, bytes) else str(key): v for key, v in content.items()}
+    return {_text(key): value.build() if isinstance(value, _Array) else value for key, value in content.items()}
 
 
 def read_file(path: Path) -> bytes:
@@ -69,3 +104,7 @@ def read_file(path: Path) -> bytes:
         return path.read_bytes()
     except OSError as fault:
         raise LayerMixError(f"cannot read {as_text(path)}: {reason(fault)}; extract the archive again") from fault
+
+
+def _text(key: object) -> str:
+    return key.decode("utf-8", "replace") if isinstance(key, bytes) else str(key)

@@ -8,7 +8,6 @@ last member is therefore looked at, and anything but the zeros that end a tar is
 """
 
 import json
-import os
 import re
 import tarfile
 from collections.abc import Iterator
@@ -16,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from braceexpand import UnbalancedBracesError, braceexpand
+from braceexpand import braceexpand
 
 from layermix_gen.codec import MAX_PIXELS, decode
 from layermix_gen.errors import BadImage, LayerMixError
@@ -33,12 +32,12 @@ _NOWHERE = -1  # the offset of a member that holds no bytes of its own: a link o
 class _Sample:
     """What the pass over a tar has found of one sample."""
 
-    image: tarfile.TarInfo | None = None
+    image: tuple[int, int] | None = None  # offset and size
     labels: dict[str, bytes] = field(default_factory=dict)  # extension -> content
 
 
 class WebDatasetSource:
-    """The images in a set of tars. Raises `LayerMixError` where a tar is missing."""
+    """The images in a set of tars, which `items` looks for and `__init__` does not."""
 
     kind = "webdataset"
     classes = ()
@@ -51,7 +50,7 @@ class WebDatasetSource:
         self._root = _root_of(location)
 
     def items(self) -> list[Item]:
-        """List every sample that has an image. Raises `LayerMixError` for a damaged tar or label, which it names."""
+        """List every sample with an image. Raises `LayerMixError` that names the tar or label that is missing or damaged."""
         self.ignored = 0
         found = [item for path in expand(self.location) for item in self._items_of(path)]
         if not found:
@@ -82,9 +81,8 @@ class WebDatasetSource:
             if sample.image is None:
                 self.ignored += 1
                 continue
-            held = sample.image.isreg() and not sample.image.issparse()
-            offset = sample.image.offset_data if held else _NOWHERE
-            yield Item(identity, _label(sample.labels, identity), sample.image.size, (name, offset))
+            offset, size = sample.image
+            yield Item(identity, _label(sample.labels, identity), size, (name, offset))
 
     def _samples(self, path: Path) -> dict[str, _Sample]:
         """Group the members of one tar by key."""
@@ -97,7 +95,8 @@ class WebDatasetSource:
                 sample = samples.setdefault(key, _Sample())
                 if sample.image is not None:
                     raise LayerMixError(f"expected one image of the name {as_text(key)} in {as_text(path)}, found two")
-                sample.image = member
+                held = member.isreg() and not member.issparse()
+                sample.image = (member.offset_data if held else _NOWHERE, member.size)
             elif extension in _LABELS and member.isreg() and member.size <= _MAX_LABEL_BYTES:
                 file.seek(member.offset_data)
                 samples.setdefault(key, _Sample()).labels[extension] = file.read(member.size)
@@ -136,7 +135,7 @@ def _root_of(location: str) -> Path:
 def _expand_braces(pattern: str) -> list[str]:
     try:
         return list(braceexpand(pattern))
-    except UnbalancedBracesError as fault:
+    except ValueError as fault:
         raise LayerMixError(f"expected balanced braces, got {as_text(pattern)}") from fault
 
 
@@ -152,9 +151,9 @@ def _members(path: Path) -> Iterator[tuple[tarfile.TarInfo, BinaryIO]]:
         with path.open("rb") as file, tarfile.open(fileobj=file, mode="r:") as tar:
             while (member := tar.next()) is not None:
                 yield member, file
-                tar.members.clear()  # or the list of a tar of a million members would stay in memory
+                tar.members.clear()  # type: ignore[attr-defined]  # or all headers of the tar would stay in memory
             _check_end(file, tar.offset, path)
-    except tarfile.TarError as fault:
+    except (tarfile.TarError, ValueError, OverflowError, MemoryError) as fault:  # the last three of absurd sizes
         raise LayerMixError(f"{as_text(path)} is truncated or not a tar: {fault}; get it again") from fault
     except OSError as fault:
         raise LayerMixError(f"cannot read {as_text(path)}: {reason(fault)}; get it again") from fault
@@ -167,7 +166,7 @@ def _check_end(file: BinaryIO, offset: int, path: Path) -> None:
         raise LayerMixError(f"{as_text(path)} is truncated: it ends at byte {offset} without an end mark; get it again")
     while block:
         if block.count(0) != len(block):
-            raise LayerMixError(f"{as_text(path)} is corrupt: no member can be read from byte {offset} on; get it again")
+            raise LayerMixError(f"{as_text(path)} is corrupt: no member can be read at byte {offset}; get it again")
         block = file.read(1 << 20)
 
 
@@ -196,7 +195,7 @@ def _fields(text: bytes, identity: str) -> dict[str, Any]:
     try:
         fields = json.loads(text)
     except (ValueError, RecursionError) as fault:
-        raise LayerMixError(f"expected an object as the json of {identity}, got what is not JSON; mend the tar") from fault
+        raise LayerMixError(f"expected an object as the json of {identity}, got no JSON; mend the tar") from fault
     if not isinstance(fields, dict):
         raise LayerMixError(f"expected an object as the json of {identity}, got {type(fields).__name__}; mend the tar")
     return fields

@@ -1,0 +1,205 @@
+"""A whole build: list, plan, run an engine over the shards that are missing, then declare the dataset complete."""
+
+import json
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+
+from layermix_gen.engines import Watch, available_cpus, in_processes, in_this_process
+from layermix_gen.errors import Interrupted, LayerMixError
+from layermix_gen.estimate import Estimate, estimate_build, planned_shards
+from layermix_gen.files import disk_errors, replacing, sweep
+from layermix_gen.fractals import render_fractal
+from layermix_gen.index import ShardSummary, Skipped, read_summaries
+from layermix_gen.manifest import Manifest, Run, collect, reasons, write_manifest
+from layermix_gen.pictures import MixingSet, pool_size_for, resolve_mixing_set
+from layermix_gen.plan import Plan, freeze, make_plan, planned_order, read_plan
+from layermix_gen.samples import SampleMaker
+from layermix_gen.settings import BuildSettings
+from layermix_gen.shards import is_finished, missing_planes
+from layermix_gen.sources import Item, Source, open_source
+
+MIN_ERRORS, ERROR_SHARE = 10, 0.01  # inputs that may be skipped unless the user says how many: 1%, but at least 10
+STAND_INS = 8  # fractals of an estimate
+DEFAULTS = BuildSettings()
+
+
+def build(
+    source: str | Path,
+    out: str | Path,
+    settings: BuildSettings = DEFAULTS,
+    *,
+    kind: str = "auto",
+    mixing_set: str | Path | None = None,
+    workers: int | None = None,
+    partition: tuple[int, int] = (0, 1),
+    max_errors: int | None = None,
+    progress: bool = True,
+) -> Manifest:
+    """Build the dataset `out` from the images of `source`; the same call resumes what is unfinished.
+
+    `kind` names the kind of source (see `layermix_gen.sources.KINDS`); "auto" tells it by the content. `mixing_set` is
+    a pool (`.npy`) or a folder of pictures; without one, fractals are rendered from the seed. `workers` is the number
+    of processes, by default the CPUs that this process may use. `partition=(i, n)` builds every n-th shard from shard i
+    on, for job arrays: the last to finish completes the dataset. More than `max_errors` inputs that cannot be read (by
+    default 1%, but at least 10) end the build.
+
+    Returns the manifest. Raises `LayerMixError` for what the user can mend, `Interrupted` after Ctrl-C.
+    """
+    job = _Job(source, Path(out), settings, kind)
+    workers, (first, step) = _checked_workers(workers), _checked_partition(partition)
+    pool = None
+    if settings.method != "none":
+        color = settings.preset == "released"  # that code mixes with fractals in colour
+        pool = resolve_mixing_set(mixing_set, job.size, settings.seed, color=color, progress=progress)
+    with disk_errors(job.root):
+        plan = job.plan(pool)
+        limit = max(MIN_ERRORS, int(ERROR_SHARE * len(job.items))) if max_errors is None else max_errors
+        return _run(plan, range(first, plan.shards, step), workers, limit, progress)
+
+
+def estimate(
+    source: str | Path,
+    out: str | Path,
+    settings: BuildSettings = DEFAULTS,
+    *,
+    kind: str = "auto",
+    mixing_set: str | Path | None = None,
+    workers: int | None = None,
+) -> Estimate:
+    """Say what `build` would make and take, from a timed sample of the images.
+
+    Writes nothing: unless the mixing set is a pool already, a few fractals in memory stand in for it.
+    """
+    job = _Job(source, Path(out), settings, kind)
+    if mixing_set and Path(mixing_set).is_file():
+        pool = resolve_mixing_set(mixing_set, job.size)
+    else:
+        fractals = [render_fractal(settings.seed, i, pool_size_for(job.size)) for i in range(STAND_INS)]
+        pool = MixingSet(np.stack(fractals))
+    return estimate_build(job.source, job.items, SampleMaker(job.settings, pool), _checked_workers(workers))
+
+
+class _Job:
+    """What is asked for, with the source listed and every choice made."""
+
+    def __init__(self, location: str | Path, root: Path, settings: BuildSettings, kind: str) -> None:
+        _check_out(root, Path(location))
+        self.root = root
+        self.source: Source = open_source(location, kind, settings.max_pixels)
+        self.settings = settings.resolve(self.source.native_size)
+        self.size = self.settings.size or 0
+        self.items: list[Item] = planned_order(self.source, settings.seed)
+
+    def plan(self, pool: MixingSet | None) -> Plan:
+        """The plan of the build, frozen in its folder: the one that is there, or a new one."""
+        before = read_plan(self.root)
+        if before and before.settings.shard_size == self.settings.shard_size:
+            shards = before.shards
+        else:
+            shards = planned_shards(self.source, self.items, SampleMaker(self.settings, pool))
+        return freeze(make_plan(self.root, self.source, self.items, self.settings, pool, shards), self.items)
+
+
+def _run(plan: Plan, numbers: Sequence[int], workers: int, limit: int, progress: bool) -> Manifest:
+    """Build those of the shards `numbers` that are not finished; complete the dataset if no other is missing."""
+    begin = time.perf_counter()
+    summaries = read_summaries(plan.root)
+    todo = [number for number in numbers if not is_finished(plan, summaries.get(number))]
+    workers = max(1, min(workers, len(todo)))
+    written, abandoned = 0, []
+    with _watching(plan, todo, summaries, limit, progress) as watch:
+        try:
+            for result in (in_processes(workers) if workers > 1 else in_this_process)(plan, todo, watch):
+                if result.summary is None:
+                    abandoned += result.skipped
+                else:
+                    written += result.summary.written * len(missing_planes(plan, summaries.get(result.number)))
+                    summaries[result.number] = result.summary
+        except KeyboardInterrupt:
+            finished = sum(is_finished(plan, summary) for summary in summaries.values())
+            remedy = "run the same command to resume"
+            raise Interrupted(f"stopped with {finished} of {plan.shards} shards finished; {remedy}") from None
+        finally:
+            skipped = [one for number in sorted(summaries) for one in summaries[number].skipped] + abandoned
+            _write_errors(plan.root, skipped)
+    _check_errors(plan, skipped, limit)
+    seconds = time.perf_counter() - begin
+    manifest = collect(plan, summaries, Run(written, round(seconds, 3), round(written / seconds, 1), workers))
+    if manifest.complete and (todo or not (plan.root / "dataset.json").exists()):
+        sweep(plan.root)
+        write_manifest(manifest)
+    return manifest
+
+
+@contextmanager
+def _watching(
+    plan: Plan, todo: Sequence[int], summaries: Mapping[int, ShardSummary], limit: int, progress: bool
+) -> Iterator[Watch]:
+    """A progress bar in images, and the bound on skipped inputs."""
+    planes = {number: len(missing_planes(plan, summaries.get(number))) for number in todo}
+    inputs = sum(stop - start for start, stop in map(plan.bounds, todo))
+    images = sum(planes[number] * (plan.bounds(number)[1] - plan.bounds(number)[0]) for number in todo)
+    known = sum(len(summary.skipped) for number, summary in summaries.items() if number not in planes)
+    with tqdm(total=images, unit="image", unit_scale=True, disable=None if progress else True) as bar:
+
+        def watch(done: int, skipped: int) -> bool:
+            bar.update(done * images // max(inputs, 1) - bar.n)
+            return known + skipped <= limit
+
+        yield watch
+
+
+def _write_errors(root: Path, skipped: Sequence[Skipped]) -> None:
+    """List every input that was left out, one JSON object a line; no file where there is none."""
+    path = root / "errors.jsonl"
+    if not skipped:
+        path.unlink(missing_ok=True)
+        return
+    with replacing(path) as draft:
+        draft.write_text("".join(json.dumps(asdict(one), ensure_ascii=False) + "\n" for one in skipped), "utf-8")
+
+
+def _check_errors(plan: Plan, skipped: Sequence[Skipped], limit: int) -> None:
+    if len(skipped) > limit:
+        what = ", ".join(f"{count} {reason}" for reason, count in reasons(skipped).items())
+        raise LayerMixError(
+            f"{len(skipped)} of {plan.inputs.count} inputs cannot be read ({what}), {limit} are allowed; see "
+            f"{plan.root / 'errors.jsonl'}, then mend them and build into another folder, or raise --max-errors"
+        )
+
+
+def _check_out(root: Path, source: Path) -> None:
+    """Refuse to mix a dataset with other files, and to make it a part of its own source."""
+    if source.is_dir() and root.resolve().is_relative_to(source.resolve()):
+        raise LayerMixError(f"expected an output folder outside of the source, got {root}; choose another")
+    if root.is_file() or (root.is_symlink() and not root.exists()):
+        raise LayerMixError(f"expected a folder to build into, found a file at {root}; choose another")
+    if root.is_dir() and not (root / "plan.json").exists():
+        others = sorted(
+            entry.name for entry in root.iterdir() if not entry.name.startswith(".") and entry.name != "sources.jsonl"
+        )
+        if others:
+            raise LayerMixError(
+                f"expected an empty folder to build into, found {others[0]!r} in {root}; choose another"
+            )
+
+
+def _checked_workers(workers: int | None) -> int:
+    if workers is None:
+        return available_cpus()
+    if workers < 1:
+        raise LayerMixError(f"workers must be at least 1, got {workers}; change --workers")
+    return workers
+
+
+def _checked_partition(partition: tuple[int, int]) -> tuple[int, int]:
+    index, count = partition
+    if not 0 <= index < count:
+        raise LayerMixError(f"partition i/n must have 0 <= i < n, got {index}/{count}; change --partition")
+    return partition

@@ -1,0 +1,124 @@
+"""Sets of fractals: any number of processes, stopped and resumed at any point, give the same bytes.
+
+A picture is a function of the seed and its index, except that a near duplicate of an earlier picture of the set is
+drawn again; so a longer set begins with the shorter one. Processes render batches, the parent compares and writes them
+in order.
+"""
+
+import os
+import signal
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from functools import partial
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from tqdm import tqdm
+
+from layermix_gen.errors import Interrupted, LayerMixError
+from layermix_gen.fractals.arrays import Floats, Pictures
+from layermix_gen.fractals.files import SetWriter, read_about
+from layermix_gen.fractals.kinds import select_kinds
+from layermix_gen.fractals.measures import ALIKE, thumbnails
+from layermix_gen.fractals.render import VERSION, Fractal, make_fractal
+
+BATCH = 8  # pictures per task of a process
+
+
+def render_set(
+    out: Path,
+    count: int,
+    size: int = 256,
+    seed: int = 0,
+    kinds: tuple[str, ...] | None = None,
+    *,
+    workers: int | None = None,
+    progress: bool = True,
+) -> Path:
+    """Render a set of `count` pictures to `out` (`.npy`) and return `out`; this very set is kept where it is there.
+
+    Stopped by Ctrl-C it raises `Interrupted`; run again it goes on. `workers` is the number of processes (default: one
+    per core). `progress` draws a bar on standard error where that is a terminal.
+    """
+    if count < 1 or size < 1:
+        raise LayerMixError(f"expected at least one picture of at least one pixel, got {count} of {size}; give more")
+    made_by = describe(count, size, seed, kinds)
+    if out.exists() and read_about(out).get("made_by") == made_by:
+        return out
+    with SetWriter(out, (count, size, size), made_by) as writer:
+        earlier = _Earlier(count, writer.pictures())
+        try:
+            with tqdm(total=count, initial=writer.done, unit="picture", disable=None if progress else True) as bar:
+                for batch in _render_rest(writer.done, made_by, workers):
+                    distinct = [earlier.distinct(fractal, writer.done + n, made_by) for n, fractal in enumerate(batch)]
+                    writer.append([fractal.pixels for fractal in distinct], [fractal.record for fractal in distinct])
+                    bar.update(len(batch))
+        except KeyboardInterrupt as error:
+            raise Interrupted(f"stopped with {writer.done} of {count} pictures; the same command goes on") from error
+        return writer.finish()
+
+
+def describe(count: int, size: int, seed: int, kinds: tuple[str, ...] | None = None) -> dict[str, Any]:
+    """What determines the pictures of a set; it is stored beside them."""
+    names = [kind.name for kind in select_kinds(kinds)]
+    return {"fractals": VERSION, "count": count, "size": size, "seed": seed, "kinds": names}
+
+
+class _Earlier:
+    """The thumbnails of the pictures so far, by which a near duplicate is told."""
+
+    def __init__(self, count: int, pictures: Pictures) -> None:
+        self._rows = np.zeros((count, 256), np.float32)
+        self._rows[: len(pictures)] = thumbnails(pictures)
+        self._done = len(pictures)
+
+    def distinct(self, fractal: Fractal, index: int, made_by: dict[str, Any]) -> Fractal:
+        """The fractal, or one of its next attempts where it is a near duplicate; remembers what it returns."""
+        row = thumbnails([fractal.pixels])
+        if not self._is_new(row):
+            fractal = make_fractal(
+                made_by["seed"],
+                index,
+                made_by["size"],
+                tuple(made_by["kinds"]),
+                first_attempt=fractal.record["attempt"] + 1,
+                accept=lambda pixels: self._is_new(thumbnails([pixels])),
+            )
+            row = thumbnails([fractal.pixels])
+        self._rows[self._done] = row
+        self._done += 1
+        return fractal
+
+    def _is_new(self, row: Floats) -> bool:
+        return bool((self._rows[: self._done] @ row[0] < ALIKE).all())
+
+
+def _render_rest(start: int, made_by: dict[str, Any], workers: int | None) -> Iterator[list[Fractal]]:
+    stop = made_by["count"]
+    tasks = [range(first, min(first + BATCH, stop)) for first in range(start, stop, BATCH)]
+    work = partial(_render_batch, size=made_by["size"], seed=made_by["seed"], kinds=tuple(made_by["kinds"]))
+    processes = min(workers or os.cpu_count() or 1, len(tasks))
+    if processes <= 1:
+        yield from map(work, tasks)
+        return
+    pool = ProcessPoolExecutor(processes, mp_context=get_context("spawn"), initializer=_prepare_process)
+    try:
+        yield from pool.map(work, tasks)
+    except BrokenProcessPool as error:
+        raise LayerMixError("a rendering process was killed; run this again with fewer workers") from error
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _prepare_process() -> None:
+    """Leave Ctrl-C, which reaches every process of the terminal, to the parent; one thread per process."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    cv2.setNumThreads(1)
+
+
+def _render_batch(indices: range, size: int, seed: int, kinds: tuple[str, ...]) -> list[Fractal]:
+    return [make_fractal(seed, index, size, kinds) for index in indices]

@@ -1,0 +1,156 @@
+"""The index: one Parquet file per shard, with a row for each sample and a summary of the shard.
+
+Rows hold a sample's metadata and where its image lies in which tar, so that queries and random access open no tar. The
+summary is the shard's seal: it is written with the rows, last of all, and says what every tar of the shard must be.
+DuckDB writes and reads the files; rows reach it as lines of JSON.
+"""
+
+import glob
+import json
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from layermix_gen.errors import LayerMixError
+from layermix_gen.files import replacing, temporary
+from layermix_gen.tar import TarSummary
+
+COLUMNS = {
+    "plane": "VARCHAR",
+    "shard": "INTEGER",
+    "key": "VARCHAR",
+    "offset": "BIGINT",  # of the image in its tar, in bytes
+    "size": "BIGINT",  # of the image, in bytes
+    "image_crc32": "UINTEGER",  # of the image as it is stored
+    "pixels_crc32": "UINTEGER",  # of the rendered pixels before encoding, (H, W, 3) in C order
+    "source": "VARCHAR",
+    "label": "BIGINT",
+    "class_name": "VARCHAR",
+    "method": "VARCHAR",
+    "variant": "INTEGER",
+    "layer": "INTEGER",
+    "op": "VARCHAR",
+    "op_args": "DOUBLE[]",
+    "blends": "VARCHAR[]",
+    "blend_args": "DOUBLE[]",
+    "picture": "INTEGER",
+    "picture_view": "INTEGER[]",
+    "view": "DOUBLE[]",
+    "recipe": "VARCHAR",
+}
+_SEAL = "layermix_gen"
+
+
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """A source image that could not be decoded, and why. It is in no plane of its shard."""
+
+    source: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class ShardSummary:
+    """What a finished shard holds. inputs = written + skipped."""
+
+    number: int
+    inputs: int
+    written: int
+    skipped: tuple[Skipped, ...]
+    planes: dict[str, TarSummary]
+
+    @classmethod
+    def from_json(cls, text: str) -> "ShardSummary":
+        value = json.loads(text)
+        skipped = tuple(Skipped(**one) for one in value["skipped"])
+        planes = {plane: TarSummary(**tar) for plane, tar in value["planes"].items()}
+        return cls(value["number"], value["inputs"], value["written"], skipped, planes)
+
+
+def index_path(root: Path, number: int) -> Path:
+    """Where the index of a shard is."""
+    return root / "index" / f"{number:06d}.parquet"
+
+
+def write_index(path: Path, rows: Iterable[str], summary: ShardSummary, kept: Iterable[str] = ()) -> None:
+    """Write the index of a shard, atomically: `rows` as JSON objects, and its summary.
+
+    The rows of the planes `kept` are taken over from the index that is there. The file has all rows plane by plane, in
+    the order of the samples, whichever were written first.
+    """
+    lines = temporary(path.with_suffix(".jsonl"))
+    try:
+        with lines.open("w", encoding="utf-8") as file:
+            file.writelines(f"{row}\n" for row in rows)
+        table = f"SELECT * FROM read_json({_literal(lines)}, format='newline_delimited', columns={_struct(COLUMNS)})"
+        if names := ", ".join(map(_quoted, kept)):
+            table = f"SELECT * FROM read_parquet({_literal(path)}) WHERE plane IN ({names}) UNION ALL {table}"
+        seal = _struct({_SEAL: json.dumps(asdict(summary))})
+        with replacing(path) as draft, _duckdb() as db:
+            db.execute(
+                f"COPY (SELECT * FROM ({table}) ORDER BY plane, key) TO {_quoted(draft)} "
+                f"(FORMAT parquet, COMPRESSION zstd, KV_METADATA {seal})"
+            )
+    finally:
+        lines.unlink(missing_ok=True)
+
+
+def read_summary(root: Path, number: int) -> ShardSummary | None:
+    """The summary of one shard, or None where it is not finished."""
+    path = index_path(root, number)
+    return _summaries(_literal(path))[0] if path.exists() else None
+
+
+def read_summaries(root: Path) -> dict[int, ShardSummary]:
+    """The summaries of all shards that are finished, by number."""
+    if not any((root / "index").glob("*.parquet")):
+        return {}
+    summaries = sorted(_summaries(_files(root)), key=lambda summary: summary.number)
+    return {summary.number: summary for summary in summaries}
+
+
+def _summaries(files: str) -> list[ShardSummary]:
+    with _duckdb() as db:
+        rows = db.execute(f"SELECT decode(value) FROM parquet_kv_metadata({files}) WHERE decode(key) = '{_SEAL}'")
+        return [ShardSummary.from_json(text) for (text,) in rows.fetchall()]
+
+
+def query(root: Path, sql: str) -> list[dict[str, Any]]:
+    """Run SQL over the table `samples`, the rows of all shards of the dataset at `root`."""
+    with _duckdb() as db:
+        db.execute(f"CREATE VIEW samples AS SELECT * FROM read_parquet({_files(root)})")
+        result = db.execute(sql)
+        names = [column[0] for column in result.description or ()]
+        return [dict(zip(names, row, strict=True)) for row in result.fetchall()]
+
+
+@contextmanager
+def _duckdb() -> Iterator[duckdb.DuckDBPyConnection]:
+    """A database in memory. One thread, so that the order of rows, and so the bytes of a file, are always the same."""
+    try:
+        with duckdb.connect(config={"threads": 1}) as db:
+            yield db
+    except duckdb.Error as error:
+        raise LayerMixError(f"the index cannot be read or written: {str(error).splitlines()[0]}") from error
+
+
+def _files(root: Path) -> str:
+    return _quoted(f"{glob.escape(str(root / 'index'))}/*.parquet")
+
+
+def _literal(path: Path) -> str:
+    """A path for DuckDB's readers, which would take the signs *, ? and [ in it for a pattern."""
+    return _quoted(glob.escape(str(path)))
+
+
+def _quoted(text: Path | str) -> str:
+    escaped = str(text).replace("'", "''")
+    return f"'{escaped}'"
+
+
+def _struct(values: dict[str, str]) -> str:
+    return "{" + ", ".join(f"{_quoted(key)}: {_quoted(value)}" for key, value in values.items()) + "}"

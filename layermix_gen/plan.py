@@ -1,0 +1,207 @@
+"""The plan of a build: every input in its shuffled order, cut into shards, frozen before the first pixel is touched.
+
+`plan.json` says what is built from what; `sources.jsonl` beside it lists the inputs in planned order, one line each, so
+that a worker reads the lines of its shard and nothing else. The fingerprint covers all that can change a byte: inputs,
+settings, mixing set and the versions of the code. The number of variants is not part of it, for planes can be added.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from layermix_gen import __version__
+from layermix_gen.errors import LayerMixError
+from layermix_gen.files import read_json, replacing, write_json
+from layermix_gen.pictures import MixingSet
+from layermix_gen.seeds import shuffled
+from layermix_gen.settings import BuildSettings
+from layermix_gen.sources import Item, Source
+
+FORMAT = "layermix-gen plan 1"
+ADDABLE = ("variants", "clean")  # settings that only say which planes there are
+MIN_SHARDS, MIN_SHARD = (
+    64,
+    128,
+)  # a small dataset is cut into so many shards, of no fewer samples, to be shared by cores
+LIBRARIES = ("numpy", "opencv-python-headless", "simplejpeg", "pillow", "isal")  # that the bytes of a sample depend on
+
+
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """The source as it was listed. `digest` is over ids, labels and sizes; location is where it is now."""
+
+    kind: str
+    location: str
+    digest: str
+    count: int
+    ignored: int
+    classes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Pool:
+    """The mixing set."""
+
+    location: str
+    digest: str
+    count: int
+    size: int
+    color: bool
+
+    @classmethod
+    def of(cls, mixing_set: MixingSet) -> "Pool":
+        location = str(mixing_set.path.absolute()) if mixing_set.path else ""
+        return cls(location, mixing_set.digest, len(mixing_set), mixing_set.size, mixing_set.color)
+
+
+def versions() -> dict[str, str]:
+    """The versions of the code that the bytes of a sample depend on."""
+    return {"layermix-gen": __version__} | {name: version(name) for name in LIBRARIES}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Plan:
+    """What is built from what. `offsets` are where each shard begins in `sources.jsonl`."""
+
+    root: Path
+    inputs: Inputs
+    settings: BuildSettings
+    pool: Pool | None
+    offsets: tuple[int, ...]
+    versions: dict[str, str] = field(default_factory=versions)
+
+    @property
+    def shards(self) -> int:
+        """How many shards there are."""
+        return len(self.offsets)
+
+    @property
+    def fingerprint(self) -> str:
+        """A digest of all that can change a byte of a sample or its place."""
+        text = json.dumps(self.identity(), sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    def identity(self) -> dict[str, Any]:
+        """What the fingerprint covers, by readable names."""
+        settings = {name: value for name, value in asdict(self.settings).items() if name not in ADDABLE}
+        inputs = {"source": self.inputs.digest, "images": self.inputs.count, "classes": self.inputs.classes}
+        pool = {"mixing set": self.pool and self.pool.digest}
+        return inputs | settings | pool | self.versions | {"shards": self.shards}
+
+    def bounds(self, number: int) -> tuple[int, int]:
+        """The first input of shard `number`, and the first of the next; sizes differ by one at most."""
+        return shard_bounds(self.inputs.count, self.shards, number)
+
+    def items(self, number: int) -> Iterator[tuple[int, Item]]:
+        """The inputs of one shard with their ordinals, read from `sources.jsonl`."""
+        start, stop = self.bounds(number)
+        with (self.root / "sources.jsonl").open(encoding="utf-8") as file:
+            file.seek(self.offsets[number])
+            for ordinal in range(start, stop):
+                source_id, label, size, at = json.loads(file.readline())
+                yield ordinal, Item(source_id, label, size, tuple(at))
+
+
+def shard_bounds(count: int, shards: int, number: int) -> tuple[int, int]:
+    """Cut `count` inputs into `shards` runs as even as can be; the bounds of run `number`."""
+    return count * number // shards, count * (number + 1) // shards
+
+
+def shard_count(count: int, samples_at_most: int) -> int:
+    """How many shards to cut `count` samples into, for a bound on a shard's samples that comes from a size in bytes."""
+    for_cores = min(MIN_SHARDS, count // MIN_SHARD)
+    return max(1, for_cores, -(-count // samples_at_most))
+
+
+def planned_order(source: Source, seed: int) -> list[Item]:
+    """All inputs, shuffled: a stream sorted by class would train badly."""
+    items = source.items()
+    return [items[i] for i in shuffled(len(items), seed)]
+
+
+def make_plan(
+    root: Path,
+    source: Source,
+    items: Sequence[Item],
+    settings: BuildSettings,
+    mixing_set: MixingSet | None,
+    shards: int,
+) -> Plan:
+    """Plan a build of `items`, in this order, with resolved settings. Writes nothing."""
+    digest, offsets, offset = hashlib.sha256(), [], 0
+    starts = {shard_bounds(len(items), shards, number)[0] for number in range(shards)}
+    for ordinal, item in enumerate(items):
+        if ordinal in starts:
+            offsets.append(offset)
+        line = _line(item)
+        offset += len(line)
+        digest.update(line)
+    inputs = Inputs(source.kind, source.location, digest.hexdigest(), len(items), source.ignored, source.classes)
+    return Plan(root, inputs, settings, mixing_set and Pool.of(mixing_set), tuple(offsets))
+
+
+def _line(item: Item) -> bytes:
+    return (json.dumps([item.id, item.label, item.size, item.at]) + "\n").encode()
+
+
+def freeze(plan: Plan, items: Sequence[Item]) -> Plan:
+    """Write the plan, or take up the one that is there; return the one to build by.
+
+    Raises `LayerMixError` with what differs where the folder holds the plan of another dataset.
+    """
+    before = read_plan(plan.root)
+    if before is None:
+        plan.root.mkdir(parents=True, exist_ok=True)
+        with replacing(plan.root / "sources.jsonl") as draft, draft.open("wb") as file:
+            file.writelines(map(_line, items))
+    else:
+        refuse_changes(before, plan)
+    fields = {name: value for name, value in asdict(plan).items() if name != "root"}
+    write_json(plan.root / "plan.json", {"format": FORMAT, "fingerprint": plan.fingerprint} | fields)
+    return plan
+
+
+def read_plan(root: Path) -> Plan | None:
+    """The plan of the dataset at `root`, or None where there is none. Raises `LayerMixError` where it is damaged."""
+    path = root / "plan.json"
+    try:
+        value = read_json(path)
+        if value["format"] != FORMAT:
+            raise LayerMixError(
+                f"expected {FORMAT!r} in {path}, found {value['format']!r}; use the version that wrote it"
+            )
+        settings = BuildSettings(**value["settings"] | {"ops": tuple(value["settings"]["ops"])})
+        inputs = Inputs(**value["inputs"] | {"classes": tuple(value["inputs"]["classes"])})
+        pool = Pool(**value["pool"]) if value["pool"] else None
+        return Plan(root, inputs, settings, pool, tuple(value["offsets"]), value["versions"])
+    except FileNotFoundError:
+        return None
+    except (KeyError, TypeError) as error:
+        raise LayerMixError(f"{path} is damaged ({error}); restore it, or build into another folder") from error
+
+
+def refuse_changes(before: Plan, now: Plan) -> None:
+    """Raise `LayerMixError` with a readable difference unless `now` is `before`, with planes added at most."""
+    old, new = before.identity(), now.identity()
+    differences = [
+        f"{name} {_short(old.get(name))} -> {_short(new.get(name))}"
+        for name in old | new
+        if json.dumps(old.get(name)) != json.dumps(new.get(name))
+    ]
+    missing = before.settings.planes.keys() - now.settings.planes.keys()
+    if missing:
+        differences.append(f"planes {', '.join(sorted(missing))} left out")
+    if differences:
+        raise LayerMixError(
+            f"{now.root} holds another dataset: {'; '.join(differences)}; "
+            "repeat the command that began it, or build into another folder"
+        )
+
+
+def _short(value: Any) -> str:
+    text = value if isinstance(value, str) else json.dumps(value)
+    return text if len(text) <= 40 else text[:12] + "..."

@@ -1,0 +1,98 @@
+"""One sample, from a decoded source image to pixels and metadata: the pure heart of a build, and of its replay."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from layermix_gen.images import Image
+from layermix_gen.methods import METHODS, DrawSettings, Recipe
+from layermix_gen.pictures import MixingSet
+from layermix_gen.render import render
+from layermix_gen.seeds import generator
+from layermix_gen.settings import BuildSettings
+from layermix_gen.views import VIEWS, PictureView, View, render_view
+
+CLEAN = -1  # the variant number of the view before mixing
+USES, BLENDS = 3, 2  # how often a recipe uses its operation and a blend, at most: the lengths of the lists in metadata
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One rendered variant of one source image."""
+
+    variant: int
+    view: View
+    recipe: Recipe
+    pixels: Image
+
+
+@dataclass(frozen=True, slots=True)
+class SampleMaker:
+    """Makes samples by resolved settings (see `BuildSettings.resolve`) from one mixing set."""
+
+    settings: BuildSettings
+    mixing_set: MixingSet | None
+    drawing: DrawSettings = field(init=False)
+
+    def __post_init__(self) -> None:
+        pool = (len(self.mixing_set), self.mixing_set.size) if self.mixing_set else (0, 0)
+        object.__setattr__(self, "drawing", self.settings.drawing(*pool))
+
+    def make(self, source: Image, source_id: str, variants: Iterable[int]) -> Iterator[Sample]:
+        """Draw and render variants of one source image (H, W, 3).
+
+        Each depends on the seed, the source's id and its own number only. Where the view is shared, all of them show
+        what the clean one shows.
+        """
+        settings, size = self.settings, self.drawing.size
+        draw_view, shape = VIEWS[settings.view or "rrc"], source.shape[:2]
+        shared, seen, pixels = None, None, source
+        if settings.view_mode == "shared":
+            shared = draw_view(generator(settings.seed, source_id, CLEAN), *shape, size)
+        for variant in variants:
+            rng = generator(settings.seed, source_id, variant)
+            view = shared or draw_view(rng, *shape, size)
+            if view != seen:
+                seen, pixels = view, render_view(source, view, size)
+            recipe = METHODS["none" if variant == CLEAN else settings.method](rng, self.drawing)
+            yield Sample(variant, view, recipe, self.render(recipe, pixels))
+
+    def render(self, recipe: Recipe, view: Image) -> Image:
+        """Render a recipe on a view (size, size, 3), with the crop of the mixing picture that it names."""
+        picture = None
+        if self.mixing_set and recipe.picture:
+            picture = self.mixing_set.view(recipe.picture, self.drawing.size)
+        return render(recipe.expression, view, picture)
+
+
+NO_PICTURE = PictureView(-1, 0, 0, False, False)
+
+
+def metadata(sample: Sample, source_id: str, label: int, class_name: str) -> dict[str, Any]:
+    """What is stored beside a sample: one flat object with the same fields, types and list lengths in every sample.
+
+    Lists are filled up with 0.0 and "", never empty: readers that infer a schema from the first few samples take an
+    empty list for one of nulls, and then fail on the first that is not empty.
+    """
+    recipe, view = sample.recipe, sample.view
+    picture = recipe.picture or NO_PICTURE
+    return {
+        "source": source_id,
+        "label": label,
+        "class_name": class_name,
+        "method": recipe.method,
+        "variant": sample.variant,
+        "layer": recipe.layer,
+        "op": recipe.op,
+        "op_args": _filled(recipe.op_args, USES),
+        "blends": [*recipe.blends, *[""] * (BLENDS - len(recipe.blends))],
+        "blend_args": _filled(recipe.blend_args, 2 * BLENDS),
+        "picture": picture.index,
+        "picture_view": [picture.top, picture.left, int(picture.flip_h), int(picture.flip_v)],
+        "view": _filled((view.top, view.left, view.height, view.width, view.flip), 5),
+        "recipe": str(recipe.expression),
+    }
+
+
+def _filled(numbers: tuple[float, ...], length: int) -> list[float]:
+    return [float(number) for number in numbers] + [0.0] * (length - len(numbers))

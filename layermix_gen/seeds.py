@@ -1,0 +1,20 @@
+"""Random numbers without state: a generator for each sample, keyed by what the sample is and by nothing else.
+
+Neither the order of work, nor the number of workers, nor the other files of the source can change what is drawn.
+"""
+
+import hashlib
+
+import numpy as np
+
+
+def generator(seed: int, source_id: str, variant: int) -> np.random.Generator:
+    """The generator of one variant of one image: Philox, keyed by 128 bits of a digest of its three arguments."""
+    text = f"{seed}\n{variant}\n{source_id}"
+    key = hashlib.blake2b(text.encode("utf-8", "surrogateescape"), digest_size=16).digest()
+    return np.random.Generator(np.random.Philox(key=int.from_bytes(key, "little")))
+
+
+def shuffled(count: int, seed: int) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+    """The numbers below `count` in an order that depends on `seed` alone."""
+    return np.random.Generator(np.random.Philox(key=seed)).permutation(count)

@@ -1,0 +1,101 @@
+"""What a build makes: every choice that changes a byte of the result, checked as soon as it is made.
+
+How the work is done (workers, partitions, progress) is no setting: it cannot change the result.
+"""
+
+import re
+from dataclasses import dataclass, replace
+from typing import Any
+
+from layermix_gen.codec import MAX_PIXELS, Encoding
+from layermix_gen.errors import LayerMixError
+from layermix_gen.methods import METHODS, DrawSettings
+from layermix_gen.views import VIEWS
+
+VIEW_MODES = ("independent", "shared")
+SMALL = 64  # px; up to here samples are lossless and cropped as CIFAR is, above as ImageNet is
+DEFAULT_SIZE = 224
+MAX_VARIANTS = 100  # two digits in the names of planes
+UNITS = {"": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KIB": 2**10, "MIB": 2**20, "GIB": 2**30}
+
+
+@dataclass(frozen=True, slots=True)
+class BuildSettings:
+    """The settings of a build. `None` leaves the choice to the source: `resolve` makes it."""
+
+    variants: int = 4
+    clean: bool = True  # also write each view before mixing
+    size: int | None = None  # px; of the source where it has small squares, else 224
+    view: str | None = None  # rrc, pad-crop or center; by size
+    view_mode: str = "independent"  # a view for each variant, or one shared by all planes of an image
+    method: str = "layermix"
+    preset: str = "paper"
+    magnitude: float = 8.0
+    blending_ratio: float = 3.0
+    ops: tuple[str, ...] = ()  # empty: those of the preset
+    format: str | None = None  # jpg, png or webp; by size
+    quality: int = 95
+    subsampling: str = "444"
+    shard_size: str = "256MB"  # bytes with a unit, or a plain number of samples
+    seed: int = 0
+    max_pixels: int = MAX_PIXELS  # larger source images are skipped
+
+    def __post_init__(self) -> None:
+        _check_range("variants", self.variants, 0, MAX_VARIANTS)
+        if self.variants == 0 and not self.clean:
+            raise LayerMixError(
+                "nothing to build: no variants and no clean plane; give --variants 1 or more, or --clean"
+            )
+        if self.size is not None:
+            _check_range("size", self.size, 8, 4096)
+        _check_choice("view", self.view, (*VIEWS, None))
+        _check_choice("view mode", self.view_mode, VIEW_MODES)
+        _check_choice("method", self.method, METHODS)
+        _check_range("seed", self.seed, 0, 2**63 - 1)
+        _check_range("max-pixels", self.max_pixels, 1, 2**40)
+        self.drawing(pictures=1, picture_size=0)
+        Encoding(self.format or "png", self.quality, self.subsampling)
+        parse_size(self.shard_size)
+
+    def resolve(self, native_size: int | None) -> "BuildSettings":
+        """The settings with every choice made, for a source whose images are squares of `native_size` px, if it has one."""
+        size = self.size or native_size or DEFAULT_SIZE
+        view = self.view or ("pad-crop" if size <= SMALL else "rrc")
+        image_format = self.format or ("png" if size <= SMALL else "jpg")
+        ops = self.drawing(pictures=1, picture_size=0).ops
+        return replace(self, size=size, view=view, format=image_format, ops=ops)
+
+    def drawing(self, pictures: int, picture_size: int) -> DrawSettings:
+        """How recipes are drawn, with a mixing set of `pictures` pictures of `picture_size` px."""
+        size = self.size or DEFAULT_SIZE
+        return DrawSettings(size, pictures, picture_size, self.preset, self.magnitude, self.blending_ratio, self.ops)
+
+    @property
+    def encoding(self) -> Encoding:
+        """How samples are encoded; for resolved settings."""
+        return Encoding(self.format or "png", self.quality, self.subsampling)
+
+    @property
+    def planes(self) -> dict[str, int]:
+        """Name and variant number of each plane, in order; the clean plane is variant -1."""
+        names = {"clean": -1} if self.clean else {}
+        return names | {f"v{variant:02d}": variant for variant in range(self.variants)}
+
+
+def parse_size(text: str) -> tuple[int, bool]:
+    """Read `256MB`, `1GiB` (bytes: True) or `10000` (samples: False)."""
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMG]I?B|)", text.strip().upper())
+    if match is None or float(match[1]) <= 0 or (not match[2] and "." in match[1]):
+        raise LayerMixError(f"shard size must be bytes like 256MB or a number of samples like 10000, got {text!r}")
+    return int(float(match[1]) * UNITS[match[2]]), bool(match[2])
+
+
+def _check_range(name: str, value: Any, low: int, high: int) -> None:
+    if not isinstance(value, int) or not low <= value <= high:
+        raise LayerMixError(f"{name} must be a whole number in [{low}, {high}], got {value!r}; change --{name}")
+
+
+def _check_choice(name: str, value: str | None, choices: Any) -> None:
+    if value not in choices:
+        known = ", ".join(choice for choice in choices if choice)
+        raise LayerMixError(f"{name} must be one of {known}, got {value!r}; change --{name.replace(' ', '-')}")

@@ -1,0 +1,161 @@
+"""One shard, from its inputs to its files. `build_shard` is the unit of work, and all that an engine sees.
+
+A shard is committed in one order: every tar under a temporary name, synced and renamed, then its index, which seals it.
+Killed anywhere, a shard is finished or it is done again, and its bytes are the same either way.
+"""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Self, TypeAlias
+
+from isal import isal_zlib
+
+from layermix_gen.codec import encode
+from layermix_gen.errors import BadImage, LayerMixError
+from layermix_gen.files import disk_errors, sync_folder, temporary
+from layermix_gen.index import ShardSummary, Skipped, index_path, read_summary, write_index
+from layermix_gen.pictures import open_mixing_set
+from layermix_gen.plan import Plan
+from layermix_gen.samples import Sample, SampleMaker, metadata
+from layermix_gen.sources import Item, Source, open_source
+from layermix_gen.tar import TarSummary, TarWriter
+
+Tick: TypeAlias = Callable[[int, int], bool]
+"""Told after every input how many of the shard's are done and how many of those were skipped; says whether to go on."""
+
+
+@dataclass(frozen=True, slots=True)
+class ShardResult:
+    """What became of a shard. `summary` is None where it was told to stop: then nothing of it is on disk."""
+
+    number: int
+    skipped: tuple[Skipped, ...]
+    summary: ShardSummary | None
+
+
+def tar_path(root: Path, plane: str, number: int) -> Path:
+    """Where the tar of one plane of a shard is."""
+    return root / plane / f"{number:06d}.tar"
+
+
+def intact_planes(root: Path, summary: ShardSummary | None) -> dict[str, TarSummary]:
+    """The planes of a shard whose tar is there in its full size."""
+    if summary is None:
+        return {}
+
+    def is_intact(plane: str, tar: TarSummary) -> bool:
+        path = tar_path(root, plane, summary.number)
+        return path.is_file() and path.stat().st_size == tar.bytes
+
+    return {plane: tar for plane, tar in summary.planes.items() if is_intact(plane, tar)}
+
+
+def missing_planes(plan: Plan, summary: ShardSummary | None) -> dict[str, int]:
+    """Name and variant number of the planes that the plan asks for and a shard does not have."""
+    intact = intact_planes(plan.root, summary)
+    return {plane: variant for plane, variant in plan.settings.planes.items() if plane not in intact}
+
+
+def is_finished(plan: Plan, summary: ShardSummary | None) -> bool:
+    """Whether a shard has all planes that the plan asks for."""
+    return not missing_planes(plan, summary)
+
+
+def build_shard(plan: Plan, number: int, tick: Tick = lambda done, skipped: True) -> ShardResult:
+    """Build the planes of a shard that are missing, all of them or none.
+
+    Planes are aligned: what is already left out of one is left out of all. Raises `LayerMixError` where the disk
+    refuses, or where an input that is in other planes can no longer be read.
+    """
+    source, maker = _open_inputs(plan)
+    before = read_summary(plan.root, number)
+    kept = intact_planes(plan.root, before)
+    left_out = {one.source: one.reason for one in before.skipped} if before and kept else {}
+    variants = missing_planes(plan, before)
+    with disk_errors(plan.root), _Draft(plan, number, variants) as draft:
+        for done, (ordinal, item) in enumerate(plan.items(number), 1):
+            try:
+                if item.id in left_out:
+                    raise BadImage(left_out[item.id])
+                draft.add(ordinal, item, list(maker.make(source.read(item), item.id, variants.values())))
+            except BadImage as error:
+                if kept and item.id not in left_out:
+                    remedy = "restore it, then run the same command to resume"
+                    raise LayerMixError(
+                        f"{item.id} is in other planes but cannot be read now ({error}); {remedy}"
+                    ) from error
+                draft.skipped.append(Skipped(item.id, str(error)))
+            if not tick(done, len(draft.skipped)):
+                return ShardResult(number, tuple(draft.skipped), None)
+        return ShardResult(number, tuple(draft.skipped), draft.commit(kept))
+
+
+@lru_cache(maxsize=1)
+def _open_inputs(plan: Plan) -> tuple[Source, SampleMaker]:
+    """Open source and mixing set once per process and plan."""
+    source = open_source(plan.inputs.location, plan.inputs.kind, plan.settings.max_pixels)
+    mixing_set = open_mixing_set(plan.pool.location) if plan.pool else None
+    return source, SampleMaker(plan.settings, mixing_set)
+
+
+class _Draft:
+    """The files of a shard while they are written. Leaving the context removes what was not committed."""
+
+    def __init__(self, plan: Plan, number: int, variants: Mapping[str, int]) -> None:
+        self.skipped: list[Skipped] = []
+        self._plan, self._number = plan, number
+        self._written = 0
+        self._rows: list[str] = []
+        self._paths = {plane: tar_path(plan.root, plane, number) for plane in variants}
+        self._planes = {variant: plane for plane, variant in variants.items()}
+        self._tars: dict[str, TarWriter] = {}
+
+    def __enter__(self) -> Self:
+        for folder in (*(path.parent for path in self._paths.values()), self._plan.root / "index"):
+            folder.mkdir(parents=True, exist_ok=True)
+        self._tars = {plane: TarWriter(temporary(path)) for plane, path in self._paths.items()}
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for plane, tar in self._tars.items():
+            tar.abandon()
+            temporary(self._paths[plane]).unlink(missing_ok=True)
+
+    def add(self, ordinal: int, item: Item, samples: list[Sample]) -> None:
+        """Append one source image to every plane."""
+        classes, encoding = self._plan.inputs.classes, self._plan.settings.encoding
+        class_name = classes[item.label] if 0 <= item.label < len(classes) else ""
+        for sample in samples:
+            plane = self._planes[sample.variant]
+            key = f"{ordinal:09d}-{plane}"
+            image = encode(sample.pixels, encoding)
+            facts = json.dumps(metadata(sample, item.id, item.label, class_name), ensure_ascii=False)
+            tar = self._tars[plane]
+            place = {
+                "plane": plane,
+                "shard": self._number,
+                "key": key,
+                "offset": tar.add(f"{key}.{encoding.extension}", image),
+                "size": len(image),
+                "image_crc32": isal_zlib.crc32(image),
+                "pixels_crc32": isal_zlib.crc32(sample.pixels),
+            }
+            tar.add(f"{key}.cls", b"%d" % item.label)
+            tar.add(f"{key}.json", facts.encode())
+            self._rows.append(f"{json.dumps(place)[:-1]}, {facts[1:]}")
+        self._written += 1
+
+    def commit(self, kept: Mapping[str, TarSummary]) -> ShardSummary:
+        """Give every file its name, the index last."""
+        finished = {plane: tar.close() for plane, tar in self._tars.items()}
+        for path in self._paths.values():
+            temporary(path).replace(path)
+            sync_folder(path.parent)
+        in_order = sorted({**kept, **finished}.items())
+        inputs = self._written + len(self.skipped)
+        summary = ShardSummary(self._number, inputs, self._written, tuple(self.skipped), dict(in_order))
+        write_index(index_path(self._plan.root, self._number), self._rows, summary, kept)
+        return summary

@@ -1,0 +1,179 @@
+"""Opening sources: the table, telling the kind by the content, and what all of them promise."""
+
+import gzip
+import json
+import struct
+import subprocess
+import sys
+import tarfile
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image as PillowImage
+
+from layermix_gen.errors import BadImage, LayerMixError
+from layermix_gen.sources import KINDS, Item, open_source
+
+
+def save(path: Path, value: int = 0) -> Path:
+    """Write a small image of one value."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    PillowImage.new("RGB", (5, 4), (value, value, value)).save(path)
+    return path
+
+
+def make_folder(root: Path) -> Path:
+    save(root / "cat" / "a.png", 1)
+    save(root / "dog" / "a.png", 2)
+    return root
+
+
+def make_idx(root: Path) -> Path:
+    root.mkdir(parents=True, exist_ok=True)
+    for split, count in (("train", 6), ("t10k", 3)):
+        images = np.arange(count * 28 * 28, dtype=np.uint32).astype(np.uint8)
+        (root / f"{split}-images-idx3-ubyte").write_bytes(struct.pack(">4I", 0x803, count, 28, 28) + images.tobytes())
+        labels = bytes(range(count))
+        (root / f"{split}-labels-idx1-ubyte.gz").write_bytes(gzip.compress(struct.pack(">2I", 0x801, count) + labels))
+    return root
+
+
+def make_cifar(root: Path) -> Path:
+    folder = root / "cifar-10-batches-bin"
+    folder.mkdir(parents=True)
+    for part, name in enumerate([*(f"data_batch_{n}.bin" for n in range(1, 6)), "test_batch.bin"]):
+        (folder / name).write_bytes(b"".join(bytes([i]) + bytes([part + i]) * 3072 for i in range(2)))
+    (folder / "batches.meta.txt").write_text("airplane\nautomobile\n\n")
+    return root
+
+
+def make_tars(root: Path) -> Path:
+    image = save(root.parent / "shelf" / "a.png", 3)
+    root.mkdir(parents=True)
+    with tarfile.open(root / "000.tar", "w") as tar:
+        tar.add(image, "a.png")
+    return root
+
+
+def make_manifest(root: Path) -> Path:
+    save(root / "a.png")
+    (root / "table.csv").write_text("path,label\na.png,0\n")
+    return root / "table.csv"
+
+
+MAKERS = {
+    "folder": make_folder,
+    "idx": make_idx,
+    "cifar10": make_cifar,
+    "webdataset": make_tars,
+    "manifest": make_manifest,
+}
+
+
+@pytest.mark.parametrize("kind", MAKERS)
+def test_auto_finds_the_kind(kind: str, tmp_path: Path) -> None:
+    source = open_source(MAKERS[kind](tmp_path / "set"))
+    assert source.kind == kind
+    assert Path(source.location).is_absolute()
+
+
+@pytest.mark.parametrize("kind", MAKERS)
+def test_a_worker_opens_it_again_and_reads_without_listing(kind: str, tmp_path: Path) -> None:
+    first = open_source(MAKERS[kind](tmp_path / "set"))
+    items = first.items()
+    assert items == first.items()
+    assert len({item.id for item in items}) == len(items)
+    again = open_source(first.location, first.kind)
+    assert again.kind == first.kind
+    for item in reversed(items):
+        values = json.loads(json.dumps(asdict(item)))
+        sent = Item(values["id"], values["label"], values["size"], tuple(values["at"]))
+        assert sent == item
+        pixels = again.read(sent)
+        assert pixels.dtype == np.uint8
+        assert pixels.flags.c_contiguous
+        assert pixels.flags.writeable
+        assert np.array_equal(pixels, first.read(item))
+
+
+@pytest.mark.parametrize("kind", ["cifar10", "idx"])
+def test_a_split_is_chosen_by_the_kind(kind: str, tmp_path: Path) -> None:
+    root = MAKERS[kind](tmp_path / "set")
+    train, test = open_source(root, f"{kind}:train"), open_source(root, "auto:test")
+    assert (train.kind, test.kind) == (kind, f"{kind}:test")
+    assert train.items()[0].id == "train/00000"
+    assert test.items()[0].id == "test/00000"
+    with pytest.raises(BadImage, match="no such image"):
+        train.read(test.items()[0])
+
+
+@pytest.mark.parametrize(
+    ("kind", "message"),
+    [
+        (
+            "imagenet",
+            "expected a kind out of auto, folder, cifar10, cifar100, idx, webdataset, manifest, got 'imagenet'",
+        ),
+        ("folder:test", "unknown split 'test' of folder: it has none"),
+        ("cifar10:val", "unknown split 'val' of cifar10: expected train or test"),
+    ],
+)
+def test_an_unknown_kind_or_split_is_refused(kind: str, message: str, tmp_path: Path) -> None:
+    with pytest.raises(LayerMixError) as caught:
+        open_source(tmp_path, kind)
+    assert str(caught.value) == message
+
+
+def refusal(location: Path | str) -> str:
+    with pytest.raises(LayerMixError) as caught:
+        open_source(location)
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+def test_what_is_not_recognised_says_what_was_looked_for_and_found(tmp_path: Path) -> None:
+    assert "found nothing at" in refusal(tmp_path / "none")
+    assert refusal(tmp_path).endswith("found an empty folder")
+    (tmp_path / "notes.txt").write_text("hello")
+    text = refusal(tmp_path)
+    assert text.endswith("found 1 entries (notes.txt, ...)")
+    assert all(f"{name}: " in text for name in KINDS)
+    assert refusal(tmp_path / "notes.txt").endswith("found a file of 5 bytes that is none of them")
+
+
+def test_two_kinds_in_one_folder_are_refused(tmp_path: Path) -> None:
+    make_tars(make_folder(tmp_path) / "bird")
+    (tmp_path / "bird" / "000.tar").rename(tmp_path / "000.tar")
+    assert refusal(tmp_path).endswith("found webdataset and folder; name one as kind")
+    assert open_source(tmp_path, "folder").kind == "folder"
+
+
+def test_published_sets_win_over_what_lies_beside_them(tmp_path: Path) -> None:
+    make_cifar(make_folder(tmp_path))
+    assert open_source(tmp_path).kind == "cifar10"
+    make_idx(tmp_path)
+    assert refusal(tmp_path).endswith("found cifar10 and idx; name one as kind")
+
+
+def test_a_pattern_is_a_webdataset_and_a_file_is_told_by_content(tmp_path: Path) -> None:
+    make_tars(tmp_path / "set")
+    assert open_source(f"{tmp_path}/set/{{000..000}}.tar").kind == "webdataset"
+    (tmp_path / "set" / "000.tar").rename(tmp_path / "no extension")
+    assert open_source(tmp_path / "no extension").kind == "webdataset"
+
+
+def test_the_location_is_made_absolute_but_links_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    make_folder(tmp_path / "real")
+    (tmp_path / "link").symlink_to("real")
+    monkeypatch.chdir(tmp_path)
+    source = open_source("link")
+    assert source.location == str(tmp_path / "link")
+    assert source.read(source.items()[0]).shape == (4, 5, 3)
+
+
+@pytest.mark.parametrize("heavy", ["duckdb", "cv2", "torch", "webdataset"])
+def test_sources_are_cheap_to_import(heavy: str) -> None:
+    code = f"import sys, layermix_gen.sources; sys.exit({heavy!r} in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

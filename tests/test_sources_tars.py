@@ -1,0 +1,218 @@
+"""WebDataset tars: grouping, labels, patterns, and the ways in which a tar can be damaged or hostile."""
+
+import io
+import json
+import tarfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image as PillowImage
+
+from layermix_gen.errors import BadImage, LayerMixError
+from layermix_gen.sources import open_source
+
+
+def png(value: int = 0) -> bytes:
+    file = io.BytesIO()
+    PillowImage.new("RGB", (5, 4), (value, value, value)).save(file, "PNG")
+    return file.getvalue()
+
+
+def write(path: Path, members: dict[str, bytes | tarfile.TarInfo]) -> Path:
+    """Write a tar; a `TarInfo` stands for a member without content, such as a link."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tarfile.open(path, "w") as tar:
+        for name, content in members.items():
+            info = tarfile.TarInfo(name) if isinstance(content, bytes) else content
+            info.name = name
+            if isinstance(content, bytes):
+                info.size = len(content)
+            tar.addfile(info, io.BytesIO(content) if isinstance(content, bytes) else None)
+    return path
+
+
+def link(kind: bytes, target: str) -> tarfile.TarInfo:
+    info = tarfile.TarInfo()
+    info.type, info.linkname = kind, target
+    return info
+
+
+def refusal(location: Path | str) -> str:
+    with pytest.raises(LayerMixError) as caught:
+        open_source(location, "webdataset").items()
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+def test_samples_are_grouped_by_key(tmp_path: Path) -> None:
+    members: dict[str, bytes | tarfile.TarInfo] = {
+        "a.cls": b"3\n",
+        "a.png": png(1),
+        "b.JPG": png(2),
+        "b.json": json.dumps({"label": 7}).encode(),
+        "c.webp": png(3),
+        "c.json": json.dumps({"cls": 8}).encode(),
+        "d.png": png(4),
+        "d.json": json.dumps({"label": 1}).encode(),
+        "d.cls": b"2",
+        "./e e.ü.png": png(5),
+        "e.png": png(6),
+        "sub.dir/a.png": png(7),
+        "sub.dir/a.txt": b"a caption",
+        "lonely.cls": b"1",
+        "._a.png": b"a resource fork",
+        "f.json": b"{}",
+        "f.png": png(8),
+    }
+    source = open_source(write(tmp_path / "000.tar", members))
+    items = source.items()
+    assert {item.id: item.label for item in items} == {
+        "000.tar/a": 3,
+        "000.tar/b": 7,
+        "000.tar/c": 8,
+        "000.tar/d": 2,
+        "000.tar/e": -1,
+        "000.tar/f": -1,
+        "000.tar/sub.dir/a": -1,
+    }
+    assert (source.kind, source.classes, source.native_size) == ("webdataset", (), None)
+    assert source.ignored == 3  # the caption, the label without an image, and "e e.ü.png": see below
+    assert [source.read(item)[0, 0, 0] for item in items] == [1, 2, 3, 4, 6, 8, 7]
+    assert items[0].size == len(png(1))
+
+
+def test_patterns_and_folders(tmp_path: Path) -> None:
+    for name in ("000", "001", "002", "010"):
+        write(tmp_path / "shards" / f"{name}.tar", {f"{name}.png": png()})
+    write(tmp_path / "other" / "000.tar", {"x.png": png()})
+    write(tmp_path / "shards" / ".hidden.tar", {"h.png": png()})
+    (tmp_path / "shards" / "sizes.json").write_text("{}")
+
+    def ids(location: str) -> list[str]:
+        return [item.id for item in open_source(tmp_path / location).items()]
+
+    assert ids("shards/{000..002}.tar") == ["000.tar/000", "001.tar/001", "002.tar/002"]
+    assert ids("shards/00[02].tar") == ["000.tar/000", "002.tar/002"]
+    assert ids("shards/01?.tar") == ["010.tar/010"]
+    assert ids("shards") == ["000.tar/000", "001.tar/001", "002.tar/002", "010.tar/010"]
+    assert ids("shards/001.tar") == ["001.tar/001"]
+    assert ids("{other,shards}/000.tar") == ["other/000.tar/x", "shards/000.tar/000"]
+    assert ids("*/000.tar") == ["other/000.tar/x", "shards/000.tar/000"]
+    assert refusal(tmp_path / "shards/{000..003}.tar") == f"expected tars, found none at {tmp_path}/shards/003.tar"
+    assert refusal(tmp_path / "none*.tar") == f"expected tars, found none at {tmp_path}/none*.tar"
+    assert refusal(tmp_path / "none.tar") == f"expected tars, found none at {tmp_path}/none.tar"
+    assert refusal(tmp_path / "a{0..1.tar").startswith("expected balanced braces, got ")
+    (tmp_path / "empty").mkdir()
+    assert refusal(tmp_path / "empty") == f"expected tars, found none at {tmp_path}/empty"
+
+
+def test_a_location_with_brackets_that_exists_is_no_pattern(tmp_path: Path) -> None:
+    path = write(tmp_path / "odd [1] {a,b}" / "0.tar", {"a.png": png()})
+    assert [item.id for item in open_source(path).items()] == ["0.tar/a"]
+    assert [item.id for item in open_source(path.parent).items()] == ["0.tar/a"]
+
+
+def test_every_truncation_is_told(tmp_path: Path) -> None:
+    path = write(tmp_path / "000.tar", {f"{n}.png": png(n) for n in range(3)})
+    whole = path.read_bytes()
+    end = len(whole.rstrip(b"\0")) // 512 * 512 + 512
+    for length in (*range(0, end + 1, 256), end + 100):
+        path.write_bytes(whole[:length])
+        assert f"{path} is truncated" in refusal(path), length
+    path.write_bytes(whole[: end + 512])
+    assert len(open_source(path).items()) == 3
+
+
+def test_a_damaged_header_is_no_end_of_file(tmp_path: Path) -> None:
+    path = write(tmp_path / "000.tar", {f"{n}.png": png(n) for n in range(3)})
+    whole = bytearray(path.read_bytes())
+    whole[1024 + 100] ^= 1  # the mode of the second member
+    path.write_bytes(whole)
+    assert refusal(path) == f"{path} is corrupt: no member can be read at byte 1024; get it again"
+    whole[0] ^= 1
+    path.write_bytes(whole)
+    assert refusal(path).startswith(f"{path} is truncated or not a tar: ")
+
+
+def test_two_tars_in_one_file_are_not_cut_short(tmp_path: Path) -> None:
+    first = write(tmp_path / "000.tar", {"a.png": png()})
+    first.write_bytes(first.read_bytes() + write(tmp_path / "001.tar", {"b.png": png()}).read_bytes())
+    assert "is corrupt: no member can be read at byte" in refusal(first)
+
+
+def test_links_and_odd_members_are_never_followed(tmp_path: Path) -> None:
+    secret = tmp_path / "secret.png"
+    secret.write_bytes(png())
+    members: dict[str, bytes | tarfile.TarInfo] = {
+        "good.png": png(9),
+        "hard.png": link(tarfile.LNKTYPE, "good.png"),
+        "soft.png": link(tarfile.SYMTYPE, str(secret)),
+        "pipe.png": link(tarfile.FIFOTYPE, ""),
+        "good.cls": link(tarfile.SYMTYPE, "/etc/hostname"),
+        "folder.png": link(tarfile.DIRTYPE, ""),
+        "../../up.png": png(1),
+        "/absolute.png": png(2),
+    }
+    source = open_source(write(tmp_path / "000.tar", members))
+    items = {item.id: item for item in source.items()}
+    for name in ("hard", "soft", "pipe"):
+        with pytest.raises(BadImage, match=r"^a link in a tar, which is not followed$"):
+            source.read(items.pop(f"000.tar/{name}"))
+    assert {name: int(source.read(item)[0, 0, 0]) for name, item in items.items()} == {
+        "000.tar/good": 9,
+        "000.tar/../../up": 1,
+        "000.tar//absolute": 2,
+    }
+    assert items["000.tar/good"].label == -1
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["000.tar", "secret.png"]
+
+
+@pytest.mark.parametrize(
+    ("member", "content", "message"),
+    [
+        ("a.cls", b"cat", "expected an integer as the cls of 000.tar/a, got b'cat'; mend the tar"),
+        ("a.cls", b"", "expected an integer as the cls of 000.tar/a, got b''; mend the tar"),
+        ("a.cls", b"9" * 5000, "expected an integer as the cls of 000.tar/a, got b'9999"),
+        ("a.json", b"{", "expected an object as the json of 000.tar/a, got no JSON; mend the tar"),
+        ("a.json", b"[" * 100_000, "expected an object as the json of 000.tar/a, got no JSON; mend the tar"),
+        ("a.json", b"\xff", "expected an object as the json of 000.tar/a, got no JSON; mend the tar"),
+        ("a.json", b"[1]", "expected an object as the json of 000.tar/a, got list; mend the tar"),
+        ("a.json", b'{"label": "cat"}', "expected an integer as the label in the json of 000.tar/a, got 'cat'"),
+        ("a.json", b'{"label": true}', "expected an integer as the label in the json of 000.tar/a, got True"),
+        ("a.json", b'{"cls": -2}', "expected an integer as the label in the json of 000.tar/a, got -2"),
+        ("a.jpg", png(), "expected one image of the name a in "),
+    ],
+)
+def test_a_bad_sample_is_named(member: str, content: bytes, message: str, tmp_path: Path) -> None:
+    assert refusal(write(tmp_path / "000.tar", {"a.png": png(), member: content})).startswith(message)
+
+
+def test_a_tar_without_images_is_an_error(tmp_path: Path) -> None:
+    path = write(tmp_path / "000.tar", {"a.txt": b"x", "b.cls": b"1"})
+    assert refusal(path) == f"expected samples with an image in {path}, found 2 other members"
+
+
+def test_a_tar_that_changed_gives_bad_images(tmp_path: Path) -> None:
+    path = write(tmp_path / "000.tar", {"a.png": png()})
+    source = open_source(path)
+    (item,) = source.items()
+    path.write_bytes(b"")
+    with pytest.raises(BadImage, match="empty file"):
+        source.read(item)
+    path.unlink()
+    with pytest.raises(BadImage, match=r"^not readable: no such file or directory$"):
+        source.read(item)
+
+
+def test_names_longer_than_a_header_and_not_utf8(tmp_path: Path) -> None:
+    long = "x" * 300
+    path = write(tmp_path / "000.tar", {f"{long}.png": png(1)})
+    with tarfile.open(path, "a", format=tarfile.GNU_FORMAT, errors="surrogateescape") as tar:
+        info = tarfile.TarInfo("b\udcff.png")
+        info.size = len(png(2))
+        tar.addfile(info, io.BytesIO(png(2)))
+    source = open_source(path)
+    assert [item.id for item in source.items()] == [r"000.tar/b\xff", f"000.tar/{long}"]
+    assert [int(source.read(item)[0, 0, 0]) for item in source.items()] == [2, 1]
+    assert all(np.all(source.read(item) == source.read(item)[0, 0, 0]) for item in source.items())
