@@ -1,3 +1,61 @@
-"""LayerMix training sets, computed offline and written as WebDataset shards."""
+"""LayerMix training sets, computed offline and written as WebDataset shards.
+
+`build` makes a dataset as the command line does; `LayerMix` mixes one image at a time; `render` runs a recipe. Names
+are imported when they are first used, so that importing the package costs nothing.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from layermix_gen.builder import build, estimate
+    from layermix_gen.errors import BadImage, Interrupted, LayerMixError
+    from layermix_gen.gallery import contact_sheet
+    from layermix_gen.manifest import Manifest
+    from layermix_gen.online import LayerMix
+    from layermix_gen.pictures import MixingSet, open_mixing_set, pack
+    from layermix_gen.recipe import parse
+    from layermix_gen.renderer import render
+    from layermix_gen.settings import BuildSettings
 
 __version__ = "0.1.0.dev0"
+
+_HOMES = {
+    "BadImage": "errors",
+    "BuildSettings": "settings",
+    "Interrupted": "errors",
+    "LayerMix": "online",
+    "LayerMixError": "errors",
+    "Manifest": "manifest",
+    "MixingSet": "pictures",
+    "build": "builder",
+    "contact_sheet": "gallery",
+    "estimate": "builder",
+    "open_mixing_set": "pictures",
+    "pack": "pictures",
+    "parse": "recipe",
+    "render": "renderer",
+}
+
+__all__ = [
+    "BadImage",
+    "BuildSettings",
+    "Interrupted",
+    "LayerMix",
+    "LayerMixError",
+    "Manifest",
+    "MixingSet",
+    "build",
+    "contact_sheet",
+    "estimate",
+    "open_mixing_set",
+    "pack",
+    "parse",
+    "render",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)

@@ -1,5 +1,10 @@
-"""The command line: parse, call one library function, show the result. Heavy imports wait until a command runs."""
+"""The command line: parse, call one library function, show the result.
 
+Commands live in `layermix_gen.commands`, one module each, and are imported when they are used, so that `--help` waits for
+nothing.
+"""
+
+from importlib import import_module
 from typing import Any
 
 import click
@@ -7,24 +12,39 @@ import click
 from layermix_gen import __version__
 from layermix_gen.errors import Interrupted, LayerMixError
 
+COMMANDS = {
+    "build": "Compute LayerMix variants of every image and write them as shards.",
+    "demo": "Build shards from a few photographs, and show them.",
+}
 
-class Command(click.Command):
-    """A command whose user's mistakes end in one line and exit status 1, and Ctrl-C in status 130."""
 
-    def invoke(self, context: click.Context) -> Any:
+class Commands(click.Group):
+    """The commands by name, and how they fail: one line and status 1, or 130 after Ctrl-C."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = import_module(f"layermix_gen.commands.{cmd_name}").command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+    def invoke(self, ctx: click.Context) -> Any:
         try:
-            return super().invoke(context)
+            return super().invoke(ctx)
         except Interrupted as error:
-            click.echo(f"Stopped: {error}", err=True)
-            context.exit(130)
+            click.echo(f"Interrupted: {error}", err=True)
+            ctx.exit(130)
         except LayerMixError as error:
             raise click.ClickException(str(error)) from error
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(__version__, prog_name="layermix-gen")
 def main() -> None:
     """LayerMix training sets, computed offline and written as WebDataset shards."""
-
-
-main.command_class = Command

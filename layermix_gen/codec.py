@@ -2,7 +2,7 @@
 
 `decode` tells the format by the content, checks the size in the header before it decodes a pixel, and either
 returns an image or raises `BadImage`. JPEG goes through simplejpeg (libjpeg-turbo without a Python image object, the
-same pixels as Pillow's at four times the speed); what simplejpeg does not take, and every other format, goes through
+same pixels as Pillow's at about twice the speed); what simplejpeg does not take, and every other format, goes through
 Pillow, whose verdict decides. `encode` writes JPEG by simplejpeg, PNG by ourselves with ISA-L's deflate (four times
 the speed of Pillow's fastest for a 32 px image) and WebP by Pillow. The same pixels give the same bytes.
 """

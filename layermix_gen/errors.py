@@ -1,4 +1,4 @@
-"""What can go wrong through no fault of the code. Each message is one line: what was expected, what was found, what to do."""
+"""What can go wrong through no fault of the code. A message is one line: what was expected, what found, what to do."""
 
 
 class LayerMixError(Exception):

@@ -34,7 +34,7 @@ def sync_folder(folder: Path) -> None:
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Yield a temporary path; once the caller has written it, sync it and give it the name `path`. On an error remove it."""
+    """Yield a temporary path; once it is written, sync it and give it the name `path`. On an error it is removed."""
     draft = temporary(path)
     try:
         yield draft
@@ -56,7 +56,7 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def read_json(path: Path) -> Any:
-    """Read what `write_json` wrote. Raises `LayerMixError` where the file is damaged; FileNotFoundError where it is not there."""
+    """Read what `write_json` wrote. Raises `LayerMixError` where it is damaged, FileNotFoundError where it is not there."""
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except (ValueError, UnicodeDecodeError) as error:

@@ -7,7 +7,7 @@ DuckDB writes and reads the files; rows reach it as lines of JSON.
 
 import glob
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -119,11 +119,11 @@ def _summaries(files: str) -> list[ShardSummary]:
         return [ShardSummary.from_json(text) for (text,) in rows.fetchall()]
 
 
-def query(root: Path, sql: str) -> list[dict[str, Any]]:
+def query(root: Path, sql: str, parameters: Sequence[Any] = ()) -> list[dict[str, Any]]:
     """Run SQL over the table `samples`, the rows of all shards of the dataset at `root`."""
     with _duckdb() as db:
         db.execute(f"CREATE VIEW samples AS SELECT * FROM read_parquet({_files(root)})")
-        result = db.execute(sql)
+        result = db.execute(sql, parameters)
         names = [column[0] for column in result.description or ()]
         return [dict(zip(names, row, strict=True)) for row in result.fetchall()]
 

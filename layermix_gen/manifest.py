@@ -2,7 +2,7 @@
 
 import hashlib
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ from layermix_gen.files import read_json, write_json
 from layermix_gen.index import ShardSummary, Skipped, index_path
 from layermix_gen.plan import Inputs, Plan, Pool
 from layermix_gen.settings import BuildSettings
+from layermix_gen.text import count, facts
 
 FORMAT = "layermix-gen dataset 1"
 
@@ -54,27 +55,28 @@ class Manifest:
 
     def summary(self) -> str:
         """The report for people, one fact a line."""
-        settings, mixing = self.settings, self.mixing_set
-        skipped = "; ".join(f"{count} {reason}" for reason, count in self.skipped_reasons.items())
-        view = f"{settings.size} px, view {settings.view} ({settings.view_mode}), {settings.format}"
-        method = f"{settings.method} ({settings.preset}), magnitude {settings.magnitude:g}, ratio {settings.blending_ratio:g}"
-        pool = f"{mixing.count} pictures of {mixing.size} px, {mixing.location}" if mixing else "none"
+        source, settings, run = self.source, self.settings, self.run
+        left_out = "; ".join(f"{number} {reason}" for reason, number in self.skipped_reasons.items())
+        method = f"{settings.method}, preset {settings.preset}, magnitude {settings.magnitude:g}, "
+        mixing = self.mixing_set
         rows = {
-            "source": f"{self.source.location} ({self.source.kind}), {len(self.source.classes)} classes",
-            "inputs": f"{self.inputs} = {self.written} written + {self.skipped} skipped"
-            + (f" ({skipped})" if skipped else ""),
-            "ignored": f"{self.source.ignored} files that are no images" if self.source.ignored else "",
+            "source": f"{source.location} ({source.kind}, {len(source.classes)} classes)",
+            "inputs": f"{self.inputs} = {self.written} written + {self.skipped} skipped",
+            "skipped": left_out,
+            "ignored": f"{count(source.ignored, 'file')} without an image's extension" if source.ignored else "",
             "planes": " ".join(self.planes),
-            "samples": view,
-            "method": method if settings.method != "none" else "none",
-            "mixing set": pool,
-            "shards": f"{self.shards_finished} of {self.shards}, {self.bytes / 1e6:.1f} MB, {self.images} images",
-            "this run": f"{self.run.images} images in {self.run.seconds:.1f} s, {self.run.images_per_second:.0f} images/s, "
-            f"{self.run.workers} workers",
+            "samples": f"{settings.size} px, {settings.view} views, {settings.view_mode}, as {settings.format}",
+            "method": method + f"blending ratio {settings.blending_ratio:g}" if mixing else settings.method,
+            "mixing set": f"{count(mixing.count, 'picture')} of {mixing.size} px in {mixing.location}"
+            if mixing
+            else "",
+            "shards": f"{self.shards_finished} of {self.shards}, {self.images} images, {self.bytes / 1e6:.1f} MB",
+            "this run": f"{run.images} images in {run.seconds:.1f} s on {count(run.workers, 'worker')}, "
+            f"{run.images_per_second:.0f} images/s",
             "digest": self.digest,
-            "dataset": f"{self.root}" if self.complete else f"{self.root}, not complete yet",
+            "dataset": str(self.root) if self.complete else f"{self.root} is not complete yet",
         }
-        return "\n".join(f"{name:<11} {text}" for name, text in rows.items() if text)
+        return facts(rows)
 
 
 def collect(plan: Plan, summaries: Mapping[int, ShardSummary], run: Run) -> Manifest:
@@ -110,7 +112,7 @@ def collect(plan: Plan, summaries: Mapping[int, ShardSummary], run: Run) -> Mani
     )
 
 
-def reasons(skipped: list[Skipped]) -> dict[str, int]:
+def reasons(skipped: Sequence[Skipped]) -> dict[str, int]:
     """How often each reason was given, without its details; the most frequent first."""
     return dict(Counter(one.reason.partition(":")[0] for one in skipped).most_common())
 

@@ -2,7 +2,7 @@
 
 A *tone* operation sends every channel value to another, whatever its place: it is a lookup table, and a chain of
 such operations is one table. Some tables depend on the image, but only through its histogram. A *pixel* operation
-(a warp, a filter, a mix of channels) needs the pixels themselves. `render` uses the difference to fold tables.
+(a warp, a filter, a mix of channels) needs the pixels themselves. `renderer` uses the difference to fold tables.
 
 Tables and samplers work in the field's units: tone values in [0, 1], angles in degrees, shifts in pixels. The
 references are torchvision's v2 kernels in float32; every kernel here is within 0.51/255 of them (posterize: 1/255).
@@ -11,6 +11,7 @@ references are torchvision's v2 kernels in float32; every kernel here is within 
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from enum import Enum
 from typing import TypeAlias
 
 import cv2
@@ -33,22 +34,22 @@ def quantize(values: npt.NDArray[np.floating]) -> npt.NDArray[np.uint8]:
     return np.clip(np.rint(values), 0, 255).astype(np.uint8)
 
 
-# --- tone operations: (histogram, *args) -> table ------------------------------------------------------------------
+# --- tone operations: (*arguments) or (histogram, *arguments) -> table ---------------------------------------------
 
 
-def invert(_: Histogram | None) -> Table:
+def invert() -> Table:
     return np.arange(255, -1, -1, dtype=np.uint8)
 
 
-def posterize(_: Histogram | None, bits: float) -> Table:
+def posterize(bits: float) -> Table:
     return np.arange(256, dtype=np.uint8) & np.uint8(256 - (1 << (8 - int(bits))))
 
 
-def solarize(_: Histogram | None, threshold: float) -> Table:
+def solarize(threshold: float) -> Table:
     return np.where(np.float32(threshold) <= UNIT, 255 - VALUES, VALUES).astype(np.uint8)
 
 
-def brightness(_: Histogram | None, factor: float) -> Table:
+def brightness(factor: float) -> Table:
     return quantize(VALUES * factor)
 
 
@@ -69,7 +70,7 @@ def autocontrast(histogram: Histogram) -> Table:
 
 
 def equalize(histogram: Histogram) -> Table:
-    """Pillow's equalisation, as torchvision does it: integers throughout, the last occupied bin left out of the step."""
+    """Pillow's equalisation, as torchvision does it: in integers, the last occupied bin left out of the step."""
     cumulative = histogram.cumsum(axis=0)
     last = 255 - (histogram > 0)[::-1].argmax(axis=0)
     step = (cumulative[-1] - histogram[last, np.arange(3)]) // 255
@@ -238,17 +239,24 @@ class Parameter:
     whole: bool = False
 
 
+class Kind(Enum):
+    """What an operation's kernel takes and gives."""
+
+    TABLE = "(*arguments) -> table"
+    HISTOGRAM = "(histogram, *arguments) -> table"
+    PIXELS = "(image, *arguments) -> image"
+
+
 @dataclass(frozen=True, slots=True)
 class Operation:
     """One operation: what it is called, what it does, and how each preset draws its strength."""
 
     name: str
-    tone: Callable[..., Table] | None = None  # a lookup table from (histogram, *arguments), ...
-    pixel: Callable[..., Image] | None = None  # ... or an image from (image, *arguments)
+    kind: Kind
+    kernel: Callable[..., npt.NDArray[np.uint8]]
     parameters: tuple[Parameter, ...] = ()
     paper: Sampler | None = None  # None: not offered in that preset
     released: Sampler | None = None
-    needs_histogram: bool = False
     renders_as: str = ""  # the operation that recipes name, where this row is only another way to draw it
 
 
@@ -260,28 +268,28 @@ BITS = (Parameter("bits", 0, 8, whole=True),)
 THRESHOLD = (Parameter("threshold", 0, 1),)
 
 _ROWS = (
-    Operation("equalize", tone=equalize, needs_histogram=True, paper=_nothing, released=_nothing),
-    Operation("grayscale", pixel=grayscale, paper=_nothing, released=_nothing),
-    Operation("autocontrast", tone=autocontrast, needs_histogram=True, paper=_nothing, released=_nothing),
-    Operation("rotate", pixel=rotate, parameters=DEGREES, paper=_signed(30), released=_released_signed(30)),
-    Operation("brightness", tone=brightness, parameters=FACTOR, paper=_factor),
-    Operation("posterize", tone=posterize, parameters=BITS, paper=_bits, released=_released_bits),
-    Operation("posterize_increasing", renders_as="posterize", released=_released_bits_increasing),
-    Operation("solarize", tone=solarize, parameters=THRESHOLD, paper=_threshold, released=_released_threshold),
-    Operation("solarize_increasing", renders_as="solarize", released=_released_threshold_increasing),
-    Operation("shear_x", pixel=shear_x, parameters=SLOPE, paper=_signed(0.3), released=_released_signed(0.3)),
-    Operation("shear_y", pixel=shear_y, parameters=SLOPE, paper=_signed(0.3), released=_released_signed(0.3)),
-    Operation("translate_x", pixel=translate_x, parameters=PIXELS, paper=_signed_shift, released=_released_shift),
-    Operation("translate_y", pixel=translate_y, parameters=PIXELS, paper=_signed_shift, released=_released_shift),
+    Operation("equalize", Kind.HISTOGRAM, equalize, (), _nothing, _nothing),
+    Operation("grayscale", Kind.PIXELS, grayscale, (), _nothing, _nothing),
+    Operation("autocontrast", Kind.HISTOGRAM, autocontrast, (), _nothing, _nothing),
+    Operation("rotate", Kind.PIXELS, rotate, DEGREES, _signed(30), _released_signed(30)),
+    Operation("brightness", Kind.TABLE, brightness, FACTOR, paper=_factor),
+    Operation("posterize", Kind.TABLE, posterize, BITS, _bits, _released_bits),
+    Operation("posterize_increasing", Kind.TABLE, posterize, BITS, None, _released_bits_increasing, "posterize"),
+    Operation("solarize", Kind.TABLE, solarize, THRESHOLD, _threshold, _released_threshold),
+    Operation("solarize_increasing", Kind.TABLE, solarize, THRESHOLD, None, _released_threshold_increasing, "solarize"),
+    Operation("shear_x", Kind.PIXELS, shear_x, SLOPE, _signed(0.3), _released_signed(0.3)),
+    Operation("shear_y", Kind.PIXELS, shear_y, SLOPE, _signed(0.3), _released_signed(0.3)),
+    Operation("translate_x", Kind.PIXELS, translate_x, PIXELS, _signed_shift, _released_shift),
+    Operation("translate_y", Kind.PIXELS, translate_y, PIXELS, _signed_shift, _released_shift),
 )
 # Off by default: the first three overlap with the corruptions that robustness is measured on (so does brightness, which
 # the paper's table II has all the same), the others are no part of the method.
 _ON_REQUEST = (
-    Operation("color", pixel=color, parameters=FACTOR, paper=_factor, released=_factor),
-    Operation("contrast", tone=contrast, parameters=FACTOR, paper=_factor, released=_factor, needs_histogram=True),
-    Operation("sharpness", pixel=sharpness, parameters=FACTOR, paper=_factor, released=_factor),
-    Operation("invert", tone=invert, paper=_nothing, released=_nothing),
-    Operation("mirror", pixel=mirror, paper=_nothing, released=_nothing),
+    Operation("color", Kind.PIXELS, color, FACTOR, _factor, _factor),
+    Operation("contrast", Kind.HISTOGRAM, contrast, FACTOR, _factor, _factor),
+    Operation("sharpness", Kind.PIXELS, sharpness, FACTOR, _factor, _factor),
+    Operation("invert", Kind.TABLE, invert, (), _nothing, _nothing),
+    Operation("mirror", Kind.PIXELS, mirror, (), _nothing, _nothing),
 )
 
 OPERATIONS = {row.name: row for row in (*_ROWS, *_ON_REQUEST)}

@@ -6,10 +6,12 @@ A recipe's picture is a crop of one of its pictures: `draw_picture_view` draws w
 makes the set that a user names (or does not name), in the cache directory where it has to make one.
 """
 
+import fcntl
 import hashlib
 import json
 import os
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,15 +22,17 @@ import numpy as np
 from PIL import Image as PillowImage
 from tqdm import tqdm
 
+from layermix_gen.codec import decode
 from layermix_gen.errors import BadImage, Interrupted, LayerMixError
 from layermix_gen.fractals.arrays import Pictures
-from layermix_gen.fractals.files import SetWriter, digest_of, read_about
 from layermix_gen.fractals.render import VERSION
 from layermix_gen.fractals.sets import render_set
+from layermix_gen.fractals.store import SetWriter, digest_of, read_about
 from layermix_gen.images import Image
 
 DEFAULT_COUNT = 384  # pictures of the set that a build makes by itself
 SUFFIXES = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp"})
+TOLD = 10  # unreadable pictures of a folder that are named
 BATCH = 64  # pictures decoded together by the threads of `pack`
 FLIPS = {(True, False): 1, (False, True): 0, (True, True): -1}  # (flip_h, flip_v): OpenCV's code
 
@@ -107,7 +111,7 @@ def open_mixing_set(path: str | Path) -> MixingSet:
         raise LayerMixError(f"expected a mixing set at {path}, but nothing is there; check the path") from error
     except (OSError, ValueError, EOFError, SyntaxError) as error:
         reason = " ".join(str(error).split())
-        raise LayerMixError(f"expected a whole .npy file, got {path} ({reason}); make it again") from error
+        raise LayerMixError(f"expected a whole .npy file, got {path} ({reason}); remove it or make it again") from error
     return MixingSet(pictures, path)
 
 
@@ -140,15 +144,14 @@ def resolve_mixing_set(
     """
     size = pool_size_for(view_size)
     if location is None:
-        path = cache_directory() / f"fractals-v{VERSION}-seed{seed}-{count}x{size}.npy"
-        mixing = open_mixing_set(render_set(path, count, size, seed, workers=workers, progress=progress))
+        name = f"fractals-v{VERSION}-seed{seed}-{count}x{size}.npy"
+        path = _cached(name, lambda path: render_set(path, count, size, seed, workers=workers, progress=progress))
     elif Path(location).is_dir():
-        path = cache_directory() / f"packed-{_listing_key(Path(location), size, color)}-{size}.npy"
-        if not path.exists():
-            pack(location, path, size, color, progress=progress)
-        mixing = open_mixing_set(path)
+        name = f"packed-{_listing_key(Path(location), size, color)}-{size}.npy"
+        path = _cached(name, lambda path: _tell(pack(location, path, size, color, progress=progress).skipped))
     else:
-        mixing = open_mixing_set(location)
+        path = Path(location)
+    mixing = open_mixing_set(path)
     if mixing.size < view_size:
         remedy = "make the set with larger pictures, or the views smaller"
         raise LayerMixError(f"expected mixing pictures of at least {view_size} px, got {mixing.size} px; {remedy}")
@@ -193,6 +196,32 @@ def pack(folder: str | Path, out: str | Path, size: int = 256, color: bool = Fal
         return Packed(open_mixing_set(writer.finish()), tuple(skipped))
 
 
+def _cached(name: str, make: Callable[[Path], object]) -> Path:
+    """The file of that name in the cache directory, made where it is not there, by one process at a time."""
+    path = cache_directory() / name
+    if path.exists():
+        return path
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lock = path.with_suffix(".lock").open("w")
+    except OSError as error:
+        reason = f"cannot keep a mixing set in {path.parent}: {error.strerror}"
+        raise LayerMixError(f"{reason}; set LAYERMIX_GEN_CACHE to a folder that can be written") from error
+    with lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not path.exists():
+            make(path)
+    return path
+
+
+def _tell(skipped: tuple[str, ...]) -> None:
+    """Say on standard error which pictures were left out, the first few of them by name."""
+    shown = [f"skipped {line}" for line in skipped[:TOLD]]
+    more = [f"skipped {len(skipped) - TOLD} more"] if len(skipped) > TOLD else []
+    for line in shown + more:
+        tqdm.write(line, file=sys.stderr)
+
+
 def _as_pool(pictures: Any, name: object) -> Pictures:
     array = isinstance(pictures, np.ndarray)
     square = array and (pictures.ndim == 3 or (pictures.ndim == 4 and pictures.shape[3] == 3))
@@ -233,8 +262,6 @@ def _decoded(paths: list[Path], size: int, color: bool) -> Iterator[list[tuple[P
 
 
 def _square(path: Path, size: int, color: bool) -> Pictures | str:
-    from layermix_gen.codec import decode
-
     try:
         pixels = decode(path.read_bytes())
     except (BadImage, OSError) as error:

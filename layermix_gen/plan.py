@@ -141,7 +141,7 @@ def make_plan(
         offset += len(line)
         digest.update(line)
     inputs = Inputs(source.kind, source.location, digest.hexdigest(), len(items), source.ignored, source.classes)
-    return Plan(root, inputs, settings, mixing_set and Pool.of(mixing_set), tuple(offsets))
+    return Plan(root, inputs, settings, Pool.of(mixing_set) if mixing_set else None, tuple(offsets))
 
 
 def _line(item: Item) -> bytes:

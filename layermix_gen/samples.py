@@ -7,7 +7,7 @@ from typing import Any
 from layermix_gen.images import Image
 from layermix_gen.methods import METHODS, DrawSettings, Recipe
 from layermix_gen.pictures import MixingSet
-from layermix_gen.render import render
+from layermix_gen.renderer import render
 from layermix_gen.seeds import generator
 from layermix_gen.settings import BuildSettings
 from layermix_gen.views import VIEWS, PictureView, View, render_view
@@ -45,13 +45,13 @@ class SampleMaker:
         what the clean one shows.
         """
         settings, size = self.settings, self.drawing.size
-        draw_view, shape = VIEWS[settings.view or "rrc"], source.shape[:2]
+        draw_view, (height, width, _) = VIEWS[settings.view or "rrc"], source.shape
         shared, seen, pixels = None, None, source
         if settings.view_mode == "shared":
-            shared = draw_view(generator(settings.seed, source_id, CLEAN), *shape, size)
+            shared = draw_view(generator(settings.seed, source_id, CLEAN), height, width, size)
         for variant in variants:
             rng = generator(settings.seed, source_id, variant)
-            view = shared or draw_view(rng, *shape, size)
+            view = shared or draw_view(rng, height, width, size)
             if view != seen:
                 seen, pixels = view, render_view(source, view, size)
             recipe = METHODS["none" if variant == CLEAN else settings.method](rng, self.drawing)

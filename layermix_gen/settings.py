@@ -58,7 +58,7 @@ class BuildSettings:
         parse_size(self.shard_size)
 
     def resolve(self, native_size: int | None) -> "BuildSettings":
-        """The settings with every choice made, for a source whose images are squares of `native_size` px, if it has one."""
+        """Make every choice that is open, for a source whose images are all squares of `native_size` px, or not."""
         size = self.size or native_size or DEFAULT_SIZE
         view = self.view or ("pad-crop" if size <= SMALL else "rrc")
         image_format = self.format or ("png" if size <= SMALL else "jpg")

@@ -48,7 +48,7 @@ class PictureView:
 
 
 def draw_random_resized_crop(rng: np.random.Generator, height: int, width: int, size: int) -> View:
-    """As torchvision's RandomResizedCrop: ten tries at a box of random area and aspect, else the largest centred one."""
+    """As torchvision's RandomResizedCrop: ten tries at a random area and aspect, else the largest box in the centre."""
     low, high = math.log(ASPECT[0]), math.log(ASPECT[1])
     for _ in range(10):
         area = height * width * (AREA[0] + (AREA[1] - AREA[0]) * rng.random())
@@ -139,7 +139,7 @@ def _padded_slice(image: Image, top: int, left: int, size: int) -> Image:
 
 
 def resize(image: Image, height: int, width: int) -> Image:
-    """Scale to (height, width, 3): bilinear, antialiased where that reduces. Returns `image` itself where nothing is to do.
+    """Scale to (height, width, 3): bilinear, antialiased where that reduces. May return `image` itself.
 
     The ideal is Pillow's triangle filter, whose width grows with the reduction s. Three cheap steps come close: whole
     blocks of floor(s) pixels are averaged, a blur of three taps brings the variance up to the triangle's s²/6, and

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from layermix_gen.recipe import IMAGE, PICTURE, Call
-from layermix_gen.render import render
+from layermix_gen.renderer import render
 
 GOLDEN = Path(__file__).parent / "golden"
 OPS = np.load(GOLDEN / "ops.npz")

@@ -142,6 +142,14 @@ def test_a_truncated_cifar_file_is_named(write: Callable[[Path], Path], tmp_path
         assert "truncated" in refusal(folder)
 
 
+def test_an_array_stored_by_columns_is_the_same_array(tmp_path: Path) -> None:
+    folder = write_cifar100_python(tmp_path)
+    content = {"fine_labels": [0] * 10, "data": np.asfortranarray(PLANES[:10])}
+    (folder / "train").write_bytes(pickle.dumps(content, protocol=4))
+    source = open_source(folder)
+    assert np.array_equal(source.read(source.items()[4]).transpose(2, 0, 1).ravel(), PLANES[4])
+
+
 def test_damaged_pickles_give_one_line(tmp_path: Path) -> None:
     folder = write_cifar100_python(tmp_path)
     content = (folder / "train").read_bytes()
@@ -286,6 +294,12 @@ def test_an_idx_file_of_the_wrong_length_is_named(zipped: bool, tmp_path: Path) 
             path.write_bytes(whole[:-20])
             assert f"cannot read {path}: it is truncated or corrupt; download it again" == refusal(root, "idx")
         path.write_bytes(whole)
+
+
+def test_a_gzipped_idx_file_cannot_claim_any_memory(tmp_path: Path) -> None:
+    path = write_idx(tmp_path, zipped=True) / "train-images-idx3-ubyte.gz"
+    path.write_bytes(gzip.compress(struct.pack(">4I", 0x803, 1 << 31, 1 << 10, 1 << 10) + b"0000"))
+    assert refusal(tmp_path).endswith(": it is truncated; download it again")
 
 
 def test_other_idx_files_are_refused(tmp_path: Path) -> None:

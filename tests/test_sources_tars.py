@@ -135,6 +135,16 @@ def test_a_damaged_header_is_no_end_of_file(tmp_path: Path) -> None:
     assert refusal(path).startswith(f"{path} is truncated or not a tar: ")
 
 
+def test_a_member_of_absurd_size_is_told(tmp_path: Path) -> None:
+    whole = write(tmp_path / "000.tar", {"a.png": png()}).read_bytes()
+    for kind in (tarfile.REGTYPE, tarfile.XHDTYPE, tarfile.GNUTYPE_LONGNAME):
+        info = tarfile.TarInfo("b.png")
+        info.size, info.type = 1 << 80, kind
+        path = tmp_path / "001.tar"
+        path.write_bytes(info.tobuf(tarfile.GNU_FORMAT) + whole)
+        assert refusal(path).startswith(f"{path} is truncated or not a tar: ")
+
+
 def test_two_tars_in_one_file_are_not_cut_short(tmp_path: Path) -> None:
     first = write(tmp_path / "000.tar", {"a.png": png()})
     first.write_bytes(first.read_bytes() + write(tmp_path / "001.tar", {"b.png": png()}).read_bytes())

@@ -9,6 +9,7 @@ import multiprocessing.util
 import os
 import signal
 import threading
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
@@ -41,16 +42,19 @@ def available_cpus() -> int:
 
 def in_this_process(plan: Plan, numbers: Sequence[int], watch: Watch) -> Iterator[ShardResult]:
     """Build the shards one after the other, here."""
-    threads, done, skipped = cv2.getNumThreads(), 0, 0
+    threads, finished = cv2.getNumThreads(), Counter[str]()
     cv2.setNumThreads(1)
+
+    def tick(done: int, skipped: int) -> bool:
+        return watch(finished["done"] + done, finished["skipped"] + skipped)
+
     try:
         for number in numbers:
-            before = (done, skipped)
-            result = build_shard(plan, number, lambda now, bad, before=before: watch(before[0] + now, before[1] + bad))
+            result = build_shard(plan, number, tick)
             yield result
             if result.summary is None:
                 return
-            done, skipped = done + result.summary.inputs, skipped + len(result.skipped)
+            finished.update(done=result.summary.inputs, skipped=len(result.skipped))
     finally:
         cv2.setNumThreads(threads)
 
@@ -112,7 +116,12 @@ def _begin_worker(plan: Plan, counters: Any, stop: Any) -> None:
     guard = threading.Thread(target=_end_with_parent, args=(leave,), daemon=True)
     guard.start()
     # A thread still running when the interpreter is torn down makes DuckDB's bindings complain of leaks.
-    multiprocessing.util.Finalize(None, lambda: (leaving.send(None), guard.join()), exitpriority=0)
+    multiprocessing.util.Finalize(None, _leave, args=(leaving, guard), exitpriority=0)
+
+
+def _leave(leaving: Connection, guard: threading.Thread) -> None:
+    leaving.send(None)
+    guard.join()
 
 
 def _end_with_parent(leave: Connection) -> None:

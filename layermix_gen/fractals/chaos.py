@@ -146,7 +146,7 @@ def _estimate(counts: Floats) -> tuple[Floats, Floats]:
     """Visits and mean shade, both smoothed the more the fewer visits there are nearby."""
     planes = np.concatenate([counts.sum(axis=2, keepdims=True), counts @ _shade_levels()[:, None]], axis=2)
     smooth = planes
-    for sigma, enough in ((0.6, 100.0), (1.2, 40.0), (2.4, 8.0)):
+    for sigma, enough in ((0.6, 50.0), (1.2, 16.0), (2.4, 4.0)):
         wide = cv2.GaussianBlur(planes, (0, 0), sigma)
         keep = np.clip(wide[:, :, :1] / np.float32(enough), 0, 1)
         smooth = keep * smooth + (1 - keep) * wide

@@ -99,8 +99,8 @@ def _orbits(
 ) -> Floats:
     """Follow the orbits of n points: their counts, stripes and distances to the trap, float32 (3, n).
 
-    The smooth count is at least 1, and `limit` where an orbit does not escape; a stripe is in [0, 1]. Without a trap only
-    the counts are made.
+    The smooth count is at least 1, and `limit` where an orbit does not escape; a stripe is in [0, 1]. Without a trap
+    only the counts are made.
     """
     degree, step = FORMULAS[formula]
     count_of, stripe_of, trap_of = out = np.full((3, len(x)), limit, np.float32)

@@ -16,7 +16,7 @@ from layermix_gen.fractals.ifs import affine, compose, draw_affine
 from layermix_gen.fractals.variations import VARIATIONS
 
 NAMES = tuple(VARIATIONS)
-FILL = 0.8  # of the frame, by a quick look, for a system to be taken
+FILL = 0.84  # of the frame, by a quick look, for a system to be taken
 TRIES = 16  # systems that are looked at
 
 

@@ -13,7 +13,7 @@ def draw(rng: np.random.Generator) -> dict[str, Any]:
     return {
         "level": round(float(rng.uniform(0.06, 0.3)), 3),
         "spread": round(float(rng.uniform(0.02, 0.07)), 3),
-        "texture": noise.draw(rng),
+        "texture": noise.draw(rng, ("plain", "ridged", "billow")),
     }
 
 

@@ -31,7 +31,8 @@ def render(
     size: int, maps: list[list[float]], shades: list[float], window: float, orbit: int, ground: dict[str, Any]
 ) -> Floats:
     """The picture of the system, float32 (S, S)."""
-    games = [Map(affine(row), area_share(maps, row), shade) for row, shade in zip(maps, shades, strict=True)]
+    rows = zip(maps, _shares(maps), shades, strict=True)
+    games = [Map(affine(row), share, shade) for row, share, shade in rows]
     visits, shade = play(size, games, window, orbit)
     return compose(visits, shade, ground)
 
@@ -52,10 +53,10 @@ def affine(row: list[float]) -> Move:
     return lambda x, y: (a * x + b * y + c, d * x + e * y + f)
 
 
-def area_share(maps: list[list[float]], row: list[float]) -> float:
-    """The share of points that a map moves: its area, as in the paper, but at least 2% of all areas' sum."""
+def _shares(maps: list[list[float]]) -> list[float]:
+    """The shares of the points that the maps move: their areas, as in the paper, but at least 2% of the areas' sum."""
     areas = [abs(a * e - b * d) for a, b, _, d, e, _ in maps]
-    return max(areas[maps.index(row)], 0.02 * sum(areas))
+    return [max(area, 0.02 * sum(areas)) for area in areas]
 
 
 def draw_affine(rng: np.random.Generator, count: int) -> list[list[float]]:

@@ -37,8 +37,8 @@ NAMES = tuple(field.name for field in fields(Measures))
 
 BOUNDS = {  # of the pictures that are taken
     "entropy": (6.0, 8.0),
-    "coverage": (0.6, 1.0),
-    "edges": (0.02, 0.6),
+    "coverage": (0.7, 1.0),
+    "edges": (0.03, 0.6),
     "slope": (-4.0, -1.2),
     "saturated": (0.0, 0.3),
     "mean": (25.0, 230.0),

@@ -15,10 +15,10 @@ from layermix_gen.fractals.arrays import Floats
 STYLES = ("plain", "ridged", "billow", "marble", "terraced")
 
 
-def draw(rng: np.random.Generator) -> dict[str, Any]:
-    """Draw the field's exponent of the power spectrum, its style, and how far it is warped, twice, in frames."""
+def draw(rng: np.random.Generator, styles: tuple[str, ...] = STYLES) -> dict[str, Any]:
+    """Draw the field's style, the exponent of its power spectrum, and how far it is warped, twice, in frames."""
     return {
-        "style": STYLES[int(rng.integers(len(STYLES)))],
+        "style": styles[int(rng.integers(len(styles)))],
         "slope": round(float(rng.uniform(3.2, 4.2)), 3),
         "lowest": int(rng.integers(1, 4)),
         "warp": round(float(rng.uniform(0.02, 0.2)), 3),

@@ -15,6 +15,8 @@ from layermix_gen.fractals.arrays import Floats
 
 LOOK = 32  # pixels a side of a coarse look
 CELL = 8  # pixels a side of the cells that are compared in it
+CALM = 0.006  # mean stir of the cells of a place up to which it is too calm
+WAYS = 5  # ways that are tried
 OVERSAMPLING = 1.5  # pixels are rendered this much finer and averaged, against aliasing
 
 
@@ -49,20 +51,26 @@ def sampled(size: int, place: dict[str, float], field: Callable[[Floats, Floats]
 
 
 def search(rng: np.random.Generator, start: Place, field: Callable[[Floats, Floats], Floats], zooms: int) -> Place:
-    """Zoom into `start` `zooms` times, each time 2 to 4 times closer, towards one of the cells of most contrast."""
-    place = start
-    for _ in range(zooms):
-        x, y = place.points(LOOK)
-        row, column = divmod(int(rng.choice(np.argsort(_stir(np.nan_to_num(field(x, y))))[-8:])), LOOK // CELL)
-        middle = (row * CELL + CELL // 2) * LOOK + column * CELL + CELL // 2
-        place = Place(float(x[middle]), float(y[middle]), place.width / float(rng.uniform(2, 4)), place.angle)
+    """Zoom into `start` `zooms` times, each time 2 to 4 times closer, towards one of the cells where most happens.
+
+    Where the way ends at a place that is too calm, another way is tried.
+    """
+    for _ in range(WAYS):
+        place, stir = start, _stir(start, field)
+        for _ in range(zooms):
+            row, column = divmod(int(rng.choice(np.argsort(stir)[-len(stir) // 2 :])), LOOK // CELL)
+            x, y = (points.reshape(LOOK, LOOK) for points in place.points(LOOK))
+            middle = row * CELL + CELL // 2, column * CELL + CELL // 2
+            place = Place(float(x[middle]), float(y[middle]), place.width / float(rng.uniform(2, 4)))
+            stir = _stir(place, field)
+        if stir.mean() > CALM:
+            break
     return Place(place.x, place.y, place.width, float(rng.uniform(0, 2 * np.pi)))
 
 
-def _stir(look: Floats) -> Floats:
-    """How much happens in each cell of a coarse look (LOOK * LOOK,), row by row."""
-    ranks = np.unique(look, return_inverse=True)[1].astype(np.float32).reshape(LOOK, LOOK)
+def _stir(place: Place, field: Callable[[Floats, Floats], Floats]) -> Floats:
+    """How much happens in each cell of a coarse look at the place, row by row, in [0, 8]."""
+    look = np.nan_to_num(field(*place.points(LOOK)))
+    ranks = np.unique(look, return_inverse=True)[1].astype(np.float32).reshape(LOOK, LOOK) / np.float32(LOOK * LOOK)
     bends = np.abs(cv2.Laplacian(ranks, cv2.CV_32F, borderType=cv2.BORDER_REFLECT_101))
-    cells = np.asarray(bends).reshape(LOOK // CELL, CELL, LOOK // CELL, CELL)
-    stir: Floats = np.median(cells, axis=(1, 3)).ravel()
-    return stir
+    return np.median(bends.reshape(LOOK // CELL, CELL, LOOK // CELL, CELL), axis=(1, 3)).ravel()

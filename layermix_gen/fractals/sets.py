@@ -21,10 +21,10 @@ from tqdm import tqdm
 
 from layermix_gen.errors import Interrupted, LayerMixError
 from layermix_gen.fractals.arrays import Floats, Pictures
-from layermix_gen.fractals.files import SetWriter, read_about
 from layermix_gen.fractals.kinds import select_kinds
 from layermix_gen.fractals.measures import ALIKE, thumbnails
 from layermix_gen.fractals.render import VERSION, Fractal, make_fractal
+from layermix_gen.fractals.store import SetWriter, read_about
 
 BATCH = 8  # pictures per task of a process
 
@@ -50,16 +50,17 @@ def render_set(
     if out.exists() and read_about(out).get("made_by") == made_by:
         return out
     with SetWriter(out, (count, size, size), made_by) as writer:
-        earlier = _Earlier(count, writer.pictures())
         try:
+            earlier = _Earlier(count, writer.pictures())
             with tqdm(total=count, initial=writer.done, unit="picture", disable=None if progress else True) as bar:
                 for batch in _render_rest(writer.done, made_by, workers):
                     distinct = [earlier.distinct(fractal, writer.done + n, made_by) for n, fractal in enumerate(batch)]
                     writer.append([fractal.pixels for fractal in distinct], [fractal.record for fractal in distinct])
                     bar.update(len(batch))
+            return writer.finish()
         except KeyboardInterrupt as error:
-            raise Interrupted(f"stopped with {writer.done} of {count} pictures; the same command goes on") from error
-        return writer.finish()
+            message = f"stopped with {writer.done} of {count} pictures; run the same command to go on"
+            raise Interrupted(message) from error
 
 
 def describe(count: int, size: int, seed: int, kinds: tuple[str, ...] | None = None) -> dict[str, Any]:
@@ -109,7 +110,8 @@ def _render_rest(start: int, made_by: dict[str, Any], workers: int | None) -> It
     try:
         yield from pool.map(work, tasks)
     except BrokenProcessPool as error:
-        raise LayerMixError("a rendering process was killed; run this again with fewer workers") from error
+        remedy = "run this again with fewer workers, and in a script below `if __name__ == '__main__':`"
+        raise LayerMixError(f"a rendering process did not start or was killed; {remedy}") from error
     finally:
         pool.shutdown(cancel_futures=True)
 

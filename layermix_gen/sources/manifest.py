@@ -141,8 +141,9 @@ def _parquet(path: Path) -> Iterator[tuple[str, list[object]]]:
             _check_columns(path, table.columns)
             name = _NAME if _NAME in table.columns else f"NULL AS {_NAME}"
             rows = table.project(f"path, label, {name}").fetchall()
-    except duckdb.Error as fault:
-        raise _unreadable(path, f"it is no sound Parquet file ({str(fault).splitlines()[0]})") from fault
+    except (duckdb.Error, RuntimeError) as fault:  # RuntimeError where a text is not UTF-8
+        complaint = " ".join(str(fault).split())[:200]
+        raise _unreadable(path, f"it is no sound Parquet file ({complaint})") from fault
     for number, row in enumerate(rows, 1):
         yield f"row {number}", list(row)
 

@@ -50,7 +50,7 @@ class WebDatasetSource:
         self._root = _root_of(location)
 
     def items(self) -> list[Item]:
-        """List every sample with an image. Raises `LayerMixError` that names the tar or label that is missing or damaged."""
+        """List every sample with an image. Raises `LayerMixError` that names a missing or damaged tar or label."""
         self.ignored = 0
         found = [item for path in expand(self.location) for item in self._items_of(path)]
         if not found:

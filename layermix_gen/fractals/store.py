@@ -6,20 +6,19 @@ set, then one line per finished picture), so that a run that was stopped goes on
 from writing the same set.
 """
 
-import errno
 import fcntl
 import hashlib
 import io
 import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any, Self
 
 import numpy as np
 
 from layermix_gen.errors import LayerMixError
+from layermix_gen.files import disk_errors, replacing, sync_folder
 from layermix_gen.fractals.arrays import Pictures
 
 Record = Mapping[str, Any]
@@ -64,7 +63,7 @@ class SetWriter:
         self._picture_bytes = int(np.prod(shape[1:]))
 
     def __enter__(self) -> Self:
-        with _plain_errors(self.out):
+        with disk_errors(self.out.parent):
             self.out.parent.mkdir(parents=True, exist_ok=True)
             self._records = self._lock()
             self._rows = _open_updating(self._rows_path)
@@ -80,7 +79,7 @@ class SetWriter:
 
     def append(self, pictures: Sequence[Pictures], records: Sequence[Record]) -> None:
         """Write the next pictures, each with the JSON-able record of how it was made."""
-        with _plain_errors(self.out):
+        with disk_errors(self.out.parent):
             self._rows.seek(len(self._header) + self.done * self._picture_bytes)
             for picture in pictures:
                 self._rows.write(np.ascontiguousarray(picture).data)
@@ -98,7 +97,7 @@ class SetWriter:
 
     def finish(self) -> Path:
         """Make the set visible under its name and return it."""
-        with _plain_errors(self.out):
+        with disk_errors(self.out.parent):
             shape = (self.done, *self.shape[1:])
             self._rows.seek(0)
             self._rows.write(_header(shape))
@@ -107,6 +106,7 @@ class SetWriter:
             digest = digest_of(self.pictures())
             _write_json(self.out.with_suffix(".json"), shape, digest, json.loads(self._first_line), self.records())
             self._rows_path.rename(self.out)
+            sync_folder(self.out.parent)
             self._records_path.unlink()
         return self.out
 
@@ -137,8 +137,9 @@ class SetWriter:
         self._records.write(b"".join(line + b"\n" for line in lines) if same else self._first_line.encode() + b"\n")
         self._records.truncate()
         try:
-            os.posix_fallocate(self._rows.fileno(), 0, len(self._header) + self.shape[0] * self._picture_bytes)
             self._rows.write(self._header)
+            if hasattr(os, "posix_fallocate"):  # macOS has none: there, a full disk shows later
+                os.posix_fallocate(self._rows.fileno(), 0, len(self._header) + self.shape[0] * self._picture_bytes)
         except OSError:
             self.discard()
             raise
@@ -163,19 +164,5 @@ def _header(shape: tuple[int, ...]) -> bytes:
 def _write_json(path: Path, shape: tuple[int, ...], digest: str, made_by: Record, pictures: Sequence[Record]) -> None:
     head = json.dumps({"shape": shape, "digest": digest, "made_by": made_by}, indent=1)
     rows = ",\n".join("  " + json.dumps(picture) for picture in pictures)
-    temporary = path.with_suffix(".json.tmp")
-    temporary.write_text(f'{head[:-2]},\n "pictures": [\n{rows}\n ]\n}}\n')
-    temporary.rename(path)
-
-
-@contextmanager
-def _plain_errors(out: Path) -> Iterator[None]:
-    """Turn what the file system refuses into one line."""
-    try:
-        yield
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            message = f"expected room for {out}, but the disk is full; free some space or choose another disk"
-        else:
-            message = f"cannot write the mixing set {out}: {error.strerror}; choose another place"
-        raise LayerMixError(message) from error
+    with replacing(path) as draft:
+        draft.write_text(f'{head[:-2]},\n "pictures": [\n{rows}\n ]\n}}\n', encoding="utf-8")

@@ -17,7 +17,7 @@ import numpy as np
 from layermix_gen.blends import BLENDS
 from layermix_gen.errors import LayerMixError
 from layermix_gen.images import Image, as_image
-from layermix_gen.ops import OPERATIONS, Histogram, Operation, Table
+from layermix_gen.ops import OPERATIONS, Histogram, Kind, Table
 from layermix_gen.recipe import Call, Expression, Leaf, parse
 
 IDENTITY = np.arange(256, dtype=np.uint8)
@@ -97,12 +97,12 @@ def _evaluate(expression: Expression, leaves: dict[str, Tones], known: dict[Expr
 
 
 def _operation(call: Call, x: Tones) -> Tones:
-    row: Operation = OPERATIONS[call.name]
-    if row.tone is not None:
-        histogram = x.histogram() if row.needs_histogram else None
-        return x.then(row.tone(histogram, *call.arguments))
-    assert row.pixel is not None  # a row has one of the two
-    return Tones(Pixels(row.pixel(x.image(), *call.arguments)))
+    row = OPERATIONS[call.name]
+    if row.kind is Kind.PIXELS:
+        return Tones(Pixels(row.kernel(x.image(), *call.arguments)))
+    if row.kind is Kind.HISTOGRAM:
+        return x.then(row.kernel(x.histogram(), *call.arguments))
+    return x.then(row.kernel(*call.arguments))
 
 
 def _blend(call: Call, x: Tones, y: Tones) -> Tones:

@@ -2,8 +2,9 @@
 
 import json
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from statistics import mean
 
 from layermix_gen.codec import encode
 from layermix_gen.errors import BadImage
@@ -12,6 +13,7 @@ from layermix_gen.samples import SampleMaker, metadata
 from layermix_gen.settings import parse_size
 from layermix_gen.sources import Item, Source
 from layermix_gen.tar import member_bytes
+from layermix_gen.text import count, facts
 
 SAMPLE = 32  # source images: always the same first ones, so that what follows from their size is always the same
 
@@ -31,14 +33,15 @@ class Estimate:
     def summary(self) -> str:
         """The estimate for people, one fact a line."""
         hours, seconds = self.core_seconds / 3600, self.core_seconds / self.workers
+        rate = self.images / seconds
         rows = {
             "samples": f"{self.inputs} inputs x {self.planes} planes = {self.images} images",
             "shards": f"{self.shards}, each of about {self.inputs / self.shards:.0f} samples a plane",
             "size": f"{self.bytes / 1e6:.1f} MB, {self.bytes / self.images:.0f} bytes an image",
-            "time": f"{seconds / 60:.1f} minutes on {self.workers} workers, {self.images / seconds:.0f} images/s",
+            "time": f"{seconds / 60:.1f} minutes on {count(self.workers, 'worker')}, {rate:.0f} images/s",
             "core hours": f"{hours:.2f}" if hours >= 0.01 else f"{hours:.4f}",
         }
-        return "\n".join(f"{name:<11} {text}" for name, text in rows.items())
+        return facts(rows)
 
 
 def estimate_build(source: Source, items: Sequence[Item], maker: SampleMaker, workers: int) -> Estimate:
@@ -60,17 +63,16 @@ def planned_shards(source: Source, items: Sequence[Item], maker: SampleMaker) ->
     return shard_count(len(items), max(1, int(bound / size)))
 
 
-def _measure(source: Source, items: Iterable[Item], maker: SampleMaker, variants: list[int]) -> tuple[float, float]:
+def _measure(source: Source, items: Sequence[Item], maker: SampleMaker, variants: list[int]) -> tuple[float, float]:
     """The mean bytes of a sample in a tar, and the seconds that one source image takes through all `variants`."""
-    total = samples = count = 0
+    sizes = []
     begin = time.perf_counter()
-    for count, item in enumerate(items, 1):
+    for item in items:
         try:
             for sample in maker.make(source.read(item), item.id, variants):
                 facts = json.dumps(metadata(sample, item.id, item.label, ""), ensure_ascii=False).encode()
                 image = encode(sample.pixels, maker.settings.encoding)
-                total += sum(member_bytes(size) for size in (len(image), 1, len(facts)))
-                samples += 1
+                sizes.append(sum(member_bytes(size) for size in (len(image), 1, len(facts))))
         except BadImage:
             continue  # the build will record it
-    return total / max(samples, 1) or 4096.0, (time.perf_counter() - begin) / max(count, 1)
+    return mean(sizes or [4096]), (time.perf_counter() - begin) / len(items)

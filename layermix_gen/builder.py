@@ -12,7 +12,7 @@ from tqdm import tqdm
 
 from layermix_gen.engines import Watch, available_cpus, in_processes, in_this_process
 from layermix_gen.errors import Interrupted, LayerMixError
-from layermix_gen.estimate import Estimate, estimate_build, planned_shards
+from layermix_gen.estimator import Estimate, estimate_build, planned_shards
 from layermix_gen.files import disk_errors, replacing, sweep
 from layermix_gen.fractals import render_fractal
 from layermix_gen.index import ShardSummary, Skipped, read_summaries
@@ -112,7 +112,8 @@ def _run(plan: Plan, numbers: Sequence[int], workers: int, limit: int, progress:
     summaries = read_summaries(plan.root)
     todo = [number for number in numbers if not is_finished(plan, summaries.get(number))]
     workers = max(1, min(workers, len(todo)))
-    written, abandoned = 0, []
+    written = 0
+    abandoned: list[Skipped] = []
     with _watching(plan, todo, summaries, limit, progress) as watch:
         try:
             for result in (in_processes(workers) if workers > 1 else in_this_process)(plan, todo, watch):

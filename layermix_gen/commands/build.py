@@ -1,0 +1,114 @@
+"""`layermix-gen build`: the twin of `layermix_gen.build` and, with `--dry-run`, of `layermix_gen.estimate`."""
+
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import click
+
+from layermix_gen.builder import build, estimate
+from layermix_gen.codec import FORMATS, SUBSAMPLINGS
+from layermix_gen.methods import METHODS, PRESETS
+from layermix_gen.ops import OPERATIONS
+from layermix_gen.settings import VIEW_MODES, BuildSettings
+from layermix_gen.sources import KINDS
+from layermix_gen.views import VIEWS
+
+DEFAULTS = BuildSettings()
+SETTINGS = {field.name for field in fields(BuildSettings)}
+
+
+class Partition(click.ParamType[tuple[int, int]]):
+    """`i/n`."""
+
+    name = "i/n"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, int]:
+        if isinstance(value, tuple):
+            return value
+        index, _, count = str(value).partition("/")
+        if not (index.isdecimal() and count.isdecimal()):
+            self.fail(f"expected i/n, as in 0/8, got {value!r}", param, ctx)
+        return int(index), int(count)
+
+
+class Names(click.ParamType[tuple[str, ...]]):
+    """Names with commas between them."""
+
+    name = "a,b,..."
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, ...]:
+        return (
+            value if isinstance(value, tuple) else tuple(name.strip() for name in str(value).split(",") if name.strip())
+        )
+
+
+@click.command("build", context_settings={"show_default": True})
+@click.argument("source")
+@click.argument("out", type=click.Path(path_type=Path))
+@click.option("--kind", default="auto", metavar="KIND", help=f"Kind of SOURCE: auto, {', '.join(KINDS)}; cifar10:test.")
+@click.option("--variants", default=DEFAULTS.variants, help="Variants of each image.")
+@click.option("--clean/--no-clean", default=DEFAULTS.clean, help="Also write each view before mixing.")
+@click.option(
+    "--size", type=int, help="Side of the samples in px; default: as SOURCE if that is small squares, else 224."
+)
+@click.option("--view", type=click.Choice(list(VIEWS)), help="Crop; default: pad-crop up to 64 px, rrc above.")
+@click.option(
+    "--view-mode",
+    type=click.Choice(VIEW_MODES),
+    default=DEFAULTS.view_mode,
+    help="A crop for each variant, or one for all planes of an image (needed for JSD).",
+)
+@click.option("--method", type=click.Choice(list(METHODS)), default=DEFAULTS.method, help="How recipes are drawn.")
+@click.option(
+    "--preset",
+    type=click.Choice(PRESETS),
+    default=DEFAULTS.preset,
+    help="The paper's distribution, or that of its released code.",
+)
+@click.option("--magnitude", default=DEFAULTS.magnitude, help="Strength of the operations, up to 10.")
+@click.option("--blending-ratio", default=DEFAULTS.blending_ratio, help="Parameter of the blends' beta distributions.")
+@click.option(
+    "--ops",
+    type=Names(),
+    default=(),
+    show_default=False,
+    help=f"Operations to draw from; default: those of the preset. All: {', '.join(OPERATIONS)}.",
+)
+@click.option(
+    "--mixing-set",
+    type=click.Path(path_type=Path),
+    help="Pool (.npy) or folder of pictures; default: fractals, rendered once.",
+)
+@click.option("--format", type=click.Choice(FORMATS), help="Default: png up to 64 px, jpg above.")
+@click.option("--quality", default=DEFAULTS.quality, help="Of jpg and webp.")
+@click.option("--subsampling", type=click.Choice(SUBSAMPLINGS), default=DEFAULTS.subsampling, help="Chroma of jpg.")
+@click.option(
+    "--shard-size",
+    default=DEFAULTS.shard_size,
+    help="At most so many bytes a tar, or so many samples (a plain number).",
+)
+@click.option("--seed", default=DEFAULTS.seed, help="Of order, views, recipes and the default mixing set.")
+@click.option("--max-pixels", default=DEFAULTS.max_pixels, help="Skip source images that are larger.")
+@click.option("--max-errors", type=int, help="Inputs that may be skipped; default: 1%, at least 10.")
+@click.option("--workers", type=int, help="Processes; default: the CPUs that may be used.")
+@click.option(
+    "--partition",
+    type=Partition(),
+    default=(0, 1),
+    show_default=False,
+    help="Build every n-th shard from shard i on, for job arrays.",
+)
+@click.option("--dry-run", is_flag=True, help="Say what would be built and how long it would take; write nothing.")
+def command(source: str, out: Path, dry_run: bool, **options: Any) -> None:
+    """Compute LayerMix variants of every image of SOURCE and write them to OUT as WebDataset shards.
+
+    SOURCE is a folder of class folders, CIFAR-10 or -100, IDX files, WebDataset tars, or a CSV or Parquet table of
+    paths and labels. The same command resumes an unfinished OUT; with more --variants it adds planes to it.
+    """
+    settings = BuildSettings(**{name: options.pop(name) for name in SETTINGS})
+    if dry_run:
+        del options["partition"], options["max_errors"]
+        click.echo(estimate(source, out, settings, **options).summary())
+    else:
+        click.echo(build(source, out, settings, **options).summary())

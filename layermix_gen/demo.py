@@ -1,0 +1,44 @@
+"""A first look: shards from a few photographs of scikit-image's, a table of samples and a contact sheet."""
+
+import shutil
+from importlib.resources import files
+from importlib.util import find_spec
+from pathlib import Path
+
+from layermix_gen.builder import build
+from layermix_gen.errors import LayerMixError
+from layermix_gen.gallery import contact_sheet
+from layermix_gen.index import query
+from layermix_gen.manifest import Manifest
+from layermix_gen.settings import BuildSettings
+from layermix_gen.text import table
+
+PHOTOGRAPHS = {  # in the public domain or CC0
+    "animal": ("chelsea.png",),
+    "food": ("coffee.png",),
+    "machine": ("motorcycle_left.png", "rocket.jpg"),
+    "person": ("astronaut.png",),
+    "sky": ("hubble_deep_field.jpg",),
+}
+SQL = """
+    SELECT key, class_name AS class, layer, op, array_to_string(list_filter(blends, lambda b: b <> ''), ' + ') AS blends
+    FROM samples WHERE layer > 0 ORDER BY key LIMIT 12
+"""
+
+
+def demo(out: str | Path, progress: bool = True) -> tuple[Manifest, str, Path]:
+    """Build a small dataset in `out`; return its manifest, a table of samples and the path of the contact sheet.
+
+    Raises `LayerMixError` where scikit-image is not installed.
+    """
+    if find_spec("skimage") is None:
+        raise LayerMixError("expected scikit-image for its photographs; run: pip install 'layermix-gen[demo]'")
+    out = Path(out)
+    photographs = out / "photographs"
+    for label, names in PHOTOGRAPHS.items():
+        (photographs / label).mkdir(parents=True, exist_ok=True)
+        for name in names:
+            shutil.copyfile(str(files("skimage") / "data" / name), photographs / label / name)
+    manifest = build(photographs, out / "shards", BuildSettings(view_mode="shared"), progress=progress)
+    rows = query(manifest.root, SQL)
+    return manifest, table(rows), contact_sheet(manifest.root, out / "sheet.png")
