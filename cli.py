@@ -2,4 +2,5 @@
 
 from layermix_gen.cli import main
 
-main()
+if __name__ == "__main__":  # workers import this file too
+    main()

@@ -38,13 +38,14 @@ def multiply(x: Image, y: Image, a: float, b: float) -> Image:
 
 def _powers(a: float, b: float) -> tuple[Factors, Factors]:
     """Two tables (256,): looked up at x and at y, their product is the blend in units of 1/255, not yet clipped."""
-    of_x = 127.5 * np.power(2.0 * UNIT, a)
-    of_y = np.minimum(np.power(np.maximum(2.0 * UNIT, 1e-37), b), 2.0**21)  # far past white, and safe to round
+    double = 2 * UNIT.astype(np.float64)
+    of_x = 127.5 * np.power(double, a)
+    of_y = np.minimum(np.power(np.maximum(double, 1e-37), b), 2.0**21)  # far past white, and safe to round
     return of_x.astype(np.float32), of_y.astype(np.float32)
 
 
 def _add_tables(x: Table, y: Table, a: float, b: float) -> Table:
-    return quantize(a * x + b * y + 255 * (1 - a - b) / 2)
+    return add(x, y, a, b).reshape(x.shape)  # by the same kernel: half values must round as they do in images
 
 
 def _multiply_tables(x: Table, y: Table, a: float, b: float) -> Table:

@@ -77,7 +77,7 @@ def estimate(
     Writes nothing: unless the mixing set is a pool already, a few fractals in memory stand in for it.
     """
     job = _Job(source, Path(out), settings, kind)
-    if mixing_set and Path(mixing_set).is_file():
+    if mixing_set and not Path(mixing_set).is_dir():
         pool = resolve_mixing_set(mixing_set, job.size)
     else:
         fractals = [render_fractal(settings.seed, i, pool_size_for(job.size)) for i in range(STAND_INS)]
@@ -89,7 +89,8 @@ class _Job:
     """What is asked for, with the source listed and every choice made."""
 
     def __init__(self, location: str | Path, root: Path, settings: BuildSettings, kind: str) -> None:
-        _check_out(root, Path(location))
+        with disk_errors(root):
+            _check_out(root, Path(location))
         self.root = root
         self.source: Source = open_source(location, kind, settings.max_pixels)
         self.settings = settings.resolve(self.source.native_size)
@@ -109,43 +110,52 @@ class _Job:
 def _run(plan: Plan, numbers: Sequence[int], workers: int, limit: int, progress: bool) -> Manifest:
     """Build those of the shards `numbers` that are not finished; complete the dataset if no other is missing."""
     begin = time.perf_counter()
-    summaries = read_summaries(plan.root)
-    todo = [number for number in numbers if not is_finished(plan, summaries.get(number))]
+    before = read_summaries(plan.root)
+    lacking = {number: len(missing_planes(plan, before.get(number))) for number in numbers}  # planes of each shard
+    todo = [number for number in numbers if lacking[number]]
+    if todo:  # the dataset is not complete, or no longer
+        (plan.root / "dataset.json").unlink(missing_ok=True)
+    settled = (plan.root / "dataset.json").exists()
     workers = max(1, min(workers, len(todo)))
     written = 0
     abandoned: list[Skipped] = []
-    with _watching(plan, todo, summaries, limit, progress) as watch:
+    with _watching(plan, {number: lacking[number] for number in todo}, before, limit, progress) as watch:
         try:
             for result in (in_processes(workers) if workers > 1 else in_this_process)(plan, todo, watch):
                 if result.summary is None:
                     abandoned += result.skipped
                 else:
-                    written += result.summary.written * len(missing_planes(plan, summaries.get(result.number)))
-                    summaries[result.number] = result.summary
+                    written += result.summary.written * lacking[result.number]
         except KeyboardInterrupt:
-            finished = sum(is_finished(plan, summary) for summary in summaries.values())
+            finished = len(_finished(plan, read_summaries(plan.root)))
             remedy = "run the same command to resume"
             raise Interrupted(f"stopped with {finished} of {plan.shards} shards finished; {remedy}") from None
         finally:
-            skipped = [one for number in sorted(summaries) for one in summaries[number].skipped] + abandoned
-            _write_errors(plan.root, skipped)
+            summaries = read_summaries(plan.root)  # anew: other partitions may have gone on meanwhile
+            skipped = [one for summary in summaries.values() for one in summary.skipped] + abandoned
+            if not settled:
+                _write_errors(plan.root, skipped)
     _check_errors(plan, skipped, limit)
     seconds = time.perf_counter() - begin
-    manifest = collect(plan, summaries, Run(written, round(seconds, 3), round(written / seconds, 1), workers))
-    if manifest.complete and (todo or not (plan.root / "dataset.json").exists()):
+    run = Run(written, round(seconds, 3), round(written / seconds, 1), workers)
+    manifest = collect(plan, _finished(plan, summaries), run)
+    if manifest.complete and not settled:
         sweep(plan.root)
         write_manifest(manifest)
     return manifest
 
 
+def _finished(plan: Plan, summaries: Mapping[int, ShardSummary]) -> dict[int, ShardSummary]:
+    return {number: summary for number, summary in summaries.items() if is_finished(plan, summary)}
+
+
 @contextmanager
 def _watching(
-    plan: Plan, todo: Sequence[int], summaries: Mapping[int, ShardSummary], limit: int, progress: bool
+    plan: Plan, planes: Mapping[int, int], summaries: Mapping[int, ShardSummary], limit: int, progress: bool
 ) -> Iterator[Watch]:
-    """A progress bar in images, and the bound on skipped inputs."""
-    planes = {number: len(missing_planes(plan, summaries.get(number))) for number in todo}
-    inputs = sum(stop - start for start, stop in map(plan.bounds, todo))
-    images = sum(planes[number] * (plan.bounds(number)[1] - plan.bounds(number)[0]) for number in todo)
+    """A progress bar in images, and the bound on skipped inputs; `planes` is how many each shard to build lacks."""
+    sizes = {number: stop - start for number, (start, stop) in zip(planes, map(plan.bounds, planes), strict=True)}
+    inputs, images = sum(sizes.values()), sum(size * planes[number] for number, size in sizes.items())
     known = sum(len(summary.skipped) for number, summary in summaries.items() if number not in planes)
     with tqdm(total=images, unit="image", unit_scale=True, disable=None if progress else True) as bar:
 

@@ -1,7 +1,6 @@
 """The command line: parse, call one library function, show the result.
 
-Commands live in `layermix_gen.commands`, one module each, and are imported when they are used, so that `--help` waits for
-nothing.
+Commands live in `layermix_gen.commands`, one module each, imported when they are used: `--help` waits for nothing.
 """
 
 from importlib import import_module
@@ -40,11 +39,17 @@ class Commands(click.Group):
         except Interrupted as error:
             click.echo(f"Interrupted: {error}", err=True)
             ctx.exit(130)
+        except KeyboardInterrupt:  # while nothing was at work that says more
+            click.echo("Interrupted: run the same command to resume", err=True)
+            ctx.exit(130)
         except LayerMixError as error:
             raise click.ClickException(str(error)) from error
 
 
-@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100, "show_default": True}
+
+
+@click.group(cls=Commands, context_settings=SETTINGS)
 @click.version_option(__version__, prog_name="layermix-gen")
 def main() -> None:
     """LayerMix training sets, computed offline and written as WebDataset shards."""

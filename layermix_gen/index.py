@@ -135,7 +135,10 @@ def _duckdb() -> Iterator[duckdb.DuckDBPyConnection]:
         with duckdb.connect(config={"threads": 1}) as db:
             yield db
     except duckdb.Error as error:
-        raise LayerMixError(f"the index cannot be read or written: {str(error).splitlines()[0]}") from error
+        raise LayerMixError(
+            f"the index cannot be read or written: {str(error).splitlines()[0]}; make room for it, or delete the "
+            "file if it is damaged, then run the same command to resume"
+        ) from error
 
 
 def _files(root: Path) -> str:

@@ -1,9 +1,9 @@
 """Mixing sets: the pools of fractals that images are mixed with, held as one memory-mapped array.
 
 A set is a uint8 array (N, S, S), gray, or (N, S, S, 3), in a `.npy` file; all processes share it in the page cache.
-A recipe's picture is a crop of one of its pictures: `draw_picture_view` draws which, `MixingSet.view` cuts it out.
-`pack` makes a set from a folder of pictures, `layermix_gen.fractals` renders one, and `resolve_mixing_set` finds or
-makes the set that a user names (or does not name), in the cache directory where it has to make one.
+A recipe's picture is a crop of one of its pictures: `views.draw_picture_view` draws which, `MixingSet.view` cuts it
+out. `pack` makes a set from a folder of pictures, `layermix_gen.fractals` renders one, and `resolve_mixing_set` finds
+or makes the set that a user names (or does not name), in the cache directory where it has to make one.
 """
 
 import fcntl
@@ -29,23 +29,13 @@ from layermix_gen.fractals.render import VERSION
 from layermix_gen.fractals.sets import render_set
 from layermix_gen.fractals.store import SetWriter, digest_of, read_about
 from layermix_gen.images import Image
+from layermix_gen.views import PictureView
 
 DEFAULT_COUNT = 384  # pictures of the set that a build makes by itself
 SUFFIXES = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp"})
 TOLD = 10  # unreadable pictures of a folder that are named
 BATCH = 64  # pictures decoded together by the threads of `pack`
 FLIPS = {(True, False): 1, (False, True): 0, (True, True): -1}  # (flip_h, flip_v): OpenCV's code
-
-
-@dataclass(frozen=True, slots=True)
-class PictureView:
-    """Which crop of which picture: what a recipe records. The crop is cut at (top, left), then mirrored."""
-
-    index: int
-    top: int
-    left: int
-    flip_h: bool
-    flip_v: bool
 
 
 class MixingSet:
@@ -88,18 +78,9 @@ class MixingSet:
         if not self.color:
             crop = cv2.cvtColor(crop, cv2.COLOR_GRAY2RGB)
         if view.flip_h or view.flip_v:
-            crop = cv2.flip(crop, FLIPS[view.flip_h, view.flip_v])
-        return np.ascontiguousarray(crop)
-
-
-def draw_picture_view(
-    rng: np.random.Generator, count: int, pool_size: int, size: int, flips: bool = True
-) -> PictureView:
-    """Draw one of `count` pictures, a crop of `size` pixels of its `pool_size`, and two fair flips, all uniformly."""
-    index, places = int(rng.random() * count), pool_size - size + 1
-    top, left = int(rng.random() * places), int(rng.random() * places)
-    coins = int(rng.random() * 4) if flips else 0
-    return PictureView(index, top, left, coins & 1 == 1, coins & 2 == 2)
+            return np.asarray(cv2.flip(crop, FLIPS[view.flip_h, view.flip_v]))
+        whole: Image = crop.copy() if self.color else crop
+        return whole
 
 
 def open_mixing_set(path: str | Path) -> MixingSet:

@@ -23,10 +23,7 @@ from layermix_gen.sources import Item, Source
 
 FORMAT = "layermix-gen plan 1"
 ADDABLE = ("variants", "clean")  # settings that only say which planes there are
-MIN_SHARDS, MIN_SHARD = (
-    64,
-    128,
-)  # a small dataset is cut into so many shards, of no fewer samples, to be shared by cores
+MIN_SHARDS, MIN_SHARD = 64, 128  # a small dataset makes so many shards for cores to share, of no fewer samples
 LIBRARIES = ("numpy", "opencv-python-headless", "simplejpeg", "pillow", "isal")  # that the bytes of a sample depend on
 
 
@@ -153,16 +150,20 @@ def freeze(plan: Plan, items: Sequence[Item]) -> Plan:
 
     Raises `LayerMixError` with what differs where the folder holds the plan of another dataset.
     """
-    before = read_plan(plan.root)
-    if before is None:
-        plan.root.mkdir(parents=True, exist_ok=True)
-        with replacing(plan.root / "sources.jsonl") as draft, draft.open("wb") as file:
-            file.writelines(map(_line, items))
-    else:
+    before, listing = read_plan(plan.root), plan.root / "sources.jsonl"
+    if before:
         refuse_changes(before, plan)
-    fields = {name: value for name, value in asdict(plan).items() if name != "root"}
-    write_json(plan.root / "plan.json", {"format": FORMAT, "fingerprint": plan.fingerprint} | fields)
+    if not before or not listing.exists():
+        plan.root.mkdir(parents=True, exist_ok=True)
+        with replacing(listing) as draft, draft.open("wb") as file:
+            file.writelines(map(_line, items))
+    if not before or _facts(before) != _facts(plan):  # planes were added, or the source was moved
+        write_json(plan.root / "plan.json", {"format": FORMAT, "fingerprint": plan.fingerprint} | _facts(plan))
     return plan
+
+
+def _facts(plan: Plan) -> dict[str, Any]:
+    return {name: value for name, value in asdict(plan).items() if name != "root"}
 
 
 def read_plan(root: Path) -> Plan | None:

@@ -62,7 +62,9 @@ def parse(text: str) -> Expression:
     return expression
 
 
-_TOKEN = re.compile(r"\s*(?:(?P<name>[a-z_]+)|(?P<number>[-+]?\d+(?:\.\d+)?(?:e[-+]?\d+)?)|(?P<sign>[(),])|(?P<end>$))")
+_TOKEN = re.compile(
+    r"\s*(?:(?P<name>[a-z_]+)|(?P<number>[-+]?\d+(?:\.\d+)?(?:e[-+]?\d+)?)|(?P<sign>[(),])|(?P<end>$))", re.ASCII
+)
 
 
 class _Parser:

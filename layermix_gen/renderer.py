@@ -38,7 +38,7 @@ def render(recipe: Expression | str, image: Image, picture: Image | None = None)
         if picture.shape != image.shape:
             raise LayerMixError(f"expected image and picture of one shape, got {image.shape} and {picture.shape}")
     result = _evaluate(expression, leaves, {}).image()
-    return result.copy() if result is image or result is picture else result
+    return result.copy() if any(result is leaf.pixels.image for leaf in leaves.values()) else result
 
 
 @dataclass(slots=True, eq=False)

@@ -116,7 +116,12 @@ class _Draft:
     def __enter__(self) -> Self:
         for folder in (*(path.parent for path in self._paths.values()), self._plan.root / "index"):
             folder.mkdir(parents=True, exist_ok=True)
-        self._tars = {plane: TarWriter(temporary(path)) for plane, path in self._paths.items()}
+        try:
+            for plane, path in self._paths.items():
+                self._tars[plane] = TarWriter(temporary(path))
+        except OSError:
+            self.__exit__()
+            raise
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -13,7 +13,7 @@ from typing import BinaryIO
 
 BLOCK = 512
 MAX_NAME = 100  # bytes
-_NAME, _SIZE, _CHECKSUM = slice(0, 100), slice(124, 135), slice(148, 154)
+_SIZE, _CHECKSUM = slice(124, 135), slice(148, 155)
 _BUFFER = 1 << 20
 
 
@@ -34,8 +34,7 @@ def header(name: bytes, size: int) -> bytes:
     digits = b"%011o" % size
     block[: len(name)] = name
     block[_SIZE] = digits
-    block[_CHECKSUM] = b"%06o" % (_BLANK_SUM + sum(name) + sum(digits))
-    block[154] = 0
+    block[_CHECKSUM] = b"%06o\0" % (_BLANK_SUM + sum(name) + sum(digits))
     return bytes(block)
 
 
@@ -62,12 +61,11 @@ class TarWriter:
 
     def add(self, name: str, data: bytes) -> int:
         """Append a member and return the offset of its data."""
-        padding = bytes(-len(data) % BLOCK)
+        member = b"".join((header(name.encode("ascii"), len(data)), data, bytes(-len(data) % BLOCK)))
+        self._file.write(member)
+        self._hash.update(member)
         offset = self._position + BLOCK
-        for part in (header(name.encode("ascii"), len(data)), data, padding):
-            self._file.write(part)
-            self._hash.update(part)
-        self._position = offset + len(data) + len(padding)
+        self._position += len(member)
         return offset
 
     def close(self) -> TarSummary:

@@ -43,7 +43,7 @@ class Names(click.ParamType[tuple[str, ...]]):
         )
 
 
-@click.command("build", context_settings={"show_default": True})
+@click.command("build")
 @click.argument("source")
 @click.argument("out", type=click.Path(path_type=Path))
 @click.option("--kind", default="auto", metavar="KIND", help=f"Kind of SOURCE: auto, {', '.join(KINDS)}; cifar10:test.")

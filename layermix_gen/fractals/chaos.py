@@ -22,7 +22,7 @@ FULL = (1 << 16, 24)  # points, and generations that are counted, of a picture
 QUICK = (1 << 12, 8)  # and of a quick look
 SHADES = 4
 FAR = np.float32(1e4)  # a point beyond this has left, and is put back
-LOOKED_AT = 1 << 13  # points by which the frame is placed
+SKIP = 11  # one point of so many is looked at to place the frame; prime, so no map and no symmetry is left out
 GRID = 32  # cells a side of the grid on which the frame is placed
 
 
@@ -66,35 +66,43 @@ def _count(
     rng = np.random.Generator(np.random.Philox(key=orbit))
     points, generations = effort
     order = rng.permutation(points)
-    order = np.concatenate([order, order])
+    order = np.concatenate([order, order])  # read from a random start, it is another shuffle each time
     fresh = rng.uniform(-1, 1, (2, points)).astype(np.float32)
     x, y, shade = fresh[0].copy(), fresh[1].copy(), np.full(points, 0.5, np.float32)
-    slices = _slices([one.share for one in maps], points)
+    blocks = _blocks([one.share for one in maps], points)
     counts = np.zeros((size, size, SHADES), np.float32)
     frame = None
     for generation in range(SETTLE + generations):
         start = int(rng.integers(points))
         x, y, shade = (values[order[start : start + points]] for values in (x, y, shade))
-        for part, one in zip(slices, maps, strict=True):
-            x[part], y[part] = one.move(x[part], y[part])
-            shade[part] = (shade[part] + np.float32(one.shade)) * np.float32(0.5)
-        for turn in range(1, symmetry):  # every symmetry-th point, lest the turns go with the blocks of the maps
-            angle = 2 * np.pi * turn / symmetry
-            cosine, sine = np.float32(np.cos(angle)), np.float32(np.sin(angle))
-            u, v = x[turn::symmetry], y[turn::symmetry]
-            x[turn::symmetry], y[turn::symmetry] = cosine * u - sine * v, sine * u + cosine * v
+        for block, one in zip(blocks, maps, strict=True):
+            x[block], y[block] = one.move(x[block], y[block])
+            shade[block] = (shade[block] + np.float32(one.shade)) * np.float32(0.5)
+        _turn(x, y, symmetry)
         lost = ~((np.abs(x) < FAR) & (np.abs(y) < FAR))
         if lost.any():
             x[lost], y[lost] = fresh[:, lost]
-        if generation < SETTLE:
-            continue
-        u, v = final(x, y) if final else (x, y)
-        frame = frame or _Frame.around(u, v, window)
-        a, b = frame.place(u, v)
-        counts += cv2.calcHist(
-            [b[:, None], a[:, None], shade[:, None]], [0, 1, 2], None, [size, size, SHADES], [0, 1, 0, 1, 0, 1.0001]
-        )
+        if generation >= SETTLE:
+            u, v = final(x, y) if final else (x, y)
+            frame = frame or _Frame.around(u, v, window)
+            planes = [plane[:, None] for plane in (*frame.place(u, v), shade)]
+            counts += cv2.calcHist(planes, [1, 0, 2], None, [size, size, SHADES], [0, 1, 0, 1, 0, 1.0001])
     return counts
+
+
+def _blocks(shares: Sequence[float], points: int) -> list[slice]:
+    """The points of each map, in proportion to the shares."""
+    ends = np.round(np.cumsum(shares) / np.sum(shares) * points).astype(int)
+    return [slice(a, b) for a, b in zip([0, *ends[:-1]], ends, strict=True)]
+
+
+def _turn(x: Floats, y: Floats, symmetry: int) -> None:
+    """Turn as many points by each angle of the symmetry, in place: every symmetry-th, so some of each map's."""
+    for turn in range(1, symmetry):
+        angle = 2 * np.pi * turn / symmetry
+        cosine, sine = np.float32(np.cos(angle)), np.float32(np.sin(angle))
+        u, v = x[turn::symmetry], y[turn::symmetry]
+        x[turn::symmetry], y[turn::symmetry] = cosine * u - sine * v, sine * u + cosine * v
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +114,7 @@ class _Frame:
 
     @classmethod
     def around(cls, x: Floats, y: Floats, window: float) -> "_Frame":
-        points = np.stack([x, y])[:, :LOOKED_AT].astype(np.float64)
+        points = np.stack([x, y])[:, :: SKIP if len(x) > QUICK[0] else 1].astype(np.float64)
         points = points[:, np.isfinite(points).all(axis=0)]
         low, high = np.quantile(points, [0.005, 0.995], axis=1)
         inside = ((points >= low[:, None]) & (points <= high[:, None])).all(axis=0)
@@ -115,9 +123,9 @@ class _Frame:
         white = axes @ np.diag(variances**-0.5) @ axes.T  # of all whitenings the one that turns the least
         seen = white @ (points - middle[:, None])
         left, right = np.quantile(seen, [0.01, 0.99], axis=1)
-        unit = (seen - left[:, None]) / (right - left)[:, None]
-        corner = _fullest_corner(unit, window)
-        scale = 1 / ((right - left) * window)
+        extent = np.maximum(right - left, 1e-9)  # of a point it is nothing
+        corner = _fullest_corner((seen - left[:, None]) / extent[:, None], window)
+        scale = 1 / (extent * window)
         matrix = scale[:, None] * white
         shift = -matrix @ middle - scale * left - corner / window
         return cls(matrix.astype(np.float32), shift.astype(np.float32))
@@ -135,11 +143,6 @@ def _fullest_corner(unit: Floats, window: float) -> Floats:
     filled = sums[side:, side:] - sums[:-side, side:] - sums[side:, :-side] + sums[:-side, :-side]
     row, column = np.unravel_index(int(filled.argmax()), filled.shape)
     return np.array([column, row]) / GRID
-
-
-def _slices(shares: Sequence[float], points: int) -> list[slice]:
-    ends = np.round(np.cumsum(shares) / np.sum(shares) * points).astype(int)
-    return [slice(a, b) for a, b in zip([0, *ends[:-1]], ends, strict=True)]
 
 
 def _estimate(counts: Floats) -> tuple[Floats, Floats]:

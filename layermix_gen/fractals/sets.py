@@ -7,11 +7,12 @@ in order.
 
 import os
 import signal
+import threading
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from functools import partial
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +31,7 @@ BATCH = 8  # pictures per task of a process
 
 
 def render_set(
-    out: Path,
+    out: str | Path,
     count: int,
     size: int = 256,
     seed: int = 0,
@@ -46,7 +47,7 @@ def render_set(
     """
     if count < 1 or size < 1:
         raise LayerMixError(f"expected at least one picture of at least one pixel, got {count} of {size}; give more")
-    made_by = describe(count, size, seed, kinds)
+    out, made_by = Path(out), describe(count, size, seed, kinds)
     if out.exists() and read_about(out).get("made_by") == made_by:
         return out
     with SetWriter(out, (count, size, size), made_by) as writer:
@@ -117,9 +118,18 @@ def _render_rest(start: int, made_by: dict[str, Any], workers: int | None) -> It
 
 
 def _prepare_process() -> None:
-    """Leave Ctrl-C, which reaches every process of the terminal, to the parent; one thread per process."""
+    """One thread for OpenCV. Ctrl-C, which reaches every process of the terminal, is the parent's alone to answer."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_leave_with_parent, daemon=True).start()
     cv2.setNumThreads(1)
+
+
+def _leave_with_parent() -> None:
+    """End this process when its parent has ended, even if that was killed."""
+    parent = parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 def _render_batch(indices: range, size: int, seed: int, kinds: tuple[str, ...]) -> list[Fractal]:

@@ -1,0 +1,192 @@
+"""What a build costs: each operation, blend and stage, and whole builds beside the floor, the same build unmixed.
+
+    python benchmarks/build.py [--photographs FOLDER] [--rounds 3] [--count 512]
+
+FOLDER holds JPEG photographs of about 500x375 (`benchmarks/photographs.py` cuts some). Whole builds are run in
+alternation, and medians are printed; timings of one run can be compared with each other, those of two runs cannot.
+"""
+
+import argparse
+import json
+import struct
+import tempfile
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import cv2
+import numpy as np
+from isal import isal_zlib
+from photographs import cut
+
+from layermix_gen import BuildSettings, build
+from layermix_gen.blends import BLENDS
+from layermix_gen.codec import encode
+from layermix_gen.images import Image
+from layermix_gen.index import ShardSummary, write_index
+from layermix_gen.methods import METHODS
+from layermix_gen.ops import OPERATIONS
+from layermix_gen.pictures import resolve_mixing_set
+from layermix_gen.recipe import IMAGE, PICTURE, Call
+from layermix_gen.renderer import render
+from layermix_gen.samples import Sample, SampleMaker, metadata
+from layermix_gen.seeds import generator
+from layermix_gen.sources import open_source
+from layermix_gen.tar import TarWriter
+from layermix_gen.views import VIEWS, render_view
+
+LARGE, SMALL = 224, 32
+
+
+def microseconds(function: Callable[[], Any], seconds: float = 0.05) -> float:
+    """The median time of a call."""
+    function()
+    times: list[float] = []
+    while sum(times) < seconds:
+        begin = time.perf_counter()
+        function()
+        times.append(time.perf_counter() - begin)
+    return median(times) * 1e6
+
+
+def kernels(photograph: Image) -> None:
+    """Print the cost of each operation and blend."""
+    rng = np.random.default_rng(0)
+    print(f"\n{'µs a call':<16}{f'{SMALL} px':>10}{f'{LARGE} px':>10}")
+    x, y = (
+        {size: np.ascontiguousarray(photograph[top : top + size, top : top + size]) for size in (SMALL, LARGE)}
+        for top in (40, 120)
+    )
+    for name, row in OPERATIONS.items():
+        if row.paper:
+            calls = {size: Call(name, (IMAGE,), row.paper(rng, 8, size)) for size in x}
+            times = [microseconds(partial(render, calls[size], x[size])) for size in x]
+            print(f"{name:<16}{times[0]:10.1f}{times[1]:10.1f}")
+    for blend in BLENDS.values():
+        call = Call(blend.name, (IMAGE, PICTURE), blend.sample(rng, 3))
+        times = [microseconds(partial(render, call, x[size], y[size])) for size in x]
+        print(f"{blend.name:<16}{times[0]:10.1f}{times[1]:10.1f}")
+
+
+class Stopwatch:
+    """Adds up the time of each stage."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = defaultdict(float)
+
+    @contextmanager
+    def __call__(self, stage: str) -> Iterator[None]:
+        begin = time.perf_counter()
+        yield
+        self.seconds[stage] += time.perf_counter() - begin
+
+
+def stages(location: Path, settings: BuildSettings, folder: Path, count: int) -> None:
+    """Print what each stage takes for one variant, building `count` sources by hand."""
+    source = open_source(location)
+    settings = settings.resolve(source.native_size)
+    size, draw_view = settings.size or 0, VIEWS[settings.view or ""]
+    maker = SampleMaker(settings, resolve_mixing_set(None, size))
+    clock, rows = Stopwatch(), []
+    tar = TarWriter(folder / f"stages-{size}.tar")
+    items = source.items()[:count]
+    for item in items:
+        with clock("decode"):
+            pixels = source.read(item)
+        for variant in range(settings.variants):
+            with clock("draw"):
+                rng = generator(0, item.id, variant)
+                view = draw_view(rng, *pixels.shape[:2], size)
+                recipe = METHODS[settings.method](rng, maker.drawing)
+            with clock("view"):
+                cropped = render_view(pixels, view, size)
+            with clock("render"):
+                mixed = maker.render(recipe, cropped)
+            with clock("encode"):
+                image = encode(mixed, settings.encoding)
+            with clock("tar and JSON"):
+                facts = json.dumps(metadata(Sample(variant, view, recipe, mixed), item.id, item.label, ""))
+                place = {"plane": "v00", "shard": 0, "key": item.id, "offset": tar.add("image.jpg", image)}
+                checks = {"image_crc32": isal_zlib.crc32(image), "pixels_crc32": isal_zlib.crc32(mixed)}
+                tar.add("image.cls", b"0")
+                tar.add("image.json", facts.encode())
+                rows.append(json.dumps(place | checks)[:-1] + ", " + facts[1:])
+    with clock("index"):
+        summary = tar.close()
+        write_index(folder / f"{size}.parquet", rows, ShardSummary(0, count, count, (), {"v00": summary}))
+    variants, total = len(items) * settings.variants, sum(clock.seconds.values())
+    print(f"\n{f'{size} px':<16}{'µs a variant':>14}{'share':>8}")
+    for stage, seconds in clock.seconds.items():
+        print(f"{stage:<16}{seconds / variants * 1e6:14.1f}{seconds / total:8.1%}")
+    print(f"{'all':<16}{total / variants * 1e6:14.1f}")
+
+
+def builds(location: Path, folder: Path, rounds: int) -> None:
+    """Print the rate of whole builds: mixed and unmixed, on one worker and on two, in alternation."""
+    rates: dict[tuple[str, int], list[float]] = defaultdict(list)
+    for number in range(rounds):
+        for method in ("layermix", "none"):
+            for workers in (1, 2):
+                out = folder / f"{location.name}-{method}-{workers}-{number}"
+                settings = BuildSettings(method=method, clean=False, shard_size=SHARD[location.name])
+                rates[method, workers].append(build(location, out, settings, workers=workers).run.images_per_second)
+    rate = {case: median(values) for case, values in rates.items()}
+    print(f"\n{location.name:<16}{'1 worker':>12}{'2 workers':>12}{'speed-up':>10}   variants/s, medians of {rounds}")
+    for method in ("layermix", "none"):
+        one, two = rate[method, 1], rate[method, 2]
+        print(f"{method:<16}{one:12.0f}{two:12.0f}{two / one:10.2f}")
+    ratios = [median(rates["none", w][i] / rates["layermix", w][i] for i in range(rounds)) for w in (1, 2)]
+    print(f"{'cost of mixing':<16}{ratios[0]:11.2f}x{ratios[1]:11.2f}x   the floor's time is 1")
+
+
+SHARD = {"photographs": "32", "small": "1000"}  # samples: small enough for the workers to finish together
+
+
+def write_small(folder: Path, photographs: Path, count: int) -> None:
+    """An IDX set of 32 px squares in colour, cut from photographs."""
+    rng = np.random.default_rng(0)
+    source = open_source(photographs)
+    items = source.items()
+    squares = []
+    for i in range(count):
+        if i % 40 == 0:
+            picture = cv2.resize(source.read(items[(i // 40) % len(items)]), (160, 120), interpolation=cv2.INTER_AREA)
+        top, left = rng.integers(0, 120 - 32), rng.integers(0, 160 - 32)
+        squares.append(picture[top : top + 32, left : left + 32])
+    folder.mkdir()
+    header = struct.pack(">HBBIIII", 0, 8, 4, count, 32, 32, 3)
+    (folder / "train-images-idx3-ubyte").write_bytes(header + np.stack(squares).tobytes())
+    (folder / "train-labels-idx1-ubyte").write_bytes(struct.pack(">HBBI", 0, 8, 1, count) + bytes(count))
+
+
+def main() -> None:
+    """Run everything."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--photographs", type=Path, help="default: cut from those of scikit-image")
+    parser.add_argument("--count", type=int, default=512, help="photographs to cut")
+    parser.add_argument("--rounds", type=int, default=3)
+    arguments = parser.parse_args()
+    cv2.setNumThreads(1)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        photographs, small = folder / "photographs", folder / "small"
+        if arguments.photographs:
+            photographs.symlink_to(arguments.photographs.resolve())
+        else:
+            cut(photographs, None, arguments.count)
+        write_small(small, photographs, 10_000)
+        source = open_source(photographs)
+        kernels(source.read(source.items()[0]))
+        stages(small, BuildSettings(), folder, 2000)
+        stages(photographs, BuildSettings(), folder, 200)
+        builds(small, folder, arguments.rounds)
+        builds(photographs, folder, arguments.rounds)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,33 @@
+"""Write the pages that are made from the code: `python docs/generate.py`. A test holds them to it."""
+
+from pathlib import Path
+
+import click
+
+from layermix_gen.cli import main
+
+HEAD = """# The command line
+
+Made from the code by `make docs`. In Python, `build` and `estimate` take the same names; see [building](build.md).
+"""
+
+
+def command_line() -> str:
+    """The help of every command as Markdown."""
+    return HEAD + "".join(_sections(main, "layermix-gen", None))
+
+
+def _sections(command: click.Command, name: str, parent: click.Context | None) -> list[str]:
+    settings = command.context_settings | {"terminal_width": 100}
+    context = click.Context(command, parent, info_name=name, **settings)
+    sections = [f"\n## {context.command_path}\n\n```\n{command.get_help(context)}\n```\n"]
+    if isinstance(command, click.Group):
+        for child in command.list_commands(context):
+            subcommand = command.get_command(context, child)
+            assert subcommand is not None
+            sections += _sections(subcommand, child, context)
+    return sections
+
+
+if __name__ == "__main__":
+    Path(__file__).with_name("command-line.md").write_text(command_line(), encoding="utf-8")

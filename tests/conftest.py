@@ -1,0 +1,72 @@
+"""What whole builds are tested on: small pieces of real photographs, a handful of pictures to mix with, a cache apart."""
+
+import gzip
+import struct
+from importlib.resources import files
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image as PillowImage
+
+PHOTOGRAPHS = ("astronaut.png", "chelsea.png", "coffee.png", "rocket.jpg")
+PIECE = (56, 44)  # height and width of the pieces, in pixels
+
+
+@pytest.fixture(scope="session", autouse=True)
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The cache directory of all tests and of the processes that they start."""
+    folder = tmp_path_factory.mktemp("cache")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LAYERMIX_GEN_CACHE", str(folder))
+        yield folder
+
+
+def cut_photographs(root: Path, pieces: int) -> Path:
+    """Cut `pieces` pieces out of each of scikit-image's photographs, as JPEG and PNG by turns, a class each."""
+    rng = np.random.default_rng(0)
+    for name in PHOTOGRAPHS:
+        folder = root / Path(name).stem
+        folder.mkdir(parents=True)
+        with PillowImage.open(str(files("skimage") / "data" / name)) as photograph:
+            pixels = np.asarray(photograph.convert("RGB"))
+        for number in range(pieces):
+            top, left = (int(rng.integers(whole - part)) for whole, part in zip(pixels.shape, PIECE, strict=False))
+            piece = PillowImage.fromarray(pixels[top : top + PIECE[0], left : left + PIECE[1]])
+            piece.save(folder / f"{number:03d}.{'jpg' if number % 2 else 'png'}")
+    return root
+
+
+@pytest.fixture(scope="session")
+def photographs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of 24 photographs of 44x56 px in 4 classes. Not to be written to."""
+    return cut_photographs(tmp_path_factory.mktemp("photographs") / "source", pieces=6)
+
+
+@pytest.fixture(scope="session")
+def many(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of 400 photographs, for runs that are to be stopped in their midst. Not to be written to."""
+    return cut_photographs(tmp_path_factory.mktemp("many") / "source", pieces=100)
+
+
+@pytest.fixture(scope="session")
+def digits(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An IDX set of 40 gray images of 28 px in 10 classes. Not to be written to."""
+    root = tmp_path_factory.mktemp("digits")
+    images = np.random.default_rng(1).integers(0, 256, (40, 28, 28), np.uint8)
+    labels = bytes(number % 10 for number in range(40))
+    (root / "train-images-idx3-ubyte.gz").write_bytes(
+        gzip.compress(struct.pack(">4I", 0x803, 40, 28, 28) + images.tobytes())
+    )
+    (root / "train-labels-idx1-ubyte.gz").write_bytes(gzip.compress(struct.pack(">2I", 0x801, 40) + labels))
+    return root
+
+
+@pytest.fixture(scope="session")
+def pool(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A mixing set of 6 smooth gray pictures of 40 px."""
+    rng = np.random.default_rng(2)
+    small = [PillowImage.fromarray(rng.integers(0, 256, (5, 5), np.uint8)) for _ in range(6)]
+    path = tmp_path_factory.mktemp("pool") / "pool.npy"
+    np.save(path, np.stack([np.asarray(one.resize((40, 40), PillowImage.Resampling.BICUBIC)) for one in small]))
+    return path

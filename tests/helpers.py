@@ -1,0 +1,119 @@
+"""Running the command and looking at what it left, for the tests of whole builds."""
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+import tarfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from click.testing import CliRunner, Result
+
+from layermix_gen import index
+from layermix_gen.cli import main
+
+COMMAND = (sys.executable, str(Path(__file__).parent.parent / "cli.py"))
+
+
+def invoke(*arguments: object) -> Result:
+    """Run the command in this process, without a progress bar."""
+    return CliRunner().invoke(main, [str(argument) for argument in arguments])
+
+
+def build(*arguments: object) -> str:
+    """Run `build` in this process on one worker, which has to end well; return what it prints."""
+    result = invoke("build", "--workers", 1, *arguments)
+    assert result.exit_code == 0, result.output
+    return result.output
+
+
+def start(*arguments: object, **options: Any) -> "subprocess.Popen[str]":
+    """Start the command as a process of its own, leader of its process group."""
+    command = [*COMMAND, *map(str, arguments)]
+    pipe = subprocess.PIPE
+    return subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True, start_new_session=True, **options)
+
+
+def wait_until(condition: Callable[[], Any], what: str, seconds: float = 60) -> None:
+    """Look again and again until `condition` holds."""
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, f"waited {seconds} s for {what}"
+        time.sleep(0.002)
+
+
+def children(pid: int) -> list[int]:
+    """The live processes that `pid` has started, without the resource tracker of multiprocessing."""
+    found = []
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            state, parent = stat.read_text().rpartition(")")[2].split()[:2]
+            command = (stat.parent / "cmdline").read_text()
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+        if int(parent) == pid and state != "Z" and "spawn_main" in command:
+            found.append(int(stat.parent.name))
+    return found
+
+
+def alive(pid: int) -> bool:
+    """Whether a process is there and no zombie."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+def files(root: Path) -> list[str]:
+    """The paths of all files below `root`, sorted; hidden ones too."""
+    return sorted(path.relative_to(root).as_posix() for path in root.rglob("*") if path.is_file())
+
+
+def snapshot(root: Path) -> dict[str, tuple[int, str]]:
+    """Time of change and sha256 of each file below `root`."""
+    return {
+        name: ((root / name).stat().st_mtime_ns, hashlib.sha256((root / name).read_bytes()).hexdigest())
+        for name in files(root)
+    }
+
+
+def manifest(root: Path) -> dict[str, Any]:
+    """`dataset.json`."""
+    return json.loads((root / "dataset.json").read_text())
+
+
+def digest(root: Path) -> str:
+    """The digest over all shards, computed here from the files themselves."""
+    tars = {path.relative_to(root).as_posix(): path for path in root.glob("*/*.tar")}
+    indexes = {path.name: path for path in (root / "index").glob("*.parquet")}
+    lines = [
+        f"{name} {hashlib.sha256(path.read_bytes()).hexdigest()}"
+        for paths in (tars, indexes)
+        for name, path in sorted(paths.items())
+    ]
+    computed = hashlib.sha256("\n".join(lines).encode()).hexdigest()
+    assert manifest(root)["digest"] == computed
+    return computed
+
+
+def rows(root: Path) -> list[dict[str, Any]]:
+    """All rows of the index."""
+    return index.query(root, "SELECT * FROM samples ORDER BY plane, key")
+
+
+def members(tar: Path) -> dict[str, bytes]:
+    """What a tar holds, in its order."""
+    with tarfile.open(tar) as archive:
+        return {member.name: archive.extractfile(member).read() for member in archive}
+
+
+def errors(root: Path) -> dict[str, str]:
+    """The reasons in `errors.jsonl`, by input."""
+    lines = (root / "errors.jsonl").read_text(encoding="utf-8").splitlines()
+    found = [json.loads(line) for line in lines]
+    assert all(set(one) == {"source", "reason"} and os.linesep not in one["reason"] for one in found)
+    return {one["source"]: one["reason"] for one in found}

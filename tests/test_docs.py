@@ -1,0 +1,74 @@
+"""The documentation is held to the code: snippets run, help is current, links lead somewhere, no name is missing."""
+
+import re
+import runpy
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from layermix_gen.index import COLUMNS
+from layermix_gen.methods.base import PRESETS
+from layermix_gen.ops import OPERATIONS
+from layermix_gen.pictures import resolve_mixing_set
+from layermix_gen.recipe import SIGNATURES
+from layermix_gen.settings import BuildSettings
+
+ROOT = Path(__file__).parents[1]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+def snippets(page: Path) -> list[str]:
+    return re.findall(r"```python\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
+
+
+@pytest.mark.parametrize("name", ["README.md", "docs/build.md", "docs/recipes.md"])
+def test_python_snippets_run(name, tmp_path, monkeypatch, photographs):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("layermix_gen.builder.resolve_mixing_set", partial(resolve_mixing_set, count=8))
+    (tmp_path / "path" / "to").mkdir(parents=True)
+    (tmp_path / "path" / "to" / "train").symlink_to(photographs)
+    rng = np.random.default_rng(0)
+    image, view, fractal = rng.integers(0, 256, (3, 32, 32, 3), np.uint8)
+    np.save("fractals.npy", rng.integers(0, 256, (4, 36, 36), np.uint8))
+    made = {}
+    for snippet in snippets(ROOT / name):
+        names = {"image": image, "view": view, "fractal": fractal}
+        exec(snippet, names)  # noqa: S102
+        made |= names
+    assert made["mixed"].shape == (32, 32, 3)
+    if name == "README.md":
+        assert made["report"].complete
+        assert made["facts"]["recipe"]  # of the last sample that the WebDataset loop read
+        assert made["pixels"].shape == (32, 32, 3)
+
+
+def test_command_line_page_is_current():
+    made = runpy.run_path(str(ROOT / "docs" / "generate.py"))["command_line"]()
+    assert (ROOT / "docs" / "command-line.md").read_text(encoding="utf-8") == made, "run: make docs"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_somewhere(page):
+    for link in re.findall(r"\]\(([^)#]+)\)", page.read_text(encoding="utf-8")):
+        if not link.startswith("http"):
+            assert (page.parent / link).exists(), link
+
+
+def test_every_call_and_operation_is_documented():
+    text = (ROOT / "docs" / "recipes.md").read_text(encoding="utf-8")
+    assert [name for name in SIGNATURES if f"`{name}(" not in text] == []
+    assert [name for name in OPERATIONS if f"`{name}`" not in text] == []
+    assert [preset for preset in PRESETS if f"`{preset}`" not in text] == []
+
+
+def test_every_setting_is_on_the_command_line_page():
+    text = (ROOT / "docs" / "command-line.md").read_text(encoding="utf-8")
+    options = [f"--{name.replace('_', '-')}" for name in BuildSettings.__dataclass_fields__]
+    assert [option for option in options if option not in text] == []
+
+
+def test_every_column_of_the_index_is_documented():
+    text = (ROOT / "docs" / "format.md").read_text(encoding="utf-8")
+    assert [name for name in COLUMNS if f"`{name}`" not in text] == []

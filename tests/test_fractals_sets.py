@@ -1,0 +1,284 @@
+"""Sets of fractals: the same bytes whatever way they are rendered, no degenerate pictures, and plain errors."""
+
+import errno
+import fcntl
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from PIL import Image as PillowImage
+
+from layermix_gen.errors import Interrupted, LayerMixError
+from layermix_gen.fractals import (
+    KINDS,
+    contact_sheet,
+    diversity,
+    make_fractal,
+    measure,
+    render,
+    render_fractal,
+    render_record,
+    render_set,
+    sets,
+    write_sheet,
+)
+from layermix_gen.fractals.measures import BOUNDS, faults, spectral_slope, thumbnails
+from layermix_gen.fractals.store import SetWriter, digest_of
+
+QUICK = ("fold", "noise")  # the kinds that are rendered fastest
+
+
+def rendered(out: Path, count: int, **options: object) -> np.ndarray:
+    settings = {"size": 36, "kinds": QUICK, "workers": 1, "progress": False, **options}
+    return np.load(render_set(out, count, **settings))  # type: ignore[arg-type]
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+# ------------------------------------------------------------------------------------------------------ pictures
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_pictures_are_faultless_and_rendered_again_from_their_records(kind: str) -> None:
+    fractal = make_fractal(7, 3, 256, (kind,))
+    assert fractal.record["kind"] == kind
+    assert faults(measure(fractal.pixels)) == []
+    record = json.loads(json.dumps(fractal.record))
+    assert np.array_equal(render_record(record, 256), fractal.pixels)
+
+
+def test_a_small_picture_is_the_large_one_reduced() -> None:
+    large = render_fractal(0, 5, 256, QUICK)
+    small = cv2.resize(large, (36, 36), interpolation=cv2.INTER_AREA)
+    assert np.array_equal(render_fractal(0, 5, 36, QUICK), small)
+
+
+def test_seed_and_index_matter() -> None:
+    pictures = [render_fractal(seed, index, 64, QUICK) for seed, index in ((0, 0), (0, 1), (1, 0), (2**40, 1))]
+    assert len({picture.tobytes() for picture in pictures}) == 4
+
+
+def test_all_kinds_come_in_about_their_shares() -> None:
+    found = [render._choose(tuple(KINDS.values()), (n + 0.5) / 200).name for n in range(200)]
+    total = sum(kind.share for kind in KINDS.values())
+    for kind in KINDS.values():
+        assert found.count(kind.name) / 200 == pytest.approx(kind.share / total, abs=0.011)
+
+
+# ------------------------------------------------------------------------------------------------------ measures
+
+RAMP = np.tile(np.arange(256, dtype=np.uint8), (256, 1))
+DEGENERATE = {
+    "blank": (np.full((256, 256), 128, np.uint8), "entropy"),
+    "a dot": (cv2.circle(np.zeros((256, 256), np.uint8), (90, 99), 9, 255, -1), "coverage"),
+    "saturated": (cv2.resize(np.eye(64, dtype=np.uint8) * 255, (256, 256)), "saturated"),
+    "a flat gradient": (RAMP, "edges"),
+    "plain noise": (np.random.default_rng(0).integers(0, 256, (256, 256), np.uint8), "slope"),
+    "too dark": (np.random.default_rng(0).integers(0, 40, (256, 256), np.uint8), "mean"),
+}
+
+
+@pytest.mark.parametrize("name", DEGENERATE)
+def test_degenerate_pictures_are_refused(name: str) -> None:
+    picture, measured = DEGENERATE[name]
+    assert measured in {fault.split()[0] for fault in faults(measure(picture))}
+
+
+def test_measures_that_are_known() -> None:
+    ramp = measure(RAMP)
+    assert ramp.entropy == pytest.approx(8)
+    assert ramp.mean == pytest.approx(127.5)
+    assert ramp.saturated == pytest.approx(4 / 256)
+    halves = np.repeat(np.array([[50, 200]], np.uint8), 128, axis=1).repeat(256, axis=0)
+    assert measure(halves).entropy == pytest.approx(1)
+    assert measure(halves).edges == pytest.approx(2 / 256)
+    assert set(BOUNDS) == set(measure(halves).__dataclass_fields__)
+
+
+def test_white_noise_has_a_flat_spectrum() -> None:
+    assert spectral_slope(DEGENERATE["plain noise"][0]) == pytest.approx(0, abs=0.2)
+
+
+def test_diversity_is_nothing_among_copies_and_much_among_noise() -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (20, 64, 64), np.uint8)
+    assert diversity([noise[0], noise[0], 255 - noise[0]]) == pytest.approx(0, abs=1e-3)
+    assert diversity(list(noise)) > 0.9
+    np.testing.assert_allclose(np.linalg.norm(thumbnails(noise), axis=1), 1, rtol=1e-5)
+
+
+# ---------------------------------------------------------------------------------------------------------- sets
+
+
+def test_a_set_is_the_same_for_any_count_and_number_of_workers(tmp_path: Path) -> None:
+    one, two = rendered(tmp_path / "one.npy", 20), rendered(tmp_path / "two.npy", 20, workers=2)
+    assert one.shape == (20, 36, 36)
+    assert np.array_equal(one, two)
+    assert np.array_equal(one[:9], rendered(tmp_path / "short.npy", 9))
+    assert np.array_equal(one[13], render_fractal(0, 13, 36, QUICK))
+    about = [json.loads((tmp_path / name).read_text()) for name in ("one.json", "two.json")]
+    assert about[0] == about[1]
+    assert about[0]["digest"] == digest_of(one)
+    assert about[0]["shape"] == [20, 36, 36]
+    assert len(about[0]["pictures"]) == 20
+    assert np.array_equal(render_record(about[0]["pictures"][13], 36), one[13])
+
+
+def test_a_stopped_set_goes_on_where_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = rendered(tmp_path / "whole.npy", 20)
+    render_batch, calls = sets._render_batch, []
+
+    def stopping(indices: range, **settings: object) -> object:
+        calls.append(indices)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        return render_batch(indices, **settings)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(sets, "_render_batch", stopping)
+    with pytest.raises(Interrupted, match="stopped with 8 of 20 pictures; run the same command to go on"):
+        rendered(tmp_path / "halves.npy", 20)
+    assert names(tmp_path) == ["halves.json.part", "halves.npy.part", "whole.json", "whole.npy"]
+    with (tmp_path / "halves.json.part").open("a") as records:
+        records.write('{"kind": "fo')  # what a killed process may leave
+    assert np.array_equal(rendered(tmp_path / "halves.npy", 20), whole)
+    assert [indices.start for indices in calls] == [0, 8, 8, 16]
+    assert names(tmp_path) == ["halves.json", "halves.npy", "whole.json", "whole.npy"]
+    assert (tmp_path / "halves.json").read_bytes() == (tmp_path / "whole.json").read_bytes()
+    assert (tmp_path / "halves.npy").read_bytes() == (tmp_path / "whole.npy").read_bytes()
+
+
+@pytest.mark.parametrize("blow", [signal.SIGINT, signal.SIGKILL])
+def test_a_killed_run_leaves_no_half_set_and_no_process(tmp_path: Path, blow: signal.Signals) -> None:
+    script = tmp_path / "script.py"
+    script.write_text(
+        "from pathlib import Path\n"
+        "from layermix_gen.fractals import render_set\n"
+        "if __name__ == '__main__':\n"
+        f"    render_set(Path({str(tmp_path / 'set.npy')!r}), 5000, 36, kinds=('noise',), workers=2)\n"
+    )
+    process = subprocess.Popen([sys.executable, script], stderr=subprocess.PIPE, start_new_session=True)
+    records = tmp_path / "set.json.part"
+    wait_until(lambda: records.exists() and records.read_bytes().count(b"\n") > 8)
+    if blow == signal.SIGINT:
+        os.killpg(process.pid, blow)  # Ctrl-C reaches every process of the terminal
+    else:
+        process.kill()
+    _, errors = process.communicate(timeout=20)
+    assert (b"Interrupted: stopped with" in errors) == (blow == signal.SIGINT)
+    assert names(tmp_path) == ["script.py", "set.json.part", "set.npy.part"]
+    wait_until(lambda: not alive(process.pid))
+
+
+def alive(group: int) -> bool:
+    """Whether a process of the group is left."""
+    try:
+        os.killpg(group, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def wait_until(condition: object, seconds: float = 20) -> None:
+    end = time.monotonic() + seconds
+    while not condition():  # type: ignore[operator]
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
+def test_near_duplicates_are_drawn_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sets, "ALIKE", 0.3)
+    strict = rendered(tmp_path / "strict.npy", 12)
+    rows = thumbnails(strict)
+    assert np.triu(rows @ rows.T, 1).max() < 0.3
+    assert np.array_equal(rendered(tmp_path / "shorter.npy", 7), strict[:7])
+    monkeypatch.undo()
+    usual = rendered(tmp_path / "usual.npy", 12)
+    assert not np.array_equal(usual, strict)
+    assert np.array_equal(usual[0], strict[0])
+
+
+def test_the_same_set_is_kept_and_another_is_not_overwritten(tmp_path: Path) -> None:
+    out = tmp_path / "set.npy"
+    rendered(out, 2)
+    before = out.stat().st_mtime_ns
+    rendered(out, 2)
+    assert out.stat().st_mtime_ns == before
+    with pytest.raises(LayerMixError, match=r"set.npy exists; remove it or give another name"):
+        rendered(out, 2, seed=1)
+    assert names(tmp_path) == ["set.json", "set.npy"]
+
+
+# -------------------------------------------------------------------------------------------------------- errors
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "message"),
+    [
+        ("set.npy", {"count": 0}, "at least one picture of at least one pixel, got 0 of 36"),
+        ("set.npy", {"size": 0}, "got 2 of 0"),
+        ("set.npz", {}, "to end in .npy, got .*set.npz; name it set.npz.npy"),
+        ("set.npy", {"kinds": ("julia",)}, "got julia"),
+        ("file/set.npy", {}, "cannot write to .*file: "),
+    ],
+)
+def test_mistakes_get_a_line_and_leave_nothing(
+    tmp_path: Path, name: str, options: dict[str, object], message: str
+) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(LayerMixError, match=message) as caught:
+        rendered(tmp_path / name, **{"count": 2, **options})  # type: ignore[arg-type]
+    assert "\n" not in str(caught.value)
+    assert names(tmp_path) == ["file"]
+
+
+def test_a_full_disk_gets_a_line_and_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "posix_fallocate", full)
+    with pytest.raises(LayerMixError, match=r"no space left on device; make room"):
+        rendered(tmp_path / "set.npy", 2)
+    assert names(tmp_path) == []
+
+
+def test_two_processes_do_not_write_one_set(tmp_path: Path) -> None:
+    with (tmp_path / "set.json.part").open("w") as other:
+        fcntl.flock(other, fcntl.LOCK_EX)
+        with pytest.raises(LayerMixError, match="another process is writing"):
+            rendered(tmp_path / "set.npy", 2)
+
+
+def test_the_header_has_the_same_length_for_any_count(tmp_path: Path) -> None:
+    with SetWriter(tmp_path / "set.npy", (10**9, 2, 2), {}) as writer:
+        writer.shape = (1, 2, 2)  # room for one is enough
+        writer.append([np.ones((2, 2), np.uint8)], [{}])
+        assert np.load(writer.finish()).tolist() == [[[1, 1], [1, 1]]]
+
+
+# -------------------------------------------------------------------------------------------------------- sheets
+
+
+@pytest.mark.parametrize("channels", [(), (3,)])
+def test_a_sheet_shows_the_first_pictures_in_order(tmp_path: Path, channels: tuple[int, ...]) -> None:
+    pictures = np.arange(0, 100, 10, dtype=np.uint8).reshape(10, 1, 1, *(1 for _ in channels))
+    pictures = np.broadcast_to(pictures, (10, 8, 8, *channels)).copy()
+    sheet = contact_sheet(pictures, count=5, side=4)
+    assert sheet.shape == (8, 12, *channels)
+    assert (sheet[:4, 8:] == 20).all()
+    assert (sheet[4:, :4] == 30).all()
+    assert (sheet[4:, 8:] == 0).all()
+    assert PillowImage.open(write_sheet(pictures, tmp_path / "sheet.png", side=4)).size == (16, 12)
+
+
+def test_a_sheet_that_cannot_be_written_gets_a_line(tmp_path: Path) -> None:
+    for name in ("sheet.xyz", "missing/sheet.png"):
+        with pytest.raises(LayerMixError, match="cannot write the contact sheet"):
+            write_sheet(np.zeros((1, 8, 8), np.uint8), tmp_path / name)

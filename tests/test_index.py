@@ -1,0 +1,98 @@
+"""The index: rows and seal in one file, the same bytes whichever planes were written first, readable by DuckDB."""
+
+import json
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from layermix_gen.errors import LayerMixError
+from layermix_gen.index import COLUMNS, ShardSummary, Skipped, index_path, query, read_summaries, read_summary
+from layermix_gen.index import write_index as write
+from layermix_gen.tar import TarSummary
+
+VALUES = {
+    "VARCHAR": "x",
+    "INTEGER": 1,
+    "BIGINT": 2**40,
+    "UINTEGER": 2**32 - 1,
+    "DOUBLE[]": [0.5, -1e-4],
+    "VARCHAR[]": ["a", ""],
+    "INTEGER[]": [0, 1],
+}
+
+
+def row(plane: str, ordinal: int) -> dict[str, object]:
+    return {name: VALUES[kind] for name, kind in COLUMNS.items()} | {"plane": plane, "key": f"{ordinal:09d}-{plane}"}
+
+
+def summary(number: int, *planes: str) -> ShardSummary:
+    tars = {plane: TarSummary(1024, "0" * 64) for plane in planes}
+    return ShardSummary(number, 3, 2, (Skipped('odd "näme".jpg', "not an image"),), tars)
+
+
+def write_index(root: Path, number: int, old: list[str], new: list[str]) -> Path:
+    path = index_path(root, number)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lines = [json.dumps(row(plane, ordinal)) for ordinal in range(2) for plane in new]
+    write(path, lines, summary(number, *sorted(old + new)), old)
+    return path
+
+
+def test_rows_and_seal_come_back(tmp_path: Path) -> None:
+    write_index(tmp_path, 0, [], ["v00", "clean"])
+    assert query(tmp_path, "SELECT * FROM samples") == [row(p, n) for p in ("clean", "v00") for n in range(2)]
+    assert read_summary(tmp_path, 0) == summary(0, "clean", "v00")
+    assert read_summary(tmp_path, 1) is None
+
+
+def test_columns_are_typed_as_declared(tmp_path: Path) -> None:
+    path = write_index(tmp_path, 0, [], ["v00"])
+    described = duckdb.sql(f"DESCRIBE SELECT * FROM read_parquet('{path}')").fetchall()
+    assert {name: kind for name, kind, *_ in described} == COLUMNS
+
+
+def test_planes_added_later_give_the_same_bytes(tmp_path: Path) -> None:
+    at_once = write_index(tmp_path / "a", 0, [], ["v00", "v01", "clean"])
+    later = write_index(tmp_path / "b", 0, [], ["v00"])
+    write_index(tmp_path / "b", 0, ["v00"], ["clean", "v01"])
+    assert later.read_bytes() == at_once.read_bytes()
+    assert [path.name for path in later.parent.iterdir()] == ["000000.parquet"]
+
+
+def test_a_shard_without_a_sample_has_an_index(tmp_path: Path) -> None:
+    path = index_path(tmp_path, 0)
+    path.parent.mkdir()
+    write(path, [], summary(0, "v00"))
+    assert read_summary(tmp_path, 0) == summary(0, "v00")
+    assert query(tmp_path, "SELECT * FROM samples") == []
+
+
+@pytest.mark.parametrize("name", ["it's", "a*b?", "[c]", "ü é", "{d,e}"])
+def test_any_folder_name_will_do(name: str, tmp_path: Path) -> None:
+    for other in ("its", "axbx", "c"):  # what a pattern would match
+        write_index(tmp_path / other, 5, [], ["v05"])
+    root = tmp_path / name
+    write_index(root, 0, [], ["v00"])
+    write_index(root, 0, ["v00"], ["v01"])
+    write_index(root, 10, [], ["v00", "v01"])
+    write_index(root, 2, [], ["v00", "v01"])
+    assert list(read_summaries(root)) == [0, 2, 10]
+    assert query(root, "SELECT count(*) AS n, min(shard) AS s FROM samples WHERE plane = ?", ["v01"]) == [
+        {"n": 6, "s": 1}
+    ]
+
+
+def test_no_index_is_no_summary(tmp_path: Path) -> None:
+    assert read_summaries(tmp_path) == {}
+
+
+def test_damage_is_one_line(tmp_path: Path) -> None:
+    path = write_index(tmp_path, 0, [], ["v00"])
+    path.write_bytes(path.read_bytes()[:-20])
+    with pytest.raises(LayerMixError, match=r"^the index cannot be read or written: .*000000\.parquet.*delete the file"):
+        read_summaries(tmp_path)
+    (tmp_path / "index" / "000000.parquet").write_bytes(b"")
+    with pytest.raises(LayerMixError, match=r"^the index cannot be read or written: ") as caught:
+        read_summary(tmp_path, 0)
+    assert "\n" not in str(caught.value)

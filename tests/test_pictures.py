@@ -1,0 +1,303 @@
+"""Mixing sets: views of them, packing a folder, finding or making the set that a user names, and plain errors."""
+
+import io
+import json
+import os
+import pickle
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image as PillowImage
+
+from layermix_gen import pictures as module
+from layermix_gen.errors import Interrupted, LayerMixError
+from layermix_gen.fractals import render_fractal
+from layermix_gen.fractals.store import digest_of
+from layermix_gen.pictures import (
+    MixingSet,
+    cache_directory,
+    open_mixing_set,
+    pack,
+    pool_size_for,
+    resolve_mixing_set,
+)
+from layermix_gen.views import PictureView, draw_picture_view
+
+GRAY = np.random.default_rng(0).integers(0, 256, (3, 9, 9), np.uint8)
+COLOR = np.random.default_rng(1).integers(0, 256, (3, 9, 9, 3), np.uint8)
+
+
+@pytest.fixture
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("LAYERMIX_GEN_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Pictures of two shapes, one that cannot be read, and what is no picture."""
+    root = tmp_path / "folder"
+    (root / "b").mkdir(parents=True)
+    (root / ".hidden").mkdir()
+    wide = np.zeros((20, 40, 3), np.uint8)
+    wide[:, 10:30] = (200, 100, 50)  # the centre square
+    PillowImage.fromarray(wide).save(root / "b" / "wide.png")
+    PillowImage.fromarray(np.full((30, 24, 3), 60, np.uint8)).save(root / "a.JPG", "JPEG")
+    PillowImage.fromarray(wide).save(root / ".hidden" / "c.png")
+    (root / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\nno more")
+    (root / "notes.txt").write_text("not a picture")
+    return root
+
+
+def names(path: Path) -> list[str]:
+    return sorted(found.name for found in path.iterdir())
+
+
+# --------------------------------------------------------------------------------------------------------- views
+
+views = st.builds(
+    PictureView,
+    index=st.integers(0, 2),
+    top=st.integers(0, 4),
+    left=st.integers(0, 4),
+    flip_h=st.booleans(),
+    flip_v=st.booleans(),
+)
+
+
+@given(views, st.booleans(), st.integers(1, 5))
+def test_a_view_is_a_mirrored_crop_in_three_channels(view: PictureView, color: bool, size: int) -> None:
+    pool = COLOR if color else GRAY
+    found = MixingSet(pool).view(view, size)
+    expected = pool[view.index][view.top : view.top + size, view.left : view.left + size]
+    expected = expected if color else np.repeat(expected[..., None], 3, axis=2)
+    expected = expected[:: -1 if view.flip_v else 1, :: -1 if view.flip_h else 1]
+    assert np.array_equal(found, expected)
+    assert found.shape == (size, size, 3)
+    assert found.flags.c_contiguous
+
+
+def test_a_view_does_not_share_memory_with_the_set() -> None:
+    for pool in (GRAY.copy(), COLOR.copy()):
+        before = pool.copy()
+        MixingSet(pool).view(PictureView(0, 0, 0, False, False), 9)[:] = 0
+        assert np.array_equal(pool, before)
+
+
+def test_views_are_drawn_uniformly() -> None:
+    rng = np.random.default_rng(0)
+    drawn = [draw_picture_view(rng, 3, 12, 9) for _ in range(12_000)]
+    for field, values in (("index", 3), ("top", 4), ("left", 4), ("flip_h", 2), ("flip_v", 2)):
+        counts = Counter(getattr(view, field) for view in drawn)
+        assert sorted(counts) == list(range(values))
+        assert all(abs(count * values / 12_000 - 1) < 0.08 for count in counts.values())
+    both = Counter((view.flip_h, view.flip_v) for view in drawn)
+    assert all(abs(count / 3000 - 1) < 0.08 for count in both.values())
+
+
+def test_views_of_the_whole_picture_and_without_flips() -> None:
+    rng = np.random.default_rng(0)
+    drawn = {draw_picture_view(rng, 1, 9, 9, flips=False) for _ in range(50)}
+    assert drawn == {PictureView(0, 0, 0, False, False)}
+
+
+# ---------------------------------------------------------------------------------------------------------- sets
+
+
+@pytest.mark.parametrize(("pool", "color"), [(GRAY, False), (COLOR, True)])
+def test_any_npy_of_a_fitting_shape_is_a_set(tmp_path: Path, pool: np.ndarray, color: bool) -> None:
+    np.save(tmp_path / "set.npy", pool)
+    mixing = open_mixing_set(tmp_path / "set.npy")
+    assert (len(mixing), mixing.size, mixing.color) == (3, 9, color)
+    assert isinstance(mixing.pictures, np.memmap)
+    assert mixing.digest == MixingSet(pool).digest == digest_of(pool)
+    again = pickle.loads(pickle.dumps(mixing))  # noqa: S301
+    assert again.path == mixing.path
+    assert isinstance(again.pictures, np.memmap)
+    assert len(pickle.dumps(mixing)) < 300  # the path, not the pictures
+
+
+def test_a_set_in_memory_travels_whole() -> None:
+    again = pickle.loads(pickle.dumps(MixingSet(GRAY)))  # noqa: S301
+    assert again.path is None
+    assert np.array_equal(again.pictures, GRAY)
+
+
+def test_the_digest_is_read_where_it_is_recorded_for_this_shape(tmp_path: Path) -> None:
+    np.save(tmp_path / "set.npy", GRAY)
+    for about, trusted in (
+        ({"shape": [3, 9, 9], "digest": "recorded"}, True),
+        ({"shape": [4, 9, 9], "digest": "recorded"}, False),
+        ({"shape": [3, 9, 9], "digest": 7}, False),
+        (["another file"], False),
+    ):
+        (tmp_path / "set.json").write_text(json.dumps(about))
+        expected = "recorded" if trusted else digest_of(GRAY)
+        assert open_mixing_set(tmp_path / "set.npy").digest == expected
+
+
+def npy(array: np.ndarray) -> bytes:
+    out = io.BytesIO()
+    np.save(out, array)
+    return out.getvalue()
+
+
+FOREIGN = {
+    "empty": (b"", "whole .npy file"),
+    "no npy": (b"GIF89a..............", "whole .npy file, got .*magic string"),
+    "truncated": (npy(GRAY)[:-1], "whole .npy file"),
+    "truncated header": (npy(GRAY)[:20], "whole .npy file"),
+    "pickled": (npy(np.array([{}])), "whole .npy file"),
+    "a zip of arrays": (b"PK\x03\x04" + bytes(40), "whole .npy file"),
+    "floats": (npy(np.zeros((2, 4, 4))), r"got float64 \(2, 4, 4\) in .*foreign.npy; pack a folder"),
+    "not square": (npy(np.zeros((2, 4, 5), np.uint8)), r"got uint8 \(2, 4, 5\)"),
+    "two channels": (npy(np.zeros((2, 4, 4, 2), np.uint8)), r"got uint8 \(2, 4, 4, 2\)"),
+    "one picture": (npy(np.zeros((4, 4), np.uint8)), r"got uint8 \(4, 4\)"),
+    "none": (npy(np.zeros((0, 4, 4), np.uint8)), r"got uint8 \(0, 4, 4\)"),
+    "another order": (npy(np.asfortranarray(np.zeros((2, 4, 4), np.uint8))), "in C order"),
+}
+
+
+@pytest.mark.parametrize("name", FOREIGN)
+def test_what_is_no_set_gets_a_line(tmp_path: Path, name: str) -> None:
+    data, message = FOREIGN[name]
+    (tmp_path / "foreign.npy").write_bytes(data)
+    with pytest.raises(LayerMixError, match=message) as caught:
+        open_mixing_set(tmp_path / "foreign.npy")
+    assert "\n" not in str(caught.value)
+
+
+def test_a_missing_set_and_a_wrong_type_get_a_line(tmp_path: Path) -> None:
+    with pytest.raises(LayerMixError, match="nothing is there; check the path"):
+        open_mixing_set(tmp_path / "missing.npy")
+    with pytest.raises(LayerMixError, match="got list in the array"):
+        MixingSet([1, 2])  # type: ignore[arg-type]
+
+
+# ------------------------------------------------------------------------------------------------------- packing
+
+
+def test_packing_keeps_the_centre_squares_in_the_order_of_the_paths(tmp_path: Path, folder: Path) -> None:
+    packed = pack(folder, tmp_path / "set.npy", size=8, progress=False)
+    assert packed.mixing_set.pictures.shape == (2, 8, 8)
+    assert np.abs(packed.mixing_set.pictures[0].astype(int) - 60).max() <= 2  # a.JPG
+    luminance = round(0.299 * 200 + 0.587 * 100 + 0.114 * 50)
+    assert np.abs(packed.mixing_set.pictures[1][:, 1:-1].astype(int) - luminance).max() <= 1
+    about = json.loads((tmp_path / "set.json").read_text())
+    assert [picture["source"] for picture in about["pictures"]] == ["a.JPG", "b/wide.png"]
+    (line,) = packed.skipped
+    assert line.startswith(f"{folder / 'broken.png'}: ")
+    assert names(tmp_path) == ["folder", "set.json", "set.npy"]
+
+
+def test_packing_in_color(tmp_path: Path, folder: Path) -> None:
+    mixing = pack(folder, tmp_path / "set.npy", size=8, color=True, progress=False).mixing_set
+    assert mixing.color
+    assert (mixing.pictures[1][:, 1:-1] == (200, 100, 50)).all()
+
+
+def test_reducing_is_antialiased(tmp_path: Path) -> None:
+    stripes = np.zeros((64, 64, 3), np.uint8)
+    stripes[:, ::2] = 255
+    PillowImage.fromarray(stripes).save(tmp_path / "stripes.png")
+    mixing = pack(tmp_path, tmp_path / "set.npy", size=8, progress=False).mixing_set
+    assert np.abs(mixing.pictures.astype(int) - 127).max() <= 12
+
+
+def test_a_folder_without_a_readable_picture_gets_a_line(tmp_path: Path) -> None:
+    folder = tmp_path / "folder"
+    out = tmp_path / "set.npy"
+    with pytest.raises(LayerMixError, match=r"a folder of pictures at .*, but there is none"):
+        pack(folder, out)
+    folder.mkdir()
+    (folder / "notes.txt").touch()
+    with pytest.raises(LayerMixError, match=r"pictures \(.bmp, .*\) in .*, but found none"):
+        pack(folder, out)
+    (folder / "empty.png").touch()
+    with pytest.raises(LayerMixError, match=r"none of 1 can be read: .*empty.png: "):
+        pack(folder, out, progress=False)
+    with pytest.raises(LayerMixError, match="at least one pixel, got size 0"):
+        pack(folder, out, size=0)
+    assert names(tmp_path) == ["folder"]
+
+
+def test_packing_that_is_stopped_leaves_nothing(tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def stopping(*_: object) -> object:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(module, "_square", stopping)
+    with pytest.raises(Interrupted, match=r"before .*set.npy was whole; run the same command again"):
+        pack(folder, tmp_path / "set.npy", progress=False)
+    assert names(tmp_path) == ["folder"]
+
+
+# --------------------------------------------------------------------------------------- the set that is named
+
+
+@pytest.mark.parametrize(("view", "pool"), [(224, 256), (32, 36), (28, 32), (64, 73), (8, 12), (1, 5), (384, 438)])
+def test_pools_are_somewhat_larger_than_views(view: int, pool: int) -> None:
+    assert pool_size_for(view) == pool
+
+
+def test_the_cache_directory_follows_the_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("LAYERMIX_GEN_CACHE", "/own")
+    monkeypatch.setenv("XDG_CACHE_HOME", "/xdg")
+    assert cache_directory() == Path("/own")
+    monkeypatch.delenv("LAYERMIX_GEN_CACHE")
+    assert cache_directory() == Path("/xdg/layermix-gen")
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert cache_directory() == tmp_path / ".cache" / "layermix-gen"
+
+
+def resolved(location: Path | None, view_size: int = 8, **options: object) -> MixingSet:
+    return resolve_mixing_set(location, view_size, workers=1, progress=False, count=2, **options)  # type: ignore[arg-type]
+
+
+def test_a_set_of_our_own_is_rendered_once(cache: Path) -> None:
+    mixing = resolved(None)
+    assert mixing.pictures.shape == (2, 12, 12)
+    assert np.array_equal(mixing.pictures[1], render_fractal(0, 1, 12))
+    assert mixing.path is not None
+    assert mixing.path.parent == cache
+    before = mixing.path.stat().st_mtime_ns
+    assert resolved(None).digest == mixing.digest
+    assert mixing.path.stat().st_mtime_ns == before
+    assert resolved(None, seed=1).digest != mixing.digest
+    assert [name for name in names(cache) if name.endswith(".part")] == []
+
+
+def test_a_folder_is_packed_once_until_it_changes(
+    cache: Path, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    mixing = resolved(folder)
+    assert mixing.pictures.shape == (2, 12, 12)
+    assert capsys.readouterr().err.startswith(f"skipped {folder / 'broken.png'}: ")
+    assert resolved(folder).path == mixing.path
+    assert capsys.readouterr().err == ""
+    assert resolved(folder, color=True).color
+    os.utime(folder / "a.JPG", (1, 1))
+    assert resolved(folder).path != mixing.path
+    assert len(list(cache.glob("*.npy"))) == 3
+
+
+def test_a_named_set_is_opened_where_it_is(cache: Path, tmp_path: Path) -> None:
+    np.save(tmp_path / "set.npy", GRAY)
+    assert np.array_equal(resolved(tmp_path / "set.npy").pictures, GRAY)
+    assert not cache.exists()
+    message = "at least 10 px, got 9 px; make the set with larger pictures, or the views smaller"
+    with pytest.raises(LayerMixError, match=message):
+        resolved(tmp_path / "set.npy", view_size=10)
+    with pytest.raises(LayerMixError, match="nothing is there"):
+        resolved(tmp_path / "other.npy")
+
+
+def test_a_cache_that_cannot_be_written_gets_a_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("LAYERMIX_GEN_CACHE", str(tmp_path / "file" / "cache"))
+    with pytest.raises(LayerMixError, match=r"cannot keep a mixing set in .*; set LAYERMIX_GEN_CACHE"):
+        resolved(None)
