@@ -14,6 +14,7 @@ from layermix_gen.errors import Interrupted, LayerMixError
 COMMANDS = {
     "build": "Compute LayerMix variants of every image and write them as shards.",
     "demo": "Build shards from a few photographs, and show them.",
+    "fractals": "Make mixing sets: render fractals, or pack pictures of your own.",
 }
 
 

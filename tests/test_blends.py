@@ -4,9 +4,9 @@ import warnings
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
-from strategies import make_image, pairs
+from strategies import make_image, pairs, steady
 
 from layermix_gen.blends import BLENDS, mask, random_bytes
 from layermix_gen.recipe import IMAGE, PICTURE, Call
@@ -70,7 +70,7 @@ def test_every_blend_has_a_reference():
 
 
 @pytest.mark.parametrize("name", REFERENCES)
-@settings(max_examples=120)
+@steady(max_examples=120)
 @given(st.data())
 def test_is_its_reference(name, data):
     (x, y), arguments = data.draw(pairs), data.draw(ARGUMENTS[name])
@@ -78,7 +78,7 @@ def test_is_its_reference(name, data):
 
 
 @pytest.mark.parametrize("name", REFERENCES)
-@settings(max_examples=40)
+@steady(max_examples=40)
 @given(st.data())
 def test_makes_a_new_image_of_the_same_shape(name, data):
     (x, y), arguments = data.draw(pairs), data.draw(ARGUMENTS[name])
@@ -127,6 +127,7 @@ def test_random_bytes_never_change():
     assert random_bytes(2**32 - 1, 8).tobytes().hex() == "d8b8a6e20fb57e9b"
 
 
+@steady(max_examples=50)
 @given(st.integers(0, 2**32 - 1), st.integers(1, 100))
 def test_random_bytes_are_as_defined(seed, count):
     assert random_bytes(seed, count).tobytes() == defined_bytes(seed, count)

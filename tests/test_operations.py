@@ -4,9 +4,9 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import assume, example, given, settings
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
-from strategies import images, make_image
+from strategies import images, make_image, steady
 
 from layermix_gen.ops import OPERATIONS
 from layermix_gen.recipe import IMAGE, Call
@@ -168,7 +168,7 @@ def test_every_operation_has_a_reference():
 
 
 @pytest.mark.parametrize("name", NAMES)
-@settings(max_examples=60)
+@steady(max_examples=60)
 @given(st.data())
 def test_is_its_reference(name, data):
     image, arguments = data.draw(images), data.draw(calls(name))
@@ -177,7 +177,7 @@ def test_is_its_reference(name, data):
 
 
 @pytest.mark.parametrize("name", NAMES)
-@settings(max_examples=25)
+@steady(max_examples=25)
 @given(st.data())
 def test_makes_a_new_image_of_the_same_shape(name, data):
     image, arguments = data.draw(images), data.draw(calls(name))
@@ -191,30 +191,34 @@ def test_makes_a_new_image_of_the_same_shape(name, data):
 
 
 @pytest.mark.parametrize("name", AT_REST)
-@settings(max_examples=25)
+@steady(max_examples=25)
 @given(images)
 def test_at_rest_changes_nothing(name, image):
     np.testing.assert_array_equal(operate(name, image, AT_REST[name]), image)
 
 
 @pytest.mark.parametrize("name", ["mirror", "invert"])
+@steady(max_examples=50)
 @given(images)
 def test_twice_is_nothing(name, image):
     np.testing.assert_array_equal(render(f"{name}({name}(image))", image), image)
 
 
+@steady(max_examples=50)
 @given(images)
 def test_solarize_at_its_bounds(image):
     np.testing.assert_array_equal(operate("solarize", image, 0.0), 255 - image)
     np.testing.assert_array_equal(operate("solarize", image, 1.0), np.where(image == 255, 0, image))
 
 
+@steady(max_examples=50)
 @given(images)
 def test_posterize_to_no_bits_is_black(image):
     assert not operate("posterize", image, 0).any()
 
 
 @pytest.mark.parametrize("name", ["equalize", "autocontrast"])
+@steady(max_examples=50)
 @given(images)
 def test_stretching_a_second_time_changes_little(name, image):
     once = operate(name, image)
@@ -225,6 +229,7 @@ def test_stretching_a_second_time_changes_little(name, image):
 
 
 @pytest.mark.parametrize(("name", "axis"), [("translate_x", 1), ("translate_y", 0)])
+@steady(max_examples=50)
 @given(images, st.integers(-40, 40))
 @example(make_image("random", 2, 3, 0), 10**6)
 @example(make_image("random", 1, 1, 0), -(10**6))
@@ -256,7 +261,7 @@ def test_rotation_is_counter_clockwise_about_the_centre():
     assert np.count_nonzero(turned) == 3
 
 
-@settings(max_examples=20)
+@steady(max_examples=20)
 @given(images, st.floats(-60, 60))
 def test_rotating_a_flat_image_darkens_only_towards_the_border(image, degrees):
     assume(min(image.shape[:2]) >= 5)

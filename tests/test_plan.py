@@ -80,10 +80,8 @@ def test_the_order_depends_on_the_seed_alone(photographs: Path) -> None:
 
 def test_the_order_is_that_of_earlier_versions() -> None:
     """A dataset that was begun by an earlier version has to be finished in the same order."""
-    assert shuffled(10, 0).tolist() == SHUFFLED_10_0
+    assert shuffled(10, 0).tolist() == [0, 7, 8, 6, 9, 5, 1, 3, 2, 4]
 
-
-SHUFFLED_10_0 = [0]
 
 ITEMS = [Item("a b.png", 0, 10), Item("ä/ö.jpg", 1, 20), Item('quo"te\n.png', -1, 0), Item("c", 2, 5, (7, "x.tar"))]
 

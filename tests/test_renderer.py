@@ -1,13 +1,13 @@
-"""Rendering: folding tables must not change a value, must save the lookups that it promises, and must not touch inputs."""
+"""Rendering: folding changes no value, saves the lookups that it promises, and inputs are left alone."""
 
 import warnings
 
 import cv2
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
-from strategies import make_image, pairs
+from strategies import make_image, pairs, steady
 
 from layermix_gen import LayerMixError, parse, render
 from layermix_gen.blends import BLENDS
@@ -97,7 +97,7 @@ def tone_calls(inner):
     return st.one_of(*calls, blends)
 
 
-@settings(max_examples=150, deadline=None)
+@steady(max_examples=150)
 @given(st.recursive(st.just(IMAGE), tone_calls, max_leaves=6), pairs)
 def test_folding_tones_changes_nothing(expression, inputs):
     np.testing.assert_array_equal(render(expression, *inputs), one_by_one(expression, *inputs))
@@ -200,7 +200,7 @@ def test_what_changes_nothing_is_a_copy(text, tmp_path):
         np.testing.assert_array_equal(result, image)
 
 
-@settings(max_examples=30, deadline=None)
+@steady(max_examples=30)
 @given(pairs)
 def test_other_memory_layouts_render_alike(inputs):
     text = "multiply(rotate(image, 20.0), posterize(picture, 3), 0.8, 0.3)"
@@ -211,7 +211,7 @@ def test_other_memory_layouts_render_alike(inputs):
     np.testing.assert_array_equal(render(text, *reversed_), expected)
 
 
-@settings(max_examples=60, deadline=None)
+@steady(max_examples=60)
 @given(pairs, st.sampled_from(["add", "multiply"]), st.sampled_from([-2.0, -1.0, 0.0, 2.0]))
 def test_no_warnings_at_the_bounds(inputs, name, b):
     with warnings.catch_warnings():

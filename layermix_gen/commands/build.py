@@ -8,6 +8,7 @@ import click
 
 from layermix_gen.builder import build, estimate
 from layermix_gen.codec import FORMATS, SUBSAMPLINGS
+from layermix_gen.commands.parameters import Names, Partition
 from layermix_gen.methods import METHODS, PRESETS
 from layermix_gen.ops import OPERATIONS
 from layermix_gen.settings import VIEW_MODES, BuildSettings
@@ -16,31 +17,6 @@ from layermix_gen.views import VIEWS
 
 DEFAULTS = BuildSettings()
 SETTINGS = {field.name for field in fields(BuildSettings)}
-
-
-class Partition(click.ParamType[tuple[int, int]]):
-    """`i/n`."""
-
-    name = "i/n"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, int]:
-        if isinstance(value, tuple):
-            return value
-        index, _, count = str(value).partition("/")
-        if not (index.isdecimal() and count.isdecimal()):
-            self.fail(f"expected i/n, as in 0/8, got {value!r}", param, ctx)
-        return int(index), int(count)
-
-
-class Names(click.ParamType[tuple[str, ...]]):
-    """Names with commas between them."""
-
-    name = "a,b,..."
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, ...]:
-        return (
-            value if isinstance(value, tuple) else tuple(name.strip() for name in str(value).split(",") if name.strip())
-        )
 
 
 @click.command("build")

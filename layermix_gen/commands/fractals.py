@@ -1,0 +1,52 @@
+"""`layermix-gen fractals`: the twins of `render_set`, `pack` and `write_sheet`."""
+
+from pathlib import Path
+
+import click
+
+from layermix_gen.commands.parameters import Names
+from layermix_gen.fractals import KINDS, render_set, write_sheet
+from layermix_gen.pictures import open_mixing_set, pack
+
+OUT = click.Path(path_type=Path)
+
+
+@click.group("fractals")
+def command() -> None:
+    """Make mixing sets: render fractals, or pack pictures of your own."""
+
+
+@command.command("render")
+@click.argument("out", type=OUT)
+@click.option("--count", default=14230, help="Pictures; the paper has 14230.")
+@click.option("--size", default=256, help="Side in px: 256 for views of 224 px, 36 for 32.")
+@click.option("--seed", default=0, help="A longer set of one seed begins with the shorter one.")
+@click.option("--kinds", type=Names(), help=f"Default: all, which are {', '.join(kind for kind in KINDS)}.")
+@click.option("--workers", type=int, help="Processes; default: the CPUs that may be used.")
+def render(out: Path, count: int, size: int, seed: int, kinds: tuple[str, ...] | None, workers: int | None) -> None:
+    """Render a set of fractals to OUT (.npy). The same command resumes."""
+    mixing_set = open_mixing_set(render_set(out, count, size, seed, kinds, workers=workers))
+    click.echo(f"{out}: {len(mixing_set)} pictures of {mixing_set.size} px, digest {mixing_set.digest}")
+
+
+@command.command("pack")
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.argument("out", type=OUT)
+@click.option("--size", default=256, help="Side in px.")
+@click.option("--color", is_flag=True, help="Keep colours; default: gray.")
+def pack_folder(folder: Path, out: Path, size: int, color: bool) -> None:
+    """Pack the pictures below FOLDER into the set OUT (.npy): the centre square of each, resized."""
+    packed = pack(folder, out, size, color)
+    for line in packed.skipped:
+        click.echo(f"skipped {line}", err=True)
+    pictures = packed.mixing_set
+    click.echo(f"{out}: {len(pictures)} pictures of {size} px, {len(packed.skipped)} skipped, digest {pictures.digest}")
+
+
+@command.command("preview")
+@click.argument("mixing_set", metavar="SET", type=click.Path(path_type=Path))
+@click.argument("out", type=OUT)
+@click.option("--count", default=100, help="Pictures to show, the first of the set.")
+def preview(mixing_set: Path, out: Path, count: int) -> None:
+    """Draw a contact sheet of a SET (.npy) to OUT (.png or .jpg)."""
+    click.echo(write_sheet(open_mixing_set(mixing_set).pictures, out, count))

@@ -1,0 +1,30 @@
+"""Types of command line parameters that click does not have."""
+
+from typing import Any
+
+import click
+
+
+class Partition(click.ParamType[tuple[int, int]]):
+    """`i/n`."""
+
+    name = "i/n"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, int]:
+        if isinstance(value, tuple):
+            return value
+        index, _, count = str(value).partition("/")
+        if not (index.isdecimal() and count.isdecimal()):
+            self.fail(f"expected i/n, as in 0/8, got {value!r}", param, ctx)
+        return int(index), int(count)
+
+
+class Names(click.ParamType[tuple[str, ...]]):
+    """Names with commas between them."""
+
+    name = "a,b,..."
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, ...]:
+        if isinstance(value, tuple):
+            return value
+        return tuple(name.strip() for name in str(value).split(",") if name.strip())
