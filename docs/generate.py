@@ -1,5 +1,6 @@
-"""Write the pages that are made from the code: `python docs/generate.py`. A test holds them to it."""
+"""Write the pages that are made from the code: `python docs/generate.py [FOLDER]`. A test holds them to it."""
 
+import sys
 from pathlib import Path
 
 import click
@@ -30,4 +31,5 @@ def _sections(command: click.Command, name: str, parent: click.Context | None) -
 
 
 if __name__ == "__main__":
-    Path(__file__).with_name("command-line.md").write_text(command_line(), encoding="utf-8")
+    folder = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).parent
+    (folder / "command-line.md").write_text(command_line(), encoding="utf-8")

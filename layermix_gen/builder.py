@@ -1,6 +1,7 @@
 """A whole build: list, plan, run an engine over the shards that are missing, then declare the dataset complete."""
 
 import json
+import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -51,8 +52,10 @@ def build(
 
     Returns the manifest. Raises `LayerMixError` for what the user can mend, `Interrupted` after Ctrl-C.
     """
-    job = _Job(source, Path(out), settings, kind)
     workers, (first, step) = _checked_workers(workers), _checked_partition(partition)
+    if max_errors is not None and max_errors < 0:
+        raise LayerMixError(f"max-errors must be at least 0, got {max_errors}; change --max-errors")
+    job = _Job(source, Path(out), settings, kind)
     pool = None
     if settings.method != "none":
         color = settings.preset == "released"  # that code mixes with fractals in colour
@@ -89,8 +92,7 @@ class _Job:
     """What is asked for, with the source listed and every choice made."""
 
     def __init__(self, location: str | Path, root: Path, settings: BuildSettings, kind: str) -> None:
-        with disk_errors(root):
-            _check_out(root, Path(location))
+        _check_out(root, Path(location))
         self.root = root
         self.source: Source = open_source(location, kind, settings.max_pixels)
         self.settings = settings.resolve(self.source.native_size)
@@ -191,6 +193,9 @@ def _check_out(root: Path, source: Path) -> None:
         raise LayerMixError(f"expected an output folder outside of the source, got {root}; choose another")
     if root.is_file() or (root.is_symlink() and not root.exists()):
         raise LayerMixError(f"expected a folder to build into, found a file at {root}; choose another")
+    there = next(folder for folder in (root, *root.absolute().parents) if folder.exists())
+    if not (there.is_dir() and os.access(there, os.R_OK | os.W_OK | os.X_OK)):
+        raise LayerMixError(f"cannot build into {root}: {there} is no folder, or closed to you; choose another")
     if root.is_dir() and not (root / "plan.json").exists():
         others = sorted(
             entry.name for entry in root.iterdir() if not entry.name.startswith(".") and entry.name != "sources.jsonl"

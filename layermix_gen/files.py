@@ -56,7 +56,7 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def read_json(path: Path) -> Any:
-    """Read what `write_json` wrote. Raises `LayerMixError` where it is damaged, FileNotFoundError where it is missing."""
+    """Read what `write_json` wrote. Raises `LayerMixError` where it is damaged, FileNotFoundError without it."""
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except (ValueError, UnicodeDecodeError) as error:

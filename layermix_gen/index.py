@@ -65,6 +65,7 @@ class ShardSummary:
 
     @classmethod
     def from_json(cls, text: str) -> "ShardSummary":
+        """Read what `asdict` and JSON have made of a summary."""
         value = json.loads(text)
         skipped = tuple(Skipped(**one) for one in value["skipped"])
         planes = {plane: TarSummary(**tar) for plane, tar in value["planes"].items()}
@@ -120,7 +121,12 @@ def _summaries(files: str) -> list[ShardSummary]:
 
 
 def query(root: Path, sql: str, parameters: Sequence[Any] = ()) -> list[dict[str, Any]]:
-    """Run SQL over the table `samples`, the rows of all shards of the dataset at `root`."""
+    """Run SQL over the table `samples`, the rows of all shards of the dataset at `root`.
+
+    Raises `LayerMixError` where no shard is finished.
+    """
+    if not any((root / "index").glob("*.parquet")):
+        raise LayerMixError(f"expected a dataset with samples in {root}, found none; build one first")
     with _duckdb() as db:
         db.execute(f"CREATE VIEW samples AS SELECT * FROM read_parquet({_files(root)})")
         result = db.execute(sql, parameters)

@@ -49,6 +49,7 @@ class Pixels:
     _histogram: Histogram | None = field(default=None, init=False)
 
     def histogram(self) -> Histogram:
+        """Count the values, the first time."""
         if self._histogram is None:
             counts = [cv2.calcHist([self.image], [channel], None, [256], (0, 256)) for channel in range(3)]
             self._histogram = np.stack([count.ravel() for count in counts], axis=1).astype(np.int64)
@@ -63,11 +64,13 @@ class Tones:
     table: Table = field(default_factory=lambda: IDENTITY)
 
     def image(self) -> Image:
+        """Apply the table."""
         if self.table is IDENTITY:
             return self.pixels.image
         return cv2.LUT(self.pixels.image, self.table if self.table.ndim == 1 else self.table[None])
 
     def histogram(self) -> Histogram:
+        """Count the values as they will be, without making them."""
         before = self.pixels.histogram()
         if self.table is IDENTITY:
             return before

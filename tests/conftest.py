@@ -1,4 +1,4 @@
-"""What whole builds are tested on: small pieces of real photographs, a handful of pictures to mix with, a cache apart."""
+"""What whole builds are tested on: small pieces of real photographs, a few pictures to mix with, a cache apart."""
 
 import gzip
 import struct

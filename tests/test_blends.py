@@ -70,7 +70,7 @@ def test_every_blend_has_a_reference():
 
 
 @pytest.mark.parametrize("name", REFERENCES)
-@steady(max_examples=120)
+@steady(max_examples=70)
 @given(st.data())
 def test_is_its_reference(name, data):
     (x, y), arguments = data.draw(pairs), data.draw(ARGUMENTS[name])
@@ -78,7 +78,7 @@ def test_is_its_reference(name, data):
 
 
 @pytest.mark.parametrize("name", REFERENCES)
-@steady(max_examples=40)
+@steady(max_examples=25)
 @given(st.data())
 def test_makes_a_new_image_of_the_same_shape(name, data):
     (x, y), arguments = data.draw(pairs), data.draw(ARGUMENTS[name])

@@ -275,7 +275,8 @@ def test_a_sheet_shows_the_first_pictures_in_order(tmp_path: Path, channels: tup
     assert (sheet[:4, 8:] == 20).all()
     assert (sheet[4:, :4] == 30).all()
     assert (sheet[4:, 8:] == 0).all()
-    assert PillowImage.open(write_sheet(pictures, tmp_path / "sheet.png", side=4)).size == (16, 12)
+    with PillowImage.open(write_sheet(pictures, tmp_path / "sheet.png", side=4)) as written:
+        assert written.size == (16, 12)
 
 
 def test_a_sheet_that_cannot_be_written_gets_a_line(tmp_path: Path) -> None:

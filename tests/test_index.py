@@ -1,6 +1,8 @@
 """The index: rows and seal in one file, the same bytes whichever planes were written first, readable by DuckDB."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import duckdb
@@ -48,8 +50,8 @@ def test_rows_and_seal_come_back(tmp_path: Path) -> None:
 
 def test_columns_are_typed_as_declared(tmp_path: Path) -> None:
     path = write_index(tmp_path, 0, [], ["v00"])
-    described = duckdb.sql(f"DESCRIBE SELECT * FROM read_parquet('{path}')").fetchall()
-    assert {name: kind for name, kind, *_ in described} == COLUMNS
+    table = duckdb.read_parquet(str(path))
+    assert dict(zip(table.columns, map(str, table.types), strict=True)) == COLUMNS
 
 
 def test_planes_added_later_give_the_same_bytes(tmp_path: Path) -> None:
@@ -83,6 +85,31 @@ def test_any_folder_name_will_do(name: str, tmp_path: Path) -> None:
     ]
 
 
+LIMITED = """
+import resource, sys
+from pathlib import Path
+from layermix_gen.errors import LayerMixError
+from layermix_gen.index import ShardSummary, index_path, write_index
+path = index_path(Path(sys.argv[1]), 0)
+path.parent.mkdir()
+resource.setrlimit(resource.RLIMIT_FSIZE, (1500, 1500))
+try:
+    write_index(path, ["{}"], ShardSummary(0, 1, 1, (), {}))
+except LayerMixError as error:
+    print(error)
+"""
+
+
+def test_a_full_disk_is_one_line_and_leaves_nothing(tmp_path: Path) -> None:
+    """A limit on the size of files stands in for it; it holds for a whole process."""
+    command = [sys.executable, "-c", LIMITED, str(tmp_path)]
+    run = subprocess.run(command, capture_output=True, text=True, check=True)
+    (line,) = run.stdout.splitlines()
+    assert line.startswith("the index cannot be read or written: ")
+    assert "make room for it" in line
+    assert list((tmp_path / "index").iterdir()) == []
+
+
 def test_no_index_is_no_summary(tmp_path: Path) -> None:
     assert read_summaries(tmp_path) == {}
 
@@ -90,7 +117,9 @@ def test_no_index_is_no_summary(tmp_path: Path) -> None:
 def test_damage_is_one_line(tmp_path: Path) -> None:
     path = write_index(tmp_path, 0, [], ["v00"])
     path.write_bytes(path.read_bytes()[:-20])
-    with pytest.raises(LayerMixError, match=r"^the index cannot be read or written: .*000000\.parquet.*delete the file"):
+    with pytest.raises(
+        LayerMixError, match=r"^the index cannot be read or written: .*000000\.parquet.*delete the file"
+    ):
         read_summaries(tmp_path)
     (tmp_path / "index" / "000000.parquet").write_bytes(b"")
     with pytest.raises(LayerMixError, match=r"^the index cannot be read or written: ") as caught:

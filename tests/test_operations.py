@@ -168,7 +168,7 @@ def test_every_operation_has_a_reference():
 
 
 @pytest.mark.parametrize("name", NAMES)
-@steady(max_examples=60)
+@steady(max_examples=40)
 @given(st.data())
 def test_is_its_reference(name, data):
     image, arguments = data.draw(images), data.draw(calls(name))
@@ -177,7 +177,7 @@ def test_is_its_reference(name, data):
 
 
 @pytest.mark.parametrize("name", NAMES)
-@steady(max_examples=25)
+@steady(max_examples=15)
 @given(st.data())
 def test_makes_a_new_image_of_the_same_shape(name, data):
     image, arguments = data.draw(images), data.draw(calls(name))
@@ -191,7 +191,7 @@ def test_makes_a_new_image_of_the_same_shape(name, data):
 
 
 @pytest.mark.parametrize("name", AT_REST)
-@steady(max_examples=25)
+@steady(max_examples=15)
 @given(images)
 def test_at_rest_changes_nothing(name, image):
     np.testing.assert_array_equal(operate(name, image, AT_REST[name]), image)

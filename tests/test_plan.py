@@ -4,16 +4,17 @@ import json
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import pytest
-
 from helpers import build, digest, invoke, manifest, snapshot
+
 from layermix_gen import plan as plans
 from layermix_gen.errors import LayerMixError
-from layermix_gen.plan import freeze, make_plan, planned_order, read_plan, shard_bounds, shard_count
 from layermix_gen.pictures import open_mixing_set
+from layermix_gen.plan import freeze, make_plan, planned_order, read_plan, shard_bounds, shard_count
 from layermix_gen.seeds import shuffled
 from layermix_gen.settings import BuildSettings
 from layermix_gen.sources import Item, open_source
@@ -39,11 +40,11 @@ def test_shards_are_even(count: int, shards: int, sizes: list[int], reason: str)
 
 @pytest.mark.parametrize("count", [1, 2, 63, 1000, 1_281_167])
 def test_shards_cover_exactly(count: int) -> None:
-    for shards in {1, 2, 3, 7, 64, 999, count} & set(range(1, count + 1)):
+    for shards in {1, 2, 3, 7, 64, 999, min(count, 5000)} & set(range(1, count + 1)):
         bounds = [shard_bounds(count, shards, number) for number in range(shards)]
         sizes = {stop - start for start, stop in bounds}
         assert (bounds[0][0], bounds[-1][1]) == (0, count)
-        assert all(stop == start for (_, stop), (start, _) in zip(bounds, bounds[1:], strict=False))
+        assert all(stop == start for (_, stop), (start, _) in pairwise(bounds))
         assert min(sizes) >= 1
         assert max(sizes) - min(sizes) <= 1
 
@@ -207,7 +208,10 @@ def refused(source: Path, out: Path, *arguments: object) -> str:
     assert result.exit_code == 1
     assert snapshot(out) == before
     (line,) = result.stderr.splitlines()
-    start, end = f"Error: {out} holds another dataset: ", "; repeat the command that began it, or build into another folder"
+    start, end = (
+        f"Error: {out} holds another dataset: ",
+        "; repeat the command that began it, or build into another folder",
+    )
     assert line.startswith(start)
     assert line.endswith(end)
     return line.removeprefix(start).removesuffix(end)
@@ -219,7 +223,9 @@ def test_another_dataset_is_refused_with_what_differs(
     source, out, pool = finished
     same = (source, out, *ARGUMENTS, "--mixing-set", pool)
     assert refused(*same, "--magnitude", 5) == "magnitude 8.0 -> 5.0"
-    assert refused(*same, "--size", 36, "--preset", "released").startswith('size 32 -> 36; preset paper -> released; ops ')
+    assert refused(*same, "--size", 36, "--preset", "released").startswith(
+        "size 32 -> 36; preset paper -> released; ops "
+    )
     assert refused(*same, "--format", "webp", "--quality", 50) == "format png -> webp; quality 95 -> 50"
     assert refused(*same, "--shard-size", 8) == "shard_size 12 -> 8; shards 2 -> 3"
     assert refused(*same, "--no-clean") == "planes clean left out"
@@ -238,8 +244,7 @@ def test_another_dataset_is_refused_with_what_differs(
 
 
 def test_moved_source_pool_and_output_resume(finished: tuple[Path, Path, Path]) -> None:
-    source, out, pool = finished
-    before = digest(out)
+    before = digest(finished[1])
     moved = tuple(path.rename(path.with_name(f"moved {path.name}")) for path in finished)
     (moved[1] / "index" / "000001.parquet").unlink()
     build(*moved[:2], *ARGUMENTS, "--mixing-set", moved[2])

@@ -21,7 +21,7 @@ SETTINGS = {field.name for field in fields(BuildSettings)}
 
 @click.command("build")
 @click.argument("source")
-@click.argument("out", type=click.Path(path_type=Path))
+@click.argument("out", type=click.Path(readable=False, path_type=Path))
 @click.option("--kind", default="auto", metavar="KIND", help=f"Kind of SOURCE: auto, {', '.join(KINDS)}; cifar10:test.")
 @click.option("--variants", default=DEFAULTS.variants, help="Variants of each image.")
 @click.option("--clean/--no-clean", default=DEFAULTS.clean, help="Also write each view before mixing.")

@@ -21,7 +21,7 @@ import numpy as np
 from tqdm import tqdm
 
 from layermix_gen.errors import Interrupted, LayerMixError
-from layermix_gen.fractals.arrays import Floats, Pictures
+from layermix_gen.fractals.arrays import Pictures
 from layermix_gen.fractals.kinds import select_kinds
 from layermix_gen.fractals.measures import ALIKE, thumbnails
 from layermix_gen.fractals.render import VERSION, Fractal, make_fractal
@@ -55,9 +55,9 @@ def render_set(
             earlier = _Earlier(count, writer.pictures())
             with tqdm(total=count, initial=writer.done, unit="picture", disable=None if progress else True) as bar:
                 for batch in _render_rest(writer.done, made_by, workers):
-                    distinct = [earlier.distinct(fractal, writer.done + n, made_by) for n, fractal in enumerate(batch)]
+                    distinct = earlier.distinct(batch, made_by)
                     writer.append([fractal.pixels for fractal in distinct], [fractal.record for fractal in distinct])
-                    bar.update(len(batch))
+                    bar.update(len(distinct))
             return writer.finish()
         except KeyboardInterrupt as error:
             message = f"stopped with {writer.done} of {count} pictures; run the same command to go on"
@@ -78,25 +78,34 @@ class _Earlier:
         self._rows[: len(pictures)] = thumbnails(pictures)
         self._done = len(pictures)
 
-    def distinct(self, fractal: Fractal, index: int, made_by: dict[str, Any]) -> Fractal:
-        """The fractal, or one of its next attempts where it is a near duplicate; remembers what it returns."""
-        row = thumbnails([fractal.pixels])
-        if not self._is_new(row):
-            fractal = make_fractal(
-                made_by["seed"],
-                index,
-                made_by["size"],
-                tuple(made_by["kinds"]),
-                first_attempt=fractal.record["attempt"] + 1,
-                accept=lambda pixels: self._is_new(thumbnails([pixels])),
-            )
-            row = thumbnails([fractal.pixels])
-        self._rows[self._done] = row
-        self._done += 1
-        return fractal
+    def distinct(self, batch: list[Fractal], made_by: dict[str, Any]) -> list[Fractal]:
+        """The next fractals of the set, or their next attempts where they are near duplicates; remembers them."""
+        first = self._done
+        found = thumbnails(fractal.pixels for fractal in batch)
+        likeness = (self._rows[:first] @ found.T).max(axis=0, initial=-1)  # at once: the rows fill no cache
+        chosen = []
+        for fractal, row, likest in zip(batch, found, likeness, strict=True):
+            if max(likest, (self._rows[first : self._done] @ row).max(initial=-1)) >= ALIKE:
+                fractal = self._next_attempt(fractal, made_by)
+                (row,) = thumbnails([fractal.pixels])
+            self._rows[self._done] = row
+            self._done += 1
+            chosen.append(fractal)
+        return chosen
 
-    def _is_new(self, row: Floats) -> bool:
-        return bool((self._rows[: self._done] @ row[0] < ALIKE).all())
+    def _next_attempt(self, fractal: Fractal, made_by: dict[str, Any]) -> Fractal:
+        def is_new(pixels: Pictures) -> bool:
+            (row,) = thumbnails([pixels])
+            return bool((self._rows[: self._done] @ row < ALIKE).all())
+
+        return make_fractal(
+            made_by["seed"],
+            self._done,
+            made_by["size"],
+            tuple(made_by["kinds"]),
+            first_attempt=fractal.record["attempt"] + 1,
+            accept=is_new,
+        )
 
 
 def _render_rest(start: int, made_by: dict[str, Any], workers: int | None) -> Iterator[list[Fractal]]:

@@ -1,0 +1,120 @@
+"""The online face: the same recipes and pixels as a build's, one image at a time."""
+
+import pickle
+
+import numpy as np
+import pytest
+from strategies import make_image
+
+from layermix_gen import LayerMix, LayerMixError, MixingSet, open_mixing_set, parse, render
+from layermix_gen.methods import METHODS, DrawSettings
+from layermix_gen.seeds import generator
+from layermix_gen.settings import BuildSettings
+
+PICTURES = np.random.default_rng(0).integers(0, 256, (5, 36, 36), np.uint8)
+IMAGE = make_image("random", 32, 32, seed=1)
+
+
+@pytest.mark.parametrize("preset", ["paper", "released"])
+@pytest.mark.parametrize("color", [False, True], ids=["gray pool", "colour pool"])
+def test_a_recipe_replays_to_the_same_pixels(preset, color):
+    pool = MixingSet(np.stack([PICTURES] * 3, axis=-1) if color else PICTURES)
+    mix = LayerMix(pool, preset=preset, magnitude=8, blending_ratio=3)
+    for i in range(200):
+        mixed, recipe = mix(IMAGE, np.random.default_rng(i))
+        assert (mixed.dtype, mixed.shape) == (np.uint8, IMAGE.shape)
+        picture = pool.view(recipe.picture, 32) if recipe.picture else None
+        np.testing.assert_array_equal(render(parse(str(recipe.expression)), IMAGE, picture), mixed)
+
+
+def test_draws_as_a_build_does():
+    settings = BuildSettings(size=32, magnitude=5, ops=("rotate", "invert")).drawing(5, 36)
+    mix = LayerMix(MixingSet(PICTURES), magnitude=5, ops=("rotate", "invert"))
+    for variant in range(50):
+        _, recipe = mix(IMAGE, generator(3, "a.png", variant))
+        assert recipe == METHODS["layermix"](generator(3, "a.png", variant), settings)
+
+
+def test_the_generator_is_all_its_randomness():
+    mix = LayerMix(MixingSet(PICTURES))
+    rng = np.random.default_rng(7)
+    first = [mix(IMAGE, rng) for _ in range(20)]
+    rng = np.random.default_rng(7)
+    again = [mix(IMAGE, rng) for _ in range(20)]
+    assert [recipe for _, recipe in first] == [recipe for _, recipe in again]
+    assert all((one == other).all() for (one, _), (other, _) in zip(first, again, strict=True))
+    assert len({str(recipe.expression) for _, recipe in first}) > 15
+
+
+def test_the_image_stays():
+    mix = LayerMix(MixingSet(PICTURES))
+    image = IMAGE.copy()
+    image.flags.writeable = False
+    for seed in range(100):
+        mixed, _ = mix(image, np.random.default_rng(seed))
+        assert not np.shares_memory(mixed, image)
+    np.testing.assert_array_equal(image, IMAGE)
+
+
+def test_images_of_several_sizes():
+    mix = LayerMix(MixingSet(PICTURES))
+    for size in (36, 8, 1, 36, 20):
+        mixed, recipe = mix(make_image("random", size, size, seed=size), np.random.default_rng(0))
+        assert mixed.shape == (size, size, 3)
+        assert recipe == METHODS["layermix"](np.random.default_rng(0), DrawSettings(size, 5, 36))
+
+
+def test_a_pool_by_its_path(tmp_path):
+    path = tmp_path / "pool.npy"
+    np.save(path, PICTURES)
+    expected, _ = LayerMix(MixingSet(PICTURES))(IMAGE, np.random.default_rng(4))
+    for pool in (path, str(path), open_mixing_set(path)):
+        mixed, _ = LayerMix(pool)(IMAGE, np.random.default_rng(4))
+        np.testing.assert_array_equal(mixed, expected)
+
+
+def test_travels_to_a_loaders_workers(tmp_path):
+    np.save(tmp_path / "pool.npy", PICTURES)
+    mix = LayerMix(tmp_path / "pool.npy", preset="released", ops=("rotate",))
+    travelled = pickle.loads(pickle.dumps(mix))  # noqa: S301
+    expected, recipe = mix(IMAGE, np.random.default_rng(9))
+    mixed, same = travelled(IMAGE, np.random.default_rng(9))
+    assert same == recipe
+    np.testing.assert_array_equal(mixed, expected)
+
+
+@pytest.mark.parametrize(
+    ("choices", "message"),
+    [
+        ({"preset": "mine"}, "preset must be one of paper, released"),
+        ({"magnitude": 11}, "magnitude must be in"),
+        ({"blending_ratio": -1}, "blending ratio must be in"),
+        ({"ops": ("turn",)}, "no operation 'turn'"),
+    ],
+)
+def test_refuses_settings_at_once(choices, message):
+    with pytest.raises(LayerMixError, match=message):
+        LayerMix(MixingSet(PICTURES), **choices)
+
+
+@pytest.mark.parametrize(
+    ("image", "message"),
+    [
+        pytest.param(IMAGE[:20], "expected a square image of at most 36 px, got 32x20; crop it first", id="not square"),
+        pytest.param(make_image("flat", 37, 37, 0), "at most 36 px, got 37x37", id="larger than the pictures"),
+        pytest.param(IMAGE / 255, "got float64", id="floats"),
+        pytest.param(IMAGE[..., 0], r"got uint8 \(32, 32\)", id="gray"),
+        pytest.param("image.png", "got str", id="a path"),
+    ],
+)
+def test_refuses_images(image, message):
+    with pytest.raises(LayerMixError, match=message) as refusal:
+        LayerMix(MixingSet(PICTURES))(image, np.random.default_rng(0))
+    assert len(str(refusal.value).splitlines()) == 1
+
+
+def test_refuses_pools(tmp_path):
+    with pytest.raises(LayerMixError, match="nothing is there"):
+        LayerMix(tmp_path / "none.npy")
+    with pytest.raises(LayerMixError, match="expected uint8"):
+        LayerMix(MixingSet(PICTURES / 255))
