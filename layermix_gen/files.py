@@ -3,12 +3,15 @@
 import json
 import os
 import socket
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from layermix_gen.errors import LayerMixError
+
+DRAFT_SECONDS = 60  # far more than writing a file in the root of a dataset takes
 
 
 def temporary(path: Path) -> Path:
@@ -17,10 +20,16 @@ def temporary(path: Path) -> Path:
 
 
 def sweep(root: Path) -> None:
-    """Remove the temporary files that killed processes left in `root` and the folders in it."""
-    for pattern in (".*.tmp", "*/.*.tmp"):
-        for path in root.glob(pattern):
-            path.unlink(missing_ok=True)
+    """Remove the temporary files that killed processes left in `root` and the folders in it, once all is finished.
+
+    Young ones in `root` itself stay: another process may be about to finish the same dataset.
+    """
+    for path in root.glob("*/.*.tmp"):
+        path.unlink(missing_ok=True)
+    for path in root.glob(".*.tmp"):
+        with suppress(FileNotFoundError):
+            if time.time() - path.stat().st_mtime > DRAFT_SECONDS:
+                path.unlink()
 
 
 def sync_folder(folder: Path) -> None:

@@ -103,7 +103,7 @@ class _Sheet:
                 lines[-1] += word
             else:
                 lines.append(word)
-        kept = [self._cut(line, self._text) for line in lines[:RECIPE_LINES]]
+        kept = [self._cut(line.rstrip(), self._text) for line in lines[:RECIPE_LINES]]
         if len(lines) > RECIPE_LINES:
             kept[-1] = self._cut(kept[-1] + " …", self._text)
         return kept

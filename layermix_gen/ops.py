@@ -263,7 +263,7 @@ class Operation:
 DEGREES = (Parameter("degrees"),)
 PIXELS = (Parameter("pixels"),)
 SLOPE = (Parameter("factor"),)
-FACTOR = (Parameter("factor", low=0),)
+FACTOR = (Parameter("factor", 0, 10),)
 BITS = (Parameter("bits", 0, 8, whole=True),)
 THRESHOLD = (Parameter("threshold", 0, 1),)
 

@@ -1,7 +1,9 @@
 """What whole builds are tested on: small pieces of real photographs, a few pictures to mix with, a cache apart."""
 
 import gzip
+import os
 import struct
+from collections.abc import Iterator
 from importlib.resources import files
 from pathlib import Path
 
@@ -14,9 +16,10 @@ PIECE = (56, 44)  # height and width of the pieces, in pixels
 
 
 @pytest.fixture(scope="session", autouse=True)
-def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The cache directory of all tests and of the processes that they start."""
-    folder = tmp_path_factory.mktemp("cache")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The cache directory of all tests, those of other xdist workers too, and of the processes that they start."""
+    run = tmp_path_factory.getbasetemp()
+    folder = (run.parent if "PYTEST_XDIST_WORKER" in os.environ else run) / "cache"
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("LAYERMIX_GEN_CACHE", str(folder))
         yield folder
