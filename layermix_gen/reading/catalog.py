@@ -1,10 +1,11 @@
 """Where every image lies, from the index: one array for each column that is needed, of the planes that are needed.
 
-A condition in SQL is answered by the same query, so that a selection reads no image and makes no second pass.
+A condition in SQL is answered by the same query, so that a selection reads no image and makes no second pass. It is
+one expression over the columns of the index, and runs in a database that can open no other file.
 """
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+import glob
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,59 +13,118 @@ from typing import Any
 import duckdb
 import numpy as np
 import numpy.typing as npt
+from duckdb import CoalesceOperator, ColumnExpression, ConstantExpression, SQLExpression
 
 from layermix_gen.errors import LayerMixError
 from layermix_gen.index import COLUMNS, index_path
 from layermix_gen.reading.description import Description
 from layermix_gen.reading.order import Ints, Mask
 
+_ROW = {"offset": "BIGINT", "size": "BIGINT", "image_crc32": "UINTEGER", "label": "BIGINT"}
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Catalog:
     """The images of some planes of a dataset, in the order of shards and keys.
 
-    `offsets`, `sizes` and `checksums` are (planes, images): place, bytes and CRC-32 of an image in its tar. `chosen`
-    (planes, images) says which of them meet the condition. `starts` is the first image of each shard.
+    `offsets`, `sizes` and `checksums` are (planes, images): place, bytes and CRC-32 of an image in its tar; `chosen`,
+    too, says which of them meet the condition. `labels` and `shards` are (images,).
     """
 
+    folder: Path
     planes: tuple[str, ...]
     offsets: Ints
-    sizes: npt.NDArray[np.uint32]
+    sizes: Ints
     checksums: npt.NDArray[np.uint32]
     chosen: Mask
-    labels: Ints  # (images,)
-    shards: npt.NDArray[np.int32]  # (images,)
-    starts: Ints  # (shards,)
+    labels: Ints
+    shards: npt.NDArray[np.int32]
+
+    def key(self, plane: int, image: int) -> str:
+        """The key of a sample, looked up in the index."""
+        shard = int(self.shards[image])
+        row = image - int(np.searchsorted(self.shards, shard))
+        with duckdb.connect() as db:
+            rows = _rows(db, [index_path(self.folder, shard)], self.planes[plane : plane + 1])
+            return rows.order("key").limit(1, row).select("key").fetchall()[0][0]
 
 
-def load_catalog(folder: Path, description: Description, planes: Sequence[str], where: str | None) -> Catalog:
-    """Read the index of a dataset, the files in `folder`/index.
+def load_catalog(folder: Path, description: Description, planes: Sequence[str], where: str | None = None) -> Catalog:
+    """Read the index, `folder`/index, of a dataset.
 
     `where` is a condition on the columns of the index, in SQL. Raises `LayerMixError` where it is none, and where the
-    index is damaged or is not the one of this dataset.
+    index is damaged or is another dataset's.
     """
     planes, counts = sorted(planes), np.array(description.counts, np.int64)
     files = [index_path(folder, number) for number in range(len(counts))]
-    columns = _columns(folder, files, planes, where)
+    for path in files:
+        if not path.is_file():
+            raise LayerMixError(f"expected the index of a shard at {path}, found nothing; restore it or build it again")
+    columns = _query(files, planes, where)
     if len(columns["size"]) != len(planes) * counts.sum():
-        raise LayerMixError(_disagreement(folder, files, planes, counts))
-    ends = np.cumsum(counts)
-    starts = ends - counts
-
-    def by_plane(name: str) -> Any:
-        column, table = columns.pop(name), np.empty((len(planes), counts.sum()), columns_types[name])
-        for start, end in zip(starts, ends, strict=True):
-            table[:, start:end] = column[len(planes) * start : len(planes) * end].reshape(len(planes), -1)
-        return table
-
-    columns_types = {name: column.dtype for name, column in columns.items()}
+        raise LayerMixError(_disagreement(files, planes, counts))
+    by_plane = {name: _by_plane(column, len(planes), counts) for name, column in columns.items()}
     return Catalog(
-        planes=tuple(planes),
-        offsets=by_plane("offset"),
-        sizes=by_plane("size"),
-        checksums=by_plane("image_crc32"),
-        chosen=by_plane("chosen"),
-        labels=by_plane("label")[0].copy(),
+        folder,
+        tuple(planes),
+        offsets=by_plane["offset"],
+        sizes=by_plane["size"],
+        checksums=by_plane["image_crc32"],
+        chosen=by_plane["chosen"],
+        labels=by_plane["label"][0].copy(),
         shards=np.repeat(np.arange(len(counts), dtype=np.int32), counts),
-        starts=starts,
     )
+
+
+def _by_plane(column: npt.NDArray[Any], planes: int, counts: Ints) -> npt.NDArray[Any]:
+    """Bring a column, shard by shard and in each plane by plane, to (planes, images)."""
+    table, begin = np.empty((planes, counts.sum()), column.dtype), 0
+    for count in counts:
+        block = column[planes * begin : planes * (begin + count)]
+        table[:, begin : begin + count] = block.reshape(planes, count)
+        begin += count
+    return table
+
+
+def _query(files: Sequence[Path], planes: Sequence[str], where: str | None) -> dict[str, npt.NDArray[Any]]:
+    """The columns of `_ROW` and `chosen`, in the order of files and rows."""
+    try:
+        with duckdb.connect(config={"python_enable_replacements": False}) as db:
+            folder = str(files[0].parent).replace("'", "''")
+            db.execute(f"SET allowed_directories = ['{folder}']")
+            db.execute("SET enable_external_access = false")
+            db.execute("SET lock_configuration = true")
+            condition = SQLExpression(where) if where is not None else ConstantExpression(True)
+            chosen = CoalesceOperator(condition, ConstantExpression(False)).alias("chosen")
+            columns = _rows(db, files, planes).select(*map(ColumnExpression, _ROW), chosen).fetchnumpy()
+    except duckdb.Error as error:
+        reason = str(error).splitlines()[0]
+        if where is not None:
+            _query(files, planes, None)  # is it the index?
+            raise LayerMixError(f"where={where!r} is no condition on the index: {reason}; {_REMEDY}") from error
+        raise LayerMixError(f"the index cannot be read: {reason}; restore the file or build it again") from error
+    if columns["chosen"].dtype != np.bool_:
+        raise LayerMixError(f"where={where!r} is no condition: expected true or false of it; {_REMEDY}")
+    return columns
+
+
+_REMEDY = f"its columns are {', '.join(COLUMNS)}"
+
+
+def _rows(db: duckdb.DuckDBPyConnection, files: Sequence[Path], planes: Sequence[str]) -> duckdb.DuckDBPyRelation:
+    """The rows of some planes. The files hold them plane by plane, in the order of keys."""
+    rows = db.read_parquet([glob.escape(str(path)) for path in files])
+    return rows.filter(ColumnExpression("plane").isin(*map(ConstantExpression, planes)))
+
+
+def _disagreement(files: Sequence[Path], planes: Sequence[str], counts: Ints) -> str:
+    """Which shard's index has more or fewer rows than the manifest says."""
+    for path, count in zip(files, counts, strict=True):
+        with duckdb.connect() as db:
+            found = len(_rows(db, [path], planes))
+        if found != len(planes) * count:
+            return (
+                f"expected {len(planes) * count} samples of the planes {', '.join(planes)} in {path}, found {found}; "
+                "it is another dataset's: restore it or build it again"
+            )
+    return f"the index in {files[0].parent} changed while it was read; try again"
