@@ -145,6 +145,10 @@ def _duckdb() -> Iterator[duckdb.DuckDBPyConnection]:
             f"the index cannot be read or written: {str(error).splitlines()[0]}; make room for it, or delete the "
             "file if it is damaged, then run the same command to resume"
         ) from error
+    except RuntimeError as error:
+        if "interrupted" in str(error):  # what DuckDB makes of Ctrl-C
+            raise KeyboardInterrupt from error
+        raise
 
 
 def _files(root: Path) -> str:

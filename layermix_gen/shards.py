@@ -119,7 +119,7 @@ class _Draft:
         try:
             for plane, path in self._paths.items():
                 self._tars[plane] = TarWriter(temporary(path))
-        except OSError:
+        except BaseException:
             self.__exit__()
             raise
         return self

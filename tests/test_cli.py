@@ -24,9 +24,9 @@ GIVEN_NOTHING = build_command.make_context(
 ).params
 
 
-def python(code: str) -> str:
+def python(code: str, *arguments: str) -> str:
     """Run code in a fresh interpreter and return what it prints."""
-    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    run = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=False)
     assert run.returncode == 0, run.stderr
     return run.stdout
 
@@ -59,14 +59,16 @@ from importlib import import_module
 import layermix_gen
 found = {}
 for module in pkgutil.walk_packages(layermix_gen.__path__, "layermix_gen."):
+    if module.name.split(".")[1] in sys.argv[1:]:
+        continue
     import_module(module.name)
     found[module.name] = "torch" in sys.modules
 print(json.dumps(found))
 """
 
 
-def test_no_module_imports_torch() -> None:
-    found = json.loads(python(WALK))
+def test_only_the_reader_and_the_evaluation_may_import_torch() -> None:
+    found = json.loads(python(WALK, "dataset", "reading", "evaluate"))
     assert len(found) > 30
     assert [name for name, has_torch in found.items() if has_torch] == []
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
+from layermix_gen import index
 from layermix_gen.errors import LayerMixError
 from layermix_gen.index import COLUMNS, ShardSummary, Skipped, index_path, query, read_summaries, read_summary
 from layermix_gen.index import write_index as write
@@ -108,6 +109,14 @@ def test_a_full_disk_is_one_line_and_leaves_nothing(tmp_path: Path) -> None:
     assert line.startswith("the index cannot be read or written: ")
     assert "make room for it" in line
     assert list((tmp_path / "index").iterdir()) == []
+
+
+def test_ctrl_c_in_a_query_is_ctrl_c() -> None:
+    """DuckDB answers the signal itself, by an exception of its own."""
+    with pytest.raises(KeyboardInterrupt), index._duckdb():
+        raise RuntimeError("Query interrupted")
+    with pytest.raises(RuntimeError, match="other"), index._duckdb():
+        raise RuntimeError("other")
 
 
 def test_no_index_is_no_summary(tmp_path: Path) -> None:

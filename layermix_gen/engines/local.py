@@ -41,20 +41,23 @@ def available_cpus() -> int:
 
 
 def in_this_process(plan: Plan, numbers: Sequence[int], watch: Watch) -> Iterator[ShardResult]:
-    """Build the shards one after the other, here."""
-    threads, finished = cv2.getNumThreads(), Counter[str]()
+    """Build the shards one after the other, here. Ctrl-C is answered between two inputs: then files can be removed."""
+    threads, finished, interrupted = cv2.getNumThreads(), Counter[str](), threading.Event()
     cv2.setNumThreads(1)
 
     def tick(done: int, skipped: int) -> bool:
-        return watch(finished["done"] + done, finished["skipped"] + skipped)
+        return watch(finished["done"] + done, finished["skipped"] + skipped) and not interrupted.is_set()
 
     try:
-        for number in numbers:
-            result = build_shard(plan, number, tick)
-            yield result
-            if result.summary is None:
-                return
-            finished.update(done=result.summary.inputs, skipped=len(result.skipped))
+        with _on_interrupt(lambda *_: interrupted.set()):
+            for number in numbers:
+                result = build_shard(plan, number, tick)
+                if interrupted.is_set():
+                    raise KeyboardInterrupt
+                yield result
+                if result.summary is None:
+                    return
+                finished.update(done=result.summary.inputs, skipped=len(result.skipped))
     finally:
         cv2.setNumThreads(threads)
 
@@ -70,7 +73,7 @@ def _in_processes(workers: int, plan: Plan, numbers: Sequence[int], watch: Watch
     stop: Any = context.RawValue(c_bool, False)
     pool = ProcessPoolExecutor(workers, context, _begin_worker, (plan, counters, stop))
     try:
-        with _interrupts_ignored():  # workers inherit this: only the parent answers Ctrl-C
+        with _on_interrupt(signal.SIG_IGN):  # workers inherit this: only the parent answers Ctrl-C
             pending = {pool.submit(_work, number, slot) for slot, number in enumerate(numbers)}
         while pending:
             finished, pending = wait(pending, POLL_SECONDS, FIRST_COMPLETED)
@@ -92,11 +95,12 @@ def _in_processes(workers: int, plan: Plan, numbers: Sequence[int], watch: Watch
 
 
 @contextmanager
-def _interrupts_ignored() -> Iterator[None]:
+def _on_interrupt(handler: Any) -> Iterator[None]:
+    """Let `handler` answer Ctrl-C meanwhile. Only the main thread can say so, and only it would be interrupted."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    before = signal.signal(signal.SIGINT, handler)
     try:
         yield
     finally:

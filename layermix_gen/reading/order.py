@@ -16,7 +16,7 @@ from layermix_gen.seeds import generator
 Ints = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
 
-ENDS = ("drop", "pad", "exact")
+REMAINDERS = ("drop", "pad", "exact")
 """What becomes of the images that do not fill a batch on every rank: left out, filled up with images of the step
 before so that all batches are full, or read as they are, in a last batch that is short and that some ranks lack."""
 
@@ -30,8 +30,8 @@ def windowed_order(shards: Ints, lanes: int, window: int, seed: int, epoch: int)
     """The numbers below `len(shards)` so that each of `lanes` reads whole shards, a few at a time.
 
     `shards` is the shard of each image, in ascending order. The shards are shuffled and laid end to end, each lane
-    takes a run of them, and in it an image moves by at most `window` shards of mean size. Position p is image p // lanes
-    of lane p % lanes, so that a rank that reads every lanes-th position reads one lane.
+    takes a run of them, and in it an image moves by at most `window` shards of mean size. Position p is image
+    p // lanes of lane p % lanes, so that a rank that reads every lanes-th position reads one lane.
     """
     rng = generator(seed, "order", epoch)
     starts = np.flatnonzero(np.diff(shards, prepend=-1))
@@ -50,14 +50,14 @@ def windowed_order(shards: Ints, lanes: int, window: int, seed: int, epoch: int)
 class Deal:
     """How the positions of an epoch of `count` images, from `start` on, are dealt out to ranks and batches.
 
-    Rank r of w reads the positions start + r, start + r + w, ..., `batch_size` of them at a time; `ends` is one of
-    `ENDS`.
+    Rank r of w reads the positions start + r, start + r + w, ..., `batch_size` of them at a time; `remainder` is one of
+    `REMAINDERS`.
     """
 
     count: int
     start: int
     batch_size: int
-    ends: str
+    remainder: str
     rank: int
     world_size: int
 
@@ -70,9 +70,9 @@ class Deal:
     def images(self) -> int:
         """How many images this rank reads."""
         left = max(self.count - self.start, 0)
-        if self.ends == "exact":
+        if self.remainder == "exact":
             return max(-(-(left - self.rank) // self.world_size), 0)
-        steps = left // self.step if self.ends == "drop" else -(-left // self.step)
+        steps = left // self.step if self.remainder == "drop" else -(-left // self.step)
         return steps * self.batch_size
 
     @property

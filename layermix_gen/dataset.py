@@ -1,0 +1,165 @@
+"""The reader: shards in, ready batches out, for any PyTorch loop, at the speed of the image codec.
+
+`LayerMixDataset` opens a dataset by its index, draws the order of an epoch (`reading.order`), and has a few threads
+decode straight into one array for each batch (`reading.loader`, `reading.delivery`). There is no worker process, no
+tensor for each sample and no copy.
+"""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch.utils.data import get_worker_info
+
+from layermix_gen.engines import available_cpus
+from layermix_gen.errors import LayerMixError
+from layermix_gen.reading.catalog import load_catalog
+from layermix_gen.reading.delivery import Buffers, deliver
+from layermix_gen.reading.epochs import Epochs
+from layermix_gen.reading.loader import Batch, Loader
+from layermix_gen.reading.metadata import check_fields, collate
+from layermix_gen.reading.options import WINDOW, ReadOptions
+from layermix_gen.reading.order import Ints
+from layermix_gen.reading.storage import open_folder
+from layermix_gen.reading.views import Views, class_numbers, select
+
+MIN_SKIPPED, SKIPPED_SHARE = 10, 0.01  # images an epoch may lack unless the user says how many: 1%, but at least 10
+
+
+class LayerMixDataset(Epochs):
+    """Batches of a dataset that `build` made, as tensors: `images`, uint8 (B, 3, H, W), and `labels`, int64 (B,).
+
+    With `fields` a dict of metadata comes third. Images are laid out channels last in memory, as they are decoded.
+    Use it directly, or as `DataLoader(dataset, batch_size=None)`. `len` is the number of batches of this rank.
+
+    What is read:
+
+    - `views` names what each image shows: "variant" (each epoch another variant, all of them once before one comes
+      again), "random" (any variant), or a plane such as "clean" or "v03". Several of them, like ("clean", "variant",
+      "variant"), give (B, V, 3, H, W), the drawn ones different.
+    - `planes` are what variants are drawn among, by default all.
+    - `where` is a condition in SQL on the columns of the index, asked of the variants; of the clean plane only where no
+      variant is read. An image takes part if it can fill all its views. `classes` are names or labels.
+    - `fields` are fields of the samples' metadata, `plane` or `key`. Numbers become tensors (B, ...), texts lists; with
+      several views (B, V, ...).
+
+    In which order:
+
+    - `order` is "shuffle" (all over the dataset), "shards" (shard by shard in random order, an image moved by up to
+      `window` shards, the variant drawn for a shard at a time: for remote data and slow disks) or "sequential".
+    - `seed`, the epoch, `rank` and `world_size` decide it and nothing else. Rank and world size are torch.distributed's
+      where it is initialised, unless given. Over all ranks every image comes exactly once, but for the `remainder` that
+      fills no batch on every rank: "drop" it, "pad" it with images of the last step, or read it "exact", the last
+      batch being short and missing on some ranks.
+
+    How it is read: by `threads` (default: the CPUs there are), `prefetch` batches ahead, into pinned memory with
+    `pin_memory`. `on_error="skip"` puts another image, drawn by the number of the bad one, in the place of one that
+    cannot be read; `skipped` tells of them. More than `max_skipped` in an epoch (default 1%, but at least 10) end it.
+
+    Raises `LayerMixError` for what the user can mend.
+    """
+
+    def __init__(
+        self,
+        root: str | Path,
+        batch_size: int,
+        *,
+        seed: int = 0,
+        views: str | Sequence[str] = "variant",
+        planes: Sequence[str] | None = None,
+        where: str | None = None,
+        classes: Sequence[str | int] | None = None,
+        fields: Sequence[str] = (),
+        order: str = "shuffle",
+        window: int = WINDOW,
+        remainder: str = "drop",
+        rank: int | None = None,
+        world_size: int | None = None,
+        threads: int | None = None,
+        prefetch: int = 2,
+        on_error: str = "raise",
+        max_skipped: int | None = None,
+        pin_memory: bool = False,
+    ) -> None:
+        options = ReadOptions(
+            batch_size,
+            seed=seed,
+            order=order,
+            window=window,
+            remainder=remainder,
+            rank=rank,
+            world_size=world_size,
+            threads=threads,
+            prefetch=prefetch,
+            on_error=on_error,
+            max_skipped=max_skipped,
+            pin_memory=pin_memory,
+        )
+        self.fields = check_fields(fields)
+        self.storage = open_folder(Path(root))
+        facts = self.storage.description
+        self.views = Views.of(views, planes, facts)
+        self.several = not isinstance(views, str)
+        self.catalog = load_catalog(self.storage.folder, facts, self.views.planes, where)
+        numbers = None if classes is None else class_numbers(classes, facts.classes)
+        selection = select(self.catalog, self.views, numbers, seed, variant_by_shard=order == "shards")
+        self.skipped: list[str] = []
+        identity = {
+            "dataset": facts.digest,
+            "seed": seed,
+            "order": [order, window] if order == "shards" else [order],
+            "views": [*self.views.names, "of", *self.views.pool],
+            "where": where,
+            "classes": numbers,
+        }
+        super().__init__(options, selection, self.catalog.shards[selection.images].astype(np.int64), identity)
+
+    def _deliver(self, epoch: int, batches: Iterator[Ints]) -> Iterator[Any]:
+        options, size, skips = self.options, self.storage.description.size, self.options.on_error == "skip"
+        loader = Loader(self.storage, self.catalog, self.selection, metadata=bool(self.fields), replace=skips)
+        buffers = Buffers(_pinned if options.pin_memory else _plain, keep=options.prefetch + 2)
+        shape = (len(self.views.names), size, size, 3)
+        todo = (
+            loader.batch(rows, self.selection.planes(rows, epoch), buffers.take((len(rows), *shape)), epoch)
+            for rows in batches
+        )
+        self.skipped = []
+        for batch in deliver(todo, loader, self._threads(), options.prefetch):
+            self._count(batch)
+            yield self._tensors(batch)
+
+    def _threads(self) -> int:
+        """How many threads read here: worker processes share the CPUs."""
+        worker = get_worker_info()
+        return self.options.threads or max(1, available_cpus() // (worker.num_workers if worker else 1))
+
+    def _count(self, batch: Batch) -> None:
+        """Take note of what was replaced, up to the bound."""
+        self.skipped += [batch.replaced[i] for i in sorted(batch.replaced)]
+        limit = self.options.max_skipped
+        limit = max(MIN_SKIPPED, int(SKIPPED_SHARE * len(self.selection))) if limit is None else limit
+        if len(self.skipped) > limit:
+            raise LayerMixError(
+                f"{len(self.skipped)} images cannot be read, {limit} are allowed; restore their files, or raise "
+                f"max_skipped; the last: {self.skipped[-1]}"
+            )
+
+    def _tensors(self, batch: Batch) -> tuple[Any, ...]:
+        images = torch.from_numpy(batch.pixels).movedim(-1, 2)
+        images = images if self.several else images[:, 0]
+        labels = torch.from_numpy(self.selection.labels[batch.rows])
+        return (images, labels, *self._facts(batch))
+
+    def _facts(self, batch: Batch) -> tuple[dict[str, Any], ...]:
+        return (collate(batch.metadata, self.fields, many=self.several),) if self.fields else ()
+
+
+def _plain(shape: tuple[int, ...]) -> npt.NDArray[np.uint8]:
+    return np.empty(shape, np.uint8)
+
+
+def _pinned(shape: tuple[int, ...]) -> npt.NDArray[np.uint8]:
+    return torch.empty(shape, dtype=torch.uint8, pin_memory=True).numpy()

@@ -1,0 +1,66 @@
+"""Batches in their order while the next ones are read: a few batches ahead, in parts, by a few threads.
+
+There is no thread that leads: asking for a batch is what sets the next to work, and the pool's threads do the rest.
+Memory is used again once nobody holds the batch that was in it: fresh memory would cost a tenth of the time that
+decoding into it takes.
+"""
+
+import weakref
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import islice
+
+import numpy as np
+import numpy.typing as npt
+
+from layermix_gen.reading.loader import Batch, Loader
+
+PARTS = 4  # of a batch, for each thread: small enough to end together, large enough to make handing out cheap
+MIN_PART = 16  # images
+
+
+class Buffers:
+    """Arrays of one shape, each free again when the last reference to it is gone."""
+
+    def __init__(self, allocate: Callable[[tuple[int, ...]], npt.NDArray[np.uint8]], keep: int) -> None:
+        self._allocate, self._keep = allocate, keep
+        self._free: dict[tuple[int, ...], list[npt.NDArray[np.uint8]]] = {}
+
+    def take(self, shape: tuple[int, ...]) -> npt.NDArray[np.uint8]:
+        """An array of undefined content. Views of it keep it from being handed out again."""
+        free = self._free.setdefault(shape, [])
+        memory = free.pop() if free else self._allocate(shape)
+        lent = np.asarray(memoryview(memory))  # not memory.view(): views of that would hold `memory` itself
+        weakref.finalize(lent, self._give_back, free, memory).atexit = False
+        return lent
+
+    def _give_back(self, free: list[npt.NDArray[np.uint8]], memory: npt.NDArray[np.uint8]) -> None:
+        if len(free) < self._keep:
+            free.append(memory)
+
+
+def deliver(batches: Iterable[Batch], loader: Loader, threads: int, prefetch: int) -> Iterator[Batch]:
+    """Fill `batches` and yield them in their order, with `prefetch` of them being read ahead of the one yielded."""
+    waiting: deque[tuple[Batch, list[Future[None]]]] = deque()
+    todo = iter(batches)
+    with ThreadPoolExecutor(threads, "layermix-reader") as pool:
+        try:
+            while True:
+                for batch in islice(todo, prefetch + 1 - len(waiting)):
+                    waiting.append((batch, _submit(pool, loader, batch, threads)))
+                if not waiting:
+                    return
+                batch, parts = waiting.popleft()
+                for part in parts:
+                    part.result()
+                yield batch
+                del batch
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _submit(pool: ThreadPoolExecutor, loader: Loader, batch: Batch, threads: int) -> list[Future[None]]:
+    size = len(batch.rows)
+    part = max(MIN_PART, -(-size // (PARTS * threads)))
+    return [pool.submit(loader.fill, batch, begin, min(begin + part, size)) for begin in range(0, size, part)]

@@ -1,0 +1,54 @@
+"""The metadata of a sample, read from its tar: there the JSON stands right behind the image and the label."""
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+
+from layermix_gen.errors import BadImage, LayerMixError
+from layermix_gen.index import COLUMNS
+from layermix_gen.tar import BLOCK, MAX_NAME, member_bytes
+
+PLACE = ("plane", "key")  # known without the JSON
+FIELDS = (*PLACE, *list(COLUMNS)[list(COLUMNS).index("source") :])
+_SIZE = slice(124, 135)  # of a member, in its header
+
+
+def check_fields(fields: Sequence[str]) -> tuple[str, ...]:
+    """Raise `LayerMixError` for a field that samples do not have."""
+    for name in fields:
+        if name not in FIELDS:
+            raise LayerMixError(f"expected fields out of {', '.join(FIELDS)}, got {name!r}; mend fields=")
+    return tuple(fields)
+
+
+def read_metadata(tar: memoryview, offset: int, size: int, plane: str) -> dict[str, Any]:
+    """The metadata of the sample whose image is at `offset` of a tar. Raises `BadImage` where it is damaged."""
+    try:
+        label = offset - BLOCK + member_bytes(size)
+        head = label + member_bytes(_member_size(tar, label))
+        text = tar[head + BLOCK : head + BLOCK + _member_size(tar, head)]
+        key = bytes(tar[head : head + MAX_NAME]).rstrip(b"\0").decode("ascii").removesuffix(".json")
+        return json.loads(bytes(text)) | {"plane": plane, "key": key}
+    except (ValueError, TypeError) as error:
+        raise BadImage(f"expected metadata behind the image, found none ({error})") from error
+
+
+def _member_size(tar: memoryview, head: int) -> int:
+    return int(bytes(tar[head : head + BLOCK][_SIZE]), 8)
+
+
+def collate(samples: Sequence[Sequence[dict[str, Any]]], fields: Sequence[str], *, many: bool) -> dict[str, Any]:
+    """The fields of a batch, from the metadata of each view of each image.
+
+    Numbers and lists of numbers become tensors (B, ...), texts lists; with `many` views (B, V, ...).
+    """
+    return {name: _column([[view[name] for view in views] for views in samples], many=many) for name in fields}
+
+
+def _column(values: list[list[Any]], *, many: bool) -> Any:
+    values = values if many else [views[0] for views in values]
+    array = np.array(values)
+    return torch.from_numpy(array) if array.dtype.kind in "if" else values

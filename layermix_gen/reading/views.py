@@ -1,0 +1,129 @@
+"""Which planes a step sees: the views of each image, and the images that can show them all."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from layermix_gen.errors import LayerMixError
+from layermix_gen.reading.catalog import Catalog
+from layermix_gen.reading.description import Description
+from layermix_gen.reading.order import Ints, Mask, draw_variants
+
+DRAWN = ("variant", "random")
+"""Views that are drawn among the variants: without replacement over the epochs, or each epoch anew."""
+
+
+@dataclass(frozen=True, slots=True)
+class Views:
+    """The views of a step: names of planes, or of `DRAWN`. `pool` is what those are drawn among."""
+
+    names: tuple[str, ...]
+    pool: tuple[str, ...]
+
+    @classmethod
+    def of(cls, views: str | Sequence[str], planes: Sequence[str] | None, description: Description) -> "Views":
+        """Check what was asked for against what there is."""
+        names = (views,) if isinstance(views, str) else tuple(views)
+        known = ", ".join((*DRAWN, *description.planes))
+        for name in (*names, *(planes or ())):
+            if name not in description.planes and (name not in DRAWN or name in (planes or ())):
+                raise LayerMixError(f"expected views out of {known}, got {name!r}; build has --variants and --clean")
+        fixed = [name for name in names if name not in DRAWN]
+        if not names or len(set(fixed)) < len(fixed) or len(set(names) & set(DRAWN)) > 1:
+            raise LayerMixError(f"expected views that differ, drawn in one way, got {names}; choose out of {known}")
+        if "clean" in fixed and len(names) > 1 and not description.one_view:
+            raise LayerMixError(
+                "views that are compared with the clean one must show the same part of the image, and this dataset was "
+                "built with --view-mode independent; build it with --view-mode shared"
+            )
+        pool = tuple(sorted(set(description.variants if planes is None else planes) - set(fixed)))
+        drawn = len(names) - len(fixed)
+        if drawn > len(pool):
+            raise LayerMixError(
+                f"{drawn} views are to be drawn, {len(pool)} planes are there to draw from; build with --variants "
+                f"{drawn + len(fixed)} or more, or ask for fewer views"
+            )
+        return cls(names, pool if drawn else ())
+
+    @property
+    def planes(self) -> tuple[str, ...]:
+        """All planes that can be seen, sorted."""
+        return tuple(sorted({*self.pool, *self.names} - set(DRAWN)))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Selection:
+    """The images that take part, as their numbers in the catalog, and the planes that each of them may show.
+
+    `allowed` (images, pool) tells the variants to draw from; `fixed` is the plane of each view, -1 where it is drawn.
+    """
+
+    images: Ints
+    units: Ints  # (images,) what the variant is drawn for: the image, or its shard
+    pool: Ints
+    fixed: Ints
+    allowed: Mask
+    labels: Ints
+    seed: int
+    without_replacement: bool
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def planes(self, rows: Ints, epoch: int) -> Ints:
+        """The planes that the images number `rows` of the selection show in an epoch: (rows, views)."""
+        drawn = self.fixed < 0
+        planes = np.broadcast_to(self.fixed, (len(rows), len(drawn))).copy()
+        if drawn.any():
+            places = draw_variants(
+                self.units[rows],
+                self.allowed[rows],
+                int(drawn.sum()),
+                self.seed,
+                epoch,
+                without_replacement=self.without_replacement,
+            )
+            planes[:, drawn] = self.pool[places]
+        return planes
+
+
+def select(
+    catalog: Catalog, views: Views, classes: Sequence[int] | None, seed: int, *, variant_by_shard: bool
+) -> Selection:
+    """The images of `classes` that can fill all views with samples that meet the condition of the catalog.
+
+    The condition is asked of the variants; of the clean plane only where no variant is read.
+    """
+    number = {plane: i for i, plane in enumerate(catalog.planes)}
+    fixed = np.array([number.get(name, -1) for name in views.names])
+    pool = np.array([number[plane] for plane in views.pool], np.int64)
+    asked = [number[name] for name in views.names if name in number and (name != "clean" or views.planes == ("clean",))]
+    allowed = catalog.chosen[pool].T
+    takes_part = catalog.chosen[asked].all(0) & (allowed.sum(1) >= (fixed < 0).sum())
+    if classes is not None:
+        takes_part &= np.isin(catalog.labels, classes)
+    images = np.flatnonzero(takes_part)
+    if not len(images):
+        raise LayerMixError("no image fits the selection; loosen where=, classes= or planes=")
+    return Selection(
+        images,
+        units=catalog.shards[images].astype(np.int64) if variant_by_shard else images,
+        pool=pool,
+        fixed=fixed,
+        allowed=np.ascontiguousarray(allowed[images]),
+        labels=catalog.labels[images],
+        seed=seed,
+        without_replacement="random" not in views.names,
+    )
+
+
+def class_numbers(classes: Sequence[str | int], known: Sequence[str]) -> list[int]:
+    """Labels for names of classes, or labels as they are. Raises `LayerMixError` for one that is not known."""
+    numbers = []
+    for one in classes:
+        if one not in known and (isinstance(one, str) or not 0 <= one < max(len(known), 1)):
+            few = ", ".join(known[:10]) + (", ..." if len(known) > 10 else "")
+            raise LayerMixError(f"expected classes out of {few} or their labels, got {one!r}; mend classes=")
+        numbers.append(one if isinstance(one, int) else known.index(one))
+    return numbers

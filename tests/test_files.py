@@ -1,0 +1,52 @@
+"""Files that are there completely or not at all, and what is swept up."""
+
+import os
+import time
+from pathlib import Path
+
+import pytest
+from helpers import files
+
+from layermix_gen.errors import LayerMixError
+from layermix_gen.files import disk_errors, read_json, replacing, sweep, temporary, write_json
+
+
+def test_json_comes_back(tmp_path: Path) -> None:
+    write_json(tmp_path / "a.json", {"ü": [1, None]})
+    write_json(tmp_path / "a.json", {"ü": [2, None]})
+    assert read_json(tmp_path / "a.json") == {"ü": [2, None]}
+    assert files(tmp_path) == ["a.json"]
+    with pytest.raises(FileNotFoundError):
+        read_json(tmp_path / "b.json")
+
+
+@pytest.mark.parametrize("error", [OSError, KeyboardInterrupt, ValueError])
+def test_an_error_leaves_what_was_there(error: type[BaseException], tmp_path: Path) -> None:
+    (tmp_path / "a").write_text("old")
+
+    def fail() -> None:
+        with replacing(tmp_path / "a") as draft:
+            draft.write_text("new")
+            raise error
+
+    with pytest.raises(error):
+        fail()
+    assert files(tmp_path) == ["a"]
+    assert (tmp_path / "a").read_text() == "old"
+
+
+def test_sweeping_spares_what_another_process_may_be_writing(tmp_path: Path) -> None:
+    (tmp_path / "v00").mkdir()
+    old, young, of_shard = (temporary(tmp_path / name) for name in ("plan.json", "dataset.json", "v00/000000.tar"))
+    for path in (old, young, of_shard, tmp_path / "dataset.json", tmp_path / "v00" / "000000.tar"):
+        path.write_text("")
+    os.utime(old, (time.time() - 100, time.time() - 100))
+    sweep(tmp_path)
+    assert files(tmp_path) == [young.name, "dataset.json", "v00/000000.tar"]
+
+
+@pytest.mark.parametrize(("error", "reason"), [(OSError(28, "No space"), "no space"), (OSError("Odd"), "odd")])
+def test_what_the_disk_says_is_one_line(error: OSError, reason: str) -> None:
+    remedy = "make room or mend it, then run the same command to resume"
+    with pytest.raises(LayerMixError, match=f"^cannot write to out: {reason}; {remedy}$"), disk_errors(Path("out")):
+        raise error
