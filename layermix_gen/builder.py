@@ -19,7 +19,7 @@ from layermix_gen.fractals import render_fractal
 from layermix_gen.index import ShardSummary, Skipped, read_summaries
 from layermix_gen.manifest import Manifest, Run, collect, reasons, write_manifest
 from layermix_gen.pictures import MixingSet, pool_size_for, resolve_mixing_set
-from layermix_gen.plan import Plan, freeze, make_plan, planned_order, read_plan
+from layermix_gen.plan import Plan, Pool, freeze, make_plan, planned_order, read_plan, refuse_changes
 from layermix_gen.samples import SampleMaker
 from layermix_gen.settings import BuildSettings
 from layermix_gen.shards import is_finished, missing_planes
@@ -56,12 +56,14 @@ def build(
     if max_errors is not None and max_errors < 0:
         raise LayerMixError(f"max-errors must be at least 0, got {max_errors}; change --max-errors")
     job = _Job(source, Path(out), settings, kind)
+    if job.before:  # refuse now what needs no mixing set: that may take a while to make
+        refuse_changes(job.before, job.planned(job.before.pool, job.before.shards))
     pool = None
     if settings.method != "none":
         color = settings.preset == "released"  # that code mixes with fractals in colour
         pool = resolve_mixing_set(mixing_set, job.size, settings.seed, color=color, progress=progress)
     with disk_errors(job.root):
-        plan = job.plan(pool)
+        plan = freeze(job.planned(Pool.of(pool) if pool else None, job.shards(pool)), job.items)
         limit = max(MIN_ERRORS, int(ERROR_SHARE * len(job.items))) if max_errors is None else max_errors
         return _run(plan, range(first, plan.shards, step), workers, limit, progress)
 
@@ -98,15 +100,17 @@ class _Job:
         self.settings = settings.resolve(self.source.native_size)
         self.size = self.settings.size or 0
         self.items: list[Item] = planned_order(self.source, settings.seed)
+        self.before = read_plan(root)
 
-    def plan(self, pool: MixingSet | None) -> Plan:
-        """The plan of the build, frozen in its folder: the one that is there, or a new one."""
-        before = read_plan(self.root)
-        if before and before.settings.shard_size == self.settings.shard_size:
-            shards = before.shards
-        else:
-            shards = planned_shards(self.source, self.items, SampleMaker(self.settings, pool))
-        return freeze(make_plan(self.root, self.source, self.items, self.settings, pool, shards), self.items)
+    def planned(self, pool: Pool | None, shards: int) -> Plan:
+        """The plan of the build with so many shards."""
+        return make_plan(self.root, self.source, self.items, self.settings, pool, shards)
+
+    def shards(self, pool: MixingSet | None) -> int:
+        """How many shards there are: as the folder's plan has it, or by a sample of the images."""
+        if self.before and self.before.settings.shard_size == self.settings.shard_size:
+            return self.before.shards
+        return planned_shards(self.source, self.items, SampleMaker(self.settings, pool))
 
 
 def _run(plan: Plan, numbers: Sequence[int], workers: int, limit: int, progress: bool) -> Manifest:

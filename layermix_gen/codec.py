@@ -171,7 +171,7 @@ class Encoding:
         if self.format not in FORMATS:
             raise LayerMixError(f"expected an image format out of {', '.join(FORMATS)}, got {self.format!r}")
         if type(self.quality) is not int or not 1 <= self.quality <= 100:
-            raise LayerMixError(f"expected a quality as an integer in [1, 100], got {self.quality!r}")
+            raise LayerMixError(f"quality must be a whole number in [1, 100], got {self.quality!r}; change --quality")
         if self.subsampling not in SUBSAMPLINGS:
             raise LayerMixError(
                 f"expected a chroma subsampling out of {', '.join(SUBSAMPLINGS)}, got {self.subsampling!r}"

@@ -99,8 +99,7 @@ class Plan:
         with (self.root / "sources.jsonl").open(encoding="utf-8") as file:
             file.seek(self.offsets[number])
             for ordinal in range(start, stop):
-                source_id, label, size, at = json.loads(file.readline())
-                yield ordinal, Item(source_id, label, size, tuple(at))
+                yield ordinal, _item(file.readline(), ordinal)
 
 
 def shard_bounds(count: int, shards: int, number: int) -> tuple[int, int]:
@@ -125,7 +124,7 @@ def make_plan(
     source: Source,
     items: Sequence[Item],
     settings: BuildSettings,
-    mixing_set: MixingSet | None,
+    pool: Pool | None,
     shards: int,
 ) -> Plan:
     """Plan a build of `items`, in this order, with resolved settings. Writes nothing."""
@@ -138,11 +137,20 @@ def make_plan(
         offset += len(line)
         digest.update(line)
     inputs = Inputs(source.kind, source.location, digest.hexdigest(), len(items), source.ignored, source.classes)
-    return Plan(root, inputs, settings, Pool.of(mixing_set) if mixing_set else None, tuple(offsets))
+    return Plan(root, inputs, settings, pool, tuple(offsets))
 
 
 def _line(item: Item) -> bytes:
     return (json.dumps([item.id, item.label, item.size, item.at]) + "\n").encode()
+
+
+def _item(line: str, ordinal: int) -> Item:
+    try:
+        source_id, label, size, at = json.loads(line)
+        return Item(source_id, label, size, tuple(at))
+    except (ValueError, TypeError) as error:
+        message = f"sources.jsonl is damaged at input {ordinal}; delete it and run the same command to write it again"
+        raise LayerMixError(message) from error
 
 
 def freeze(plan: Plan, items: Sequence[Item]) -> Plan:

@@ -513,7 +513,7 @@ MISTAKES = [
         "blending ratio must be in (0, 100], got 0; change --blending-ratio",
     ),
     ("{photographs} {tmp}/out --ops rotate,turn", "no operation 'turn' in preset paper; --ops takes {ops}"),
-    ("{photographs} {tmp}/out --quality 0", "expected a quality as an integer in [1, 100], got 0"),
+    ("{photographs} {tmp}/out --quality 0", "quality must be a whole number in [1, 100], got 0"),
     (
         "{photographs} {tmp}/out --shard-size 1.5",
         "shard size must be bytes like 256MB or a number of samples like 10000, got '1.5'",

@@ -156,9 +156,7 @@ def test_views_of_a_step_differ_and_are_allowed(variants, epoch, data):
     rng = np.random.default_rng(data.draw(st.integers(0, 99)))
     allowed = np.argsort(rng.random((20, variants))) < rng.integers(views, variants + 1, (20, 1))
     for without_replacement in (True, False):
-        drawn = draw_variants(
-            np.arange(20), allowed, views, 7, epoch, without_replacement=without_replacement
-        )
+        drawn = draw_variants(np.arange(20), allowed, views, 7, epoch, without_replacement=without_replacement)
         assert np.take_along_axis(allowed, drawn, 1).all()
         assert all(len(set(row)) == views for row in drawn.tolist())
 

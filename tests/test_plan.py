@@ -14,7 +14,7 @@ from helpers import build, digest, invoke, manifest, snapshot
 from layermix_gen import plan as plans
 from layermix_gen.errors import LayerMixError
 from layermix_gen.pictures import open_mixing_set
-from layermix_gen.plan import freeze, make_plan, planned_order, read_plan, shard_bounds, shard_count
+from layermix_gen.plan import Pool, freeze, make_plan, planned_order, read_plan, shard_bounds, shard_count
 from layermix_gen.seeds import shuffled
 from layermix_gen.settings import BuildSettings
 from layermix_gen.sources import Item, open_source
@@ -177,7 +177,7 @@ def test_classes_pool_versions_and_shards_are_in_the_fingerprint(
 ) -> None:
     plan = planned(tmp_path)
     found = {plan.fingerprint, planned(tmp_path, 2).fingerprint}
-    found.add(make_plan(tmp_path, Listed(), ITEMS, plan.settings, open_mixing_set(pool), 3).fingerprint)
+    found.add(make_plan(tmp_path, Listed(), ITEMS, plan.settings, Pool.of(open_mixing_set(pool)), 3).fingerprint)
     monkeypatch.setattr(Listed, "classes", ("x", "y", "other"))
     found.add(planned(tmp_path).fingerprint)
     monkeypatch.undo()
@@ -227,7 +227,7 @@ def test_another_dataset_is_refused_with_what_differs(
         "size 32 -> 36; preset paper -> released; ops "
     )
     assert refused(*same, "--format", "webp", "--quality", 50) == "format png -> webp; quality 95 -> 50"
-    assert refused(*same, "--shard-size", 8) == "shard_size 12 -> 8; shards 2 -> 3"
+    assert refused(*same, "--shard-size", 8) == "shard_size 12 -> 8"
     assert refused(*same, "--no-clean") == "planes clean left out"
     assert refused(*same, "--variants", 0) == "planes v00 left out"
     seed = refused(*same, "--seed", 1)

@@ -20,7 +20,7 @@ from layermix_gen.index import COLUMNS, index_path
 from layermix_gen.reading.description import Description
 from layermix_gen.reading.order import Ints, Mask
 
-_ROW = {"offset": "BIGINT", "size": "BIGINT", "image_crc32": "UINTEGER", "label": "BIGINT"}
+_COLUMNS = ("shard", "file_row_number", "offset", "size", "image_crc32", "label")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -61,33 +61,50 @@ def load_catalog(folder: Path, description: Description, planes: Sequence[str], 
         if not path.is_file():
             raise LayerMixError(f"expected the index of a shard at {path}, found nothing; restore it or build it again")
     columns = _query(files, planes, where)
-    if len(columns["size"]) != len(planes) * counts.sum():
-        raise LayerMixError(_disagreement(files, planes, counts))
-    by_plane = {name: _by_plane(column, len(planes), counts) for name, column in columns.items()}
+    shards, rows = columns.pop("shard"), columns.pop("file_row_number").astype(np.int32)
+    places = _places(shards, rows, counts, [sorted(description.planes).index(plane) for plane in planes])
+    if places is None:
+        raise LayerMixError(_disagreement(files, sorted(description.planes), counts))
+    tables = {name: _by_plane(column, places, len(planes)) for name, column in columns.items()}
     return Catalog(
         folder,
         tuple(planes),
-        offsets=by_plane["offset"],
-        sizes=by_plane["size"],
-        checksums=by_plane["image_crc32"],
-        chosen=by_plane["chosen"],
-        labels=by_plane["label"][0].copy(),
+        offsets=tables["offset"],
+        sizes=tables["size"],
+        checksums=tables["image_crc32"],
+        chosen=tables["chosen"],
+        labels=tables["label"][0].copy(),
         shards=np.repeat(np.arange(len(counts), dtype=np.int32), counts),
     )
 
 
-def _by_plane(column: npt.NDArray[Any], planes: int, counts: Ints) -> npt.NDArray[Any]:
-    """Bring a column, shard by shard and in each plane by plane, to (planes, images)."""
-    table, begin = np.empty((planes, counts.sum()), column.dtype), 0
-    for count in counts:
-        block = column[planes * begin : planes * (begin + count)]
-        table[:, begin : begin + count] = block.reshape(planes, count)
-        begin += count
-    return table
+def _places(shards: Ints, rows: Ints, counts: Ints, planes: Sequence[int]) -> Ints | None:
+    """Where row number `rows` of the index of `shards` belongs in a flat table (planes, images).
+
+    An index holds all planes of its shard one after the other. The rows come in no order that could be relied on:
+    DuckDB hands them out by thread. None where they are not those of such indexes.
+    """
+    total = int(counts.sum())
+    if len(rows) != len(planes) * total or (len(rows) and shards.max() >= len(counts)):
+        return None
+    block, image = np.divmod(rows, np.maximum(counts, 1).astype(np.int32)[shards])
+    if len(rows) and block.max() > max(planes):
+        return None
+    table = np.full(max(planes) + 1, -1)
+    table[planes] = np.arange(len(planes))
+    places = table[block] * total + (np.cumsum(counts) - counts)[shards] + image
+    return None if len(rows) and places.min() < 0 else places
+
+
+def _by_plane(column: npt.NDArray[Any], places: Ints, planes: int) -> npt.NDArray[Any]:
+    """Bring a column to (planes, images)."""
+    table = np.empty_like(column)
+    table[places] = column
+    return table.reshape(planes, -1)
 
 
 def _query(files: Sequence[Path], planes: Sequence[str], where: str | None) -> dict[str, npt.NDArray[Any]]:
-    """The columns of `_ROW` and `chosen`, in the order of files and rows."""
+    """The columns of `_COLUMNS` and `chosen` of some planes, in any order."""
     try:
         with duckdb.connect(config={"python_enable_replacements": False}) as db:
             folder = str(files[0].parent).replace("'", "''")
@@ -96,7 +113,7 @@ def _query(files: Sequence[Path], planes: Sequence[str], where: str | None) -> d
             db.execute("SET lock_configuration = true")
             condition = SQLExpression(where) if where is not None else ConstantExpression(True)
             chosen = CoalesceOperator(condition, ConstantExpression(False)).alias("chosen")
-            columns = _rows(db, files, planes).select(*map(ColumnExpression, _ROW), chosen).fetchnumpy()
+            columns = _rows(db, files, planes).select(*map(ColumnExpression, _COLUMNS), chosen).fetchnumpy()
     except duckdb.Error as error:
         reason = str(error).splitlines()[0]
         if where is not None:
@@ -112,19 +129,18 @@ _REMEDY = f"its columns are {', '.join(COLUMNS)}"
 
 
 def _rows(db: duckdb.DuckDBPyConnection, files: Sequence[Path], planes: Sequence[str]) -> duckdb.DuckDBPyRelation:
-    """The rows of some planes. The files hold them plane by plane, in the order of keys."""
-    rows = db.read_parquet([glob.escape(str(path)) for path in files])
+    rows = db.read_parquet([glob.escape(str(path)) for path in files], file_row_number=True)
     return rows.filter(ColumnExpression("plane").isin(*map(ConstantExpression, planes)))
 
 
 def _disagreement(files: Sequence[Path], planes: Sequence[str], counts: Ints) -> str:
-    """Which shard's index has more or fewer rows than the manifest says."""
+    """Which shard's index has other rows than the manifest says."""
     for path, count in zip(files, counts, strict=True):
         with duckdb.connect() as db:
-            found = len(_rows(db, [path], planes))
-        if found != len(planes) * count:
+            found = db.read_parquet(glob.escape(str(path))).order("plane, key").select("plane").fetchall()
+        if [plane for (plane,) in found] != [plane for plane in planes for _ in range(count)]:
             return (
-                f"expected {len(planes) * count} samples of the planes {', '.join(planes)} in {path}, found {found}; "
-                "it is another dataset's: restore it or build it again"
+                f"expected {count} samples of each of {', '.join(planes)} in {path}, found other rows; it is another "
+                "dataset's index: restore this one's or build it again"
             )
-    return f"the index in {files[0].parent} changed while it was read; try again"
+    return f"the index in {files[0].parent} belongs to other shards; restore it or build it again"

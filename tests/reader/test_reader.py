@@ -10,7 +10,9 @@ from layermix_gen.dataset import LayerMixDataset
 from layermix_gen.errors import LayerMixError
 from layermix_gen.reading.metadata import FIELDS
 
-SHARES = [(world, threads, policy) for world in (1, 2, 3, 8) for threads in (1, 4) for policy in ("drop", "pad", "exact")]
+SHARES = [
+    (world, threads, policy) for world in (1, 2, 3, 8) for threads in (1, 4) for policy in ("drop", "pad", "exact")
+]
 
 
 @pytest.mark.parametrize("views", ["variant", "clean", "v02", "random"])
@@ -51,9 +53,7 @@ def test_all_fields(tiny: Truth) -> None:
 
 @pytest.mark.parametrize("order", ["shuffle", "shards", "sequential"])
 @pytest.mark.parametrize(("world", "threads", "remainder"), SHARES)
-def test_every_image_once_over_all_ranks(
-    tiny: Truth, world: int, threads: int, remainder: str, order: str
-) -> None:
+def test_every_image_once_over_all_ranks(tiny: Truth, world: int, threads: int, remainder: str, order: str) -> None:
     options = {"order": order, "world_size": world, "threads": threads, "remainder": remainder}
     ranks = [tiny.open(rank=rank, window=2, **options) for rank in range(world)]
     read = [list(ds) for ds in ranks]
@@ -128,13 +128,17 @@ def test_options_are_checked(tiny: Truth, options: dict, message: str) -> None:
 
 
 def test_where_there_is_no_dataset(tiny: Truth, tmp_path) -> None:
-    with pytest.raises(LayerMixError, match=r"^expected a dataset with a dataset\.json at .*, found none; check the path$"):
+    with pytest.raises(
+        LayerMixError, match=r"^expected a dataset with a dataset\.json at .*, found none; check the path$"
+    ):
         LayerMixDataset(tmp_path, 8)
     (tmp_path / "plan.json").write_text("{}")
     with pytest.raises(LayerMixError, match="found none; it is not finished: run its build again$"):
         LayerMixDataset(tmp_path, 8)
     (tmp_path / "dataset.json").write_text('{"format": "other 1"}')
-    with pytest.raises(LayerMixError, match="^expected 'layermix-gen dataset 1' in .*, found 'other 1'; use the version"):
+    with pytest.raises(
+        LayerMixError, match="^expected 'layermix-gen dataset 1' in .*, found 'other 1'; use the version"
+    ):
         LayerMixDataset(tmp_path, 8)
     (tmp_path / "dataset.json").write_text("{}")
     with pytest.raises(LayerMixError, match=r"dataset\.json is damaged \(KeyError: 'format'\); run the build again"):

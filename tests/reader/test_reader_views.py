@@ -51,7 +51,10 @@ def test_jsd_triples_are_of_one_source(tiny: Truth) -> None:
                 assert names[1] != names[2]
                 assert all(key[-3:-2] == "v" for key in names[1:])
                 assert len({tuple(tiny.metadata[key]["view"]) for key in names}) == 1
-                assert all((image.permute(1, 2, 0).numpy() == tiny.pixels[key]).all() for image, key in zip(triple, names, strict=True))
+                assert all(
+                    (image.permute(1, 2, 0).numpy() == tiny.pixels[key]).all()
+                    for image, key in zip(triple, names, strict=True)
+                )
                 assert label == tiny.metadata[names[0]]["label"]
 
 
@@ -80,7 +83,10 @@ def test_views_with_crops_of_their_own(independent: Truth) -> None:
         ({"views": ()}, "expected views that differ, drawn in one way"),
         ({"views": ("clean", "clean")}, "expected views that differ, drawn in one way"),
         ({"views": ("random", "variant")}, "expected views that differ, drawn in one way"),
-        ({"views": ("variant",) * 5}, "5 views are to be drawn, 4 planes are there to draw from; build with --variants 5"),
+        (
+            {"views": ("variant",) * 5},
+            "5 views are to be drawn, 4 planes are there to draw from; build with --variants 5",
+        ),
         ({"views": ("v00", "variant"), "planes": ("v00",)}, "1 views are to be drawn, 0 planes are there"),
     ],
 )
@@ -130,7 +136,10 @@ def test_classes(tiny: Truth, classes: tuple) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"where": "layr = 3"}, r"where='layr = 3' is no condition on the index: Binder Error: .*\"layr\".*columns are plane,"),
+        (
+            {"where": "layr = 3"},
+            r"where='layr = 3' is no condition on the index: Binder Error: .*\"layr\".*columns are plane,",
+        ),
         ({"where": "layer ="}, "where='layer =' is no condition on the index: Parser Error"),
         ({"where": "layer"}, "where='layer' is no condition: expected true or false of it; its columns are plane, "),
         ({"where": "layer = 3; drop table x"}, "where=.* is no condition on the index: "),
