@@ -255,9 +255,9 @@ def test_webp_of_quality_100_is_lossless() -> None:
     ("arguments", "message"),
     [
         (("gif",), "expected an image format out of jpg, png, webp, got 'gif'"),
-        (("jpg", 0), "quality must be a whole number in [1, 100], got 0"),
-        (("jpg", 101), "quality must be a whole number in [1, 100], got 101"),
-        (("jpg", 95.0), "quality must be a whole number in [1, 100], got 95.0"),
+        (("jpg", 0), "quality must be a whole number in [1, 100], got 0; change --quality"),
+        (("jpg", 101), "quality must be a whole number in [1, 100], got 101; change --quality"),
+        (("jpg", 95.0), "quality must be a whole number in [1, 100], got 95.0; change --quality"),
         (("jpg", 95, "411"), "expected a chroma subsampling out of 444, 422, 420, got '411'"),
     ],
 )

@@ -235,7 +235,7 @@ def test_another_dataset_is_refused_with_what_differs(
     assert seed.endswith("; seed 0 -> 1")
     np.save(out.parent / "other.npy", np.zeros((2, 40, 40), np.uint8))
     assert refused(*same, "--mixing-set", out.parent / "other.npy").startswith("mixing set ")
-    assert refused(*same, "--method", "none").endswith("-> null")
+    assert refused(*same, "--method", "none") == "method layermix -> none"
     monkeypatch.setattr(plans, "__version__", "99")
     assert refused(*same) == f"layermix-gen {manifest(out)['versions']['layermix-gen']} -> 99"
     monkeypatch.undo()
