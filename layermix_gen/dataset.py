@@ -5,7 +5,7 @@ decode straight into one array for each batch (`reading.loader`, `reading.delive
 tensor for each sample and no copy.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from layermix_gen.reading.catalog import load_catalog
 from layermix_gen.reading.delivery import Buffers, deliver
 from layermix_gen.reading.epochs import Epochs
 from layermix_gen.reading.loader import Batch, Loader
+from layermix_gen.reading.memory import InMemoryDataset, Samples, all_samples
 from layermix_gen.reading.metadata import check_fields, collate
 from layermix_gen.reading.options import WINDOW, ReadOptions
 from layermix_gen.reading.order import Ints
@@ -27,6 +28,8 @@ from layermix_gen.reading.storage import open_folder
 from layermix_gen.reading.views import Views, class_numbers, select
 
 MIN_SKIPPED, SKIPPED_SHARE = 10, 0.01  # images an epoch may lack unless the user says how many: 1%, but at least 10
+
+IN_MEMORY_BATCH = 256  # images that are decoded at a time
 
 
 class LayerMixDataset(Epochs):
@@ -115,21 +118,48 @@ class LayerMixDataset(Epochs):
             "where": where,
             "classes": numbers,
         }
-        super().__init__(options, selection, self.catalog.shards[selection.images].astype(np.int64), identity)
+        super().__init__(options, selection, identity)
+
+    def in_memory(self, device: str | torch.device = "cpu") -> InMemoryDataset:
+        """Decode all samples that may be shown, once, into one tensor on `device`; its batches are on that device.
+
+        It reads the same batches in the same order, many times as fast, and holds one byte for each pixel and channel
+        of all planes. A sample that cannot be read raises `LayerMixError`, whatever `on_error` says.
+        """
+        rows, planes = all_samples(self.selection, len(self.catalog.planes))
+        size, count = self.storage.description.size, len(rows)
+        images = torch.empty((count, size, size, 3), dtype=torch.uint8, device=device)
+        metadata: list[dict[str, Any]] = []
+        loader, begin = self._loader(replace=False), 0
+        parts = (slice(i, i + IN_MEMORY_BATCH) for i in range(0, count, IN_MEMORY_BATCH))
+        todo = ((rows[part], planes[part, None]) for part in parts)
+        for batch in self._read(loader, todo, epoch=0):
+            pixels = torch.from_numpy(batch.pixels[:, 0])
+            images[begin : begin + len(pixels)] = pixels
+            metadata += [views[0] for views in batch.metadata]
+            begin += len(pixels)
+        places = np.full((len(self.catalog.planes), len(self.selection)), -1)
+        places[planes, rows] = np.arange(count)
+        return InMemoryDataset(self, Samples(images, places, metadata), self.fields, several=self.several)
 
     def _deliver(self, epoch: int, batches: Iterator[Ints]) -> Iterator[Any]:
-        options, size, skips = self.options, self.storage.description.size, self.options.on_error == "skip"
-        loader = Loader(self.storage, self.catalog, self.selection, metadata=bool(self.fields), replace=skips)
-        buffers = Buffers(_pinned if options.pin_memory else _plain, keep=options.prefetch + 2)
-        shape = (len(self.views.names), size, size, 3)
-        todo = (
-            loader.batch(rows, self.selection.planes(rows, epoch), buffers.take((len(rows), *shape)), epoch)
-            for rows in batches
-        )
         self.skipped = []
-        for batch in deliver(todo, loader, self._threads(), options.prefetch):
+        todo = ((rows, self.selection.planes(rows, epoch)) for rows in batches)
+        for batch in self._read(self._loader(replace=self.options.on_error == "skip"), todo, epoch):
             self._count(batch)
             yield self._tensors(batch)
+
+    def _loader(self, *, replace: bool) -> Loader:
+        return Loader(self.storage, self.catalog, self.selection, metadata=bool(self.fields), replace=replace)
+
+    def _read(self, loader: Loader, todo: Iterable[tuple[Ints, Ints]], epoch: int) -> Iterator[Batch]:
+        """Read a batch for each pair of places in the selection (B,) and planes (B, V)."""
+        options, size = self.options, self.storage.description.size
+        buffers = Buffers(_pinned if options.pin_memory else _plain, keep=options.prefetch + 2)
+        batches = (
+            loader.batch(rows, planes, buffers.take((*planes.shape, size, size, 3)), epoch) for rows, planes in todo
+        )
+        return deliver(batches, loader, self._threads(), options.prefetch)
 
     def _threads(self) -> int:
         """How many threads read here: worker processes share the CPUs."""

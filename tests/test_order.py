@@ -1,4 +1,4 @@
-"""The order of epochs: every position once over all ranks, resumed by any number of them, variants without replacement."""
+"""The order of epochs: every position once over all ranks, resumed by any number of them, each variant in its turn."""
 
 from collections import Counter
 from itertools import pairwise

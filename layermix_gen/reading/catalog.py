@@ -93,7 +93,9 @@ def _places(shards: Ints, rows: Ints, counts: Ints, planes: Sequence[int]) -> In
     table = np.full(max(planes) + 1, -1)
     table[planes] = np.arange(len(planes))
     places = table[block] * total + (np.cumsum(counts) - counts)[shards] + image
-    return None if len(rows) and places.min() < 0 else places
+    found = np.zeros(len(rows), bool)
+    found[places] = True
+    return places if found.all() and (not len(rows) or places.min() >= 0) else None
 
 
 def _by_plane(column: npt.NDArray[Any], places: Ints, planes: int) -> npt.NDArray[Any]:

@@ -24,9 +24,9 @@ class Epochs(IterableDataset[Any]):
     epoch again, except right after `load_state_dict`.
     """
 
-    def __init__(self, options: ReadOptions, selection: Selection, shards: Ints, identity: dict[str, Any]) -> None:
+    def __init__(self, options: ReadOptions, selection: Selection, identity: dict[str, Any]) -> None:
         self.options, self.selection = options, selection
-        self._shards, self._identity = shards, identity
+        self.identity = identity
         self._share = options.share
         self._epoch = torch.zeros(1, dtype=torch.int64).share_memory_()  # of the workers, too
         self._start = self._done = 0  # positions consumed before this iteration, batches handed out by it
@@ -73,7 +73,7 @@ class Epochs(IterableDataset[Any]):
         if options.order == "shuffle":
             return shuffled_order(count, options.seed, epoch)
         if options.order == "shards":
-            return windowed_order(self._shards, self._lanes, options.window, options.seed, epoch)
+            return windowed_order(self.selection.units, self._lanes, options.window, options.seed, epoch)
         return torch.arange(count).numpy()
 
     def _deal(self, start: int) -> Deal:
@@ -89,7 +89,7 @@ class Epochs(IterableDataset[Any]):
     def state_dict(self) -> dict[str, Any]:
         """All it takes to go on from here, in plain values: a few integers, and what they are true of."""
         worker, deal = get_worker_info(), self._deal(self._start)
-        state = {"epoch": self.epoch, "lanes": self._lanes, "of": self._identity}
+        state = {"epoch": self.epoch, "lanes": self._lanes, "of": self.identity}
         if worker:
             return state | {"consumed": self._start, "worker": [worker.id, worker.num_workers, self._done]}
         return state | {"consumed": deal.consumed(self._done)}
@@ -101,7 +101,7 @@ class Epochs(IterableDataset[Any]):
         """
         differences = [
             f"{name} {state['of'].get(name)!r} -> {value!r}"
-            for name, value in self._identity.items()
+            for name, value in self.identity.items()
             if state["of"].get(name) != value
         ]
         if differences:

@@ -133,11 +133,11 @@ def test_where_there_is_no_dataset(tiny: Truth, tmp_path) -> None:
     ):
         LayerMixDataset(tmp_path, 8)
     (tmp_path / "plan.json").write_text("{}")
-    with pytest.raises(LayerMixError, match="found none; it is not finished: run its build again$"):
+    with pytest.raises(LayerMixError, match=r"found none; it is not finished: run its build again$"):
         LayerMixDataset(tmp_path, 8)
     (tmp_path / "dataset.json").write_text('{"format": "other 1"}')
     with pytest.raises(
-        LayerMixError, match="^expected 'layermix-gen dataset 1' in .*, found 'other 1'; use the version"
+        LayerMixError, match=r"^expected 'layermix-gen dataset 1' in .*, found 'other 1'; use the version"
     ):
         LayerMixDataset(tmp_path, 8)
     (tmp_path / "dataset.json").write_text("{}")

@@ -98,7 +98,7 @@ def test_views_are_checked(tiny: Truth, options: dict, message: str) -> None:
 def test_jsd_needs_shared_views(tiny: Truth, tmp_path) -> None:
     text = (tiny.root / "dataset.json").read_text().replace('"shared"', '"independent"')
     (tmp_path / "dataset.json").write_text(text)
-    with pytest.raises(LayerMixError, match="built with --view-mode independent; build it with --view-mode shared$"):
+    with pytest.raises(LayerMixError, match=r"built with --view-mode independent; build it with --view-mode shared$"):
         LayerMixDataset(tmp_path, 8, views=JSD)
 
 
