@@ -11,15 +11,16 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from layermix_gen.engines import Watch, available_cpus, in_processes, in_this_process
+from layermix_gen.engines import Watch, in_processes, in_this_process
 from layermix_gen.errors import Interrupted, LayerMixError
 from layermix_gen.estimator import Estimate, estimate_build, planned_shards
 from layermix_gen.files import disk_errors, replacing, sweep
 from layermix_gen.fractals import render_fractal
 from layermix_gen.index import ShardSummary, Skipped, read_summaries
-from layermix_gen.manifest import Manifest, Run, collect, reasons, write_manifest
+from layermix_gen.manifest import Manifest, Run, collect, read_manifest, reasons, write_manifest
 from layermix_gen.pictures import MixingSet, pool_size_for, resolve_mixing_set
 from layermix_gen.plan import Plan, Pool, freeze, make_plan, planned_order, read_plan, refuse_changes
+from layermix_gen.processes import checked_workers
 from layermix_gen.samples import SampleMaker
 from layermix_gen.settings import BuildSettings
 from layermix_gen.shards import is_finished, missing_planes
@@ -52,14 +53,12 @@ def build(
 
     Returns the manifest. Raises `LayerMixError` for what the user can mend, `Interrupted` after Ctrl-C.
     """
-    workers, (first, step) = _checked_workers(workers), _checked_partition(partition)
+    workers, (first, step) = checked_workers(workers), _checked_partition(partition)
     if max_errors is not None and max_errors < 0:
         raise LayerMixError(f"max-errors must be at least 0, got {max_errors}; change --max-errors")
     job = _Job(source, Path(out), settings, kind)
-    if job.before:  # refuse now what needs no mixing set: that may take a while to make
-        refuse_changes(job.before, job.planned(job.before.pool, job.before.shards))
     pool = None
-    if settings.method != "none":
+    if settings.method != "none" and settings.variants:
         color = settings.preset == "released"  # that code mixes with fractals in colour
         pool = resolve_mixing_set(mixing_set, job.size, settings.seed, color=color, progress=progress)
     with disk_errors(job.root):
@@ -82,12 +81,13 @@ def estimate(
     Writes nothing: unless the mixing set is a pool already, a few fractals in memory stand in for it.
     """
     job = _Job(source, Path(out), settings, kind)
+    pool = None
     if mixing_set and not Path(mixing_set).is_dir():
         pool = resolve_mixing_set(mixing_set, job.size)
-    else:
+    elif settings.method != "none":
         fractals = [render_fractal(settings.seed, i, pool_size_for(job.size)) for i in range(STAND_INS)]
         pool = MixingSet(np.stack(fractals))
-    return estimate_build(job.source, job.items, SampleMaker(job.settings, pool), _checked_workers(workers))
+    return estimate_build(job.source, job.items, SampleMaker(job.settings, pool), checked_workers(workers))
 
 
 class _Job:
@@ -101,6 +101,8 @@ class _Job:
         self.size = self.settings.size or 0
         self.items: list[Item] = planned_order(self.source, settings.seed)
         self.before = read_plan(root)
+        if self.before:  # refuse now what needs no mixing set: that may take a while to make
+            refuse_changes(self.before, self.planned(self.before.pool, self.before.shards), self.items)
 
     def planned(self, pool: Pool | None, shards: int) -> Plan:
         """The plan of the build with so many shards."""
@@ -116,12 +118,15 @@ class _Job:
 def _run(plan: Plan, numbers: Sequence[int], workers: int, limit: int, progress: bool) -> Manifest:
     """Build those of the shards `numbers` that are not finished; complete the dataset if no other is missing."""
     begin = time.perf_counter()
+    sweep(plan.root)
     before = read_summaries(plan.root)
     lacking = {number: len(missing_planes(plan, before.get(number))) for number in numbers}  # planes of each shard
     todo = [number for number in numbers if lacking[number]]
-    if todo:  # the dataset is not complete, or no longer
-        (plan.root / "dataset.json").unlink(missing_ok=True)
-    settled = (plan.root / "dataset.json").exists()
+    declared = _declared_planes(plan.root)
+    if any(declared & missing_planes(plan, before.get(number)).keys() for number in todo):
+        (plan.root / "dataset.json").unlink(missing_ok=True)  # it is not true any more
+        declared = set()
+    settled = declared == plan.settings.planes.keys()
     workers = max(1, min(workers, len(todo)))
     written = 0
     abandoned: list[Skipped] = []
@@ -149,6 +154,14 @@ def _run(plan: Plan, numbers: Sequence[int], workers: int, limit: int, progress:
         sweep(plan.root)
         write_manifest(manifest)
     return manifest
+
+
+def _declared_planes(root: Path) -> set[str]:
+    """The planes that `dataset.json` says are complete; none where it is not there."""
+    try:
+        return set(read_manifest(root)["planes"])
+    except FileNotFoundError:
+        return set()
 
 
 def _finished(plan: Plan, summaries: Mapping[int, ShardSummary]) -> dict[int, ShardSummary]:
@@ -183,7 +196,7 @@ def _write_errors(root: Path, skipped: Sequence[Skipped]) -> None:
 
 
 def _check_errors(plan: Plan, skipped: Sequence[Skipped], limit: int) -> None:
-    if len(skipped) > limit:
+    if len(skipped) > limit or len(skipped) == plan.inputs.count:
         what = ", ".join(f"{count} {reason}" for reason, count in reasons(skipped).items())
         raise LayerMixError(
             f"{len(skipped)} of {plan.inputs.count} inputs cannot be read ({what}), {limit} are allowed; see "
@@ -208,14 +221,6 @@ def _check_out(root: Path, source: Path) -> None:
             raise LayerMixError(
                 f"expected an empty folder to build into, found {others[0]!r} in {root}; choose another"
             )
-
-
-def _checked_workers(workers: int | None) -> int:
-    if workers is None:
-        return available_cpus()
-    if workers < 1:
-        raise LayerMixError(f"workers must be at least 1, got {workers}; change --workers")
-    return workers
 
 
 def _checked_partition(partition: tuple[int, int]) -> tuple[int, int]:

@@ -3,6 +3,8 @@
 Commands live in `layermix_gen.commands`, one module each, imported when they are used: `--help` waits for nothing.
 """
 
+import signal
+from contextlib import suppress
 from importlib import import_module
 from typing import Any
 
@@ -35,6 +37,8 @@ class Commands(click.Group):
             formatter.write_dl(list(COMMANDS.items()))
 
     def invoke(self, ctx: click.Context) -> Any:
+        with suppress(ValueError):  # not the main thread
+            signal.signal(signal.SIGTERM, signal.default_int_handler)  # what clusters send before they take a node
         try:
             return super().invoke(ctx)
         except Interrupted as error:
@@ -45,6 +49,11 @@ class Commands(click.Group):
             ctx.exit(130)
         except LayerMixError as error:
             raise click.ClickException(str(error)) from error
+        except OSError as error:  # what nothing said more of: a path that is too long, a folder that is closed
+            where = f" {error.filename}" if error.filename else ""
+            raise click.ClickException(
+                f"cannot open{where}: {error.strerror}; check the path and the rights"
+            ) from error
 
 
 SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100, "show_default": True}

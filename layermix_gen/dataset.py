@@ -5,7 +5,7 @@ decode straight into one array for each batch (`reading.loader`, `reading.delive
 tensor for each sample and no copy.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,18 +14,24 @@ import numpy.typing as npt
 import torch
 from torch.utils.data import get_worker_info
 
-from layermix_gen.engines import available_cpus
 from layermix_gen.errors import LayerMixError
+from layermix_gen.processes import available_cpus
+from layermix_gen.reading.cache import Use, spans
 from layermix_gen.reading.catalog import load_catalog
 from layermix_gen.reading.delivery import Buffers, deliver
+from layermix_gen.reading.description import tar_name
+from layermix_gen.reading.device import as_device, normalize, on_device
 from layermix_gen.reading.epochs import Epochs
 from layermix_gen.reading.loader import Batch, Loader
 from layermix_gen.reading.memory import InMemoryDataset, Samples, all_samples
 from layermix_gen.reading.metadata import check_fields, collate
 from layermix_gen.reading.options import WINDOW, ReadOptions
 from layermix_gen.reading.order import Ints
-from layermix_gen.reading.storage import open_folder
+from layermix_gen.reading.remote import RemoteStorage, is_remote
+from layermix_gen.reading.storage import LocalStorage, Storage
 from layermix_gen.reading.views import Views, class_numbers, select
+
+__all__ = ["LayerMixDataset", "normalize"]
 
 MIN_SKIPPED, SKIPPED_SHARE = 10, 0.01  # images an epoch may lack unless the user says how many: 1%, but at least 10
 
@@ -76,7 +82,7 @@ class LayerMixDataset(Epochs):
         where: str | None = None,
         classes: Sequence[str | int] | None = None,
         fields: Sequence[str] = (),
-        order: str = "shuffle",
+        order: str | None = None,
         window: int = WINDOW,
         remainder: str = "drop",
         rank: int | None = None,
@@ -86,7 +92,13 @@ class LayerMixDataset(Epochs):
         on_error: str = "raise",
         max_skipped: int | None = None,
         pin_memory: bool = False,
+        device: str | torch.device | None = None,
+        storage_options: Mapping[str, Any] | None = None,
+        cache_dir: str | Path | None = None,
+        cache_bytes: int | None = None,
     ) -> None:
+        order = order or ("shards" if is_remote(root) else "shuffle")
+        self.device = as_device(device) if device else None
         options = ReadOptions(
             batch_size,
             seed=seed,
@@ -99,10 +111,10 @@ class LayerMixDataset(Epochs):
             prefetch=prefetch,
             on_error=on_error,
             max_skipped=max_skipped,
-            pin_memory=pin_memory,
+            pin_memory=pin_memory or (self.device is not None and self.device.type == "cuda"),
         )
         self.fields = check_fields(fields)
-        self.storage = open_folder(Path(root))
+        self.storage = _open(root, storage_options, cache_dir, cache_bytes)
         facts = self.storage.description
         self.views = Views.of(views, planes, facts)
         self.several = not isinstance(views, str)
@@ -128,38 +140,60 @@ class LayerMixDataset(Epochs):
         """
         rows, planes = all_samples(self.selection, len(self.catalog.planes))
         size, count = self.storage.description.size, len(rows)
-        images = torch.empty((count, size, size, 3), dtype=torch.uint8, device=device)
+        images = torch.empty((count, size, size, 3), dtype=torch.uint8, device=as_device(device))
         metadata: list[dict[str, Any]] = []
-        loader, begin = self._loader(replace=False), 0
-        parts = (slice(i, i + IN_MEMORY_BATCH) for i in range(0, count, IN_MEMORY_BATCH))
-        todo = ((rows[part], planes[part, None]) for part in parts)
-        for batch in self._read(loader, todo, epoch=0):
-            pixels = torch.from_numpy(batch.pixels[:, 0])
-            images[begin : begin + len(pixels)] = pixels
-            metadata += [views[0] for views in batch.metadata]
-            begin += len(pixels)
+        parts = [slice(i, i + IN_MEMORY_BATCH) for i in range(0, count, IN_MEMORY_BATCH)]
+        batches = self._read(len(parts), lambda i: (rows[parts[i]], planes[parts[i], None]), replace=False)
+        for part, batch in zip(parts, batches, strict=True):
+            images[part] = torch.from_numpy(batch.pixels[:, 0])
+            metadata += [views[0] for views in batch.metadata] if self.fields else []
         places = np.full((len(self.catalog.planes), len(self.selection)), -1)
         places[planes, rows] = np.arange(count)
         return InMemoryDataset(self, Samples(images, places, metadata), self.fields, several=self.several)
 
-    def _deliver(self, epoch: int, batches: Iterator[Ints]) -> Iterator[Any]:
+    def _deliver(self, epoch: int, count: int, rows: Callable[[int], Ints]) -> Iterator[Any]:
+        if self.device and self.device.type != "cpu" and get_worker_info():
+            raise LayerMixError("a worker process cannot copy to a device; drop device= or num_workers=")
         self.skipped = []
-        todo = ((rows, self.selection.planes(rows, epoch)) for rows in batches)
-        for batch in self._read(self._loader(replace=self.options.on_error == "skip"), todo, epoch):
-            self._count(batch)
-            yield self._tensors(batch)
 
-    def _loader(self, *, replace: bool) -> Loader:
-        return Loader(self.storage, self.catalog, self.selection, metadata=bool(self.fields), replace=replace)
+        def part(number: int) -> tuple[Ints, Ints]:
+            return rows(number), self.selection.planes(rows(number), epoch)
 
-    def _read(self, loader: Loader, todo: Iterable[tuple[Ints, Ints]], epoch: int) -> Iterator[Batch]:
-        """Read a batch for each pair of places in the selection (B,) and planes (B, V)."""
+        batches = map(self._tensors, self._read(count, part, replace=self.options.on_error == "skip"))
+        return on_device(batches, self.device) if self.device else batches
+
+    def _read(self, count: int, part: Callable[[int], tuple[Ints, Ints]], *, replace: bool) -> Iterator[Batch]:
+        """Read `count` batches: `part` gives the places in the selection (B,) and the planes (B, V) of each."""
         options, size = self.options, self.storage.description.size
+        loader = Loader(self.storage, self.catalog, self.selection, metadata=bool(self.fields), replace=replace)
         buffers = Buffers(_pinned if options.pin_memory else _plain, keep=options.prefetch + 2)
-        batches = (
-            loader.batch(rows, planes, buffers.take((*planes.shape, size, size, 3)), epoch) for rows, planes in todo
-        )
-        return deliver(batches, loader, self._threads(), options.prefetch)
+        self.storage.expect(lambda: self._uses(count, part), options.prefetch)
+
+        def empty(rows: Ints, planes: Ints) -> Batch:
+            return Batch(rows, planes, buffers.take((*planes.shape, size, size, 3)))
+
+        todo = (empty(*part(number)) for number in range(count))
+        for number, batch in enumerate(deliver(todo, loader, self._threads(), options.prefetch)):
+            self.storage.handed_out(number)
+            self._count(batch)
+            yield batch
+
+    def _uses(self, count: int, part: Callable[[int], tuple[Ints, Ints]]) -> list[Use]:
+        """The tars that these batches read, and from which to which."""
+        catalog, description = self.catalog, self.storage.description
+        shards = len(description.counts)
+
+        def tars(number: int) -> Ints:
+            rows, planes = part(number)
+            return (planes * shards + catalog.shards[self.selection.images[rows], None]).ravel()
+
+        first, last = spans(((number, tars(number)) for number in range(count)), len(catalog.planes) * shards)
+        uses = []
+        for tar in np.flatnonzero(last >= 0).tolist():
+            plane, shard = catalog.planes[tar // shards], tar % shards
+            size = description.tar(plane, shard).bytes
+            uses.append(Use(tar_name(plane, shard), size, int(first[tar]), int(last[tar])))
+        return uses
 
     def _threads(self) -> int:
         """How many threads read here: worker processes share the CPUs."""
@@ -180,11 +214,22 @@ class LayerMixDataset(Epochs):
     def _tensors(self, batch: Batch) -> tuple[Any, ...]:
         images = torch.from_numpy(batch.pixels).movedim(-1, 2)
         images = images if self.several else images[:, 0]
-        labels = torch.from_numpy(self.selection.labels[batch.rows])
-        return (images, labels, *self._facts(batch))
+        labels = torch.from_numpy(self.selection.labels[batch.rows[batch.shown]])
+        if not self.fields:
+            return images, labels
+        return images, labels, collate(batch.metadata, self.fields, many=self.several)
 
-    def _facts(self, batch: Batch) -> tuple[dict[str, Any], ...]:
-        return (collate(batch.metadata, self.fields, many=self.several),) if self.fields else ()
+
+def _open(
+    root: str | Path, options: Mapping[str, Any] | None, cache_dir: str | Path | None, cache_bytes: int | None
+) -> Storage:
+    if is_remote(root):
+        return RemoteStorage(str(root), options, Path(cache_dir) if cache_dir else None, cache_bytes)
+    if options or cache_dir or cache_bytes:
+        raise LayerMixError(
+            f"storage_options, cache_dir and cache_bytes are for URLs, got the folder {root}; drop them"
+        )
+    return LocalStorage(Path(root))
 
 
 def _plain(shape: tuple[int, ...]) -> npt.NDArray[np.uint8]:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from layermix_gen.builder import build
 from layermix_gen.errors import LayerMixError
+from layermix_gen.files import disk_errors
 from layermix_gen.gallery import contact_sheet
 from layermix_gen.index import query
 from layermix_gen.manifest import Manifest
@@ -29,16 +30,22 @@ SQL = """
 def demo(out: str | Path, progress: bool = True) -> tuple[Manifest, str, Path]:
     """Build a small dataset in `out`; return its manifest, a table of samples and the path of the contact sheet.
 
-    Raises `LayerMixError` where scikit-image is not installed.
+    Raises `LayerMixError` where scikit-image is not installed, or `out` cannot be written to.
     """
     if find_spec("skimage") is None:
         raise LayerMixError("expected scikit-image for its photographs; run: pip install 'layermix-gen[demo]'")
     out = Path(out)
     photographs = out / "photographs"
-    for label, names in PHOTOGRAPHS.items():
-        (photographs / label).mkdir(parents=True, exist_ok=True)
-        for name in names:
-            shutil.copyfile(str(files("skimage") / "data" / name), photographs / label / name)
+    with disk_errors(out):
+        _copy_photographs(photographs)
     manifest = build(photographs, out / "shards", BuildSettings(view_mode="shared"), progress=progress)
     rows = query(manifest.root, SQL)
-    return manifest, table(rows), contact_sheet(manifest.root, out / "sheet.png")
+    with disk_errors(out):
+        return manifest, table(rows), contact_sheet(manifest.root, out / "sheet.png")
+
+
+def _copy_photographs(folder: Path) -> None:
+    for label, names in PHOTOGRAPHS.items():
+        (folder / label).mkdir(parents=True, exist_ok=True)
+        for name in names:
+            shutil.copyfile(str(files("skimage") / "data" / name), folder / label / name)

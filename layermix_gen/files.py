@@ -1,5 +1,6 @@
 """Files that are there completely or not at all."""
 
+import errno
 import json
 import os
 import socket
@@ -11,7 +12,8 @@ from typing import Any
 
 from layermix_gen.errors import LayerMixError
 
-DRAFT_SECONDS = 60  # far more than writing a file in the root of a dataset takes
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+DRAFT_SECONDS = 3600  # a draft of another host that has not grown for so long belongs to nobody
 
 
 def temporary(path: Path) -> Path:
@@ -20,16 +22,32 @@ def temporary(path: Path) -> Path:
 
 
 def sweep(root: Path) -> None:
-    """Remove the temporary files that killed processes left in `root` and the folders in it, once all is finished.
+    """Remove the temporary files that killed processes left in `root` and the folders in it.
 
-    Young ones in `root` itself stay: another process may be about to finish the same dataset.
+    Those of live processes stay: of this host's by their number, of other hosts' while they are young.
     """
-    for path in root.glob("*/.*.tmp"):
-        path.unlink(missing_ok=True)
-    for path in root.glob(".*.tmp"):
+    for draft in (*root.glob(".*.tmp"), *root.glob("*/.*.tmp")):
         with suppress(FileNotFoundError):
-            if time.time() - path.stat().st_mtime > DRAFT_SECONDS:
-                path.unlink()
+            if _is_abandoned(draft):
+                draft.unlink()
+
+
+def _is_abandoned(draft: Path) -> bool:
+    host, _, number = draft.name.removesuffix(".tmp").rpartition("-")
+    if host.endswith(f".{socket.gethostname()}") and number.isdecimal():
+        return not _is_alive(int(number))
+    return time.time() - draft.stat().st_mtime > DRAFT_SECONDS
+
+
+def _is_alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+        state = Path(f"/proc/{process}/stat").read_text("utf-8", "replace").rpartition(")")[2].split()[0]
+        return state not in "ZX"  # killed, though its parent has not noticed
+    except ProcessLookupError:
+        return False
+    except OSError:  # another user's, or a system without /proc
+        return True
 
 
 def sync_folder(folder: Path) -> None:
@@ -70,7 +88,7 @@ def read_json(path: Path) -> Any:
         return json.loads(path.read_text(encoding="utf-8"))
     except (ValueError, UnicodeDecodeError) as error:
         raise LayerMixError(
-            f"expected JSON in {path}, found something else ({error}); delete the file or restore it"
+            f"expected JSON in {path}, found something else ({error}); restore it, or build into another folder"
         ) from error
 
 
@@ -81,6 +99,7 @@ def disk_errors(folder: Path) -> Iterator[None]:
         yield
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
+        remedy = "make room" if error.errno in FULL else "mend it"
         raise LayerMixError(
-            f"cannot write to {folder}: {reason}; make room or mend it, then run the same command to resume"
+            f"cannot write to {folder}: {reason}; {remedy}, then run the same command to resume"
         ) from error

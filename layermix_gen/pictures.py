@@ -13,6 +13,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,12 +28,13 @@ from layermix_gen.errors import BadImage, Interrupted, LayerMixError
 from layermix_gen.fractals.arrays import Pictures
 from layermix_gen.fractals.render import VERSION
 from layermix_gen.fractals.sets import render_set
-from layermix_gen.fractals.store import SetWriter, digest_of, read_about
+from layermix_gen.fractals.store import SetWriter, digest_of, recorded_digest
 from layermix_gen.images import Image
+from layermix_gen.processes import available_cpus, checked_workers
+from layermix_gen.sources.base import is_image_name, reason
 from layermix_gen.views import PictureView
 
 DEFAULT_COUNT = 384  # pictures of the set that a build makes by itself
-SUFFIXES = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp"})
 TOLD = 10  # unreadable pictures of a folder that are named
 BATCH = 64  # pictures decoded together by the threads of `pack`
 FLIPS = {(True, False): 1, (False, True): 0, (True, True): -1}  # (flip_h, flip_v): OpenCV's code
@@ -65,11 +67,14 @@ class MixingSet:
 
     @property
     def digest(self) -> str:
-        """The sha256 (hex) of shape and bytes; computed at most once, and not at all where `SET.json` has it."""
+        """The sha256 (hex) of shape and bytes; computed at most once.
+
+        It is taken from `SET.json` while `SET.npy` has the size and the time of change that are recorded there; that of
+        a copied set is computed, which takes about a second for 0.9 GB.
+        """
         if self._digest is None:
-            about = read_about(self.path) if self.path else {}
-            recorded = about.get("digest") if about.get("shape") == list(self.pictures.shape) else None
-            self._digest = recorded if isinstance(recorded, str) else digest_of(self.pictures)
+            recorded = recorded_digest(self.path) if self.path else None
+            self._digest = recorded or digest_of(self.pictures)
         return self._digest
 
     def view(self, view: PictureView, size: int) -> Image:
@@ -90,9 +95,11 @@ def open_mixing_set(path: str | Path) -> MixingSet:
         pictures = np.lib.format.open_memmap(path, mode="r")
     except FileNotFoundError as error:
         raise LayerMixError(f"expected a mixing set at {path}, but nothing is there; check the path") from error
-    except (OSError, ValueError, EOFError, SyntaxError) as error:
-        reason = " ".join(str(error).split())
-        raise LayerMixError(f"expected a whole .npy file, got {path} ({reason}); remove it or make it again") from error
+    except OSError as error:
+        raise _unusable(path, error) from error
+    except (ValueError, EOFError, SyntaxError) as error:
+        found = " ".join(str(error).split())
+        raise LayerMixError(f"expected a whole .npy file, got {path} ({found}); remove it or make it again") from error
     return MixingSet(pictures, path)
 
 
@@ -102,10 +109,17 @@ def pool_size_for(view_size: int) -> int:
 
 
 def cache_directory() -> Path:
-    """Where sets made by ourselves are kept: $LAYERMIX_GEN_CACHE, else layermix-gen in $XDG_CACHE_HOME or ~/.cache."""
+    """Where sets made by ourselves are kept: $LAYERMIX_GEN_CACHE, else layermix-gen in $XDG_CACHE_HOME or ~/.cache.
+
+    Raises `LayerMixError` where the user has no home.
+    """
     if own := os.environ.get("LAYERMIX_GEN_CACHE"):
         return Path(own)
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "layermix-gen"
+    try:
+        return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "layermix-gen"
+    except RuntimeError as error:
+        remedy = "set LAYERMIX_GEN_CACHE to a folder that can be written"
+        raise LayerMixError(f"expected a home folder for the cache, but this user has none; {remedy}") from error
 
 
 def resolve_mixing_set(
@@ -127,7 +141,7 @@ def resolve_mixing_set(
     if location is None:
         name = f"fractals-v{VERSION}-seed{seed}-{count}x{size}.npy"
         path = _cached(name, lambda path: render_set(path, count, size, seed, workers=workers, progress=progress))
-    elif Path(location).is_dir():
+    elif _is_folder(Path(location)):
         name = f"packed-{_listing_key(Path(location), size, color)}-{size}.npy"
         path = _cached(name, lambda path: _tell(pack(location, path, size, color, progress=progress).skipped))
     else:
@@ -151,7 +165,7 @@ def pack(folder: str | Path, out: str | Path, size: int = 256, color: bool = Fal
     """Make the set `out` (`.npy`) of the pictures below `folder`, in the order of their paths.
 
     Of each the centre square is kept, resized (antialiased) to `size` pixels, in gray by default. Unreadable pictures
-    are left out. Raises `LayerMixError` where no picture is left.
+    are left out. Raises `LayerMixError` where no picture is left, and where `out` exists or cannot be written.
     """
     folder, out = Path(folder), Path(out)
     if size < 1:
@@ -180,14 +194,15 @@ def pack(folder: str | Path, out: str | Path, size: int = 256, color: bool = Fal
 def _cached(name: str, make: Callable[[Path], object]) -> Path:
     """The file of that name in the cache directory, made where it is not there, by one process at a time."""
     path = cache_directory() / name
-    if path.exists():
-        return path
     try:
+        if path.exists():
+            return path
+        checked_workers(None)  # a worker that imports the script would wait for its parent's lock for ever
         path.parent.mkdir(parents=True, exist_ok=True)
         lock = path.with_suffix(".lock").open("w")
     except OSError as error:
-        reason = f"cannot keep a mixing set in {path.parent}: {error.strerror}"
-        raise LayerMixError(f"{reason}; set LAYERMIX_GEN_CACHE to a folder that can be written") from error
+        found = f"cannot keep a mixing set in {path.parent}: {reason(error)}"
+        raise LayerMixError(f"{found}; set LAYERMIX_GEN_CACHE to a folder that can be written") from error
     with lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not path.exists():
@@ -216,27 +231,48 @@ def _as_pool(pictures: Any, name: object) -> Pictures:
 
 
 def _listing(folder: Path) -> list[Path]:
-    """The pictures below `folder`, told by their suffixes, in the order of their paths; hidden ones are left out."""
-    if not folder.is_dir():
+    """The pictures below `folder`, told by their names, in the order of their paths; hidden ones are left out."""
+    if not _is_folder(folder):
         raise LayerMixError(f"expected a folder of pictures at {folder}, but there is none; check the path")
-    found = (path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES and path.is_file())
-    paths = sorted(path for path in found if not any(part.startswith(".") for part in path.relative_to(folder).parts))
+    with _one_line(folder):
+        found = (path for path in folder.rglob("*") if is_image_name(path.name) and path.is_file())
+        shown = (path for path in found if not any(part.startswith(".") for part in path.relative_to(folder).parts))
+        paths = sorted(shown)
     if not paths:
-        kinds = ", ".join(sorted(SUFFIXES))
-        raise LayerMixError(f"expected pictures ({kinds}) in {folder}, but found none; give another folder")
+        raise LayerMixError(f"expected pictures (.jpg, .png, ...) in {folder}, but found none; give another folder")
     return paths
 
 
 def _listing_key(folder: Path, size: int, color: bool) -> str:
     """A key that changes with any name, size or time of a picture, and with what is made of them."""
-    stats = ((path.relative_to(folder).as_posix(), path.stat()) for path in _listing(folder))
+    paths = _listing(folder)
+    with _one_line(folder):
+        stats = [(path.relative_to(folder).as_posix(), path.stat()) for path in paths]
     listing = [(name, stat.st_size, stat.st_mtime_ns) for name, stat in stats]
     return hashlib.sha256(json.dumps([str(folder.resolve()), listing, size, color]).encode()).hexdigest()[:16]
 
 
+def _is_folder(path: Path) -> bool:
+    with _one_line(path):
+        return path.is_dir()
+
+
+@contextmanager
+def _one_line(path: Path) -> Iterator[None]:
+    """Turn what the system says about looking at `path` (the name too long, not permitted) into one line."""
+    try:
+        yield
+    except OSError as error:
+        raise _unusable(path, error) from error
+
+
+def _unusable(path: Path, error: OSError) -> LayerMixError:
+    return LayerMixError(f"cannot read {path}: {reason(error)}; check the path and its permissions")
+
+
 def _decoded(paths: list[Path], size: int, color: bool) -> Iterator[list[tuple[Path, Pictures | str]]]:
     """Batches of (path, pixels), or of (path, reason) where a picture cannot be read."""
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+    with ThreadPoolExecutor(available_cpus()) as pool:
         for first in range(0, len(paths), BATCH):
             batch = paths[first : first + BATCH]
             yield list(zip(batch, pool.map(lambda path: _square(path, size, color), batch), strict=True))

@@ -16,6 +16,7 @@ from typing import Any
 from layermix_gen import __version__
 from layermix_gen.errors import LayerMixError
 from layermix_gen.files import read_json, replacing, write_json
+from layermix_gen.index import read_summaries
 from layermix_gen.pictures import MixingSet
 from layermix_gen.seeds import shuffled
 from layermix_gen.settings import BuildSettings
@@ -24,7 +25,7 @@ from layermix_gen.sources import Item, Source
 FORMAT = "layermix-gen plan 1"
 ADDABLE = ("variants", "clean")  # settings that only say which planes there are
 MIN_SHARDS, MIN_SHARD = 64, 128  # a small dataset makes so many shards for cores to share, of no fewer samples
-LIBRARIES = ("numpy", "opencv-python-headless", "simplejpeg", "pillow", "isal")  # that the bytes of a sample depend on
+LIBRARIES = ("numpy", "opencv-python-headless", "simplejpeg", "pillow", "isal", "duckdb")  # the bytes depend on them
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,16 +129,20 @@ def make_plan(
     shards: int,
 ) -> Plan:
     """Plan a build of `items`, in this order, with resolved settings. Writes nothing."""
-    digest, offsets, offset = hashlib.sha256(), [], 0
+    offsets, offset = [], 0
     starts = {shard_bounds(len(items), shards, number)[0] for number in range(shards)}
     for ordinal, item in enumerate(items):
         if ordinal in starts:
             offsets.append(offset)
-        line = _line(item)
-        offset += len(line)
-        digest.update(line)
-    inputs = Inputs(source.kind, source.location, digest.hexdigest(), len(items), source.ignored, source.classes)
+        offset += len(_line(item))
+    inputs = Inputs(source.kind, source.location, _digest(items), len(items), source.ignored, source.classes)
     return Plan(root, inputs, settings, pool, tuple(offsets))
+
+
+def _digest(items: Sequence[Item]) -> str:
+    """What the inputs are, whatever their order and wherever they lie."""
+    facts = sorted((item.id, item.label, item.size) for item in items)
+    return hashlib.sha256(json.dumps(facts).encode()).hexdigest()
 
 
 def _line(item: Item) -> bytes:
@@ -160,7 +165,7 @@ def freeze(plan: Plan, items: Sequence[Item]) -> Plan:
     """
     before, listing = read_plan(plan.root), plan.root / "sources.jsonl"
     if before:
-        refuse_changes(before, plan)
+        refuse_changes(before, plan, items)
     if not before or not listing.exists():
         plan.root.mkdir(parents=True, exist_ok=True)
         with replacing(listing) as draft, draft.open("wb") as file:
@@ -193,22 +198,41 @@ def read_plan(root: Path) -> Plan | None:
         raise LayerMixError(f"{path} is damaged ({error}); restore it, or build into another folder") from error
 
 
-def refuse_changes(before: Plan, now: Plan) -> None:
-    """Raise `LayerMixError` with a readable difference unless `now` is `before`, with planes added at most."""
+def refuse_changes(before: Plan, now: Plan, items: Sequence[Item]) -> None:
+    """Raise `LayerMixError` with a readable difference unless `now` is `before`, with planes added at most.
+
+    Planes that no shard has yet can be given up again, and a dataset of clean views alone has no mixing set to keep.
+    """
     old, new = before.identity(), now.identity()
-    differences = [
-        f"{name} {_short(old.get(name))} -> {_short(new.get(name))}"
-        for name in old | new
-        if json.dumps(old.get(name)) != json.dumps(new.get(name))
-    ]
-    missing = before.settings.planes.keys() - now.settings.planes.keys()
-    if missing:
-        differences.append(f"planes {', '.join(sorted(missing))} left out")
+    if before.settings.variants == 0:
+        old["mixing set"] = new["mixing set"]
+    names = [name for name in old | new if json.dumps(old.get(name)) != json.dumps(new.get(name))]
+    differences = [f"{name} {_short(old.get(name))} -> {_short(new.get(name))}" for name in names if name != "source"]
+    if "source" in names:
+        differences.append(_first_change(before, items))
+    given_up = before.settings.planes.keys() - now.settings.planes.keys()
+    if given_up:
+        built = {plane for summary in read_summaries(now.root).values() for plane in summary.planes}
+        if left_out := sorted(given_up & built):
+            differences.append(f"planes {', '.join(left_out)} left out")
     if differences:
         raise LayerMixError(
             f"{now.root} holds another dataset: {'; '.join(differences)}; "
             "repeat the command that began it, or build into another folder"
         )
+
+
+def _first_change(before: Plan, items: Sequence[Item]) -> str:
+    """Name the first input, by its id, that was added, removed or changed."""
+    now = {item.id: (item.label, item.size) for item in items}
+    try:
+        then = {item.id: (item.label, item.size) for number in range(before.shards) for _, item in before.items(number)}
+    except FileNotFoundError:  # the listing is lost
+        then = {}
+    name = min((name for name in now | then if now.get(name) != then.get(name)), default="")
+    return (
+        f"source image {name!r} {'changed' if name in now and name in then else 'added' if name in now else 'removed'}"
+    )
 
 
 def _short(value: Any) -> str:

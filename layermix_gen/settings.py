@@ -84,14 +84,14 @@ class BuildSettings:
 
 def parse_size(text: str) -> tuple[int, bool]:
     """Read `256MB`, `1GiB` (bytes: True) or `10000` (samples: False)."""
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMG]I?B|)", text.strip().upper())
+    match = re.fullmatch(r"(\d{1,15}(?:\.\d+)?)\s*([KMG]I?B|)", str(text).strip().upper())
     if match is None or float(match[1]) <= 0 or (not match[2] and "." in match[1]):
         raise LayerMixError(f"shard size must be bytes like 256MB or a number of samples like 10000, got {text!r}")
     return int(float(match[1]) * UNITS[match[2]]), bool(match[2])
 
 
 def _check_range(name: str, value: Any, low: int, high: int) -> None:
-    if not isinstance(value, int) or not low <= value <= high:
+    if type(value) is not int or not low <= value <= high:
         raise LayerMixError(f"{name} must be a whole number in [{low}, {high}], got {value!r}; change --{name}")
 
 

@@ -377,7 +377,7 @@ def test_a_partition_of_added_planes_is_no_complete_dataset(
     command = (photographs, tmp_path, *SMALL, "--mixing-set", pool, "--variants")
     build(*command, 2)
     assert "is not complete yet" in build(*command, 3, "--partition", "0/2")
-    assert not (tmp_path / "dataset.json").exists()
+    assert manifest(tmp_path)["planes"] == ["clean", "v00", "v01"]  # as before
     build(*command, 3, "--partition", "1/2")
     assert digest(tmp_path) == digest(finished)
 
@@ -457,7 +457,45 @@ def test_planes_stay_aligned_with_what_was_skipped(photographs: Path, pool: Path
     tars = [name for name in before if name.endswith(".tar")]
     after = snapshot(root)
     assert all(after[name] == before[name] for name in tars)
-    assert not (root / "dataset.json").exists()
+    assert manifest(root)["planes"] == ["clean", "v00", "v01"]  # still true
+
+
+def test_planes_that_were_asked_for_by_mistake_are_given_up(
+    photographs: Path, finished: Path, pool: Path, tmp_path: Path
+) -> None:
+    source, root = tmp_path / "source", tmp_path / "out"
+    shutil.copytree(photographs, source)
+    command = (source, root, *SMALL, "--mixing-set", pool, "--variants")
+    build(*command, 3)
+    before = snapshot(root)
+    image = source / json.loads((root / "sources.jsonl").read_text().splitlines()[0])[0]
+    content = image.read_bytes()
+    image.write_bytes(b"x" * len(content))
+    assert invoke("build", *command, 60, "--workers", 1).exit_code == 1  # ends before a shard is finished
+    image.write_bytes(content)
+    build(*command, 3)
+    assert snapshot(root) == before
+    assert digest(root) == digest(finished)
+
+
+def test_a_dataset_of_clean_views_gets_variants_later(
+    photographs: Path, finished: Path, pool: Path, tmp_path: Path
+) -> None:
+    command = (photographs, tmp_path, *SMALL, "--mixing-set", pool, "--variants")
+    build(*command, 0)
+    assert manifest(tmp_path)["mixing_set"] is None
+    build(*command, 3)
+    assert digest(tmp_path) == digest(finished)
+
+
+def test_no_image_at_all_is_no_dataset(tmp_path: Path) -> None:
+    (tmp_path / "source").mkdir()
+    for number in range(5):
+        (tmp_path / "source" / f"{number}.png").touch()
+    result = invoke("build", tmp_path / "source", tmp_path / "out", "--method", "none", "--workers", 1)
+    assert result.exit_code == 1
+    assert result.stderr.startswith("Error: 5 of 5 inputs cannot be read (5 empty file), ")
+    assert not (tmp_path / "out" / "dataset.json").exists()
 
 
 def test_a_finished_dataset_is_left_alone(photographs: Path, finished: Path, pool: Path, tmp_path: Path) -> None:

@@ -328,7 +328,7 @@ def test_ctrl_c_before_the_first_shard(photographs: Path, tmp_path: Path, monkey
 
 # --- disks that are full ---------------------------------------------------------------------------------------------
 
-REMEDY = "make room or mend it, then run the same command to resume"
+REMEDY = "make room, then run the same command to resume"
 
 
 @pytest.mark.parametrize("workers", [1, 2])
@@ -510,10 +510,10 @@ MISTAKES = [
     ("{photographs} {tmp}/out --magnitude nan", "magnitude must be in [0.1, 10], got nan; change --magnitude"),
     (
         "{photographs} {tmp}/out --blending-ratio 0",
-        "blending ratio must be in (0, 100], got 0; change --blending-ratio",
+        "blending-ratio must be in [0.01, 100], got 0; change --blending-ratio",
     ),
     ("{photographs} {tmp}/out --ops rotate,turn", "no operation 'turn' in preset paper; --ops takes {ops}"),
-    ("{photographs} {tmp}/out --quality 0", "quality must be a whole number in [1, 100], got 0"),
+    ("{photographs} {tmp}/out --quality 0", "quality must be a whole number in [1, 100], got 0; change --quality"),
     (
         "{photographs} {tmp}/out --shard-size 1.5",
         "shard size must be bytes like 256MB or a number of samples like 10000, got '1.5'",

@@ -1,6 +1,8 @@
 """Files that are there completely or not at all, and what is swept up."""
 
 import os
+import socket
+import subprocess
 import time
 from pathlib import Path
 
@@ -37,16 +39,23 @@ def test_an_error_leaves_what_was_there(error: type[BaseException], tmp_path: Pa
 
 def test_sweeping_spares_what_another_process_may_be_writing(tmp_path: Path) -> None:
     (tmp_path / "v00").mkdir()
-    old, young, of_shard = (temporary(tmp_path / name) for name in ("plan.json", "dataset.json", "v00/000000.tar"))
-    for path in (old, young, of_shard, tmp_path / "dataset.json", tmp_path / "v00" / "000000.tar"):
+    own = temporary(tmp_path / "v00" / "000000.tar")
+    with subprocess.Popen(["true"]) as killed:
+        killed.wait()
+    host = socket.gethostname()
+    dead = tmp_path / "v00" / f".000001.tar.{host}-{killed.pid}.tmp"
+    old, young = (tmp_path / f".{name}.elsewhere-{os.getpid()}.tmp" for name in ("plan.json", "dataset.json"))
+    for path in (own, dead, old, young, tmp_path / "dataset.json", tmp_path / "v00" / "000000.tar"):
         path.write_text("")
-    os.utime(old, (time.time() - 100, time.time() - 100))
+    os.utime(old, (time.time() - 4000, time.time() - 4000))
     sweep(tmp_path)
-    assert files(tmp_path) == [young.name, "dataset.json", "v00/000000.tar"]
+    assert files(tmp_path) == [young.name, "dataset.json", f"v00/{own.name}", "v00/000000.tar"]
 
 
-@pytest.mark.parametrize(("error", "reason"), [(OSError(28, "No space"), "no space"), (OSError("Odd"), "odd")])
+@pytest.mark.parametrize(
+    ("error", "reason"), [(OSError(28, "No space"), "no space; make room"), (OSError("Odd"), "odd; mend it")]
+)
 def test_what_the_disk_says_is_one_line(error: OSError, reason: str) -> None:
-    remedy = "make room or mend it, then run the same command to resume"
-    with pytest.raises(LayerMixError, match=f"^cannot write to out: {reason}; {remedy}$"), disk_errors(Path("out")):
+    line = f"^cannot write to out: {reason}, then run the same command to resume$"
+    with pytest.raises(LayerMixError, match=line), disk_errors(Path("out")):
         raise error

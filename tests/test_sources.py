@@ -1,7 +1,9 @@
 """Opening sources: the table, telling the kind by the content, and what all of them promise."""
 
+import errno
 import gzip
 import json
+import os
 import struct
 import subprocess
 import sys
@@ -114,10 +116,11 @@ def test_a_split_is_chosen_by_the_kind(kind: str, tmp_path: Path) -> None:
     [
         (
             "imagenet",
-            "expected a kind out of auto, folder, cifar10, cifar100, idx, webdataset, manifest, got 'imagenet'",
+            "expected a kind out of auto, folder, cifar10, cifar100, idx, webdataset, manifest, got 'imagenet'; "
+            "change --kind",
         ),
-        ("folder:test", "unknown split 'test' of folder: it has none"),
-        ("cifar10:val", "unknown split 'val' of cifar10: expected train or test"),
+        ("folder:test", "unknown split 'test' of folder: it has none; change --kind"),
+        ("cifar10:val", "unknown split 'val' of cifar10: expected train or test; change --kind"),
     ],
 )
 def test_an_unknown_kind_or_split_is_refused(kind: str, message: str, tmp_path: Path) -> None:
@@ -143,10 +146,35 @@ def test_what_is_not_recognised_says_what_was_looked_for_and_found(tmp_path: Pat
     assert refusal(tmp_path / "notes.txt").endswith("found a file of 5 bytes that is none of them")
 
 
+@pytest.mark.parametrize("kind", ["auto", *KINDS])
+def test_a_location_that_cannot_be_looked_at_gets_a_line(kind: str, tmp_path: Path) -> None:
+    with pytest.raises(LayerMixError, match=r"^cannot open .*: file name too long; check the path$"):
+        open_source(tmp_path / ("x" * 300), kind)
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="nothing is closed to root")
+@pytest.mark.parametrize("name", ["closed/set", "closed/*.tar", "closed/{0..1}.tar", "{closed,open}/0.tar"])
+def test_a_location_in_a_closed_folder_gets_a_line(name: str, tmp_path: Path) -> None:
+    (tmp_path / "closed").mkdir(mode=0)
+    with pytest.raises(LayerMixError, match=r"^cannot (open|look for) .*: permission denied; check the path$"):
+        open_source(tmp_path / name).items()
+
+
+def test_a_pattern_that_leads_into_a_closed_folder_gets_a_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = open_source(tmp_path / "{0..1}.tar")
+
+    def closed(_: Path) -> bool:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+    monkeypatch.setattr(Path, "is_file", closed)
+    with pytest.raises(LayerMixError, match=r"^cannot look for .*tar: permission denied; check the path$"):
+        source.items()
+
+
 def test_two_kinds_in_one_folder_are_refused(tmp_path: Path) -> None:
     make_tars(make_folder(tmp_path) / "bird")
     (tmp_path / "bird" / "000.tar").rename(tmp_path / "000.tar")
-    assert refusal(tmp_path).endswith("found webdataset and folder; name one as kind")
+    assert refusal(tmp_path).endswith("found webdataset and folder; give --kind")
     assert open_source(tmp_path, "folder").kind == "folder"
 
 

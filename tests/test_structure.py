@@ -16,7 +16,7 @@ PACKAGE = Path(layermix_gen.__file__).parent
 # Modules import from lower floors; on one floor the imports make no circle.
 FLOORS = (
     ("errors", "images", "text"),
-    ("ops", "blends"),
+    ("ops", "blends", "processes"),
     ("recipe",),
     ("renderer", "methods", "views", "seeds"),
     ("codec", "sources", "pictures", "fractals", "files", "settings"),

@@ -5,27 +5,25 @@ drawn again; so a longer set begins with the shorter one. Processes render batch
 in order.
 """
 
-import os
 import signal
-import threading
-from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
+import sys
+from collections.abc import Generator
+from contextlib import closing
 from functools import partial
-from multiprocessing import get_context, parent_process
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 from tqdm import tqdm
 
 from layermix_gen.errors import Interrupted, LayerMixError
+from layermix_gen.files import disk_errors
 from layermix_gen.fractals.arrays import Pictures
 from layermix_gen.fractals.kinds import select_kinds
 from layermix_gen.fractals.measures import ALIKE, thumbnails
 from layermix_gen.fractals.render import VERSION, Fractal, make_fractal
 from layermix_gen.fractals.store import SetWriter, read_about
+from layermix_gen.processes import checked_workers, on_interrupt, spawned
 
 BATCH = 8  # pictures per task of a process
 
@@ -43,18 +41,25 @@ def render_set(
     """Render a set of `count` pictures to `out` (`.npy`) and return `out`; this very set is kept where it is there.
 
     Stopped by Ctrl-C it raises `Interrupted`; run again it goes on. `workers` is the number of processes (default: one
-    per core). `progress` draws a bar on standard error where that is a terminal.
+    per CPU). `progress` draws a bar on standard error where that is a terminal, and else says what is begun.
     """
+    workers = checked_workers(workers)
     if count < 1 or size < 1:
         raise LayerMixError(f"expected at least one picture of at least one pixel, got {count} of {size}; give more")
     out, made_by = Path(out), describe(count, size, seed, kinds)
-    if out.exists() and read_about(out).get("made_by") == made_by:
-        return out
+    with disk_errors(out):
+        if out.exists() and read_about(out).get("made_by") == made_by:
+            return out
     with SetWriter(out, (count, size, size), made_by) as writer:
         try:
             earlier = _Earlier(count, writer.pictures())
-            with tqdm(total=count, initial=writer.done, unit="picture", disable=None if progress else True) as bar:
-                for batch in _render_rest(writer.done, made_by, workers):
+            if progress and writer.done < count and not sys.stderr.isatty():
+                print(f"rendering {count} fractals of {size} px into {out} (kept for later builds)", file=sys.stderr)
+            with (
+                closing(_render_rest(writer.done, made_by, workers)) as batches,
+                tqdm(total=count, initial=writer.done, unit="picture", disable=None if progress else True) as bar,
+            ):
+                for batch in batches:
                     distinct = earlier.distinct(batch, made_by)
                     writer.append([fractal.pixels for fractal in distinct], [fractal.record for fractal in distinct])
                     bar.update(len(distinct))
@@ -108,37 +113,18 @@ class _Earlier:
         )
 
 
-def _render_rest(start: int, made_by: dict[str, Any], workers: int | None) -> Iterator[list[Fractal]]:
+def _render_rest(start: int, made_by: dict[str, Any], workers: int) -> Generator[list[Fractal], None, None]:
     stop = made_by["count"]
     tasks = [range(first, min(first + BATCH, stop)) for first in range(start, stop, BATCH)]
     work = partial(_render_batch, size=made_by["size"], seed=made_by["seed"], kinds=tuple(made_by["kinds"]))
-    processes = min(workers or os.cpu_count() or 1, len(tasks))
+    processes = min(workers, len(tasks))
     if processes <= 1:
         yield from map(work, tasks)
         return
-    pool = ProcessPoolExecutor(processes, mp_context=get_context("spawn"), initializer=_prepare_process)
-    try:
-        yield from pool.map(work, tasks)
-    except BrokenProcessPool as error:
-        remedy = "run this again with fewer workers, and in a script below `if __name__ == '__main__':`"
-        raise LayerMixError(f"a rendering process did not start or was killed; {remedy}") from error
-    finally:
-        pool.shutdown(cancel_futures=True)
-
-
-def _prepare_process() -> None:
-    """One thread for OpenCV. Ctrl-C, which reaches every process of the terminal, is the parent's alone to answer."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_leave_with_parent, daemon=True).start()
-    cv2.setNumThreads(1)
-
-
-def _leave_with_parent() -> None:
-    """End this process when its parent has ended, even if that was killed."""
-    parent = parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)
+    with spawned(processes) as pool:
+        with on_interrupt(signal.SIG_IGN):
+            batches = pool.map(work, tasks)
+        yield from batches
 
 
 def _render_batch(indices: range, size: int, seed: int, kinds: tuple[str, ...]) -> list[Fractal]:

@@ -35,10 +35,23 @@ def digest_of(pictures: Pictures) -> str:
 def read_about(path: Path) -> dict[str, Any]:
     """What `SET.json` says about the set at `path` (`SET.npy`); empty where there is none, or one that is not ours."""
     try:
-        about = json.loads(path.with_suffix(".json").read_text())
-    except (OSError, ValueError):
+        about = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
         return {}
-    return about if isinstance(about, dict) and "digest" in about else {}
+    return about if isinstance(about, dict) and {"digest", "made_by"} <= about.keys() else {}
+
+
+def recorded_digest(path: Path) -> str | None:
+    """The digest in `SET.json`, where `SET.npy` is still the file that was written with it, else None.
+
+    That is told by its size and its time of change, so the digest of a copied set is computed anew.
+    """
+    about = read_about(path)
+    try:
+        same = bool(about) and about.get("file") == _stamp(path)
+    except OSError:  # gone by now
+        return None
+    return about["digest"] if same and isinstance(about["digest"], str) else None
 
 
 class SetWriter:
@@ -51,7 +64,8 @@ class SetWriter:
     def __init__(self, out: Path, shape: tuple[int, ...], made_by: Record, resume: bool = True) -> None:
         """Open the set at `out` for pictures of shape `shape[1:]`, at most `shape[0]` of them.
 
-        Raises `LayerMixError` where `out` exists, is not named `.npy`, is being written, or the disk has no room.
+        Raises `LayerMixError` where `out` exists, or a `SET.json` that is not ours, where it is not named `.npy` or is
+        being written, and where the disk has no room.
         """
         if out.suffix != ".npy":
             raise LayerMixError(f"expected a mixing set's name to end in .npy, got {out}; name it {out.name}.npy")
@@ -63,7 +77,7 @@ class SetWriter:
         self._picture_bytes = int(np.prod(shape[1:]))
 
     def __enter__(self) -> Self:
-        with disk_errors(self.out.parent):
+        with disk_errors(self.out):
             self.out.parent.mkdir(parents=True, exist_ok=True)
             self._records = self._lock()
             self._rows = _open_updating(self._rows_path)
@@ -79,7 +93,7 @@ class SetWriter:
 
     def append(self, pictures: Sequence[Pictures], records: Sequence[Record]) -> None:
         """Write the next pictures, each with the JSON-able record of how it was made."""
-        with disk_errors(self.out.parent):
+        with disk_errors(self.out):
             self._rows.seek(len(self._header) + self.done * self._picture_bytes)
             for picture in pictures:
                 self._rows.write(np.ascontiguousarray(picture).data)
@@ -97,14 +111,19 @@ class SetWriter:
 
     def finish(self) -> Path:
         """Make the set visible under its name and return it."""
-        with disk_errors(self.out.parent):
+        with disk_errors(self.out):
             shape = (self.done, *self.shape[1:])
             self._rows.seek(0)
             self._rows.write(_header(shape))
             self._rows.truncate(len(self._header) + self.done * self._picture_bytes)
             os.fsync(self._rows.fileno())
-            digest = digest_of(self.pictures())
-            _write_json(self.out.with_suffix(".json"), shape, digest, json.loads(self._first_line), self.records())
+            about = {
+                "shape": shape,
+                "digest": digest_of(self.pictures()),
+                "file": _stamp(self._rows_path),
+                "made_by": json.loads(self._first_line),
+            }
+            _write_json(self.out.with_suffix(".json"), about, self.records())
             self._rows_path.rename(self.out)
             sync_folder(self.out.parent)
             self._records_path.unlink()
@@ -122,11 +141,18 @@ class SetWriter:
         except OSError as error:
             records.close()
             raise LayerMixError(f"another process is writing {self.out}; wait for it, then run this again") from error
-        if self.out.exists():
+        if taken := self._taken():
             records.close()
             self._records_path.unlink(missing_ok=True)
-            raise LayerMixError(f"expected a new mixing set, but {self.out} exists; remove it or give another name")
+            raise LayerMixError(f"expected a new mixing set, but {taken} exists; remove it or give another name")
         return records
+
+    def _taken(self) -> Path | None:
+        """What is there under one of the set's names; a `SET.json` of ours without its array is not counted."""
+        about = self.out.with_suffix(".json")
+        if os.path.lexists(self.out):
+            return self.out
+        return about if os.path.lexists(about) and not read_about(self.out) else None
 
     def _take_up(self) -> None:
         """Keep what an earlier run finished of this very set, and reserve the room for the rest."""
@@ -161,8 +187,14 @@ def _header(shape: tuple[int, ...]) -> bytes:
     return out.getvalue()
 
 
-def _write_json(path: Path, shape: tuple[int, ...], digest: str, made_by: Record, pictures: Sequence[Record]) -> None:
-    head = json.dumps({"shape": shape, "digest": digest, "made_by": made_by}, indent=1)
+def _stamp(path: Path) -> dict[str, int]:
+    """What changes with the content of a file, without reading it."""
+    status = path.stat()
+    return {"size": status.st_size, "mtime_ns": status.st_mtime_ns}
+
+
+def _write_json(path: Path, about: Record, pictures: Sequence[Record]) -> None:
+    head = json.dumps(about, indent=1)
     rows = ",\n".join("  " + json.dumps(picture) for picture in pictures)
     with replacing(path) as draft:
         draft.write_text(f'{head[:-2]},\n "pictures": [\n{rows}\n ]\n}}\n', encoding="utf-8")

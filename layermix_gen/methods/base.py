@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -31,18 +31,21 @@ class DrawSettings:
             raise LayerMixError(
                 f"preset must be one of {', '.join(PRESETS)}, got {self.preset!r}; choose one with --preset"
             )
-        if not 0.1 <= self.magnitude <= 10:
-            raise LayerMixError(f"magnitude must be in [0.1, 10], got {self.magnitude:g}; change --magnitude")
-        if not 0 < self.blending_ratio <= 100:
-            raise LayerMixError(
-                f"blending ratio must be in (0, 100], got {self.blending_ratio:g}; change --blending-ratio"
-            )
+        _check_number("magnitude", self.magnitude, 0.1, 10)
+        _check_number("blending-ratio", self.blending_ratio, 0.01, 100)
         if not self.ops:
             object.__setattr__(self, "ops", DEFAULT_OPERATIONS[self.preset])
         for name in self.ops:
             if name not in OPERATIONS or getattr(OPERATIONS[name], self.preset) is None:
                 known = ", ".join(row.name for row in OPERATIONS.values() if getattr(row, self.preset))
                 raise LayerMixError(f"no operation {name!r} in preset {self.preset}; --ops takes {known}")
+
+
+def _check_number(name: str, value: Any, low: float, high: float) -> None:
+    is_number = isinstance(value, int | float)
+    if not (is_number and low <= value <= high):
+        found = f"{value:g}" if is_number else repr(value)
+        raise LayerMixError(f"{name} must be in [{low:g}, {high:g}], got {found}; change --{name}")
 
 
 @dataclass(frozen=True, slots=True)

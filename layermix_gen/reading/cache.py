@@ -1,28 +1,28 @@
-"""Tars that are fetched ahead of their use into a bounded folder, each epoch's in the order in which it uses them.
+"""Tars that are fetched ahead of their use into a bounded folder, in the order in which an epoch uses them.
 
-An epoch's order is known before it begins, so nothing is guessed: the next tar to be fetched is the next to be used, and
-what makes room for it is the tar whose next use lies furthest ahead (Belady's rule, the fewest fetches that there can be).
+An epoch's order is known before it begins, so nothing is guessed: the next tar to be fetched is the next to be used,
+and room for it is made by the tar whose next use lies furthest ahead (Belady's rule: no other needs fewer fetches).
 """
 
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from layermix_gen.errors import LayerMixError
 from layermix_gen.reading.order import Ints
-from layermix_gen.reading.storage import map_tar
+from layermix_gen.reading.storage import Maps
 
 FETCHES = 4  # at a time
-NEVER = np.iinfo(np.int64).max
+NEVER = 2**62
 
 
 @dataclass(frozen=True, slots=True)
 class Use:
-    """A tar of `size` bytes, and the first and the last batch of the epoch that read it."""
+    """A tar of `size` bytes, and the first and the last batch of an epoch that read it."""
 
     name: str
     size: int
@@ -31,52 +31,97 @@ class Use:
 
 
 def spans(batches: Iterable[tuple[int, Ints]], count: int) -> tuple[Ints, Ints]:
-    """The first and the last batch in which each number below `count` occurs; first is `NEVER` where it does not."""
+    """The first and the last batch in which each number below `count` occurs; -1 for the last where it does not."""
     first, last = np.full(count, NEVER), np.full(count, -1)
     for batch, numbers in batches:
-        seen = np.unique(numbers)
-        first[seen] = np.minimum(first[seen], batch)
-        last[seen] = batch
+        first[numbers] = np.minimum(first[numbers], batch)
+        last[numbers] = batch
     return first, last
 
 
 def bytes_at_once(uses: Sequence[Use], ahead: int) -> int:
-    """How many bytes are in use at once, at most, while up to `ahead` batches are read beyond the one handed out."""
-    changes = [(use.first - ahead, use.size) for use in uses] + [(use.last + 1, -use.size) for use in uses]
-    held = np.cumsum([size for _, size in sorted(changes, key=lambda change: change[0])] or [0])
-    return int(held.max())
+    """How many bytes are in use together, at most, where `ahead` batches are read beyond the next to be handed out."""
+    begins, ends = [(use.first - ahead, use.size) for use in uses], [(use.last + 1, -use.size) for use in uses]
+    held = peak = 0
+    for _, change in sorted(begins + ends):  # what ends goes before what begins
+        held += change
+        peak = max(peak, held)
+    return peak
 
 
 class TarCache:
-    """Tars in `folder`, of at most `limit` bytes together. `fetch(name, path)` brings one there, or raises `BadImage`.
+    """Tars in `folder`. `fetch(name, path)` brings one there, or raises `BadImage`; `sizes` are those of all there are.
 
     `expect` says what an epoch will use, `handed_out` how far it is, and `open` gives a tar, waiting for it if need be.
     """
 
-    def __init__(self, folder: Path, fetch: Callable[[str, Path], None]) -> None:
-        self.folder, self._fetch = folder, fetch
-        self.limit = 0
-        self._lock = threading.RLock()
+    def __init__(self, folder: Path, sizes: Mapping[str, int], fetch: Callable[[str, Path], None]) -> None:
+        self._folder, self._sizes, self._fetch = folder, sizes, fetch
+        self._maps = Maps()
+        self._changed = threading.Condition(threading.RLock())
         self._pool = ThreadPoolExecutor(FETCHES, "layermix-fetch")
         self._uses: dict[str, Use] = {}
-        self._next: list[Use] = []  # to be fetched, the next one last
-        self._batch = self._ahead = 0
-        self._tars: dict[str, Future[memoryview]] = {}  # here, or on their way
-        self._sizes: dict[str, int] = {}
+        self._todo: list[Use] = []  # the next one last
+        self._limit = self._batch = 0
+        self._tars: dict[str, Future[None]] = {}  # here, or on their way
+        for name, size in sizes.items():
+            path = folder / name
+            if path.is_file() and path.stat().st_size == size:
+                self._tars[name] = Future()
+                self._tars[name].set_result(None)
 
-    def expect(self, uses: Sequence[Use], limit: int, ahead: int) -> None:
-        """Begin an epoch that uses these tars, reading up to `ahead` batches beyond the one handed out.
+    def expect(self, uses: Sequence[Use], limit: int) -> None:
+        """Begin an epoch that uses these tars, and hold `limit` bytes at most from now on."""
+        with self._changed:
+            failed = [name for name, tar in self._tars.items() if tar.done() and tar.exception()]
+            for name in failed:  # try them again
+                del self._tars[name]
+            self._uses, self._limit, self._batch = {use.name: use for use in uses}, limit, 0
+            self._todo = sorted(uses, key=lambda use: (use.first, use.name), reverse=True)
+            self._go_on()
 
-        Raises `LayerMixError` where what it uses at once is more than `limit` bytes.
-        """
-        needed = bytes_at_once(uses, ahead)
-        if needed > limit:
-            raise LayerMixError(
-                f"cache_bytes must be at least {needed} for tars that are read at once, got {limit}; raise it, or read "
-                "by order='shards' with a smaller window"
-            )
-        with self._lock:
-            self.limit, self._batch, self._ahead = limit, 0, ahead
-            self._uses = {use.name: use for use in uses}
-            self._next = sorted(uses, key=lambda use: (use.first, use.name), reverse=True)
-            self._top_up()
+    def handed_out(self, batch: int) -> None:
+        """Say that nothing is read any more for this batch and those before it."""
+        with self._changed:
+            self._batch = batch + 1
+            self._go_on()
+
+    def open(self, name: str) -> memoryview:
+        """The bytes of a tar that is expected. Raises `BadImage` where it cannot be had."""
+        with self._changed:
+            self._changed.wait_for(lambda: name in self._tars)
+            tar = self._tars[name]
+        tar.result()
+        return self._maps.open(self._folder / name, self._sizes[name])
+
+    def _go_on(self) -> None:
+        """Fetch what comes next, as far as there is room."""
+        while self._todo and sum(not tar.done() for tar in self._tars.values()) < FETCHES:
+            use = self._todo[-1]
+            if use.name not in self._tars and not self._make_room(use):
+                return
+            self._todo.pop()
+            if use.name not in self._tars:
+                tar = self._pool.submit(self._fetch, use.name, self._folder / use.name)
+                self._tars[use.name] = tar
+                self._changed.notify_all()
+                tar.add_done_callback(self._fetched)  # at once, where it is done already
+
+    def _fetched(self, _: Future[None]) -> None:
+        with self._changed, suppress(RuntimeError):  # of a pool that is shut down because the program ends
+            self._go_on()
+
+    def _make_room(self, use: Use) -> bool:
+        """Remove tars whose next use comes later than this one's, until it fits; say whether it does."""
+        while sum(self._sizes[name] for name in self._tars) + use.size > self._limit:
+            name = max((name for name, tar in self._tars.items() if tar.done()), key=self._next_use, default=use.name)
+            if self._next_use(name) <= use.first:
+                return False
+            del self._tars[name]
+            self._maps.close(self._folder / name)
+            (self._folder / name).unlink(missing_ok=True)
+        return True
+
+    def _next_use(self, name: str) -> int:
+        use = self._uses.get(name)
+        return use.first if use and use.last >= self._batch else NEVER

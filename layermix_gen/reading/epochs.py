@@ -4,7 +4,7 @@ Positions are those of all ranks together, and they are counted when a batch is 
 DataLoader's worker process, which hands out every n-th batch of its rank, the worker's own batches are counted.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
@@ -33,8 +33,8 @@ class Epochs(IterableDataset[Any]):
         self._lanes = 0  # how many ranks the order is made for; 0: as many as there are
         self._resumes = False  # whether the next iteration goes on from there
 
-    def _deliver(self, epoch: int, batches: Iterator[Ints]) -> Iterator[Any]:
-        """Yield one batch for each array of places in the selection."""
+    def _deliver(self, epoch: int, count: int, rows: Callable[[int], Ints]) -> Iterator[Any]:
+        """Yield `count` batches: `rows` gives the places in the selection of each."""
         raise NotImplementedError
 
     @property
@@ -62,7 +62,7 @@ class Epochs(IterableDataset[Any]):
         order = self._order(epoch)
         first, step = (worker.id, worker.num_workers) if worker else (0, 1)
         numbers = range(first + step * self._done, deal.batches, step)
-        for batch in self._deliver(epoch, (order[deal.positions(number)] for number in numbers)):
+        for batch in self._deliver(epoch, len(numbers), lambda i: order[deal.positions(numbers[i])]):
             self._done += 1
             yield batch
         if not worker and self.epoch == epoch:

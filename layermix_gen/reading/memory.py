@@ -1,8 +1,7 @@
 """A small dataset as one tensor: decoded once, then batches by indexing, on the CPU or on a GPU."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -47,15 +46,15 @@ class InMemoryDataset(Epochs):
         self.samples, self.fields, self.several = samples, fields, several
         self.labels = torch.from_numpy(self.selection.labels).to(samples.images.device)
 
-    def _deliver(self, epoch: int, batches: Iterator[Ints]) -> Iterator[Any]:
+    def _deliver(self, epoch: int, count: int, rows: Callable[[int], Ints]) -> Iterator[Any]:
         device = self.labels.device
-        while group := list(islice(batches, AHEAD)):
-            rows = np.concatenate(group)
-            places = self.samples.places[self.selection.planes(rows, epoch), rows[:, None]]
-            sizes = [len(batch) for batch in group]
-            parts = (torch.from_numpy(rows).to(device), torch.from_numpy(places).to(device))
-            for row, place in zip(*(part.split(sizes) for part in parts), strict=True):
-                yield self._batch(row, place)
+        for begin in range(0, count, AHEAD):
+            group = [rows(number) for number in range(begin, min(begin + AHEAD, count))]
+            images, sizes = np.concatenate(group), [len(batch) for batch in group]
+            places = self.samples.places[self.selection.planes(images, epoch), images[:, None]]
+            parts = (torch.from_numpy(part).to(device).split(sizes) for part in (images, places))
+            for batch in zip(*parts, strict=True):
+                yield self._batch(*batch)
 
     def _batch(self, rows: Tensor, places: Tensor) -> tuple[Any, ...]:
         stored = self.samples.images

@@ -1,63 +1,92 @@
-"""The files of a dataset on this machine: tars that are read at any place, by any thread."""
+"""Where the files of a dataset are, and tars as memory: read at any place, by any thread."""
 
 import mmap
 import os
-from dataclasses import dataclass
+import threading
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from layermix_gen.errors import BadImage, LayerMixError
 from layermix_gen.reading.description import Description, tar_name
 
-OPEN_TARS = 512  # maps of tars that are kept, well below the common limit of 1024 open files
+if TYPE_CHECKING:
+    from layermix_gen.reading.cache import Use
+
+OPEN_TARS = 512  # maps that are kept, well below the common limit of 1024 open files
 
 
 class Storage(Protocol):
-    """Where a dataset's files are."""
+    """The files of a dataset: `folder` holds its index; `location` is where it is, for people."""
 
     description: Description
-
-    @property
-    def location(self) -> str:
-        """Where the dataset is, for people."""
-
-    @property
-    def folder(self) -> Path:
-        """A folder that holds the index."""
+    location: str
+    folder: Path
 
     def tar(self, plane: str, number: int) -> memoryview:
-        """The bytes of a tar. Raises `BadImage` where it is missing or is not as long as it was built."""
+        """The bytes of a tar. Raises `BadImage` where it cannot be had, or is not as long as it was built."""
+
+    def expect(self, uses: Callable[[], Sequence["Use"]], ahead: int) -> None:
+        """Begin an epoch that uses these tars, read up to `ahead` batches beyond the next to be handed out."""
+
+    def handed_out(self, batch: int) -> None:
+        """Say that nothing is read any more for this batch of the epoch and those before it."""
 
 
-@dataclass(slots=True)
 class LocalStorage:
-    """A dataset in a folder."""
+    """A finished dataset in a folder. Raises `LayerMixError` where there is none."""
 
-    folder: Path
-    description: Description
+    def __init__(self, folder: Path) -> None:
+        path = folder / "dataset.json"
+        try:
+            text = path.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            unfinished = (folder / "plan.json").exists()
+            remedy = "it is not finished: run its build again" if unfinished else "check the path"
+            raise LayerMixError(f"expected a dataset with a dataset.json at {folder}, found none; {remedy}") from error
+        self.description = Description.from_json(text, str(path))
+        self.folder, self.location = folder, str(folder)
+        self._maps = Maps()
 
-    @property
-    def location(self) -> str:
-        """The folder."""
-        return str(self.folder)
+    def __reduce__(self) -> tuple[type["LocalStorage"], tuple[Path]]:
+        return LocalStorage, (self.folder,)
 
     def tar(self, plane: str, number: int) -> memoryview:
         """Map a tar into memory."""
-        return map_tar(self.folder / tar_name(plane, number), self.description.tar(plane, number).bytes)
+        return self._maps.open(self.folder / tar_name(plane, number), self.description.tar(plane, number).bytes)
+
+    def expect(self, uses: Callable[[], Sequence["Use"]], ahead: int) -> None:
+        """All tars are here."""
+
+    def handed_out(self, batch: int) -> None:
+        """They stay."""
 
 
-def open_folder(folder: Path) -> LocalStorage:
-    """Open a finished dataset. Raises `LayerMixError` where there is none."""
-    path = folder / "dataset.json"
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = "it is not finished: run its build again" if (folder / "plan.json").exists() else "check the path"
-        raise LayerMixError(f"expected a dataset with a dataset.json at {folder}, found none; {reason}") from error
-    return LocalStorage(folder, Description.from_json(text, str(path)))
+class Maps:
+    """Files mapped into memory, the `OPEN_TARS` that were opened last."""
+
+    def __init__(self) -> None:
+        self._maps: dict[Path, memoryview] = {}
+        self._lock = threading.Lock()
+
+    def open(self, path: Path, size: int) -> memoryview:
+        """The bytes of a file. Raises `BadImage` where it is missing or is not of this size."""
+        found = self._maps.get(path)
+        if found is None:
+            found = map_file(path, size)
+            with self._lock:
+                self._maps[path] = found
+                while len(self._maps) > OPEN_TARS:
+                    del self._maps[next(iter(self._maps))]
+        return found
+
+    def close(self, path: Path) -> None:
+        """Forget a file; its bytes stay as long as somebody reads them."""
+        with self._lock:
+            self._maps.pop(path, None)
 
 
-def map_tar(path: Path, size: int) -> memoryview:
+def map_file(path: Path, size: int) -> memoryview:
     """Map a file of `size` bytes into memory. Raises `BadImage` where it is missing or of another size."""
     try:
         with path.open("rb") as file:

@@ -50,11 +50,11 @@ def open_source(location: str | Path, kind: str = "auto", max_pixels: int = MAX_
     `kind` is a name in `KINDS`, alone or with a split ("cifar10:test"), or "auto". `max_pixels` bounds the
     height x width of an image. Raises `LayerMixError` where nothing of the kind is found.
     """
-    absolute = os.path.normpath(Path.cwd() / location)  # not resolved: the location itself may be a link
     try:
-        return _open(absolute, kind, max_pixels)
+        # not resolved: the location itself may be a link
+        return _open(os.path.normpath(Path.cwd() / location), kind, max_pixels)
     except OSError as fault:
-        raise LayerMixError(f"cannot open {as_text(absolute)}: {reason(fault)}; check the path") from fault
+        raise LayerMixError(f"cannot open {as_text(location)}: {reason(fault)}; check the path") from fault
 
 
 def _open(location: str, kind: str, max_pixels: int) -> Source:
@@ -62,11 +62,11 @@ def _open(location: str, kind: str, max_pixels: int) -> Source:
     if name == "auto":
         name = _detect(location)
     if name not in KINDS:
-        raise LayerMixError(f"expected a kind out of auto, {', '.join(KINDS)}, got {name!r}")
+        raise LayerMixError(f"expected a kind out of auto, {', '.join(KINDS)}, got {name!r}; change --kind")
     splits = KINDS[name].splits
     if split and split not in splits:
         remedy = f"expected {' or '.join(splits)}" if splits else "it has none"
-        raise LayerMixError(f"unknown split {split!r} of {name}: {remedy}")
+        raise LayerMixError(f"unknown split {split!r} of {name}: {remedy}; change --kind")
     return KINDS[name].open(location, "" if split in splits[:1] else split, max_pixels)
 
 
@@ -82,7 +82,7 @@ def _detect(location: str) -> str:
     else:
         raise LayerMixError(f"expected a source of images, found nothing at {as_text(location)}; check the path")
     if len(fits) > 1:
-        raise LayerMixError(f"expected one source in {as_text(location)}, found {' and '.join(fits)}; name one as kind")
+        raise LayerMixError(f"expected one source in {as_text(location)}, found {' and '.join(fits)}; give --kind")
     if not fits:
         forms = "; ".join(f"{name}: {kind.form}" for name, kind in KINDS.items())
         raise LayerMixError(f"looked in {as_text(location)} for one of ({forms}), found {_contents(path)}")

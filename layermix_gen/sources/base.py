@@ -6,6 +6,7 @@ calls `read` in any order, on items that another process listed. Only `items` lo
 
 import errno
 import os
+import re
 import stat
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ EXTENSIONS = frozenset(
 )
 """Lower-case extensions of the files that are taken as inputs. What format a file has is told by its content."""
 
+_LOOKS_ESCAPED = re.compile(rb"\\(?=x[0-9a-f]{2})")
 _MAX_BYTES = 1 << 30  # of one file: no image within the bound on pixels is longer
 
 
@@ -77,8 +79,11 @@ def is_image_name(name: str) -> bool:
 
 
 def as_text(path: str | Path) -> str:
-    r"""Return a path as valid Unicode: bytes of a file name that are not UTF-8 become `\xff`."""
-    return os.fsencode(path).decode("utf-8", "backslashreplace")
+    r"""Return a path as valid Unicode: bytes of a file name that are not UTF-8 become `\xff`.
+
+    Where a name has these four characters already, their backslash becomes `\x5c`: two paths never give one text.
+    """
+    return _LOOKS_ESCAPED.sub(rb"\\x5c", os.fsencode(path)).decode("utf-8", "backslashreplace")
 
 
 def class_names(labels: Iterable[int]) -> tuple[str, ...]:

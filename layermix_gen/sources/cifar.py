@@ -96,7 +96,9 @@ class CifarSource:
         found = find(name, Path(location))
         if found is None:
             folders = " or ".join(version.folder for version in VERSIONS[name])
-            raise LayerMixError(f"expected the files of {folders} in {as_text(location)}, found neither of them")
+            raise LayerMixError(
+                f"expected the files of {folders} in {as_text(location)}, found neither; check the path and --kind"
+            )
         self.location = location
         self.kind = f"{name}:{split}" if split else name
         self._split = split or SPLITS[0]

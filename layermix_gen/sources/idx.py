@@ -38,7 +38,9 @@ class IdxSource:
         self.kind = f"idx:{split}" if split else "idx"
         path = Path(location)
         if path.is_file() and split:
-            raise LayerMixError(f"expected a folder for {self.kind}, got the file {as_text(path)}; leave out :{split}")
+            raise LayerMixError(
+                f"expected a folder for {self.kind}, got the file {as_text(path)}; leave :{split} out of --kind"
+            )
         self._images_path = path if path.is_file() else _images_in(path, split or SPLITS[0])
         self._split = split or ("test" if self._images_path.name.startswith(_PREFIX["test"]) else SPLITS[0])
         shape = read_shape(self._images_path)

@@ -23,6 +23,7 @@ from layermix_gen.images import Image
 from layermix_gen.sources.base import EXTENSIONS, Item, as_text, reason
 
 MAGIC = re.compile(r"[*?\[{]")  # what makes a location a pattern
+_MAX_LABEL = 999_999_999  # in cls and json alike
 _MAX_LABEL_BYTES = 1 << 20  # of a cls or json member: no honest one is longer
 _LABELS = ("cls", "json")
 _NOWHERE = -1  # the offset of a member that holds no bytes of its own: a link or a sparse file
@@ -52,7 +53,7 @@ class WebDatasetSource:
     def items(self) -> list[Item]:
         """List every sample with an image. Raises `LayerMixError` that names a missing or damaged tar or label."""
         self.ignored = 0
-        found = [item for path in expand(self.location) for item in self._items_of(path)]
+        found = [item for path in self._tars() for item in self._items_of(path)]
         if not found:
             raise LayerMixError(
                 f"expected samples with an image in {as_text(self.location)}, found {self.ignored} other members"
@@ -72,9 +73,15 @@ class WebDatasetSource:
             raise BadImage(f"not readable: {reason(fault)}") from fault
         return decode(data, self._max_pixels)
 
+    def _tars(self) -> list[Path]:
+        try:
+            return expand(self.location)
+        except OSError as fault:
+            raise LayerMixError(f"cannot look for {as_text(self.location)}: {reason(fault)}; check the path") from fault
+
     def _items_of(self, path: Path) -> Iterator[Item]:
         name = path.relative_to(self._root).as_posix()
-        if as_text(name) != name:
+        if not _is_unicode(name):
             raise LayerMixError(f"expected a tar's name in UTF-8, got {as_text(path)}; rename it")
         for key, sample in self._samples(path).items():
             identity = f"{name}/{as_text(key)}"
@@ -105,9 +112,17 @@ class WebDatasetSource:
         return samples
 
 
+def _is_unicode(name: str) -> bool:
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def is_pattern(location: str) -> bool:
     """Tell whether this is a pattern of tars and not a path."""
-    return bool(MAGIC.search(location)) and not Path(location).exists()
+    return not Path(location).exists() and bool(MAGIC.search(_split_pattern(location)[1]))
 
 
 def expand(location: str) -> list[Path]:
@@ -115,7 +130,8 @@ def expand(location: str) -> list[Path]:
     if Path(location).is_dir():
         found = {path for path in Path(location).glob("*.tar") if not path.name.startswith(".")}
     elif is_pattern(location):
-        found = {path for name in _expand_braces(location) for path in _expand_glob(name)}
+        folder, pattern = _split_pattern(location)
+        found = {path for name in _expand_braces(pattern) for path in _expand_glob(folder, name)}
     else:
         found = {Path(location)}
     missing = sorted(path for path in found if not path.is_file())
@@ -128,21 +144,31 @@ def _root_of(location: str) -> Path:
     """Return the folder that the tars' names are relative to: all of the location in front of the first wildcard."""
     if Path(location).is_dir():
         return Path(location)
-    fixed = MAGIC.split(location)[0] if is_pattern(location) else location
-    return Path(fixed.rpartition("/")[0] or "/")
+    if not is_pattern(location):
+        return Path(location).parent
+    folder, pattern = _split_pattern(location)
+    return folder / MAGIC.split(pattern)[0].rpartition("/")[0]
+
+
+def _split_pattern(location: str) -> tuple[Path, str]:
+    """Split a pattern into the longest leading folder that is there as it is written, and the pattern below it."""
+    folder = Path(location).parent
+    while not folder.is_dir():
+        folder = folder.parent
+    return folder, Path(location).relative_to(folder).as_posix()
 
 
 def _expand_braces(pattern: str) -> list[str]:
     try:
-        return list(braceexpand(pattern))
+        return [name.lstrip("/") for name in braceexpand(pattern)]
     except ValueError as fault:
         raise LayerMixError(f"expected balanced braces, got {as_text(pattern)}") from fault
 
 
-def _expand_glob(pattern: str) -> list[Path]:
+def _expand_glob(folder: Path, pattern: str) -> list[Path]:
     if not MAGIC.search(pattern):
-        return [Path(pattern)]
-    return list(Path("/").glob(pattern.lstrip("/")))
+        return [folder / pattern]
+    return list(folder.glob(pattern))
 
 
 def _members(path: Path) -> Iterator[tuple[tarfile.TarInfo, BinaryIO]]:
@@ -186,8 +212,9 @@ def _label(labels: dict[str, bytes], identity: str) -> int:
         return int(text)
     fields = _fields(labels.get("json", b"{}"), identity)
     label = fields.get("label", fields.get("cls", -1))
-    if type(label) is not int or label < -1:
-        raise LayerMixError(f"expected an integer as the label in the json of {identity}, got {label!r}; mend the tar")
+    if type(label) is not int or not -1 <= label <= _MAX_LABEL:
+        found = repr(label)[:40]
+        raise LayerMixError(f"expected an integer as the label in the json of {identity}, got {found}; mend the tar")
     return label
 
 

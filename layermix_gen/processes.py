@@ -1,0 +1,111 @@
+"""Worker processes: how many there are, how they begin and how they end. Builds and renderings of fractals share this.
+
+Workers are spawned, use one OpenCV thread each, leave Ctrl-C to their parent, and end when it is gone.
+"""
+
+import multiprocessing.connection
+import multiprocessing.process
+import multiprocessing.util
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+import cv2
+
+from layermix_gen.errors import LayerMixError
+
+
+def available_cpus() -> int:
+    """The CPUs that this process may use: by its affinity, and by the quota of its control group where it has one."""
+    cpus = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    try:
+        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text(encoding="ascii").split()
+        return max(1, min(cpus, int(quota) // int(period)))
+    except (OSError, ValueError):  # no such file, or "max"
+        return cpus
+
+
+def checked_workers(workers: int | None) -> int:
+    """The number of workers, by default one for each CPU.
+
+    Raises `LayerMixError` for less than one, and in a worker that is still importing the script that started it: without
+    a guard the script would start itself again and again.
+    """
+    if getattr(multiprocessing.process.current_process(), "_inheriting", False):
+        raise LayerMixError(
+            "expected the call below `if __name__ == '__main__':`, as worker processes import the script"
+        )
+    if workers is None:
+        return available_cpus()
+    if workers < 1:
+        raise LayerMixError(f"workers must be at least 1, got {workers}; change --workers")
+    return workers
+
+
+@contextmanager
+def spawned(
+    workers: int, begin: Callable[..., None] | None = None, arguments: tuple[Any, ...] = ()
+) -> Iterator[ProcessPoolExecutor]:
+    """A pool of worker processes, each of which calls `begin(*arguments)` first.
+
+    Submit inside of `on_interrupt(signal.SIG_IGN)`, which workers inherit. What has not begun when the context ends never
+    does. Raises `LayerMixError` where a worker dies.
+    """
+    pool = ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), _begin, (begin, arguments))
+    try:
+        yield pool
+    except BrokenProcessPool as error:
+        raise LayerMixError(
+            "a worker process died: it was killed, or the machine ran out of memory; "
+            "run the same command to resume, perhaps with fewer --workers"
+        ) from error
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+@contextmanager
+def on_interrupt(handler: Any, *signals: signal.Signals) -> Iterator[None]:
+    """Let `handler` answer `signals`, by default Ctrl-C, meanwhile.
+
+    Only the main thread can say so, and only it would be interrupted.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.signal(number, handler) for number in signals or (signal.SIGINT,)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _begin(begin: Callable[..., None] | None, arguments: tuple[Any, ...]) -> None:
+    """The first thing in a worker."""
+    cv2.setNumThreads(1)
+    leave, leaving = multiprocessing.Pipe(duplex=False)
+    guard = threading.Thread(target=_end_with_parent, args=(leave,), daemon=True)
+    guard.start()
+    # A thread still running when the interpreter is torn down makes DuckDB's bindings complain of leaks.
+    multiprocessing.util.Finalize(None, _leave, args=(leaving, guard), exitpriority=0)
+    if begin:
+        begin(*arguments)
+
+
+def _leave(leaving: Connection, guard: threading.Thread) -> None:
+    leaving.send(None)
+    guard.join()
+
+
+def _end_with_parent(leave: Connection) -> None:
+    """Wait for the parent to die, then end this process; or for the worker to leave in order."""
+    parent = multiprocessing.parent_process()
+    if parent is not None and parent.sentinel in multiprocessing.connection.wait([parent.sentinel, leave]):
+        os._exit(1)

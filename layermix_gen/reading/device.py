@@ -1,0 +1,73 @@
+"""Batches to a device while the next one is decoded, and the normalization that runs there."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from layermix_gen.errors import LayerMixError
+
+
+def as_device(device: str | torch.device) -> torch.device:
+    """Check that a device is there. Raises `LayerMixError` where it is not."""
+    try:
+        made = torch.device(device)
+    except RuntimeError as error:
+        raise LayerMixError(f"expected a device like 'cuda' or 'cuda:1', got {device!r}; change device=") from error
+    if made.type == "cuda" and not torch.cuda.is_available():
+        raise LayerMixError(f"expected a GPU for device={str(device)!r}, found none; leave device= out")
+    return made
+
+
+def on_device(batches: Iterable[tuple[Any, ...]], device: torch.device) -> Iterator[tuple[Any, ...]]:
+    """Yield the batches with their tensors on `device`. To a GPU they are copied one batch ahead, beside its work."""
+    return _beside(batches, device) if device.type == "cuda" else (_moved(batch, device) for batch in batches)
+
+
+def _beside(batches: Iterable[tuple[Any, ...]], device: torch.device) -> Iterator[tuple[Any, ...]]:
+    """Copy on a stream of its own, one batch ahead of the one that is yielded."""
+    stream, copying = torch.cuda.Stream(device), None
+    for batch in batches:
+        with torch.cuda.stream(stream):
+            begun = (batch, _moved(batch, device), stream.record_event())
+        if copying:
+            yield _arrived(*copying, device)
+        copying = begun
+    if copying:
+        yield _arrived(*copying, device)
+
+
+def _arrived(
+    source: tuple[Any, ...], batch: tuple[Any, ...], event: torch.cuda.Event, device: torch.device
+) -> tuple[Any, ...]:
+    """Wait until a copy is complete. Up to here `source` is held: its memory would be used again too early."""
+    event.synchronize()
+    current = torch.cuda.current_stream(device)
+    for tensor in _tensors(batch):
+        tensor.record_stream(current)  # so that its memory is not given back to the copying stream in use
+    return batch
+
+
+def _moved(batch: tuple[Any, ...], device: torch.device) -> tuple[Any, ...]:
+    return tuple(part.to(device, non_blocking=True) if isinstance(part, Tensor) else part for part in batch)
+
+
+def _tensors(batch: tuple[Any, ...]) -> list[Tensor]:
+    return [part for part in batch if isinstance(part, Tensor)]
+
+
+def normalize(
+    images: Tensor,
+    mean: Sequence[float] | float,
+    std: Sequence[float] | float,
+    dtype: torch.dtype = torch.float32,
+) -> Tensor:
+    """Turn uint8 images (..., 3, H, W) into numbers: (images / 255 - mean) / std, on their device and in their layout.
+
+    `mean` and `std` are for pixels in [0, 1], one for each channel or one for all.
+    """
+    scale = 1 / (255 * torch.tensor(std, dtype=torch.float32))
+    shift = -torch.tensor(mean, dtype=torch.float32) * 255 * scale
+    scale, shift = (one.to(images.device, dtype).reshape(-1, 1, 1) for one in (scale, shift))
+    return images.to(dtype).mul_(scale).add_(shift)
