@@ -35,8 +35,8 @@ def available_cpus() -> int:
 def checked_workers(workers: int | None) -> int:
     """The number of workers, by default one for each CPU.
 
-    Raises `LayerMixError` for less than one, and in a worker that is still importing the script that started it: without
-    a guard the script would start itself again and again.
+    Raises `LayerMixError` for less than one, and in a worker that is still importing the script that started it: but
+    for a guard there, the script would start itself again and again.
     """
     if getattr(multiprocessing.process.current_process(), "_inheriting", False):
         raise LayerMixError(
@@ -55,8 +55,8 @@ def spawned(
 ) -> Iterator[ProcessPoolExecutor]:
     """A pool of worker processes, each of which calls `begin(*arguments)` first.
 
-    Submit inside of `on_interrupt(signal.SIG_IGN)`, which workers inherit. What has not begun when the context ends never
-    does. Raises `LayerMixError` where a worker dies.
+    Submit inside of `on_interrupt(signal.SIG_IGN)`, which workers inherit. What has not begun when the context ends
+    never does. Raises `LayerMixError` where a worker dies.
     """
     pool = ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), _begin, (begin, arguments))
     try:

@@ -468,13 +468,14 @@ def test_planes_that_were_asked_for_by_mistake_are_given_up(
     command = (source, root, *SMALL, "--mixing-set", pool, "--variants")
     build(*command, 3)
     before = snapshot(root)
+    del before["plan.json"]  # is written again
     image = source / json.loads((root / "sources.jsonl").read_text().splitlines()[0])[0]
     content = image.read_bytes()
     image.write_bytes(b"x" * len(content))
     assert invoke("build", *command, 60, "--workers", 1).exit_code == 1  # ends before a shard is finished
     image.write_bytes(content)
     build(*command, 3)
-    assert snapshot(root) == before
+    assert before.items() <= snapshot(root).items()
     assert digest(root) == digest(finished)
 
 

@@ -45,6 +45,34 @@ def test_python_snippets_run(name, tmp_path, monkeypatch, photographs):
         assert made["pixels"].shape == (32, 32, 3)
 
 
+def run_page(name):
+    """Run the snippets of a page one after the other and return all names that they leave."""
+    made = {}
+    for snippet in snippets(ROOT / name):
+        names = {}
+        exec(snippet, names)  # noqa: S102
+        made |= names
+    return made
+
+
+def test_python_snippets_of_the_fractals_page_run(tmp_path, monkeypatch, photographs):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "photographs").symlink_to(photographs)
+    made = run_page("docs/fractals.md")
+    assert (len(made["mixing"]), made["mixing"].size) == (20, 36)
+    assert (len(made["packed"].mixing_set), made["packed"].skipped) == (24, ())
+    assert made["large"].shape == (1024, 1024)
+    assert (tmp_path / "sheet.png").stat().st_size > 0
+
+
+def test_python_snippets_of_the_sources_page_run(tmp_path, monkeypatch, photographs, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "photographs").symlink_to(photographs)
+    made = run_page("docs/sources.md")
+    assert len(capsys.readouterr().out.splitlines()) == 24
+    assert made["pixels"].shape == (56, 44, 3)
+
+
 def test_command_line_page_is_current(tmp_path):
     subprocess.run([sys.executable, ROOT / "docs" / "generate.py", tmp_path], check=True)
     made = (tmp_path / "command-line.md").read_text(encoding="utf-8")

@@ -125,6 +125,7 @@ def test_a_set_is_the_same_for_any_count_and_number_of_workers(tmp_path: Path) -
     assert np.array_equal(one[:9], rendered(tmp_path / "short.npy", 9))
     assert np.array_equal(one[13], render_fractal(0, 13, 36, QUICK))
     about = [json.loads((tmp_path / name).read_text()) for name in ("one.json", "two.json")]
+    assert [one.pop("file").keys() for one in about] == [{"size", "mtime_ns"}] * 2
     assert about[0] == about[1]
     assert about[0]["digest"] == digest_of(one)
     assert about[0]["shape"] == [20, 36, 36]
@@ -151,7 +152,8 @@ def test_a_stopped_set_goes_on_where_it_was(tmp_path: Path, monkeypatch: pytest.
     assert np.array_equal(rendered(tmp_path / "halves.npy", 20), whole)
     assert [indices.start for indices in calls] == [0, 8, 8, 16]
     assert names(tmp_path) == ["halves.json", "halves.npy", "whole.json", "whole.npy"]
-    assert (tmp_path / "halves.json").read_bytes() == (tmp_path / "whole.json").read_bytes()
+    halves, unbroken = (json.loads((tmp_path / name).read_text()) for name in ("halves.json", "whole.json"))
+    assert halves | {"file": None} == unbroken | {"file": None}
     assert (tmp_path / "halves.npy").read_bytes() == (tmp_path / "whole.npy").read_bytes()
 
 
@@ -216,6 +218,58 @@ def test_the_same_set_is_kept_and_another_is_not_overwritten(tmp_path: Path) -> 
     assert names(tmp_path) == ["set.json", "set.npy"]
 
 
+@pytest.mark.parametrize("content", ['{"precious": 1}', '{"digest": "of something else"}', "[1]", "\xff", None])
+def test_a_file_of_the_users_is_not_overwritten(tmp_path: Path, content: str | None) -> None:
+    mine = tmp_path / "mine.json"
+    if content is None:
+        mine.symlink_to("elsewhere.json")
+    else:
+        mine.write_text(content, encoding="latin-1")
+    with pytest.raises(LayerMixError, match=r"mine.json exists; remove it or give another name$"):
+        rendered(tmp_path / "mine.npy", 2)
+    assert content is None or mine.read_text(encoding="latin-1") == content
+    assert names(tmp_path) == ["mine.json"]
+
+
+def test_a_description_of_ours_that_has_lost_its_pictures_is_replaced(tmp_path: Path) -> None:
+    before = rendered(tmp_path / "set.npy", 2)
+    (tmp_path / "set.npy").unlink()
+    assert not np.array_equal(rendered(tmp_path / "set.npy", 2, seed=1), before)
+
+
+@pytest.mark.parametrize("call", ["render_set('set.npy', 20, 36)", "resolve_mixing_set(None, 8, count=20)"])
+def test_a_script_without_a_guard_ends_with_a_line(tmp_path: Path, call: str) -> None:
+    script = tmp_path / "script.py"
+    script.write_text(
+        "from layermix_gen.fractals import render_set\n"
+        "from layermix_gen.pictures import resolve_mixing_set\n"
+        f"{call[:-1]}, workers=2)\n"
+    )
+    run = subprocess.run(
+        [sys.executable, script],
+        cwd=tmp_path,
+        env={**os.environ, "LAYERMIX_GEN_CACHE": str(tmp_path / "cache")},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert run.returncode == 1
+    assert "LayerMixError: expected the call below `if __name__ == '__main__':`" in run.stderr
+    assert "LayerMixError: a worker process died: " in run.stderr
+
+
+def test_what_is_rendered_is_said_once_where_there_is_no_bar(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "set.npy"
+    rendered(out, 2, progress=True)
+    assert capsys.readouterr().err == f"rendering 2 fractals of 36 px into {out} (kept for later builds)\n"
+    rendered(out, 2, progress=True)
+    rendered(tmp_path / "quiet.npy", 2)
+    assert capsys.readouterr().err == ""
+
+
 # -------------------------------------------------------------------------------------------------------- errors
 
 
@@ -226,7 +280,10 @@ def test_the_same_set_is_kept_and_another_is_not_overwritten(tmp_path: Path) -> 
         ("set.npy", {"size": 0}, "got 2 of 0"),
         ("set.npz", {}, "to end in .npy, got .*set.npz; name it set.npz.npy"),
         ("set.npy", {"kinds": ("julia",)}, "got julia"),
-        ("file/set.npy", {}, "cannot write to .*file: "),
+        ("set.npy", {"workers": 0}, "workers must be at least 1, got 0; change --workers"),
+        ("file/set.npy", {}, "cannot write to .*file/set.npy: "),
+        (f"{'x' * 300}.npy", {}, "cannot write to .*x.npy: file name too long; "),
+        (f"{'x' * 248}.npy", {}, "cannot write to .*x.npy: file name too long; "),  # as that of its parts is
     ],
 )
 def test_mistakes_get_a_line_and_leave_nothing(
@@ -280,6 +337,30 @@ def test_a_sheet_shows_the_first_pictures_in_order(tmp_path: Path, channels: tup
 
 
 def test_a_sheet_that_cannot_be_written_gets_a_line(tmp_path: Path) -> None:
-    for name in ("sheet.xyz", "missing/sheet.png"):
+    for name in ("sheet.xyz", "sheet", "sheet.psd", "missing/sheet.png", f"{'x' * 300}.png"):
         with pytest.raises(LayerMixError, match="cannot write the contact sheet"):
             write_sheet(np.zeros((1, 8, 8), np.uint8), tmp_path / name)
+    assert names(tmp_path) == []
+
+
+@pytest.mark.parametrize("count", [0, -5])
+def test_a_sheet_has_pictures(tmp_path: Path, count: int) -> None:
+    with pytest.raises(
+        LayerMixError, match=f"at least one picture of at least one pixel, got {count} of 96; give more"
+    ):
+        write_sheet(np.zeros((9, 8, 8), np.uint8), tmp_path / "sheet.png", count)
+    assert names(tmp_path) == []
+
+
+def test_a_sheet_is_whole_or_as_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    out = write_sheet(np.zeros((9, 8, 8), np.uint8), tmp_path / "sheet.png")
+    before = out.read_bytes()
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(LayerMixError, match="No space left on device"):
+        write_sheet(np.ones((9, 8, 8), np.uint8), out)
+    assert out.read_bytes() == before
+    assert names(tmp_path) == ["sheet.png"]

@@ -144,6 +144,12 @@ def test_the_demo(tmp_path, large_pool, monkeypatch):
     assert again.complete
 
 
+def test_the_demo_in_a_place_that_cannot_be_written(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(LayerMixError, match=r"^cannot write to .*/file/demo: not a directory; "):
+        layermix_gen.demo.demo(tmp_path / "file" / "demo", progress=False)
+
+
 def test_the_demo_without_its_photographs(tmp_path, monkeypatch):
     find = importlib.util.find_spec
     monkeypatch.setattr(layermix_gen.demo, "find_spec", lambda name: None if name == "skimage" else find(name))

@@ -1,9 +1,11 @@
 """Mixing sets: views of them, packing a folder, finding or making the set that a user names, and plain errors."""
 
+import errno
 import io
 import json
 import os
 import pickle
+import shutil
 from collections import Counter
 from pathlib import Path
 
@@ -127,17 +129,41 @@ def test_a_set_in_memory_travels_whole() -> None:
     assert np.array_equal(again.pictures, GRAY)
 
 
-def test_the_digest_is_read_where_it_is_recorded_for_this_shape(tmp_path: Path) -> None:
+def test_the_digest_is_read_where_it_is_recorded_for_this_file(tmp_path: Path) -> None:
     np.save(tmp_path / "set.npy", GRAY)
+    status = (tmp_path / "set.npy").stat()
+    stamp = {"size": status.st_size, "mtime_ns": status.st_mtime_ns}
+    ours = {"digest": "recorded", "file": stamp, "made_by": {}}
     for about, trusted in (
-        ({"shape": [3, 9, 9], "digest": "recorded"}, True),
-        ({"shape": [4, 9, 9], "digest": "recorded"}, False),
-        ({"shape": [3, 9, 9], "digest": 7}, False),
+        (ours, True),
+        ({**ours, "file": {**stamp, "mtime_ns": 1}}, False),
+        ({**ours, "file": {**stamp, "size": 1}}, False),
+        ({"digest": "recorded", "made_by": {}}, False),
+        ({**ours, "digest": 7}, False),
+        ({"digest": "recorded", "file": stamp}, False),
         (["another file"], False),
     ):
         (tmp_path / "set.json").write_text(json.dumps(about))
         expected = "recorded" if trusted else digest_of(GRAY)
         assert open_mixing_set(tmp_path / "set.npy").digest == expected
+
+
+def test_a_replaced_or_copied_set_is_digested_again(
+    tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mixing = pack(folder, tmp_path / "set.npy", size=8, progress=False).mixing_set
+    computed = []
+    monkeypatch.setattr(module, "digest_of", lambda pictures: computed.append(pictures) or digest_of(pictures))
+    assert mixing.digest == digest_of(mixing.pictures)
+    assert computed == []
+    for name in ("set.npy", "set.json"):
+        shutil.copy(tmp_path / name, tmp_path / name.replace("set", "copy"))
+    assert open_mixing_set(tmp_path / "copy.npy").digest == mixing.digest
+    other = 255 - mixing.pictures
+    np.save(tmp_path / "other.npy", other)
+    (tmp_path / "other.npy").rename(tmp_path / "set.npy")  # of the same size
+    assert open_mixing_set(tmp_path / "set.npy").digest == digest_of(other) != mixing.digest
+    assert len(computed) == 2
 
 
 def npy(array: np.ndarray) -> bytes:
@@ -215,7 +241,7 @@ def test_a_folder_without_a_readable_picture_gets_a_line(tmp_path: Path) -> None
         pack(folder, out)
     folder.mkdir()
     (folder / "notes.txt").touch()
-    with pytest.raises(LayerMixError, match=r"pictures \(.bmp, .*\) in .*, but found none"):
+    with pytest.raises(LayerMixError, match=r"pictures \(.jpg, .png, ...\) in .*, but found none"):
         pack(folder, out)
     (folder / "empty.png").touch()
     with pytest.raises(LayerMixError, match=r"none of 1 can be read: .*empty.png: "):
@@ -223,6 +249,20 @@ def test_a_folder_without_a_readable_picture_gets_a_line(tmp_path: Path) -> None
     with pytest.raises(LayerMixError, match="at least one pixel, got size 0"):
         pack(folder, out, size=0)
     assert names(tmp_path) == ["folder"]
+
+
+def test_packing_takes_what_a_source_takes(tmp_path: Path, folder: Path) -> None:
+    PillowImage.fromarray(np.zeros((9, 9, 3), np.uint8)).save(folder / "a.jp2")
+    (folder / "b" / "wide.png").rename(folder / "b" / "wide.APNG")
+    assert len(pack(folder, tmp_path / "set.npy", size=8, progress=False).mixing_set) == 3
+
+
+def test_packing_does_not_overwrite_a_file_of_the_users(tmp_path: Path, folder: Path) -> None:
+    (tmp_path / "mine.json").write_text("precious")
+    with pytest.raises(LayerMixError, match=r"mine.json exists; remove it or give another name$"):
+        pack(folder, tmp_path / "mine.npy", size=8, progress=False)
+    assert (tmp_path / "mine.json").read_text() == "precious"
+    assert names(tmp_path) == ["folder", "mine.json"]
 
 
 def test_packing_that_is_stopped_leaves_nothing(tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -301,3 +341,39 @@ def test_a_cache_that_cannot_be_written_gets_a_line(tmp_path: Path, monkeypatch:
     monkeypatch.setenv("LAYERMIX_GEN_CACHE", str(tmp_path / "file" / "cache"))
     with pytest.raises(LayerMixError, match=r"cannot keep a mixing set in .*; set LAYERMIX_GEN_CACHE"):
         resolved(None)
+
+
+def test_a_user_without_a_home_gets_a_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    def homeless() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.delenv("LAYERMIX_GEN_CACHE")
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.setattr(Path, "home", homeless)
+    with pytest.raises(LayerMixError, match=r"; set LAYERMIX_GEN_CACHE to a folder that can be written$"):
+        resolved(None)
+
+
+@pytest.mark.parametrize("location", [None, "set.npy", "folder"])
+def test_a_path_that_is_too_long_gets_a_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, location: str | None
+) -> None:
+    place = tmp_path / ("x" * 300)
+    monkeypatch.setenv("LAYERMIX_GEN_CACHE", str(place))
+    with pytest.raises(LayerMixError, match=r"^cannot (read|keep a mixing set in) .*: file name too long; ") as caught:
+        resolved(place / location if location else None)
+    assert "\n" not in str(caught.value)
+    with pytest.raises(LayerMixError, match=r"^cannot read .*: file name too long; check the path"):
+        pack(place, tmp_path / "set.npy")
+    with pytest.raises(LayerMixError, match=r"^cannot read .*: file name too long; check the path"):
+        open_mixing_set(place)
+
+
+def test_a_closed_folder_gets_a_line(tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def closed(_: Path) -> bool:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+    for method in ("is_file", "is_dir"):
+        monkeypatch.setattr(Path, method, closed)
+        with pytest.raises(LayerMixError, match=r"^cannot read .*folder: permission denied; check the path"):
+            pack(folder, tmp_path / "set.npy")

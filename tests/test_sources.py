@@ -152,10 +152,11 @@ def test_a_location_that_cannot_be_looked_at_gets_a_line(kind: str, tmp_path: Pa
         open_source(tmp_path / ("x" * 300), kind)
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="nothing is closed to root")
 @pytest.mark.parametrize("name", ["closed/set", "closed/*.tar", "closed/{0..1}.tar", "{closed,open}/0.tar"])
 def test_a_location_in_a_closed_folder_gets_a_line(name: str, tmp_path: Path) -> None:
     (tmp_path / "closed").mkdir(mode=0)
+    if os.access(tmp_path / "closed", os.X_OK):
+        pytest.skip("nothing is closed to root")
     with pytest.raises(LayerMixError, match=r"^cannot (open|look for) .*: permission denied; check the path$"):
         open_source(tmp_path / name).items()
 
@@ -182,7 +183,7 @@ def test_published_sets_win_over_what_lies_beside_them(tmp_path: Path) -> None:
     make_cifar(make_folder(tmp_path))
     assert open_source(tmp_path).kind == "cifar10"
     make_idx(tmp_path)
-    assert refusal(tmp_path).endswith("found cifar10 and idx; name one as kind")
+    assert refusal(tmp_path).endswith("found cifar10 and idx; give --kind")
 
 
 def test_a_pattern_is_a_webdataset_and_a_file_is_told_by_content(tmp_path: Path) -> None:

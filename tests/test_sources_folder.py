@@ -167,6 +167,16 @@ def test_names_that_are_not_utf8(tmp_path: Path) -> None:
     assert np.all(open_source(tmp_path).read(item) == 9)
 
 
+def test_a_name_that_looks_like_an_escaped_one_is_another(tmp_path: Path) -> None:
+    names = {os.fsdecode(b"\xff.png"): r"\xff.png", r"\xff.png": r"\x5cxff.png", r"\x5cxff.png": r"\x5cx5cxff.png"}
+    kept = {name: name for name in (r"a\b.png", r"\x.png", r"\XFF.png", r"\\server.png", "x5c.png")}
+    for value, name in enumerate(names | kept):
+        save(tmp_path / name, value)
+    source = open_source(tmp_path)
+    expected = {identity: value for value, identity in enumerate((names | kept).values())}
+    assert {item.id: int(source.read(item)[0, 0, 0]) for item in source.items()} == expected
+
+
 def test_damaged_and_empty_files_are_items(tmp_path: Path) -> None:
     save(tmp_path / "a.png")
     (tmp_path / "b.png").write_bytes(b"")

@@ -116,12 +116,11 @@ def test_a_location_with_brackets_that_exists_is_no_pattern(tmp_path: Path) -> N
 def test_a_pattern_below_a_folder_with_brackets(tmp_path: Path) -> None:
     for number in range(2):
         write(tmp_path / "wd [2] {a,b}" / f"00{number}.tar", {"a.png": png()})
-    write(tmp_path / "wd 2 a" / "000.tar", {"other.png": png()})
+    write(tmp_path / "wd 2 a" / "000.tar", {"other.png": png()})  # which the brackets would match as a pattern
     for pattern in ("{000..001}.tar", "*.tar", "00[01].tar", "00{0,1}*"):
         source = open_source(tmp_path / "wd [2] {a,b}" / pattern)
         assert [item.id for item in source.items()] == ["000.tar/a", "001.tar/a"]
         assert [source.read(item).shape for item in source.items()] == [(4, 5, 3)] * 2
-    assert [item.id for item in open_source(tmp_path / "wd [2] {a,b}*" / "000.tar").items()] == []
 
 
 def test_every_truncation_is_told(tmp_path: Path) -> None:
@@ -202,7 +201,11 @@ def test_links_and_odd_members_are_never_followed(tmp_path: Path) -> None:
         ("a.json", b'{"label": "cat"}', "expected an integer as the label in the json of 000.tar/a, got 'cat'"),
         ("a.json", b'{"label": true}', "expected an integer as the label in the json of 000.tar/a, got True"),
         ("a.json", b'{"cls": -2}', "expected an integer as the label in the json of 000.tar/a, got -2"),
-        ("a.json", b'{"label": 1000000000}', "expected an integer as the label in the json of 000.tar/a, got 1000000000;"),
+        (
+            "a.json",
+            b'{"label": 1000000000}',
+            "expected an integer as the label in the json of 000.tar/a, got 1000000000;",
+        ),
         ("a.json", b'{"label": %d}' % (1 << 64), "expected an integer as the label in the json of 000.tar/a, got 1844"),
         ("a.jpg", png(), "expected one image of the name a in "),
     ],

@@ -20,9 +20,9 @@ FLOORS = (
     ("recipe",),
     ("renderer", "methods", "views", "seeds"),
     ("codec", "sources", "pictures", "fractals", "files", "settings"),
-    ("samples", "plan", "tar", "index", "manifest", "shards", "estimator"),
+    ("samples", "plan", "tar", "index", "manifest", "shards", "estimator", "sidecars"),
     ("builder", "engines"),
-    ("gallery", "demo", "online", "reading"),
+    ("gallery", "demo", "online", "reading", "dataset"),
     ("cli", "commands"),
 )
 FLOOR = {name: number for number, names in enumerate(FLOORS) for name in names}
@@ -86,7 +86,7 @@ def test_the_command_line_starts_without_the_heavy_libraries():
 
 def test_torch_is_left_to_reading_and_evaluation():
     for name in MODULES:
-        if name.startswith(("layermix_gen.reading", "layermix_gen.evaluate")):
+        if name.startswith(("layermix_gen.reading", "layermix_gen.dataset", "layermix_gen.evaluate")):
             continue
         roots = {
             (alias.name if isinstance(node, ast.Import) else str(node.module)).split(".")[0]

@@ -13,6 +13,7 @@ from PIL import Image
 from truth import Truth
 
 from layermix_gen import BuildSettings, build
+from layermix_gen.sidecars import write_sidecars
 
 COUNT, CLASSES, SIDE = 97, 5, 12
 
@@ -49,7 +50,8 @@ def tiny(tmp_path_factory: pytest.TempPathFactory, pool: Path) -> Truth:
     root = tmp_path_factory.mktemp("tiny")
     source = write_digits(root / "digits")
     settings = BuildSettings(variants=4, view_mode="shared", shard_size="14")
-    build(source, root / "shards", settings, mixing_set=pool, workers=1, progress=False)
+    manifest = build(source, root / "shards", settings, mixing_set=pool, workers=1, progress=False)
+    write_sidecars(manifest.root, manifest)
     return read_truth(root / "shards")
 
 

@@ -74,10 +74,10 @@ def test_the_state_counts_what_was_handed_out(tiny: Truth, monkeypatch: pytest.M
 
 
 def test_devices_are_checked(tiny: Truth, monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(LayerMixError, match="^expected a device like 'cuda' or 'cuda:1', got 'gpu'; change device="):
+    with pytest.raises(LayerMixError, match=r"^expected a device like 'cuda' or 'cuda:1', got 'gpu'; change device="):
         tiny.open(device="gpu")
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    with pytest.raises(LayerMixError, match="^expected a GPU for device='cuda', found none; leave device= out"):
+    with pytest.raises(LayerMixError, match=r"^expected a GPU for device='cuda', found none; leave device= out"):
         tiny.open(device="cuda")
     loader = DataLoader(tiny.open(device="meta"), batch_size=None, num_workers=1, multiprocessing_context="fork")
     with pytest.raises(LayerMixError, match="a worker process cannot copy to a device; drop device= or num_workers="):

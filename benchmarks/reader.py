@@ -1,0 +1,283 @@
+"""What reading costs, beside the bare decoding loop, webdataset and a DataLoader over files.
+
+    python benchmarks/reader.py [--photographs FOLDER] [--rounds 5] [--count 4096]
+
+FOLDER holds JPEG photographs of about 500x375 (`benchmarks/photographs.py` cuts some). Everything is warm. The readers
+take turns, and medians are printed; timings of one run can be compared with each other, those of two runs cannot.
+"""
+
+import argparse
+import io
+import json
+import struct
+import tarfile
+import tempfile
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import cv2
+import duckdb
+import numpy as np
+import simplejpeg
+import torch
+import webdataset
+from isal import isal_zlib
+from photographs import cut
+from PIL import Image
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from layermix_gen import BuildSettings, build
+from layermix_gen.codec import Encoding, encode
+from layermix_gen.dataset import LayerMixDataset
+from layermix_gen.manifest import FORMAT
+from layermix_gen.sources import open_source
+from layermix_gen.tar import TarWriter
+
+BATCH, LARGE, SMALL = 256, 224, 32
+Reader = Callable[[], int]
+"""Reads an epoch and returns how many images it held."""
+
+
+def drain(batches: Iterable[Any]) -> int:
+    """Read all batches; count the images."""
+    return sum(len(batch[0]) for batch in batches)
+
+
+# ------------------------------------------------------------------------------------------------ the readers
+
+
+def ours(root: Path, threads: int) -> Reader:
+    """LayerMixDataset, epoch after epoch."""
+    ds = LayerMixDataset(root, BATCH, threads=threads, remainder="exact")
+    return lambda: drain(ds)
+
+
+def bare(root: Path, threads: int) -> Reader:
+    """The decoder in a loop, over images that lie in memory, into memory that is there: the limit."""
+    ds = LayerMixDataset(root, BATCH)
+    catalog, storage = ds.catalog, ds.storage
+    images = []
+    for i in np.random.default_rng(0).permutation(len(catalog.labels)).tolist():
+        offset = int(catalog.offsets[0, i])
+        tar = storage.tar(catalog.planes[0], int(catalog.shards[i]))
+        images.append(bytes(tar[offset : offset + int(catalog.sizes[0, i])]))
+    size = storage.description.size
+    batch = np.zeros((BATCH, size, size, 3), np.uint8)
+
+    def decode(part: int) -> None:
+        for i in range(part, len(images), threads):
+            simplejpeg.decode_jpeg(images[i], "RGB", buffer=batch[i % BATCH])
+
+    def run() -> int:
+        with ThreadPoolExecutor(threads) as pool:
+            list(pool.map(decode, range(threads)))
+        return len(images)
+
+    return run
+
+
+def with_webdataset(root: Path, decode: Callable[[bytes], Tensor]) -> Reader:
+    """webdataset with 2 worker processes that make the batches."""
+    tars = sorted(map(str, root.glob("v00/*.tar")))
+    samples = webdataset.WebDataset(tars, shardshuffle=len(tars), empty_check=False).shuffle(1000)
+    samples = samples.to_tuple("jpg", "cls").map_tuple(decode, int)
+    loader = DataLoader(
+        samples.batched(BATCH, collation_fn=torch.utils.data.default_collate), batch_size=None, num_workers=2
+    )
+    return lambda: drain(loader)
+
+
+class Files(Dataset[tuple[Tensor, int]]):
+    """A folder of class folders, as torchvision's ImageFolder reads it."""
+
+    def __init__(self, root: Path) -> None:
+        self.paths = sorted(root.glob("*/*.jpg"))
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def __getitem__(self, i: int) -> tuple[Tensor, int]:
+        return by_pillow(self.paths[i].read_bytes()), int(self.paths[i].parent.name)
+
+
+def with_files(folder: Path) -> Reader:
+    """A DataLoader with 2 worker processes over files."""
+    loader = DataLoader(Files(folder), BATCH, shuffle=True, num_workers=2)
+    return lambda: drain(loader)
+
+
+def by_pillow(data: bytes) -> Tensor:
+    """Decode with Pillow."""
+    return torch.from_numpy(np.array(Image.open(io.BytesIO(data)).convert("RGB"))).movedim(-1, 0)
+
+
+def by_simplejpeg(data: bytes) -> Tensor:
+    """Decode with libjpeg-turbo."""
+    return torch.from_numpy(simplejpeg.decode_jpeg(data, "RGB")).movedim(-1, 0)
+
+
+# ------------------------------------------------------------------------------------------------ what is read
+
+
+def write_files(root: Path, folder: Path) -> Path:
+    """Extract the images of the shards to FOLDER/LABEL/KEY.jpg."""
+    for path in sorted(root.glob("v00/*.tar")):
+        with tarfile.open(path) as tar:
+            data = {member.name: tar.extractfile(member) for member in tar}
+            for name, file in data.items():
+                label = data[name.replace(".jpg", ".cls")]
+                if name.endswith(".jpg") and file and label:
+                    (folder / label.read().decode()).mkdir(parents=True, exist_ok=True)
+                    label.seek(0)
+                    (folder / label.read().decode() / name).write_bytes(file.read())
+    return folder
+
+
+def write_small(folder: Path, photographs: Path, count: int) -> Path:
+    """An IDX set of 32 px squares in colour, cut from photographs."""
+    rng, source = np.random.default_rng(0), open_source(photographs)
+    items = source.items()[: max(1, count // 500)]
+    pictures = [cv2.resize(source.read(item), (160, 120), interpolation=cv2.INTER_AREA) for item in items]
+    squares = []
+    for i in range(count):
+        top, left = rng.integers(0, 120 - SMALL), rng.integers(0, 160 - SMALL)
+        squares.append(pictures[i % len(pictures)][top : top + SMALL, left : left + SMALL])
+    folder.mkdir()
+    header = struct.pack(">HBBIIII", 0, 8, 4, count, SMALL, SMALL, 3)
+    (folder / "train-images-idx3-ubyte").write_bytes(header + np.stack(squares).tobytes())
+    labels = bytes(i % 10 for i in range(count))
+    (folder / "train-labels-idx1-ubyte").write_bytes(struct.pack(">HBBI", 0, 8, 1, count) + labels)
+    return folder
+
+
+def simulate(root: Path, images: int, planes: tuple[str, ...], shards: int) -> Path:
+    """A dataset whose index has a row for each of `images` in each plane, while its tars hold one image each."""
+    image = encode(np.zeros((SMALL, SMALL, 3), np.uint8), Encoding("png"))
+    tars = {}
+    for name in (f"{plane}/{shard:06d}.tar" for plane in planes for shard in range(shards)):
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        tar = TarWriter(root / name)
+        offset = tar.add("0.png", image)
+        summary = tar.close()
+        tars[name] = {"samples": images // shards, "bytes": summary.bytes, "sha256": summary.sha256}
+    (root / "index").mkdir()
+    place = (
+        f'{offset}::BIGINT AS "offset", {len(image)}::BIGINT AS size, {isal_zlib.crc32(image)}::UINTEGER AS image_crc32'
+    )
+    recipe = "'rotate(multiply(image, picture, 0.83, 0.' || hash(key) || '), 4.2)' AS recipe"
+    with duckdb.connect() as db:
+        for shard in range(shards):
+            ordinals = f"range({shard * (images // shards)}, {(shard + 1) * (images // shards)})"
+            keys = f"SELECT o, plane, printf('%09d-%s', o, plane) AS key FROM unnest({ordinals}) AS t(o), unnest({list(planes)}) AS p(plane)"
+            rows = f"plane, {shard}::INTEGER AS shard, key, {place}, o % 1000 AS label, (hash(key) % 3 + 1)::INTEGER AS layer, {recipe}"
+            db.execute(
+                f"COPY (SELECT {rows} FROM ({keys}) ORDER BY plane, key) "
+                f"TO '{root}/index/{shard:06d}.parquet' (FORMAT parquet, COMPRESSION zstd)"
+            )
+    settings = {"size": SMALL, "format": "png", "view_mode": "shared", "view": "pad-crop"}
+    facts = {"format": FORMAT, "digest": "0" * 64, "planes": planes, "shards": shards, "tars": tars}
+    (root / "dataset.json").write_text(json.dumps(facts | {"settings": settings, "source": {"classes": []}}))
+    return root
+
+
+# ------------------------------------------------------------------------------------------------ measuring
+
+
+def take_turns(readers: dict[str, Reader], rounds: int) -> dict[str, float]:
+    """Images per second of each reader, the median of `rounds` after one that is not counted."""
+    rates: dict[str, list[float]] = defaultdict(list)
+    for number in range(rounds + 1):
+        for name, reader in readers.items():
+            begin = time.perf_counter()
+            images = reader()
+            if number:
+                rates[name].append(images / (time.perf_counter() - begin))
+    return {name: median(values) for name, values in rates.items()}
+
+
+def large(root: Path, files: Path, rounds: int) -> None:
+    """Print how fast images of 224 px are read."""
+    readers = {
+        "bare decoding, 1 thread": bare(root, 1),
+        "bare decoding, 2 threads": bare(root, 2),
+        "LayerMixDataset, 1 thread": ours(root, 1),
+        "LayerMixDataset, 2 threads": ours(root, 2),
+        "webdataset, simplejpeg, 2 workers": with_webdataset(root, by_simplejpeg),
+        "webdataset, Pillow, 2 workers": with_webdataset(root, by_pillow),
+        "files, Pillow, 2 workers": with_files(files),
+    }
+    rates = take_turns(readers, rounds)
+    slow = rates["webdataset, Pillow, 2 workers"]
+    print(f"\n{f'{LARGE} px JPEG':<36}{'images/s':>10}{'x webdataset':>14}{'of the limit':>14}")
+    for name, rate in rates.items():
+        limit = rates["bare decoding, 1 thread" if "1 thread" in name else "bare decoding, 2 threads"]
+        print(f"{name:<36}{rate:10.0f}{rate / slow:13.2f}x{rate / limit:14.1%}")
+
+
+def small(root: Path, rounds: int) -> None:
+    """Print how fast images of 32 px are read, decoded and from memory."""
+    memory = LayerMixDataset(root, BATCH, remainder="exact").in_memory()
+    readers: dict[str, Reader] = {
+        "LayerMixDataset, 1 thread": ours(root, 1),
+        "LayerMixDataset, 2 threads": ours(root, 2),
+        "in memory": lambda: drain(memory),
+    }
+    print(f"\n{f'{SMALL} px PNG':<36}{'images/s':>10}")
+    for name, rate in take_turns(readers, rounds).items():
+        print(f"{name:<36}{rate:10.0f}")
+
+
+def first_batch(root: Path, rounds: int) -> None:
+    """Print how long it takes to the first batch."""
+    planes: dict[str, Any] = {
+        "4 variants": {},
+        "clean and 2 of 4 variants": {"views": ("clean", "variant", "variant")},
+        "4 variants, layer = 3": {"where": "layer = 3"},
+    }
+    seconds: dict[str, list[float]] = defaultdict(list)
+    for _ in range(rounds):
+        for name, options in planes.items():
+            begin = time.perf_counter()
+            next(iter(LayerMixDataset(root, BATCH, **options)))
+            seconds[name].append(time.perf_counter() - begin)
+    print(f"\n{'an index of 5 million rows':<36}{'seconds to the first batch':>28}")
+    for name, values in seconds.items():
+        print(f"{name:<36}{median(values):28.2f}")
+
+
+def main() -> None:
+    """Run everything."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--photographs", type=Path, help="default: cut from those of scikit-image")
+    parser.add_argument("--count", type=int, default=4096, help="photographs to cut")
+    parser.add_argument("--rounds", type=int, default=5)
+    arguments = parser.parse_args()
+    cv2.setNumThreads(1)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        photographs = arguments.photographs or folder / "photographs"
+        if not arguments.photographs:
+            cut(photographs, None, arguments.count)
+        one = BuildSettings(variants=1, clean=False, shard_size="64MB")
+        build(photographs, folder / "large", one)
+        files = write_files(folder / "large", folder / "files")
+        build(
+            write_small(folder / "squares", photographs, 20_000),
+            folder / "small",
+            BuildSettings(variants=1, clean=False),
+        )
+        simulate(folder / "index", 1_000_000, ("clean", "v00", "v01", "v02", "v03"), 128)
+        large(folder / "large", files, arguments.rounds)
+        small(folder / "small", arguments.rounds)
+        first_batch(folder / "index", arguments.rounds)
+
+
+if __name__ == "__main__":
+    main()

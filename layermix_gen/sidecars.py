@@ -1,0 +1,50 @@
+"""Small files that tell other readers what there is, each in the reader's own form; they hold nothing of their own.
+
+    OUT/_info.json          timm: a split for each plane, and one, `variants`, of all variants
+    OUT/v00/sizes.json      open_clip: samples of each tar of the plane
+    OUT/v00/wids.json       wids: the tars of the plane with samples and bytes
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from layermix_gen.files import write_json
+from layermix_gen.manifest import Manifest
+
+Tars = Mapping[str, Mapping[str, Any]]
+
+
+def write_sidecars(root: Path, manifest: Manifest) -> None:
+    """Write the sidecars of a complete dataset, each atomically; the same manifest gives the same bytes."""
+    planes = {plane: tars_of(manifest.tars, [plane]) for plane in manifest.planes}
+    variants = tars_of(manifest.tars, [plane for plane in manifest.planes if plane != "clean"])
+    splits = planes | ({"variants": variants} if variants else {})
+    write_json(root / "_info.json", {"splits": {name: timm_split(name, tars) for name, tars in splits.items()}})
+    for plane, tars in planes.items():
+        write_json(root / plane / "sizes.json", {file_name(tar): facts["samples"] for tar, facts in tars.items()})
+        write_json(root / plane / "wids.json", wids_list(f"{manifest.digest[:16]}-{plane}", tars))
+
+
+def tars_of(tars: Tars, planes: Sequence[str]) -> Tars:
+    """The tars of some planes, in the order of their names."""
+    return {name: tars[name] for name in sorted(tars) if PurePosixPath(name).parent.name in planes}
+
+
+def timm_split(name: str, tars: Tars) -> dict[str, Any]:
+    """A split of timm's `_info.json`."""
+    lengths = [facts["samples"] for facts in tars.values()]
+    return {"name": name, "num_samples": sum(lengths), "filenames": list(tars), "shard_lengths": lengths}
+
+
+def wids_list(name: str, tars: Tars) -> dict[str, Any]:
+    """A wids list of shards, with URLs relative to its own."""
+    shards = [
+        {"url": file_name(tar), "nsamples": facts["samples"], "filesize": facts["bytes"]} for tar, facts in tars.items()
+    ]
+    return {"__kind__": "wids-shard-index-v1", "wids_version": 1, "name": name, "shardlist": shards}
+
+
+def file_name(tar: str) -> str:
+    """The name of a tar within its plane's folder."""
+    return PurePosixPath(tar).name
