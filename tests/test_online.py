@@ -88,7 +88,7 @@ def test_travels_to_a_loaders_workers(tmp_path):
     [
         ({"preset": "mine"}, "preset must be one of paper, released"),
         ({"magnitude": 11}, "magnitude must be in"),
-        ({"blending_ratio": -1}, "blending ratio must be in"),
+        ({"blending_ratio": -1}, "blending-ratio must be in"),
         ({"ops": ("turn",)}, "no operation 'turn'"),
     ],
 )

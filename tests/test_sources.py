@@ -4,10 +4,12 @@ import errno
 import gzip
 import json
 import os
+import re
 import struct
 import subprocess
 import sys
 import tarfile
+import tempfile
 from dataclasses import asdict
 from pathlib import Path
 
@@ -152,13 +154,31 @@ def test_a_location_that_cannot_be_looked_at_gets_a_line(kind: str, tmp_path: Pa
         open_source(tmp_path / ("x" * 300), kind)
 
 
-@pytest.mark.parametrize("name", ["closed/set", "closed/*.tar", "closed/{0..1}.tar", "{closed,open}/0.tar"])
-def test_a_location_in_a_closed_folder_gets_a_line(name: str, tmp_path: Path) -> None:
-    (tmp_path / "closed").mkdir(mode=0)
-    if os.access(tmp_path / "closed", os.X_OK):
-        pytest.skip("nothing is closed to root")
-    with pytest.raises(LayerMixError, match=r"^cannot (open|look for) .*: permission denied; check the path$"):
-        open_source(tmp_path / name).items()
+AS_ANOTHER_USER = """
+import os, sys
+from layermix_gen.errors import LayerMixError
+from layermix_gen.sources import open_source
+if os.getuid() == 0:
+    os.setuid(65534)
+for location in sys.argv[1:]:
+    try:
+        open_source(location).items()
+    except LayerMixError as fault:
+        print(fault)
+"""
+
+
+def test_a_location_in_a_closed_folder_gets_a_line() -> None:
+    """Nothing is closed to root, so a child process gives its rights away, in a folder that lets it in."""
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
+        (Path(folder) / "closed").mkdir(mode=0)
+        names = [f"{folder}/{name}" for name in ("closed/set", "closed/*.tar", "closed/{0..1}.tar")]
+        command = [sys.executable, "-c", AS_ANOTHER_USER, *names]
+        run = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert len(run.stdout.splitlines()) == len(names)
+    for line in run.stdout.splitlines():
+        assert re.fullmatch(r"cannot (open|look for) .*: permission denied; check the path", line)
 
 
 def test_a_pattern_that_leads_into_a_closed_folder_gets_a_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
