@@ -467,11 +467,12 @@ MISTAKES = [
     ("{tmp}/file {tmp}/out", "looked in {tmp}/file for one of {kinds}, found a file of 4 bytes that is none of them"),
     (
         "{photographs} {tmp}/out --kind other",
-        "expected a kind out of auto, folder, cifar10, cifar100, idx, webdataset, manifest, got 'other'",
+        "expected a kind out of auto, folder, cifar10, cifar100, idx, webdataset, manifest, got 'other'; change --kind",
     ),
     (
         "{photographs} {tmp}/out --kind cifar10",
-        "expected the files of cifar-10-batches-py or cifar-10-batches-bin in {photographs}, found neither of them",
+        "expected the files of cifar-10-batches-py or cifar-10-batches-bin in {photographs}, found neither; "
+        "check the path and --kind",
     ),
     (
         "{photographs} {tmp}/out --mixing-set {tmp}/none.npy",
@@ -488,8 +489,7 @@ MISTAKES = [
     ),
     (
         "{photographs} {tmp}/out --mixing-set {tmp}/empty",
-        "expected pictures (.bmp, .gif, .jpeg, .jpg, .png, .ppm, .tif, .tiff, .webp) in {tmp}/empty, but found none; "
-        "give another folder",
+        "expected pictures (.jpg, .png, ...) in {tmp}/empty, but found none; give another folder",
     ),
     (
         "{photographs} {tmp}/out --size 32 --mixing-set {tmp}/small.npy",

@@ -356,7 +356,7 @@ def test_default_operations():
         ({"magnitude": 0}, r"magnitude must be in \[0.1, 10\], got 0; change --magnitude"),
         ({"magnitude": 10.5}, "got 10.5"),
         ({"magnitude": float("nan")}, "got nan"),
-        ({"blending_ratio": 0}, r"blending ratio must be in \(0, 100\], got 0; change --blending-ratio"),
+        ({"blending_ratio": 0}, r"blending-ratio must be in \[0.01, 100\], got 0; change --blending-ratio"),
         ({"blending_ratio": float("inf")}, "got inf"),
         ({"ops": ("rotate", "turn")}, "no operation 'turn' in preset paper; --ops takes equalize, .*mirror$"),
         ({"ops": ("posterize_increasing",)}, "no operation 'posterize_increasing' in preset paper"),
