@@ -144,7 +144,7 @@ def builds(location: Path, folder: Path, rounds: int) -> None:
     print(f"{'cost of mixing':<16}{ratios[0]:11.2f}x{ratios[1]:11.2f}x   the floor's time is 1")
 
 
-SHARD = {"photographs": "32", "small": "1000"}  # samples: small enough for the workers to finish together
+SHARD = {"photographs": "128", "small": "1000"}  # samples: small enough for the workers to finish together
 
 
 def write_small(folder: Path, photographs: Path, count: int) -> None:

@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from layermix_gen.builder import build, estimate
+    from layermix_gen.dataset import LayerMixDataset
     from layermix_gen.errors import BadImage, Interrupted, LayerMixError
     from layermix_gen.gallery import contact_sheet
     from layermix_gen.manifest import Manifest
     from layermix_gen.online import LayerMix
     from layermix_gen.pictures import MixingSet, open_mixing_set, pack
+    from layermix_gen.reading.device import normalize
     from layermix_gen.recipe import parse
     from layermix_gen.renderer import render
     from layermix_gen.settings import BuildSettings
@@ -25,12 +27,14 @@ _HOMES = {
     "BuildSettings": "settings",
     "Interrupted": "errors",
     "LayerMix": "online",
+    "LayerMixDataset": "dataset",
     "LayerMixError": "errors",
     "Manifest": "manifest",
     "MixingSet": "pictures",
     "build": "builder",
     "contact_sheet": "gallery",
     "estimate": "builder",
+    "normalize": "reading.device",
     "open_mixing_set": "pictures",
     "pack": "pictures",
     "parse": "recipe",
@@ -42,12 +46,14 @@ __all__ = [
     "BuildSettings",
     "Interrupted",
     "LayerMix",
+    "LayerMixDataset",
     "LayerMixError",
     "Manifest",
     "MixingSet",
     "build",
     "contact_sheet",
     "estimate",
+    "normalize",
     "open_mixing_set",
     "pack",
     "parse",

@@ -24,6 +24,7 @@ from layermix_gen.processes import checked_workers
 from layermix_gen.samples import SampleMaker
 from layermix_gen.settings import BuildSettings
 from layermix_gen.shards import is_finished, missing_planes
+from layermix_gen.sidecars import write_sidecars
 from layermix_gen.sources import Item, Source, open_source
 
 MIN_ERRORS, ERROR_SHARE = 10, 0.01  # inputs that may be skipped unless the user says how many: 1%, but at least 10
@@ -152,6 +153,7 @@ def _run(plan: Plan, numbers: Sequence[int], workers: int, limit: int, progress:
     manifest = collect(plan, _finished(plan, summaries), run)
     if manifest.complete and not settled:
         sweep(plan.root)
+        write_sidecars(plan.root, manifest)
         write_manifest(manifest)
     return manifest
 

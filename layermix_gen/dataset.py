@@ -122,6 +122,7 @@ class LayerMixDataset(Epochs):
         numbers = None if classes is None else class_numbers(classes, facts.classes)
         selection = select(self.catalog, self.views, numbers, seed, variant_by_shard=order == "shards")
         self.skipped: list[str] = []
+        self._buffers: Buffers | None = None
         identity = {
             "dataset": facts.digest,
             "seed": seed,
@@ -166,11 +167,12 @@ class LayerMixDataset(Epochs):
         """Read `count` batches: `part` gives the places in the selection (B,) and the planes (B, V) of each."""
         options, size = self.options, self.storage.description.size
         loader = Loader(self.storage, self.catalog, self.selection, metadata=bool(self.fields), replace=replace)
-        buffers = Buffers(_pinned if options.pin_memory else _plain, keep=options.prefetch + 2)
+        self._buffers = self._buffers or Buffers(_pinned if options.pin_memory else _plain, options.prefetch + 2)
+        buffers = self._buffers
         self.storage.expect(lambda: self._uses(count, part), options.prefetch)
 
         def empty(rows: Ints, planes: Ints) -> Batch:
-            return Batch(rows, planes, buffers.take((*planes.shape, size, size, 3)))
+            return loader.batch(rows, planes, buffers.take((*planes.shape, size, size, 3)))
 
         todo = (empty(*part(number)) for number in range(count))
         for number, batch in enumerate(deliver(todo, loader, self._threads(), options.prefetch)):
@@ -194,6 +196,9 @@ class LayerMixDataset(Epochs):
             size = description.tar(plane, shard).bytes
             uses.append(Use(tar_name(plane, shard), size, int(first[tar]), int(last[tar])))
         return uses
+
+    def __getstate__(self) -> dict[str, Any]:
+        return super().__getstate__() | {"_buffers": None}
 
     def _threads(self) -> int:
         """How many threads read here: worker processes share the CPUs."""

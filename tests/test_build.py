@@ -63,7 +63,13 @@ def finished(photographs: Path, pool: Path, tmp_path_factory: pytest.TempPathFac
 def test_the_files_are_those_of_the_format(finished: Path) -> None:
     planes = [f"{plane}/{number:06d}.tar" for plane in ("clean", "v00", "v01", "v02") for number in range(3)]
     index = [f"index/{number:06d}.parquet" for number in range(3)]
-    assert files(finished) == sorted([*planes, *index, "dataset.json", "plan.json", "sources.jsonl"])
+    sidecars = [f"{plane}/{name}" for plane in ("clean", "v00", "v01", "v02") for name in ("sizes.json", "wids.json")]
+    frame = ["dataset.json", "plan.json", "sources.jsonl", "_info.json"]
+    assert files(finished) == sorted([*planes, *index, *sidecars, *frame])
+
+
+def is_sidecar(name: str) -> bool:
+    return Path(name).name in ("_info.json", "sizes.json", "wids.json")
 
 
 def test_planes_are_aligned_and_samples_contiguous(finished: Path) -> None:
@@ -525,7 +531,7 @@ def test_what_was_lost_is_made_again(lost: str, photographs: Path, finished: Pat
         name: sha for name, (_, sha) in before.items() if name != "dataset.json"
     }
     if lost.endswith(".tar"):
-        touched = {name for name in after if after[name] != before[name]}
+        touched = {name for name in after if after[name] != before[name] and not is_sidecar(name)}
         assert touched == {"dataset.json", f"index/{Path(lost).stem}.parquet", lost}
 
 

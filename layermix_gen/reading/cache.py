@@ -57,7 +57,7 @@ class TarCache:
 
     def __init__(self, folder: Path, sizes: Mapping[str, int], fetch: Callable[[str, Path], None]) -> None:
         self._folder, self._sizes, self._fetch = folder, sizes, fetch
-        self._maps = Maps()
+        self._maps = Maps(folder)
         self._changed = threading.Condition(threading.RLock())
         self._pool = ThreadPoolExecutor(FETCHES, "layermix-fetch")
         self._uses: dict[str, Use] = {}
@@ -92,7 +92,7 @@ class TarCache:
             self._changed.wait_for(lambda: name in self._tars)
             tar = self._tars[name]
         tar.result()
-        return self._maps.open(self._folder / name, self._sizes[name])
+        return self._maps.open(name, self._sizes[name])
 
     def _go_on(self) -> None:
         """Fetch what comes next, as far as there is room."""
@@ -118,7 +118,7 @@ class TarCache:
             if self._next_use(name) <= use.first:
                 return False
             del self._tars[name]
-            self._maps.close(self._folder / name)
+            self._maps.close(name)
             (self._folder / name).unlink(missing_ok=True)
         return True
 

@@ -56,40 +56,38 @@ class PngDecoder(AnyDecoder):
     def __init__(self, rows: Image) -> None:
         super().__init__(rows)
         count, height, width, _ = rows.shape
-        self.filtered = np.empty((count, height, 1 + 3 * width), np.uint8)
+        self.shape = (count, height, 1 + 3 * width)  # of the rows before the filter is undone, each behind its number
+        self.filtered = [b""] * count
         self.head = codec.encode(np.zeros((height, width, 3), np.uint8), codec.Encoding("png"))[: PNG_HEAD - 8]
         self.ups = bytes([PNG_UP]) * height
 
     def put(self, row: int, data: bytes) -> None:
-        rows = self._inflated(data)
-        if rows is None:
-            self.filtered[row, :, 1:] = _differences(_checked(codec.decode(data), self.rows))
-        else:
-            self.filtered[row] = rows
+        self.filtered[row] = self._inflated(data) or filtered(_checked(codec.decode(data), self.rows))
 
-    def _inflated(self, data: bytes) -> Image | None:
+    def _inflated(self, data: bytes) -> bytes | None:
         """The filtered rows of one of our PNGs; None for any other."""
-        _, height, width = self.filtered.shape
+        _, height, width = self.shape
         try:
             rows = isal_zlib.decompress(data[PNG_HEAD:-PNG_TAIL], bufsize=height * width)
         except isal_zlib.error:
             return None
         if data[: PNG_HEAD - 8] != self.head or len(rows) != height * width or rows[::width] != self.ups:
             return None
-        return np.frombuffer(rows, np.uint8).reshape(height, width)
+        return rows
 
     def finish(self) -> None:
-        count, height, width, _ = self.rows.shape
-        pixels = self.rows.reshape(count, height, 3 * width)
-        pixels[:, 0] = self.filtered[:, 0, 1:]
-        for y in range(1, height):
-            np.add(pixels[:, y - 1], self.filtered[:, y, 1:], out=pixels[:, y])  # modulo 256, as PNG has it
+        differences = np.frombuffer(b"".join(self.filtered), np.uint8).reshape(self.shape)[:, :, 1:]
+        pixels = self.rows.reshape(differences.shape)
+        pixels[:, 0] = differences[:, 0]
+        for y in range(1, self.shape[1]):
+            np.add(pixels[:, y - 1], differences[:, y], out=pixels[:, y])  # modulo 256, as PNG has it
 
 
-def _differences(pixels: Image) -> Image:
-    """What the filter "up" makes of an image: (H, 3 W)."""
+def filtered(pixels: Image) -> bytes:
+    """What a PNG holds of an image whose rows have the filter "up"."""
     rows = pixels.reshape(len(pixels), -1)
-    return np.diff(rows, axis=0, prepend=np.zeros_like(rows[:1]))
+    differences = np.diff(rows, axis=0, prepend=np.zeros_like(rows[:1]))
+    return np.insert(differences, 0, PNG_UP, axis=1).tobytes()
 
 
 def _checked(pixels: Image, rows: Image) -> Image:

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from layermix_gen.errors import LayerMixError
@@ -59,6 +60,7 @@ class Description:
         return self.tars[tar_name(plane, number)]
 
 
+@cache
 def tar_name(plane: str, number: int) -> str:
     """The path of a tar within its dataset."""
     return tar_path(Path(), plane, number).as_posix()

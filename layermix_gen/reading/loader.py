@@ -5,7 +5,7 @@ A part of a batch is filled by one call, in any thread; parts share nothing, so 
 
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -23,16 +23,27 @@ from layermix_gen.reading.views import Selection
 ATTEMPTS = 10  # to find a stand-in
 
 
+class Place(NamedTuple):
+    """Where a sample is: plane, shard and image as numbers of the catalog, then its bytes in the tar, and their CRC."""
+
+    plane: int
+    shard: int
+    image: int
+    offset: int
+    size: int
+    checksum: int
+
+
 @dataclass(slots=True)
 class Batch:
-    """Images number `rows` (B,) of a selection, each in `planes` (B, V), decoded to `pixels` (B, V, H, W, 3).
+    """Images number `rows` (B,) of a selection, their samples at `places` (B, V), in `pixels` (B, V, H, W, 3).
 
     `shown` (B,) says which of them is seen at each place: itself, or another of the batch that stands in for it, where
     `replaced` tells why. Where metadata is read, it is a list for each image, with a dict for each view.
     """
 
     rows: Ints
-    planes: Ints
+    places: list[list[Place]]
     pixels: npt.NDArray[np.uint8]
     shown: Ints = field(init=False)
     metadata: list[list[dict[str, Any]]] = field(init=False)
@@ -52,6 +63,21 @@ class Loader:
         self.storage, self.catalog, self.selection = storage, catalog, selection
         self._metadata, self._replace = metadata, replace
         self._decoder = DECODERS[storage.description.format]
+
+    def batch(self, rows: Ints, planes: Ints, pixels: npt.NDArray[np.uint8]) -> Batch:
+        """A batch to be filled: images number `rows` (B,) of the selection, each in `planes` (B, V)."""
+        catalog, images = self.catalog, np.broadcast_to(self.selection.images[rows, None], planes.shape)
+        columns = (
+            planes,
+            catalog.shards[images],
+            images,
+            catalog.offsets[planes, images],
+            catalog.sizes[planes, images],
+            catalog.checksums[planes, images],
+        )
+        places = list(map(Place, *(column.ravel().tolist() for column in columns)))
+        views = planes.shape[1]
+        return Batch(rows, [places[i : i + views] for i in range(0, len(places), views)], pixels)
 
     def fill(self, batch: Batch, begin: int, end: int) -> None:
         """Read the images from `begin` to `end` of a batch. Raises `LayerMixError` with shard and key of a bad one."""
@@ -80,22 +106,22 @@ class Loader:
 
     def _read(self, batch: Batch, i: int, decoder: Decoder, slot: int) -> list[dict[str, Any]]:
         """Decode all views of an image of the batch from row `slot` on; return their metadata."""
-        catalog, image = self.catalog, int(self.selection.images[batch.rows[i]])
-        shard, metadata = int(catalog.shards[image]), []
-        for view, plane in enumerate(batch.planes[i].tolist()):
-            name = catalog.planes[plane]
+        metadata = []
+        for view, place in enumerate(batch.places[i]):
+            plane = self.catalog.planes[place.plane]
             try:
-                tar = self.storage.tar(name, shard)
-                offset, size = int(catalog.offsets[plane, image]), int(catalog.sizes[plane, image])
-                data = tar[offset : offset + size]
-                if isal_zlib.crc32(data) != catalog.checksums[plane, image]:
-                    raise BadImage(f"expected an image with the index's checksum, found other bytes at offset {offset}")
+                tar = self.storage.tar(plane, place.shard)
+                data = tar[place.offset : place.offset + place.size]
+                if isal_zlib.crc32(data) != place.checksum:
+                    found = f"found other bytes at offset {place.offset}"
+                    raise BadImage(f"expected an image with the index's checksum, {found}")
                 decoder.put(slot + view, data)
                 if self._metadata:
-                    metadata.append(read_metadata(tar, offset, size, name))
+                    metadata.append(read_metadata(tar, place.offset, place.size, plane))
             except BadImage as error:
-                where = f"{self.storage.location}/{tar_name(name, shard)}, sample {catalog.key(plane, image)}"
-                raise SampleError(f"{where}: {error}") from error
+                where = f"{self.storage.location}/{tar_name(plane, place.shard)}"
+                key = self.catalog.key(place.plane, place.image)
+                raise SampleError(f"{where}, sample {key}: {error}") from error
         return metadata
 
 

@@ -46,14 +46,15 @@ class LocalStorage:
             raise LayerMixError(f"expected a dataset with a dataset.json at {folder}, found none; {remedy}") from error
         self.description = Description.from_json(text, str(path))
         self.folder, self.location = folder, str(folder)
-        self._maps = Maps()
+        self._maps = Maps(folder)
 
     def __reduce__(self) -> tuple[type["LocalStorage"], tuple[Path]]:
         return LocalStorage, (self.folder,)
 
     def tar(self, plane: str, number: int) -> memoryview:
         """Map a tar into memory."""
-        return self._maps.open(self.folder / tar_name(plane, number), self.description.tar(plane, number).bytes)
+        name = tar_name(plane, number)
+        return self._maps.open(name, self.description.tars[name].bytes)
 
     def expect(self, uses: Callable[[], Sequence["Use"]], ahead: int) -> None:
         """All tars are here."""
@@ -63,27 +64,28 @@ class LocalStorage:
 
 
 class Maps:
-    """Files mapped into memory, the `OPEN_TARS` that were opened last."""
+    """Files in a folder, mapped into memory: the `OPEN_TARS` that were opened last."""
 
-    def __init__(self) -> None:
-        self._maps: dict[Path, memoryview] = {}
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._maps: dict[str, memoryview] = {}
         self._lock = threading.Lock()
 
-    def open(self, path: Path, size: int) -> memoryview:
+    def open(self, name: str, size: int) -> memoryview:
         """The bytes of a file. Raises `BadImage` where it is missing or is not of this size."""
-        found = self._maps.get(path)
+        found = self._maps.get(name)
         if found is None:
-            found = map_file(path, size)
+            found = map_file(self._folder / name, size)
             with self._lock:
-                self._maps[path] = found
+                self._maps[name] = found
                 while len(self._maps) > OPEN_TARS:
                     del self._maps[next(iter(self._maps))]
         return found
 
-    def close(self, path: Path) -> None:
+    def close(self, name: str) -> None:
         """Forget a file; its bytes stay as long as somebody reads them."""
         with self._lock:
-            self._maps.pop(path, None)
+            self._maps.pop(name, None)
 
 
 def map_file(path: Path, size: int) -> memoryview:

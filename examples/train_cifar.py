@@ -1,0 +1,52 @@
+"""Train a network on CIFAR-like shards by the paper's recipe.
+
+    layermix-gen build path/to/cifar-10 shards --view-mode shared
+    layermix-gen build path/to/cifar-10 test --kind auto:test --variants 0 --view center
+    python train_cifar.py shards --test test --jsd
+    torchrun --nproc-per-node 4 train_cifar.py shards --test test --jsd
+
+100 epochs for the wide networks, 200 for the others; SGD with Nesterov's momentum, weight decay 5e-4, rate 0.1 falling
+as a cosine, batches of 128. Killed? The same command goes on where it was.
+"""
+
+import argparse
+from pathlib import Path
+
+import torch
+from models import make_model
+from training import Recipe, train
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Read the command line and train."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("shards", help="the dataset to train on: a folder or a URL")
+    parser.add_argument("--test", help="a dataset whose clean plane is the test set")
+    parser.add_argument("--out", type=Path, default=Path("run"), help="where checkpoint and log go")
+    parser.add_argument("--model", default="wrn-40-4", help="wrn-40-4, wrn-28-10, resnet-18 or resnext-29")
+    parser.add_argument("--classes", type=int, default=10)
+    parser.add_argument("--epochs", type=int, help="default: 100 for wrn, 200 for the others")
+    parser.add_argument("--batch-size", type=int, default=128, help="of all ranks together")
+    parser.add_argument("--rate", type=float, default=0.1)
+    parser.add_argument("--jsd", action="store_true", help="learn from triples, with the Jensen-Shannon loss")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--save-every", type=int, default=500, help="steps between checkpoints")
+    options = parser.parse_args(arguments)
+    torch.manual_seed(options.seed)
+    recipe = Recipe(
+        epochs=options.epochs or (100 if options.model.startswith("wrn") else 200),
+        batch_size=options.batch_size,
+        rate=options.rate,
+        weight_decay=5e-4,
+        jsd=options.jsd,
+        seed=options.seed,
+        mean=(0.5,),
+        std=(0.5,),
+        save_every=options.save_every,
+        out=options.out,
+    )
+    train(make_model(options.model, options.classes), options.shards, options.test, recipe)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,54 @@
+"""Fine-tune timm's ResNet-50 on ImageNet shards by the paper's recipe.
+
+    layermix-gen build path/to/imagenet/train shards
+    layermix-gen build path/to/imagenet/val val --variants 0 --view center
+    torchrun --nproc-per-node 8 train_imagenet.py shards --test val
+
+90 epochs of SGD with Nesterov's momentum from pretrained weights, weight decay 5e-4, rate 0.01 falling as a cosine,
+batches of 256. Killed? The same command goes on where it was.
+"""
+
+import argparse
+from pathlib import Path
+
+import timm
+import torch
+from timm.data import IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD
+from training import Recipe, train
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Read the command line and train."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("shards", help="the dataset to train on: a folder or a URL")
+    parser.add_argument("--test", help="a dataset whose clean plane is the test set")
+    parser.add_argument("--out", type=Path, default=Path("run"), help="where checkpoint and log go")
+    parser.add_argument("--model", default="resnet50", help="any of timm's")
+    parser.add_argument("--from-scratch", action="store_true", help="do not begin with pretrained weights")
+    parser.add_argument("--classes", type=int, default=1000)
+    parser.add_argument("--epochs", type=int, default=90)
+    parser.add_argument("--batch-size", type=int, default=256, help="of all ranks together")
+    parser.add_argument("--rate", type=float, default=0.01)
+    parser.add_argument("--jsd", action="store_true", help="learn from triples, with the Jensen-Shannon loss")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--save-every", type=int, default=500, help="steps between checkpoints")
+    options = parser.parse_args(arguments)
+    torch.manual_seed(options.seed)
+    recipe = Recipe(
+        epochs=options.epochs,
+        batch_size=options.batch_size,
+        rate=options.rate,
+        weight_decay=5e-4,
+        jsd=options.jsd,
+        seed=options.seed,
+        mean=IMAGENET_DEFAULT_MEAN,
+        std=IMAGENET_DEFAULT_STD,
+        save_every=options.save_every,
+        out=options.out,
+    )
+    model = timm.create_model(options.model, pretrained=not options.from_scratch, num_classes=options.classes)
+    train(model, options.shards, options.test, recipe)
+
+
+if __name__ == "__main__":
+    main()

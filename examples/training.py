@@ -1,0 +1,192 @@
+"""What both examples do: train on shards with cross entropy or the Jensen-Shannon loss, evaluate, save and resume.
+
+Under torchrun each process is a rank; the reader shares the images out by itself. A checkpoint holds all it takes to go
+on from the very batch at which it was written, with any number of ranks: start the same command again.
+"""
+
+import json
+import math
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.distributed as dist
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
+
+from layermix_gen.dataset import LayerMixDataset
+from layermix_gen.reading.device import normalize
+
+JSD_VIEWS = ("clean", "variant", "variant")
+JSD_WEIGHT = 12
+FINAL_RATE = 1e-6
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """How to train. `batch_size` is that of all ranks together; `mean` and `std` are for pixels in [0, 1]."""
+
+    epochs: int
+    batch_size: int
+    rate: float
+    weight_decay: float
+    jsd: bool
+    seed: int
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    save_every: int  # steps
+    out: Path
+
+
+def train(model: nn.Module, shards: str, test: str | None, recipe: Recipe) -> None:
+    """Train `model` on the dataset `shards`, from its beginning or from the checkpoint in `recipe.out`."""
+    with ranks() as (rank, world_size, device):
+        model = model.to(device, memory_format=torch.channels_last)
+        whole = DistributedDataParallel(model) if world_size > 1 else model
+        optimizer = torch.optim.SGD(
+            model.parameters(), recipe.rate, 0.9, weight_decay=recipe.weight_decay, nesterov=True
+        )
+        data = LayerMixDataset(
+            shards,
+            recipe.batch_size // world_size,
+            seed=recipe.seed,
+            views=JSD_VIEWS if recipe.jsd else "variant",
+            device=device,
+        )
+        leads, path = rank == 0, recipe.out / "checkpoint.pt"
+        step = load(path, model, optimizer, data)
+        log = Log(recipe.out if leads else None)
+        while data.epoch < recipe.epochs:
+            epoch = data.epoch
+            whole.train()
+            for images, labels in data:
+                rate = cosine(step / (recipe.epochs * len(data)), recipe.rate)
+                loss = learn(whole, optimizer, rate, numbers(images, recipe), labels)
+                step += 1
+                log.step(epoch, step, rate, loss)
+                if leads and step % recipe.save_every == 0:
+                    save(path, model, optimizer, data, step)
+            if leads:
+                save(path, model, optimizer, data, step)
+            if test:
+                log.write(epoch=epoch, step=step, **evaluate(model, test, recipe, device))
+
+
+def learn(model: nn.Module, optimizer: torch.optim.Optimizer, rate: float, images: Tensor, labels: Tensor) -> Tensor:
+    """One step; returns the loss."""
+    for group in optimizer.param_groups:
+        group["lr"] = rate
+    with torch.autocast("cuda", torch.bfloat16, enabled=images.is_cuda):
+        loss = jsd_loss(model, images, labels) if images.dim() == 5 else F.cross_entropy(model(images), labels)
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    return loss.detach()
+
+
+def jsd_loss(model: nn.Module, images: Tensor, labels: Tensor) -> Tensor:
+    """Cross entropy of the first view, and how far the predictions for all views (B, V, 3, H, W) lie apart.
+
+    That is 12 times the mean of KL(p_i || M), M being the mean of the predictions p_i, as in AugMix (Hendrycks et al.
+    2020).
+    """
+    logits = model(images.flatten(0, 1)).float().unflatten(0, images.shape[:2])
+    predictions = logits.softmax(-1)
+    mixture = predictions.mean(1).clamp(1e-7, 1).log()
+    apart = [F.kl_div(mixture, one, reduction="batchmean") for one in predictions.unbind(1)]
+    return F.cross_entropy(logits[:, 0], labels) + JSD_WEIGHT * torch.stack(apart).mean()
+
+
+def cosine(done: float, rate: float) -> float:
+    """The learning rate when a share `done` of all steps is done."""
+    return FINAL_RATE + (rate - FINAL_RATE) * (1 + math.cos(math.pi * done)) / 2
+
+
+def numbers(images: Tensor, recipe: Recipe) -> Tensor:
+    """What the network sees of uint8 images."""
+    return normalize(images, recipe.mean, recipe.std)
+
+
+@torch.no_grad()
+def evaluate(model: nn.Module, shards: str, recipe: Recipe, device: torch.device) -> dict[str, float]:
+    """The error in percent on the clean plane of a dataset, every image once over all ranks."""
+    data = LayerMixDataset(
+        shards, recipe.batch_size, views="clean", order="sequential", remainder="exact", device=device
+    )
+    model.eval()
+    counts = torch.zeros(2, device=device)
+    for images, labels in data:
+        wrong = model(numbers(images, recipe)).argmax(1) != labels
+        counts += torch.stack([wrong.sum(), torch.tensor(len(labels), device=device)])
+    if dist.is_initialized():
+        dist.all_reduce(counts)
+    return {"error": round(100 * float(counts[0] / counts[1]), 3)}
+
+
+# ------------------------------------------------------------------------------------------------ ranks, files
+
+
+@contextmanager
+def ranks() -> Iterator[tuple[int, int, torch.device]]:
+    """Rank, world size and device, as torchrun has them."""
+    cuda = torch.cuda.is_available()
+    device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", 0))) if cuda else torch.device("cpu")
+    if cuda:
+        torch.cuda.set_device(device)
+    if "RANK" not in os.environ:
+        yield 0, 1, device
+        return
+    dist.init_process_group("nccl" if cuda else "gloo")
+    try:
+        yield dist.get_rank(), dist.get_world_size(), device
+    finally:
+        dist.destroy_process_group()
+
+
+def save(path: Path, model: nn.Module, optimizer: torch.optim.Optimizer, data: LayerMixDataset, step: int) -> None:
+    """Write a checkpoint, completely or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_suffix(".tmp")
+    state = {"model": model.state_dict(), "optimizer": optimizer.state_dict(), "data": data.state_dict()}
+    torch.save(state | {"step": step, "random": torch.get_rng_state()}, draft)
+    draft.replace(path)
+
+
+def load(path: Path, model: nn.Module, optimizer: torch.optim.Optimizer, data: LayerMixDataset) -> int:
+    """Go on from a checkpoint, if there is one; return the steps that are done."""
+    if not path.exists():
+        return 0
+    state = torch.load(path, map_location="cpu", weights_only=True)
+    model.load_state_dict(state["model"])
+    optimizer.load_state_dict(state["optimizer"])
+    data.load_state_dict(state["data"])
+    torch.set_rng_state(state["random"])
+    print(f"resumed {path} at step {state['step']}", flush=True)
+    return int(state["step"])
+
+
+class Log:
+    """Lines of JSON in `log.jsonl`, on one rank."""
+
+    def __init__(self, folder: Path | None, every: int = 10) -> None:
+        self.path, self.every, self.begin = folder and folder / "log.jsonl", every, time.perf_counter()
+
+    def step(self, epoch: int, step: int, rate: float, loss: Tensor) -> None:
+        """Tell of some steps; asking for the loss makes the GPU wait."""
+        if step % self.every == 0:
+            self.write(epoch=epoch, step=step, rate=round(rate, 8), loss=round(loss.item(), 5))
+
+    def write(self, **facts: Any) -> None:
+        """Append a line, and print it."""
+        if self.path:
+            line = json.dumps(facts | {"seconds": round(time.perf_counter() - self.begin, 1)})
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            with self.path.open("a") as file:
+                print(line, file=file)
+            print(line, flush=True)

@@ -1,0 +1,162 @@
+"""The examples: the loss falls, a killed run ends as if nobody had killed it, ranks share the work."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from helpers import wait_until
+from torchvision_on_cpu import allow_timm
+
+from layermix_gen import BuildSettings, build
+
+EXAMPLES = Path(__file__).parents[1] / "examples"
+
+
+@pytest.fixture(scope="module")
+def shards(many: Path, pool: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """400 pieces of photographs in 4 classes, at 24 px: a clean plane and 2 variants that share its views."""
+    root = tmp_path_factory.mktemp("shards")
+    settings = BuildSettings(variants=2, size=24, view_mode="shared")
+    build(many, root, settings, mixing_set=pool, workers=1, progress=False)
+    return root
+
+
+@pytest.fixture(autouse=True)
+def importable(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(EXAMPLES))
+
+
+def log(out: Path, name: str) -> list[Any]:
+    lines = [json.loads(line) for line in (out / "log.jsonl").read_text().splitlines()]
+    return [line[name] for line in lines if name in line]
+
+
+CIFAR = ("--model", "wrn-10-1", "--classes", 4, "--epochs", 2, "--batch-size", 8, "--rate", 0.05)
+
+
+def arguments(shards: Path, out: Path, *more: object) -> list[str]:
+    return [str(one) for one in (shards, "--test", shards, "--out", out, *more)]
+
+
+@pytest.mark.parametrize("more", [(), ("--jsd",)], ids=["plain", "jsd"])
+def test_cifar_learns(shards: Path, tmp_path: Path, more: tuple[str, ...]) -> None:
+    from train_cifar import main
+
+    main(arguments(shards, tmp_path, *CIFAR, *more))
+    losses, errors = log(tmp_path, "loss"), log(tmp_path, "error")
+    assert sum(losses[-3:]) < 0.8 * sum(losses[:3])
+    assert len(errors) == 2
+    assert errors[1] < 50  # of 75 by chance
+    assert log(tmp_path, "step")[-1] == 100
+
+
+def start(program: str, *more: object, ranks: int = 0) -> "subprocess.Popen[bytes]":
+    torchrun = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(ranks)) if ranks else ()
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    return subprocess.Popen([sys.executable, *torchrun, EXAMPLES / program, *map(str, more)], env=environment)
+
+
+def test_a_killed_run_ends_as_if_nothing_had_been(shards: Path, tmp_path: Path) -> None:
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    more = (*CIFAR, "--save-every", 7)
+    other = start("train_cifar.py", *arguments(shards, whole, *more))
+    process = start("train_cifar.py", *arguments(shards, killed, *more))
+    wait_until(
+        lambda: (killed / "checkpoint.pt").exists() and len((killed / "log.jsonl").read_text()) > 0, "a checkpoint"
+    )
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    step = torch.load(killed / "checkpoint.pt", weights_only=True)["step"]
+    assert 0 < step < 100
+    assert start("train_cifar.py", *arguments(shards, killed, *more)).wait() == other.wait() == 0
+    ends = [torch.load(out / "checkpoint.pt", weights_only=True) for out in (whole, killed)]
+    assert [end["step"] for end in ends] == [100, 100]
+    assert ends[0]["data"] == ends[1]["data"]
+    assert all(torch.equal(value, ends[1]["model"][name]) for name, value in ends[0]["model"].items())
+    assert log(killed, "error")[-1] == log(whole, "error")[-1]
+
+
+def test_two_ranks(shards: Path, tmp_path: Path) -> None:
+    more = ("--model", "wrn-10-1", "--classes", 4, "--epochs", 1, "--batch-size", 32, "--jsd")
+    assert start("train_cifar.py", *arguments(shards, tmp_path, *more), ranks=2).wait() == 0
+    assert log(tmp_path, "step")[-1] == 400 // 32
+    assert len(log(tmp_path, "error")) == 1
+
+
+def test_imagenet(shards: Path, tmp_path: Path) -> None:
+    allow_timm()
+    from train_imagenet import main
+
+    more = (
+        "--model",
+        "test_resnet",
+        "--from-scratch",
+        "--classes",
+        4,
+        "--epochs",
+        2,
+        "--batch-size",
+        8,
+        "--rate",
+        0.05,
+    )
+    main(arguments(shards, tmp_path, *more))
+    losses = log(tmp_path, "loss")
+    assert sum(losses[-3:]) < sum(losses[:3])
+    assert len(log(tmp_path, "error")) == 2
+
+
+@pytest.mark.parametrize(
+    ("name", "parameters"),
+    [
+        ("wrn-40-4", 8_972_340),  # 8.9 million, as Zagoruyko and Komodakis have it
+        ("wrn-28-10", 36_536_884),  # 36.5 million
+        ("resnet-18", 11_220_132),
+        ("resnext-29", 6_900_132),  # 32 x 4, as in AugMix's experiments
+    ],
+)
+def test_models(name: str, parameters: int) -> None:
+    from models import make_model
+
+    model = make_model(name, 100)
+    assert sum(weight.numel() for weight in model.parameters()) == parameters
+    assert model(torch.zeros(2, 3, 32, 32)).shape == (2, 100)
+
+
+@pytest.mark.parametrize("name", ["vgg-16", "wrn-30-4"])
+def test_models_are_checked(name: str) -> None:
+    from models import make_model
+
+    with pytest.raises(SystemExit, match="^expected a "):
+        make_model(name, 10)
+
+
+def test_the_jensen_shannon_loss() -> None:
+    """Against the formula written out, for predictions that are given."""
+    from training import jsd_loss
+
+    logits = torch.randn(5, 3, 7, generator=torch.Generator().manual_seed(0))
+    labels = torch.tensor([0, 3, 6, 2, 1])
+    p = logits.softmax(-1)
+    m = p.mean(1, keepdim=True)
+    divergence = (p * (p / m).log()).sum(-1).mean()
+    expected = -p[:, 0].log()[torch.arange(5), labels].mean() + 12 * divergence
+    images = torch.zeros(5, 3, 3, 2, 2)
+    assert torch.isclose(jsd_loss(lambda x: logits.flatten(0, 1), images, labels), expected)
+    same = logits[:, :1].expand(-1, 3, -1)
+    alone = torch.nn.functional.cross_entropy(same[:, 0], labels)
+    assert torch.isclose(jsd_loss(lambda x: same.flatten(0, 1), images, labels), alone)
+
+
+def test_the_rate_falls_as_a_cosine() -> None:
+    from training import cosine
+
+    assert cosine(0, 0.1) == pytest.approx(0.1)
+    assert cosine(0.5, 0.1) == pytest.approx(0.05, rel=1e-4)
+    assert cosine(1, 0.1) == pytest.approx(1e-6)
