@@ -16,7 +16,6 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -157,6 +156,16 @@ def write_small(folder: Path, photographs: Path, count: int) -> Path:
     return folder
 
 
+INDEX = """
+    SELECT plane, {shard}::INTEGER AS shard, key, $1::BIGINT AS "offset", $2::BIGINT AS size,
+        $3::UINTEGER AS image_crc32, number % 1000 AS label, (hash(key) % 3 + 1)::INTEGER AS layer,
+        'rotate(multiply(image, picture, 0.83, 0.' || hash(key) || '), 4.2)' AS recipe
+    FROM (SELECT number, plane, printf('%09d-%s', number, plane) AS key
+        FROM range({begin}, {end}) AS numbers(number), unnest({planes}) AS planes(plane))
+    ORDER BY plane, key
+"""
+
+
 def simulate(root: Path, images: int, planes: tuple[str, ...], shards: int) -> Path:
     """A dataset whose index has a row for each of `images` in each plane, while its tars hold one image each."""
     image = encode(np.zeros((SMALL, SMALL, 3), np.uint8), Encoding("png"))
@@ -168,18 +177,13 @@ def simulate(root: Path, images: int, planes: tuple[str, ...], shards: int) -> P
         summary = tar.close()
         tars[name] = {"samples": images // shards, "bytes": summary.bytes, "sha256": summary.sha256}
     (root / "index").mkdir()
-    place = (
-        f'{offset}::BIGINT AS "offset", {len(image)}::BIGINT AS size, {isal_zlib.crc32(image)}::UINTEGER AS image_crc32'
-    )
-    recipe = "'rotate(multiply(image, picture, 0.83, 0.' || hash(key) || '), 4.2)' AS recipe"
     with duckdb.connect() as db:
         for shard in range(shards):
-            ordinals = f"range({shard * (images // shards)}, {(shard + 1) * (images // shards)})"
-            keys = f"SELECT o, plane, printf('%09d-%s', o, plane) AS key FROM unnest({ordinals}) AS t(o), unnest({list(planes)}) AS p(plane)"
-            rows = f"plane, {shard}::INTEGER AS shard, key, {place}, o % 1000 AS label, (hash(key) % 3 + 1)::INTEGER AS layer, {recipe}"
+            begin, end = (images // shards * number for number in (shard, shard + 1))
             db.execute(
-                f"COPY (SELECT {rows} FROM ({keys}) ORDER BY plane, key) "
-                f"TO '{root}/index/{shard:06d}.parquet' (FORMAT parquet, COMPRESSION zstd)"
+                f"COPY ({INDEX.format(shard=shard, begin=begin, end=end, planes=list(planes))}) "
+                f"TO '{root}/index/{shard:06d}.parquet' (FORMAT parquet, COMPRESSION zstd)",
+                [offset, len(image), isal_zlib.crc32(image)],
             )
     settings = {"size": SMALL, "format": "png", "view_mode": "shared", "view": "pad-crop"}
     facts = {"format": FORMAT, "digest": "0" * 64, "planes": planes, "shards": shards, "tars": tars}

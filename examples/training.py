@@ -176,11 +176,16 @@ class Log:
 
     def __init__(self, folder: Path | None, every: int = 10) -> None:
         self.path, self.every, self.begin = folder and folder / "log.jsonl", every, time.perf_counter()
+        self.losses: list[Tensor] = []
 
     def step(self, epoch: int, step: int, rate: float, loss: Tensor) -> None:
-        """Tell of some steps; asking for the loss makes the GPU wait."""
+        """Tell the mean loss of some steps at a time: asking for it makes the GPU wait."""
+        self.losses.append(loss)
         if step % self.every == 0:
-            self.write(epoch=epoch, step=step, rate=round(rate, 8), loss=round(loss.item(), 5))
+            self.write(
+                epoch=epoch, step=step, rate=round(rate, 8), loss=round(torch.stack(self.losses).mean().item(), 5)
+            )
+            self.losses.clear()
 
     def write(self, **facts: Any) -> None:
         """Append a line, and print it."""

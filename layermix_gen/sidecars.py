@@ -1,8 +1,8 @@
 """Small files that tell other readers what there is, each in the reader's own form; they hold nothing of their own.
 
-    OUT/_info.json          timm: a split for each plane, and one, `variants`, of all variants
-    OUT/v00/sizes.json      open_clip: samples of each tar of the plane
-    OUT/v00/wids.json       wids: the tars of the plane with samples and bytes
+OUT/_info.json          timm: a split for each plane, and one, `variants`, of all variants
+OUT/v00/sizes.json      open_clip: samples of each tar of the plane
+OUT/v00/wids.json       wids: the tars of the plane with samples and bytes
 """
 
 from collections.abc import Mapping, Sequence

@@ -78,7 +78,7 @@ def load_catalog(folder: Path, description: Description, planes: Sequence[str], 
     )
 
 
-def _places(shards: Ints, rows: Ints, counts: Ints, planes: Sequence[int]) -> Ints | None:
+def _places(shards: Ints, rows: npt.NDArray[np.int32], counts: Ints, planes: Sequence[int]) -> Ints | None:
     """Where row number `rows` of the index of `shards` belongs in a flat table (planes, images).
 
     An index holds all planes of its shard one after the other. The rows come in no order that could be relied on:

@@ -23,7 +23,7 @@ class Decoder(Protocol):
     """Decodes images into the rows of a uint8 array (images, H, W, 3). `put` raises `BadImage`."""
 
     def __init__(self, rows: Image) -> None: ...
-    def put(self, row: int, data: bytes) -> None: ...
+    def put(self, row: int, data: bytes | memoryview) -> None: ...
     def finish(self) -> None: ...
 
 
@@ -33,7 +33,7 @@ class AnyDecoder:
     def __init__(self, rows: Image) -> None:
         self.rows = rows
 
-    def put(self, row: int, data: bytes) -> None:
+    def put(self, row: int, data: bytes | memoryview) -> None:
         self.rows[row] = _checked(codec.decode(data), self.rows)
 
     def finish(self) -> None:
@@ -43,7 +43,7 @@ class AnyDecoder:
 class JpegDecoder(AnyDecoder):
     """JPEG by libjpeg-turbo; the interpreter's lock is free meanwhile."""
 
-    def put(self, row: int, data: bytes) -> None:
+    def put(self, row: int, data: bytes | memoryview) -> None:
         try:
             _checked(simplejpeg.decode_jpeg(data, "RGB", buffer=self.rows[row]), self.rows)
         except ValueError as error:
@@ -61,15 +61,15 @@ class PngDecoder(AnyDecoder):
         self.head = codec.encode(np.zeros((height, width, 3), np.uint8), codec.Encoding("png"))[: PNG_HEAD - 8]
         self.ups = bytes([PNG_UP]) * height
 
-    def put(self, row: int, data: bytes) -> None:
+    def put(self, row: int, data: bytes | memoryview) -> None:
         self.filtered[row] = self._inflated(data) or filtered(_checked(codec.decode(data), self.rows))
 
-    def _inflated(self, data: bytes) -> bytes | None:
+    def _inflated(self, data: bytes | memoryview) -> bytes | None:
         """The filtered rows of one of our PNGs; None for any other."""
         _, height, width = self.shape
         try:
             rows = isal_zlib.decompress(data[PNG_HEAD:-PNG_TAIL], bufsize=height * width)
-        except isal_zlib.error:
+        except isal_zlib.error:  # type: ignore[misc] # of a module without types
             return None
         if data[: PNG_HEAD - 8] != self.head or len(rows) != height * width or rows[::width] != self.ups:
             return None

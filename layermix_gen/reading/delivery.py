@@ -31,7 +31,7 @@ class Buffers:
         """An array of undefined content. Views of it keep it from being handed out again."""
         free = self._free.setdefault(shape, [])
         memory = free.pop() if free else self._allocate(shape)
-        lent = np.asarray(memoryview(memory))  # not memory.view(): views of that would hold `memory` itself
+        lent = np.asarray(memory.data)  # not memory.view(): views of that would hold `memory` itself
         weakref.finalize(lent, self._give_back, free, memory).atexit = False
         return lent
 

@@ -104,7 +104,7 @@ def draw_variants(
     variants = allowed.sum(1)
     cycle = variants // np.gcd(variants, views) if without_replacement else np.ones_like(variants)
     keys = _hashed(seed, units, epoch // cycle)[:, None]
-    keys = _mixed(keys + np.arange(allowed.shape[1], dtype=np.uint64))
+    keys = _mixed(np.add(keys, np.arange(allowed.shape[1]), dtype=np.uint64, casting="unsafe"))
     ranking = np.argsort(np.where(allowed, keys >> np.uint64(1), ~np.uint64(0)), axis=1, kind="stable")
     places = (epoch % cycle * views)[:, None] + np.arange(views)
     return np.take_along_axis(ranking, places % variants[:, None], axis=1)
@@ -117,10 +117,10 @@ def draw_image(image: int, attempt: int, count: int, seed: int) -> int:
 
 def _hashed(seed: int, *words: Ints) -> npt.NDArray[np.uint64]:
     """64 well mixed bits for each row of integers."""
-    state = np.uint64(seed)
+    state = np.full(1, seed, np.uint64)
     for word in words:
         state = _mixed(state + word.astype(np.uint64))
-    return np.asarray(state)
+    return state
 
 
 def _mixed(bits: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
