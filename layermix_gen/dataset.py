@@ -20,7 +20,7 @@ from layermix_gen.reading.cache import Use, spans
 from layermix_gen.reading.catalog import load_catalog
 from layermix_gen.reading.delivery import Buffers, deliver
 from layermix_gen.reading.description import tar_name
-from layermix_gen.reading.device import as_device, normalize, on_device
+from layermix_gen.reading.device import as_device, on_device
 from layermix_gen.reading.epochs import Epochs
 from layermix_gen.reading.loader import Batch, Loader
 from layermix_gen.reading.memory import InMemoryDataset, Samples, all_samples
@@ -31,10 +31,8 @@ from layermix_gen.reading.remote import RemoteStorage, is_remote
 from layermix_gen.reading.storage import LocalStorage, Storage
 from layermix_gen.reading.views import Views, class_numbers, select
 
-__all__ = ["LayerMixDataset", "normalize"]
-
 MIN_SKIPPED, SKIPPED_SHARE = 10, 0.01  # images an epoch may lack unless the user says how many: 1%, but at least 10
-
+SMALL_IMAGE = 4096  # bytes; so quickly decoded that threads would wait for each other, for the interpreter's lock
 IN_MEMORY_BATCH = 256  # images that are decoded at a time
 
 
@@ -57,16 +55,22 @@ class LayerMixDataset(Epochs):
 
     In which order:
 
-    - `order` is "shuffle" (all over the dataset), "shards" (shard by shard in random order, an image moved by up to
-      `window` shards, the variant drawn for a shard at a time: for remote data and slow disks) or "sequential".
+    - `order` is "shuffle" (the default: all over the dataset), "shards" (shard by shard in random order, an image moved
+      by up to `window` shards, the variant drawn for a shard at a time: for remote data and slow disks) or
+      "sequential".
     - `seed`, the epoch, `rank` and `world_size` decide it and nothing else. Rank and world size are torch.distributed's
       where it is initialised, unless given. Over all ranks every image comes exactly once, but for the `remainder` that
       fills no batch on every rank: "drop" it, "pad" it with images of the last step, or read it "exact", the last
       batch being short and missing on some ranks.
 
-    How it is read: by `threads` (default: the CPUs there are), `prefetch` batches ahead, into pinned memory with
-    `pin_memory`. `on_error="skip"` puts another image, drawn by the number of the bad one, in the place of one that
-    cannot be read; `skipped` tells of them. More than `max_skipped` in an epoch (default 1%, but at least 10) end it.
+    How it is read:
+
+    - by `threads` (default: the CPUs there are; one for small images), `prefetch` batches ahead, into pinned memory
+      with `pin_memory`. With `device` the tensors are there; to a GPU they are copied while the next batch is decoded.
+    - `on_error="skip"` puts another image of the batch in the place of one that cannot be read; `skipped` tells of
+      them. More than `max_skipped` in an epoch (default 1%, but at least 10) end it.
+    - `root` may be a URL, for fsspec with `storage_options`. Then the order is "shards" unless you say, and the tars
+      lie in `cache_dir`, up to `cache_bytes`; by default in a temporary folder of twice what the order needs at once.
 
     Raises `LayerMixError` for what the user can mend.
     """
@@ -201,9 +205,10 @@ class LayerMixDataset(Epochs):
         return super().__getstate__() | {"_buffers": None}
 
     def _threads(self) -> int:
-        """How many threads read here: worker processes share the CPUs."""
-        worker = get_worker_info()
-        return self.options.threads or max(1, available_cpus() // (worker.num_workers if worker else 1))
+        """How many threads read here: worker processes share the CPUs, and small images are read by one."""
+        worker, small = get_worker_info(), self.catalog.sizes.mean() < SMALL_IMAGE
+        cpus = 1 if small else available_cpus() // (worker.num_workers if worker else 1)
+        return self.options.threads or max(1, cpus)
 
     def _count(self, batch: Batch) -> None:
         """Take note of what was replaced, up to the bound."""

@@ -10,10 +10,10 @@ import torch
 from torch.utils.data import DataLoader
 from truth import Truth, keys
 
-from layermix_gen.dataset import LayerMixDataset, normalize
+from layermix_gen.dataset import LayerMixDataset
 from layermix_gen.errors import LayerMixError
 from layermix_gen.reading import device as module
-from layermix_gen.reading.device import on_device
+from layermix_gen.reading.device import normalize, on_device
 
 
 class FakeCuda:
@@ -85,8 +85,9 @@ def test_devices_are_checked(tiny: Truth, monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_a_gpu_is_fed_from_pinned_memory(tiny: Truth, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    assert tiny.open(device="cuda").options.pin_memory
+    with monkeypatch.context() as patch:
+        patch.setattr(torch.cuda, "is_available", lambda: True)
+        assert tiny.open(device="cuda").options.pin_memory
     assert not tiny.open(device="cpu").options.pin_memory
     asked = []
     empty = torch.empty
