@@ -38,10 +38,10 @@ def test_object_store_sends_one_plane_an_epoch(tiny: Truth) -> None:
     with object_store() as (endpoint, traffic):
         options = {"key": "a", "secret": "b", "endpoint_url": endpoint}
         s3 = fsspec.filesystem("s3", **options)
-        s3.mkdir("bucket")
-        s3.put(str(tiny.root), "bucket/tiny", recursive=True)
+        s3.mkdir("streams")
+        s3.put(str(tiny.root), "streams/tiny", recursive=True)
         traffic.tars()
-        ds = read("s3://bucket/tiny", storage_options=options, remainder="exact")
+        ds = read("s3://streams/tiny", storage_options=options, remainder="exact")
         local = tiny.open(order="shards", window=1, remainder="exact")
         seen = []
         for _ in range(4):
