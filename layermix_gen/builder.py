@@ -17,7 +17,7 @@ from layermix_gen.estimator import Estimate, estimate_build, planned_shards
 from layermix_gen.files import disk_errors, replacing, sweep
 from layermix_gen.fractals import render_fractal
 from layermix_gen.index import ShardSummary, Skipped, read_summaries
-from layermix_gen.manifest import Manifest, Run, collect, read_manifest, reasons, write_manifest
+from layermix_gen.manifest import Manifest, Run, collect, declared_planes, reasons, write_manifest
 from layermix_gen.pictures import MixingSet, pool_size_for, resolve_mixing_set
 from layermix_gen.plan import Plan, Pool, freeze, make_plan, planned_order, read_plan, refuse_changes
 from layermix_gen.processes import checked_workers
@@ -123,7 +123,7 @@ def _run(plan: Plan, numbers: Sequence[int], workers: int, limit: int, progress:
     before = read_summaries(plan.root)
     lacking = {number: len(missing_planes(plan, before.get(number))) for number in numbers}  # planes of each shard
     todo = [number for number in numbers if lacking[number]]
-    declared = _declared_planes(plan.root)
+    declared = declared_planes(plan.root)
     if any(declared & missing_planes(plan, before.get(number)).keys() for number in todo):
         (plan.root / "dataset.json").unlink(missing_ok=True)  # it is not true any more
         declared = set()
@@ -152,18 +152,11 @@ def _run(plan: Plan, numbers: Sequence[int], workers: int, limit: int, progress:
     run = Run(written, round(seconds, 3), round(written / seconds, 1), workers)
     manifest = collect(plan, _finished(plan, summaries), run)
     if manifest.complete and not settled:
+        _check_counts(plan, manifest)
         sweep(plan.root)
         write_sidecars(plan.root, manifest)
         write_manifest(manifest)
     return manifest
-
-
-def _declared_planes(root: Path) -> set[str]:
-    """The planes that `dataset.json` says are complete; none where it is not there."""
-    try:
-        return set(read_manifest(root)["planes"])
-    except FileNotFoundError:
-        return set()
 
 
 def _finished(plan: Plan, summaries: Mapping[int, ShardSummary]) -> dict[int, ShardSummary]:
@@ -198,11 +191,21 @@ def _write_errors(root: Path, skipped: Sequence[Skipped]) -> None:
 
 
 def _check_errors(plan: Plan, skipped: Sequence[Skipped], limit: int) -> None:
-    if len(skipped) > limit or len(skipped) == plan.inputs.count:
-        what = ", ".join(f"{count} {reason}" for reason, count in reasons(skipped).items())
+    what = ", ".join(f"{count} {reason}" for reason, count in reasons(skipped).items())
+    found = f"{len(skipped)} of {plan.inputs.count} inputs cannot be read ({what})"
+    remedy = f"see {plan.root / 'errors.jsonl'}, then mend them and build into another folder"
+    if len(skipped) == plan.inputs.count:
+        raise LayerMixError(f"{found}, which leaves nothing; {remedy}")
+    if len(skipped) > limit:
+        raise LayerMixError(f"{found}, {limit} are allowed; {remedy}, or raise --max-errors")
+
+
+def _check_counts(plan: Plan, manifest: Manifest) -> None:
+    """inputs = written + skipped, or nothing is declared complete."""
+    if not plan.inputs.count == manifest.inputs == manifest.written + manifest.skipped:
         raise LayerMixError(
-            f"{len(skipped)} of {plan.inputs.count} inputs cannot be read ({what}), {limit} are allowed; see "
-            f"{plan.root / 'errors.jsonl'}, then mend them and build into another folder, or raise --max-errors"
+            f"expected {plan.inputs.count} inputs in the shards, found {manifest.written} written and "
+            f"{manifest.skipped} skipped; delete {plan.root / 'index'} and run the same command to build them again"
         )
 
 

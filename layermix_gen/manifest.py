@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from layermix_gen.errors import LayerMixError
 from layermix_gen.files import read_json, write_json
 from layermix_gen.index import ShardSummary, Skipped, index_path
 from layermix_gen.plan import Inputs, Plan, Pool
@@ -132,7 +133,9 @@ def write_manifest(manifest: Manifest) -> None:
     write_json(manifest.root / "dataset.json", {"format": FORMAT} | facts)
 
 
-def read_manifest(root: Path) -> dict[str, Any]:
-    """The manifest of a finished dataset, as it is stored. FileNotFoundError where the dataset is not finished."""
-    value: dict[str, Any] = read_json(root / "dataset.json")
-    return value
+def declared_planes(root: Path) -> set[str]:
+    """The planes that `dataset.json` says are complete; none where it is missing or damaged: a build writes it anew."""
+    try:
+        return set(read_json(root / "dataset.json")["planes"])
+    except (FileNotFoundError, LayerMixError, KeyError, TypeError):
+        return set()

@@ -20,6 +20,7 @@ import layermix_gen
 from layermix_gen import pictures
 from layermix_gen.codec import decode
 from layermix_gen.estimator import Estimate
+from layermix_gen.index import read_summaries
 from layermix_gen.pictures import open_mixing_set
 from layermix_gen.plan import read_plan
 from layermix_gen.recipe import parse
@@ -501,7 +502,10 @@ def test_no_image_at_all_is_no_dataset(tmp_path: Path) -> None:
         (tmp_path / "source" / f"{number}.png").touch()
     result = invoke("build", tmp_path / "source", tmp_path / "out", "--method", "none", "--workers", 1)
     assert result.exit_code == 1
-    assert result.stderr.startswith("Error: 5 of 5 inputs cannot be read (5 empty file), ")
+    assert result.stderr == (
+        "Error: 5 of 5 inputs cannot be read (5 empty file), which leaves nothing; "
+        f"see {tmp_path / 'out' / 'errors.jsonl'}, then mend them and build into another folder\n"
+    )
     assert not (tmp_path / "out" / "dataset.json").exists()
 
 
@@ -533,6 +537,32 @@ def test_what_was_lost_is_made_again(lost: str, photographs: Path, finished: Pat
     if lost.endswith(".tar"):
         touched = {name for name in after if after[name] != before[name] and not is_sidecar(name)}
         assert touched == {"dataset.json", f"index/{Path(lost).stem}.parquet", lost}
+
+
+@pytest.mark.parametrize("text", ["", "{}", "[]", '{"planes": 1}', "{"])
+def test_a_damaged_manifest_is_written_anew(
+    text: str, photographs: Path, finished: Path, pool: Path, tmp_path: Path
+) -> None:
+    root = tmp_path / "out"
+    shutil.copytree(finished, root)
+    (root / "dataset.json").write_text(text)
+    build(photographs, root, *SMALL, "--variants", 3, "--mixing-set", pool)
+    assert digest(root) == digest(finished)
+
+
+def test_shards_that_do_not_add_up_are_no_dataset(
+    photographs: Path, finished: Path, pool: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = tmp_path / "out"
+    shutil.copytree(finished, root)
+    (root / "dataset.json").unlink()
+    summaries = read_summaries(root)
+    summaries[1] = dataclasses.replace(summaries[1], inputs=7, written=7)
+    monkeypatch.setattr("layermix_gen.builder.read_summaries", lambda _: dict(summaries))
+    result = invoke("build", photographs, root, *SMALL, "--variants", 3, "--mixing-set", pool)
+    assert result.exit_code == 1
+    assert result.stderr.startswith("Error: expected 24 inputs in the shards, found 23 written and 0 skipped; delete ")
+    assert not (root / "dataset.json").exists()
 
 
 def test_a_cut_tar_is_made_again(photographs: Path, finished: Path, pool: Path, tmp_path: Path) -> None:

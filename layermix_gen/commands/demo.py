@@ -8,7 +8,7 @@ from layermix_gen.demo import demo
 
 
 @click.command("demo")
-@click.argument("out", type=click.Path(file_okay=False, path_type=Path), default=Path("layermix-demo"))
+@click.argument("out", type=click.Path(path_type=Path), default=Path("layermix-demo"))
 def command(out: Path) -> None:
     """Build shards from the photographs of scikit-image in OUT (default: layermix-demo), list samples, draw a sheet."""
     manifest, samples, sheet = demo(out)
