@@ -72,9 +72,14 @@ class ShardSummary:
         return cls(value["number"], value["inputs"], value["written"], skipped, planes)
 
 
+def index_name(number: int) -> str:
+    """The path of the index of a shard within its dataset."""
+    return f"index/{number:06d}.parquet"
+
+
 def index_path(root: Path, number: int) -> Path:
     """Where the index of a shard is."""
-    return root / "index" / f"{number:06d}.parquet"
+    return root / index_name(number)
 
 
 def write_index(path: Path, rows: Iterable[str], summary: ShardSummary, kept: Iterable[str] = ()) -> None:
