@@ -42,6 +42,9 @@ COLUMNS = {
     "view": "DOUBLE[]",
     "recipe": "VARCHAR",
 }
+METADATA = tuple(list(COLUMNS)[list(COLUMNS).index("source") :])  # the columns that a sample's JSON has, too
+PLANE = r"clean|v\d\d"  # the names of planes
+KEY = rf"\d{{9,}}-({PLANE})"  # the keys of samples: the input's ordinal and the plane
 _SEAL = "layermix_gen"
 
 

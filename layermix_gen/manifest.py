@@ -11,14 +11,14 @@ from typing import Any
 
 from layermix_gen.errors import LayerMixError
 from layermix_gen.files import file_digest, read_json, write_json
-from layermix_gen.index import ShardSummary, Skipped, index_name, index_path
+from layermix_gen.index import PLANE, ShardSummary, Skipped, index_name, index_path
 from layermix_gen.plan import Inputs, Plan, Pool
 from layermix_gen.settings import BuildSettings
 from layermix_gen.shards import tar_name
 from layermix_gen.text import count, facts
 
 FORMAT = "layermix-gen dataset 1"
-PLANE, SHA256 = r"clean|v\d\d", r"[0-9a-f]{64}"
+SHA256 = r"[0-9a-f]{64}"
 
 
 @dataclass(frozen=True, slots=True)

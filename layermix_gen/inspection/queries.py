@@ -8,6 +8,7 @@ are locked.
 
 import glob
 import json
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,6 +24,7 @@ EXPRESSIONS = {"BETWEEN", "CASE", "CAST", "COLUMN_REF", "COMPARISON", "CONJUNCTI
 EXPRESSIONS |= {"OPERATOR", "STAR", "SUBQUERY", "TYPE"}
 CLAUSES = {"SELECT_NODE", "BASE_TABLE", "SUBQUERY", "ORDER_MODIFIER", "LIMIT_MODIFIER", "DISTINCT_MODIFIER"}
 CLAUSES |= {"ASCENDING", "DESCENDING", "ORDER_DEFAULT"}
+FUNCTION_WITHOUT_BRACKETS = r"current_\w+|local\w+|session_user|user"
 # Functions that give the same for the same arguments, but for those that read SQL or tell of the database.
 PURE_FUNCTIONS = """
     SELECT function_name FROM duckdb_functions()
@@ -34,6 +36,7 @@ SETTINGS: dict[str, str | bool | int | float | list[str]] = {
     "autoload_known_extensions": False,
     "temp_directory": "",
 }
+FETCHED = 4096  # rows at a time
 REMEDY = f"the columns are {', '.join(COLUMNS)}"
 
 
@@ -43,7 +46,7 @@ def select(
     columns: Sequence[str] | None = None,
     order_by: str | None = None,
     limit: int | None = None,
-) -> list[dict[str, Any]]:
+) -> Iterator[dict[str, Any]]:
     """Rows of the index `files`, by default all columns in the order of shards, planes and keys.
 
     `where` is a condition and `order_by` a list of expressions, in SQL; `columns` are names. Raises `LayerMixError` for
@@ -54,26 +57,41 @@ def select(
     if limit is not None and limit < 0:
         raise LayerMixError(f"limit must be at least 0, got {limit}; change --limit")
     names = ", ".join(f'"{name}"' for name in columns or COLUMNS)
-    sql = f"SELECT {names} FROM samples"
-    sql += f" WHERE ({where}\n)" if where is not None else ""  # a comment at its end ends with the line
+    sql = f"SELECT {names} FROM samples{_condition(where)}"
     sql += f" ORDER BY {order_by}\n" if order_by is not None else ""
     sql += f" LIMIT {limit}" if limit is not None else ""
     with sandbox(files) as db:
         check(db, sql)
-        return rows(db, sql)
+        yield from _rows(db, sql)
+
+
+def count(files: Sequence[Path], where: str | None = None) -> int:
+    """How many rows meet a condition. Raises as `select` does."""
+    sql = f"SELECT count(*) AS count FROM samples{_condition(where)}"
+    with sandbox(files) as db:
+        check(db, sql)
+        (row,) = _rows(db, sql)
+        found: int = row["count"]
+        return found
 
 
 def aggregate(files: Sequence[Path], sql: str) -> list[dict[str, Any]]:
     """Run a statement of our own over the table `samples`, the rows of the index `files`."""
     with sandbox(files) as db:
-        return rows(db, sql)
+        return list(_rows(db, sql))
 
 
-def rows(db: duckdb.DuckDBPyConnection, sql: str) -> list[dict[str, Any]]:
-    """Run a statement; its rows by column."""
+def _condition(where: str | None) -> str:
+    return f" WHERE ({where}\n)" if where is not None else ""  # a comment at its end ends with the line
+
+
+def _rows(db: duckdb.DuckDBPyConnection, sql: str) -> Iterator[dict[str, Any]]:
+    """Run a statement; its rows by column, fetched as they are used."""
     result = db.execute(sql)
     names = [column[0] for column in result.description or ()]
-    return [dict(zip(names, row, strict=True)) for row in result.fetchall()]
+    while rows := result.fetchmany(FETCHED):
+        for row in rows:
+            yield dict(zip(names, row, strict=True))
 
 
 @contextmanager
@@ -124,6 +142,8 @@ def _functions(node: Any) -> Iterator[str]:
         raise _refusal(f"the table {node['table_name']!r}")
     if kind == "FUNCTION":
         yield node["function_name"].lower()
+    if kind == "COLUMN_REF" and re.fullmatch(FUNCTION_WITHOUT_BRACKETS, node["column_names"][0], re.IGNORECASE):
+        yield node["column_names"][0].lower()
     for name, part in node.items():
         if name == "cte_map" and any(part.values()):
             raise _refusal("a WITH clause")

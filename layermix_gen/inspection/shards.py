@@ -4,7 +4,7 @@ A dataset at a URL is opened as one in a folder is: only its manifest and its in
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -14,16 +14,18 @@ from isal import isal_zlib
 from layermix_gen.codec import decode
 from layermix_gen.errors import BadImage, LayerMixError
 from layermix_gen.images import Image
-from layermix_gen.index import index_name
+from layermix_gen.index import KEY, index_name
+from layermix_gen.inspection.extraction import extract
 from layermix_gen.inspection.files import open_files
-from layermix_gen.inspection.queries import select
+from layermix_gen.inspection.queries import count, select
 from layermix_gen.inspection.replay import Replay, Replayer
+from layermix_gen.inspection.summary import Summary, summarize
 from layermix_gen.manifest import Manifest
 from layermix_gen.plan import Plan, read_plan
+from layermix_gen.remote import is_remote
 from layermix_gen.settings import BuildSettings
 from layermix_gen.shards import tar_name
 
-KEY = r"\d{9}-(clean|v\d\d)"
 PLACE = ("key", "plane", "shard", "offset", "size", "image_crc32")  # the columns that `image` needs
 
 
@@ -79,14 +81,31 @@ class Shards:
         `where` ("layer = 3 and op = 'rotate'") and `order_by` ("size DESC, key") are SQL over the columns of the index;
         `columns` are names. Raises `LayerMixError` for what is no such question.
         """
+        return list(select(self.index, where, columns, order_by, limit))
+
+    def iterate(
+        self,
+        where: str | None = None,
+        columns: Sequence[str] | None = None,
+        order_by: str | None = None,
+        limit: int | None = None,
+    ) -> Iterator[dict[str, Any]]:
+        """The rows of `query` one after the other, for more of them than memory holds."""
         return select(self.index, where, columns, order_by, limit)
+
+    def summary(self) -> Summary:
+        """What the dataset is, in numbers and, as text, in one screen."""
+        return summarize(self.manifest, self.index)
+
+    def count(self, where: str | None = None) -> int:
+        """How many rows meet a condition. Raises as `query` does."""
+        return count(self.index, where)
 
     def row(self, key: str) -> dict[str, Any]:
         """The row of one sample. Raises `LayerMixError` where there is none of that key."""
-        if re.fullmatch(KEY, key):
-            for row in select(self.index, f"key = '{key}'"):
-                return row
-        example = ", ".join(row["key"] for row in select(self.index, columns=["key"], limit=1))
+        if re.fullmatch(KEY, key) and (rows := self.query(f"key = '{key}'")):
+            return rows[0]
+        example = ", ".join(row["key"] for row in self.query(columns=["key"], limit=1))
         raise LayerMixError(f"expected the key of a sample, such as {example}, got {key!r}; find keys with --where")
 
     def image(self, row: Mapping[str, Any]) -> bytes:
@@ -109,6 +128,28 @@ class Shards:
     def pixels(self, row: Mapping[str, Any]) -> Image:
         """The stored image of a row, decoded: uint8 (H, W, 3). Raises as `image` does."""
         return decode(self.image(row))
+
+    def extract(
+        self,
+        folder: str | Path,
+        where: str | None = None,
+        order_by: str | None = None,
+        limit: int | None = None,
+        *,
+        progress: bool = True,
+    ) -> int:
+        """Write the images that meet a condition, and their JSON, as files to a new or empty `folder`; return how many.
+
+        The folder is there once it is complete. Raises `LayerMixError` as `query` and `image` do.
+        """
+        folder = Path(folder)
+        if not is_remote(self.location) and folder.resolve().is_relative_to(Path(self.location).resolve()):
+            raise LayerMixError(f"expected a folder outside of the dataset to extract to, got {folder}; choose another")
+        rows = self.query(where, None, order_by, limit)
+        if not rows:
+            raise LayerMixError(f"no sample meets {where!r}; nothing was extracted")
+        extract(rows, self.image, self.settings.encoding.extension, folder, progress=progress)
+        return len(rows)
 
     @cached_property
     def _replayer(self) -> Replayer:
