@@ -1,6 +1,7 @@
 """Files that are there completely or not at all."""
 
 import errno
+import hashlib
 import json
 import os
 import socket
@@ -74,6 +75,12 @@ def replacing(path: Path) -> Iterator[Path]:
         sync_folder(path.parent)
     finally:
         draft.unlink(missing_ok=True)
+
+
+def file_digest(path: Path) -> str:
+    """The sha256 (hex) of a file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def write_json(path: Path, value: Any) -> None:

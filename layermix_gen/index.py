@@ -42,6 +42,9 @@ COLUMNS = {
     "view": "DOUBLE[]",
     "recipe": "VARCHAR",
 }
+METADATA = tuple(list(COLUMNS)[list(COLUMNS).index("source") :])  # the columns that a sample's JSON has, too
+PLANE = r"clean|v\d\d"  # the names of planes
+KEY = rf"\d{{9,}}-({PLANE})"  # the keys of samples: the input's ordinal and the plane
 _SEAL = "layermix_gen"
 
 
@@ -72,9 +75,14 @@ class ShardSummary:
         return cls(value["number"], value["inputs"], value["written"], skipped, planes)
 
 
+def index_name(number: int) -> str:
+    """The path of the index of a shard within its dataset."""
+    return f"index/{number:06d}.parquet"
+
+
 def index_path(root: Path, number: int) -> Path:
     """Where the index of a shard is."""
-    return root / "index" / f"{number:06d}.parquet"
+    return root / index_name(number)
 
 
 def write_index(path: Path, rows: Iterable[str], summary: ShardSummary, kept: Iterable[str] = ()) -> None:

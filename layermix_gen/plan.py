@@ -7,7 +7,7 @@ settings, mixing set and the versions of the code. The number of variants is not
 
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
 from pathlib import Path
@@ -38,6 +38,11 @@ class Inputs:
     count: int
     ignored: int
     classes: tuple[str, ...]
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> "Inputs":
+        """Take up what JSON has made of it."""
+        return cls(**{**value, "classes": tuple(value["classes"])})
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,8 +193,7 @@ def read_plan(root: Path) -> Plan | None:
             raise LayerMixError(
                 f"expected {FORMAT!r} in {path}, found {value['format']!r}; use the version that wrote it"
             )
-        settings = BuildSettings(**value["settings"] | {"ops": tuple(value["settings"]["ops"])})
-        inputs = Inputs(**value["inputs"] | {"classes": tuple(value["inputs"]["classes"])})
+        settings, inputs = BuildSettings.from_json(value["settings"]), Inputs.from_json(value["inputs"])
         pool = Pool(**value["pool"]) if value["pool"] else None
         return Plan(root, inputs, settings, pool, tuple(value["offsets"]), value["versions"])
     except FileNotFoundError:

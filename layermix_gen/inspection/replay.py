@@ -1,0 +1,105 @@
+"""A sample once more: from its source image, mixing set and seed to the very pixels that were stored."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from layermix_gen.errors import BadImage, LayerMixError
+from layermix_gen.images import Image
+from layermix_gen.methods import Recipe
+from layermix_gen.pictures import MixingSet, open_mixing_set
+from layermix_gen.plan import Plan
+from layermix_gen.samples import SampleMaker
+from layermix_gen.sources import Item, Source, open_source
+from layermix_gen.views import View, render_view
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Replay:
+    """How a sample is made: uint8 arrays (H, W, 3), all but `source` of the sample's size."""
+
+    source: Image  # the whole source image
+    box: View  # which part of it
+    view: Image  # that part: the recipe's leaf `image`
+    picture: Image | None  # the recipe's leaf `picture`, where it uses one
+    recipe: Recipe
+    pixels: Image  # before encoding
+
+
+class Replayer:
+    """Makes samples of a plan again. Raises `LayerMixError` where its source or mixing set is gone or another."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.plan = plan
+
+    @cached_property
+    def source(self) -> Source:
+        """The source of the images."""
+        inputs = self.plan.inputs
+        try:
+            return open_source(inputs.location, inputs.kind, self.plan.settings.max_pixels)
+        except LayerMixError as error:
+            raise LayerMixError(
+                f"samples cannot be made again without their source: {error}; where it was moved, run the build again "
+                "with its new path, which is then known"
+            ) from error
+
+    @cached_property
+    def maker(self) -> SampleMaker:
+        """Draws and renders."""
+        return SampleMaker(self.plan.settings, self._mixing_set())
+
+    def _mixing_set(self) -> MixingSet | None:
+        pool = self.plan.pool
+        if pool is None:
+            return None
+        try:
+            mixing_set = open_mixing_set(pool.location)
+        except LayerMixError as error:
+            raise LayerMixError(
+                f"samples cannot be made again without their mixing set: {error}; where it was moved, run the build "
+                "again with its new path, which is then known"
+            ) from error
+        if mixing_set.digest != pool.digest:
+            raise LayerMixError(
+                f"expected the mixing set {pool.digest[:12]}... in {pool.location}, found {mixing_set.digest[:12]}...; "
+                "restore the one that the dataset was built with"
+            )
+        return mixing_set
+
+    def read(self, item: Item) -> Image:
+        """Read a source image. Raises `LayerMixError` where that fails now."""
+        try:
+            return self.source.read(item)
+        except BadImage as error:
+            raise LayerMixError(
+                f"{item.id} in {self.source.location} cannot be read now: {error}; restore it"
+            ) from error
+
+    def replay(self, row: Mapping[str, Any]) -> Replay:
+        """Make the sample of a row of the index again."""
+        item = self.item(row)
+        source = self.read(item)
+        (sample,) = self.maker.make(source, item.id, [row["variant"]])
+        size, recipe = self.maker.drawing.size, sample.recipe
+        picture = self.maker.mixing_set.view(recipe.picture, size) if self.maker.mixing_set and recipe.picture else None
+        view = render_view(source, sample.view, size)
+        return Replay(source, sample.view, view, picture, recipe, sample.pixels)
+
+    def item(self, row: Mapping[str, Any]) -> Item:
+        """The input that a row of the index was made of. Raises `LayerMixError` where the listing has another."""
+        ordinal = int(row["key"][:9])
+        try:
+            found = next((item for number, item in self.plan.items(row["shard"]) if number == ordinal), None)
+        except OSError as error:
+            raise LayerMixError(
+                f"expected the list of inputs at {self.plan.root}/sources.jsonl, found none; run the build again to "
+                "write it anew"
+            ) from error
+        if found is None or found.id != row["source"]:
+            raise LayerMixError(
+                f"expected {row['source']!r} as input {ordinal} in {self.plan.root}/sources.jsonl, found "
+                f"{found.id if found else 'nothing'!r}; delete the file and run the build again to write it anew"
+            )
+        return found
