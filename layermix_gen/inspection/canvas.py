@@ -4,8 +4,10 @@ Lengths and places are device pixels; a point of type is two of them.
 """
 
 import math
+import re
 from collections.abc import Callable
 from functools import lru_cache
+from pathlib import Path
 from typing import Any, TypeAlias
 
 import cv2
@@ -14,6 +16,8 @@ import numpy.typing as npt
 from PIL import Image as PillowImage
 from PIL import ImageDraw, ImageFont
 
+from layermix_gen.errors import LayerMixError
+from layermix_gen.files import replacing
 from layermix_gen.images import Image
 
 Point: TypeAlias = tuple[float, float]
@@ -24,12 +28,14 @@ DENSITY = 2  # device pixels of a point
 BOLD = 0.013  # of the size: how far the outline of a heading grows, for the font that Pillow brings has one weight
 ENLARGED = 3  # from this factor on pixels are shown as squares
 FRACTION = 4  # bits of a pixel that OpenCV draws lines by
+SUFFIXES = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
+OPTIONS: dict[str, dict[str, Any]] = {"JPEG": {"quality": 92, "subsampling": 0}, "WEBP": {"quality": 92}}
 PIECES = 40  # of a curve
 PEN, HEAD = 3, 15  # width of lines, length of arrow heads
 
 
 def fitted(size: int, side: int) -> int:
-    """The side nearest to `side` at which a picture of `size` pixels is shown: whole squares for each where it is small."""
+    """The side, near `side`, at which to show a picture of `size` pixels: with whole squares for those of a small one."""
     return size * round(side / size) if side >= ENLARGED * size else side
 
 
@@ -60,6 +66,35 @@ def shortened(text: str, width: float, points: float) -> str:
     return text
 
 
+def wrapped(text: str, width: float, points: float) -> list[str]:
+    """A recipe or a path on as many lines as it needs, broken where a name, a number or a word begins."""
+    lines = [""]
+    for word in re.findall(r"[^ (/]*[ (/]?", " ".join(text.split())):
+        if lines[-1] and text_width((lines[-1] + word).rstrip(), points) > width:
+            lines.append("")
+        lines[-1] += word
+    return [shortened(line, width, points) for line in lines]
+
+
+def write_picture(picture: PillowImage.Image, out: str | Path) -> Path:
+    """Write a picture to `out`, a file of one of the `SUFFIXES`, completely or not at all; return its path.
+
+    Raises `LayerMixError` for another suffix, and where the file cannot be written.
+    """
+    out = Path(out)
+    form = SUFFIXES.get(out.suffix.lower())
+    if form is None:
+        raise LayerMixError(f"expected a picture's name ending in {', '.join(SUFFIXES)}, got {out}; change the suffix")
+    try:
+        with replacing(out) as draft:
+            picture.save(draft, form, **OPTIONS.get(form, {}))
+    except OSError as error:
+        raise LayerMixError(
+            f"cannot write {out}: {(error.strerror or str(error)).lower()}; give another path"
+        ) from error
+    return out
+
+
 class Canvas:
     """A picture being drawn."""
 
@@ -87,7 +122,9 @@ class Canvas:
     def line(self, line: Line, fill: str) -> None:
         """A line through points."""
         fixed = _fixed(line)
-        self._ink(fill, line, lambda mask, at: cv2.polylines(mask, [fixed - at], False, 255, PEN, cv2.LINE_AA, FRACTION))
+        self._ink(
+            fill, line, lambda mask, at: cv2.polylines(mask, [fixed - at], False, 255, PEN, cv2.LINE_AA, FRACTION)
+        )
 
     def arrow(self, line: Line, fill: str) -> None:
         """A line through points with a head at its end, where it runs to the right."""

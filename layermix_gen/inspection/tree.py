@@ -1,6 +1,5 @@
 """A recipe as a picture: its tree from left to right, with the image at every step and the result at the end."""
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -23,7 +22,10 @@ NARROW, WIDE = 68 * DENSITY, 136 * DENSITY  # between columns, and where two ope
 MARGIN, HEAD, CAPTION, BETWEEN = 44 * DENSITY, 76 * DENSITY, 44 * DENSITY, 32 * DENSITY
 TITLE, NAME, SMALL, LINE = 22, 15, 13, 20 * DENSITY
 RADIUS, SPACE = 14 * DENSITY, 7 * DENSITY  # of the sign of a blend; between a connector and what it leads to
-IMAGE_INK, PICTURE_INK = "#3f62a3", "#c4702b"  # connectors by what flows in them: the training image, the mixing picture
+IMAGE_INK, PICTURE_INK = (
+    "#3f62a3",
+    "#c4702b",
+)  # of connectors: the training image, the mixing picture
 SIGNS = {"add": 0.0, "multiply": 45.0}  # a cross, turned by so many degrees
 FADED = 0.62  # how white the source is outside of the view
 SHOWN = 32  # places of a mask that are shown along each side, for the whole of a large one would look gray
@@ -89,7 +91,7 @@ class _Drawing:
         bottom = self.top + max(y + half for y, half in edges) + CAPTION + BETWEEN / 2
         width = self.lefts[self.root.column] + self.hero + MARGIN
         room = width - 2 * MARGIN
-        lines = wrapped(recipe, room)
+        lines = canvas.wrapped(recipe, room, SMALL)
         self.canvas = Canvas(width, bottom + (len(lines) + 0.7) * LINE + MARGIN)
         if title:
             self.canvas.text((MARGIN, MARGIN + 16 * DENSITY), canvas.shortened(title, room, TITLE), TITLE, bold=True)
@@ -219,21 +221,9 @@ def marked(origin: Origin, side: int) -> PillowImage.Image:
     whole = cv2.copyMakeBorder(origin.source, above, below, before, after, cv2.BORDER_CONSTANT)
     shown = canvas.scaled(whole, canvas.fitted(max(whole.shape), side))
     factor = shown.width / whole.shape[1]
-    place = tuple(
-        round(v * factor) for v in (left + before, top + above, right + before, bottom + above)
-    )
+    place = tuple(round(v * factor) for v in (left + before, top + above, right + before, bottom + above))
     faded = PillowImage.blend(shown, PillowImage.new("RGB", shown.size, PAPER), FADED)
     faded.paste(shown.crop(place), place[:2])
     outline = (place[0], place[1], place[2] - 1, place[3] - 1)
     ImageDraw.Draw(faded).rectangle(outline, outline=IMAGE_INK, width=2 * DENSITY)
     return faded
-
-
-def wrapped(recipe: str, width: float) -> list[str]:
-    """A recipe on as many lines as it needs, broken before names and numbers."""
-    lines = [""]
-    for word in re.findall(r"[^ (]*[ (]?", recipe):
-        if canvas.text_width((lines[-1] + word).rstrip(), SMALL) > width:
-            lines.append("")
-        lines[-1] += word
-    return [line.rstrip() for line in lines]
