@@ -1,17 +1,24 @@
 """The steps of a recipe: every subexpression with the picture that it makes, and the mask where it chooses by one."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
 from layermix_gen.blends import BLENDS, MASK
 from layermix_gen.images import Image
-from layermix_gen.ops import Parameter
 from layermix_gen.recipe import IMAGE, PICTURE, SIGNATURES, Call, Expression
 from layermix_gen.renderer import render
 
-# How a number of a call is written for people, by the name of its parameter.
-UNITS = {"degrees": "{}°", "pixels": "{} px", "bits": "{} bits"}
+UNITS = {"degrees": "{}°", "pixels": "{} px", "bits": "{} bits"}  # of numbers, by the name of the parameter
+NUMBERS = {
+    name: tuple(UNITS.get(parameter.name, f"{parameter.name} {{}}") for parameter in parameters)
+    for name, (_, parameters) in SIGNATURES.items()
+}
+"""How the numbers of each call are written for people."""
+
+MASKED = tuple(row.name for row in BLENDS.values() if row.parameters == MASK)
+"""The blends that choose by a mask."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -33,8 +40,14 @@ class Step:
         """Its numbers with their units: `-3.1°`, `a 0.83, b 0.21`."""
         if not isinstance(self.expression, Call):
             return ""
-        _, parameters = SIGNATURES[self.expression.name]
-        return ", ".join(map(_written, parameters, self.expression.arguments))
+        texts = zip(NUMBERS[self.expression.name], self.expression.arguments, strict=True)
+        return ", ".join(text.format(value) for text, value in texts)
+
+    def walk(self) -> Iterator["Step"]:
+        """All steps, the operands of each before it."""
+        for operand in self.operands:
+            yield from operand.walk()
+        yield self
 
 
 def steps_of(expression: Expression, image: Image, picture: Image | None = None) -> Step:
@@ -51,11 +64,7 @@ def steps_of(expression: Expression, image: Image, picture: Image | None = None)
 
 def _mask(call: Call, like: Image) -> Image | None:
     """The mask of a blend that chooses: what it makes of white and black."""
-    if call.name not in BLENDS or BLENDS[call.name].parameters != MASK:
+    if call.name not in MASKED:
         return None
     white, black = np.full_like(like, 255), np.zeros_like(like)
     return render(Call(call.name, (IMAGE, PICTURE), call.arguments), white, black)
-
-
-def _written(parameter: Parameter, value: float) -> str:
-    return UNITS.get(parameter.name, f"{parameter.name} {{}}").format(value)
