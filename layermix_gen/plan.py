@@ -205,15 +205,9 @@ def read_plan(root: Path) -> Plan | None:
 def refuse_changes(before: Plan, now: Plan, items: Sequence[Item]) -> None:
     """Raise `LayerMixError` with a readable difference unless `now` is `before`, with planes added at most.
 
-    Planes that no shard has yet can be given up again, and a dataset of clean views alone has no mixing set to keep.
+    Planes that no shard has yet can be given up again.
     """
-    old, new = before.identity(), now.identity()
-    if before.settings.variants == 0:
-        old["mixing set"] = new["mixing set"]
-    names = [name for name in old | new if json.dumps(old.get(name)) != json.dumps(new.get(name))]
-    differences = [f"{name} {_short(old.get(name))} -> {_short(new.get(name))}" for name in names if name != "source"]
-    if "source" in names:
-        differences.append(_first_change(before, items))
+    differences = changes(before, now, items)
     given_up = before.settings.planes.keys() - now.settings.planes.keys()
     if given_up:
         built = {plane for summary in read_summaries(now.root).values() for plane in summary.planes}
@@ -224,6 +218,19 @@ def refuse_changes(before: Plan, now: Plan, items: Sequence[Item]) -> None:
             f"{now.root} holds another dataset: {'; '.join(differences)}; "
             "repeat the command that began it, or build into another folder"
         )
+
+
+def changes(before: Plan, now: Plan, items: Sequence[Item]) -> list[str]:
+    """What makes the samples of `now`, of these `items`, other ones than those of `before`, a phrase for each.
+
+    A dataset of clean views alone has no mixing set to keep.
+    """
+    old, new = before.identity(), now.identity()
+    if before.settings.variants == 0:
+        old["mixing set"] = new["mixing set"]
+    names = [name for name in old | new if json.dumps(old.get(name)) != json.dumps(new.get(name))]
+    differences = [f"{name} {_short(old.get(name))} -> {_short(new.get(name))}" for name in names if name != "source"]
+    return differences + ([_first_change(before, items)] if "source" in names else [])
 
 
 def _first_change(before: Plan, items: Sequence[Item]) -> str:
