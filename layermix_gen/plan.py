@@ -144,6 +144,25 @@ def make_plan(
     return Plan(root, inputs, settings, pool, tuple(offsets))
 
 
+def check_listing(plan: Plan) -> None:
+    """Raise `LayerMixError` unless `sources.jsonl` has the inputs of the plan, in its order and at its offsets."""
+    offsets, items, offset = [], [], 0
+    starts = {plan.bounds(number)[0] for number in range(plan.shards)}
+    with (plan.root / "sources.jsonl").open("rb") as file:
+        for ordinal, line in enumerate(file):
+            if ordinal in starts:
+                offsets.append(offset)
+            offset += len(line)
+            items.append(_item(line.decode("utf-8", "replace"), ordinal))
+    if len(items) != plan.inputs.count or _digest(items) != plan.inputs.digest or tuple(offsets) != plan.offsets:
+        raise LayerMixError("its inputs are not those of the plan")
+    listed = [""] * len(items)
+    for item, place in zip(items, shuffled(len(items), plan.settings.seed).tolist(), strict=True):
+        listed[place] = item.id
+    if listed != sorted(listed):  # sources list their items so
+        raise LayerMixError("its inputs are in another order than that of the plan")
+
+
 def _digest(items: Sequence[Item]) -> str:
     """What the inputs are, whatever their order and wherever they lie."""
     facts = sorted((item.id, item.label, item.size) for item in items)

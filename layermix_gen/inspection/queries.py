@@ -32,9 +32,9 @@ PURE_FUNCTIONS = """
        OR (function_type = 'macro' AND regexp_matches(function_name, '^(list_|array_|nullif$|split_part$|if$)'))
 """
 SETTINGS: dict[str, str | bool | int | float | list[str]] = {
-    "python_enable_replacements": False,
+    "python_enable_replacements": False,  # no variable of the program is a table
     "autoload_known_extensions": False,
-    "temp_directory": "",
+    "temp_directory": "",  # nothing is written, however large the question
 }
 FETCHED = 4096  # rows at a time
 REMEDY = f"the columns are {', '.join(COLUMNS)}"
@@ -99,6 +99,7 @@ def sandbox(files: Sequence[Path]) -> Iterator[duckdb.DuckDBPyConnection]:
     """A database with the view `samples` that can open the index `files` and nothing else."""
     try:
         with duckdb.connect(config=SETTINGS) as db:
+            db.execute("SET enable_progress_bar = false")
             db.execute(f"SET allowed_paths = {_list(map(str, files))}")
             db.execute("SET enable_external_access = false")
             db.execute("SET lock_configuration = true")

@@ -19,7 +19,9 @@ from layermix_gen.inspection.extraction import extract
 from layermix_gen.inspection.files import open_files
 from layermix_gen.inspection.queries import count, select
 from layermix_gen.inspection.replay import Replay, Replayer
+from layermix_gen.inspection.report import Report
 from layermix_gen.inspection.summary import Summary, summarize
+from layermix_gen.inspection.verification import verify
 from layermix_gen.manifest import Manifest
 from layermix_gen.plan import Plan, read_plan
 from layermix_gen.remote import is_remote
@@ -161,6 +163,17 @@ class Shards:
         Raises `LayerMixError` where they are not there any more, or are others.
         """
         return self._replayer.replay(row)
+
+    def verify(self, *, replay: float = 0.0, workers: int | None = None, progress: bool = True) -> Report:
+        """Check every byte: index, structure and members of each tar, manifest and the files beside the shards.
+
+        The share `replay` of the source images (0.01; 1.0 for all), the same ones each time, is rendered again, and
+        the pixels of all their samples are compared bit for bit. `workers` is the number of processes, by default the
+        CPUs that may be used. Raises `LayerMixError` where there is no dataset, and where samples cannot be rendered
+        again because the source, for instance, is gone.
+        """
+        report, _ = verify(self._files, replay=replay, workers=workers, progress=progress)
+        return report
 
     def _tar(self, row: Mapping[str, Any]) -> str:
         """The tar that a row's image is in. Raises `LayerMixError` for a row that is none of this dataset's."""

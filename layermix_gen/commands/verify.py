@@ -1,0 +1,29 @@
+"""`layermix-gen verify`: the twin of `open_shards(...).verify` and `.repair`."""
+
+import click
+
+from layermix_gen.commands.parameters import Share
+from layermix_gen.inspection.shards import open_shards
+
+
+@click.command("verify")
+@click.argument("out")
+@click.option(
+    "--replay",
+    type=Share(),
+    default=0.0,
+    show_default=False,
+    help="Render this share of the source images again, such as 0.01, or all, and compare the pixels.",
+)
+@click.option("--workers", type=int, help="Processes; default: the CPUs that may be used.")
+@click.pass_context
+def command(ctx: click.Context, out: str, replay: float, workers: int | None) -> None:
+    """Check every byte of the dataset OUT, a folder or a URL. The exit status is 1 where something is wrong.
+
+    Checked are counts, the structure of the tars, offsets, the checksum of every member, that the planes are aligned,
+    and the files beside the shards.
+    """
+    report = open_shards(out).verify(replay=replay, workers=workers)
+    click.echo(report)
+    if not report.ok:
+        ctx.exit(1)
