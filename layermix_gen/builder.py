@@ -144,7 +144,7 @@ def _run(plan: Plan, numbers: Sequence[int], workers: int, limit: int, progress:
             summaries = read_summaries(plan.root)  # anew: other partitions may have gone on meanwhile
             skipped = [one for summary in summaries.values() for one in summary.skipped] + abandoned
             if not settled:
-                _write_errors(plan.root, skipped)
+                write_errors(plan.root, skipped)
     _check_errors(plan, skipped, limit)
     seconds = time.perf_counter() - begin
     run = Run(written, round(seconds, 3), round(written / seconds, 1), workers)
@@ -178,7 +178,7 @@ def _watching(
         yield watch
 
 
-def _write_errors(root: Path, skipped: Sequence[Skipped]) -> None:
+def write_errors(root: Path, skipped: Sequence[Skipped]) -> None:
     """List every input that was left out; no file where there is none."""
     path = root / "errors.jsonl"
     if not skipped:

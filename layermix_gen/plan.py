@@ -153,7 +153,7 @@ def check_listing(plan: Plan) -> None:
             if ordinal in starts:
                 offsets.append(offset)
             offset += len(line)
-            items.append(_item(line.decode("utf-8", "replace"), ordinal))
+            items.append(_item(line, ordinal))
     if len(items) != plan.inputs.count or _digest(items) != plan.inputs.digest or tuple(offsets) != plan.offsets:
         raise LayerMixError("its inputs are not those of the plan")
     listed = [""] * len(items)
@@ -173,7 +173,7 @@ def _line(item: Item) -> bytes:
     return (json.dumps([item.id, item.label, item.size, item.at]) + "\n").encode()
 
 
-def _item(line: str, ordinal: int) -> Item:
+def _item(line: str | bytes, ordinal: int) -> Item:
     try:
         source_id, label, size, at = json.loads(line)
         return Item(source_id, label, size, tuple(at))

@@ -15,15 +15,16 @@ from layermix_gen.inspection.shards import open_shards
     show_default=False,
     help="Render this share of the source images again, such as 0.01, or all, and compare the pixels.",
 )
+@click.option("--repair", is_flag=True, help="Build exactly those shards again that are damaged or missing.")
 @click.option("--workers", type=int, help="Processes; default: the CPUs that may be used.")
 @click.pass_context
-def command(ctx: click.Context, out: str, replay: float, workers: int | None) -> None:
+def command(ctx: click.Context, out: str, replay: float, repair: bool, workers: int | None) -> None:
     """Check every byte of the dataset OUT, a folder or a URL. The exit status is 1 where something is wrong.
 
     Checked are counts, the structure of the tars, offsets, the checksum of every member, that the planes are aligned,
-    and the files beside the shards.
+    and the files beside the shards. With --repair, OUT has the digest of an undamaged build afterwards.
     """
-    report = open_shards(out).verify(replay=replay, workers=workers)
-    click.echo(report)
-    if not report.ok:
-        ctx.exit(1)
+    shards = open_shards(out)
+    found = shards.repair(replay=replay, workers=workers) if repair else shards.verify(replay=replay, workers=workers)
+    click.echo(found)
+    ctx.exit(0 if found.ok else 1)

@@ -52,6 +52,13 @@ class Known:
             return TarSummary(tar["bytes"], tar["sha256"])
         return summary.planes.get(plane) if summary else None
 
+    def samples(self, name: str, summary: ShardSummary | None) -> int:
+        """How many samples a tar holds; 0 where that is not known."""
+        if self.manifest:
+            samples: int = self.manifest.tars[name]["samples"]
+            return samples
+        return summary.written if summary else 0
+
     def owner(self, digest: str, summary: ShardSummary | None) -> str | None:
         """The name of the tar that has this sha256."""
         if self.manifest:
@@ -87,9 +94,8 @@ def check_shard(files: Files, known: Known, number: int, again: Again | None = N
             tar = tar_name(plane, number)
             with noting(checked.problems, tar), files.local(tar) as path, _mapped(path) as data:
                 checked.tars, checked.bytes = checked.tars + 1, checked.bytes + len(data)
-                checked.samples += checked.summary.written if checked.summary else 0
-                for key, what in _check_tar(data, index, known, plane, checked):
-                    checked.problems.append(Problem(tar, key, what))
+                checked.samples += known.samples(tar, checked.summary)
+                checked.problems += _check_tar(data, index, known, plane, checked)
         if again and checked.summary:
             for replayed in again.shard(files, index, checked.summary):
                 checked.replayed += 1
@@ -124,19 +130,23 @@ def _misalignment(path: Path, name: str, known: Known, summary: ShardSummary) ->
             yield Problem(name, "", f"its rows of {plane} are of other inputs than those of {known.planes[0]}")
 
 
-def _check_tar(data: memoryview, index: Path, known: Known, plane: str, checked: Checked) -> Iterator[tuple[str, str]]:
-    """Key and description of all that is wrong with a tar."""
-    digest, summary, found = sha256(data).hexdigest(), checked.summary, False
+def _check_tar(data: memoryview, index: Path, known: Known, plane: str, checked: Checked) -> Iterator[Problem]:
+    """All that is wrong with a tar; where it is intact and yet not as its rows say, that is the index's fault."""
+    name, digest, summary = tar_name(plane, checked.number), sha256(data).hexdigest(), checked.summary
     expected = known.tar(checked.number, plane, summary)
-    if expected and digest != expected.sha256 and (owner := known.owner(digest, summary)):
-        yield "", f"is {owner}, in the wrong place"
+    intact = expected is not None and digest == expected.sha256
+    if not intact and (owner := known.owner(digest, summary)):
+        yield Problem(name, "", f"is {owner}, in the wrong place")
         return
+    found = False
     if summary:
-        for one in _check_samples(data, select([index], f"plane = '{plane}'", order_by="key"), known.extension):
+        rows = select([index], f"plane = '{plane}'", order_by="key")
+        for key, what in _check_samples(data, rows, known.extension):
             found = True
-            yield one
-    if expected and digest != expected.sha256 and not found:
-        yield "", OTHER_BYTES
+            at_fault = index_name(checked.number) if intact else name
+            yield Problem(at_fault, key, f"says otherwise than the tar: {what}" if intact else what)
+    if expected and not intact and not found:
+        yield Problem(name, "", OTHER_BYTES)
 
 
 def _check_samples(data: memoryview, rows: Iterator[Mapping[str, Any]], extension: str) -> Iterator[tuple[str, str]]:

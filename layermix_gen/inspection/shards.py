@@ -16,8 +16,9 @@ from layermix_gen.errors import BadImage, LayerMixError
 from layermix_gen.images import Image
 from layermix_gen.index import KEY, index_name
 from layermix_gen.inspection.extraction import extract
-from layermix_gen.inspection.files import open_files
+from layermix_gen.inspection.files import LocalFiles, open_files
 from layermix_gen.inspection.queries import count, select
+from layermix_gen.inspection.repair import Repair, repair
 from layermix_gen.inspection.replay import Replay, Replayer
 from layermix_gen.inspection.report import Report
 from layermix_gen.inspection.summary import Summary, summarize
@@ -172,8 +173,22 @@ class Shards:
         CPUs that may be used. Raises `LayerMixError` where there is no dataset, and where samples cannot be rendered
         again because the source, for instance, is gone.
         """
-        report, _ = verify(self._files, replay=replay, workers=workers, progress=progress)
-        return report
+        return verify(self._files, replay=replay, workers=workers, progress=progress).report
+
+    def repair(self, *, replay: float = 0.0, workers: int | None = None, progress: bool = True) -> Repair:
+        """Verify, and build exactly those shards again that are damaged or missing; mend the files beside them, too.
+
+        A file is replaced by what its build makes again, if that has the sha256 it must have. Raises `LayerMixError`
+        for a dataset at a URL, and where shards do not come out as they were: their source or mixing set is another,
+        or the versions of the libraries are.
+        """
+        if not isinstance(self._files, LocalFiles):
+            raise LayerMixError(f"{self.location} is only read; repair the dataset in a folder, then copy it again")
+        try:
+            return repair(self._files, replay=replay, workers=workers, progress=progress)
+        finally:
+            for name in ("manifest", "plan", "index", "_replayer"):  # read them anew
+                self.__dict__.pop(name, None)
 
     def _tar(self, row: Mapping[str, Any]) -> str:
         """The tar that a row's image is in. Raises `LayerMixError` for a row that is none of this dataset's."""

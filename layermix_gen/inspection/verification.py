@@ -7,10 +7,12 @@ summary in each shard's index.
 import signal
 from collections.abc import Iterator
 from concurrent.futures import as_completed
+from dataclasses import dataclass
 
 from tqdm import tqdm
 
 from layermix_gen.errors import Interrupted, LayerMixError
+from layermix_gen.index import ShardSummary
 from layermix_gen.inspection.checks import Checked, Known, check_shard
 from layermix_gen.inspection.files import Files
 from layermix_gen.inspection.replay import Again
@@ -20,13 +22,20 @@ from layermix_gen.plan import versions
 from layermix_gen.processes import checked_workers, on_interrupt, spawned
 
 
-def verify(
-    files: Files, *, replay: float = 0.0, workers: int | None = None, progress: bool = True
-) -> tuple[Report, Known]:
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """What was found, what was known before, and the summaries of the shards that have one."""
+
+    report: Report
+    known: Known
+    summaries: dict[int, ShardSummary]
+
+
+def verify(files: Files, *, replay: float = 0.0, workers: int | None = None, progress: bool = True) -> Verification:
     """Check a dataset, and make the share `replay` of its samples again.
 
-    Returns what was found, and what was known before. Raises `LayerMixError` where there is no dataset, and where
-    samples cannot be made again: without the source, for instance.
+    Raises `LayerMixError` where there is no finished dataset, and where samples cannot be made again: without the
+    source, for instance.
     """
     workers = checked_workers(workers)
     problems: list[Problem] = []
@@ -54,7 +63,7 @@ def verify(
         problems=tuple(sorted(set(problems))),
         note=note,
     )
-    return report, known
+    return Verification(report, known, summaries)
 
 
 def _prepared(files: Files, known: Known, replay: float, problems: list[Problem]) -> tuple[Again | None, str]:

@@ -34,12 +34,24 @@ def read_known(files: Files, problems: list[Problem]) -> Known:
     if manifest:
         if plan and plan.fingerprint != manifest.fingerprint:
             problems.append(Problem(PLAN, "", "is the plan of another dataset"))
+            plan = None
+        _refuse_unfinished(files, manifest, plan)
         settings = manifest.settings
         return Known(manifest, plan, manifest.planes, manifest.shards, settings.encoding.extension)
     if plan:
         return Known(None, plan, tuple(plan.settings.planes), plan.shards, plan.settings.encoding.extension)
     found = "; ".join(f"{one.file} {one.what}" for one in problems if one.file != LISTING)
     raise LayerMixError(f"expected a dataset at {files.location}, found none ({found}); check the path")
+
+
+def _refuse_unfinished(files: Files, manifest: Manifest, plan: Plan | None) -> None:
+    """Raise `LayerMixError` while planes are being added: some shards have them then, and the manifest has not."""
+    if plan and tuple(plan.settings.planes) != manifest.planes:
+        before, after = " ".join(manifest.planes), " ".join(plan.settings.planes)
+        raise LayerMixError(
+            f"expected a finished dataset at {files.location}, found one on its way from the planes {before} to "
+            f"{after}; run its build to the end first"
+        )
 
 
 def _read_manifest(files: Files) -> Manifest:
