@@ -85,9 +85,10 @@ class Checked:
 def check_shard(files: Files, known: Known, number: int, again: Again | None = None) -> Checked:
     """Check the index of a shard and all of its tars, and make some of its samples again."""
     checked, name = Checked(number), index_name(number)
+    index = files.folder / name
     with ExitStack() as stack:
         with noting(checked.problems, name):
-            index = stack.enter_context(files.local(name))
+            stack.enter_context(files.local(name))
             checked.summary = _read_index(index, name, known, number)
             checked.problems += _misalignment(index, name, known, checked.summary)
         for plane in known.planes:
@@ -110,7 +111,7 @@ def _read_index(path: Path, name: str, known: Known, number: int) -> ShardSummar
     try:
         summary = read_summary(path.parent.parent, number)
     except (LayerMixError, ValueError, KeyError, TypeError, IndexError) as error:
-        raise LayerMixError(f"cannot be read: {' '.join(str(error).split())}") from error
+        raise LayerMixError(f"cannot be read: {str(error.__cause__ or error).splitlines()[0]}") from error
     if summary is None or summary.number != number:
         raise LayerMixError("is the index of another shard")
     return summary

@@ -60,7 +60,7 @@ def select(
     sql = f"SELECT {names} FROM samples{_condition(where)}"
     sql += f" ORDER BY {order_by}\n" if order_by is not None else ""
     sql += f" LIMIT {limit}" if limit is not None else ""
-    with sandbox(files) as db:
+    with sandbox(files) as db, _mistakes():
         check(db, sql)
         yield from _rows(db, sql)
 
@@ -68,7 +68,7 @@ def select(
 def count(files: Sequence[Path], where: str | None = None) -> int:
     """How many rows meet a condition. Raises as `select` does."""
     sql = f"SELECT count(*) AS count FROM samples{_condition(where)}"
-    with sandbox(files) as db:
+    with sandbox(files) as db, _mistakes():
         check(db, sql)
         (row,) = _rows(db, sql)
         found: int = row["count"]
@@ -106,14 +106,23 @@ def sandbox(files: Sequence[Path]) -> Iterator[duckdb.DuckDBPyConnection]:
             paths = _list(glob.escape(str(path)) for path in files)
             db.execute(f"CREATE VIEW samples AS SELECT * FROM read_parquet({paths})")
             yield db
-    except (duckdb.IOException, duckdb.InvalidInputException) as error:
-        raise LayerMixError(f"the index cannot be read: {_first_line(error)}; run `layermix-gen verify`") from error
     except duckdb.Error as error:
-        raise _mistake(_first_line(error)) from error
+        raise LayerMixError(f"the index cannot be read: {_first_line(error)}; see `layermix-gen verify`") from error
     except RuntimeError as error:
         if "interrupted" in str(error):  # what DuckDB makes of Ctrl-C
             raise KeyboardInterrupt from error
         raise
+
+
+@contextmanager
+def _mistakes() -> Iterator[None]:
+    """Take what DuckDB says, but for files that it cannot read, for the fault of the question."""
+    try:
+        yield
+    except duckdb.IOException:
+        raise
+    except duckdb.Error as error:
+        raise _mistake(_first_line(error)) from error
 
 
 def check(db: duckdb.DuckDBPyConnection, sql: str) -> None:
