@@ -19,6 +19,7 @@ COMMANDS = {
     "demo": "Build shards from a few photographs, and show them.",
     "fractals": "Make mixing sets: render fractals, or pack pictures of your own.",
     "inspect": "Summarize a dataset; find, show and extract its samples.",
+    "verify": "Check every byte of a dataset, render samples again, mend what is damaged.",
 }
 
 

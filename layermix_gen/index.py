@@ -7,7 +7,7 @@ DuckDB writes and reads the files; rows reach it as lines of JSON.
 
 import glob
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -83,6 +83,11 @@ def index_name(number: int) -> str:
 def index_path(root: Path, number: int) -> Path:
     """Where the index of a shard is."""
     return root / index_name(number)
+
+
+def metadata_text(row: Mapping[str, Any]) -> str:
+    """The JSON in the tar of the sample that a row describes."""
+    return json.dumps({name: row[name] for name in METADATA}, ensure_ascii=False)
 
 
 def write_index(path: Path, rows: Iterable[str], summary: ShardSummary, kept: Iterable[str] = ()) -> None:

@@ -157,6 +157,11 @@ def _check_files(manifest: Manifest) -> None:
             raise ValueError(f"digests of shard {number}")
 
 
+def skipped_text(skipped: Sequence[Skipped]) -> str:
+    """What `errors.jsonl` holds: every input that was left out, one JSON object a line."""
+    return "".join(json.dumps(asdict(one), ensure_ascii=False) + "\n" for one in skipped)
+
+
 def reasons(skipped: Sequence[Skipped]) -> dict[str, int]:
     """How often each reason was given, without its details; the most frequent first."""
     return dict(Counter(one.reason.partition(":")[0] for one in skipped).most_common())

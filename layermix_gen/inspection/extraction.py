@@ -1,6 +1,5 @@
 """Samples as plain files, `KEY.png` and `KEY.json`, in a folder that is there completely or not at all."""
 
-import json
 import re
 import shutil
 from collections.abc import Callable, Mapping, Sequence
@@ -12,7 +11,7 @@ from tqdm import tqdm
 
 from layermix_gen.errors import Interrupted, LayerMixError
 from layermix_gen.files import disk_errors, temporary
-from layermix_gen.index import KEY, METADATA
+from layermix_gen.index import KEY, metadata_text
 
 READERS = 8  # threads: files in a folder wait for the disk, those at a URL for the network
 
@@ -37,8 +36,7 @@ def extract(
 
     def write(row: Mapping[str, Any]) -> None:
         (draft / f"{row['key']}.{extension}").write_bytes(read(row))
-        facts = json.dumps({name: row[name] for name in METADATA}, ensure_ascii=False)
-        (draft / f"{row['key']}.json").write_text(facts, encoding="utf-8")
+        (draft / f"{row['key']}.json").write_text(metadata_text(row), encoding="utf-8")
 
     with disk_errors(folder), tqdm(total=len(rows), unit="image", disable=None if progress else True) as bar:
         try:

@@ -1,7 +1,8 @@
 """The files of a dataset, in a folder or at a URL: small ones as text, parts of large ones, the index beside us."""
 
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -24,6 +25,9 @@ class Files(Protocol):
 
     def fetch(self, names: Sequence[str]) -> list[Path]:
         """Bring files to `folder`; return their paths. Raises `LayerMixError` where one cannot be had."""
+
+    def local(self, name: str) -> AbstractContextManager[Path]:
+        """A file on this machine, meanwhile. Raises `LayerMixError` with a short reason where there is none."""
 
 
 def open_files(location: str | Path, options: Mapping[str, Any] | None = None) -> Files:
@@ -84,16 +88,45 @@ class LocalFiles:
                 )
         return paths
 
+    @contextmanager
+    def local(self, name: str) -> Iterator[Path]:
+        """The file itself."""
+        path = self.path(name)
+        if not path.is_file():
+            raise LayerMixError("is missing")
+        yield path
+
 
 class _RemoteFiles(RemoteFiles):
     """Files at a URL; those that were fetched lie in a temporary folder."""
 
     def __init__(self, url: str, options: Mapping[str, Any] | None) -> None:
         super().__init__(url, options)
+        self._arguments = (url, options)
         self._temporary = tempfile.TemporaryDirectory(prefix="layermix-gen-")
         self.folder = Path(self._temporary.name)
+
+    def __reduce__(self) -> tuple[type["_RemoteFiles"], tuple[Any, ...]]:
+        """Another process opens them again, with a folder of its own."""
+        return _RemoteFiles, self._arguments
 
     def fetch(self, names: Sequence[str]) -> list[Path]:
         """Copy those that are not here yet."""
         self.copy(names, self.folder)
         return [self.folder / name for name in names]
+
+    @contextmanager
+    def local(self, name: str) -> Iterator[Path]:
+        """A copy of a file in `folder`, removed behind unless it was there before."""
+        path = self.folder / name
+        if path.is_file():
+            yield path
+            return
+        try:
+            self.copy_file(name, path)
+        except BadImage as error:
+            raise LayerMixError(str(error)) from error
+        try:
+            yield path
+        finally:
+            path.unlink()

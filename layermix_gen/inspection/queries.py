@@ -32,9 +32,9 @@ PURE_FUNCTIONS = """
        OR (function_type = 'macro' AND regexp_matches(function_name, '^(list_|array_|nullif$|split_part$|if$)'))
 """
 SETTINGS: dict[str, str | bool | int | float | list[str]] = {
-    "python_enable_replacements": False,
+    "python_enable_replacements": False,  # no variable of the program is a table
     "autoload_known_extensions": False,
-    "temp_directory": "",
+    "temp_directory": "",  # nothing is written, however large the question
 }
 FETCHED = 4096  # rows at a time
 REMEDY = f"the columns are {', '.join(COLUMNS)}"
@@ -60,7 +60,7 @@ def select(
     sql = f"SELECT {names} FROM samples{_condition(where)}"
     sql += f" ORDER BY {order_by}\n" if order_by is not None else ""
     sql += f" LIMIT {limit}" if limit is not None else ""
-    with sandbox(files) as db:
+    with sandbox(files) as db, _mistakes():
         check(db, sql)
         yield from _rows(db, sql)
 
@@ -68,7 +68,7 @@ def select(
 def count(files: Sequence[Path], where: str | None = None) -> int:
     """How many rows meet a condition. Raises as `select` does."""
     sql = f"SELECT count(*) AS count FROM samples{_condition(where)}"
-    with sandbox(files) as db:
+    with sandbox(files) as db, _mistakes():
         check(db, sql)
         (row,) = _rows(db, sql)
         found: int = row["count"]
@@ -99,20 +99,30 @@ def sandbox(files: Sequence[Path]) -> Iterator[duckdb.DuckDBPyConnection]:
     """A database with the view `samples` that can open the index `files` and nothing else."""
     try:
         with duckdb.connect(config=SETTINGS) as db:
+            db.execute("SET enable_progress_bar = false")
             db.execute(f"SET allowed_paths = {_list(map(str, files))}")
             db.execute("SET enable_external_access = false")
             db.execute("SET lock_configuration = true")
             paths = _list(glob.escape(str(path)) for path in files)
             db.execute(f"CREATE VIEW samples AS SELECT * FROM read_parquet({paths})")
             yield db
-    except (duckdb.IOException, duckdb.InvalidInputException) as error:
-        raise LayerMixError(f"the index cannot be read: {_first_line(error)}; run `layermix-gen verify`") from error
     except duckdb.Error as error:
-        raise _mistake(_first_line(error)) from error
+        raise LayerMixError(f"the index cannot be read: {_first_line(error)}; see `layermix-gen verify`") from error
     except RuntimeError as error:
         if "interrupted" in str(error):  # what DuckDB makes of Ctrl-C
             raise KeyboardInterrupt from error
         raise
+
+
+@contextmanager
+def _mistakes() -> Iterator[None]:
+    """Take what DuckDB says, but for files that it cannot read, for the fault of the question."""
+    try:
+        yield
+    except duckdb.IOException:
+        raise
+    except duckdb.Error as error:
+        raise _mistake(_first_line(error)) from error
 
 
 def check(db: duckdb.DuckDBPyConnection, sql: str) -> None:

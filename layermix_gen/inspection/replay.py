@@ -1,16 +1,30 @@
-"""A sample once more: from its source image, mixing set and seed to the very pixels that were stored."""
+"""Samples once more: from their source images, mixing set and seed to the very pixels that were stored."""
 
-from collections.abc import Mapping
+import math
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import groupby
+from pathlib import Path
 from typing import Any
 
+import numpy as np
+from isal import isal_zlib
+
+from layermix_gen.codec import decode
 from layermix_gen.errors import BadImage, LayerMixError
 from layermix_gen.images import Image
+from layermix_gen.index import ShardSummary
+from layermix_gen.inspection.files import Files
+from layermix_gen.inspection.queries import select
+from layermix_gen.inspection.report import Problem
 from layermix_gen.methods import Recipe
 from layermix_gen.pictures import MixingSet, open_mixing_set
 from layermix_gen.plan import Plan
-from layermix_gen.samples import SampleMaker
+from layermix_gen.samples import Sample, SampleMaker, metadata
+from layermix_gen.seeds import generator
+from layermix_gen.shards import tar_name
 from layermix_gen.sources import Item, Source, open_source
 from layermix_gen.views import View, render_view
 
@@ -103,3 +117,63 @@ class Replayer:
                 f"{found.id if found else 'nothing'!r}; delete the file and run the build again to write it anew"
             )
         return found
+
+
+class Again:
+    """Makes a `share` of the samples of each shard again, all planes of a source image or none, and compares."""
+
+    def __init__(self, plan: Plan, share: float) -> None:
+        self._arguments = (plan, share)
+        self._replayer, self._share = Replayer(plan), share
+        encoding = plan.settings.encoding
+        self._lossless = encoding.format == "png" or (encoding.format == "webp" and encoding.quality == 100)
+
+    def __reduce__(self) -> tuple[type["Again"], tuple[Plan, float]]:
+        """Another process opens source and mixing set by itself."""
+        return Again, self._arguments
+
+    def open(self) -> None:
+        """Open source and mixing set now. Raises `LayerMixError` where they are gone, or are others."""
+        _ = self._replayer.source, self._replayer.maker
+
+    def shard(self, files: Files, index: Path, summary: ShardSummary) -> Iterator[list[Problem]]:
+        """What is wrong with each of the samples that are made again: always the same ones of a shard."""
+        plan, number = self._replayer.plan, summary.number
+        rng = generator(plan.settings.seed, "verify", number)
+        chosen = set(rng.choice(summary.written, math.ceil(summary.written * self._share), replace=False).tolist())
+        items = dict(plan.items(number))
+        of_images = groupby(select([index], order_by="key"), key=lambda row: int(row["key"].partition("-")[0]))
+        for place, (ordinal, rows) in enumerate(of_images):
+            if place in chosen:
+                yield from self._image(files, items.get(ordinal), list(rows))
+
+    def _image(self, files: Files, item: Item | None, rows: list[dict[str, Any]]) -> Iterator[list[Problem]]:
+        """All samples of one source image."""
+        try:
+            if item is None or item.id != rows[0]["source"]:
+                raise LayerMixError(f"is not of {rows[0]['source']} by sources.jsonl")
+            variants = [row["variant"] for row in rows]
+            samples = list(self._replayer.maker.make(self._replayer.read(item), item.id, variants))
+        except (BadImage, LayerMixError) as error:
+            yield from ([Problem(tar_name(row["plane"], row["shard"]), row["key"], str(error))] for row in rows)
+            return
+        classes = self._replayer.plan.inputs.classes
+        class_name = classes[item.label] if 0 <= item.label < len(classes) else ""
+        for row, sample in zip(rows, samples, strict=True):
+            facts = metadata(sample, item.id, item.label, class_name)
+            tar = tar_name(row["plane"], row["shard"])
+            yield [Problem(tar, row["key"], what) for what in self._differences(files, tar, row, sample, facts)]
+
+    def _differences(
+        self, files: Files, tar: str, row: Mapping[str, Any], sample: Sample, facts: Mapping[str, Any]
+    ) -> Iterator[str]:
+        if other := [name for name in facts if facts[name] != row[name]]:
+            yield f"made again, its {', '.join(other)} would be another"
+        if isal_zlib.crc32(sample.pixels) != row["pixels_crc32"]:
+            yield "made again, its pixels are others"
+        if self._lossless:
+            with suppress(BadImage):  # what cannot be read is a problem that is told of by itself
+                stored = files.part(tar, row["offset"], row["size"])
+                intact = isal_zlib.crc32(stored) == row["image_crc32"]
+                if intact and not np.array_equal(decode(stored), sample.pixels):
+                    yield "made again, its pixels are not those of the stored image"

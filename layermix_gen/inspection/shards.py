@@ -16,10 +16,13 @@ from layermix_gen.errors import BadImage, LayerMixError
 from layermix_gen.images import Image
 from layermix_gen.index import KEY, index_name
 from layermix_gen.inspection.extraction import extract
-from layermix_gen.inspection.files import open_files
+from layermix_gen.inspection.files import LocalFiles, open_files
 from layermix_gen.inspection.queries import count, select
+from layermix_gen.inspection.repair import Repair, repair
 from layermix_gen.inspection.replay import Replay, Replayer
+from layermix_gen.inspection.report import Report
 from layermix_gen.inspection.summary import Summary, summarize
+from layermix_gen.inspection.verification import verify
 from layermix_gen.manifest import Manifest
 from layermix_gen.plan import Plan, read_plan
 from layermix_gen.remote import is_remote
@@ -161,6 +164,31 @@ class Shards:
         Raises `LayerMixError` where they are not there any more, or are others.
         """
         return self._replayer.replay(row)
+
+    def verify(self, *, replay: float = 0.0, workers: int | None = None, progress: bool = True) -> Report:
+        """Check every byte: index, structure and members of each tar, manifest and the files beside the shards.
+
+        The share `replay` of the source images (0.01; 1.0 for all), the same ones each time, is rendered again, and
+        the pixels of all their samples are compared bit for bit. `workers` is the number of processes, by default the
+        CPUs that may be used. Raises `LayerMixError` where there is no dataset, and where samples cannot be rendered
+        again because the source, for instance, is gone.
+        """
+        return verify(self._files, replay=replay, workers=workers, progress=progress).report
+
+    def repair(self, *, replay: float = 0.0, workers: int | None = None, progress: bool = True) -> Repair:
+        """Verify, and build exactly those shards again that are damaged or missing; mend the files beside them, too.
+
+        A file is replaced by what its build makes again, if that has the sha256 it must have. Raises `LayerMixError`
+        for a dataset at a URL, and where shards do not come out as they were: their source or mixing set is another,
+        or the versions of the libraries are.
+        """
+        if not isinstance(self._files, LocalFiles):
+            raise LayerMixError(f"{self.location} is only read; repair the dataset in a folder, then copy it again")
+        try:
+            return repair(self._files, replay=replay, workers=workers, progress=progress)
+        finally:
+            for name in ("manifest", "plan", "index", "_replayer"):  # read them anew
+                self.__dict__.pop(name, None)
 
     def _tar(self, row: Mapping[str, Any]) -> str:
         """The tar that a row's image is in. Raises `LayerMixError` for a row that is none of this dataset's."""

@@ -3,17 +3,16 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Any
 
-Name = TypeVar("Name", int, str)
 REMARKABLE = 1e-3  # p below which a test tells that something is amiss
 
 
 @dataclass(frozen=True, slots=True)
-class Cell(Generic[Name]):
+class Cell:
     """How often one thing was drawn: its share of all draws, the expected share, by how many deviations it is off."""
 
-    name: Name
+    name: int | str
     count: int
     share: float
     expected: float
@@ -21,10 +20,10 @@ class Cell(Generic[Name]):
 
 
 @dataclass(frozen=True, slots=True)
-class Comparison(Generic[Name]):
+class Comparison:
     """Counts of all things that could be drawn, and the p of Pearson's chi-square test; 1 where nothing was drawn."""
 
-    cells: tuple[Cell[Name], ...]
+    cells: tuple[Cell, ...]
     p: float
 
     @property
@@ -33,10 +32,10 @@ class Comparison(Generic[Name]):
         return self.p < REMARKABLE
 
 
-def compare(counts: Mapping[Name, int], expected: Mapping[Name, float]) -> Comparison[Name]:
+def compare(counts: Mapping[Any, int], expected: Mapping[Any, float]) -> Comparison:
     """Compare counts with the shares to be expected, which add up to 1. What was never to be drawn makes p = 0."""
     total = sum(counts.values())
-    cells: list[Cell[Name]] = []
+    cells: list[Cell] = []
     statistic = 0.0
     for name in [*expected, *(name for name in counts if name not in expected)]:
         count, share = counts.get(name, 0), expected.get(name, 0.0)

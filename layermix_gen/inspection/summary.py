@@ -34,9 +34,9 @@ class Summary:
 
     manifest: Manifest
     labels: dict[int, int]
-    layers: Comparison[int]
-    ops: Comparison[str]
-    blends: Comparison[str]
+    layers: Comparison
+    ops: Comparison
+    blends: Comparison
     layer_sizes: dict[int, float]
     op_sizes: dict[str, float]
     blend_sizes: dict[int, dict[str, float]]
@@ -126,7 +126,7 @@ def _distributions(summary: Summary) -> str:
     return "\n".join(f"{a:<{width}}{b}".rstrip() for a, b in zip_longest(left, right, fillvalue=""))
 
 
-def _rows(head: str, found: Comparison[Any], sizes: Mapping[str, Mapping[Any, float]]) -> list[dict[str, str]]:
+def _rows(head: str, found: Comparison, sizes: Mapping[str, Mapping[Any, float]]) -> list[dict[str, str]]:
     """A row for each cell: shares, score, and mean sizes in bytes by the name of their column."""
     return [
         {
@@ -146,7 +146,7 @@ def _table(rows: Sequence[Mapping[str, str]]) -> str:
 
 def _verdict(summary: Summary) -> str:
     """Whether chance alone may have drawn this by the settings."""
-    tests: dict[str, Comparison[Any]] = {"layers": summary.layers, "operations": summary.ops, "blends": summary.blends}
+    tests: dict[str, Comparison] = {"layers": summary.layers, "operations": summary.ops, "blends": summary.blends}
     values = ", ".join(f"{name} p = {test.p:.2g}" for name, test in tests.items())
     amiss = [name for name, test in tests.items() if test.is_remarkable]
     found = f"{' and '.join(amiss)} NOT as the settings draw them" if amiss else "as the settings draw them"
