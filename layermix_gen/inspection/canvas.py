@@ -35,7 +35,7 @@ PEN, HEAD = 3, 15  # width of lines, length of arrow heads
 
 
 def fitted(size: int, side: int) -> int:
-    """The side, near `side`, at which to show a picture of `size` pixels: with whole squares for those of a small one."""
+    """The side, near `side`, at which to show a picture of `size` pixels: by whole squares where it is small."""
     return size * round(side / size) if side >= ENLARGED * size else side
 
 
