@@ -119,7 +119,6 @@ def _headings(manifest: Manifest, found: Counts) -> tuple[str, str]:
 
 def draw(found: Counts, wanted: Counts, headings: tuple[str, str]) -> PillowImage.Image:
     """Draw the panels: bars for what was found, lines for what was wanted."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     first = ("layer", "operation", "blend")
@@ -141,7 +140,7 @@ def draw(found: Counts, wanted: Counts, headings: tuple[str, str]) -> PillowImag
         _panel(axes, name, found[name], wanted[name])
     _heading(figure, headings, width, height)
     file = io.BytesIO()
-    FigureCanvasAgg(figure).print_png(file, metadata={"Software": None})
+    figure.savefig(file, format="png", metadata={"Software": None})
     return PillowImage.open(file).convert("RGB")
 
 

@@ -129,7 +129,7 @@ class _Drawing:
 
     def _source(self, origin: Origin, y: float) -> None:
         image = marked(origin, self.side)
-        left = MARGIN + (self.side - image.width) / 2
+        left = MARGIN + max(0, self.side - image.width) / 2
         self.canvas.image(image, left, y - image.height / 2)
         self._caption(left, y + image.height / 2, self.side, "source", self.captions.get("source", ""))
         start, end = (left + image.width + SPACE, y), (self.lefts[0] - SPACE, y)

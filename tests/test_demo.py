@@ -5,11 +5,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from layermix_gen.gallery import CELL, GAP, MARGIN, RECIPE_LINES, _Sheet
 from PIL import Image as PillowImage
 
 import layermix_gen.demo
 from layermix_gen import BuildSettings, LayerMixError, build, contact_sheet, gallery
-from layermix_gen.gallery import CELL, GAP, MARGIN, RECIPE_LINES, _Sheet
 from layermix_gen.text import count, facts, table
 
 CELL_HEIGHT = CELL + 22 + RECIPE_LINES * 14 + 12
