@@ -61,9 +61,13 @@ def text_width(text: str, points: float) -> float:
 def shortened(text: str, width: float, points: float) -> str:
     """A text on one line, cut off where it is wider than `width`."""
     text = " ".join(text.split())
-    while text and text_width(text, points) > width:
-        text = text.rstrip("…")[:-1] + "…" if len(text.rstrip("…")) > 1 else ""
-    return text
+    if text_width(text, points) <= width:
+        return text
+    least, most = 0, len(text)  # characters that are kept, by bisection
+    while least < most:
+        middle = (least + most + 1) // 2
+        least, most = (middle, most) if text_width(text[:middle] + "…", points) <= width else (least, middle - 1)
+    return text[:least] + "…"
 
 
 def wrapped(text: str, width: float, points: float) -> list[str]:

@@ -60,7 +60,7 @@ def plot(shards: "Shards", out: str | Path) -> Path:
     found = observed(shards.index)
     if not found["operation"].total():
         raise LayerMixError(f"expected variants that were drawn in {shards.location}, found none; plot another dataset")
-    return write_picture(draw(found, expected(shards.manifest), _headings(shards.manifest, found)), out)
+    return write_picture(draw(found, expected(shards.manifest, DRAWS), _headings(shards.manifest, found)), out)
 
 
 def observed(index: Sequence[Path]) -> Counts:
@@ -77,8 +77,8 @@ def observed(index: Sequence[Path]) -> Counts:
     return counts
 
 
-def expected(manifest: Manifest, draws: int = DRAWS) -> Counts:
-    """Count what the method draws with the settings of a dataset."""
+def expected(manifest: Manifest, draws: int) -> Counts:
+    """Count what the method draws with the settings of a dataset, in so many recipes."""
     settings, pool = manifest.settings, manifest.mixing_set
     drawing = settings.drawing(pool.count if pool else 0, pool.size if pool else 0)
     rng, method = generator(settings.seed, "what is to be expected", 0), METHODS[settings.method]

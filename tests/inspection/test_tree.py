@@ -246,7 +246,7 @@ def test_explaining_what_is_not_there(small, tmp_path):
     key = small.query(limit=1)[0]["key"]
     with pytest.raises(LayerMixError, match=r"ending in \.png, \.jpg, \.jpeg, \.webp"):
         explain(small, key, tmp_path / "tree.svg")
-    with pytest.raises(LayerMixError, match="cannot write .*no such file"):
+    with pytest.raises(LayerMixError, match=r"cannot write .*no such file"):
         explain(small, key, tmp_path / "no" / "tree.png")
 
 
