@@ -156,7 +156,7 @@ class _Pictures:
         sides = [side for side in FRAMES if side <= (self.shards.settings.size or 0)] or [FRAMES[-1]]
         for side in sides[:-1]:
             sizes = [len(one) for one, _ in self.pool.map(lambda row, side=side: self._strip(row, side), tried)]
-            if sum(sizes) / len(sizes) * len(rows) < room:
+            if sum(sizes) / len(sizes) * len(rows) < 0.9 * room:
                 return side
         return sides[-1]
 
