@@ -1,9 +1,9 @@
 """Questions to the index in SQL, by DuckDB, which may read the index and nothing else.
 
-Two walls stand around a question, each of them enough. It is parsed by DuckDB first, and its syntax tree may hold
-expressions over the table `samples` alone: no other statement, table or file, and no function that tells of anything
-but its arguments. Then it runs in a database in memory that may open no file but those of the index, and whose settings
-are locked.
+Two walls stand around a question. It is parsed by DuckDB first, and its syntax tree may hold one SELECT with
+expressions over the table `samples`: no other statement, table or file, and no function that tells of anything but its
+arguments. Then it runs in a database in memory that can open no file but those of the index, and whose settings are
+locked.
 """
 
 import glob
@@ -99,12 +99,12 @@ def sandbox(files: Sequence[Path]) -> Iterator[duckdb.DuckDBPyConnection]:
     """A database with the view `samples` that can open the index `files` and nothing else."""
     try:
         with duckdb.connect(config=SETTINGS) as db:
+            patterns = [glob.escape(str(path)) for path in files]  # read_parquet takes *, ? and [ for patterns
             db.execute("SET enable_progress_bar = false")
-            db.execute(f"SET allowed_paths = {_list(map(str, files))}")
+            db.execute(f"SET allowed_paths = {_list([*map(str, files), *patterns])}")
             db.execute("SET enable_external_access = false")
             db.execute("SET lock_configuration = true")
-            paths = _list(glob.escape(str(path)) for path in files)
-            db.execute(f"CREATE VIEW samples AS SELECT * FROM read_parquet({paths})")
+            db.execute(f"CREATE VIEW samples AS SELECT * FROM read_parquet({_list(patterns)})")
             yield db
     except duckdb.Error as error:
         raise LayerMixError(f"the index cannot be read: {_first_line(error)}; see `layermix-gen verify`") from error
