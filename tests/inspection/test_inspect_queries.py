@@ -241,7 +241,7 @@ def test_the_database_would_refuse_it_too(statement: str, damaged: Path, tmp_pat
     text = statement.format(secret=tmp_path / "secret.csv", folder=tmp_path, root=damaged)
     before = files(tmp_path)
     with (
-        pytest.raises(LayerMixError, match="Permission Error|Catalog Error|Cannot change configuration"),
+        pytest.raises(LayerMixError, match=r"Permission Error|Catalog Error|Cannot change configuration"),
         queries.sandbox([damaged / "index" / "000000.parquet"]) as db,
     ):
         db.execute(text).fetchall()
