@@ -15,6 +15,7 @@ from layermix_gen.inspection.canvas import DENSITY, QUIET, Canvas
 if TYPE_CHECKING:
     from layermix_gen.inspection.shards import Shards
 
+LIMIT = 24  # samples, unless the caller says
 # Lengths are device pixels, sizes of type are points.
 SIDE, GAP, MARGIN = 168 * DENSITY, 12 * DENSITY, 32 * DENSITY
 APART = 36 * DENSITY  # between the pictures of one source and those of the next in a row
@@ -34,7 +35,7 @@ class Cell:
 
 
 def contact_sheet(
-    shards: "Shards", out: str | Path, where: str | None = None, order_by: str | None = None, limit: int = 24
+    shards: "Shards", out: str | Path, where: str | None = None, order_by: str | None = None, limit: int = LIMIT
 ) -> Path:
     """Draw the first `limit` samples that meet `where` to `out` (.png, .jpg or .webp).
 

@@ -60,17 +60,17 @@ def decoded(line):
         return np.asarray(image.convert("RGB"))
 
 
-def test_small_samples_are_in_the_page_as_they_are(small, tmp_path):
-    made = written(small, tmp_path / "page.html", "layer = 3", "key")
-    rows = small.query("layer = 3", order_by="key")
+def test_small_samples_are_in_the_page_as_they_are(squares, tmp_path):
+    made = written(squares, tmp_path / "page.html", "layer = 3", "key")
+    rows = squares.query("layer = 3", order_by="key")
     assert made.data["columns"]["key"] == [row["key"] for row in rows]
     assert made.data["columns"]["recipe"] == [row["recipe"] for row in rows]
     assert made.data["columns"]["blends"] == [row["blends"] for row in rows]
     assert (made.data["found"], made.data["small"], made.data["unillustrated"]) == (len(rows), True, "")
     assert len(made.lines("thumbnails")) == len(made.lines("steps")) == len(rows)
     for row, thumbnail, strip in zip(rows[:8], made.lines("thumbnails"), made.lines("steps"), strict=False):
-        np.testing.assert_array_equal(decoded(thumbnail), small.pixels(row))
-        replay = small.replay(row)
+        np.testing.assert_array_equal(decoded(thumbnail), squares.pixels(row))
+        replay = squares.replay(row)
         expected = [replay.view]
         for step in steps_of(replay.recipe.expression, replay.view, replay.picture).walk():
             expected += [step.pixels] if step.name != "view" else []
@@ -78,21 +78,21 @@ def test_small_samples_are_in_the_page_as_they_are(small, tmp_path):
         np.testing.assert_array_equal(decoded(strip), np.hstack(expected))
 
 
-def test_large_samples_are_reduced_and_masks_are_shown_in_part(large, tmp_path):
-    made = written(large, tmp_path / "page.html", "list_contains(blends, 'pixel') AND layer = 2", limit=3)
-    row = large.query("list_contains(blends, 'pixel') AND layer = 2", limit=1)[0]
+def test_large_samples_are_reduced_and_masks_are_shown_in_part(scenes, tmp_path):
+    made = written(scenes, tmp_path / "page.html", "list_contains(blends, 'pixel') AND layer = 2", limit=3)
+    row = scenes.query("list_contains(blends, 'pixel') AND layer = 2", limit=1)[0]
     assert decoded(made.lines("thumbnails")[0]).shape == (144, 144, 3)
     strip = decoded(made.lines("steps")[0])
     assert strip.shape == (224, 5 * 224, 3)  # a few samples have room: view, two uses, blend and mask
-    replay = large.replay(row)
+    replay = scenes.replay(row)
     mask = steps_of(replay.recipe.expression, replay.view).mask[:CORNER, :CORNER]
     centres = np.rint((np.arange(CORNER) + 0.5) * 224 / CORNER).astype(int)
     shown = strip[:, 4 * 224 :][np.ix_(centres, centres)]
     assert np.mean((shown > 127) == (mask > 127)) > 0.97
 
 
-def test_the_page_needs_nothing_else(small, tmp_path):
-    made = written(small, tmp_path / "page.html", limit=5)
+def test_the_page_needs_nothing_else(squares, tmp_path):
+    made = written(squares, tmp_path / "page.html", limit=5)
     text = (tmp_path / "page.html").read_text(encoding="utf-8")
     assert not re.search(r"https?:(?!//www\.w3\.org/2000/svg)", text)
     assert {tag for tag, _ in made.tags} & {"iframe", "object", "embed", "base", "img", "form"} <= {"form"}
@@ -112,8 +112,8 @@ def test_the_page_needs_nothing_else(small, tmp_path):
     ]  # fmt: skip
 
 
-def test_metadata_stays_text(small, tmp_path):
-    before = written(small, tmp_path / "page.html", limit=5)
+def test_metadata_stays_text(squares, tmp_path):
+    before = written(squares, tmp_path / "page.html", limit=5)
     facts = before.data
     for name in ("source", "class_name", "key", "recipe"):
         facts["columns"][name] = [HOSTILE, "{{script}}", "{{data}}", "\\u003c", "ä猫"]
@@ -125,10 +125,10 @@ def test_metadata_stays_text(small, tmp_path):
     assert after.lines("steps")[0] == "-"
 
 
-def test_steps_end_where_the_budget_does(small, tmp_path):
-    whole = written(small, tmp_path / "page.html")
+def test_steps_end_where_the_budget_does(squares, tmp_path):
+    whole = written(squares, tmp_path / "page.html")
     thumbnails, steps = (sum(map(len, whole.lines(name))) for name in ("thumbnails", "steps"))
-    made = written(small, tmp_path / "page.html", budget=thumbnails + steps // 2)
+    made = written(squares, tmp_path / "page.html", budget=thumbnails + steps // 2)
     lines = made.lines("steps")
     kept = lines.index("-")
     assert 0 < kept < len(lines)
@@ -136,15 +136,15 @@ def test_steps_end_where_the_budget_does(small, tmp_path):
     assert sum(map(len, lines[:kept])) <= steps // 2
     assert made.data["unillustrated"] == f"Steps as text: the pictures in this page end with the first {kept} samples."
     with pytest.raises(LayerMixError, match=r"of at most 0\.01 MB, got more from 200 samples; set --limit to \d+"):
-        written(small, tmp_path / "other.html", budget=10_000)
+        written(squares, tmp_path / "other.html", budget=10_000)
     assert not (tmp_path / "other.html").exists()
 
 
-def test_steps_of_many_large_samples_are_smaller(large, tmp_path):
-    whole = written(large, tmp_path / "page.html", limit=12)
+def test_steps_of_many_large_samples_are_smaller(scenes, tmp_path):
+    whole = written(scenes, tmp_path / "page.html", limit=12)
     room = sum(map(len, whole.lines("steps")))
     budget = sum(map(len, whole.lines("thumbnails"))) + room // 3
-    made = written(large, tmp_path / "page.html", limit=12, budget=budget)
+    made = written(scenes, tmp_path / "page.html", limit=12, budget=budget)
     sides = {len(decoded(line)) for line in made.lines("steps")}
     assert len(sides) == 1
     assert sides < {160, 112, 80}
@@ -156,7 +156,7 @@ def test_without_the_source_images_the_steps_are_text(tmp_path, digits, pool):
     shutil.rmtree(source)
     made = written(gallery_of, tmp_path / "page.html")
     assert set(made.lines("steps")) == {"-"}
-    assert made.data["unillustrated"].startswith("Steps as text: samples cannot be made again without their source")
+    assert made.data["unillustrated"].startswith("Steps as text: samples cannot be rendered again without their source")
     assert "-" not in made.lines("thumbnails")
 
 
@@ -165,21 +165,21 @@ def build_small(root, source, pool):
     return open_shards(root)
 
 
-def test_a_limit_is_told(small, tmp_path):
-    data = written(small, tmp_path / "page.html", "layer > 0", limit=7).data
+def test_a_limit_is_told(squares, tmp_path):
+    data = written(squares, tmp_path / "page.html", "layer > 0", limit=7).data
     assert (data["found"], len(data["columns"]["key"]), data["question"]) == (160, 7, "layer > 0")
 
 
-def test_refusals(small, tmp_path, monkeypatch):
+def test_refusals(squares, tmp_path, monkeypatch):
     with pytest.raises(LayerMixError, match="none meets 'layer = 9'"):
-        write_gallery(small, tmp_path / "page.html", "layer = 9")
+        write_gallery(squares, tmp_path / "page.html", "layer = 9")
     with pytest.raises(LayerMixError, match=r"cannot write .*: no such file or directory; give another path"):
-        write_gallery(small, tmp_path / "no" / "page.html", limit=1, progress=False)
+        write_gallery(squares, tmp_path / "no" / "page.html", limit=1, progress=False)
 
     def stopped(*_):
         raise KeyboardInterrupt
 
     monkeypatch.setattr(gallery, "replayed", stopped)
     with pytest.raises(Interrupted, match="run the same command"):
-        write_gallery(small, tmp_path / "page.html", progress=False)
+        write_gallery(squares, tmp_path / "page.html", progress=False)
     assert list(tmp_path.iterdir()) == []

@@ -42,13 +42,13 @@ def browser(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def path(small, tmp_path_factory):
+def path(squares, tmp_path_factory):
     """A gallery of 200 small samples, of which one has a hostile name."""
     path = tmp_path_factory.mktemp("gallery") / "page.html"
     columns = gallery._columns
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(gallery, "_columns", lambda rows: _with_a_hostile_name(columns(rows)))
-        write_gallery(small, path, order_by="key", progress=False)
+        write_gallery(squares, path, order_by="key", progress=False)
     return path
 
 
@@ -65,8 +65,8 @@ def opened(browser, path):
 
 
 @pytest.fixture(scope="module")
-def rows(small):
-    return small.query(order_by="key")
+def rows(squares):
+    return squares.query(order_by="key")
 
 
 def cells(browser):
@@ -258,12 +258,12 @@ def test_the_page_may_request_nothing(opened):
     assert server.seen == []
 
 
-def test_only_the_rows_that_are_seen_are_in_the_page(browser, small, tmp_path, monkeypatch):
+def test_only_the_rows_that_are_seen_are_in_the_page(browser, squares, tmp_path, monkeypatch):
     """5,000 samples: the 200 of the dataset again and again."""
-    select = type(small).query
-    monkeypatch.setattr(type(small), "query", lambda self, *_, **__: 25 * select(self))
+    select = type(squares).query
+    monkeypatch.setattr(type(squares), "query", lambda self, *_, **__: 25 * select(self))
     monkeypatch.setattr(gallery, "replayed", _without_a_source)
-    browser.get(write_gallery(small, tmp_path / "page.html", progress=False).as_uri())
+    browser.get(write_gallery(squares, tmp_path / "page.html", progress=False).as_uri())
     assert browser.execute_script("return matches.length") == 5000
     script = """
         const [speed, done] = arguments;
@@ -285,9 +285,9 @@ def test_only_the_rows_that_are_seen_are_in_the_page(browser, small, tmp_path, m
     assert reached
 
 
-def test_steps_as_text(browser, small, tmp_path, monkeypatch):
+def test_steps_as_text(browser, squares, tmp_path, monkeypatch):
     monkeypatch.setattr(gallery, "replayed", _without_a_source)
-    browser.get(write_gallery(small, tmp_path / "page.html", "layer = 3", progress=False).as_uri())
+    browser.get(write_gallery(squares, tmp_path / "page.html", "layer = 3", progress=False).as_uri())
     press(browser, Keys.ENTER)
     assert len(dialog(browser).find_elements(By.CSS_SELECTOR, ".card.text")) == 6
     assert len(dialog(browser).find_elements(By.CSS_SELECTOR, ".card img")) == 1  # the result

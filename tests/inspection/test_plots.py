@@ -21,9 +21,9 @@ def built(root, source, pool, **settings):
     return open_shards(root)
 
 
-def test_counts_are_those_of_the_rows(small):
-    rows = small.query("layer > 0")
-    counts = observed(small.index)
+def test_counts_are_those_of_the_rows(squares):
+    rows = squares.query("layer > 0")
+    counts = observed(squares.index)
     assert counts["layer"] == Counter(row["layer"] for row in rows)
     assert counts["operation"] == Counter(row["op"] for row in rows)
     assert counts["blend"] == Counter(blend for row in rows for blend in row["blends"] if blend)
@@ -37,8 +37,8 @@ def test_counts_are_those_of_the_rows(small):
     assert "equalize" not in " ".join(counts)
 
 
-def test_expected_counts_are_drawn_with_the_settings(small):
-    made = replace(small.manifest, settings=replace(small.settings, magnitude=5.0, ops=("rotate", "posterize")))
+def test_expected_counts_are_drawn_with_the_settings(squares):
+    made = replace(squares.manifest, settings=replace(squares.settings, magnitude=5.0, ops=("rotate", "posterize")))
     counts = expected(made, draws=4000)
     assert counts["layer"].total() == counts["operation"].total() == 4000
     assert set(counts["operation"]) == {"rotate", "posterize"}
@@ -49,9 +49,9 @@ def test_expected_counts_are_drawn_with_the_settings(small):
     assert counts == expected(made, draws=4000)
 
 
-def test_a_plot(small, tmp_path, monkeypatch):
+def test_a_plot(squares, tmp_path, monkeypatch):
     monkeypatch.setattr(plots, "DRAWS", 5000)
-    first, second = (plot(small, tmp_path / name).read_bytes() for name in ("a.png", "b.png"))
+    first, second = (plot(squares, tmp_path / name).read_bytes() for name in ("a.png", "b.png"))
     assert first == second
     with PillowImage.open(tmp_path / "a.png") as drawn:
         assert drawn.format == "PNG"
@@ -95,11 +95,11 @@ def test_the_operations_of_the_other_preset(tmp_path, digits, pool):
     assert draw(observed(shards.index), counts, ("", "")).width == 1920
 
 
-def test_nothing_to_plot(tmp_path, digits, small, monkeypatch):
+def test_nothing_to_plot(tmp_path, digits, squares, monkeypatch):
     shards = built(tmp_path / "clean", digits, None, variants=0)
     with pytest.raises(LayerMixError, match="expected variants that were drawn in"):
         plot(shards, tmp_path / "plot.png")
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     with pytest.raises(LayerMixError, match=r"expected matplotlib for plots; run: pip install 'layermix-gen\[plots\]'"):
-        plot(small, tmp_path / "plot.png")
+        plot(squares, tmp_path / "plot.png")
     assert not (tmp_path / "plot.png").exists()

@@ -38,14 +38,14 @@ def texts(monkeypatch):
     return seen
 
 
-def test_variants_stand_after_the_view_of_their_source(small, tmp_path, cells):
-    out = contact_sheet(small, tmp_path / "sheet.png", limit=8)
-    rows = small.query(order_by="key", limit=10)
+def test_variants_stand_after_the_view_of_their_source(squares, tmp_path, cells):
+    out = contact_sheet(squares, tmp_path / "sheet.png", limit=8)
+    rows = squares.query(order_by="key", limit=10)
     assert [cell.text for cell, _, _ in cells] == [
         row["source"] if row["layer"] == 0 else row["recipe"] for row in rows
     ]
     for (cell, _, _), row in zip(cells, rows, strict=True):
-        np.testing.assert_array_equal(cell.pixels, small.pixels(row))
+        np.testing.assert_array_equal(cell.pixels, squares.pixels(row))
     lefts, tops = [left for _, left, _ in cells], [top for _, _, top in cells]
     assert lefts == 2 * [MARGIN + column * (SIDE + GAP) for column in range(5)]
     assert len(set(tops)) == 2
@@ -58,40 +58,40 @@ def test_variants_stand_after_the_view_of_their_source(small, tmp_path, cells):
     np.testing.assert_array_equal(pixels[MARGIN : MARGIN + SIDE, MARGIN : MARGIN + SIDE], enlarged)
 
 
-def test_matches_of_a_question_share_rows(small, tmp_path, cells):
+def test_matches_of_a_question_share_rows(squares, tmp_path, cells):
     where = "layer = 2 AND variant = 1"
-    contact_sheet(small, tmp_path / "sheet.png", where, order_by="key DESC", limit=5)
-    keys = [row["key"][:9] for row in small.query(where, order_by="key DESC", limit=5)]
-    found = {row["key"]: row for row in small.query()}
+    contact_sheet(squares, tmp_path / "sheet.png", where, order_by="key DESC", limit=5)
+    keys = [row["key"][:9] for row in squares.query(where, order_by="key DESC", limit=5)]
+    found = {row["key"]: row for row in squares.query()}
     assert [cell.text for cell, _, _ in cells] == [
         text for key in keys for text in (found[f"{key}-clean"]["source"], found[f"{key}-v01"]["recipe"])
     ]
     assert [sum(top == other for _, _, other in cells) for top in sorted({top for _, _, top in cells})] == [6, 4]
 
 
-def test_a_dataset_without_clean_views(large, tmp_path, cells):
-    contact_sheet(large, tmp_path / "sheet.jpg", "layer > 1", limit=3)
+def test_a_dataset_without_clean_views(scenes, tmp_path, cells):
+    contact_sheet(scenes, tmp_path / "sheet.jpg", "layer > 1", limit=3)
     assert {cell.note.split(" · ")[1] for cell, _, _ in cells} <= {"layer 2", "layer 3"}
     assert len(cells) == 3
     with PillowImage.open(tmp_path / "sheet.jpg") as drawn:
         assert drawn.format == "JPEG"
 
 
-def test_clean_views_alone(small, tmp_path, cells):
-    contact_sheet(small, tmp_path / "sheet.png", "layer = 0", limit=2)
+def test_clean_views_alone(squares, tmp_path, cells):
+    contact_sheet(squares, tmp_path / "sheet.png", "layer = 0", limit=2)
     assert [cell.note for cell, _, _ in cells] == ["clean", "clean"]
 
 
-def test_the_same_sheet_again(small, tmp_path):
-    first, second = (contact_sheet(small, tmp_path / name, limit=4).read_bytes() for name in ("a.png", "b.png"))
+def test_the_same_sheet_again(squares, tmp_path):
+    first, second = (contact_sheet(squares, tmp_path / name, limit=4).read_bytes() for name in ("a.png", "b.png"))
     assert first == second
 
 
-def test_questions_without_an_answer(small, tmp_path):
+def test_questions_without_an_answer(squares, tmp_path):
     with pytest.raises(LayerMixError, match="none meets 'layer = 7'"):
-        contact_sheet(small, tmp_path / "sheet.png", "layer = 7")
+        contact_sheet(squares, tmp_path / "sheet.png", "layer = 7")
     with pytest.raises(LayerMixError, match="the columns are plane"):
-        contact_sheet(small, tmp_path / "sheet.png", "nothing = 7")
+        contact_sheet(squares, tmp_path / "sheet.png", "nothing = 7")
     assert list(tmp_path.iterdir()) == []
 
 

@@ -219,12 +219,12 @@ def test_refusals():
 
 
 @pytest.mark.parametrize("where", ["layer = 0", "layer = 1", "layer = 2", "layer = 3"])
-def test_explaining_a_sample(small, tmp_path, put, where):
-    row = small.query(where, limit=1)[0]
-    out = explain(small, row["key"], tmp_path / "tree.png")
+def test_explaining_a_sample(squares, tmp_path, put, where):
+    row = squares.query(where, limit=1)[0]
+    out = explain(squares, row["key"], tmp_path / "tree.png")
     with PillowImage.open(out) as drawn:
         assert drawn.format == "PNG"
-    pixels = small.pixels(row)
+    pixels = squares.pixels(row)
     factor = round(tree.HERO / 28)
     result = pixels.repeat(factor, axis=0).repeat(factor, axis=1)
     assert any(np.array_equal(result, np.asarray(image)) for image, _, _ in put["pictures"])  # what is stored
@@ -233,26 +233,26 @@ def test_explaining_a_sample(small, tmp_path, put, where):
     assert "28 x 28 px" in put["texts"]
 
 
-def test_explaining_a_photograph(large, tmp_path, put):
-    row = large.query("layer = 3", limit=1)[0]
-    explain(large, row["key"], tmp_path / "tree.jpg")
+def test_explaining_a_photograph(scenes, tmp_path, put):
+    row = scenes.query("layer = 3", limit=1)[0]
+    explain(scenes, row["key"], tmp_path / "tree.jpg")
     assert f"Layer 3 · {row['op']} · {' · '.join(row['blends'])}" in put["texts"]
     assert "44 x 56 px" in put["texts"]
 
 
-def test_explaining_what_is_not_there(small, tmp_path):
+def test_explaining_what_is_not_there(squares, tmp_path):
     with pytest.raises(LayerMixError, match="expected the key of a sample, such as 0"):
-        explain(small, "nothing", tmp_path / "tree.png")
-    key = small.query(limit=1)[0]["key"]
+        explain(squares, "nothing", tmp_path / "tree.png")
+    key = squares.query(limit=1)[0]["key"]
     with pytest.raises(LayerMixError, match=r"ending in \.png, \.jpg, \.jpeg, \.webp"):
-        explain(small, key, tmp_path / "tree.svg")
+        explain(squares, key, tmp_path / "tree.svg")
     with pytest.raises(LayerMixError, match=r"cannot write .*no such file"):
-        explain(small, key, tmp_path / "no" / "tree.png")
+        explain(squares, key, tmp_path / "no" / "tree.png")
 
 
-def test_a_recipe_that_is_drawn_otherwise_now(small, tmp_path, monkeypatch):
-    row = small.query("layer = 1", limit=1)[0] | {"recipe": "invert(image)"}
-    monkeypatch.setattr(type(small), "row", lambda self, key: row)
+def test_a_recipe_that_is_drawn_otherwise_now(squares, tmp_path, monkeypatch):
+    row = squares.query("layer = 1", limit=1)[0] | {"recipe": "invert(image)"}
+    monkeypatch.setattr(type(squares), "row", lambda self, key: row)
     with pytest.raises(LayerMixError, match=r"made as invert\(image\), its settings now draw"):
-        explain(small, row["key"], tmp_path / "tree.png")
+        explain(squares, row["key"], tmp_path / "tree.png")
     assert json.dumps([path.name for path in tmp_path.iterdir()]) == "[]"
