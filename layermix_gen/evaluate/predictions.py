@@ -126,14 +126,15 @@ def most_probable(scores: Floats) -> NDArray[np.int32]:
 def class_columns(head: Sequence[str], subset: Sequence[str]) -> NDArray[np.int64]:
     """Which columns of a model's outputs stand for the classes `subset`, in its order; `head` names all its classes.
 
-    This is how a head of 1000 classes is measured on ImageNet-R's 200 (Hendrycks et al. 2021): `outputs[:, columns]`, so
-    that prediction, top five and probabilities are among those alone. Raises `LayerMixError` for unknown or double names.
+    This is how a head of 1000 classes is measured on ImageNet-R's 200 (Hendrycks et al. 2021): `outputs[:, columns]`,
+    so that prediction, top five and probabilities are among those alone. Raises `LayerMixError` for unknown or double
+    names.
     """
     numbers = {name: number for number, name in enumerate(head)}
     if unknown := [name for name in subset if name not in numbers]:
         raise LayerMixError(
-            f"expected classes that the model knows, got {len(unknown)} others such as {unknown[0]!r}; name the classes "
-            "as the model's head does"
+            f"expected classes that the model knows, got {len(unknown)} others such as {unknown[0]!r}; name the "
+            "classes as the model's head does"
         )
     if len(numbers) < len(head) or len(set(subset)) < len(subset):
         raise LayerMixError("expected each class once, got one twice; check the names of the classes")
