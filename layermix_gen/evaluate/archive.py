@@ -44,7 +44,7 @@ def load_predictions(path: str | Path) -> AnyPredictions:
             values: dict[str, Any] = {name: arrays[name] for name in _ARRAYS[kind]}
             values["n_classes"] = int(arrays["n_classes"])
             if kind is Predictions:
-                values["severities"] = tuple(arrays["severities"].tolist())
+                values["severities"] = tuple(int(number) for number in arrays["severities"])
     except FileNotFoundError as error:
         raise LayerMixError(f"expected predictions in {path}, found no such file; run the evaluation first") from error
     except (ValueError, TypeError, KeyError, EOFError, MemoryError, OverflowError, zipfile.BadZipFile) as error:

@@ -33,7 +33,8 @@ def normalized_errors(errors: Mapping[str, float]) -> dict[str, float]:
     """Corruption errors, each in percent and the mean over its five severities, in percent of AlexNet's.
 
     CE_c = sum_s E_s,c / sum_s E_s,c(AlexNet), whose mean over the 15 of `lists.C` is the mCE of Hendrycks and
-    Dietterich (2019), section 4.1. It is defined for ImageNet-C with 1000 classes. Raises `LayerMixError` for other corruptions.
+    Dietterich (2019), section 4.1. It is defined for ImageNet-C with 1000 classes. Raises `LayerMixError` for other
+    corruptions.
     """
     if unknown := [name for name in errors if name not in ALEXNET_C]:
         raise LayerMixError(f"expected corruptions of {', '.join(C)}, got {unknown[0]!r}; AlexNet's error is not known")
