@@ -1,0 +1,12 @@
+"""`layermix-gen evaluate`: one module for each of its commands; every module defines `command`."""
+
+import click
+
+from layermix_gen.commands.lazy import LazyGroup
+
+COMMANDS: dict[str, str] = {}
+
+
+@click.command("evaluate", cls=LazyGroup, package=__name__, helps=COMMANDS)
+def command() -> None:
+    """Measure what the training bought: errors, robustness, consistency, calibration."""
