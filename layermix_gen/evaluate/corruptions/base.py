@@ -1,8 +1,8 @@
 """What a corruption is: a kernel, its published parameters at two scales, and how close it is to the original.
 
 A kernel takes an image, uint8 (H, W, 3), a generator and the parameters of one severity, and returns a new image of the
-same shape. All randomness comes from the generator, and the input stays as it is. Values are float64 in [0, 1] meanwhile
-and are cut, not rounded, to whole numbers at the end, as the benchmarks' own generators do.
+same shape. All randomness comes from the generator, and the input stays as it is. Meanwhile values are floats in
+[0, 1]; at the end they are cut, not rounded, to whole numbers, as the benchmarks' own generators do.
 """
 
 from collections.abc import Callable

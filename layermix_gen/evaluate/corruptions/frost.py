@@ -7,7 +7,7 @@ nothing but this module: all datasets see the same frost, in other crops.
 
 import math
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache
 
 import cv2
 import numpy as np
@@ -53,7 +53,7 @@ def frost_view(rng: np.random.Generator, shape: tuple[int, ...], scale: float) -
     return scaled[top : top + shape[0], left : left + shape[1]]
 
 
-@lru_cache(maxsize=None)
+@cache
 def picture_of_frost(number: int) -> Image:
     """Draw the picture of `LOOKS[number]`, (SIZE, SIZE, 3). Takes some tenths of a second, once in a process."""
     look, rng = LOOKS[number], np.random.Generator(np.random.Philox(key=number))
@@ -97,7 +97,7 @@ def _fern(length: float, angle: float) -> list[Floats]:
             branches.append([start, end])
             for part in np.arange(3 / (size * length), 0.95, 4 / (size * length)):
                 root, reach = start + part * (end - start), 0.3 * size * (1 - part)
-                twigs.append([root, root + [reach, 0]])
+                twigs.append([root, root + np.array([reach, 0])])
     return [np.array(lines).reshape(-1, 2, 2) for lines in (twigs, branches, stem)]
 
 
@@ -105,7 +105,7 @@ def _crinkled(rng: np.random.Generator) -> Floats:
     """Thin folds: the ridges of noise, drawn out downwards and bent by other noise."""
     down, right = np.fft.fftfreq(SIZE) * SIZE, np.fft.fftfreq(SIZE) * SIZE
     stretched = np.hypot(0.6 * down[:, None], 1.6 * right[None])
-    folds = -np.abs(spectral(rng, np.where(stretched > 4, 1, 0) / np.maximum(stretched, 1) ** 1.7)) ** 0.5
+    folds = -(np.abs(spectral(rng, np.where(stretched > 4, 1, 0) / np.maximum(stretched, 1) ** 1.7)) ** 0.5)
     bends = [14 * spectral(rng, 1 / np.maximum(frequencies((SIZE, SIZE)), 1) ** 2.2) for _ in range(2)]
     y, x = np.mgrid[:SIZE, :SIZE]
     maps = ((axis + bend).astype(np.float32) for axis, bend in zip((x, y), bends, strict=True))

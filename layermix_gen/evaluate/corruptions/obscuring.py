@@ -48,7 +48,7 @@ def lines(image: Image, rng: np.random.Generator, difficulty: float) -> Image:
 
 
 def _line(y: Floats, x: Floats, start: tuple[int, int], end: tuple[int, int]) -> Floats:
-    """How far a line one pixel wide covers each pixel: 1 less its distance, between the rows and columns of the ends."""
+    """How far a line one pixel wide covers each pixel: 1 less its distance, between the ends' rows or columns."""
     down, right = end[0] - start[0], end[1] - start[1]
     distance = np.abs((y - start[0]) * right - (x - start[1]) * down) / max(math.hypot(down, right), 1)
     along, first, last = (y, start[0], end[0]) if abs(down) > abs(right) else (x, start[1], end[1])
@@ -67,7 +67,7 @@ def sparkles(image: Image, rng: np.random.Generator, difficulty: float) -> Image
 
 
 def inverse_sparkles(image: Image, rng: np.random.Generator, difficulty: float) -> Image:
-    """Whiten all but a sparkle near the middle, with 50 to 199 rays of a quarter of the side, give or take a quarter."""
+    """Whiten all but a sparkle near the middle, of 50 to 199 rays of about a quarter of the side."""
     centre = rng.uniform(0.25, 0.75, 2) * image.shape[:2]
     lengths = 0.25 * side(image) * (1 + 0.25 * rng.standard_normal(rng.integers(50, 200)))
     clear = _sparkle(image, centre, lengths, 0.13 * difficulty)[..., None]

@@ -7,7 +7,7 @@ import numpy as np
 from layermix_gen.errors import LayerMixError
 from layermix_gen.evaluate.corruptions import blur, digital, noise, obscuring, warps, waves, weather
 from layermix_gen.evaluate.corruptions.base import Corruption, Severities
-from layermix_gen.evaluate.lists import C, C_EXTRA, CBAR, SCALES, SEVERITIES, Scale
+from layermix_gen.evaluate.lists import C_EXTRA, CBAR, SCALES, SEVERITIES, C, Scale
 from layermix_gen.images import Image, as_image
 
 Family: TypeAlias = Literal["c", "cbar"]
@@ -43,7 +43,7 @@ def corrupted(image: Image, name: str, severity: int, scale: Scale, rng: np.rand
 
 
 def parameters(name: str, scale: Scale) -> Severities:
-    """The published parameters of a corruption, a tuple for each severity. Raises `LayerMixError` where there are none."""
+    """The published parameters of a corruption, one tuple a severity. Raises `LayerMixError` where there are none."""
     found: Severities | None = getattr(CORRUPTIONS[name], scale) if scale in SCALES else None
     if found is None:
         raise LayerMixError(f"expected a scale at which {name} is published, got {scale!r}; give the other scale")

@@ -13,6 +13,8 @@ from layermix_gen.evaluate.corruptions.base import Closeness, Corruption, Floats
 from layermix_gen.evaluate.corruptions.filters import gaussian
 from layermix_gen.images import Image
 
+FINENESS = 8  # steps per pixel of the table that splines are read from
+
 
 def pinch_and_twirl(image: Image, rng: np.random.Generator, difficulty: float) -> Image:
     """In each circle of a 3 by 3 grid (5 by 5 from 224 px on), pinch towards the centre, and twirl to either side."""
@@ -53,44 +55,74 @@ def _moved(image: Image, down: Floats, right: Floats) -> Image:
 
 
 def circular_motion_blur(image: Image, rng: np.random.Generator, difficulty: float) -> Image:
-    """The mean of 21 turns by up to ±1.5 difficulty degrees, the outer ones weighted less; black outside."""
+    """The mean of 21 turns by up to ±1.5 difficulty degrees, the outer ones weighted less; black outside.
+
+    As published, each turn interpolates by cubic splines, and what comes from outside of the outermost pixels' centres
+    is black. Here the splines are taken at every eighth of a pixel, and are linear between.
+    """
     height, width = image.shape[:2]
-    x = unit(image).astype(np.float32)
-    turned, places = np.zeros_like(x), np.linspace(-1, 1, 21)
+    fine = _refined(unit(image))
+    y, x = grid(image)
+    down, right = y - (height - 1) / 2, x - (width - 1) / 2
+    blurred, places = np.zeros_like(image, np.float32), np.linspace(-1, 1, 21)
     weights = np.exp(-2 * places**2)
     for place, weight in zip(places, weights / weights.sum(), strict=True):
-        matrix = cv2.getRotationMatrix2D(((width - 1) / 2, (height - 1) / 2), 1.5 * difficulty * place, 1)
-        turned += float(weight) * cv2.warpAffine(x, matrix, (width, height), flags=cv2.INTER_CUBIC)
-    return pixels(turned)
+        sine, cosine = (f(math.radians(1.5 * difficulty * place)) for f in (math.sin, math.cos))
+        from_y = down * cosine - right * sine + (height - 1) / 2
+        from_x = down * sine + right * cosine + (width - 1) / 2
+        is_inside = (from_y >= 0) & (from_y <= height - 1) & (from_x >= 0) & (from_x <= width - 1)
+        maps = ((FINENESS * places).astype(np.float32) for places in (from_x, from_y))
+        blurred += float(weight) * is_inside[..., None] * cv2.remap(fine, *maps, cv2.INTER_LINEAR)
+    return pixels(blurred)
 
 
 def transverse_chromatic_abberation(image: Image, rng: np.random.Generator, difficulty: float) -> Image:
     """Enlarge one channel, in any order, by 1 + 0.05 difficulty, one by half of that, and none; the centre is kept.
 
-    As published, cubic splines without prefilter interpolate: they blur all three channels a little.
+    As published, the pixels are taken for the coefficients of cubic splines, which blurs all three channels a little.
     """
     scales = 1 + 0.05 * difficulty * rng.permutation([0, 0.5, 1])
-    x = image.astype(np.float64)
-    channels = [
-        _spline_zoom(image.shape[0], scale) @ x[..., channel] @ _spline_zoom(image.shape[1], scale).T
-        for channel, scale in enumerate(scales)
-    ]
-    return (np.stack(channels, axis=2) + 0.5).astype(np.uint8)
+    enlarged = np.empty_like(image)
+    for channel, scale in enumerate(scales):
+        vertical, horizontal = (_enlarging(length, scale) for length in image.shape[:2])
+        rows = np.einsum("ij,jk->ik", vertical, image[..., channel])  # not @: BLAS may sum in another order elsewhere
+        enlarged[..., channel] = np.einsum("ij,kj->ik", rows, horizontal) + 0.5
+    return enlarged
 
 
 @lru_cache(maxsize=64)
-def _spline_zoom(length: int, scale: float) -> Floats:
-    """The matrix (N, N) that enlarges N values and keeps the centre: weights of a cubic B-spline, mirrored at the ends."""
-    whole = round(length * scale)
+def _enlarging(length: int, scale: float) -> Floats:
+    """The matrix (N, N) from a spline's coefficients, mirrored in its ends, to its values, enlarged, in the centre."""
+    whole, period = round(length * scale), max(2 * (length - 1), 1)
     places = ((whole - length) // 2 + np.arange(length)) * (length - 1) / max(whole - 1, 1)
     first, matrix = np.floor(places).astype(int) - 1, np.zeros((length, length))
     for tap in range(4):
-        away = np.abs(places - first - tap)
-        weight = np.where(away < 1, 2 / 3 - away**2 + away**3 / 2, np.maximum(2 - away, 0) ** 3 / 6)
-        period = max(2 * length - 2, 1)
-        mirrored = np.abs((first + tap + length - 1) % period - (length - 1)) if length > 1 else np.zeros(length, int)
-        np.add.at(matrix, (np.arange(length), mirrored), weight)
+        mirrored = (first + tap) % period
+        mirrored = np.minimum(mirrored, period - mirrored) % length
+        np.add.at(matrix, (np.arange(length), mirrored), _b_spline(places - first - tap))
     return matrix
+
+
+def _refined(values: Floats) -> Floats:
+    """Cubic splines through the values (H, W, C), mirrored in their ends, at `FINENESS` places a pixel: float32."""
+    for axis in (0, 1):  # to coefficients
+        length = values.shape[axis]
+        mirrored = np.concatenate([values, np.flip(np.take(values, range(1, length - 1), axis), axis)], axis)
+        period = mirrored.shape[axis]
+        gain = (2 + np.cos(2 * math.pi * np.fft.rfftfreq(period))) / 3
+        spectrum = np.fft.rfft(mirrored, axis=axis) / gain.reshape((-1, 1, 1) if axis == 0 else (-1, 1))
+        values = np.take(np.fft.irfft(spectrum, period, axis), range(length), axis)
+    height, width, channels = values.shape
+    fine = np.zeros((FINENESS * (height - 1) + 1, FINENESS * (width - 1) + 1, channels), np.float32)
+    fine[::FINENESS, ::FINENESS] = values
+    taps = _b_spline(np.arange(1 - 2 * FINENESS, 2 * FINENESS) / FINENESS)
+    return cv2.sepFilter2D(fine, -1, taps, taps, borderType=cv2.BORDER_REFLECT_101)
+
+
+def _b_spline(away: Floats) -> Floats:
+    """The cubic B-spline."""
+    away = np.abs(away)
+    return np.where(away < 1, 2 / 3 - away**2 + away**3 / 2, np.maximum(2 - away, 0) ** 3 / 6)
 
 
 def caustic_refraction(image: Image, rng: np.random.Generator, difficulty: float) -> Image:
@@ -114,7 +146,7 @@ def caustic_refraction(image: Image, rng: np.random.Generator, difficulty: float
 def _caustics(image: Image, time: float, scale: float) -> Floats:
     """A net of bright lines (H, W) in [0, 1]: sums of sines fed to sines, five times, repeated every `scale` px."""
     y, x = (axis / scale % 1 * 2 * math.pi - 250 for axis in grid(image))
-    down, right, light = y, x, 1.0
+    down, right, light = y, x, np.ones(())
     for number in range(1, 6):
         t = time * (1 - 3.5 / number)
         down, right = (
