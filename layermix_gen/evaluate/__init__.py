@@ -9,15 +9,20 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from layermix_gen.evaluate.archive import load_predictions, save_predictions
+    from layermix_gen.evaluate.corrupter import Corrupted, corrupt
+    from layermix_gen.evaluate.corruptions import corrupted
     from layermix_gen.evaluate.predictions import Predictions, SequencePredictions, predicted, predicted_sequences
     from layermix_gen.evaluate.results import Signature, Suite, begin_results, read_signature
 
 _HOMES = {
+    "Corrupted": "corrupter",
     "Predictions": "predictions",
     "SequencePredictions": "predictions",
     "Signature": "results",
     "Suite": "results",
     "begin_results": "results",
+    "corrupt": "corrupter",
+    "corrupted": "corruptions.table",
     "load_predictions": "archive",
     "predicted": "predictions",
     "predicted_sequences": "predictions",
@@ -26,11 +31,14 @@ _HOMES = {
 }
 
 __all__ = [
+    "Corrupted",
     "Predictions",
     "SequencePredictions",
     "Signature",
     "Suite",
     "begin_results",
+    "corrupt",
+    "corrupted",
     "load_predictions",
     "predicted",
     "predicted_sequences",

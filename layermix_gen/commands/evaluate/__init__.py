@@ -4,7 +4,9 @@ import click
 
 from layermix_gen.commands.lazy import LazyGroup
 
-COMMANDS: dict[str, str] = {}
+COMMANDS: dict[str, str] = {
+    "corrupt": "Write corrupted copies of your own images, as the benchmarks are published.",
+}
 
 
 @click.command("evaluate", cls=LazyGroup, package=__name__, helps=COMMANDS)

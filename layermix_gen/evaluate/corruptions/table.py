@@ -7,11 +7,12 @@ import numpy as np
 from layermix_gen.errors import LayerMixError
 from layermix_gen.evaluate.corruptions import blur, digital, noise, obscuring, warps, waves, weather
 from layermix_gen.evaluate.corruptions.base import Corruption, Severities
-from layermix_gen.evaluate.lists import C_EXTRA, CBAR, SCALES, SEVERITIES, C, Scale
+from layermix_gen.evaluate.lists import SCALES, SEVERITIES, Scale, extra_list, mean_list
 from layermix_gen.images import Image, as_image
 
 Family: TypeAlias = Literal["c", "cbar"]
 FAMILIES: tuple[Family, ...] = ("c", "cbar")
+VERSION = 1  # of the kernels: another one where any of them gives other bytes
 
 CORRUPTIONS: dict[str, Corruption] = {
     row.name: row for module in (noise, blur, weather, digital, waves, obscuring, warps) for row in module.ROWS
@@ -25,9 +26,7 @@ def names_of(suite: Family, scale: Scale) -> tuple[str, ...]:
     """
     if suite not in FAMILIES:
         raise LayerMixError(f"suite must be one of {', '.join(FAMILIES)}, got {suite!r}; change --suite")
-    if scale not in SCALES:
-        raise LayerMixError(f"scale must be one of {', '.join(SCALES)}, got {scale!r}; change --scale")
-    return (*C, *C_EXTRA) if suite == "c" else CBAR[scale]
+    return (*mean_list(suite, scale), *extra_list(suite))
 
 
 def corrupted(image: Image, name: str, severity: int, scale: Scale, rng: np.random.Generator) -> Image:
