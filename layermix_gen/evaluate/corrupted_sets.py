@@ -7,6 +7,7 @@ CIFAR-C and CIFAR-10-C-bar are arrays, ImageNet-C and ImageNet-C-bar are folders
 corruption at once, in any order, to a draft of it (`.NAME.npy.part`, `.NAME.part`), which gets its name in the end.
 """
 
+import io
 import os
 import re
 import shutil
@@ -127,8 +128,9 @@ class FolderLayout:
     def write(self, name: str, numbers: range, images: list[list[Image]]) -> None:
         for number, views in zip(numbers, images, strict=True):
             for severity, view in zip(self.severities, views, strict=True):
-                path = self._draft(name) / str(severity) / self.files[number]
-                PillowImage.fromarray(view).save(path, "JPEG", quality=QUALITY, optimize=True)
+                encoded = io.BytesIO()  # Pillow takes a file cut short by a full disk for a good one
+                PillowImage.fromarray(view).save(encoded, "JPEG", quality=QUALITY, optimize=True)
+                (self._draft(name) / str(severity) / self.files[number]).write_bytes(encoded.getbuffer())
 
     def finish(self, name: str) -> None:
         os.sync()  # one for all: the files of a corruption are many and small
