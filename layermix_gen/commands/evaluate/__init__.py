@@ -4,7 +4,9 @@ import click
 
 from layermix_gen.commands.lazy import LazyGroup
 
-COMMANDS: dict[str, str] = {}
+COMMANDS = {
+    "report": "Compare results: tables, plots, and the paper's numbers beside them.",
+}
 
 
 @click.command("evaluate", cls=LazyGroup, package=__name__, helps=COMMANDS)
