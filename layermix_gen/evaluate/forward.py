@@ -15,8 +15,8 @@ import torch
 from torch import Tensor, nn
 
 from layermix_gen.errors import LayerMixError
-from layermix_gen.evaluate.attack import Attack, attack
 from layermix_gen.evaluate.models import evaluating
+from layermix_gen.evaluate.pgd import Attack, attack
 from layermix_gen.evaluate.predictions import (
     AnyPredictions,
     Predictions,

@@ -16,10 +16,10 @@ from tqdm import tqdm
 
 from layermix_gen import __version__
 from layermix_gen.errors import Interrupted, LayerMixError
-from layermix_gen.evaluate.attack import Attack
 from layermix_gen.evaluate.forward import Forward, check_outputs, predict
 from layermix_gen.evaluate.lists import PGD, SUITES
 from layermix_gen.evaluate.models import Normalized, evaluating, load_model, weights_digest
+from layermix_gen.evaluate.pgd import Attack
 from layermix_gen.evaluate.results import Signature, Suite, begin_results, finished_parts, save_part
 from layermix_gen.evaluate.suites import Data, Opening, Part, SuiteSource, complete, find_suite, locate
 
@@ -79,8 +79,8 @@ def run(
     `model` is what `load_model` takes, with its `checkpoint`, `mean` and `std`, or a module that takes normalized
     pixels (B, 3, H, W) and stays on its device and in its mode. `data` is what `locate` takes. `suites` are out of
     clean, c, cbar, r, p, pgd and calibration, by default all that there are data for but pgd. `pgd` are the variants of
-    `attack`. The same call goes on where an earlier one was stopped, and adds suites. Raises `LayerMixError` for what the user
-    can mend, `Interrupted` after Ctrl-C.
+    `attack`. The same call goes on where an earlier one was stopped, and adds suites. Raises `LayerMixError` for what
+    the user can mend, `Interrupted` after Ctrl-C.
     """
     opening, attack, root = opening or Opening(), attack or Attack(), Path(out)
     located = locate(data)

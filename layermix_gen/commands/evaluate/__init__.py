@@ -4,7 +4,11 @@ import click
 
 from layermix_gen.commands.lazy import LazyGroup
 
-COMMANDS: dict[str, str] = {}
+COMMANDS: dict[str, str] = {
+    "run": "Run a model over suites and keep what it says; print the metrics.",
+    "check-data": "Say which suites are there, and what is wrong with them.",
+    "gradcam": "Draw where a model looks.",
+}
 
 
 @click.command("evaluate", cls=LazyGroup, package=__name__, helps=COMMANDS)

@@ -17,7 +17,7 @@ from layermix_gen.evaluate.suites.locate import Data, locate
 from layermix_gen.evaluate.suites.pixels import PREPROCESSINGS
 from layermix_gen.evaluate.suites.shards import is_dataset, open_shards
 from layermix_gen.processes import available_cpus
-from layermix_gen.sources import KINDS, Source, cifar, open_source
+from layermix_gen.sources import Source, cifar, open_source
 from layermix_gen.sources.base import as_text
 
 __all__ = ["Data", "Opening", "Part", "SuiteSource", "complete", "find_suite", "locate"]
@@ -125,7 +125,7 @@ def _clean(folder: Path, data: Data, opening: Opening) -> SuiteSource:
     if is_dataset(folder):
         return SuiteSource("clean", folder, lambda _: open_shards(folder), "shards", NONE, parts=("clean",))
     source = _test_set(folder, data.dataset)
-    preprocessing = NONE if source.native_size else opening.photographs
+    preprocessing = NONE if source.kind.endswith(":test") else opening.photographs
     prepare = PREPROCESSINGS[preprocessing]
 
     def opened(_: str) -> Part:
@@ -139,8 +139,7 @@ def _test_set(folder: Path, dataset: str) -> Source:
     if dataset in cifar.VERSIONS and cifar.find(dataset, folder):
         return open_source(folder, f"{dataset}:test")
     source = open_source(folder)
-    splits = KINDS[source.kind].splits
-    return open_source(folder, f"{source.kind}:test") if "test" in splits else source
+    return open_source(folder, f"{source.kind}:test") if source.kind in (*cifar.VERSIONS, "idx") else source
 
 
 def _validation_classes(data: Data) -> tuple[str, ...]:

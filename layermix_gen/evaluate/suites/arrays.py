@@ -27,6 +27,14 @@ def names(folder: Path) -> list[str]:
     return sorted(path.stem for path in folder.glob("*.npy") if path.stem != LABELS and not path.name.startswith("."))
 
 
+def dimensions(folder: Path, name: str) -> int:
+    """How many dimensions an array has; 0 where it cannot be read."""
+    try:
+        return int(_mapped(folder / f"{name}.npy").ndim)
+    except LayerMixError:
+        return 0
+
+
 def open_corruption(folder: Path, classes: int, name: str) -> Part:
     """One corruption at five severities. Raises `LayerMixError` for another shape, and for labels that do not fit."""
     labels = read_labels(folder)
