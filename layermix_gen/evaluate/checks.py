@@ -117,9 +117,10 @@ def _wrong_counts(source: SuiteSource, parts: dict[str, Part], data: Data, usual
         expected = PUBLISHED[f"{data.dataset}c"]
     one = next(iter(parts.values()))
     if expected and usual != expected * len(one.severities):
+        noun = "videos" if one.labels is None else "images"
         each = " at each severity" if len(one.severities) > 1 else ""
         problems.append(
-            f"expected {expected} images{each}, as published, found {usual // len(one.severities)}; "
+            f"expected {expected} {noun}{each}, as published, found {usual // len(one.severities)}; "
             "get the suite again, or rename a folder of your own"
         )
     return problems

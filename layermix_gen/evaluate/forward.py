@@ -21,7 +21,6 @@ from layermix_gen.evaluate.predictions import (
     AnyPredictions,
     Predictions,
     SequencePredictions,
-    join,
     most_probable,
     predicted,
 )
@@ -30,6 +29,7 @@ from layermix_gen.reading.device import as_device
 
 PRECISIONS = {"float32": None, "bf16": torch.bfloat16, "fp16": torch.float16}
 AHEAD = 2  # batches that are read ahead
+FRAMES = 31  # of most videos: a first guess
 T = TypeVar("T")
 
 
@@ -89,24 +89,31 @@ def _predict_images(
     attacked: Attack | None,
     watch: Callable[[int], Any],
 ) -> Predictions:
-    found: list[Predictions] = []
-    answers, done = labels.ravel(), 0
+    rows = [_Rows(labels.size) for _ in ("classes", "probabilities", "log_likelihoods")]
+    answers, done, n_classes = labels.ravel(), 0, 0
     for batch in _batches(rebatched(part.pieces(forward.batch_size), forward.batch_size), forward):
         images = _pixels(batch, forward)
         expected = answers[done : done + len(images)]
         if attacked:
             targets = expected if part.among is None else part.among[expected]
             images = attack(model, images, torch.from_numpy(targets).to(images.device), attacked, done)
-        found.append(predicted(_outputs(model, images, part, forward), expected))
+        said = predicted(_outputs(model, images, part, forward), expected)
+        for column, values in zip(rows, (said.classes, said.probabilities, said.log_likelihoods), strict=True):
+            column.add(values[0])
+        n_classes = said.n_classes
         done += len(images)
         watch(len(images))
     if done != answers.size:
         raise LayerMixError(f"expected {answers.size} images, read {done}; check the data")
-    return _by_severity(join(found), part)
+    classes, probabilities, log_likelihoods = (
+        column.values.reshape(*labels.shape, *column.values.shape[1:]) for column in rows
+    )
+    return Predictions(labels, classes, probabilities, log_likelihoods, n_classes, part.severities)
 
 
 def _predict_videos(model: nn.Module, part: Part, forward: Forward, watch: Callable[[int], Any]) -> SequencePredictions:
-    classes, lengths, n_classes = [], [], 0
+    classes, n_classes = _Rows(part.total * FRAMES), 0
+    lengths: list[int] = []
 
     def videos() -> Iterator[Images]:
         for video in part.pieces(forward.batch_size):
@@ -117,11 +124,11 @@ def _predict_videos(model: nn.Module, part: Part, forward: Forward, watch: Calla
     for batch in _batches(rebatched(videos(), forward.batch_size), forward):
         logits = _outputs(model, _pixels(batch, forward), part, forward)
         n_classes = logits.shape[1]
-        classes.append(most_probable(logits))
+        classes.add(most_probable(logits))
         frames += len(batch)
         before, seen = seen, int(np.searchsorted(np.cumsum(lengths), frames, "right"))
         watch(seen - before)
-    return SequencePredictions(np.concatenate(classes), np.array(lengths, np.int64), n_classes)
+    return SequencePredictions(classes.values, np.array(lengths, np.int64), n_classes)
 
 
 @torch.inference_mode()
@@ -153,17 +160,30 @@ def check_outputs(outputs: Any, images: int, part: Part) -> None:
         )
 
 
-def _by_severity(flat: Predictions, part: Part) -> Predictions:
-    """Predictions of images that came severity after severity."""
-    s = len(part.severities)
-    return Predictions(
-        labels=flat.labels.reshape(s, -1),
-        classes=flat.classes.reshape(s, -1, flat.classes.shape[-1]),
-        probabilities=flat.probabilities.reshape(s, -1, flat.probabilities.shape[-1]),
-        log_likelihoods=flat.log_likelihoods.reshape(s, -1),
-        n_classes=flat.n_classes,
-        severities=part.severities,
-    )
+class _Rows:
+    """Rows in one array that grows. Many small ones, allocated between batches, would keep the heap from being used
+    again: 50,000 images took 600 MB."""
+
+    def __init__(self, expected: int) -> None:
+        self._expected, self._count = expected, 0
+        self._array: np.ndarray[Any, Any] | None = None
+
+    def add(self, rows: np.ndarray[Any, Any]) -> None:
+        """Append rows, which all have one shape and type."""
+        if self._array is None:
+            self._array = np.empty((max(self._expected, len(rows)), *rows.shape[1:]), rows.dtype)
+        end = self._count + len(rows)
+        if end > len(self._array):
+            larger = np.empty((2 * end, *rows.shape[1:]), rows.dtype)
+            larger[: self._count] = self._array[: self._count]
+            self._array = larger
+        self._array[self._count : end] = rows
+        self._count = end
+
+    @property
+    def values(self) -> np.ndarray[Any, Any]:
+        """All rows."""
+        return np.empty((0,)) if self._array is None else self._array[: self._count].copy()
 
 
 # --- batches -----------------------------------------------------------------------------------------------------

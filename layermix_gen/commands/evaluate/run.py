@@ -6,9 +6,9 @@ from typing import Any
 import click
 
 from layermix_gen.commands.parameters import Assignment, Names, Number, Numbers
-from layermix_gen.evaluate.pgd import Attack
 from layermix_gen.evaluate.forward import PRECISIONS, Forward
 from layermix_gen.evaluate.lists import PGD
+from layermix_gen.evaluate.pgd import Attack
 from layermix_gen.evaluate.results import CHECKPOINT_RULES
 from layermix_gen.evaluate.runs import CHOICES, run
 from layermix_gen.evaluate.suites import Opening
