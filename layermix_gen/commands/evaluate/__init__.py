@@ -7,7 +7,8 @@ from layermix_gen.commands.lazy import LazyGroup
 COMMANDS: dict[str, str] = {
     "run": "Run a model over suites and keep what it says; print the metrics.",
     "check-data": "Say which suites are there, and what is wrong with them.",
-    "gradcam": "Draw where a model looks.",
+    "gradcam": "Draw where models look.",
+    "report": "Compare results: tables, plots, and the paper's numbers beside them.",
 }
 
 

@@ -1,5 +1,6 @@
 """`layermix-gen evaluate run`: the twin of `layermix_gen.evaluate.run`."""
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ from layermix_gen.commands.parameters import Assignment, Names, Number, Numbers
 from layermix_gen.evaluate.forward import PRECISIONS, Forward
 from layermix_gen.evaluate.lists import PGD
 from layermix_gen.evaluate.pgd import Attack
+from layermix_gen.evaluate.report import make_report
 from layermix_gen.evaluate.results import CHECKPOINT_RULES
 from layermix_gen.evaluate.runs import CHOICES, run
 from layermix_gen.evaluate.suites import Opening
@@ -71,4 +73,4 @@ def command(model: str, data: tuple[tuple[str, str], ...], out: Path, suites: tu
     opening = Opening(**{name: options.pop(name) for name in ("preprocessing", "extras", "threads")})
     forward = Forward(options.pop("device"), options.pop("batch_size"), options.pop("amp") or FORWARD.precision)
     run(model, dict(data), out, suites, attack=attack, opening=opening, forward=forward, **options)
-    click.echo(f"results: {out}")
+    click.echo(make_report([out]).text(partial(click.style, bold=True)))
