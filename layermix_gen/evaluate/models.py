@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from layermix_gen.errors import LayerMixError
+from layermix_gen.text import count
 
 WRAPPERS = ("module.", "_orig_mod.")  # in front of names: by DataParallel, and by torch.compile
 HOLDERS = ("model", "state_dict")  # keys under which training scripts keep the weights
@@ -189,9 +190,9 @@ def _mismatch(
         shapes = f"{tuple(own[other[0]].shape)}, found {tuple(state[other[0]].shape)}"
         facts.append(f"expected {other[0]} of shape {shapes}")
     if lacking:
-        facts.append(f"it lacks {len(lacking)} weights such as {lacking[0]}")
+        facts.append(f"it lacks {count(len(lacking), 'weight')} such as {lacking[0]}")
     if unknown:
-        facts.append(f"it has {len(unknown)} unknown ones such as {unknown[0]}")
+        facts.append(f"it has {count(len(unknown), 'unknown weight')} such as {unknown[0]}")
     return f"{'; '.join(facts)}; give the model that was trained"
 
 

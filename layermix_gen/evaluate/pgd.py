@@ -56,7 +56,7 @@ def attack(model: nn.Module, images: Tensor, labels: Tensor, options: Attack | N
     options = options or Attack()
     best, worst = images, torch.full((len(images),), -torch.inf, device=images.device)
     for restart in range(options.restarts):
-        found = _descend(model, images, labels, options, _noise(images, options, first, restart))
+        found = _descend(model, images, labels, options, random_starts(images, options, first, restart))
         if options.restarts == 1:
             return found
         score = _score(model, found, labels)
@@ -66,8 +66,8 @@ def attack(model: nn.Module, images: Tensor, labels: Tensor, options: Attack | N
     return best
 
 
-def _noise(images: Tensor, options: Attack, first: int, restart: int) -> Tensor:
-    """The random starts: uniform within epsilon, of each image by its number and that of the restart."""
+def random_starts(images: Tensor, options: Attack, first: int, restart: int) -> Tensor:
+    """The random starts (B, 3, H, W): uniform within epsilon, of each image by its number and that of the restart."""
     shape = tuple(images.shape[1:])
     draws = [
         generator(options.seed, f"pgd/{first + i}", restart).uniform(-options.epsilon, options.epsilon, shape)

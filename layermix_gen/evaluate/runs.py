@@ -1,8 +1,8 @@
 """A run: one model over suites, part after part, into a folder of results.
 
 Each part is saved when it is done, so a run that was stopped goes on after the last one. Everything that can be wrong
-with the model or the data is looked for before hours are spent: each suite is searched for its parts, and the model is
-asked about one image of each.
+with the model or the data, and can be seen in no time, is looked for before hours are spent: each suite is searched for
+its parts, and the model is asked about one image of each.
 """
 
 from collections.abc import Mapping, Sequence
@@ -127,6 +127,8 @@ def chosen_suites(names: Sequence[str], data: Data) -> tuple[str, ...]:
 
 def _job(name: str, data: Data, opening: Opening, attack: Attack, pgd: Sequence[str]) -> Job:
     source = complete(find_suite("clean" if name == "pgd" else name, data, opening))
+    for part in source.parts:
+        source.look(part)
     parts = source.parts
     if name == "pgd":
         parts = tuple(variant for variant in PGD if variant in {replace(attack, variant=one).variant for one in pgd})

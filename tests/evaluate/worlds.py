@@ -26,10 +26,10 @@ class Mean(nn.Module):
         generator = torch.Generator().manual_seed(5)
         self.linear = nn.Linear(3, classes)
         self.linear.weight.data = torch.randn(classes, 3, generator=generator) * 9
-        self.linear.bias.data = torch.randn(classes, generator=generator)
+        self.linear.bias.data = torch.randn(classes, generator=generator) / 9
 
     def forward(self, images):
-        return self.linear(images.mean((2, 3)))
+        return self.linear(images.mean((2, 3)) - 0.47)
 
 def ten():
     return Mean(10)

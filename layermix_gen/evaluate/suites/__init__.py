@@ -73,7 +73,7 @@ def find_suite(suite: str, data: Data, opening: Opening) -> SuiteSource:
             return folders.open_renditions(folder, _class_order(data), prepare, opening.workers)
 
         return SuiteSource(suite, folder, renditions, "image files", opening.photographs, parts=("r",))
-    names, form, open_part = _divided(suite, folder, data, opening)
+    names, form, open_part, look = _divided(suite, folder, data, opening)
     known, mean = (*mean_list(suite, data.scale), *extra_list(suite)), mean_list(suite, data.scale)
     wanted = known if opening.extras else mean
     return SuiteSource(
@@ -83,6 +83,7 @@ def find_suite(suite: str, data: Data, opening: Opening) -> SuiteSource:
         form,
         NONE if form == ARRAYS else opening.preprocessing,
         parts=tuple(name for name in wanted if name in names),
+        look=look,
         missing=tuple(name for name in mean if name not in names),
         unknown=tuple(name for name in names if name not in known),
     )
@@ -106,18 +107,24 @@ def complete(source: SuiteSource) -> SuiteSource:
 
 def _divided(
     suite: str, folder: Path, data: Data, opening: Opening
-) -> tuple[Sequence[str], str, Callable[[str], Part]]:
-    """The names of what is in the folder of C, C-bar or P, its form, and how a part is opened."""
+) -> tuple[Sequence[str], str, Callable[[str], Part], Callable[[str], object]]:
+    """The names of what is in the folder of C, C-bar or P, its form, and how a part is opened and looked at."""
     classes = CLASSES.get(data.dataset, 0)
     if names := arrays.names(folder):
         opened = arrays.open_perturbation if suite == "p" else arrays.open_corruption
-        return names, ARRAYS, partial(opened, folder, classes)
+        open_part = partial(opened, folder, classes)
+        return names, ARRAYS, open_part, open_part
     prepare, threads = PREPROCESSINGS[opening.preprocessing], opening.workers
     names = folders.folder_names(folder)
     if suite == "p":
-        return names, VIDEOS, lambda name: videos.open_videos(folder / name, 0, prepare, threads)
+        return names, VIDEOS, lambda name: videos.open_videos(folder / name, 0, prepare, threads), lambda _: None
     order = _validation_classes(data)
-    return names, FILES, lambda name: folders.open_corruption(folder / name, order, prepare, threads)
+    return (
+        names,
+        FILES,
+        lambda name: folders.open_corruption(folder / name, order, prepare, threads),
+        lambda name: folders.severities(folder / name, order),
+    )
 
 
 def _clean(folder: Path, data: Data, opening: Opening) -> SuiteSource:

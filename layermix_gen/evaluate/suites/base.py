@@ -48,8 +48,9 @@ class Part:
 class SuiteSource:
     """A suite where it lies: its parts by name, in the order of the list, each opened by `open(name)`.
 
-    `unknown` are what no list names, `missing` the parts of the mean that are not there. `form` says what was found,
-    `preprocessing` what is done to each image before the model sees it.
+    `look(name)` finds what can be found wrong with a part in no time, by headers and names of folders. `unknown` are
+    what no list names, `missing` the parts of the mean that are not there. `form` says what was found, `preprocessing`
+    what is done to each image before the model sees it.
     """
 
     suite: str
@@ -58,6 +59,7 @@ class SuiteSource:
     form: str
     preprocessing: str
     parts: tuple[str, ...]
+    look: Callable[[str], object] = lambda _: None
     missing: tuple[str, ...] = ()
     unknown: tuple[str, ...] = ()
 

@@ -36,6 +36,17 @@ def severity_folders(corruption: Path) -> list[Path]:
     return [corruption / name for name in sorted(found, key=float)]
 
 
+def severities(corruption: Path, order: tuple[str, ...]) -> list[FolderSource]:
+    """The sources of one corruption by rising severity, all of the classes `order`, or else of those of the first.
+
+    Raises `LayerMixError` where severities or classes are missing. No image is looked for.
+    """
+    sources = [FolderSource(str(folder)) for folder in severity_folders(corruption)]
+    for source in sources:
+        check_classes(source.location, source.classes, order or sources[0].classes)
+    return sources
+
+
 def _is_number(name: str) -> bool:
     whole, _, part = name.partition(".")
     return whole.isdecimal() and (part.isdecimal() or "." not in name)
@@ -48,9 +59,7 @@ def folder_names(root: Path) -> list[str]:
 
 def open_corruption(corruption: Path, order: tuple[str, ...], prepare: Prepare, threads: int) -> Part:
     """One corruption at five severities. Raises `LayerMixError` where severities, classes or images are missing."""
-    sources = [FolderSource(str(folder)) for folder in severity_folders(corruption)]
-    for source in sources:
-        check_classes(source.location, source.classes, order or sources[0].classes)
+    sources = severities(corruption, order)
     listed = [source.items() for source in sources]
     if len({len(items) for items in listed}) > 1:
         raise LayerMixError(
