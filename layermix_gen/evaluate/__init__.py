@@ -36,7 +36,9 @@ if TYPE_CHECKING:
     from layermix_gen.evaluate.report import Report, make_report, write_report
     from layermix_gen.evaluate.results import Signature, Suite, begin_results, read_signature
     from layermix_gen.evaluate.runs import run
-    from layermix_gen.evaluate.suites import Opening, Part, find_suite, locate
+    from layermix_gen.evaluate.suites import Opening, find_suite
+    from layermix_gen.evaluate.suites.base import Part
+    from layermix_gen.evaluate.suites.locate import locate
 
 _HOMES = {
     "Attack": "pgd",
@@ -46,7 +48,7 @@ _HOMES = {
     "Measured": "measuring",
     "Normalized": "models",
     "Opening": "suites",
-    "Part": "suites",
+    "Part": "suites.base",
     "Predictions": "predictions",
     "Report": "report",
     "SequencePredictions": "predictions",
@@ -66,7 +68,7 @@ _HOMES = {
     "jsd_loss": "losses",
     "load_model": "models",
     "load_predictions": "archive",
-    "locate": "suites",
+    "locate": "suites.locate",
     "log_loss": "errors",
     "make_report": "report",
     "measure": "measuring",

@@ -68,8 +68,8 @@ def test_published_suites_are_found_and_counted(tmp_path):
     missing, count = found["c"].problems
     assert missing == f"missing: {', '.join(name for name in C if name != 'fog')}"
     assert count == (
-        "expected 10000 images at each severity, as published, found 4; get the suite again, or rename a folder of your "
-        "own"
+        "expected 10000 images at each severity, as published, found 4; "
+        "get the suite again, or rename a folder of your own"
     )
     result = invoke("evaluate", "check-data", tmp_path)
     assert result.exit_code == 1

@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from layermix_gen.dataset import LayerMixDataset
 from layermix_gen.errors import LayerMixError
 from layermix_gen.evaluate.suites.base import Images, Part
 from layermix_gen.files import read_json
@@ -19,6 +18,8 @@ def is_dataset(folder: Path) -> bool:
 
 def open_shards(folder: Path) -> Part:
     """All images of a dataset before mixing. Raises `LayerMixError` where they are mixed, or crops drawn at random."""
+    from layermix_gen.dataset import LayerMixDataset  # here, as nothing else in a suite needs torch
+
     plane = _plane(folder)
 
     def opened(size: int) -> LayerMixDataset:
