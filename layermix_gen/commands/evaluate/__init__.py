@@ -4,7 +4,10 @@ import click
 
 from layermix_gen.commands.lazy import LazyGroup
 
-COMMANDS = {
+COMMANDS: dict[str, str] = {
+    "run": "Run a model over suites and keep what it says; print the metrics.",
+    "check-data": "Say which suites are there, and what is wrong with them.",
+    "gradcam": "Draw where models look.",
     "report": "Compare results: tables, plots, and the paper's numbers beside them.",
 }
 
