@@ -5,6 +5,7 @@ The order of images never matters. Where confidences are equal, sorting by them 
 the expectation over all orders, in closed form. Saturated models have thousands of images at a confidence of exactly 1.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
@@ -86,6 +87,17 @@ def reliability(confidences: ArrayLike, correct: ArrayLike, bins: int = WIDTHS) 
     with np.errstate(invalid="ignore"):
         sureness, accuracy = (np.bincount(numbers, one, bins) / counts for one in (sure, right))
     return Reliability(counts, sureness, accuracy)
+
+
+def pooled(diagrams: Sequence[Reliability]) -> Reliability:
+    """The diagram of all images of several diagrams of as many bins."""
+    counts = np.array([one.counts for one in diagrams])
+    with np.errstate(invalid="ignore"):
+        sureness, accuracy = (
+            np.nansum(counts * np.array(values), 0) / counts.sum(0)
+            for values in ([one.confidences for one in diagrams], [one.accuracies for one in diagrams])
+        )
+    return Reliability(counts.sum(0), sureness, accuracy)
 
 
 def expected_calibration_error(confidences: ArrayLike, correct: ArrayLike, bins: int = WIDTHS) -> float:

@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from layermix_gen.commands.parameters import Names, Numbers
+from layermix_gen.commands.parameters import Names, Ranges
 from layermix_gen.evaluate.corrupted_sets import LAYOUTS
 from layermix_gen.evaluate.corrupter import corrupt
 from layermix_gen.evaluate.corruptions.table import FAMILIES
@@ -18,7 +18,7 @@ from layermix_gen.sources import KINDS
 @click.argument("out", type=click.Path(path_type=Path))
 @click.option("--suite", type=click.Choice(FAMILIES), required=True, help="The 15 and 4 of C, or the ten of C-bar.")
 @click.option("--scale", type=click.Choice(SCALES), help="Whose severities; default: cifar for squares up to 64 px.")
-@click.option("--severities", type=Numbers(), default="1-5", help="As in 1-5, or 1,3,5.")
+@click.option("--severities", type=Ranges(), default="1-5", help="As in 1-5, or 1,3,5.")
 @click.option("--corruptions", type=Names(), default=(), show_default=False, help="Some of the suite; default: all.")
 @click.option("--seed", default=0, help="Of all that is random in the corruptions.")
 @click.option("--kind", default="auto", metavar="KIND", help=f"Kind of SOURCE: auto, {', '.join(KINDS)}; auto:test.")
