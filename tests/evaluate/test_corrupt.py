@@ -307,9 +307,9 @@ def test_folders_that_hold_something_else(digits: Path, tmp_path: Path) -> None:
     run(digits, out, "--suite", "c", "--corruptions", "contrast", "--workers", 1)
     before = snapshot(out)
     for option, message in [
-        (("--suite", "cbar"), 'corruptions of another suite: "c" there, "cbar" now'),
-        (("--suite", "c", "--seed", 3), "corruptions of another seed: 0 there, 3 now"),
-        (("--suite", "c", "--severities", "1"), "corruptions of another severities: [1, 2, 3, 4, 5] there, [1] now"),
+        (("--suite", "cbar"), 'was begun with suite "c", not "cbar"; choose another folder'),
+        (("--suite", "c", "--seed", 3), "was begun with seed 0, not 3;"),
+        (("--suite", "c", "--severities", "1"), "was begun with severities [1, 2, 3, 4, 5], not [1];"),
     ]:
         assert message in refused(digits, out, *option)
     other = tmp_path / "digits"
@@ -319,8 +319,20 @@ def test_folders_that_hold_something_else(digits: Path, tmp_path: Path) -> None:
         gzip.compress(struct.pack(">4I", 0x803, 3, 28, 28) + pixels.tobytes())
     )
     (other / "train-labels-idx1-ubyte.gz").write_bytes(gzip.compress(struct.pack(">2I", 0x801, 3) + bytes(3)))
-    assert "corruptions of another" in refused(other, out, "--suite", "c")
+    assert "was begun with images 40, not 3;" in refused(other, out, "--suite", "c")
     assert snapshot(out) == before
+
+
+def test_a_run_that_came_to_nothing_binds_nobody(photographs: Path, tmp_path: Path) -> None:
+    source = shutil.copytree(photographs, tmp_path / "source")
+    image = source / "astronaut" / "003.jpg"
+    image.rename(tmp_path / "003.jpg")
+    image.write_bytes(b"")
+    options = (source, tmp_path / "out", "--suite", "c", "--layout", "arrays", "--corruptions", "contrast")
+    assert "cannot read astronaut/003.jpg: empty file" in refused(*options)
+    (tmp_path / "003.jpg").rename(image)
+    run(*options, "--workers", 1, "--seed", 3)
+    assert np.load(tmp_path / "out" / "contrast.npy").shape == (5 * 24, 56, 44, 3)
 
 
 def test_one_run_at_a_time(digits: Path, tmp_path: Path) -> None:
