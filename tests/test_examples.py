@@ -141,23 +141,6 @@ def test_models_are_checked(name: str) -> None:
         make_model(name, 10)
 
 
-def test_the_jensen_shannon_loss() -> None:
-    """Against the formula written out, for predictions that are given."""
-    from training import jsd_loss
-
-    logits = torch.randn(5, 3, 7, generator=torch.Generator().manual_seed(0))
-    labels = torch.tensor([0, 3, 6, 2, 1])
-    p = logits.softmax(-1)
-    m = p.mean(1, keepdim=True)
-    divergence = (p * (p / m).log()).sum(-1).mean()
-    expected = -p[:, 0].log()[torch.arange(5), labels].mean() + 12 * divergence
-    images = torch.zeros(5, 3, 3, 2, 2)
-    assert torch.isclose(jsd_loss(lambda x: logits.flatten(0, 1), images, labels), expected)
-    same = logits[:, :1].expand(-1, 3, -1)
-    alone = torch.nn.functional.cross_entropy(same[:, 0], labels)
-    assert torch.isclose(jsd_loss(lambda x: same.flatten(0, 1), images, labels), alone)
-
-
 def test_the_rate_falls_as_a_cosine() -> None:
     from training import cosine
 

@@ -23,6 +23,7 @@ FLOORS = (
     ("samples", "plan", "tar", "index", "manifest", "shards", "estimator", "sidecars"),
     ("builder", "engines"),
     ("demo", "inspection", "online", "reading", "dataset"),
+    ("evaluate",),
     ("cli", "commands"),
 )
 FLOOR = {name: number for number, names in enumerate(FLOORS) for name in names}
