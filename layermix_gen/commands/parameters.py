@@ -76,3 +76,20 @@ class Number(click.ParamType[float]):
 def _number(text: str) -> float:
     above, _, below = text.partition("/")
     return float(above) / float(below or 1)
+
+
+class Ranges(click.ParamType[tuple[int, ...]]):
+    """Whole numbers with commas between them, or ranges of them: `1-3,5`."""
+
+    name = "a-b,c,..."
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, ...]:
+        if isinstance(value, tuple):
+            return value
+        numbers: list[int] = []
+        for part in str(value).split(","):
+            first, dash, last = (piece.strip() for piece in part.partition("-"))
+            if not (first.isdecimal() and len(first) < 4 and (last.isdecimal() and len(last) < 4 if dash else True)):
+                self.fail(f"expected numbers or ranges, as in 1-3,5, got {value!r}", param, ctx)
+            numbers += range(int(first), int(last if dash else first) + 1)
+        return tuple(numbers)

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     )
     from layermix_gen.evaluate.checks import Finding, check_data
     from layermix_gen.evaluate.consistency import flip_probability, top5_distance
+    from layermix_gen.evaluate.corrupter import Corrupted, corrupt
+    from layermix_gen.evaluate.corruptions.table import corrupted
     from layermix_gen.evaluate.errors import error_rates, log_loss, normalized_errors
     from layermix_gen.evaluate.forward import Forward, predict
     from layermix_gen.evaluate.gradcam_sheet import write_gradcam_sheet
@@ -43,6 +45,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "Attack": "pgd",
     "Attention": "attention",
+    "Corrupted": "corrupter",
     "Finding": "checks",
     "Forward": "forward",
     "Measured": "measuring",
@@ -59,6 +62,8 @@ _HOMES = {
     "begin_results": "results",
     "check_data": "checks",
     "class_columns": "predictions",
+    "corrupt": "corrupter",
+    "corrupted": "corruptions.table",
     "error_rates": "errors",
     "evaluating": "models",
     "expected_calibration_error": "calibration",
@@ -90,6 +95,7 @@ _HOMES = {
 __all__ = [
     "Attack",
     "Attention",
+    "Corrupted",
     "Finding",
     "Forward",
     "Measured",
@@ -106,6 +112,8 @@ __all__ = [
     "begin_results",
     "check_data",
     "class_columns",
+    "corrupt",
+    "corrupted",
     "error_rates",
     "evaluating",
     "expected_calibration_error",

@@ -4,7 +4,8 @@ import click
 
 from layermix_gen.commands.lazy import LazyGroup
 
-COMMANDS: dict[str, str] = {
+COMMANDS = {
+    "corrupt": "Write corrupted copies of your own images, as the benchmarks are published.",
     "run": "Run a model over suites and keep what it says; print the metrics.",
     "check-data": "Say which suites are there, and what is wrong with them.",
     "gradcam": "Draw where models look.",
