@@ -10,6 +10,7 @@ $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --constraint constraints.txt torch
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[demo,dev]'
+	$(BIN)/pip install --quiet --no-deps torchattacks==3.5.1  # for tests: it pins an old version of requests
 	touch $(READY)
 
 demo: $(READY)  ## build shards from a few photographs, show samples and a contact sheet
