@@ -70,7 +70,7 @@ def heat_map(runs: Sequence[Measured], suite: str) -> Figure:
         axes.tick_params(which="both", length=0, colors=FAINT, labelsize=8)
         axes.spines[:].set_visible(False)
     _head(figure, f"Error on {TITLES[suite]} by corruption and severity, %")
-    figure.text(0.5, 0.1 / height, "severity", fontsize=8, color=FAINT, ha="center")
+    _foot(figure, panels[-1], "severity")
     return figure
 
 
@@ -99,7 +99,7 @@ def bars(runs: Sequence[Measured], suite: str) -> Figure:
 
 def reliability_diagrams(runs: Sequence[Measured], suite: str) -> Figure:
     """Accuracy by confidence for each run, and its gap to perfect calibration, over how often a model is so sure."""
-    width, height = max(4.6, 0.62 + 2.15 * len(runs)), 3.7
+    width, height = max(5.6, 0.62 + 2.15 * len(runs)), 3.7  # the head and the legend need so much
     inches = {"left": 0.5, "right": 0.12, "top": 0.92, "bottom": 0.48}
     figure, panels = _figure(width, height, 2, len(runs), **inches, gap=0.14, ratios=(3, 1))
     share = max(float((run.diagrams[suite].counts / run.diagrams[suite].counts.sum()).max()) for run in runs)
@@ -119,7 +119,7 @@ def reliability_diagrams(runs: Sequence[Measured], suite: str) -> Figure:
             _plain(axes)
     panels[0][0].set_ylabel("accuracy", fontsize=8, color=FAINT)
     panels[1][0].set_ylabel("share", fontsize=8, color=FAINT)
-    figure.text(0.5, 0.12 / height, "confidence", fontsize=8, color=FAINT, ha="center")
+    _foot(figure, panels[-1], "confidence")
     _head(figure, f"Reliability on {TITLES[suite] if suite != 'clean' else 'clean images'}")
     _legend(figure, panels[0][0])
     return figure
@@ -171,6 +171,12 @@ def _figure(
 def _head(figure: Figure, text: str) -> None:
     width, height = figure.get_size_inches()
     figure.text(0.12 / width, 1 - 0.12 / height, text, fontsize=10, color=INK, weight="bold", va="top")
+
+
+def _foot(figure: Figure, panels: Sequence[Axes], text: str) -> None:
+    """What the horizontal axes of a row of panels are."""
+    middle = (panels[0].get_position().x0 + panels[-1].get_position().x1) / 2
+    figure.text(middle, 0.11 / figure.get_size_inches()[1], text, fontsize=8, color=FAINT, ha="center")
 
 
 def _legend(figure: Figure, axes: Axes) -> None:

@@ -1,8 +1,10 @@
 """Predictions as files and the folder of results: what is written comes back, what is damaged or mixed is refused."""
 
 import dataclasses
+import io
 import json
 import pickle
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.lib.format import write_array_header_1_0
 
 from layermix_gen.errors import LayerMixError
 from layermix_gen.evaluate.archive import load_predictions, save_predictions
@@ -160,6 +163,18 @@ def test_other_files(tmp_path: Path) -> None:
         (tmp_path / other).rename(path)
         with pytest.raises(LayerMixError, match=r"is no file of predictions"):
             load_predictions(path)
+
+
+def test_a_header_that_promises_more_than_there_is(tmp_path: Path) -> None:
+    """Ten million million numbers, says the header of one array; nothing is allocated or read beyond the file."""
+    path = tmp_path / "part.npz"
+    header = io.BytesIO()
+    write_array_header_1_0(header, {"descr": "<i8", "fortran_order": False, "shape": (1, 10**13)})
+    np.savez(path, **{name: value for name, value in arrays().items() if name != "labels"})
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.writestr("labels.npy", header.getvalue() + bytes(800))
+    with pytest.raises(LayerMixError, match=r"is no file of predictions, or is truncated"):
+        load_predictions(path)
 
 
 # --- the folder ------------------------------------------------------------------------------------------------------
