@@ -8,9 +8,10 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from layermix_gen.builder import build, estimate
+    from layermix_gen.builder import build
     from layermix_gen.dataset import LayerMixDataset
     from layermix_gen.errors import BadImage, Interrupted, LayerMixError
+    from layermix_gen.estimator import estimate
     from layermix_gen.gallery import contact_sheet
     from layermix_gen.inspection.shards import open_shards
     from layermix_gen.manifest import Manifest
@@ -34,7 +35,7 @@ _HOMES = {
     "MixingSet": "pictures",
     "build": "builder",
     "contact_sheet": "gallery",
-    "estimate": "builder",
+    "estimate": "estimator",
     "normalize": "reading.device",
     "open_mixing_set": "pictures",
     "open_shards": "inspection.shards",
