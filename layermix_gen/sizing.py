@@ -42,7 +42,7 @@ def samples_within(bound: int, sizes: Sequence[int]) -> int:
 
     The true mean is taken to be 3 standard errors above that of `sizes`. A sum of n sizes, which are positive and
     skewed, is taken to have a gamma distribution, and to reach its quantile at 5 standard deviations of a normal one
-    (one in 3 million), by the approximation of Wilson and Hilferty (1931).
+    (one in 3 million), by the approximation of Wilson and Hilferty (1931); unless n times the largest size is less.
     """
     mean, deviation = fmean(sizes), pstdev(sizes)
     mean += ERRORS * deviation / len(sizes) ** 0.5
@@ -50,7 +50,7 @@ def samples_within(bound: int, sizes: Sequence[int]) -> int:
 
     def at_most(number: int) -> int:
         ninth = variation / (9 * number)
-        return ceil(number * mean * (1 - ninth + DEVIATIONS * ninth**0.5) ** 3)
+        return ceil(number * min(max(sizes), mean * (1 - ninth + DEVIATIONS * ninth**0.5) ** 3))
 
     return max(1, bisect_right(range(1, int(bound / mean) + 2), bound - END, key=at_most))
 
