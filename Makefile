@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test lint format docs bench clean
+.PHONY: demo test test-browser lint format docs bench clean
 
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -17,6 +17,9 @@ demo: $(READY)  ## build shards from a few photographs, show samples and a conta
 
 test: $(READY)
 	$(BIN)/pytest -n auto
+
+test-browser: $(READY)  ## the gallery in Chromium: needs chromium and chromedriver, as Debian has them
+	$(BIN)/pytest -m browser
 
 lint: $(READY)
 	$(BIN)/ruff check

@@ -128,10 +128,23 @@ def read_summaries(root: Path) -> dict[int, ShardSummary]:
     return {summary.number: summary for summary in summaries}
 
 
+def summary_in(db: duckdb.DuckDBPyConnection, path: Path) -> ShardSummary:
+    """The summary in one index, read by an open database. Raises ValueError where there is none, or it is damaged."""
+    try:
+        (summary,) = _summaries_in(db, _literal(path))
+        return summary
+    except (KeyError, TypeError) as error:
+        raise ValueError(f"no summary of a shard ({type(error).__name__})") from error
+
+
 def _summaries(files: str) -> list[ShardSummary]:
     with _duckdb() as db:
-        rows = db.execute(f"SELECT decode(value) FROM parquet_kv_metadata({files}) WHERE decode(key) = '{_SEAL}'")
-        return [ShardSummary.from_json(text) for (text,) in rows.fetchall()]
+        return _summaries_in(db, files)
+
+
+def _summaries_in(db: duckdb.DuckDBPyConnection, files: str) -> list[ShardSummary]:
+    rows = db.execute(f"SELECT decode(value) FROM parquet_kv_metadata({files}) WHERE decode(key) = '{_SEAL}'")
+    return [ShardSummary.from_json(text) for (text,) in rows.fetchall()]
 
 
 def query(root: Path, sql: str, parameters: Sequence[Any] = ()) -> list[dict[str, Any]]:

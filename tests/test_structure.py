@@ -22,7 +22,7 @@ FLOORS = (
     ("codec", "sources", "pictures", "fractals", "files", "remote", "settings"),
     ("samples", "plan", "tar", "index", "manifest", "shards", "sizing", "sidecars"),
     ("builder", "engines", "job", "estimator"),
-    ("gallery", "demo", "inspection", "online", "reading", "dataset"),
+    ("demo", "inspection", "online", "reading", "dataset"),
     ("cli", "commands", "__main__"),
 )
 FLOOR = {name: number for number, names in enumerate(FLOORS) for name in names}

@@ -12,13 +12,14 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, TypeAlias
 
+from duckdb import DuckDBPyConnection
 from isal import isal_zlib
 
 from layermix_gen.errors import LayerMixError
 from layermix_gen.files import file_digest
-from layermix_gen.index import ShardSummary, index_name, metadata_text, read_summary
+from layermix_gen.index import ShardSummary, index_name, metadata_text, summary_in
 from layermix_gen.inspection.files import Files
-from layermix_gen.inspection.queries import aggregate, select
+from layermix_gen.inspection.queries import readable, rows, sandbox
 from layermix_gen.inspection.replay import Again
 from layermix_gen.inspection.report import Problem, noting
 from layermix_gen.manifest import Manifest
@@ -29,7 +30,7 @@ from layermix_gen.tar import BLOCK, TarSummary, header
 END = bytes(2 * BLOCK)
 OTHER_BYTES = "is not as it was built (sha256)"
 PLANES = """
-    SELECT plane, count(*) AS count, bool_and(shard = {number}) AND bool_and(key LIKE '%-' || plane) AS here,
+    SELECT plane, count(*) AS count, bool_and(shard = ?) AND bool_and(key LIKE '%-' || plane) AS here,
         md5(string_agg(concat_ws(chr(10), split_part(key, '-', 1), source, label), chr(10) ORDER BY key)) AS inputs
     FROM samples GROUP BY plane ORDER BY plane
 """
@@ -85,40 +86,44 @@ class Checked:
 def check_shard(files: Files, known: Known, number: int, again: Again | None = None) -> Checked:
     """Check the index of a shard and all of its tars, and make some of its samples again."""
     checked, name = Checked(number), index_name(number)
+    index: DuckDBPyConnection | None = None
     with ExitStack() as stack:
         with noting(checked.problems, name):
-            index = stack.enter_context(files.local(name))
-            checked.summary = _read_index(index, name, known, number)
-            checked.problems += _misalignment(index, name, known, checked.summary)
+            path = stack.enter_context(files.local(name))
+            if known.manifest and file_digest(path) != known.manifest.indexes[name]:
+                raise LayerMixError(OTHER_BYTES)
+            index = stack.enter_context(sandbox([path]))
+            with readable():
+                checked.summary = _read_summary(index, path, number)
+                checked.problems += _misalignment(index, name, known, checked.summary)
         for plane in known.planes:
             tar = tar_name(plane, number)
-            with noting(checked.problems, tar), files.local(tar) as path, _mapped(path) as data:
+            with noting(checked.problems, tar), readable(), files.local(tar) as path, _mapped(path) as data:
                 checked.tars, checked.bytes = checked.tars + 1, checked.bytes + len(data)
                 checked.samples += known.samples(tar, checked.summary)
                 checked.problems += _check_tar(data, index, known, plane, checked)
-        if again and checked.summary:
-            for replayed in again.shard(files, index, checked.summary):
-                checked.replayed += 1
-                checked.problems += replayed
+        if again and index and checked.summary:
+            with noting(checked.problems, name), readable():
+                for problems in again.shard(files, index, checked.summary):
+                    checked.replayed += 1
+                    checked.problems += problems
     return checked
 
 
-def _read_index(path: Path, name: str, known: Known, number: int) -> ShardSummary:
-    """The summary of a shard. Raises `LayerMixError` where its index is not as it was built, or cannot be read."""
-    if known.manifest and file_digest(path) != known.manifest.indexes[name]:
-        raise LayerMixError(OTHER_BYTES)
+def _read_summary(index: DuckDBPyConnection, path: Path, number: int) -> ShardSummary:
+    """The summary of a shard. Raises `LayerMixError` where it cannot be read, or is another shard's."""
     try:
-        summary = read_summary(path.parent.parent, number)
-    except (LayerMixError, ValueError, KeyError, TypeError, IndexError) as error:
-        raise LayerMixError(f"cannot be read: {' '.join(str(error).split())}") from error
-    if summary is None or summary.number != number:
-        raise LayerMixError("is the index of another shard")
+        summary = summary_in(index, path)
+    except ValueError as error:
+        raise LayerMixError(f"cannot be read: {error}") from error
+    if summary.number != number:
+        raise LayerMixError(f"is the index of shard {summary.number}")
     return summary
 
 
-def _misalignment(path: Path, name: str, known: Known, summary: ShardSummary) -> Iterator[Problem]:
+def _misalignment(index: DuckDBPyConnection, name: str, known: Known, summary: ShardSummary) -> Iterator[Problem]:
     """What makes an index disagree with its own summary, or one plane with the others."""
-    planes = {row["plane"]: row for row in aggregate([path], PLANES.format(number=summary.number))}
+    planes = {row["plane"]: row for row in rows(index, PLANES, [summary.number])}
     first = planes.get(known.planes[0])
     for plane in known.planes:
         row = planes.get(plane, {"count": 0, "here": True, "inputs": first and first["inputs"]})
@@ -130,7 +135,9 @@ def _misalignment(path: Path, name: str, known: Known, summary: ShardSummary) ->
             yield Problem(name, "", f"its rows of {plane} are of other inputs than those of {known.planes[0]}")
 
 
-def _check_tar(data: memoryview, index: Path, known: Known, plane: str, checked: Checked) -> Iterator[Problem]:
+def _check_tar(
+    data: memoryview, index: DuckDBPyConnection | None, known: Known, plane: str, checked: Checked
+) -> Iterator[Problem]:
     """All that is wrong with a tar; where it is intact and yet not as its rows say, that is the index's fault."""
     name, digest, summary = tar_name(plane, checked.number), sha256(data).hexdigest(), checked.summary
     expected = known.tar(checked.number, plane, summary)
@@ -139,9 +146,9 @@ def _check_tar(data: memoryview, index: Path, known: Known, plane: str, checked:
         yield Problem(name, "", f"is {owner}, in the wrong place")
         return
     found = False
-    if summary:
-        rows = select([index], f"plane = '{plane}'", order_by="key")
-        for key, what in _check_samples(data, rows, known.extension):
+    if index and summary:
+        of_plane = rows(index, "SELECT * FROM samples WHERE plane = ? ORDER BY key", [plane])
+        for key, what in _check_samples(data, of_plane, known.extension):
             found = True
             at_fault = index_name(checked.number) if intact else name
             yield Problem(at_fault, key, f"says otherwise than the tar: {what}" if intact else what)
@@ -149,10 +156,12 @@ def _check_tar(data: memoryview, index: Path, known: Known, plane: str, checked:
         yield Problem(name, "", OTHER_BYTES)
 
 
-def _check_samples(data: memoryview, rows: Iterator[Mapping[str, Any]], extension: str) -> Iterator[tuple[str, str]]:
-    """Compare a tar with what its rows say, byte by byte."""
+def _check_samples(
+    data: memoryview, of_plane: Iterator[Mapping[str, Any]], extension: str
+) -> Iterator[tuple[str, str]]:
+    """Compare a tar with what its rows say, byte by byte; key and description of what is wrong."""
     position = 0
-    for row in rows:
+    for row in of_plane:
         key = row["key"]
         before, behind = _around_image(row, extension)
         start = position + len(before)
@@ -173,7 +182,7 @@ def _check_samples(data: memoryview, rows: Iterator[Mapping[str, Any]], extensio
     if data[position:] != END:
         yield (
             "",
-            f"expected the two empty blocks that end a tar at {position}, found {len(data) - position} other bytes",
+            f"expected two empty blocks from byte {position} to its end, found {len(data) - position} other bytes",
         )
 
 

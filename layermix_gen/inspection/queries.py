@@ -1,9 +1,9 @@
 """Questions to the index in SQL, by DuckDB, which may read the index and nothing else.
 
-Two walls stand around a question, each of them enough. It is parsed by DuckDB first, and its syntax tree may hold
-expressions over the table `samples` alone: no other statement, table or file, and no function that tells of anything
-but its arguments. Then it runs in a database in memory that may open no file but those of the index, and whose settings
-are locked.
+Two walls stand around a question. It is parsed by DuckDB first, and its syntax tree may hold one SELECT with
+expressions over the table `samples`: no other statement, table or file, and no function that tells of anything but its
+arguments. Then it runs in a database in memory that can open no file but those of the index, and whose settings are
+locked.
 """
 
 import glob
@@ -60,17 +60,17 @@ def select(
     sql = f"SELECT {names} FROM samples{_condition(where)}"
     sql += f" ORDER BY {order_by}\n" if order_by is not None else ""
     sql += f" LIMIT {limit}" if limit is not None else ""
-    with sandbox(files) as db:
+    with sandbox(files) as db, _mistakes():
         check(db, sql)
-        yield from _rows(db, sql)
+        yield from rows(db, sql)
 
 
 def count(files: Sequence[Path], where: str | None = None) -> int:
     """How many rows meet a condition. Raises as `select` does."""
     sql = f"SELECT count(*) AS count FROM samples{_condition(where)}"
-    with sandbox(files) as db:
+    with sandbox(files) as db, _mistakes():
         check(db, sql)
-        (row,) = _rows(db, sql)
+        (row,) = rows(db, sql)
         found: int = row["count"]
         return found
 
@@ -78,42 +78,57 @@ def count(files: Sequence[Path], where: str | None = None) -> int:
 def aggregate(files: Sequence[Path], sql: str) -> list[dict[str, Any]]:
     """Run a statement of our own over the table `samples`, the rows of the index `files`."""
     with sandbox(files) as db:
-        return list(_rows(db, sql))
+        return list(rows(db, sql))
 
 
 def _condition(where: str | None) -> str:
     return f" WHERE ({where}\n)" if where is not None else ""  # a comment at its end ends with the line
 
 
-def _rows(db: duckdb.DuckDBPyConnection, sql: str) -> Iterator[dict[str, Any]]:
-    """Run a statement; its rows by column, fetched as they are used."""
-    result = db.execute(sql)
+def rows(db: duckdb.DuckDBPyConnection, sql: str, parameters: Sequence[Any] = ()) -> Iterator[dict[str, Any]]:
+    """Run a statement; its rows by column, fetched as they are used. Raises `duckdb.Error`; see `readable`."""
+    result = db.execute(sql, parameters)
     names = [column[0] for column in result.description or ()]
-    while rows := result.fetchmany(FETCHED):
-        for row in rows:
+    while fetched := result.fetchmany(FETCHED):
+        for row in fetched:
             yield dict(zip(names, row, strict=True))
 
 
 @contextmanager
 def sandbox(files: Sequence[Path]) -> Iterator[duckdb.DuckDBPyConnection]:
-    """A database with the view `samples` that can open the index `files` and nothing else."""
+    """A database with the view `samples` that can open the index `files` and nothing else; see `readable`."""
+    patterns = [glob.escape(str(path)) for path in files]  # read_parquet takes *, ? and [ for patterns
+    with readable(), duckdb.connect(config=SETTINGS) as db:
+        db.execute("SET enable_progress_bar = false")
+        db.execute(f"SET allowed_paths = {_list([*map(str, files), *patterns])}")
+        db.execute("SET enable_external_access = false")
+        db.execute("SET lock_configuration = true")
+        db.execute(f"CREATE VIEW samples AS SELECT * FROM read_parquet({_list(patterns)})")
+        yield db
+
+
+@contextmanager
+def readable() -> Iterator[None]:
+    """Take what DuckDB says for the fault of the index: raise `LayerMixError`. Ctrl-C stays what it is."""
     try:
-        with duckdb.connect(config=SETTINGS) as db:
-            db.execute("SET enable_progress_bar = false")
-            db.execute(f"SET allowed_paths = {_list(map(str, files))}")
-            db.execute("SET enable_external_access = false")
-            db.execute("SET lock_configuration = true")
-            paths = _list(glob.escape(str(path)) for path in files)
-            db.execute(f"CREATE VIEW samples AS SELECT * FROM read_parquet({paths})")
-            yield db
-    except (duckdb.IOException, duckdb.InvalidInputException) as error:
-        raise LayerMixError(f"the index cannot be read: {_first_line(error)}; run `layermix-gen verify`") from error
+        yield
     except duckdb.Error as error:
-        raise _mistake(_first_line(error)) from error
+        raise LayerMixError(f"the index cannot be read: {_first_line(error)}; see `layermix-gen verify`") from error
     except RuntimeError as error:
-        if "interrupted" in str(error):  # what DuckDB makes of Ctrl-C
+        if "interrupted" in str(error):  # what DuckDB makes of it
             raise KeyboardInterrupt from error
         raise
+
+
+@contextmanager
+def _mistakes() -> Iterator[None]:
+    """Take what DuckDB says, but for files that it cannot read, for the fault of the question."""
+    try:
+        yield
+    except duckdb.IOException:
+        raise
+    except duckdb.Error as error:
+        raise _mistake(_first_line(error)) from error
 
 
 def check(db: duckdb.DuckDBPyConnection, sql: str) -> None:

@@ -6,10 +6,10 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import groupby
-from pathlib import Path
 from typing import Any
 
 import numpy as np
+from duckdb import DuckDBPyConnection
 from isal import isal_zlib
 
 from layermix_gen.codec import decode
@@ -17,7 +17,7 @@ from layermix_gen.errors import BadImage, LayerMixError
 from layermix_gen.images import Image
 from layermix_gen.index import ShardSummary
 from layermix_gen.inspection.files import Files
-from layermix_gen.inspection.queries import select
+from layermix_gen.inspection.queries import rows
 from layermix_gen.inspection.report import Problem
 from layermix_gen.methods import Recipe
 from layermix_gen.pictures import MixingSet, open_mixing_set
@@ -56,8 +56,8 @@ class Replayer:
             return open_source(inputs.location, inputs.kind, self.plan.settings.max_pixels)
         except LayerMixError as error:
             raise LayerMixError(
-                f"samples cannot be made again without their source: {error}; where it was moved, run the build again "
-                "with its new path, which is then known"
+                f"samples cannot be rendered again without their source: {error}; where it was moved, run the build "
+                "again with its new path, which is then known"
             ) from error
 
     @cached_property
@@ -73,8 +73,8 @@ class Replayer:
             mixing_set = open_mixing_set(pool.location)
         except LayerMixError as error:
             raise LayerMixError(
-                f"samples cannot be made again without their mixing set: {error}; where it was moved, run the build "
-                "again with its new path, which is then known"
+                f"samples cannot be rendered again without their mixing set: {error}; where it was moved, run the "
+                "build again with its new path, which is then known"
             ) from error
         if mixing_set.digest != pool.digest:
             raise LayerMixError(
@@ -137,29 +137,29 @@ class Again:
         """Open source and mixing set now. Raises `LayerMixError` where they are gone, or are others."""
         _ = self._replayer.source, self._replayer.maker
 
-    def shard(self, files: Files, index: Path, summary: ShardSummary) -> Iterator[list[Problem]]:
-        """What is wrong with each of the samples that are made again: always the same ones of a shard."""
+    def shard(self, files: Files, index: DuckDBPyConnection, summary: ShardSummary) -> Iterator[list[Problem]]:
+        """What is wrong with each of the samples that are rendered again: always the same ones of a shard."""
         plan, number = self._replayer.plan, summary.number
         rng = generator(plan.settings.seed, "verify", number)
         chosen = set(rng.choice(summary.written, math.ceil(summary.written * self._share), replace=False).tolist())
         items = dict(plan.items(number))
-        of_images = groupby(select([index], order_by="key"), key=lambda row: int(row["key"].partition("-")[0]))
-        for place, (ordinal, rows) in enumerate(of_images):
+        by_key = rows(index, "SELECT * FROM samples ORDER BY key")
+        for place, (ordinal, of_image) in enumerate(groupby(by_key, lambda row: int(row["key"].partition("-")[0]))):
             if place in chosen:
-                yield from self._image(files, items.get(ordinal), list(rows))
+                yield from self._image(files, items.get(ordinal), list(of_image))
 
-    def _image(self, files: Files, item: Item | None, rows: list[dict[str, Any]]) -> Iterator[list[Problem]]:
+    def _image(self, files: Files, item: Item | None, of_image: list[dict[str, Any]]) -> Iterator[list[Problem]]:
         """All samples of one source image."""
         try:
-            if item is None or item.id != rows[0]["source"]:
-                raise LayerMixError(f"is not of {rows[0]['source']} by sources.jsonl")
-            variants = [row["variant"] for row in rows]
+            if item is None or item.id != of_image[0]["source"]:
+                raise LayerMixError(f"is not of {of_image[0]['source']} by sources.jsonl")
+            variants = [row["variant"] for row in of_image]
             samples = list(self._replayer.maker.make(self._replayer.read(item), item.id, variants))
         except (BadImage, LayerMixError) as error:
-            yield from ([Problem(tar_name(row["plane"], row["shard"]), row["key"], str(error))] for row in rows)
+            yield from ([Problem(tar_name(row["plane"], row["shard"]), row["key"], str(error))] for row in of_image)
             return
         name = class_name(self._replayer.plan.inputs.classes, item.label)
-        for row, sample in zip(rows, samples, strict=True):
+        for row, sample in zip(of_image, samples, strict=True):
             facts = metadata(sample, item.id, item.label, name)
             tar = tar_name(row["plane"], row["shard"])
             yield [Problem(tar, row["key"], what) for what in self._differences(files, tar, row, sample, facts)]
@@ -168,12 +168,12 @@ class Again:
         self, files: Files, tar: str, row: Mapping[str, Any], sample: Sample, facts: Mapping[str, Any]
     ) -> Iterator[str]:
         if other := [name for name in facts if facts[name] != row[name]]:
-            yield f"made again, its {', '.join(other)} would be another"
+            yield f"rendered again, its {', '.join(other)} would be another"
         if isal_zlib.crc32(sample.pixels) != row["pixels_crc32"]:
-            yield "made again, its pixels are others"
+            yield "rendered again, its pixels are others"
         if self._lossless:
             with suppress(BadImage):  # what cannot be read is a problem that is told of by itself
                 stored = files.part(tar, row["offset"], row["size"])
                 intact = isal_zlib.crc32(stored) == row["image_crc32"]
                 if intact and not np.array_equal(decode(stored), sample.pixels):
-                    yield "made again, its pixels are not those of the stored image"
+                    yield "rendered again, its pixels are not those of the stored image"

@@ -31,7 +31,7 @@ def noting(problems: list[Problem], file: str) -> Iterator[None]:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """A verification: what was looked at, the samples that were made again, and the problems, sorted."""
+    """A verification: what was looked at, the samples that were rendered again, and the problems, sorted."""
 
     location: str
     shards: int
@@ -54,7 +54,7 @@ class Report:
 
     def __str__(self) -> str:
         seen = f"{count(self.shards, 'shard')}, {count(self.tars, 'tar')}, {count(self.samples, 'sample')}"
-        again = f", {count(self.replayed, 'sample')} made again" if self.replayed else ""
+        again = f", {count(self.replayed, 'sample')} rendered again" if self.replayed else ""
         head = f"{self.location}: {seen}, {self.bytes / 1e6:.1f} MB checked{again}"
         found = f"{count(len(self.problems), 'problem')} in {count(len(self.files), 'file')}"
         lines = [f"{head}; {'all is as it was built' if self.ok else found}", *_listed(self), self.note]

@@ -34,7 +34,7 @@ class Verification:
 def verify(files: Files, *, replay: float = 0.0, workers: int | None = None, progress: bool = True) -> Verification:
     """Check a dataset, and make the share `replay` of its samples again.
 
-    Raises `LayerMixError` where there is no finished dataset, and where samples cannot be made again: without the
+    Raises `LayerMixError` where there is no finished dataset, and where samples cannot be rendered again: without the
     source, for instance.
     """
     workers = checked_workers(workers)
@@ -74,7 +74,7 @@ def _prepared(files: Files, known: Known, replay: float, problems: list[Problem]
         return None, ""
     if known.plan is None or any(problem.file in (PLAN, LISTING) for problem in problems):
         raise LayerMixError(
-            f"samples cannot be made again without {files.location}/plan.json and sources.jsonl, one of which is "
+            f"samples cannot be rendered again without {files.location}/plan.json and sources.jsonl, one of which is "
             "missing or damaged; mend them with --repair, or drop --replay"
         )
     files.fetch([LISTING])
@@ -82,7 +82,7 @@ def _prepared(files: Files, known: Known, replay: float, problems: list[Problem]
     again.open()
     now = versions()
     other = [f"{name} {now[name]} ({was})" for name, was in known.plan.versions.items() if now.get(name) != was]
-    return again, f"made again by other versions than it was built with: {', '.join(other)}" if other else ""
+    return again, f"rendered again by other versions than it was built with: {', '.join(other)}" if other else ""
 
 
 def _checked(files: Files, known: Known, again: Again | None, workers: int) -> Iterator[Checked]:
