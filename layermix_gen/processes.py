@@ -87,6 +87,19 @@ def on_interrupt(handler: Any, *signals: signal.Signals) -> Iterator[None]:
             signal.signal(number, handler)
 
 
+@contextmanager
+def memory_errors(
+    remedy: str = "run the same command to resume, perhaps with fewer --workers, or begin anew with a smaller --size",
+) -> Iterator[None]:
+    """Turn memory that runs out, here or in a worker, into one line that ends with the remedy."""
+    try:
+        yield
+    except (MemoryError, cv2.error) as error:
+        if isinstance(error, cv2.error) and f"({cv2.Error.STS_NO_MEM}:" not in str(error):  # all that travels is text
+            raise
+        raise LayerMixError(f"the memory has run out; {remedy}") from error
+
+
 def _begin(begin: Callable[..., None] | None, arguments: tuple[Any, ...]) -> None:
     """The first thing in a worker."""
     cv2.setNumThreads(1)

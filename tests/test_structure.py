@@ -16,10 +16,10 @@ PACKAGE = Path(layermix_gen.__file__).parent
 # Modules import from lower floors; on one floor the imports make no circle.
 FLOORS = (
     ("errors", "images", "text"),
-    ("ops", "blends", "processes"),
+    ("ops", "blends", "processes", "progress"),
     ("recipe",),
     ("renderer", "methods", "views", "seeds"),
-    ("codec", "sources", "pictures", "fractals", "files", "settings"),
+    ("codec", "sources", "packing", "pictures", "fractals", "files", "settings"),
     ("samples", "plan", "tar", "index", "manifest", "shards", "estimator", "sidecars"),
     ("builder", "engines"),
     ("gallery", "demo", "online", "reading", "dataset"),
