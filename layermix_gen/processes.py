@@ -99,17 +99,16 @@ def _check_script() -> None:
 
 
 @contextmanager
-def memory_errors() -> Iterator[None]:
-    """Turn memory that runs out, here or in a worker, into one line."""
+def memory_errors(
+    remedy: str = "run the same command to resume, perhaps with fewer --workers, or begin anew with a smaller --size",
+) -> Iterator[None]:
+    """Turn memory that runs out, here or in a worker, into one line that ends with the remedy."""
     try:
         yield
     except (MemoryError, cv2.error) as error:
         if isinstance(error, cv2.error) and f"({cv2.Error.STS_NO_MEM}:" not in str(error):  # all that travels is text
             raise
-        raise LayerMixError(
-            "the memory has run out; run the same command to resume, perhaps with fewer --workers, "
-            "or begin anew with a smaller --size"
-        ) from error
+        raise LayerMixError(f"the memory has run out; {remedy}") from error
 
 
 def _begin(begin: Callable[..., None] | None, arguments: tuple[Any, ...]) -> None:

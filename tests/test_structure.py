@@ -19,7 +19,7 @@ FLOORS = (
     ("ops", "blends", "processes", "progress"),
     ("recipe",),
     ("renderer", "methods", "views", "seeds"),
-    ("codec", "sources", "pictures", "fractals", "files", "remote", "settings"),
+    ("codec", "sources", "packing", "pictures", "fractals", "files", "remote", "settings"),
     ("samples", "plan", "tar", "index", "manifest", "shards", "sizing", "sidecars"),
     ("builder", "engines", "job", "estimator"),
     ("demo", "inspection", "online", "reading", "dataset"),
