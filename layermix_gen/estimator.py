@@ -7,12 +7,12 @@ from itertools import chain
 from pathlib import Path
 from statistics import fmean
 
-import cv2
 import numpy as np
 
-from layermix_gen.fractals import render_fractal
+from layermix_gen.fractals.render import make_fractal
 from layermix_gen.job import Job
-from layermix_gen.pictures import DEFAULT_COUNT, MixingSet, pool_size_for, resolve_mixing_set
+from layermix_gen.packing import list_pictures
+from layermix_gen.pictures import DEFAULT_COUNT, DETAIL, MixingSet, pool_size_for, resolve_mixing_set
 from layermix_gen.processes import memory_errors
 from layermix_gen.samples import SampleMaker
 from layermix_gen.settings import DEFAULTS, BuildSettings
@@ -21,7 +21,7 @@ from layermix_gen.sources import Item
 from layermix_gen.text import count, duration, facts
 
 TIMED = 32  # source images
-STAND_INS, STAND_IN_SIZE = 8, 256  # fractals that stand in for a set, and their side at most: larger ones take long
+STAND_INS = 8  # fractals that stand in for a mixing set
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,12 +83,7 @@ def estimate(
     """
     with memory_errors():
         job = Job(source, out, settings, kind, mixing_set, workers, partition, max_errors)
-        pool, fractal_seconds = None, 0.0
-        if job.mixes and job.mixing_set and not job.mixing_set.is_dir():
-            pool = resolve_mixing_set(job.mixing_set, job.size)
-        elif job.mixes:
-            pool, seconds = _stand_in(settings.seed, pool_size_for(job.size))
-            fractal_seconds = 0.0 if job.mixing_set else seconds
+        pool, fractal_seconds = _mixing_set(job) if job.mixes else (None, 0.0)
         shards = job.shards(progress)
         size, seconds = _measure(job, SampleMaker(job.settings, pool))
         planes = len(job.settings.planes)
@@ -106,13 +101,16 @@ def estimate(
         )
 
 
-def _stand_in(seed: int, size: int) -> tuple[MixingSet, float]:
-    """A few fractals of the default mixing set, enlarged where they are large, and the seconds that all of it takes."""
-    side = min(size, STAND_IN_SIZE)
-    begin = time.perf_counter()
-    pictures = [render_fractal(seed, number, side) for number in range(STAND_INS)]
-    seconds = (time.perf_counter() - begin) / STAND_INS * (size / side) ** 2
-    return MixingSet(np.stack([cv2.resize(one, (size, size)) for one in pictures])), seconds * DEFAULT_COUNT
+def _mixing_set(job: Job) -> tuple[MixingSet, float]:
+    """The pool that is named, or a few fractals for another set; and the seconds to render all of the default one."""
+    if job.mixing_set and job.mixing_set.is_dir():
+        list_pictures(job.mixing_set)  # refuses a folder without any
+    elif job.mixing_set:
+        return resolve_mixing_set(job.mixing_set, job.size), 0.0
+    begin, size = time.perf_counter(), pool_size_for(job.size)
+    fractals = [make_fractal(job.settings.seed, number, size, detail=DETAIL).pixels for number in range(STAND_INS)]
+    seconds = (time.perf_counter() - begin) / STAND_INS * DEFAULT_COUNT
+    return MixingSet(np.stack(fractals)), 0.0 if job.mixing_set else seconds
 
 
 def _measure(job: Job, maker: SampleMaker) -> tuple[float, float]:
