@@ -8,9 +8,10 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from layermix_gen.builder import build, estimate
+    from layermix_gen.builder import build
     from layermix_gen.dataset import LayerMixDataset
     from layermix_gen.errors import BadImage, Interrupted, LayerMixError
+    from layermix_gen.estimator import estimate
     from layermix_gen.inspection.shards import open_shards
     from layermix_gen.inspection.sheet import contact_sheet
     from layermix_gen.inspection.tree import recipe_tree
@@ -35,7 +36,7 @@ _HOMES = {
     "MixingSet": "pictures",
     "build": "builder",
     "contact_sheet": "inspection.sheet",
-    "estimate": "builder",
+    "estimate": "estimator",
     "normalize": "reading.device",
     "open_mixing_set": "pictures",
     "open_shards": "inspection.shards",

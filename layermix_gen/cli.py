@@ -13,6 +13,7 @@ import click
 from layermix_gen import __version__
 from layermix_gen.commands.lazy import LazyGroup
 from layermix_gen.errors import Interrupted, LayerMixError
+from layermix_gen.interrupts import INTERRUPTED
 
 COMMANDS = {
     "build": "Compute LayerMix variants of every image and write them as shards.",
@@ -34,19 +35,20 @@ class Commands(LazyGroup):
             return super().invoke(ctx)
         except Interrupted as error:
             click.echo(f"Interrupted: {error}", err=True)
-            ctx.exit(130)
+            ctx.exit(INTERRUPTED)
         except KeyboardInterrupt:  # while nothing was at work that says more
             click.echo("Interrupted: run the same command to resume", err=True)
-            ctx.exit(130)
+            ctx.exit(INTERRUPTED)
         except LayerMixError as error:
             raise click.ClickException(str(error)) from error
         except OSError as error:  # what nothing said more of: a path that is too long, a folder that is closed
             if error.errno == errno.EPIPE:  # nobody reads on: click knows what to do
                 raise
-            where = f" {error.filename}" if error.filename else ""
-            raise click.ClickException(
-                f"cannot open{where}: {error.strerror}; check the path and the rights"
-            ) from error
+            if error.filename is None:
+                message = f"cannot write the report: {error.strerror}; lead standard output elsewhere"
+            else:
+                message = f"cannot open {error.filename}: {error.strerror}; check the path and the rights"
+            raise click.ClickException(message) from error
 
 
 SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100, "show_default": True}

@@ -31,17 +31,30 @@ SQL = """
 def demo(out: str | Path, progress: bool = True) -> tuple[Manifest, str, Path]:
     """Build a small dataset in `out`; return its manifest, a table of samples and the path of the contact sheet.
 
-    Raises `LayerMixError` where scikit-image is not installed, or `out` cannot be written to.
+    Raises `LayerMixError` where scikit-image is not installed, where `out` holds anything but an earlier demo, or where
+    it cannot be written to.
     """
     if find_spec("skimage") is None:
         raise LayerMixError("expected scikit-image for its photographs; run: pip install 'layermix-gen[demo]'")
     out = Path(out)
     photographs = out / "photographs"
     with disk_errors(out):
+        _check_out(out)
         _copy_photographs(photographs)
     manifest = build(photographs, out / "shards", BuildSettings(view_mode="shared"), progress=progress)
     rows = query(manifest.root, SQL)
     return manifest, table(rows), contact_sheet(open_shards(manifest.root), out / "sheet.png")
+
+
+def _check_out(out: Path) -> None:
+    """Refuse a folder with anything in it that is not the demo's own."""
+    own = {"photographs", *(f"photographs/{label}" for label in PHOTOGRAPHS)}
+    own |= {f"photographs/{label}/{name}" for label, names in PHOTOGRAPHS.items() for name in names}
+    if (out / "shards" / "plan.json").exists():  # written after the photographs and before all else
+        own |= {"shards", "sheet.png"}
+    shown = [path for path in (*out.glob("*"), *out.glob("photographs/**/*")) if not path.name.startswith(".")]
+    if others := sorted({path.relative_to(out).as_posix() for path in shown} - own):
+        raise LayerMixError(f"expected an empty folder for the demo, found {others[0]!r} in {out}; choose another")
 
 
 def _copy_photographs(folder: Path) -> None:

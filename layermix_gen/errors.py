@@ -4,6 +4,10 @@
 class LayerMixError(Exception):
     """A mistake in the input, the settings or the surroundings that the user can mend."""
 
+    def __init__(self, message: str) -> None:
+        r"""Hold the message; line breaks in it, which a path may have, are shown as `\n`."""
+        super().__init__(message.replace("\n", "\\n").replace("\r", "\\r"))
+
 
 class BadImage(LayerMixError):
     """One image cannot be read. A build records the reason, skips the image and goes on."""

@@ -1,21 +1,27 @@
 """What a build will take, from a timed sample: how large a sample is, how long one takes, what that makes in all."""
 
-import json
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from statistics import mean
+from itertools import chain
+from pathlib import Path
+from statistics import fmean
 
-from layermix_gen.codec import encode
-from layermix_gen.errors import BadImage
-from layermix_gen.plan import shard_count
-from layermix_gen.samples import SampleMaker, metadata
-from layermix_gen.settings import parse_size
-from layermix_gen.sources import Item, Source
-from layermix_gen.tar import member_bytes
-from layermix_gen.text import count, facts
+import numpy as np
 
-SAMPLE = 32  # source images: always the same first ones, so that what follows from their size is always the same
+from layermix_gen.fractals.render import make_fractal
+from layermix_gen.job import Job
+from layermix_gen.packing import list_pictures
+from layermix_gen.pictures import DEFAULT_COUNT, DETAIL, MixingSet, pool_size_for, resolve_mixing_set
+from layermix_gen.processes import memory_errors
+from layermix_gen.samples import SampleMaker
+from layermix_gen.settings import DEFAULTS, BuildSettings
+from layermix_gen.sizing import UNREADABLE, sample_bytes
+from layermix_gen.sources import Item
+from layermix_gen.text import count, duration, facts
+
+TIMED = 32  # source images
+STAND_INS = 8  # fractals that stand in for a mixing set
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,53 +32,96 @@ class Estimate:
     planes: int
     images: int
     shards: int
+    own_shards: int  # of the partition that is asked for
     bytes: int
-    core_seconds: float
+    core_seconds: float  # of all shards
     workers: int
+    fractal_seconds: float = 0.0  # of one core, for the default mixing set; 0 without it
+
+    @property
+    def seconds(self) -> float:
+        """The time until the last worker is done: a shard is the unit of work."""
+        at_work = max(1, min(self.workers, self.own_shards))
+        return self.core_seconds / self.shards * -(-self.own_shards // at_work)
 
     def summary(self) -> str:
         """The estimate for people, one fact a line."""
-        hours, seconds = self.core_seconds / 3600, self.core_seconds / self.workers
-        rate = self.images / seconds
+        hours, workers = self.core_seconds / 3600, max(1, min(self.workers, self.own_shards))
+        share = self.own_shards / self.shards
+        part = f" for {self.own_shards} of {self.shards} shards" if share < 1 else ""
+        rate = self.images * share / self.seconds if self.seconds else 0
         rows = {
             "samples": f"{self.inputs} inputs x {self.planes} planes = {self.images} images",
             "shards": f"{self.shards}, each of about {self.inputs / self.shards:.0f} samples a plane",
             "size": f"{self.bytes / 1e6:.1f} MB, {self.bytes / self.images:.0f} bytes an image",
-            "time": f"{seconds / 60:.1f} minutes on {count(self.workers, 'worker')}, {rate:.0f} images/s",
-            "core hours": f"{hours:.2f}" if hours >= 0.01 else f"{hours:.4f}",
+            "mixing set": f"{DEFAULT_COUNT} fractals, rendered before that in about "
+            f"{duration(self.fractal_seconds / self.workers)}, unless an earlier build has left them"
+            if self.fractal_seconds
+            else "",
+            "time": f"{duration(self.seconds)} on {count(workers, 'worker')}{part}, {rate:.0f} images/s",
+            "core hours": f"{hours:.2f}" if hours >= 0.1 else f"{hours:.2g} ({duration(self.core_seconds)})",
         }
         return facts(rows)
 
 
-def estimate_build(source: Source, items: Sequence[Item], maker: SampleMaker, workers: int) -> Estimate:
-    """Time a few source images through all planes and extrapolate. Writes nothing."""
-    planes = list(maker.settings.planes.values())
-    _measure(source, items[:1], maker, planes)  # the first image pays for imports and caches
-    size, seconds = _measure(source, items[:SAMPLE], maker, planes)
-    images = len(items) * len(planes)
-    shards = planned_shards(source, items, maker)
-    return Estimate(len(items), len(planes), images, shards, int(size * images), seconds * len(items), workers)
+def estimate(
+    source: str | Path,
+    out: str | Path,
+    settings: BuildSettings = DEFAULTS,
+    *,
+    kind: str = "auto",
+    mixing_set: MixingSet | str | Path | None = None,
+    workers: int | None = None,
+    partition: tuple[int, int] = (0, 1),
+    max_errors: int | None = None,
+    progress: bool = True,
+) -> Estimate:
+    """Say what `build` with the same arguments would make and take, from a timed sample of the images.
+
+    Writes nothing: unless the mixing set is a pool already, a few fractals in memory stand in for it. Raises
+    `LayerMixError` for what the build would refuse.
+    """
+    with memory_errors():
+        job = Job(source, out, settings, kind, mixing_set, workers, partition, max_errors)
+        pool, fractal_seconds = _mixing_set(job) if job.mixes else (None, 0.0)
+        shards = job.shards(progress)
+        size, seconds = _measure(job, SampleMaker(job.settings, pool))
+        planes = len(job.settings.planes)
+        images = len(job.items) * planes
+        return Estimate(
+            inputs=len(job.items),
+            planes=planes,
+            images=images,
+            shards=shards,
+            own_shards=len(job.own(shards)),
+            bytes=int(size * images),
+            core_seconds=seconds * len(job.items),
+            workers=job.workers,
+            fractal_seconds=fractal_seconds,
+        )
 
 
-def planned_shards(source: Source, items: Sequence[Item], maker: SampleMaker) -> int:
-    """How many shards the items make: by number where the settings give one, else by the size of a sample of them."""
-    bound, is_bytes = parse_size(maker.settings.shard_size)
-    if not is_bytes:
-        return max(1, -(-len(items) // bound))
-    size, _ = _measure(source, items[:SAMPLE], maker, list(maker.settings.planes.values())[-1:])
-    return shard_count(len(items), max(1, int(bound / size)))
+def _mixing_set(job: Job) -> tuple[MixingSet, float]:
+    """The pool that is named, or a few fractals for another set; and the seconds to render all of the default one."""
+    if job.mixing_set and job.mixing_set.is_dir():
+        list_pictures(job.mixing_set)  # refuses a folder without any
+    elif job.mixing_set:
+        return resolve_mixing_set(job.mixing_set, job.size), 0.0
+    begin, size = time.perf_counter(), pool_size_for(job.size)
+    fractals = [make_fractal(job.settings.seed, number, size, detail=DETAIL).pixels for number in range(STAND_INS)]
+    seconds = (time.perf_counter() - begin) / STAND_INS * DEFAULT_COUNT
+    return MixingSet(np.stack(fractals)), 0.0 if job.mixing_set else seconds
 
 
-def _measure(source: Source, items: Sequence[Item], maker: SampleMaker, variants: list[int]) -> tuple[float, float]:
-    """The mean bytes of a sample in a tar, and the seconds that one source image takes through all `variants`."""
-    sizes = []
+def _measure(job: Job, maker: SampleMaker) -> tuple[float, float]:
+    """The mean bytes of a sample in a tar, and the seconds that one source image takes through all planes."""
+
+    def sizes(items: Sequence[Item]) -> list[int]:
+        variants = list(maker.settings.planes.values())
+        return list(chain.from_iterable(sample_bytes(job.source, items, maker, variants)))
+
+    sizes(job.items[:1])  # the first image pays for imports and caches
+    items = job.items[:TIMED]
     begin = time.perf_counter()
-    for item in items:
-        try:
-            for sample in maker.make(source.read(item), item.id, variants):
-                facts = json.dumps(metadata(sample, item.id, item.label, ""), ensure_ascii=False).encode()
-                image = encode(sample.pixels, maker.settings.encoding)
-                sizes.append(sum(member_bytes(size) for size in (len(image), 1, len(facts))))
-        except BadImage:
-            continue  # the build will record it
-    return mean(sizes or [4096]), (time.perf_counter() - begin) / len(items)
+    found = sizes(items)
+    return fmean(found or [UNREADABLE]), (time.perf_counter() - begin) / len(items)

@@ -114,9 +114,10 @@ def write_index(path: Path, rows: Iterable[str], summary: ShardSummary, kept: It
 
 
 def read_summary(root: Path, number: int) -> ShardSummary | None:
-    """The summary of one shard, or None where it is not finished."""
+    """The summary of one shard, or None where it is not finished: without an index, or with a file that is none."""
     path = index_path(root, number)
-    return _summaries(_literal(path))[0] if path.exists() else None
+    found = _summaries(_literal(path)) if path.exists() else []
+    return next((summary for summary in found if summary.number == number), None)
 
 
 def read_summaries(root: Path) -> dict[int, ShardSummary]:

@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from layermix_gen.errors import LayerMixError
-from layermix_gen.files import file_digest, read_json, write_json
+from layermix_gen.files import file_digest, json_text, read_json, write_json
 from layermix_gen.index import PLANE, ShardSummary, Skipped, index_name, index_path
 from layermix_gen.plan import Inputs, Plan, Pool
 from layermix_gen.settings import BuildSettings
@@ -176,8 +176,21 @@ def digest_of(tars: Mapping[str, Mapping[str, Any]], indexes: Mapping[str, str])
 
 def write_manifest(manifest: Manifest) -> None:
     """Declare the dataset complete."""
-    facts = {name: value for name, value in asdict(manifest).items() if name != "root"}
-    write_json(manifest.root / "dataset.json", {"format": FORMAT} | facts)
+    write_json(manifest.root / "dataset.json", _facts(manifest))
+
+
+def is_declared(manifest: Manifest) -> bool:
+    """Whether `dataset.json` says all of this already, but for the run."""
+    try:
+        there = read_json(manifest.root / "dataset.json")
+    except (FileNotFoundError, LayerMixError):
+        return False
+    now = json.loads(json_text(_facts(manifest)))
+    return isinstance(there, dict) and there | {"run": None} == now | {"run": None}
+
+
+def _facts(manifest: Manifest) -> dict[str, Any]:
+    return {"format": FORMAT} | {name: value for name, value in asdict(manifest).items() if name != "root"}
 
 
 def declared_planes(root: Path) -> set[str]:

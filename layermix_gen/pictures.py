@@ -7,36 +7,31 @@ or makes the set that a user names (or does not name), in the cache directory wh
 """
 
 import fcntl
-import hashlib
-import json
 import os
-import sys
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
-from PIL import Image as PillowImage
-from tqdm import tqdm
 
-from layermix_gen.codec import decode
-from layermix_gen.errors import BadImage, Interrupted, LayerMixError
+from layermix_gen.errors import LayerMixError
 from layermix_gen.fractals.arrays import Pictures
 from layermix_gen.fractals.render import VERSION
 from layermix_gen.fractals.sets import render_set
-from layermix_gen.fractals.store import SetWriter, digest_of, recorded_digest
+from layermix_gen.fractals.store import digest_of, recorded_digest
 from layermix_gen.images import Image
-from layermix_gen.processes import available_cpus, checked_workers
-from layermix_gen.sources.base import is_image_name, reason
+from layermix_gen.packing import Cut, list_pictures, listing_key, one_line, pack_folder
+from layermix_gen.processes import checked_workers
+from layermix_gen.progress import say, say_without_bar
+from layermix_gen.sources.base import reason
 from layermix_gen.views import PictureView
 
 DEFAULT_COUNT = 384  # pictures of the set that a build makes by itself
+DETAIL = 384  # pixels a side at which they are rendered at most; see docs/fractals.md for the time that this saves
 TOLD = 10  # unreadable pictures of a folder that are named
-BATCH = 64  # pictures decoded together by the threads of `pack`
 FLIPS = {(True, False): 1, (False, True): 0, (True, True): -1}  # (flip_h, flip_v): OpenCV's code
 
 
@@ -91,15 +86,14 @@ class MixingSet:
 def open_mixing_set(path: str | Path) -> MixingSet:
     """Map the set at `path`, any `.npy` file of a fitting shape. Raises `LayerMixError` where it is not one."""
     path = Path(path)
-    try:
-        pictures = np.lib.format.open_memmap(path, mode="r")
-    except FileNotFoundError as error:
-        raise LayerMixError(f"expected a mixing set at {path}, but nothing is there; check the path") from error
-    except OSError as error:
-        raise _unusable(path, error) from error
-    except (ValueError, EOFError, SyntaxError) as error:
-        found = " ".join(str(error).split())
-        raise LayerMixError(f"expected a whole .npy file, got {path} ({found}); remove it or make it again") from error
+    with one_line(path):
+        try:
+            pictures = np.lib.format.open_memmap(path, mode="r")
+        except FileNotFoundError as error:
+            raise LayerMixError(f"expected a mixing set at {path}, but nothing is there; check the path") from error
+        except (ValueError, EOFError, SyntaxError) as error:
+            found = f"{path} ({' '.join(str(error).split())})"
+            raise LayerMixError(f"expected a whole .npy file, got {found}; remove it or make it again") from error
     return MixingSet(pictures, path)
 
 
@@ -139,10 +133,12 @@ def resolve_mixing_set(
     """
     size = pool_size_for(view_size)
     if location is None:
-        name = f"fractals-v{VERSION}-seed{seed}-{count}x{size}.npy"
-        path = _cached(name, lambda path: render_set(path, count, size, seed, workers=workers, progress=progress))
+        name = f"fractals-v{VERSION}-seed{seed}-{count}x{size}{f'-detail{DETAIL}' if size > DETAIL else ''}.npy"
+        path = _cached(name, partial(_render, count, size, seed, workers, progress))
+    elif location == "":
+        raise LayerMixError("expected a mixing set (.npy) or a folder of pictures, got an empty name; give a path")
     elif _is_folder(Path(location)):
-        name = f"packed-{_listing_key(Path(location), size, color)}-{size}.npy"
+        name = f"packed-{listing_key(*list_pictures(Path(location)), Cut(size, color))}-{size}.npy"
         path = _cached(name, lambda path: _tell(pack(location, path, size, color, progress=progress).skipped))
     else:
         path = Path(location)
@@ -161,34 +157,25 @@ class Packed:
     skipped: tuple[str, ...]
 
 
-def pack(folder: str | Path, out: str | Path, size: int = 256, color: bool = False, *, progress: bool = True) -> Packed:
+def pack(
+    folder: str | Path,
+    out: str | Path,
+    size: int = 256,
+    color: bool = False,
+    *,
+    crops: int = 0,
+    seed: int = 0,
+    progress: bool = True,
+) -> Packed:
     """Make the set `out` (`.npy`) of the pictures below `folder`, in the order of their paths.
 
-    Of each the centre square is kept, resized (antialiased) to `size` pixels, in gray by default. Unreadable pictures
-    are left out. Raises `LayerMixError` where no picture is left, and where `out` exists or cannot be written.
+    Of each the centre square is kept, or `crops` random squares drawn by `seed`, resized (antialiased) to `size`
+    pixels, in gray by default; the JSON beside the set says which, as source, top, left and side in pixels. Unreadable
+    pictures are left out. Raises `LayerMixError` where no picture is left, where `size` or `crops` leaves its bounds,
+    and where `out` exists or cannot be written.
     """
-    folder, out = Path(folder), Path(out)
-    if size < 1:
-        raise LayerMixError(f"expected pictures of at least one pixel, got size {size}; give a larger one")
-    paths, skipped = _listing(folder), []
-    shape = (len(paths), size, size, *((3,) if color else ()))
-    made_by = {"packed": _listing_key(folder, size, color), "size": size, "color": color}
-    with SetWriter(out, shape, made_by, resume=False) as writer:
-        try:
-            with tqdm(total=len(paths), unit="picture", disable=None if progress else True) as bar:
-                for batch in _decoded(paths, size, color):
-                    good = [(path, pixels) for path, pixels in batch if not isinstance(pixels, str)]
-                    skipped += [f"{path}: {reason}" for path, reason in batch if isinstance(reason, str)]
-                    sources = [{"source": path.relative_to(folder).as_posix()} for path, _ in good]
-                    writer.append([pixels for _, pixels in good], sources)
-                    bar.update(len(batch))
-        except KeyboardInterrupt as error:
-            writer.discard()
-            raise Interrupted(f"stopped before {out} was whole; run the same command again") from error
-        if not writer.done:
-            writer.discard()
-            raise LayerMixError(f"expected pictures in {folder}, but none of {len(paths)} can be read: {skipped[0]}")
-        return Packed(open_mixing_set(writer.finish()), tuple(skipped))
+    skipped = pack_folder(Path(folder), Path(out), Cut(size, color, crops, seed), progress)
+    return Packed(open_mixing_set(out), skipped)
 
 
 def _cached(name: str, make: Callable[[Path], object]) -> Path:
@@ -210,12 +197,17 @@ def _cached(name: str, make: Callable[[Path], object]) -> Path:
     return path
 
 
+def _render(count: int, size: int, seed: int, workers: int | None, progress: bool, path: Path) -> None:
+    if progress:
+        say_without_bar(f"the fractals are kept for later builds in {path.parent}")
+    render_set(path, count, size, seed, detail=DETAIL, workers=workers, progress=progress)
+
+
 def _tell(skipped: tuple[str, ...]) -> None:
     """Say on standard error which pictures were left out, the first few of them by name."""
-    shown = [f"skipped {line}" for line in skipped[:TOLD]]
-    more = [f"skipped {len(skipped) - TOLD} more"] if len(skipped) > TOLD else []
-    for line in shown + more:
-        tqdm.write(line, file=sys.stderr)
+    more = [f"{len(skipped) - TOLD} more"] if len(skipped) > TOLD else []
+    for line in [*skipped[:TOLD], *more]:
+        say(f"skipped {line}")
 
 
 def _as_pool(pictures: Any, name: object) -> Pictures:
@@ -230,63 +222,6 @@ def _as_pool(pictures: Any, name: object) -> Pictures:
     return whole
 
 
-def _listing(folder: Path) -> list[Path]:
-    """The pictures below `folder`, told by their names, in the order of their paths; hidden ones are left out."""
-    if not _is_folder(folder):
-        raise LayerMixError(f"expected a folder of pictures at {folder}, but there is none; check the path")
-    with _one_line(folder):
-        found = (path for path in folder.rglob("*") if is_image_name(path.name) and path.is_file())
-        shown = (path for path in found if not any(part.startswith(".") for part in path.relative_to(folder).parts))
-        paths = sorted(shown)
-    if not paths:
-        raise LayerMixError(f"expected pictures (.jpg, .png, ...) in {folder}, but found none; give another folder")
-    return paths
-
-
-def _listing_key(folder: Path, size: int, color: bool) -> str:
-    """A key that changes with any name, size or time of a picture, and with what is made of them."""
-    paths = _listing(folder)
-    with _one_line(folder):
-        stats = [(path.relative_to(folder).as_posix(), path.stat()) for path in paths]
-    listing = [(name, stat.st_size, stat.st_mtime_ns) for name, stat in stats]
-    return hashlib.sha256(json.dumps([str(folder.resolve()), listing, size, color]).encode()).hexdigest()[:16]
-
-
 def _is_folder(path: Path) -> bool:
-    with _one_line(path):
+    with one_line(path):
         return path.is_dir()
-
-
-@contextmanager
-def _one_line(path: Path) -> Iterator[None]:
-    """Turn what the system says about looking at `path` (the name too long, not permitted) into one line."""
-    try:
-        yield
-    except OSError as error:
-        raise _unusable(path, error) from error
-
-
-def _unusable(path: Path, error: OSError) -> LayerMixError:
-    return LayerMixError(f"cannot read {path}: {reason(error)}; check the path and its permissions")
-
-
-def _decoded(paths: list[Path], size: int, color: bool) -> Iterator[list[tuple[Path, Pictures | str]]]:
-    """Batches of (path, pixels), or of (path, reason) where a picture cannot be read."""
-    with ThreadPoolExecutor(available_cpus()) as pool:
-        for first in range(0, len(paths), BATCH):
-            batch = paths[first : first + BATCH]
-            yield list(zip(batch, pool.map(lambda path: _square(path, size, color), batch), strict=True))
-
-
-def _square(path: Path, size: int, color: bool) -> Pictures | str:
-    try:
-        pixels = decode(path.read_bytes())
-    except (BadImage, OSError) as error:
-        return str(error)
-    height, width = pixels.shape[:2]
-    side = min(height, width)
-    left, top = (width - side) / 2, (height - side) / 2
-    square = PillowImage.fromarray(pixels).resize(
-        (size, size), PillowImage.Resampling.BILINEAR, box=(left, top, left + side, top + side)
-    )
-    return np.asarray(square if color else square.convert("L"))

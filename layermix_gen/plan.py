@@ -212,13 +212,24 @@ def read_plan(root: Path) -> Plan | None:
             raise LayerMixError(
                 f"expected {FORMAT!r} in {path}, found {value['format']!r}; use the version that wrote it"
             )
-        settings, inputs = BuildSettings.from_json(value["settings"]), Inputs.from_json(value["inputs"])
-        pool = Pool(**value["pool"]) if value["pool"] else None
-        return Plan(root, inputs, settings, pool, tuple(value["offsets"]), value["versions"])
+        return _from_json(root, value)
     except FileNotFoundError:
         return None
-    except (KeyError, TypeError) as error:
+    except (KeyError, TypeError, ValueError) as error:
         raise LayerMixError(f"{path} is damaged ({error}); restore it, or build into another folder") from error
+
+
+def _from_json(root: Path, value: Mapping[str, Any]) -> Plan:
+    """Take up what JSON has made of a plan. Raises KeyError, TypeError or ValueError where it cannot have been one."""
+    try:
+        settings, inputs = BuildSettings.from_json(value["settings"]), Inputs.from_json(value["inputs"])
+    except LayerMixError as error:  # which speaks of options
+        raise ValueError(str(error).partition(";")[0]) from error
+    pool = Pool(**value["pool"]) if value["pool"] else None
+    plan = Plan(root, inputs, settings, pool, tuple(value["offsets"]), dict(value["versions"]))
+    if plan.fingerprint != value["fingerprint"]:
+        raise ValueError("its fingerprint is not that of what it says")
+    return plan
 
 
 def refuse_changes(before: Plan, now: Plan, items: Sequence[Item]) -> None:
@@ -248,7 +259,11 @@ def changes(before: Plan, now: Plan, items: Sequence[Item]) -> list[str]:
     if before.settings.variants == 0:
         old["mixing set"] = new["mixing set"]
     names = [name for name in old | new if json.dumps(old.get(name)) != json.dumps(new.get(name))]
-    differences = [f"{name} {_short(old.get(name))} -> {_short(new.get(name))}" for name in names if name != "source"]
+    differences = [
+        f"{name.replace('_', '-')} {_short(old.get(name))} -> {_short(new.get(name))}"
+        for name in names
+        if name != "source"
+    ]
     return differences + ([_first_change(before, items)] if "source" in names else [])
 
 

@@ -8,6 +8,7 @@ import multiprocessing.process
 import multiprocessing.util
 import os
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
@@ -44,8 +45,8 @@ def checked_workers(workers: int | None) -> int:
         )
     if workers is None:
         return available_cpus()
-    if workers < 1:
-        raise LayerMixError(f"workers must be at least 1, got {workers}; change --workers")
+    if type(workers) is not int or workers < 1:
+        raise LayerMixError(f"workers must be a whole number, at least 1, got {workers!r}; change --workers")
     return workers
 
 
@@ -56,8 +57,9 @@ def spawned(
     """A pool of worker processes, each of which calls `begin(*arguments)` first.
 
     Submit inside of `on_interrupt(signal.SIG_IGN)`, which workers inherit. What has not begun when the context ends
-    never does. Raises `LayerMixError` where a worker dies.
+    never does. Raises `LayerMixError` where a worker dies, and where none could begin.
     """
+    _check_script()
     pool = ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), _begin, (begin, arguments))
     try:
         yield pool
@@ -85,6 +87,28 @@ def on_interrupt(handler: Any, *signals: signal.Signals) -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def _check_script() -> None:
+    """Refuse a script that workers could not import, as one from standard input."""
+    script = getattr(sys.modules["__main__"], "__file__", None)
+    if script and getattr(sys.modules["__main__"], "__spec__", None) is None and not Path(script).exists():
+        raise LayerMixError(
+            f"expected the call in a file, for worker processes import it, got {script}; save it, or use 1 worker"
+        )
+
+
+@contextmanager
+def memory_errors(
+    remedy: str = "run the same command to resume, perhaps with fewer --workers, or begin anew with a smaller --size",
+) -> Iterator[None]:
+    """Turn memory that runs out, here or in a worker, into one line that ends with the remedy."""
+    try:
+        yield
+    except (MemoryError, cv2.error) as error:
+        if isinstance(error, cv2.error) and f"({cv2.Error.STS_NO_MEM}:" not in str(error):  # all that travels is text
+            raise
+        raise LayerMixError(f"the memory has run out; {remedy}") from error
 
 
 def _begin(begin: Callable[..., None] | None, arguments: tuple[Any, ...]) -> None:

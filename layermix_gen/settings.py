@@ -42,6 +42,8 @@ class BuildSettings:
     max_pixels: int = MAX_PIXELS  # larger source images are skipped
 
     def __post_init__(self) -> None:
+        if type(self.clean) is not bool:
+            raise LayerMixError(f"clean must be True or False, got {self.clean!r}")
         _check_range("variants", self.variants, 0, MAX_VARIANTS)
         if self.variants == 0 and not self.clean:
             raise LayerMixError(
@@ -57,6 +59,11 @@ class BuildSettings:
         self.drawing(pictures=1, picture_size=0)
         Encoding(self.format or "png", self.quality, self.subsampling)
         parse_size(self.shard_size)
+        # Equal settings are the same settings, however they were typed.
+        object.__setattr__(self, "magnitude", float(self.magnitude))
+        object.__setattr__(self, "blending_ratio", float(self.blending_ratio))
+        object.__setattr__(self, "ops", tuple(self.ops))
+        object.__setattr__(self, "shard_size", "".join(str(self.shard_size).split()).upper())
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> "BuildSettings":
@@ -92,7 +99,9 @@ def parse_size(text: str) -> tuple[int, bool]:
     """Read `256MB`, `1GiB` (bytes: True) or `10000` (samples: False)."""
     match = re.fullmatch(r"(\d{1,15}(?:\.\d+)?)\s*([KMG]I?B|)", str(text).strip().upper())
     if match is None or float(match[1]) <= 0 or (not match[2] and "." in match[1]):
-        raise LayerMixError(f"shard size must be bytes like 256MB or a number of samples like 10000, got {text!r}")
+        raise LayerMixError(
+            f"shard size must be bytes like 256MB or a number of samples like 10000, got {text!r}; change --shard-size"
+        )
     return int(float(match[1]) * UNITS[match[2]]), bool(match[2])
 
 
@@ -105,3 +114,6 @@ def _check_choice(name: str, value: str | None, choices: Any) -> None:
     if value not in choices:
         known = ", ".join(choice for choice in choices if choice)
         raise LayerMixError(f"{name} must be one of {known}, got {value!r}; change --{name.replace(' ', '-')}")
+
+
+DEFAULTS = BuildSettings()

@@ -21,6 +21,7 @@ from layermix_gen.pictures import open_mixing_set
 from layermix_gen.plan import Plan
 from layermix_gen.samples import Sample, SampleMaker, metadata
 from layermix_gen.sources import Item, Source, open_source
+from layermix_gen.sources.base import class_name
 from layermix_gen.tar import TarSummary, TarWriter
 
 Tick: TypeAlias = Callable[[int, int], bool]
@@ -137,13 +138,12 @@ class _Draft:
 
     def add(self, ordinal: int, item: Item, samples: list[Sample]) -> None:
         """Append one source image to every plane."""
-        classes, encoding = self._plan.inputs.classes, self._plan.settings.encoding
-        class_name = classes[item.label] if 0 <= item.label < len(classes) else ""
+        encoding, name = self._plan.settings.encoding, class_name(self._plan.inputs.classes, item.label)
         for sample in samples:
             plane = self._planes[sample.variant]
             key = f"{ordinal:09d}-{plane}"
             image = encode(sample.pixels, encoding)
-            facts = json.dumps(metadata(sample, item.id, item.label, class_name), ensure_ascii=False)
+            facts = json.dumps(metadata(sample, item.id, item.label, name), ensure_ascii=False)
             tar = self._tars[plane]
             place = {
                 "plane": plane,

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 BLOCK = 512
+END = 2 * BLOCK  # bytes of the mark at the end
 MAX_NAME = 100  # bytes
 _SIZE, _CHECKSUM = slice(124, 135), slice(148, 155)
 _BUFFER = 1 << 20
@@ -70,7 +71,7 @@ class TarWriter:
 
     def close(self) -> TarSummary:
         """Write the end, sync the file to disk and close it."""
-        end = bytes(2 * BLOCK)
+        end = bytes(END)
         self._file.write(end)
         self._hash.update(end)
         self._file.flush()

@@ -26,3 +26,10 @@ def table(rows: Sequence[Mapping[str, Any]], right: Collection[str] = ()) -> str
 def count(number: int, noun: str) -> str:
     """`1 image`, `2 images`."""
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def duration(seconds: float) -> str:
+    """A time in the unit that suits it: `0.4 s`, `90 s`, `2.5 minutes`, `12.0 hours`."""
+    if seconds < 120:
+        return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"
+    return f"{seconds / 60:.1f} minutes" if seconds < 7200 else f"{seconds / 3600:.1f} hours"

@@ -7,7 +7,8 @@ import subprocess
 import sys
 import tarfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from click.testing import CliRunner, Result
 from layermix_gen import index
 from layermix_gen.cli import main
 
+GATED = (sys.executable, str(Path(__file__).parent / "gated.py"))
 COMMAND = (sys.executable, str(Path(__file__).parent.parent / "cli.py"))
 
 
@@ -36,6 +38,25 @@ def start(*arguments: object, **options: Any) -> "subprocess.Popen[str]":
     command = [*COMMAND, *map(str, arguments)]
     pipe = subprocess.PIPE
     return subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True, start_new_session=True, **options)
+
+
+@contextmanager
+def stopped_in_the_midst(
+    root: Path, gate: Path, *arguments: object, after: int, workers: int
+) -> Iterator["subprocess.Popen[str]"]:
+    """A build into `root` that waits at a gate, in each of its workers in the midst of a shard, `after` so many.
+
+    Leaving the context opens the gate; what the test has done to the processes by then is done for certain.
+    """
+    gate.mkdir()
+    surroundings = os.environ | {"GATE": str(gate), "GATE_ROOT": str(root), "GATE_AFTER": str(after)}
+    command = [*GATED, *map(str, arguments), "--workers", str(workers)]
+    pipe = subprocess.PIPE
+    process = subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True, start_new_session=True, env=surroundings)
+    wait_until(lambda: len(list(gate.iterdir())) == workers or process.poll() is not None, "all workers at the gate")
+    assert process.poll() is None, process.communicate()
+    yield process
+    (gate / "open").touch()
 
 
 def wait_until(condition: Callable[[], Any], what: str, seconds: float = 60) -> None:

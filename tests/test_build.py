@@ -11,15 +11,17 @@ import zlib
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import numpy as np
 import pytest
 from helpers import build, digest, errors, files, invoke, manifest, members, rows, snapshot, start, wait_until
 from PIL import Image as PillowImage
 
 import layermix_gen
-from layermix_gen import pictures
+from layermix_gen import estimator, pictures
 from layermix_gen.codec import decode
 from layermix_gen.estimator import Estimate
+from layermix_gen.fractals.render import Fractal
 from layermix_gen.index import read_summaries
 from layermix_gen.pictures import open_mixing_set
 from layermix_gen.plan import read_plan
@@ -103,7 +105,8 @@ def test_planes_are_aligned_and_samples_contiguous(finished: Path) -> None:
 def test_metadata_has_the_same_types_in_every_sample(
     arguments: tuple[str, ...], photographs: Path, pool: Path, tmp_path: Path
 ) -> None:
-    build(photographs, tmp_path, "--size", 32, "--variants", 4, "--mixing-set", pool, *arguments)
+    mixing = () if "none" in arguments else ("--mixing-set", pool)
+    build(photographs, tmp_path, "--size", 32, "--variants", 4, *mixing, *arguments)
     seen = []
     for tar in tmp_path.glob("*/*.tar"):
         for name, data in members(tar).items():
@@ -209,7 +212,8 @@ def test_the_summary_is_in_the_manifest(photographs: Path, pool: Path, tmp_path:
 
 def test_the_python_twin_returns_the_report(photographs: Path, finished: Path, pool: Path, tmp_path: Path) -> None:
     settings = BuildSettings(size=32, shard_size="10", variants=3)
-    report = layermix_gen.build(photographs, tmp_path, settings, mixing_set=pool, workers=1, progress=False)
+    opened = open_mixing_set(pool)
+    report = layermix_gen.build(photographs, tmp_path, settings, mixing_set=opened, workers=1, progress=False)
     assert report.digest == digest(tmp_path) == digest(finished)
     facts = json.loads(json.dumps(dataclasses.asdict(report) | {"root": ""}, default=str))
     assert manifest(tmp_path) == {"format": "layermix-gen dataset 1"} | {k: v for k, v in facts.items() if k != "root"}
@@ -294,11 +298,48 @@ def test_shards_of_so_many_samples(size: str, shards: int, photographs: Path, tm
     assert len(list(tmp_path.glob("v00/*.tar"))) == shards
 
 
-def test_shards_of_so_many_bytes(photographs: Path, tmp_path: Path) -> None:
-    build(photographs, tmp_path, "--size", 32, "--shard-size", "25kB", "--method", "none", "--variants", 1)
+@pytest.fixture(scope="module")
+def uneven(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of 600 images of 16 px from flat to noise, whose samples differ in size."""
+    root, rng = tmp_path_factory.mktemp("uneven"), np.random.default_rng(0)
+    for number in range(600):
+        pixels = rng.integers(0, 256, (24, 24, 3), np.uint8) >> rng.choice([0, 4, 6, 8])
+        PillowImage.fromarray(pixels.astype(np.uint8)).save(root / f"{number:03d}.png", compress_level=1)
+    return root
+
+
+UNEVEN = ("--size", 24, "--view", "center", "--shard-size")
+
+
+@pytest.mark.parametrize("bound", [8_000, 30_000, 100_000])
+@pytest.mark.parametrize("method", ["layermix", "none"])
+def test_a_bound_in_bytes_is_kept(method: str, bound: int, uneven: Path, pool: Path, tmp_path: Path) -> None:
+    mixing = ("--method", "none") if method == "none" else ("--mixing-set", pool)
+    build(uneven, tmp_path, *UNEVEN, f"{bound / 1000}kB", "--variants", 1, *mixing)
     sizes = [path.stat().st_size for path in tmp_path.glob("*/*.tar")]
-    assert 18_000 < np.mean(sizes) <= 25_000
-    assert max(sizes) < 30_000
+    assert np.std([len(data) for data in members(tmp_path / "clean" / "000000.tar").values()]) > 100
+    assert max(sizes) <= bound
+    assert np.mean(sizes) > 0.5 * bound  # cautious, but no more than that
+
+
+def test_the_number_of_shards_does_not_depend_on_the_planes(uneven: Path, pool: Path, tmp_path: Path) -> None:
+    for variants in (0, 1, 2):
+        build(uneven, tmp_path / f"{variants}", *UNEVEN, "30KB", "--mixing-set", pool, "--variants", variants)
+    counts = {manifest(tmp_path / f"{variants}")["shards"] for variants in (0, 1, 2)}
+    assert len(counts) == 1
+    for variants in (0, 1):
+        build(uneven, tmp_path / f"{variants}", *UNEVEN, "30KB", "--mixing-set", pool, "--variants", 2)
+        assert digest(tmp_path / f"{variants}") == digest(tmp_path / "2")
+
+
+def test_the_number_of_shards_does_not_depend_on_the_mixing_set(uneven: Path, pool: Path, tmp_path: Path) -> None:
+    np.save(tmp_path / "flat.npy", np.zeros((1, 40, 40), np.uint8))
+    settings = BuildSettings(size=24, view="center", shard_size="30KB")
+    counts = {
+        layermix_gen.estimate(uneven, tmp_path / "out", settings, mixing_set=one).shards
+        for one in (pool, tmp_path / "flat.npy")
+    }
+    assert len(counts) == 1
 
 
 def test_an_idx_set_is_built_at_its_own_size(digits: Path, pool: Path, tmp_path: Path) -> None:
@@ -539,6 +580,20 @@ def test_what_was_lost_is_made_again(lost: str, photographs: Path, finished: Pat
         assert touched == {"dataset.json", f"index/{Path(lost).stem}.parquet", lost}
 
 
+def test_the_manifest_of_a_moved_source_is_written_anew(
+    photographs: Path, finished: Path, pool: Path, tmp_path: Path
+) -> None:
+    source, root = tmp_path / "source", tmp_path / "out"
+    shutil.copytree(photographs, source)
+    shutil.copytree(finished, root)
+    before = snapshot(root)
+    printed = build(source, root, *SMALL, "--variants", 3, "--mixing-set", pool)
+    assert f"source      {source} (" in printed
+    assert manifest(root)["source"]["location"] == str(source)
+    after = snapshot(root)
+    assert {name for name in after if after[name][1] != before[name][1]} == {"dataset.json", "plan.json"}
+
+
 @pytest.mark.parametrize("text", ["", "{}", "[]", '{"planes": 1}', "{"])
 def test_a_damaged_manifest_is_written_anew(
     text: str, photographs: Path, finished: Path, pool: Path, tmp_path: Path
@@ -565,6 +620,17 @@ def test_shards_that_do_not_add_up_are_no_dataset(
     assert not (root / "dataset.json").exists()
 
 
+def test_a_foreign_index_is_made_again(photographs: Path, finished: Path, pool: Path, tmp_path: Path) -> None:
+    """Neither a Parquet file without our seal nor the index of another shard makes a shard finished."""
+    root = tmp_path / "out"
+    shutil.copytree(finished, root)
+    shutil.copyfile(root / "index" / "000002.parquet", root / "index" / "000001.parquet")
+    with duckdb.connect() as db:
+        db.execute(f"COPY (SELECT 1 AS a) TO '{root / 'index' / '000000.parquet'}' (FORMAT parquet)")
+    build(photographs, root, *SMALL, "--variants", 3, "--mixing-set", pool)
+    assert digest(root) == digest(finished)
+
+
 def test_a_cut_tar_is_made_again(photographs: Path, finished: Path, pool: Path, tmp_path: Path) -> None:
     root = tmp_path / "out"
     shutil.copytree(finished, root)
@@ -586,6 +652,7 @@ def test_a_dry_run_writes_nothing_and_is_about_right(
     for mixing in ((), ("--mixing-set", pool), ("--method", "none")):
         result = invoke("build", many, root, *options, *mixing, "--dry-run")
         assert result.exit_code == 0, result.output
+        assert ("384 fractals, rendered before that in about " in result.stdout) == (not mixing)
         assert files(tmp_path) == []
         assert [path.name for path in tmp_path.iterdir()] == ["cache"]
     result = invoke("build", many, root, *options, "--mixing-set", pool, "--dry-run")
@@ -599,9 +666,37 @@ def test_a_dry_run_writes_nothing_and_is_about_right(
     estimate = layermix_gen.estimate(many, root, settings, mixing_set=pool, workers=3)
     assert isinstance(estimate, Estimate)
     assert (estimate.inputs, estimate.planes, estimate.images, estimate.workers) == (400, 5, 2000, 3)
+    assert estimate.own_shards == estimate.shards
     assert estimate.shards == facts["shards"]
     assert estimate.bytes == pytest.approx(facts["bytes"], rel=0.1)
     assert facts["run"]["seconds"] / 30 < estimate.core_seconds < facts["run"]["seconds"] * 30
+
+
+def test_a_dry_run_tells_how_long_the_fractals_take(
+    photographs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Eight that take 3 s each by this clock stand for 384; for large samples they are as coarse as the build's."""
+    now, details = [0.0], []
+
+    def render_flat(seed: int, number: int, size: int, detail: int) -> Fractal:
+        now[0] += 3
+        details.append(detail)
+        return Fractal(np.zeros((size, size), np.uint8), {})
+
+    monkeypatch.setattr(estimator, "make_fractal", render_flat)
+    monkeypatch.setattr(estimator.time, "perf_counter", lambda: now[0])
+    settings = BuildSettings(size=512, variants=1, shard_size="10")
+    found = layermix_gen.estimate(photographs, tmp_path / "out", settings, workers=2)
+    assert found.fractal_seconds == 3 * pictures.DEFAULT_COUNT
+    assert details == [pictures.DETAIL] * 8
+    assert "mixing set  384 fractals, rendered before that in about 9.6 minutes, unless" in found.summary()
+
+
+def test_a_dry_run_of_a_partition(photographs: Path, pool: Path, tmp_path: Path) -> None:
+    settings = BuildSettings(size=32, variants=1, shard_size="10")
+    estimate = layermix_gen.estimate(photographs, tmp_path / "out", settings, mixing_set=pool, partition=(1, 2))
+    assert (estimate.shards, estimate.own_shards) == (3, 1)
+    assert estimate.seconds == pytest.approx(estimate.core_seconds / 3)
 
 
 def test_a_dry_run_finds_what_a_build_would(photographs: Path, tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import signal
 import struct
 import subprocess
 import sys
+import tarfile
 import tempfile
 import zlib
 from collections.abc import Iterator
@@ -28,10 +29,12 @@ from helpers import (
     members,
     snapshot,
     start,
+    stopped_in_the_midst,
     wait_until,
 )
 
-from layermix_gen import builder
+from layermix_gen import LayerMixError, MixingSet, job
+from layermix_gen import build as build_in_python
 from layermix_gen.ops import OPERATIONS
 from layermix_gen.sources import KINDS
 
@@ -251,14 +254,6 @@ def shards(root: Path) -> int:
     return len(list(root.glob("index/*.parquet")))
 
 
-def in_the_midst(root: Path, *command: object, **options: Any) -> "subprocess.Popen[str]":
-    """Start a build and return when some of its shards are finished and others begun."""
-    process = start(*command, **options)
-    wait_until(lambda: shards(root) >= 3 and list(root.glob("v01/.*.tmp")), "some shards")
-    assert shards(root) < SHARDS - 4
-    return process
-
-
 def check_stopped(root: Path, sealed: bool = True) -> None:
     """Nothing looks whole that is not, and nothing is left over."""
     assert 3 <= shards(root) < SHARDS
@@ -274,42 +269,44 @@ def check_resumed(root: Path, whole: str, *command: object) -> None:
 
 
 def test_a_killed_worker_is_one_line(many: Path, pool: Path, whole: str, tmp_path: Path) -> None:
-    command = (many, tmp_path / "out", *LONG, "--mixing-set", pool)
-    process = in_the_midst(tmp_path / "out", "build", *command, "--workers", 2)
-    workers = children(process.pid)
-    assert len(workers) == 2
-    os.kill(workers[0], signal.SIGKILL)
-    printed, said = process.communicate(timeout=30)
-    assert process.returncode == 1
-    assert not printed
-    assert said == (
-        "Error: a worker process died: it was killed, or the machine ran out of memory; "
-        "run the same command to resume, perhaps with fewer --workers\n"
-    )
-    wait_until(lambda: not any(map(alive, workers)), "the other worker", 10)
-    check_stopped(tmp_path / "out", sealed=False)
-    check_resumed(tmp_path / "out", whole, *command)
+    root, gate = tmp_path / "out", tmp_path / "gate"
+    command = (many, root, *LONG, "--mixing-set", pool)
+    with stopped_in_the_midst(root, gate, "build", *command, after=3, workers=2) as process:
+        workers = children(process.pid)
+        assert len(workers) == 2
+        os.kill(workers[0], signal.SIGKILL)
+        printed, said = process.communicate(timeout=120)
+        assert process.returncode == 1
+        assert not printed
+        assert said == (
+            "Error: a worker process died: it was killed, or the machine ran out of memory; "
+            "run the same command to resume, perhaps with fewer --workers\n"
+        )
+        wait_until(lambda: not any(map(alive, workers)), "the other worker")
+    check_stopped(root, sealed=False)
+    check_resumed(root, whole, *command)
 
 
 def test_workers_end_with_their_parent(many: Path, pool: Path, whole: str, tmp_path: Path) -> None:
-    command = (many, tmp_path / "out", *LONG, "--mixing-set", pool)
-    process = in_the_midst(tmp_path / "out", "build", *command, "--workers", 2)
-    workers = children(process.pid)
-    assert len(workers) == 2
-    process.kill()
-    process.communicate(timeout=10)  # also waits for the workers, which hold the pipes
-    wait_until(lambda: not any(map(alive, workers)), "the workers", 10)
-    check_stopped(tmp_path / "out", sealed=False)
-    check_resumed(tmp_path / "out", whole, *command)
+    root, gate = tmp_path / "out", tmp_path / "gate"
+    command = (many, root, *LONG, "--mixing-set", pool)
+    with stopped_in_the_midst(root, gate, "build", *command, after=3, workers=2) as process:
+        workers = children(process.pid)
+        assert len(workers) == 2
+        process.kill()
+        process.communicate(timeout=120)  # also waits for the workers, which hold the pipes
+        wait_until(lambda: not any(map(alive, workers)), "the workers")
+    check_stopped(root, sealed=False)
+    check_resumed(root, whole, *command)
 
 
 @pytest.mark.parametrize(("whom", "workers"), [("parent", 1), ("parent", 2), ("group", 2)])
 def test_ctrl_c_says_how_to_resume(whom: str, workers: int, many: Path, pool: Path, whole: str, tmp_path: Path) -> None:
-    root = tmp_path / "out"
+    root, gate = tmp_path / "out", tmp_path / "gate"
     command = (many, root, *LONG, "--mixing-set", pool)
-    process = in_the_midst(root, "build", *command, "--workers", workers)
-    (os.killpg if whom == "group" else os.kill)(process.pid, signal.SIGINT)
-    printed, said = process.communicate(timeout=30)
+    with stopped_in_the_midst(root, gate, "build", *command, after=3, workers=workers) as process:
+        (os.killpg if whom == "group" else os.kill)(process.pid, signal.SIGINT)
+    printed, said = process.communicate(timeout=120)
     assert process.returncode == 130
     assert not printed
     assert said == f"Interrupted: stopped with {shards(root)} of 20 shards finished; run the same command to resume\n"
@@ -321,7 +318,7 @@ def test_ctrl_c_before_the_first_shard(photographs: Path, tmp_path: Path, monkey
     def interrupted(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(builder, "planned_order", interrupted)
+    monkeypatch.setattr(job, "planned_order", interrupted)
     assert fails("build", photographs, tmp_path / "out", *QUICK, status=130).startswith("Interrupted: ")
     assert not (tmp_path / "out").exists()
 
@@ -428,6 +425,10 @@ def places(photographs: Path, tmp_path: Path) -> dict[str, Any]:
     (tmp_path / "empty").mkdir()
     (tmp_path / "dangling").symlink_to(tmp_path / "nothing")
     (tmp_path / "link").symlink_to(photographs)
+    (tmp_path / "file\nof").write_text("text")
+    (tmp_path / "wrong.csv").write_text("Path,Label\na.png,0\n")
+    with tarfile.open(tmp_path / "tar.tar.gz", "w:gz") as tar:
+        tar.add(photographs / "coffee" / "000.png", "0.png")
     np.save(tmp_path / "small.npy", np.zeros((2, 8, 8), np.uint8))
     np.save(tmp_path / "odd.npy", np.zeros((2, 8), np.uint8))
     operations = ", ".join(row.name for row in OPERATIONS.values() if row.paper)
@@ -453,7 +454,60 @@ MISTAKES = [
         "expected an output folder outside of the source, got {photographs}/out; choose another",
     ),
     ("{photographs} {tmp}/file", "expected a folder to build into, found a file at {tmp}/file; choose another"),
-    ("{photographs} {tmp}/dangling", "expected a folder to build into, found a file at {tmp}/dangling; choose another"),
+    (
+        "{photographs} {tmp}/dangling",
+        "expected a folder to build into, found a broken link at {tmp}/dangling; choose another",
+    ),
+    (
+        "{photographs} {tmp}/dangling/out",
+        "expected a folder to build into, found a broken link at {tmp}/dangling; choose another",
+    ),
+    (
+        "{photographs} {tmp}/" + "a" * 300,
+        "cannot build into {tmp}/" + "a" * 300 + ": file name too long; choose another",
+    ),
+    (
+        "{photographs} {tmp}/file\nof/two\nlines",
+        "cannot build into {tmp}/file\\nof/two\\nlines: {tmp}/file\\nof is no folder, or closed to you; choose another",
+    ),
+    (" {tmp}/out", "expected a path as the source, got an empty text; name one"),
+    ("{photographs} ", "expected a path as the output folder, got an empty text; name one"),
+    (
+        "{photographs} {tmp}/out --mixing-set ",
+        "expected a path as the mixing set, got an empty text; name one",
+    ),
+    (
+        "{photographs}\udcff {tmp}/out",
+        "expected a path in UTF-8 as the source, got {photographs}\\xff; rename it, or use a UTF-8 locale if that "
+        "is what it is in",
+    ),
+    (
+        "{photographs} {tmp}/out\udcff",
+        "expected a path in UTF-8 as the output folder, got {tmp}/out\\xff; rename it, or use a UTF-8 locale if that "
+        "is what it is in",
+    ),
+    (
+        "{photographs} {tmp}/out --mixing-set {tmp}/\udcff.npy",
+        "expected a path in UTF-8 as the mixing set, got {tmp}/\\xff.npy; rename it, or use a UTF-8 locale if that "
+        "is what it is in",
+    ),
+    (
+        "{photographs} {tmp}/out --method none --mixing-set {tmp}/none.npy",
+        "expected no mixing set with the method none, got {tmp}/none.npy; leave out --mixing-set",
+    ),
+    (
+        "{photographs} {tmp}/out --variants 0 --mixing-set {tmp}/none.npy",
+        "expected a mixing set at {tmp}/none.npy, but nothing is there; check the path",
+    ),
+    (
+        "{photographs} {tmp}/out --ops rotate,invert,rotate",
+        "expected each operation once, got 'rotate' again; take it out of --ops",
+    ),
+    ("{tmp}/tar.tar.gz {tmp}/out", "{tmp}/tar.tar.gz is compressed; decompress it first"),
+    (
+        "{tmp}/wrong.csv {tmp}/out",
+        "expected the columns path and label in {tmp}/wrong.csv, found Path, Label; add path and label",
+    ),
     (
         "{photographs} {tmp}/file/out",
         "cannot build into {tmp}/file/out: {tmp}/file is no folder, or closed to you; choose another",
@@ -489,7 +543,7 @@ MISTAKES = [
     ),
     (
         "{photographs} {tmp}/out --mixing-set {tmp}/empty",
-        "expected pictures (.jpg, .png, ...) in {tmp}/empty, but found none; give another folder",
+        "expected images in {tmp}/empty, found 0 other files; check the path",
     ),
     (
         "{photographs} {tmp}/out --size 32 --mixing-set {tmp}/small.npy",
@@ -516,15 +570,15 @@ MISTAKES = [
     ("{photographs} {tmp}/out --quality 0", "quality must be a whole number in [1, 100], got 0; change --quality"),
     (
         "{photographs} {tmp}/out --shard-size 1.5",
-        "shard size must be bytes like 256MB or a number of samples like 10000, got '1.5'",
+        "shard size must be bytes like 256MB or a number of samples like 10000, got '1.5'; change --shard-size",
     ),
     (
         "{photographs} {tmp}/out --shard-size 0",
-        "shard size must be bytes like 256MB or a number of samples like 10000, got '0'",
+        "shard size must be bytes like 256MB or a number of samples like 10000, got '0'; change --shard-size",
     ),
     (
         "{photographs} {tmp}/out --shard-size 5PB",
-        "shard size must be bytes like 256MB or a number of samples like 10000, got '5PB'",
+        "shard size must be bytes like 256MB or a number of samples like 10000, got '5PB'; change --shard-size",
     ),
     (
         "{photographs} {tmp}/out --seed -1",
@@ -534,8 +588,11 @@ MISTAKES = [
         "{photographs} {tmp}/out --max-pixels 0",
         "max-pixels must be a whole number in [1, 1099511627776], got 0; change --max-pixels",
     ),
-    ("{photographs} {tmp}/out --max-errors -1", "max-errors must be at least 0, got -1; change --max-errors"),
-    ("{photographs} {tmp}/out --workers 0", "workers must be at least 1, got 0; change --workers"),
+    (
+        "{photographs} {tmp}/out --max-errors -1",
+        "max-errors must be a whole number, at least 0, got -1; change --max-errors",
+    ),
+    ("{photographs} {tmp}/out --workers 0", "workers must be a whole number, at least 1, got 0; change --workers"),
     ("{photographs} {tmp}/out --partition 3/3", "partition i/n must have 0 <= i < n, got 3/3; change --partition"),
     ("{photographs} {tmp}/out --partition 0/0", "partition i/n must have 0 <= i < n, got 0/0; change --partition"),
 ]
@@ -546,10 +603,34 @@ def test_a_mistake_is_one_line(arguments: str, line: str, places: dict[str, Any]
     given = [part.format(**places) for part in arguments.split(" ")]
     before = files(places["tmp"]), files(places["photographs"])
     assert fails("build", *given) == line.format(**places)
-    if not {"--partition", "--max-errors"} & set(given) and "expected pictures" not in line:
-        assert fails("build", *given, "--dry-run") == line.format(**places)
+    assert fails("build", *given, "--dry-run") == line.format(**places)
     assert (files(places["tmp"]), files(places["photographs"])) == before
     assert not (places["tmp"] / "out").exists()
+
+
+PYTHON_MISTAKES: list[tuple[dict[str, Any], str]] = [
+    ({"workers": "2"}, "workers must be a whole number, at least 1, got '2'; change --workers"),
+    ({"workers": 1.5}, "workers must be a whole number, at least 1, got 1.5; change --workers"),
+    ({"partition": [0, 1, 2]}, "partition must be two whole numbers (i, n), got [0, 1, 2]; change --partition"),
+    ({"partition": 3}, "partition must be two whole numbers (i, n), got 3; change --partition"),
+    ({"partition": (0, "1")}, "partition must be two whole numbers (i, n), got (0, '1'); change --partition"),
+    ({"max_errors": 0.5}, "max-errors must be a whole number, at least 0, got 0.5; change --max-errors"),
+    ({"out": "a\0b"}, "expected a path as the output folder, got a zero byte in 'a\\x00b'; take it out"),
+    ({"out": None}, "expected a path as the output folder, got None"),
+    (
+        {"mixing_set": MixingSet(np.zeros((2, 40, 40), np.uint8))},
+        "expected a mixing set with a file, which workers can open, got one in memory; np.save its pictures and give "
+        "the path",
+    ),
+]
+
+
+@pytest.mark.parametrize(("wrong", "line"), PYTHON_MISTAKES)
+def test_a_mistake_in_python_is_one_line(wrong: dict[str, Any], line: str, photographs: Path, tmp_path: Path) -> None:
+    with pytest.raises(LayerMixError) as caught:
+        build_in_python(**{"source": photographs, "out": tmp_path / "out"} | wrong)
+    assert str(caught.value) == line
+    assert not (tmp_path / "out").exists()
 
 
 MISUSES = [

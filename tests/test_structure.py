@@ -15,16 +15,16 @@ import layermix_gen
 PACKAGE = Path(layermix_gen.__file__).parent
 # Modules import from lower floors; on one floor the imports make no circle.
 FLOORS = (
-    ("errors", "images", "text"),
-    ("ops", "blends", "processes"),
+    ("errors", "images", "text", "interrupts"),
+    ("ops", "blends", "processes", "progress"),
     ("recipe",),
     ("renderer", "methods", "views", "seeds"),
-    ("codec", "sources", "pictures", "fractals", "files", "remote", "settings"),
-    ("samples", "plan", "tar", "index", "manifest", "shards", "estimator", "sidecars"),
-    ("builder", "engines"),
+    ("codec", "sources", "packing", "pictures", "fractals", "files", "remote", "settings"),
+    ("samples", "plan", "tar", "index", "manifest", "shards", "sizing", "sidecars"),
+    ("builder", "engines", "job", "estimator"),
     ("demo", "inspection", "online", "reading", "dataset"),
     ("evaluate",),
-    ("cli", "commands"),
+    ("cli", "commands", "__main__"),
 )
 FLOOR = {name: number for number, names in enumerate(FLOORS) for name in names}
 LONGEST = 300  # lines of a module

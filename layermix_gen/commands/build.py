@@ -1,27 +1,26 @@
 """`layermix-gen build`: the twin of `layermix_gen.build` and, with `--dry-run`, of `layermix_gen.estimate`."""
 
 from dataclasses import fields
-from pathlib import Path
 from typing import Any
 
 import click
 
-from layermix_gen.builder import build, estimate
+from layermix_gen.builder import build
 from layermix_gen.codec import FORMATS, SUBSAMPLINGS
 from layermix_gen.commands.parameters import Names, Partition
+from layermix_gen.estimator import estimate
 from layermix_gen.methods import METHODS, PRESETS
 from layermix_gen.ops import OPERATIONS
-from layermix_gen.settings import VIEW_MODES, BuildSettings
+from layermix_gen.settings import DEFAULTS, VIEW_MODES, BuildSettings
 from layermix_gen.sources import KINDS
 from layermix_gen.views import VIEWS
 
-DEFAULTS = BuildSettings()
 SETTINGS = {field.name for field in fields(BuildSettings)}
 
 
 @click.command("build")
 @click.argument("source")
-@click.argument("out", type=click.Path(readable=False, path_type=Path))
+@click.argument("out")
 @click.option("--kind", default="auto", metavar="KIND", help=f"Kind of SOURCE: auto, {', '.join(KINDS)}; cifar10:test.")
 @click.option("--variants", default=DEFAULTS.variants, help="Variants of each image.")
 @click.option("--clean/--no-clean", default=DEFAULTS.clean, help="Also write each view before mixing.")
@@ -53,7 +52,7 @@ SETTINGS = {field.name for field in fields(BuildSettings)}
 )
 @click.option(
     "--mixing-set",
-    type=click.Path(path_type=Path),
+    metavar="PATH",
     help="Pool (.npy) or folder of pictures; default: fractals, rendered once.",
 )
 @click.option("--format", type=click.Choice(FORMATS), help="Default: png up to 64 px, jpg above.")
@@ -62,7 +61,7 @@ SETTINGS = {field.name for field in fields(BuildSettings)}
 @click.option(
     "--shard-size",
     default=DEFAULTS.shard_size,
-    help="At most so many bytes a tar, or so many samples (a plain number).",
+    help="At most so many bytes a tar, by a cautious estimate, or so many samples (a plain number).",
 )
 @click.option("--seed", default=DEFAULTS.seed, help="Of order, views, recipes and the default mixing set.")
 @click.option("--max-pixels", default=DEFAULTS.max_pixels, help="Skip source images that are larger.")
@@ -76,15 +75,11 @@ SETTINGS = {field.name for field in fields(BuildSettings)}
     help="Build every n-th shard from shard i on, for job arrays.",
 )
 @click.option("--dry-run", is_flag=True, help="Say what would be built and how long it would take; write nothing.")
-def command(source: str, out: Path, dry_run: bool, **options: Any) -> None:
+def command(source: str, out: str, dry_run: bool, **options: Any) -> None:
     """Compute LayerMix variants of every image of SOURCE and write them to OUT as WebDataset shards.
 
     SOURCE is a folder of class folders, CIFAR-10 or -100, IDX files, WebDataset tars, or a CSV or Parquet table of
     paths and labels. The same command resumes an unfinished OUT; with more --variants it adds planes to it.
     """
     settings = BuildSettings(**{name: options.pop(name) for name in SETTINGS})
-    if dry_run:
-        del options["partition"], options["max_errors"]
-        click.echo(estimate(source, out, settings, **options).summary())
-    else:
-        click.echo(build(source, out, settings, **options).summary())
+    click.echo((estimate if dry_run else build)(source, out, settings, **options).summary())

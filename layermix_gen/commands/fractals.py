@@ -1,6 +1,7 @@
 """`layermix-gen fractals`: the twins of `render_set`, `pack` and `write_sheet`."""
 
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -22,10 +23,11 @@ def command() -> None:
 @click.option("--size", default=256, help="Side in px: 256 for views of 224 px, 36 for 32.")
 @click.option("--seed", default=0, help="A longer set of one seed begins with the shorter one.")
 @click.option("--kinds", type=Names(), help=f"Default: all, which are {', '.join(kind for kind in KINDS)}.")
+@click.option("--detail", type=int, help="Render at most so many px a side, and enlarge; default: SIZE.")
 @click.option("--workers", type=int, help="Processes; default: the CPUs that may be used.")
-def render(out: Path, count: int, size: int, seed: int, kinds: tuple[str, ...] | None, workers: int | None) -> None:
+def render(out: Path, **options: Any) -> None:
     """Render a set of fractals to OUT (.npy). The same command resumes."""
-    mixing_set = open_mixing_set(render_set(out, count, size, seed, kinds, workers=workers))
+    mixing_set = open_mixing_set(render_set(out, **options))
     click.echo(f"{out}: {len(mixing_set)} pictures of {mixing_set.size} px, digest {mixing_set.digest}")
 
 
@@ -34,9 +36,11 @@ def render(out: Path, count: int, size: int, seed: int, kinds: tuple[str, ...] |
 @click.argument("out", type=OUT)
 @click.option("--size", default=256, help="Side in px.")
 @click.option("--color", is_flag=True, help="Keep colours; default: gray.")
-def pack_folder(folder: Path, out: Path, size: int, color: bool) -> None:
-    """Pack the pictures below FOLDER into the set OUT (.npy): the centre square of each, resized."""
-    packed = pack(folder, out, size, color)
+@click.option("--crops", default=0, help="Random squares of each picture; 0: its centre square.")
+@click.option("--seed", default=0, help="Of the random squares.")
+def pack_folder(folder: Path, out: Path, size: int, color: bool, crops: int, seed: int) -> None:
+    """Pack the pictures below FOLDER into the set OUT (.npy): squares of each, resized."""
+    packed = pack(folder, out, size, color, crops=crops, seed=seed)
     for line in packed.skipped:
         click.echo(f"skipped {line}", err=True)
     pictures = packed.mixing_set

@@ -6,6 +6,8 @@ from typing import Any
 
 import click
 
+from layermix_gen.interrupts import quiet_interrupts
+
 
 class LazyGroup(click.Group):
     """A group of the commands that the modules of `package` define as `command`, with a line of help for each."""
@@ -20,7 +22,8 @@ class LazyGroup(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in self._helps:
             return None
-        command: click.Command = import_module(f"{self._package}.{cmd_name.replace('-', '_')}").command
+        with quiet_interrupts():
+            command: click.Command = import_module(f"{self._package}.{cmd_name.replace('-', '_')}").command
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

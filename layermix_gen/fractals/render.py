@@ -41,20 +41,23 @@ def make_fractal(
     size: int,
     kinds: tuple[str, ...] | None = None,
     *,
+    detail: int | None = None,
     first_attempt: int = 0,
     accept: Callable[[Pictures], bool] = lambda _: True,
 ) -> Fractal:
     """Render picture number `index` with the record of how it was made.
 
-    Refused are the pictures with faults and those that `accept` refuses; attempts are counted from `first_attempt`.
+    It is rendered at `size` pixels, or, where that is more than `detail`, at as many and enlarged. Refused are the
+    pictures with faults and those that `accept` refuses; attempts are counted from `first_attempt`.
     """
     kind = _choose(select_kinds(kinds), _generator(seed, index).random())
+    side = max(min(size, detail or size), RENDER_SIZE)
     for attempt in range(first_attempt, first_attempt + ATTEMPTS):
         rng = _generator(seed, index, attempt)
         parameters, tones = kind.draw(rng), tone.draw(rng)
-        large = tone.apply(kind.render(max(size, RENDER_SIZE), **parameters), **tones)
-        pixels = _reduced(large, size)
-        if not faults(measure(_reduced(large, RENDER_SIZE))) and accept(pixels):
+        large = tone.apply(kind.render(side, **parameters), **tones)
+        pixels = _resized(large, size)
+        if not faults(measure(_resized(large, RENDER_SIZE))) and accept(pixels):
             break
     return Fractal(pixels, {"kind": kind.name, "attempt": attempt, "tone": tones, "parameters": parameters})
 
@@ -63,7 +66,7 @@ def render_record(record: dict[str, Any], size: int) -> Pictures:
     """Render the picture of a record again, uint8 (S, S)."""
     (kind,) = select_kinds((record["kind"],))
     field = kind.render(max(size, RENDER_SIZE), **record["parameters"])
-    return _reduced(tone.apply(field, **record["tone"]), size)
+    return _resized(tone.apply(field, **record["tone"]), size)
 
 
 def _choose(kinds: tuple[Kind, ...], uniform: float) -> Kind:
@@ -77,7 +80,8 @@ def _generator(*words: int) -> np.random.Generator:
     return np.random.Generator(np.random.Philox(key=int.from_bytes(key)))
 
 
-def _reduced(picture: Pictures, size: int) -> Pictures:
+def _resized(picture: Pictures, size: int) -> Pictures:
     if size == picture.shape[0]:
         return picture
-    return np.asarray(cv2.resize(picture, (size, size), interpolation=cv2.INTER_AREA), np.uint8)
+    way = cv2.INTER_AREA if size < picture.shape[0] else cv2.INTER_CUBIC
+    return np.asarray(cv2.resize(picture, (size, size), interpolation=way), np.uint8)

@@ -6,7 +6,6 @@ in order.
 """
 
 import signal
-import sys
 from collections.abc import Generator
 from contextlib import closing
 from functools import partial
@@ -14,16 +13,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from tqdm import tqdm
 
-from layermix_gen.errors import Interrupted, LayerMixError
+from layermix_gen.errors import Interrupted
 from layermix_gen.files import disk_errors
 from layermix_gen.fractals.arrays import Pictures
 from layermix_gen.fractals.kinds import select_kinds
 from layermix_gen.fractals.measures import ALIKE, thumbnails
-from layermix_gen.fractals.render import VERSION, Fractal, make_fractal
-from layermix_gen.fractals.store import SetWriter, read_about
-from layermix_gen.processes import checked_workers, on_interrupt, spawned
+from layermix_gen.fractals.render import RENDER_SIZE, VERSION, Fractal, make_fractal
+from layermix_gen.fractals.store import MAX_SIZE, SetWriter, check_range, read_about
+from layermix_gen.processes import checked_workers, memory_errors, on_interrupt, spawned
+from layermix_gen.progress import progress_bar, say_without_bar
 
 BATCH = 8  # pictures per task of a process
 
@@ -35,29 +34,32 @@ def render_set(
     seed: int = 0,
     kinds: tuple[str, ...] | None = None,
     *,
+    detail: int | None = None,
     workers: int | None = None,
     progress: bool = True,
 ) -> Path:
     """Render a set of `count` pictures to `out` (`.npy`) and return `out`; this very set is kept where it is there.
 
-    Stopped by Ctrl-C it raises `Interrupted`; run again it goes on. `workers` is the number of processes (default: one
-    per CPU). `progress` draws a bar on standard error where that is a terminal, and else says what is begun.
+    Pictures of more than `detail` pixels a side are rendered at so many and enlarged (default: none is). Stopped by
+    Ctrl-C it raises `Interrupted`; run again it goes on. `workers` is the number of processes (default: one per CPU).
+    `progress` draws a bar on standard error where that is a terminal, and else says what is begun. Raises
+    `LayerMixError` where count or size leaves its bounds, where memory or disk run out, and where `out` is taken.
     """
     workers = checked_workers(workers)
-    if count < 1 or size < 1:
-        raise LayerMixError(f"expected at least one picture of at least one pixel, got {count} of {size}; give more")
-    out, made_by = Path(out), describe(count, size, seed, kinds)
+    if detail is not None:
+        check_range("detail", detail, RENDER_SIZE, MAX_SIZE)
+    out, made_by = Path(out), describe(count, size, seed, kinds, detail)
     with disk_errors(out):
         if out.exists() and read_about(out).get("made_by") == made_by:
             return out
-    with SetWriter(out, (count, size, size), made_by) as writer:
+    with memory_errors(), SetWriter(out, (count, size, size), made_by) as writer:
         try:
-            earlier = _Earlier(count, writer.pictures())
-            if progress and writer.done < count and not sys.stderr.isatty():
-                print(f"rendering {count} fractals of {size} px into {out} (kept for later builds)", file=sys.stderr)
+            earlier = _Earlier(writer.pictures())
+            if progress and writer.done < count:
+                say_without_bar(f"rendering {count} fractals of {size} px into {out}")
             with (
                 closing(_render_rest(writer.done, made_by, workers)) as batches,
-                tqdm(total=count, initial=writer.done, unit="picture", disable=None if progress else True) as bar,
+                progress_bar(count, "picture", progress, initial=writer.done) as bar,
             ):
                 for batch in batches:
                     distinct = earlier.distinct(batch, made_by)
@@ -69,25 +71,28 @@ def render_set(
             raise Interrupted(message) from error
 
 
-def describe(count: int, size: int, seed: int, kinds: tuple[str, ...] | None = None) -> dict[str, Any]:
+def describe(
+    count: int, size: int, seed: int, kinds: tuple[str, ...] | None = None, detail: int | None = None
+) -> dict[str, Any]:
     """What determines the pictures of a set; it is stored beside them."""
     names = [kind.name for kind in select_kinds(kinds)]
-    return {"fractals": VERSION, "count": count, "size": size, "seed": seed, "kinds": names}
+    made_by = {"fractals": VERSION, "count": count, "size": size, "seed": seed, "kinds": names}
+    return made_by if detail is None or detail >= size else {**made_by, "detail": detail}
 
 
 class _Earlier:
     """The thumbnails of the pictures so far, by which a near duplicate is told."""
 
-    def __init__(self, count: int, pictures: Pictures) -> None:
-        self._rows = np.zeros((count, 256), np.float32)
-        self._rows[: len(pictures)] = thumbnails(pictures)
-        self._done = len(pictures)
+    def __init__(self, pictures: Pictures) -> None:
+        self._rows, self._done = thumbnails(pictures), len(pictures)
 
     def distinct(self, batch: list[Fractal], made_by: dict[str, Any]) -> list[Fractal]:
         """The next fractals of the set, or their next attempts where they are near duplicates; remembers them."""
         first = self._done
         found = thumbnails(fractal.pixels for fractal in batch)
         likeness = (self._rows[:first] @ found.T).max(axis=0, initial=-1)  # at once: the rows fill no cache
+        if first + len(batch) > len(self._rows):  # room for as many again: what is copied in all stays in proportion
+            self._rows = np.concatenate([self._rows, np.zeros((first + len(batch), 256), np.float32)])
         chosen = []
         for fractal, row, likest in zip(batch, found, likeness, strict=True):
             if max(likest, (self._rows[first : self._done] @ row).max(initial=-1)) >= ALIKE:
@@ -108,6 +113,7 @@ class _Earlier:
             self._done,
             made_by["size"],
             tuple(made_by["kinds"]),
+            detail=made_by.get("detail"),
             first_attempt=fractal.record["attempt"] + 1,
             accept=is_new,
         )
@@ -116,7 +122,13 @@ class _Earlier:
 def _render_rest(start: int, made_by: dict[str, Any], workers: int) -> Generator[list[Fractal], None, None]:
     stop = made_by["count"]
     tasks = [range(first, min(first + BATCH, stop)) for first in range(start, stop, BATCH)]
-    work = partial(_render_batch, size=made_by["size"], seed=made_by["seed"], kinds=tuple(made_by["kinds"]))
+    work = partial(
+        _render_batch,
+        size=made_by["size"],
+        seed=made_by["seed"],
+        kinds=tuple(made_by["kinds"]),
+        detail=made_by.get("detail"),
+    )
     processes = min(workers, len(tasks))
     if processes <= 1:
         yield from map(work, tasks)
@@ -127,5 +139,5 @@ def _render_rest(start: int, made_by: dict[str, Any], workers: int) -> Generator
         yield from batches
 
 
-def _render_batch(indices: range, size: int, seed: int, kinds: tuple[str, ...]) -> list[Fractal]:
-    return [make_fractal(seed, index, size, kinds) for index in indices]
+def _render_batch(indices: range, size: int, seed: int, kinds: tuple[str, ...], detail: int | None) -> list[Fractal]:
+    return [make_fractal(seed, index, size, kinds, detail=detail) for index in indices]

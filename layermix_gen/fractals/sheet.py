@@ -9,6 +9,7 @@ from PIL import Image as PillowImage
 from layermix_gen.errors import LayerMixError
 from layermix_gen.files import replacing
 from layermix_gen.fractals.arrays import Pictures
+from layermix_gen.processes import memory_errors
 
 
 def contact_sheet(pictures: Pictures, count: int = 100, side: int = 96) -> Pictures:
@@ -34,12 +35,16 @@ def write_sheet(pictures: Pictures, out: str | Path, count: int = 100, side: int
     Raises `LayerMixError` where it cannot be written, and for less than one picture or pixel.
     """
     out = Path(out)
-    image = PillowImage.fromarray(contact_sheet(pictures, count, side))
+    with memory_errors("show fewer with --count"):
+        image = PillowImage.fromarray(contact_sheet(pictures, count, side))
     try:
         with replacing(out) as draft:
             image.save(draft, _format(out.suffix))
-    except (OSError, ValueError) as error:
+    except ValueError as error:
         raise LayerMixError(f"cannot write the contact sheet {out}: {error}; give a name such as sheet.png") from error
+    except OSError as error:  # its file name would be that of a draft
+        found, remedy = (error.strerror or str(error)).lower(), "check its folder, the rights and the room there"
+        raise LayerMixError(f"cannot write the contact sheet {out}: {found}; {remedy}") from error
     return out
 
 

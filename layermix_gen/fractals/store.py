@@ -22,6 +22,7 @@ from layermix_gen.files import disk_errors, replacing, sync_folder
 from layermix_gen.fractals.arrays import Pictures
 
 Record = Mapping[str, Any]
+MAX_COUNT, MAX_SIZE = 10**7, 8192  # pictures of a set, and pixels a side of one
 
 
 def digest_of(pictures: Pictures) -> str:
@@ -54,19 +55,28 @@ def recorded_digest(path: Path) -> str | None:
     return about["digest"] if same and isinstance(about["digest"], str) else None
 
 
+def check_range(name: str, value: Any, low: int, high: int) -> None:
+    """Raise `LayerMixError` where an option's value is no whole number in [low, high]."""
+    if type(value) is not int or not low <= value <= high:
+        raise LayerMixError(f"{name} must be a whole number in [{low}, {high}], got {value!r}; change --{name}")
+
+
 class SetWriter:
     """Writes one set, picture after picture, as a context; leaving it without `finish` keeps the finished pictures.
 
     `made_by` describes the set before it is made. Work left by an earlier run is taken up where its description is the
-    same, and discarded where it is not; `done` is the number of pictures that are there already.
+    same, and discarded where it is not; `done` is the number of pictures that are there already. A set that is not to
+    be resumed, or of which no picture is finished, leaves nothing.
     """
 
     def __init__(self, out: Path, shape: tuple[int, ...], made_by: Record, resume: bool = True) -> None:
         """Open the set at `out` for pictures of shape `shape[1:]`, at most `shape[0]` of them.
 
-        Raises `LayerMixError` where `out` exists, or a `SET.json` that is not ours, where it is not named `.npy` or is
-        being written, and where the disk has no room.
+        Raises `LayerMixError` for more pictures or pixels than a set may have, where `out` exists, or a `SET.json` that
+        is not ours, where it is not named `.npy` or is being written, and where the disk has no room.
         """
+        check_range("count", shape[0], 1, MAX_COUNT)
+        check_range("size", shape[1], 1, MAX_SIZE)
         if out.suffix != ".npy":
             raise LayerMixError(f"expected a mixing set's name to end in .npy, got {out}; name it {out.name}.npy")
         self.out, self.shape, self.done = out, shape, 0
@@ -89,6 +99,8 @@ class SetWriter:
         return self
 
     def __exit__(self, *_: object) -> None:
+        if not (self.done and self._resume):  # of a set that is finished, nothing has these names any more
+            self._discard()
         self._close()
 
     def append(self, pictures: Sequence[Pictures], records: Sequence[Record]) -> None:
@@ -129,8 +141,7 @@ class SetWriter:
             self._records_path.unlink()
         return self.out
 
-    def discard(self) -> None:
-        """Remove the unfinished work, for a set that cannot be completed."""
+    def _discard(self) -> None:
         self._rows_path.unlink(missing_ok=True)
         self._records_path.unlink(missing_ok=True)
 
@@ -167,7 +178,7 @@ class SetWriter:
             if hasattr(os, "posix_fallocate"):  # macOS has none: there, a full disk shows later
                 os.posix_fallocate(self._rows.fileno(), 0, len(self._header) + self.shape[0] * self._picture_bytes)
         except OSError:
-            self.discard()
+            self._discard()
             raise
 
     def _close(self) -> None:

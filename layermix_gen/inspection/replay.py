@@ -26,6 +26,7 @@ from layermix_gen.samples import Sample, SampleMaker, metadata
 from layermix_gen.seeds import generator
 from layermix_gen.shards import tar_name
 from layermix_gen.sources import Item, Source, open_source
+from layermix_gen.sources.base import class_name
 from layermix_gen.views import View, render_view
 
 
@@ -157,10 +158,9 @@ class Again:
         except (BadImage, LayerMixError) as error:
             yield from ([Problem(tar_name(row["plane"], row["shard"]), row["key"], str(error))] for row in of_image)
             return
-        classes = self._replayer.plan.inputs.classes
-        class_name = classes[item.label] if 0 <= item.label < len(classes) else ""
+        name = class_name(self._replayer.plan.inputs.classes, item.label)
         for row, sample in zip(of_image, samples, strict=True):
-            facts = metadata(sample, item.id, item.label, class_name)
+            facts = metadata(sample, item.id, item.label, name)
             tar = tar_name(row["plane"], row["shard"])
             yield [Problem(tar, row["key"], what) for what in self._differences(files, tar, row, sample, facts)]
 

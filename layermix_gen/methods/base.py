@@ -1,5 +1,6 @@
 """What every method has in common: the settings that it draws by, and the recipe that it draws."""
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeAlias
@@ -35,14 +36,18 @@ class DrawSettings:
         _check_number("blending-ratio", self.blending_ratio, 0.01, 100)
         if not self.ops:
             object.__setattr__(self, "ops", DEFAULT_OPERATIONS[self.preset])
+        if isinstance(self.ops, str):
+            raise LayerMixError(f"expected a sequence of operations, got {self.ops!r}; give ({self.ops!r},)")
         for name in self.ops:
             if name not in OPERATIONS or getattr(OPERATIONS[name], self.preset) is None:
                 known = ", ".join(row.name for row in OPERATIONS.values() if getattr(row, self.preset))
                 raise LayerMixError(f"no operation {name!r} in preset {self.preset}; --ops takes {known}")
+        if twice := [name for name, times in Counter(self.ops).items() if times > 1]:
+            raise LayerMixError(f"expected each operation once, got {twice[0]!r} again; take it out of --ops")
 
 
 def _check_number(name: str, value: Any, low: float, high: float) -> None:
-    is_number = isinstance(value, int | float)
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
     if not (is_number and low <= value <= high):
         found = f"{value:g}" if is_number else repr(value)
         raise LayerMixError(f"{name} must be in [{low:g}, {high:g}], got {found}; change --{name}")

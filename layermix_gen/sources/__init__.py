@@ -22,6 +22,8 @@ from layermix_gen.sources.idx import IdxSource
 from layermix_gen.sources.manifest import ManifestSource, is_manifest
 from layermix_gen.sources.webdataset import WebDatasetSource, is_pattern
 
+TABLES = (".csv", ".tsv")  # names of files that are meant as manifests
+
 __all__ = ["KINDS", "Item", "Kind", "Source", "open_source"]
 
 
@@ -104,7 +106,8 @@ def _general(folder: Path) -> list[str]:
 
 def _file(path: Path) -> list[str]:
     tests = {"idx": idx.is_idx, "webdataset": tarfile.is_tarfile, "manifest": is_manifest}
-    return [name for name, fits in tests.items() if fits(path)][:1]
+    fits = [name for name, fits in tests.items() if fits(path)][:1]
+    return fits or ["manifest"] * (path.suffix.lower() in TABLES)  # which says what is amiss with its columns
 
 
 def _contents(path: Path) -> str:

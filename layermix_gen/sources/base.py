@@ -8,7 +8,7 @@ import errno
 import os
 import re
 import stat
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -89,6 +89,11 @@ def as_text(path: str | Path) -> str:
 def class_names(labels: Iterable[int]) -> tuple[str, ...]:
     """Name classes that have no names by their numbers: "0", "1", ... up to the largest label."""
     return tuple(str(label) for label in range(max(labels, default=-1) + 1))
+
+
+def class_name(classes: Sequence[str], label: int) -> str:
+    """The name of the class `label`, "" where it has none."""
+    return classes[label] if 0 <= label < len(classes) else ""
 
 
 def reason(fault: OSError) -> str:

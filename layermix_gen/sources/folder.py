@@ -52,8 +52,19 @@ class FolderSource:
 
     def read(self, item: Item) -> Image:
         """Read and decode one file, uint8 (H, W, 3). Raises `BadImage` with the reason."""
-        relative = os.fsdecode(bytes.fromhex(str(item.at[0]))) if item.at else item.id
-        return decode(read_inside(self._resolved, relative), self._max_pixels)
+        return decode(read_inside(self._resolved, self._relative(item)), self._max_pixels)
+
+    def changed(self, item: Item) -> int:
+        """The time of change of one file in nanoseconds, 0 where it is gone; that of a link's target."""
+        try:
+            return (self._root / self._relative(item)).stat().st_mtime_ns
+        except OSError:
+            return 0
+
+    @staticmethod
+    def _relative(item: Item) -> str:
+        """The path of an item below the root, as the system has it."""
+        return os.fsdecode(bytes.fromhex(str(item.at[0]))) if item.at else item.id
 
     def _walk(self) -> Iterator[tuple[str, os.DirEntry[str]]]:
         """Yield each input with its path relative to the root, and count the other files."""

@@ -23,6 +23,7 @@ from layermix_gen.images import Image
 from layermix_gen.sources.base import EXTENSIONS, Item, as_text, reason
 
 MAGIC = re.compile(r"[*?\[{]")  # what makes a location a pattern
+COMPRESSED = (b"\x1f\x8b", b"BZh", b"\xfd7zXZ\0", b"\x28\xb5\x2f\xfd")  # how gzip, bzip2, xz and zstd files begin
 _MAX_LABEL = 999_999_999  # in cls and json alike
 _MAX_LABEL_BYTES = 1 << 20  # of a cls or json member: no honest one is longer
 _LABELS = ("cls", "json")
@@ -101,7 +102,9 @@ class WebDatasetSource:
             if extension in EXTENSIONS:
                 sample = samples.setdefault(key, _Sample())
                 if sample.image is not None:
-                    raise LayerMixError(f"expected one image of the name {as_text(key)} in {as_text(path)}, found two")
+                    raise LayerMixError(
+                        f"expected one image of the name {as_text(key)} in {as_text(path)}, found two; rename one"
+                    )
                 held = member.isreg() and not member.issparse()
                 sample.image = (member.offset_data if held else _NOWHERE, member.size)
             elif extension in _LABELS and member.isreg() and member.size <= _MAX_LABEL_BYTES:
@@ -136,7 +139,9 @@ def expand(location: str) -> list[Path]:
         found = {Path(location)}
     missing = sorted(path for path in found if not path.is_file())
     if missing or not found:
-        raise LayerMixError(f"expected tars, found none at {as_text(missing[0] if missing else location)}")
+        raise LayerMixError(
+            f"expected tars, found none at {as_text(missing[0] if missing else location)}; check the path"
+        )
     return sorted(found)
 
 
@@ -162,7 +167,7 @@ def _expand_braces(pattern: str) -> list[str]:
     try:
         return [name.lstrip("/") for name in braceexpand(pattern)]
     except ValueError as fault:
-        raise LayerMixError(f"expected balanced braces, got {as_text(pattern)}") from fault
+        raise LayerMixError(f"expected balanced braces, got {as_text(pattern)}; mend the pattern") from fault
 
 
 def _expand_glob(folder: Path, pattern: str) -> list[Path]:
@@ -180,9 +185,16 @@ def _members(path: Path) -> Iterator[tuple[tarfile.TarInfo, BinaryIO]]:
                 tar.members.clear()  # type: ignore[attr-defined]  # or all headers of the tar would stay in memory
             _check_end(file, tar.offset, path)
     except (tarfile.TarError, ValueError, OverflowError, MemoryError) as fault:  # the last three of absurd sizes
+        if _is_compressed(path):
+            raise LayerMixError(f"{as_text(path)} is compressed; decompress it first") from fault
         raise LayerMixError(f"{as_text(path)} is truncated or not a tar: {fault}; get it again") from fault
     except OSError as fault:
         raise LayerMixError(f"cannot read {as_text(path)}: {reason(fault)}; get it again") from fault
+
+
+def _is_compressed(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(6).startswith(COMPRESSED)
 
 
 def _check_end(file: BinaryIO, offset: int, path: Path) -> None:

@@ -1,0 +1,28 @@
+"""Where the command line begins: `layermix-gen`, or `python -m layermix_gen`."""
+
+import os
+import sys
+
+from layermix_gen.interrupts import quiet_interrupts
+
+
+def run() -> None:
+    """Run the command line, with Ctrl-C answered from the first moment on, and with all standard streams open."""
+    _open_streams()
+    with quiet_interrupts():
+        from layermix_gen.cli import main
+    main()
+
+
+def _open_streams() -> None:
+    """Lead closed standard streams nowhere: else the next file to be opened, a tar maybe, would take their place."""
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # which gets the lowest number that is free
+            setattr(sys, name, os.fdopen(number, "w" if number else "r", closefd=False))
+
+
+if __name__ == "__main__":  # workers import this file too
+    run()

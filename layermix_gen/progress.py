@@ -1,0 +1,23 @@
+"""Progress of long work: a bar on standard error where that is a terminal, a line where it is not, or nothing."""
+
+import sys
+from typing import Any
+
+from tqdm import tqdm
+
+
+def progress_bar(total: int, unit: str, show: bool, **options: Any) -> "tqdm[Any]":
+    """A bar that counts `unit`s up to `total`; `options` are tqdm's."""
+    return tqdm(total=total, unit=unit, disable=None if show and sys.stderr else True, **options)
+
+
+def say(line: str) -> None:
+    """Write a line to standard error, where there is one, above a bar that is being drawn."""
+    if sys.stderr:
+        tqdm.write(line, file=sys.stderr)
+
+
+def say_without_bar(line: str) -> None:
+    """Say what is begun where `progress_bar` draws nothing."""
+    if sys.stderr and not sys.stderr.isatty():
+        say(line)

@@ -1,0 +1,91 @@
+"""How many shards a dataset is cut into: a bound on the bytes of a tar, turned into a number of samples beforehand.
+
+The number follows from a sample of the images and the settings alone, neither from the planes that are asked for nor
+from the mixing set: planes that are added later fit those that are there.
+"""
+
+import json
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
+from math import ceil
+from statistics import fmean, pstdev
+
+import numpy as np
+
+from layermix_gen.codec import encode
+from layermix_gen.errors import BadImage
+from layermix_gen.pictures import MixingSet, pool_size_for
+from layermix_gen.plan import shard_count
+from layermix_gen.progress import progress_bar
+from layermix_gen.samples import CLEAN, SampleMaker, metadata
+from layermix_gen.settings import BuildSettings, parse_size
+from layermix_gen.sources import Item, Source
+from layermix_gen.sources.base import class_name
+from layermix_gen.tar import END, member_bytes
+
+SAMPLE, FEWEST, PIXELS = 256, 32, 2**26  # images of a sample; fewer, but not much, where theirs would be more pixels
+ERRORS, DEVIATIONS = 3, 5  # standard errors of the mean, and standard deviations of a sum, that are allowed for
+UNREADABLE = 4096  # bytes, where not one image of the sample can be read
+
+
+def planned_shards(source: Source, items: Sequence[Item], settings: BuildSettings, progress: bool = False) -> int:
+    """How many shards the items make by resolved settings: by number where these give one, else by bytes."""
+    bound, is_bytes = parse_size(settings.shard_size)
+    if not is_bytes:
+        return max(1, -(-len(items) // bound))
+    sizes = _sizes_of_planes(source, items, settings, progress)
+    return shard_count(len(items), min(samples_within(bound, of_plane) for of_plane in sizes))
+
+
+def samples_within(bound: int, sizes: Sequence[int]) -> int:
+    """How many samples make a tar of at most `bound` bytes, all but surely, by the `sizes` of some; at least one.
+
+    The true mean is taken to be 3 standard errors above that of `sizes`. A sum of n sizes, which are positive and
+    skewed, is taken to have a gamma distribution, and to reach its quantile at 5 standard deviations of a normal one
+    (one in 3 million), by the approximation of Wilson and Hilferty (1931); unless n times the largest size is less.
+    """
+    mean, deviation = fmean(sizes), pstdev(sizes)
+    mean += ERRORS * deviation / len(sizes) ** 0.5
+    variation = (deviation / mean) ** 2
+
+    def at_most(number: int) -> int:
+        ninth = variation / (9 * number)
+        return ceil(number * min(max(sizes), mean * (1 - ninth + DEVIATIONS * ninth**0.5) ** 3))
+
+    return max(1, bisect_right(range(1, int(bound / mean) + 2), bound - END, key=at_most))
+
+
+def sample_bytes(
+    source: Source, items: Sequence[Item], maker: SampleMaker, variants: Sequence[int]
+) -> Iterator[list[int]]:
+    """What the samples of each image take in a tar, in bytes, one for each variant; [] where it cannot be read."""
+    for item in items:
+        try:
+            samples = list(maker.make(source.read(item), item.id, variants))
+        except BadImage:  # the build will record it
+            yield []
+            continue
+        facts = [metadata(sample, item.id, item.label, class_name(source.classes, item.label)) for sample in samples]
+        texts = [json.dumps(one, ensure_ascii=False).encode() for one in facts]
+        images = [encode(sample.pixels, maker.settings.encoding) for sample in samples]
+        members = [(len(image), len(b"%d" % item.label), len(text)) for image, text in zip(images, texts, strict=True)]
+        yield [sum(map(member_bytes, sizes)) for sizes in members]
+
+
+def _sizes_of_planes(
+    source: Source, items: Sequence[Item], settings: BuildSettings, progress: bool
+) -> list[tuple[int, ...]]:
+    """The sizes of some samples of the clean plane, and of a mixed one, which may be larger or smaller."""
+    size = settings.size or 0
+    variants = [CLEAN] if settings.method == "none" else [CLEAN, 0]
+    # Noise for a mixing set: no picture takes more bytes, and the number of shards is the same whichever is mixed in.
+    side = pool_size_for(size)
+    noise = np.random.Generator(np.random.Philox(key=settings.seed)).integers(0, 256, (1, side, side), np.uint8)
+    maker = SampleMaker(settings, MixingSet(noise))
+    sample = items[: max(FEWEST, min(SAMPLE, PIXELS // size**2))]
+    with progress_bar(len(sample), "image", progress, desc="measuring samples", leave=False) as bar:
+        sizes = []
+        for one in sample_bytes(source, sample, maker, variants):
+            sizes.append(one)
+            bar.update()
+    return list(zip(*filter(None, sizes), strict=True)) or [(UNREADABLE,)]

@@ -1,0 +1,33 @@
+"""The command line with a gate, for tests that stop it in the midst: workers import this file too.
+
+Once $GATE_AFTER shards of $GATE_ROOT are finished, each process leaves its number in $GATE and waits before its next
+image until there is a file `open`; then it goes on so slowly that whatever is under way is over before the build is.
+"""
+
+import os
+import time
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from layermix_gen.__main__ import run
+from layermix_gen.images import Image
+from layermix_gen.samples import Sample, SampleMaker
+
+GATE, ROOT, AFTER = Path(os.environ["GATE"]), Path(os.environ["GATE_ROOT"]), int(os.environ["GATE_AFTER"])
+make = SampleMaker.make
+
+
+def gated(self: SampleMaker, source: Image, source_id: str, variants: Iterable[int]) -> Iterator[Sample]:
+    """`SampleMaker.make` behind the gate."""
+    if len(list(ROOT.glob("index/*.parquet"))) >= AFTER:
+        (GATE / str(os.getpid())).touch()
+        while not (GATE / "open").exists():
+            time.sleep(0.01)
+        time.sleep(0.2)
+    return make(self, source, source_id, variants)
+
+
+SampleMaker.make = gated  # type: ignore[method-assign]
+
+if __name__ == "__main__":
+    run()

@@ -1,0 +1,49 @@
+"""How many samples fit a bound: against sums of sizes that are drawn, even ones, skewed ones, and of two kinds."""
+
+import numpy as np
+import pytest
+
+from layermix_gen.sizing import SAMPLE, samples_within
+from layermix_gen.tar import END
+
+SIZES = {
+    "equal": lambda rng, shape: np.full(shape, 3072),
+    "even": lambda rng, shape: rng.integers(2048, 4096, shape),
+    "skewed": lambda rng, shape: 1536 + rng.exponential(4000, shape).astype(int),
+    "of two kinds": lambda rng, shape: rng.choice([2048, 20480], shape, p=[0.9, 0.1]),
+}
+
+
+@pytest.mark.parametrize("kind", SIZES)
+@pytest.mark.parametrize("number", [3, 30, 300])
+def test_sums_stay_within_the_bound(kind: str, number: int) -> None:
+    """Twenty datasets, each sized by a sample of its own, of 500 shards."""
+    rng, mean = np.random.default_rng(0), SIZES[kind](np.random.default_rng(1), 10_000).mean()
+    bound = int(number * mean) + END
+    for _ in range(20):
+        found = samples_within(bound, SIZES[kind](rng, SAMPLE).tolist())
+        assert SIZES[kind](rng, (500, found)).sum(1).max() + END <= bound or found == 1
+
+
+def test_little_is_given_away() -> None:
+    rng = np.random.default_rng(0)
+    assert samples_within(3072 * 100 + END, [3072] * SAMPLE) == 100
+    assert samples_within(3072 * 100 + END - 1, [3072] * SAMPLE) == 99
+    even = SIZES["even"](rng, SAMPLE).tolist()
+    assert samples_within(3_072_000, even) > 900
+    assert samples_within(100, even) == 1  # a tar holds one sample at least
+
+
+def test_the_allowances_by_hand() -> None:
+    """16 sizes of mean 1000 and deviation 400: 1300 is the mean allowed for, (4/13)^2 the squared variation.
+
+    For n = 100 the factor is (1 - v / 900 + 5 sqrt(v / 900))^3 = 1.16166, so 100 samples take 151,016 bytes.
+    """
+    sizes = [600, 1400] * 8
+    needed = 100 * 1300 * (1 - (4 / 13) ** 2 / 900 + 5 * (4 / 13) / 30) ** 3
+    assert needed == pytest.approx(151_000, rel=0.01)
+    assert needed > 140_000  # so that 100 times the largest is less, which decides
+    assert samples_within(140_000 + END, sizes) == 100
+    assert samples_within(140_000 + END - 1, sizes) == 99
+    more = [*sizes, 10_000]  # one large size: now the quantile decides
+    assert samples_within(151_000 + END, more) < 80
