@@ -10,7 +10,8 @@ $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --constraint constraints.txt torch
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[demo,dev]'
-	$(BIN)/pip install --quiet --no-deps torchattacks==3.5.1  # for tests: it pins an old version of requests
+	@# What is tested against, without dependencies that would bring an old requests, a second OpenCV and a compiler.
+	$(BIN)/pip install --quiet --no-deps imagecorruptions-imaug==1.1.5 torchattacks==3.5.1
 	touch $(READY)
 
 demo: $(READY)  ## build shards from a few photographs, show samples and a contact sheet

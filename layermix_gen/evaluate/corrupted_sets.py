@@ -50,7 +50,7 @@ class Layout(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class ArrayLayout:
+class ArrayLayout(Layout):
     """One array for each corruption."""
 
     root: Path
@@ -97,7 +97,7 @@ class ArrayLayout:
 
 
 @dataclass(frozen=True, slots=True)
-class FolderLayout:
+class FolderLayout(Layout):
     """One file for each image, in a folder for each corruption, severity and class."""
 
     root: Path

@@ -18,9 +18,9 @@ from tqdm import tqdm
 from layermix_gen.codec import MAX_PIXELS
 from layermix_gen.errors import BadImage, Interrupted, LayerMixError
 from layermix_gen.evaluate.corrupted_sets import LAYOUTS, Layout, LayoutName, make_layout, write_labels
-from layermix_gen.evaluate.corruption_record import FORMAT, RECORD, check_out, check_record, digest_of, locked, versions
+from layermix_gen.evaluate.corruption_record import RECORD, check_out, check_record, describe, locked
 from layermix_gen.evaluate.corruptions import corrupted, names_of
-from layermix_gen.evaluate.corruptions.table import VERSION, Family, parameters
+from layermix_gen.evaluate.corruptions.table import Family, parameters
 from layermix_gen.evaluate.lists import SEVERITIES, Scale
 from layermix_gen.files import disk_errors, sweep, write_json
 from layermix_gen.images import Image
@@ -107,19 +107,7 @@ def corrupt(
     layout = layout or ("arrays" if is_small else "folders")
     names, severities = _checked(suite, scale, corruptions, severities, seed, layout)
     made_by = make_layout(layout, root, opened, items, severities, shape)
-    record = {
-        "format": FORMAT,
-        "kernels": VERSION,
-        "suite": suite,
-        "scale": scale,
-        "severities": list(severities),
-        "seed": seed,
-        "layout": layout,
-        "images": len(items),
-        "source_digest": digest_of(opened, items),
-        "source": {"kind": opened.kind, "location": opened.location},
-        "versions": versions(),
-    }
+    record = describe(opened, items, suite=suite, scale=scale, severities=list(severities), seed=seed, layout=layout)
     task = _Task(opened.location, opened.kind, max_pixels, items, made_by, scale, severities, seed)
     with disk_errors(root):
         root.mkdir(parents=True, exist_ok=True)

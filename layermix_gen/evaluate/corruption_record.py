@@ -19,6 +19,7 @@ import PIL
 
 from layermix_gen import __version__
 from layermix_gen.errors import LayerMixError
+from layermix_gen.evaluate.corruptions.table import VERSION
 from layermix_gen.files import read_json
 from layermix_gen.sources import Item, Source
 
@@ -43,15 +44,16 @@ def check_out(root: Path, source: Path) -> None:
 
 def check_record(root: Path, record: dict[str, Any]) -> None:
     """Refuse to mix corruptions by different settings or of different images in one folder."""
-    if not (root / RECORD).exists():
+    made = {entry.name for entry in root.iterdir() if not entry.name.startswith(".")} - {RECORD, "labels.npy"}
+    if not made:  # a run that came to nothing binds nobody
         return
     before = read_json(root / RECORD)
-    for name in record.keys() - set(OPEN):
+    for name in (name for name in record if name not in OPEN):
         found = before.get(name) if isinstance(before, dict) else None
         if found != record[name]:
             raise LayerMixError(
-                f"{root} holds corruptions of another {name}: {json.dumps(found)} there, {json.dumps(record[name])} "
-                "now; choose another folder, or the same settings"
+                f"{root} was begun with {name} {json.dumps(found)}, not {json.dumps(record[name])}; "
+                "choose another folder, or give what it was begun with"
             )
 
 
@@ -69,20 +71,24 @@ def locked(root: Path) -> Iterator[None]:
             (root / ".lock").unlink(missing_ok=True)
 
 
-def digest_of(source: Source, items: list[Item]) -> str:
-    """The sha256 (hex) over the ids, labels and sizes of all images, and the names of the classes."""
+def describe(source: Source, items: list[Item], **settings: Any) -> dict[str, Any]:
+    """The record of corruptions that are still to be made: `settings`, the source, and what may round differently."""
     digest = hashlib.sha256(json.dumps(source.classes).encode())
     for item in items:
         digest.update(json.dumps([item.id, item.label, item.size]).encode())
-    return digest.hexdigest()
-
-
-def versions() -> dict[str, str]:
-    """What may round differently elsewhere."""
     return {
-        "layermix-gen": __version__,
-        "numpy": np.__version__,
-        "opencv": cv2.__version__,
-        "pillow": PIL.__version__,
-        "python": platform.python_version(),
+        "format": FORMAT,
+        "kernels": VERSION,
+        **settings,
+        "images": len(items),
+        "source_digest": digest.hexdigest(),  # over names of classes, and ids, labels and sizes of images
+        "source": {"kind": source.kind, "location": source.location},
+        "corruptions": {},
+        "versions": {
+            "layermix-gen": __version__,
+            "numpy": np.__version__,
+            "opencv": cv2.__version__,
+            "pillow": PIL.__version__,
+            "python": platform.python_version(),
+        },
     }

@@ -156,21 +156,22 @@ def test_names_of_classes_and_files() -> None:
 @pytest.mark.parametrize("layout", ["arrays", "folders"])
 def test_the_same_bytes_for_any_workers_and_any_subset(layout: str, some: Path, tmp_path: Path) -> None:
     severities, count = ("1,4", 4) if layout == "arrays" else ("4", 3 * 80)
+    random = "brownish_noise" if layout == "arrays" else "checkerboard_cutout"  # of which 224 px cost less
     common = ("--suite", "cbar", "--layout", layout, "--scale", "cifar", "--severities", severities)
 
     def made(out: str, names: str, workers: int, seed: int = 0) -> dict[str, str]:
         run(some, tmp_path / out, *common, "--corruptions", names, "--workers", workers, "--seed", seed)
         return digests(tmp_path / out)
 
-    expected = made("one", "brownish_noise,lines,ripple", 1)
+    expected = made("one", f"{random},sparkles,ripple", 1)
     assert len(expected) == count
-    assert made("two", "ripple,lines,brownish_noise", 2) == expected
-    assert made("three", "ripple,lines,brownish_noise", 3) == expected
-    without = {name: digest for name, digest in expected.items() if not name.startswith("brownish")}
+    assert made("two", f"ripple,sparkles,{random}", 2) == expected
+    assert made("three", f"ripple,sparkles,{random}", 3) == expected
+    without = {name: digest for name, digest in expected.items() if not name.startswith(random)}
     made("some", "ripple", 1)
-    assert made("some", "lines", 1) == without
-    other = made("other", "lines", 1, seed=1)
-    assert not {digest for name, digest in other.items() if name.startswith("lines")} & set(expected.values())
+    assert made("some", "sparkles", 1) == without
+    other = made("other", "sparkles", 1, seed=1)
+    assert not {digest for name, digest in other.items() if name.startswith("sparkles")} & set(expected.values())
 
 
 # --- resuming ------------------------------------------------------------------------------------------------------
@@ -306,9 +307,9 @@ def test_folders_that_hold_something_else(digits: Path, tmp_path: Path) -> None:
     run(digits, out, "--suite", "c", "--corruptions", "contrast", "--workers", 1)
     before = snapshot(out)
     for option, message in [
-        (("--suite", "cbar"), 'corruptions of another suite: "c" there, "cbar" now'),
-        (("--suite", "c", "--seed", 3), "corruptions of another seed: 0 there, 3 now"),
-        (("--suite", "c", "--severities", "1"), "corruptions of another severities: [1, 2, 3, 4, 5] there, [1] now"),
+        (("--suite", "cbar"), 'was begun with suite "c", not "cbar"; choose another folder'),
+        (("--suite", "c", "--seed", 3), "was begun with seed 0, not 3;"),
+        (("--suite", "c", "--severities", "1"), "was begun with severities [1, 2, 3, 4, 5], not [1];"),
     ]:
         assert message in refused(digits, out, *option)
     other = tmp_path / "digits"
@@ -318,8 +319,20 @@ def test_folders_that_hold_something_else(digits: Path, tmp_path: Path) -> None:
         gzip.compress(struct.pack(">4I", 0x803, 3, 28, 28) + pixels.tobytes())
     )
     (other / "train-labels-idx1-ubyte.gz").write_bytes(gzip.compress(struct.pack(">2I", 0x801, 3) + bytes(3)))
-    assert "corruptions of another" in refused(other, out, "--suite", "c")
+    assert "was begun with images 40, not 3;" in refused(other, out, "--suite", "c")
     assert snapshot(out) == before
+
+
+def test_a_run_that_came_to_nothing_binds_nobody(photographs: Path, tmp_path: Path) -> None:
+    source = shutil.copytree(photographs, tmp_path / "source")
+    image = source / "astronaut" / "003.jpg"
+    image.rename(tmp_path / "003.jpg")
+    image.write_bytes(b"")
+    options = (source, tmp_path / "out", "--suite", "c", "--layout", "arrays", "--corruptions", "contrast")
+    assert "cannot read astronaut/003.jpg: empty file" in refused(*options)
+    (tmp_path / "003.jpg").rename(image)
+    run(*options, "--workers", 1, "--seed", 3)
+    assert np.load(tmp_path / "out" / "contrast.npy").shape == (5 * 24, 56, 44, 3)
 
 
 def test_one_run_at_a_time(digits: Path, tmp_path: Path) -> None:

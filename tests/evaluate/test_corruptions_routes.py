@@ -1,8 +1,8 @@
 """Corruptions against other implementations: the imagecorruptions library, scipy, scikit-image, and loops by pixel.
 
 The library is a descendant of the code that made ImageNet-C. Given the same random numbers, most of its images and ours
-are the same to the last bit. Where it went other ways (elastic_transform), where it stands for ImageMagick
-(motion_blur, snow) or where it holds photographs (frost), the published definition is followed by a second route.
+are the same to the last bit. Where it went other ways (elastic_transform), the published definition is followed by a
+second route.
 """
 
 import sys
@@ -44,7 +44,7 @@ DIFFERENCES = {
     "impulse_noise": (0, 0),
     "defocus_blur": (0, 0),
     "glass_blur": (0, 0),
-    "motion_blur": (0.52, 1),  # ImageMagick rounds, the library cuts
+    "motion_blur": (5e-3, 1),
     "zoom_blur": (1e-4, 1),
     "fog": (1e-4, 1),
     "brightness": (0.05, 1),
@@ -77,15 +77,15 @@ def test_images_are_the_librarys(name, library):
 
 
 def test_snow_is_the_librarys_but_for_rounding_and_an_edge(library):
-    """The library keeps the flakes as fractions, and cuts a row that runs over after the fall, not before."""
+    """The library cuts flakes to whole numbers once and rounds, and crops a row that runs over after the fall."""
     for severity in SEVERITIES:
         (view, _, _, _) = photographs(224)
         np.random.seed(severity)  # noqa: NPY002
         theirs = np.uint8(library.snow(PillowImage.fromarray(view), severity))
         ours = corrupted(view, "snow", severity, "imagenet", Legacy(severity))
         difference = np.abs(ours.astype(int) - theirs)[32:-32, 32:-32]
-        assert difference.max() <= 2
-        assert difference.mean() < 0.2
+        assert difference.max() <= 3
+        assert difference.mean() < 0.6
 
 
 @pytest.mark.parametrize("degrees", [-45, -120, 0, 33.3])
@@ -264,6 +264,37 @@ def test_caustics_by_pixel():
             total += 1 / np.linalg.norm(0.005 * point / waves)
         expected = min(abs(1.17 - (total / 5) ** 1.4) ** 8, 1)
         assert ours[row, column] == pytest.approx(expected, abs=1e-9)
+
+
+def test_plasma_noise_by_pixel():
+    """Two sines push a point, a complex number, again and again."""
+    image = np.full((12, 10, 3), 90, np.uint8)
+    rng = np.random.default_rng(6)
+    time, times = rng.uniform(0, 6 * np.pi), rng.integers(4, 7)
+    sharpness, scale = rng.uniform(0.5, 1), rng.uniform(0.075, 0.2) * 10
+    ours = corrupted(image, "plasma_noise", 2, "imagenet", np.random.default_rng(6)).astype(int)
+    for row, column in np.ndindex(12, 10):
+        point = complex(column, row) / scale
+        for step in range(times):
+            frequency, phase = 1.93**step, time / 1.15**step
+            push = complex(np.cos(point.imag * frequency + phase), np.sin(point.real * frequency + phase))
+            point += push * (1 + 0.3j) / (2.25 - sharpness) ** step
+        waves = (point.real - time, (point.real + point.imag + np.sin(time)) / 2, point.imag + time)
+        share = 0.7 * 64 / 255
+        expected = (1 - share) * 90 + share * 255 * np.sin(waves)
+        assert np.abs(ours[row, column] - np.clip(expected, 0, 255)).max() < 1.001
+
+
+def test_cocentric_waves_by_pixel():
+    image = np.full((40, 40, 3), 120, np.uint8)
+    rng = np.random.default_rng(7)
+    column, row, petals, swing, ring = (rng.uniform(0, top) for top in (40, 40, 10, 4, 4))
+    ours = corrupted(image, "cocentric_sine_waves", 4, "imagenet", np.random.default_rng(7)).astype(int)
+    for y, x in np.ndindex(40, 40):
+        away = complex(y - row, x - column)
+        distance = abs(away) + swing * np.sin(petals * np.angle(away))
+        wave = distance / ring - np.floor(distance / ring) - 0.5
+        assert np.abs(ours[y, x] - (120 + 9 * 12.8 * wave)).max() < 1.001
 
 
 def test_a_sparkle_on_its_rays_and_between():

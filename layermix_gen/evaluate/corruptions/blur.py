@@ -65,8 +65,7 @@ def _scattered(
 
 def motion_blur(image: Image, rng: np.random.Generator, radius: int, deviation: float) -> Image:
     """Blur along a line at up to 45 degrees to the horizontal, one way."""
-    blurred = motion(image.astype(np.float32), radius, deviation, rng.uniform(-45, 45))
-    return np.rint(blurred).astype(np.uint8)
+    return motion(image.astype(np.float32), radius, deviation, rng.uniform(-45, 45)).astype(np.uint8)
 
 
 def zoom_blur(image: Image, rng: np.random.Generator, largest: float, step: float) -> Image:

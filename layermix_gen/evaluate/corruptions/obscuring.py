@@ -37,7 +37,6 @@ def lines(image: Image, rng: np.random.Generator, difficulty: float) -> Image:
     values = image.astype(np.float64)
     y, x = grid(image)
     for _ in range(int(0.1 * difficulty * length)):
-        # A published quirk: what is drawn along the first axis is called x there.
         row, column = image.shape[0] * rng.random(), image.shape[1] * rng.random()
         turned = angle + 2 * math.pi * spread * (rng.random() - 0.5)
         down, right = math.cos(turned) * length, math.sin(turned) * length

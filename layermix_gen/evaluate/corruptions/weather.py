@@ -44,7 +44,7 @@ def snow(
     noise = zoomed(rng.normal(mean, deviation, image.shape[:2]).astype(np.float32), zoom)
     noise[noise < threshold] = 0
     fallen = motion(pixels(noise).astype(np.float32), radius, blur, rng.uniform(-135, -45))
-    flakes = (np.rint(fallen) / 255)[..., None]
+    flakes = unit(fallen.astype(np.uint8))[..., None]
     x = unit(image).astype(np.float32)
     gray = cv2.cvtColor(x, cv2.COLOR_RGB2GRAY)[..., None]
     whitened = share * x + (1 - share) * np.maximum(x, gray * 1.5 + 0.5)
