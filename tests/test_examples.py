@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import weakref
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -93,6 +94,37 @@ def test_two_ranks(shards: Path, tmp_path: Path) -> None:
     assert len(log(tmp_path, "error")) == 1
 
 
+def test_ranks_part_when_no_communication_is_under_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All ranks meet, and only then the group goes; the last communication outlives it. Not so after an error."""
+    from training import dist, ranks
+
+    class Work:
+        def wait(self) -> None:
+            events.append("wait")
+
+    def all_reduce(counts: torch.Tensor, *, async_op: bool) -> Work:
+        assert async_op
+        works.append(weakref.ref(work := Work()))
+        return work
+
+    works: list[weakref.ref[Work]] = []
+    monkeypatch.setenv("RANK", "0")
+    monkeypatch.setattr(dist, "init_process_group", lambda backend: None)
+    monkeypatch.setattr(dist, "get_rank", lambda: 0)
+    monkeypatch.setattr(dist, "get_world_size", lambda: 2)
+    monkeypatch.setattr(dist, "all_reduce", all_reduce)
+    monkeypatch.setattr(dist, "barrier", lambda: events.append("barrier"))
+    monkeypatch.setattr(dist, "destroy_process_group", lambda: events.append(f"destroy, {bool(works[-1]())}"))
+    events: list[str] = []
+    with ranks() as here:
+        here.add_up(torch.zeros(2))
+    assert events == ["wait", "barrier", "destroy, True"]
+    events.clear()
+    with pytest.raises(KeyError), ranks() as here:
+        raise KeyError(here.add_up(torch.zeros(2)))
+    assert events == ["wait", "destroy, True"]
+
+
 def test_imagenet(shards: Path, tmp_path: Path) -> None:
     allow_timm()
     from train_imagenet import main
@@ -139,23 +171,6 @@ def test_models_are_checked(name: str) -> None:
 
     with pytest.raises(SystemExit, match=r"^expected a "):
         make_model(name, 10)
-
-
-def test_the_jensen_shannon_loss() -> None:
-    """Against the formula written out, for predictions that are given."""
-    from training import jsd_loss
-
-    logits = torch.randn(5, 3, 7, generator=torch.Generator().manual_seed(0))
-    labels = torch.tensor([0, 3, 6, 2, 1])
-    p = logits.softmax(-1)
-    m = p.mean(1, keepdim=True)
-    divergence = (p * (p / m).log()).sum(-1).mean()
-    expected = -p[:, 0].log()[torch.arange(5), labels].mean() + 12 * divergence
-    images = torch.zeros(5, 3, 3, 2, 2)
-    assert torch.isclose(jsd_loss(lambda x: logits.flatten(0, 1), images, labels), expected)
-    same = logits[:, :1].expand(-1, 3, -1)
-    alone = torch.nn.functional.cross_entropy(same[:, 0], labels)
-    assert torch.isclose(jsd_loss(lambda x: same.flatten(0, 1), images, labels), alone)
 
 
 def test_the_rate_falls_as_a_cosine() -> None:

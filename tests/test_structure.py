@@ -23,6 +23,7 @@ FLOORS = (
     ("samples", "plan", "tar", "index", "manifest", "shards", "sizing", "sidecars"),
     ("builder", "engines", "job", "estimator"),
     ("demo", "inspection", "online", "reading", "dataset"),
+    ("evaluate",),
     ("cli", "commands", "__main__"),
 )
 FLOOR = {name: number for number, names in enumerate(FLOORS) for name in names}

@@ -66,16 +66,7 @@ def write_gallery(
         raise LayerMixError(
             f"expected samples for the gallery, but none meets {where or 'the limit'!r}; ask for others"
         )
-    pool = ThreadPoolExecutor(available_cpus())
-    try:
-        with tqdm(total=2 * len(rows), unit="picture", disable=None if progress else True) as bar:
-            pictures = _Pictures(shards, pool, bar)
-            thumbnails = pictures.thumbnails(rows, budget)
-            steps, reason = pictures.steps(rows, budget - sum(map(len, thumbnails)))
-    except KeyboardInterrupt:
-        raise Interrupted("the gallery was not written; run the same command to make it") from None
-    finally:
-        pool.shutdown(cancel_futures=True)
+    thumbnails, steps, reason = _pictures(shards, rows, budget, progress)
     facts = {
         "found": shards.count(where),
         "question": where or "",
@@ -90,9 +81,25 @@ def write_gallery(
         with replacing(out) as draft:
             draft.write_text(page(facts, {"thumbnails": thumbnails, "steps": steps}), encoding="utf-8")
     except OSError as error:
-        reason = (error.strerror or str(error)).lower()
-        raise LayerMixError(f"cannot write {out}: {reason}; give another path") from error
+        why = (error.strerror or str(error)).lower()
+        raise LayerMixError(f"cannot write {out}: {why}; give another path") from error
     return out
+
+
+def _pictures(
+    shards: "Shards", rows: Sequence[Mapping[str, Any]], budget: int, progress: bool
+) -> tuple[list[str], list[str], str]:
+    """Thumbnails and steps of all rows, and why not all have their steps."""
+    pool = ThreadPoolExecutor(available_cpus())
+    try:
+        with tqdm(total=2 * len(rows), unit="picture", disable=None if progress else True) as bar:
+            pictures = _Pictures(shards, pool, bar)
+            thumbnails = pictures.thumbnails(rows, budget)
+            return thumbnails, *pictures.steps(rows, budget - sum(map(len, thumbnails)))
+    except KeyboardInterrupt:
+        raise Interrupted("the gallery was not written; run the same command to make it") from None
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
 def _columns(rows: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:

@@ -3,7 +3,7 @@
 // The tree of a recipe, as `layout.py` lays it out and `tree.py` draws it: from the view on the left to the result.
 
 const HERO = 1.45; // how much larger than a step the result is
-const NARROW = 40, WIDE = 124, BETWEEN = 22, LINES = 40, TEXT_HEIGHT = 44, SIGN = 12, MASK = 46, SPACE = 5;
+const NARROW = 40, WIDE = 134, BETWEEN = 22, LINES = 40, TEXT_HEIGHT = 44, SIGN = 12, MASK = 46, SPACE = 5;
 const LEAST = 84, MOST = 168; // side of a step
 const AROUND = { width: 64, height: 330 }; // of the window and the dialog, around the tree
 

@@ -13,8 +13,8 @@ def test_a_sample_as_facts_and_as_a_tree(squares: Shards, tmp_path: Path) -> Non
     row = squares.query("layer = 3", limit=1)[0]
     result = invoke("inspect", squares.location, "--key", row["key"])
     assert result.exit_code == 0
-    assert f"recipe         {row['recipe']}\n" in result.stdout
-    assert f"op_args        {row['op_args']}\n" in result.stdout
+    assert f"recipe        {row['recipe']}\n" in result.stdout
+    assert f"op_args       {row['op_args']}\n" in result.stdout
     result = invoke("inspect", squares.location, "--key", row["key"], "--out", tmp_path / "tree.png")
     assert (result.exit_code, result.stdout) == (0, f"{tmp_path}/tree.png\n")
     assert (tmp_path / "tree.png").read_bytes() == squares.explain(row["key"], tmp_path / "twin.png").read_bytes()
