@@ -14,7 +14,7 @@ from typing import Any
 import duckdb
 import numpy as np
 import pytest
-from helpers import build, digest, errors, files, invoke, manifest, members, rows, snapshot, start, wait_until
+from helpers import build, digest, errors, files, invoke, manifest, members, rows, snapshot, start, stopped_in_the_midst
 from PIL import Image as PillowImage
 
 import layermix_gen
@@ -438,13 +438,14 @@ def test_killed_three_times_and_resumed(many: Path, pool: Path, tmp_path: Path) 
     def shards() -> int:
         return len(list(root.glob("index/*.parquet")))
 
-    for at_least in (0, 4, 11):
-        process = start("build", many, root, *options, "--workers", 2)
-        wait_until(lambda: shards() >= at_least and list(root.glob("v01/.*.tmp")), f"shard {at_least}")  # noqa: B023
-        os.killpg(process.pid, signal.SIGKILL)
-        process.communicate()
+    for after in (0, 4, 11):
+        gate = tmp_path / f"gate {after}"
+        with stopped_in_the_midst(root, gate, "build", many, root, *options, after=after, workers=2) as process:
+            assert list(root.glob("v01/.*.tmp"))
+            os.killpg(process.pid, signal.SIGKILL)
+            process.communicate()
         assert process.returncode == -signal.SIGKILL
-        assert shards() < 20
+        assert after <= shards() < 20
         assert not (root / "dataset.json").exists()
     assert any(name.endswith(".tmp") for name in files(root))
     build(many, root, *options)

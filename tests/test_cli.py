@@ -3,14 +3,17 @@
 import dataclasses
 import inspect
 import json
+import pickle
+import shlex
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import click
 import pytest
 from click.testing import CliRunner
-from helpers import COMMAND, invoke
+from helpers import COMMAND, digest, invoke
 
 import layermix_gen
 from layermix_gen.cli import COMMANDS, main
@@ -92,8 +95,7 @@ def test_the_twins_take_what_the_command_takes(name: str) -> None:
     settings = {field.name for field in dataclasses.fields(BuildSettings)}
     options = OPTIONS.keys() - settings | {"settings"}
     parameters = inspect.signature(getattr(layermix_gen, name)).parameters
-    only_build = {"partition", "max_errors"} if name == "estimate" else set()
-    assert options - {"dry_run"} - only_build == parameters.keys() - {"progress"}
+    assert options - {"dry_run"} == parameters.keys() - {"progress"}
     for parameter in parameters.values():
         if parameter.name in OPTIONS and parameter.default is not inspect.Parameter.empty:
             assert GIVEN_NOTHING[parameter.name] == parameter.default
@@ -119,3 +121,64 @@ def test_the_checkout_has_the_same_command() -> None:
         run = subprocess.run([*COMMAND, *arguments, "--help"], capture_output=True, text=True, check=True)
         expected = CliRunner().invoke(main, [*arguments, "--help"], prog_name="cli.py")
         assert run.stdout.split() == expected.stdout.split()  # lines break where the terminal's width says
+
+
+# --- standard streams and Ctrl-C -------------------------------------------------------------------------------------
+
+
+def in_shell(photographs: Path, out: Path, streams: str) -> "subprocess.CompletedProcess[str]":
+    """Build the photographs with the standard streams led somewhere by a shell."""
+    command = shlex.join([*COMMAND, "build", str(photographs), str(out), "--size", "8", "--method", "none"])
+    return subprocess.run(["bash", "-c", f"{command} {streams}"], capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize("streams", ["2>&-", ">&-", "<&-", "<&- >&- 2>&-"])
+def test_a_closed_stream_changes_nothing(streams: str, photographs: Path, tmp_path: Path) -> None:
+    run = in_shell(photographs, tmp_path / "out", f"--workers 2 --shard-size 12 {streams}")
+    assert (run.returncode, run.stderr) == (0, "")
+    assert ("24 = 24 written" in run.stdout) == (">&-" not in streams.split())
+    assert digest(tmp_path / "out")
+
+
+def test_nobody_reads_the_report(photographs: Path, tmp_path: Path) -> None:
+    run = in_shell(photographs, tmp_path / "out", "| true")
+    assert run.stderr == ""
+    assert digest(tmp_path / "out")
+
+
+def test_a_report_that_cannot_be_written_is_one_line(photographs: Path, tmp_path: Path) -> None:
+    run = in_shell(photographs, tmp_path / "out", "> /dev/full")
+    assert run.returncode != 0
+    assert run.stderr.splitlines()[0] == (
+        "Error: cannot write the report: No space left on device; lead standard output elsewhere"
+    )
+    assert "Traceback" not in run.stderr
+    assert digest(tmp_path / "out")
+
+
+SLOW_IMPORT = """
+import os, signal, sys
+from layermix_gen.{module} import {name}
+
+class Finder:  # whoever looks for {wanted} has pressed Ctrl-C
+    def find_spec(self, name, path=None, target=None):
+        if name == {wanted!r}:
+            os.kill(os.getpid(), signal.SIGINT)
+
+sys.meta_path.insert(0, Finder())
+sys.argv = ["layermix-gen", "build", "a", "b"]
+{name}()
+"""
+
+
+@pytest.mark.parametrize("wanted", ["click", "layermix_gen.commands.build", "numpy"])
+def test_ctrl_c_while_modules_are_imported_is_quiet(wanted: str) -> None:
+    code = SLOW_IMPORT.format(module="__main__", name="run", wanted=wanted)
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (run.returncode, run.stdout, run.stderr) == (130, "", "")
+
+
+def test_a_message_is_one_line() -> None:
+    error = layermix_gen.LayerMixError("expected a file, found none at a\nb\r; check the path")
+    assert str(error) == "expected a file, found none at a\\nb\\r; check the path"
+    assert str(pickle.loads(pickle.dumps(error))) == str(error)  # noqa: S301

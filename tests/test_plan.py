@@ -1,16 +1,19 @@
 """Plans: shard arithmetic, the order of inputs, what the fingerprint covers, and the refusal of another dataset."""
 
 import json
+import re
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from helpers import build, digest, invoke, manifest, snapshot
 
+import layermix_gen
 from layermix_gen import plan as plans
 from layermix_gen.errors import LayerMixError
 from layermix_gen.pictures import open_mixing_set
@@ -231,13 +234,13 @@ def test_another_dataset_is_refused_with_what_differs(
         "size 32 -> 36; preset paper -> released; ops "
     )
     assert refused(*same, "--format", "webp", "--quality", 50) == "format png -> webp; quality 95 -> 50"
-    assert refused(*same, "--shard-size", 8) == "shard_size 12 -> 8"
+    assert refused(*same, "--shard-size", 8) == "shard-size 12 -> 8"
     assert refused(*same, "--no-clean") == "planes clean left out"
     assert refused(*same, "--variants", 0) == "planes v00 left out"
     assert refused(*same, "--seed", 1) == "seed 0 -> 1"
     np.save(out.parent / "other.npy", np.zeros((2, 40, 40), np.uint8))
     assert refused(*same, "--mixing-set", out.parent / "other.npy").startswith("mixing set ")
-    assert refused(*same, "--method", "none") == "method layermix -> none"
+    assert refused(source, out, *ARGUMENTS, "--method", "none") == "method layermix -> none"
     monkeypatch.setattr(plans, "__version__", "99")
     assert refused(*same) == f"layermix-gen {manifest(out)['versions']['layermix-gen']} -> 99"
     monkeypatch.undo()
@@ -246,6 +249,44 @@ def test_another_dataset_is_refused_with_what_differs(
     (source / "coffee" / "new.png").unlink()
     (source / "coffee" / "000.png").write_bytes(b"")
     assert refused(*same) == "source image 'coffee/000.png' changed"
+
+
+SAME = [
+    ({"magnitude": 8}, {"magnitude": 8.0}),
+    ({"blending_ratio": 3}, {"blending_ratio": 3.0}),
+    ({"shard_size": 6}, {"shard_size": "6"}),
+    ({"shard_size": "256mb"}, {"shard_size": " 256 MB"}),
+    ({"ops": ["rotate", "invert"]}, {"ops": ("rotate", "invert")}),
+]
+
+
+@pytest.mark.parametrize(("one", "other"), SAME)
+def test_equal_settings_are_the_same_settings(one: dict[str, Any], other: dict[str, Any], tmp_path: Path) -> None:
+    assert BuildSettings(**one) == BuildSettings(**other)
+    assert planned(tmp_path, **one).fingerprint == planned(tmp_path, **other).fingerprint
+    freeze(planned(tmp_path, **one), ITEMS)
+    freeze(planned(tmp_path, **other), ITEMS)
+
+
+def test_python_and_the_command_line_resume_each_other(photographs: Path, pool: Path, tmp_path: Path) -> None:
+    settings = BuildSettings(variants=1, size=32, magnitude=8, shard_size=12, ops=["rotate"])
+    layermix_gen.build(photographs, tmp_path, settings, mixing_set=pool, workers=1, progress=False)
+    options = ("--size", 32, "--magnitude", 8, "--shard-size", 12, "--ops", "rotate")
+    assert "24 images in" in build(photographs, tmp_path, *options, "--variants", 2, "--mixing-set", pool)
+
+
+WRONG = [
+    ({"clean": "no"}, "clean must be True or False, got 'no'"),
+    ({"ops": "rotate"}, "expected a sequence of operations, got 'rotate'; give ('rotate',)"),
+    ({"magnitude": True}, "magnitude must be in [0.1, 10], got True; change --magnitude"),
+]
+
+
+@pytest.mark.parametrize(("changes", "line"), WRONG)
+def test_settings_of_the_wrong_type(changes: dict[str, Any], line: str) -> None:
+    with pytest.raises(LayerMixError) as caught:
+        BuildSettings(**changes)
+    assert str(caught.value) == line
 
 
 def test_moved_source_pool_and_output_resume(finished: tuple[Path, Path, Path]) -> None:
@@ -264,6 +305,22 @@ DAMAGES: dict[str, tuple[Callable[[str], str], str]] = {
     "no object": (lambda text: "[]", "{plan} is damaged ("),
     "without inputs": (lambda text: text.replace('"inputs"', '"input"'), "{plan} is damaged ('inputs')"),
     "odd setting": (lambda text: text.replace('"magnitude"', '"strength"'), "{plan} is damaged ("),
+    "a setting of another type": (
+        lambda text: text.replace('"variants": 4', '"variants": "x"'),
+        "{plan} is damaged (variants must be a whole number in [0, 100], got 'x'); restore it, or build",
+    ),
+    "versions": (
+        lambda text: re.sub(r'"versions": \{.*?\}', '"versions": 3', text, flags=re.DOTALL),
+        "{plan} is damaged (",
+    ),
+    "shards": (
+        lambda text: text.replace('"offsets": [', '"offsets": [0, '),
+        "{plan} is damaged (its fingerprint is not that of what it says); restore it, or build",
+    ),
+    "another seed": (
+        lambda text: text.replace('"seed": 0', '"seed": 1'),
+        "{plan} is damaged (its fingerprint is not that of what it says); restore it, or build",
+    ),
     "newer": (lambda text: text.replace("plan 1", "plan 2"), "expected 'layermix-gen plan 1' in {plan}, found "),
 }
 
