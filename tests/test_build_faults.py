@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 from helpers import (
@@ -36,6 +37,7 @@ from helpers import (
 from layermix_gen import LayerMixError, MixingSet, job
 from layermix_gen import build as build_in_python
 from layermix_gen.ops import OPERATIONS
+from layermix_gen.processes import memory_errors
 from layermix_gen.sources import KINDS
 
 QUICK = ("--size", 8, "--method", "none", "--variants", 1)
@@ -411,6 +413,78 @@ def test_a_disk_that_is_full_at_any_moment(way: str, photographs: Path, tmp_path
         lines.add(said.replace(str(root), "OUT").split(":")[1])
     assert len(digests) == 1
     assert lines <= {" cannot write to OUT", " the index cannot be read or written"}
+
+
+# --- memory that runs out ---------------------------------------------------------------------------------------------
+
+NO_MEMORY = (
+    "the memory has run out; run the same command to resume, perhaps with fewer --workers, or begin anew with a "
+    "smaller --size"
+)
+
+
+WITH_LITTLE_MEMORY = """
+import resource, sys
+from pathlib import Path
+import layermix_gen.commands.build
+from layermix_gen.cli import main
+pages = int(Path("/proc/self/statm").read_text().split()[0])
+limit = pages * resource.getpagesize() + 100_000_000  # of address space, of which the libraries have a lot already
+resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+main()
+"""
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_memory_that_runs_out_is_one_line(workers: int, photographs: Path, tmp_path: Path) -> None:
+    """A sample of 4096 px takes 50 MB, and there are several at once while it is mixed."""
+    np.lib.format.open_memmap(tmp_path / "pool.npy", mode="w+", dtype=np.uint8, shape=(1, 4100, 4100))
+    (tmp_path / "source").mkdir()
+    for name in ("000.png", "001.jpg"):
+        shutil.copyfile(photographs / "coffee" / name, tmp_path / "source" / name)
+    root = tmp_path / "out"
+    options = ("--size", 4096, "--mixing-set", tmp_path / "pool.npy", "--shard-size", 1, "--workers", workers)
+    command = [sys.executable, "-c", WITH_LITTLE_MEMORY, "build", tmp_path / "source", root, *options]
+    surroundings = os.environ | {"MALLOC_ARENA_MAX": "1"}  # else each thread would reserve 64 MB
+    run = subprocess.run(
+        [*map(str, command)], capture_output=True, text=True, timeout=300, check=False, env=surroundings
+    )
+    assert (run.returncode, run.stdout, run.stderr) == (1, "", f"Error: {NO_MEMORY}\n")
+    assert not [name for name in files(root) if name.endswith((".tmp", ".tar", ".parquet"))]
+
+
+@pytest.mark.parametrize("fault", [MemoryError(), cv2.error("OpenCV(5.0.0) a.cpp:1: error: (-4:Insufficient memory)")])
+def test_no_memory_has_two_names(fault: Exception) -> None:
+    with pytest.raises(LayerMixError) as caught, memory_errors():
+        raise fault
+    assert str(caught.value) == NO_MEMORY
+
+
+def test_other_faults_are_not_called_memory() -> None:
+    with pytest.raises(cv2.error, match="-215"), memory_errors():
+        raise cv2.error("OpenCV(5.0.0) a.cpp:1: error: (-215:Assertion failed)")
+
+
+# --- scripts ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_script_from_standard_input_cannot_have_workers(photographs: Path, tmp_path: Path) -> None:
+    script = f"""
+from layermix_gen import BuildSettings, build
+if __name__ == "__main__":
+    settings = BuildSettings(size=8, method="none", variants=1, shard_size=12)
+    build({str(photographs)!r}, {str(tmp_path / "out")!r}, settings, workers=int(__import__("sys").argv[1]))
+"""
+
+    def run(workers: int) -> "subprocess.CompletedProcess[str]":
+        command = [sys.executable, "-", str(workers)]
+        return subprocess.run(command, input=script, capture_output=True, text=True, timeout=60, check=False)
+
+    assert run(2).stderr.splitlines()[-1] == (
+        "layermix_gen.errors.LayerMixError: expected the call in a file, for worker processes import it, got <stdin>; "
+        "save it, or use 1 worker"
+    )
+    assert run(1).returncode == 0
 
 
 # --- mistakes --------------------------------------------------------------------------------------------------------

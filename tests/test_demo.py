@@ -67,3 +67,15 @@ def test_table():
 
 def test_count():
     assert [count(number, "image") for number in (0, 1, 2)] == ["0 images", "1 image", "2 images"]
+
+
+@pytest.mark.parametrize("name", ["notes.txt", "sheet.png", "shards/notes.txt", "photographs/animal/cat.png"])
+def test_the_demo_spares_folders_of_others(name, tmp_path):
+    """What an interrupted demo leaves is its own; anything else is somebody's."""
+    (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+    (tmp_path / name).write_text("mine")
+    found = name.removesuffix("/notes.txt")
+    with pytest.raises(LayerMixError, match=f"^expected an empty folder for the demo, found '{found}' in "):
+        layermix_gen.demo.demo(tmp_path, progress=False)
+    assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == [(tmp_path / name).name]
+    assert (tmp_path / name).read_text() == "mine"

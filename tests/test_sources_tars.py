@@ -99,12 +99,17 @@ def test_patterns_and_folders(tmp_path: Path) -> None:
     assert ids("shards/001.tar") == ["001.tar/001"]
     assert ids("{other,shards}/000.tar") == ["other/000.tar/x", "shards/000.tar/000"]
     assert ids("*/000.tar") == ["other/000.tar/x", "shards/000.tar/000"]
-    assert refusal(tmp_path / "shards/{000..003}.tar") == f"expected tars, found none at {tmp_path}/shards/003.tar"
-    assert refusal(tmp_path / "none*.tar") == f"expected tars, found none at {tmp_path}/none*.tar"
-    assert refusal(tmp_path / "none.tar") == f"expected tars, found none at {tmp_path}/none.tar"
-    assert refusal(tmp_path / "a{0..1.tar").startswith("expected balanced braces, got ")
+    assert (
+        refusal(tmp_path / "shards/{000..003}.tar")
+        == f"expected tars, found none at {tmp_path}/shards/003.tar; check the path"
+    )
+    assert refusal(tmp_path / "none*.tar") == f"expected tars, found none at {tmp_path}/none*.tar; check the path"
+    assert refusal(tmp_path / "none.tar") == f"expected tars, found none at {tmp_path}/none.tar; check the path"
+    line = refusal(tmp_path / "a{0..1.tar")
+    assert line.startswith("expected balanced braces, got ")
+    assert line.endswith("; mend the pattern")
     (tmp_path / "empty").mkdir()
-    assert refusal(tmp_path / "empty") == f"expected tars, found none at {tmp_path}/empty"
+    assert refusal(tmp_path / "empty") == f"expected tars, found none at {tmp_path}/empty; check the path"
 
 
 def test_a_location_with_brackets_that_exists_is_no_pattern(tmp_path: Path) -> None:
