@@ -10,8 +10,8 @@ $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --constraint constraints.txt torch
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[demo,dev]'
-	@# What corruptions are tested against. Its dependencies would bring a second OpenCV, and a compiler that is not needed.
-	$(BIN)/pip install --quiet --no-deps imagecorruptions-imaug==1.1.5
+	@# Second implementations, for tests: the one asks for another OpenCV and a compiler, the other for an old requests.
+	$(BIN)/pip install --quiet --no-deps imagecorruptions-imaug==1.1.5 torchattacks==3.5.1
 	touch $(READY)
 
 demo: $(READY)  ## build shards from a few photographs, show samples and a contact sheet

@@ -107,17 +107,17 @@ def _check(suite: str, data: Data, opening: Opening, deep: bool, progress: bool)
 
 def _wrong_counts(source: SuiteSource, parts: dict[str, Part], data: Data, usual: int) -> list[str]:
     """Parts of other lengths than the rest, and a suite of another length than the published one."""
+    one = next(iter(parts.values()))
+    noun = "videos" if one.labels is None else "images"
     problems = [
-        f"expected {usual} images in {name} as in the other parts, found {part.total}; get the part again"
+        f"expected {usual} {noun} in {name} as in the other parts, found {part.total}; get the part again"
         for name, part in parts.items()
         if part.total != usual
     ]
     expected = PUBLISHED.get(plain(source.folder.name))
     if source.suite == "clean" and data.dataset in cifar.VERSIONS and not is_dataset(source.folder):
         expected = PUBLISHED[f"{data.dataset}c"]
-    one = next(iter(parts.values()))
     if expected and usual != expected * len(one.severities):
-        noun = "videos" if one.labels is None else "images"
         each = " at each severity" if len(one.severities) > 1 else ""
         problems.append(
             f"expected {expected} {noun}{each}, as published, found {usual // len(one.severities)}; "

@@ -99,7 +99,7 @@ def bars(runs: Sequence[Measured], suite: str) -> Figure:
 
 def reliability_diagrams(runs: Sequence[Measured], suite: str) -> Figure:
     """Accuracy by confidence for each run, and its gap to perfect calibration, over how often a model is so sure."""
-    width, height = max(4.6, 0.62 + 2.15 * len(runs)), 3.7
+    width, height = max(5.6, 0.62 + 2.15 * len(runs)), 3.7  # the head and the legend need so much
     inches = {"left": 0.5, "right": 0.12, "top": 0.92, "bottom": 0.48}
     figure, panels = _figure(width, height, 2, len(runs), **inches, gap=0.14, ratios=(3, 1))
     share = max(float((run.diagrams[suite].counts / run.diagrams[suite].counts.sum()).max()) for run in runs)

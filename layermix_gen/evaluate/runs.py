@@ -175,7 +175,7 @@ def _probe(model: nn.Module, job: Job, forward: Forward) -> int:
             reason = (str(error).splitlines() or [""])[0]
             raise LayerMixError(
                 f"the model failed on an image {tuple(images.shape)} of {job.source.folder}: {type(error).__name__}: "
-                f"{reason}; give a model for such images"
+                f"{reason}; give a model for such images, and for any number of them"
             ) from error
     check_outputs(outputs, 1, job.first)
     return int(outputs.shape[1])

@@ -4,7 +4,7 @@ import shutil
 
 import numpy as np
 import pytest
-from helpers import build, invoke
+from helpers import build, invoke, start
 from worlds import (
     WNIDS,
     write_cifar10,
@@ -144,7 +144,7 @@ def test_pictures_that_were_never_written(arrays):
 def test_perturbations_of_different_numbers_of_videos(tmp_path):
     write_perturbations(tmp_path / "p", count=3)
     np.save(tmp_path / "p" / "tilt.npy", np.zeros((2, 31, 32, 32, 3), np.uint8))
-    assert problem(tmp_path / "p") == "expected 3 images in tilt as in the other parts, found 2; get the part again"
+    assert problem(tmp_path / "p") == "expected 3 videos in tilt as in the other parts, found 2; get the part again"
 
 
 # --- image files -----------------------------------------------------------------------------------------------------
@@ -191,8 +191,11 @@ def test_missing_and_damaged_videos(tmp_path):
     path.write_bytes(content[: len(content) // 2])
     assert check(tmp_path / "p")["p"].problems == ()
     assert f"cannot read {path}" in problem(tmp_path / "p", deep=True)
+    output, errors = start("evaluate", "check-data", tmp_path / "p", "--deep").communicate(timeout=60)
+    assert len(output.splitlines()) == 2
+    assert len(errors.splitlines()) == 1, errors  # neither OpenCV nor FFmpeg add lines of their own
     path.unlink()
-    assert f"expected 4 images in {P[3]}" in problem(tmp_path / "p")
+    assert f"expected 4 videos in {P[3]}" in problem(tmp_path / "p")
 
 
 # --- shards, and nothing ---------------------------------------------------------------------------------------------

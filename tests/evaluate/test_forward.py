@@ -101,10 +101,11 @@ def test_batchnorm_neither_learns_nor_looks_at_the_batch():
     assert all(module.training for module in model.modules())
 
 
-def test_mixed_precision_is_close(model):
+@pytest.mark.parametrize("precision", ["bf16", "fp16"])
+def test_mixed_precision_is_close(model, precision):
     images, labels = pixels(4, 20, 6, 6, 3), np.arange(20)[None] % 10
     part = part_of(images, labels)
-    full, half = predict(model, part), predict(model, part, Forward(precision="bf16"))
+    full, half = predict(model, part), predict(model, part, Forward(precision=precision))
     assert 0 < np.abs(full.log_likelihoods - half.log_likelihoods).max() < 0.1
 
 

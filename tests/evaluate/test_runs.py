@@ -314,6 +314,26 @@ def test_a_model_for_other_images_is_refused(cifar, models, tmp_path):
     assert "give a model for such images" in line
 
 
+def test_an_exported_model_that_takes_one_number_of_images_is_refused(cifar, models, tmp_path):
+    program = torch.export.export(load_from(models, "ten").eval(), (torch.rand(2, 3, 32, 32),))
+    torch.export.save(program, tmp_path / "two.pt2")
+    line = refused("--model", tmp_path / "two.pt2", "--data", f"cifar10={cifar}", "--out", tmp_path / "o")
+    assert "and for any number of them" in line
+
+
+def test_an_exported_model_is_attacked_too(cifar, models, tmp_path):
+    batch = torch.export.Dim("batch", min=1, max=1024)
+    options = {"dynamic_shapes": ({0: batch},)}
+    torch.export.save(
+        torch.export.export(load_from(models, "ten").eval(), (torch.rand(2, 3, 32, 32),), **options), tmp_path / "n.pt2"
+    )
+    for name, spec in (("a", tmp_path / "n.pt2"), ("b", f"{models}:ten")):
+        evaluate("--model", spec, "--data", f"cifar10={cifar}", "--suites", "clean,pgd", "--out", tmp_path / name)
+    for suite, part in (("clean", "clean"), ("pgd", "correct")):
+        one, other = (load_part(tmp_path / name, suite, part) for name in "ab")
+        np.testing.assert_allclose(one.log_likelihoods, other.log_likelihoods, atol=1e-4)
+
+
 def test_the_signature_is_plain_json(cifar, models, tmp_path):
     evaluate("--model", f"{models}:ten", "--data", f"cifar10={cifar}", "--suites", "clean", "--out", tmp_path / "o")
     value = json.loads((tmp_path / "o" / "run.json").read_text())

@@ -99,8 +99,8 @@ def complete(source: SuiteSource) -> SuiteSource:
         )
     if source.missing:
         raise LayerMixError(
-            f"expected the {len(source.missing) + len(source.parts)} parts of suite {source.suite} in {where}, which "
-            f"lacks {', '.join(source.missing)}; get them, or evaluate other --suites"
+            f"expected all parts of suite {source.suite} in {where}, which lacks {', '.join(source.missing)}; "
+            "get them, or evaluate other --suites"
         )
     return source
 
@@ -116,15 +116,17 @@ def _divided(
         return names, ARRAYS, open_part, open_part
     prepare, threads = PREPROCESSINGS[opening.preprocessing], opening.workers
     names = folders.folder_names(folder)
-    if suite == "p":
-        return names, VIDEOS, lambda name: videos.open_videos(folder / name, 0, prepare, threads), lambda _: None
     order = _validation_classes(data)
-    return (
-        names,
-        FILES,
-        lambda name: folders.open_corruption(folder / name, order, prepare, threads),
-        lambda name: folders.severities(folder / name, order),
-    )
+
+    def open_corruption(name: str) -> Part:
+        return folders.open_corruption(folder / name, order, prepare, threads)
+
+    def open_perturbation(name: str) -> Part:
+        return videos.open_videos(folder / name, len(order), prepare, threads)
+
+    if suite == "p":
+        return names, VIDEOS, open_perturbation, lambda _: None
+    return names, FILES, open_corruption, lambda name: folders.severities(folder / name, order)
 
 
 def _clean(folder: Path, data: Data, opening: Opening) -> SuiteSource:

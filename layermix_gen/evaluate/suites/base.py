@@ -23,7 +23,7 @@ Ints: TypeAlias = npt.NDArray[np.int64]
 T = TypeVar("T")
 R = TypeVar("R")
 
-AHEAD = 32  # images or videos that are decoded ahead, for each thread
+AHEAD = 32  # images that are decoded ahead, for each thread
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -92,14 +92,14 @@ def _size(shape: tuple[int, ...]) -> str:
     return f"{shape[1]}x{shape[0]}"
 
 
-def mapped_ahead(function: Callable[[T], R], values: Iterable[T], threads: int) -> Iterator[R]:
-    """The results of `function` in the order of `values`, computed by threads up to a bounded number ahead."""
+def mapped_ahead(function: Callable[[T], R], values: Iterable[T], threads: int, ahead: int = AHEAD) -> Iterator[R]:
+    """The results of `function` in the order of `values`, computed by threads, each of them up to `ahead` ahead."""
     todo = iter(values)
     waiting: deque[Future[R]] = deque()
     with ThreadPoolExecutor(threads, "layermix-evaluate") as pool:
         try:
             while True:
-                waiting.extend(pool.submit(function, value) for value in islice(todo, AHEAD * threads - len(waiting)))
+                waiting.extend(pool.submit(function, value) for value in islice(todo, ahead * threads - len(waiting)))
                 if not waiting:
                     return
                 yield waiting.popleft().result()

@@ -1,5 +1,6 @@
 """ImageNet-P: PERTURBATION/WNID/*.mp4, decoded by OpenCV. The videos differ in length."""
 
+import os
 from collections.abc import Callable, Iterator
 from itertools import islice
 from pathlib import Path
@@ -15,16 +16,19 @@ from layermix_gen.sources.folder import scan
 
 MAX_FRAMES, MAX_SIDE = 1000, 4096  # of a video; those of the benchmark have about 30 frames of 224 px
 EXTENSION = ".mp4"
+AHEAD = 2  # videos that are decoded ahead, for each thread: 5 MB each
 
 
 def open_videos(folder: Path, classes: int, prepare: Callable[[Image], Image], threads: int) -> Part:
     """The videos of one perturbation, class folder after class folder, by name. Raises `LayerMixError` without any."""
+    os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # of a damaged video our own line says enough
+    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
     paths = list_videos(folder)
     if not paths:
         raise LayerMixError(f"expected videos WNID/*{EXTENSION} in {as_text(folder)}, found none; get the suite again")
 
     def pieces(_: int) -> Iterator[Images]:
-        return mapped_ahead(lambda path: _prepared(path, prepare), paths, threads)
+        return mapped_ahead(lambda path: _prepared(path, prepare), paths, threads, AHEAD)
 
     return Part(pieces, None, len(paths), classes)
 
