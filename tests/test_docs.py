@@ -64,6 +64,7 @@ def test_python_snippets_of_the_fractals_page_run(tmp_path, monkeypatch, photogr
     made = run_page("docs/fractals.md")
     assert (len(made["mixing"]), made["mixing"].size) == (20, 36)
     assert (len(made["packed"].mixing_set), made["packed"].skipped) == (24, ())
+    assert made["crops"].pictures.shape == (96, 64, 64)
     assert made["large"].shape == (1024, 1024)
     assert (tmp_path / "sheet.png").stat().st_size > 0
 

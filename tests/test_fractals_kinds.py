@@ -1,12 +1,14 @@
 """The kinds of fractals: drawn from a generator alone, rendered without one, and right where the answer is known."""
 
 import json
+from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
 from layermix_gen.errors import LayerMixError
-from layermix_gen.fractals import KINDS, escape, fold, ifs, lyapunov, newton, noise, tone
+from layermix_gen.fractals import KINDS, VERSION, escape, fold, ifs, lyapunov, newton, noise, render_fractal, tone
 from layermix_gen.fractals.chaos import Map, fill, play
 from layermix_gen.fractals.kinds import select_kinds
 from layermix_gen.fractals.measures import spectral_slope
@@ -34,6 +36,26 @@ def test_a_picture_is_a_function_of_its_json_parameters(name: str) -> None:
     assert field.dtype == np.float32
     assert np.isfinite(field).all()
     assert np.array_equal(field, kind.render(48, **json.loads(json.dumps(parameters))))
+
+
+GOLDEN = np.load(Path(__file__).parent / "golden" / "fractals.npz")  # 16 px thumbnails, "KIND-INDEX", of seed 0
+
+
+@pytest.mark.parametrize("name", GOLDEN)
+def test_pictures_of_a_seed_never_change(name: str) -> None:
+    """Nothing makes the thumbnails anew. Where a change of the pictures is meant, raise VERSION and make others.
+
+    They are of pictures that stayed within two gray levels while every point of every orbit was moved by half a unit in
+    the last place, as another processor may do.
+    """
+    assert VERSION == 1
+    kind, index = name.split("-")
+    thumbnail = cv2.resize(render_fractal(0, int(index), 256, (kind,)), (16, 16), interpolation=cv2.INTER_AREA)
+    assert np.abs(thumbnail.astype(int) - GOLDEN[name]).max() <= 4
+
+
+def test_a_picture_of_every_kind_is_held() -> None:
+    assert [name.split("-")[0] for name in GOLDEN] == list(KINDS)
 
 
 @pytest.mark.parametrize("name", KINDS)

@@ -4,15 +4,20 @@ import errno
 import fcntl
 import json
 import os
+import re
+import resource
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 import pytest
+from helpers import COMMAND
 from PIL import Image as PillowImage
 
 from layermix_gen.errors import Interrupted, LayerMixError
@@ -108,6 +113,19 @@ def test_white_noise_has_a_flat_spectrum() -> None:
     assert spectral_slope(DEGENERATE["plain noise"][0]) == pytest.approx(0, abs=0.2)
 
 
+def test_the_slope_is_that_of_its_band() -> None:
+    """Power falls with the frequency to the 2.5. What lies outside of 4 to 64 cycles does not count, much as it is."""
+    size = 256
+    frequency = np.hypot(np.fft.fftfreq(size, 1 / size)[:, None], np.fft.fftfreq(size, 1 / size))
+    spectrum = np.fft.fft2(np.random.default_rng(0).standard_normal((size, size))) * np.maximum(frequency, 1) ** -1.25
+    slopes = []
+    for outside in (frequency < 0, frequency < 2, frequency > 68):  # the window spreads power by a ring or two
+        field = np.fft.ifft2(spectrum * np.where(outside, 8, 1)).real
+        slopes.append(spectral_slope(np.rint(128 + 120 * field / np.abs(field).max()).astype(np.uint8)))
+    assert slopes[0] == pytest.approx(-2.5, abs=0.25)
+    assert slopes[1:] == pytest.approx(slopes[:1] * 2, abs=0.02)
+
+
 def test_diversity_is_nothing_among_copies_and_much_among_noise() -> None:
     noise = np.random.default_rng(0).integers(0, 256, (20, 64, 64), np.uint8)
     assert diversity([noise[0], noise[0], 255 - noise[0]]) == pytest.approx(0, abs=1e-3)
@@ -157,26 +175,51 @@ def test_a_stopped_set_goes_on_where_it_was(tmp_path: Path, monkeypatch: pytest.
     assert (tmp_path / "halves.npy").read_bytes() == (tmp_path / "whole.npy").read_bytes()
 
 
+GATED = """
+import sys, time
+from pathlib import Path
+from layermix_gen.fractals import render_set, sets
+
+render_batch, folder = sets._render_batch, Path(sys.argv[1])
+
+
+def gated(indices, **settings):
+    if indices.start >= 2 * sets.BATCH:  # two batches are let through
+        (folder / f"waiting-{indices.start}").touch()
+        while not (folder / "open").exists():
+            time.sleep(0.05)
+    return render_batch(indices, **settings)
+
+
+sets._render_batch = gated
+if __name__ == "__main__":
+    render_set(folder / "set.npy", 50, 36, kinds=("noise",), workers=2)
+"""
+
+
 @pytest.mark.parametrize("blow", [signal.SIGINT, signal.SIGKILL])
 def test_a_killed_run_leaves_no_half_set_and_no_process(tmp_path: Path, blow: signal.Signals) -> None:
     script = tmp_path / "script.py"
-    script.write_text(
-        "from pathlib import Path\n"
-        "from layermix_gen.fractals import render_set\n"
-        "if __name__ == '__main__':\n"
-        f"    render_set(Path({str(tmp_path / 'set.npy')!r}), 5000, 36, kinds=('noise',), workers=2)\n"
+    script.write_text(GATED)
+    process = subprocess.Popen(
+        [sys.executable, script, tmp_path], stderr=subprocess.PIPE, start_new_session=True, text=True
     )
-    process = subprocess.Popen([sys.executable, script], stderr=subprocess.PIPE, start_new_session=True)
     records = tmp_path / "set.json.part"
-    wait_until(lambda: records.exists() and records.read_bytes().count(b"\n") > 8)
+    wait_until(lambda: len(list(tmp_path.glob("waiting-*"))) == 2)  # both workers
+    wait_until(lambda: records.read_bytes().count(b"\n") == 1 + 2 * sets.BATCH)
     if blow == signal.SIGINT:
         os.killpg(process.pid, blow)  # Ctrl-C reaches every process of the terminal
+        (tmp_path / "open").touch()  # a batch that is begun is ended
     else:
         process.kill()
-    _, errors = process.communicate(timeout=20)
-    assert (b"Interrupted: stopped with" in errors) == (blow == signal.SIGINT)
-    assert names(tmp_path) == ["script.py", "set.json.part", "set.npy.part"]
+    _, errors = process.communicate(timeout=PATIENCE)
+    assert bool(re.search(r"Interrupted: stopped with \d+ of 50 pictures", errors)) == (blow == signal.SIGINT)
     wait_until(lambda: not alive(process.pid))
+    parts = ["set.json.part", "set.npy.part"]
+    assert [name for name in names(tmp_path) if name.startswith("set")] == parts
+
+
+PATIENCE = 120  # seconds, for a machine with much else to do
 
 
 def alive(group: int) -> bool:
@@ -188,9 +231,9 @@ def alive(group: int) -> bool:
     return True
 
 
-def wait_until(condition: object, seconds: float = 20) -> None:
-    end = time.monotonic() + seconds
-    while not condition():  # type: ignore[operator]
+def wait_until(condition: Callable[[], bool]) -> None:
+    end = time.monotonic() + PATIENCE
+    while not condition():
         assert time.monotonic() < end
         time.sleep(0.05)
 
@@ -264,7 +307,7 @@ def test_what_is_rendered_is_said_once_where_there_is_no_bar(
 ) -> None:
     out = tmp_path / "set.npy"
     rendered(out, 2, progress=True)
-    assert capsys.readouterr().err == f"rendering 2 fractals of 36 px into {out} (kept for later builds)\n"
+    assert capsys.readouterr().err == f"rendering 2 fractals of 36 px into {out}\n"
     rendered(out, 2, progress=True)
     rendered(tmp_path / "quiet.npy", 2)
     assert capsys.readouterr().err == ""
@@ -276,8 +319,12 @@ def test_what_is_rendered_is_said_once_where_there_is_no_bar(
 @pytest.mark.parametrize(
     ("name", "options", "message"),
     [
-        ("set.npy", {"count": 0}, "at least one picture of at least one pixel, got 0 of 36"),
-        ("set.npy", {"size": 0}, "got 2 of 0"),
+        ("set.npy", {"count": 0}, r"count must be a whole number in \[1, 10000000\], got 0; change --count"),
+        ("set.npy", {"size": 0}, r"size must be a whole number in \[1, 8192\], got 0; change --size"),
+        ("set.npy", {"count": 10**7 + 1}, "got 10000001; change --count"),
+        ("set.npy", {"count": 99999999999999999999}, "got 99999999999999999999; change --count"),
+        ("set.npy", {"size": 8193}, "got 8193; change --size"),
+        ("set.npy", {"detail": 255}, r"detail must be a whole number in \[256, 8192\], got 255; change --detail"),
         ("set.npz", {}, "to end in .npy, got .*set.npz; name it set.npz.npy"),
         ("set.npy", {"kinds": ("julia",)}, "got julia"),
         ("set.npy", {"workers": 0}, "workers must be at least 1, got 0; change --workers"),
@@ -306,6 +353,102 @@ def test_a_full_disk_gets_a_line_and_leaves_nothing(tmp_path: Path, monkeypatch:
     assert names(tmp_path) == []
 
 
+STDERR_CLOSED = """
+import os, sys
+os.close(2)
+os.execv(sys.executable, [sys.executable, *sys.argv[1:]])
+"""
+
+
+def command(*arguments: object, before: str = "", **options: Any) -> "subprocess.CompletedProcess[str]":
+    """Run the command line as a process; `before` is a script that starts it."""
+    start = (sys.executable, "-c", before, *COMMAND[1:]) if before else COMMAND
+    text = {"capture_output": True, "text": True, "errors": "surrogateescape"}
+    return subprocess.run([*start, *map(str, arguments)], timeout=PATIENCE, check=False, **text, **options)
+
+
+def test_standard_error_may_be_closed(tmp_path: Path) -> None:
+    out, folder = tmp_path / "set.npy", tmp_path / "folder"
+    run = command("fractals", "render", out, "--count", 1, "--size", 16, "--kinds", "noise", before=STDERR_CLOSED)
+    assert (run.returncode, run.stdout[: len(str(out))]) == (0, str(out))
+    folder.mkdir()
+    PillowImage.fromarray(np.zeros((9, 9, 3), np.uint8)).save(folder / "a.png")
+    (folder / "b.png").write_bytes(b"no picture")
+    run = command("fractals", "pack", folder, tmp_path / "own.npy", "--size", 8, before=STDERR_CLOSED)
+    assert run.returncode == 0
+    assert "1 pictures of 8 px, 1 skipped" in run.stdout
+    assert names(tmp_path) == ["folder", "own.json", "own.npy", "set.json", "set.npy"]
+
+
+@pytest.mark.parametrize("error", [MemoryError(), cv2.error("OpenCV(5.0.0) a.cpp:71: error: (-4:Insufficient memory)")])
+def test_memory_that_runs_out_gets_a_line_and_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    def failing(*_: object, **__: object) -> object:
+        raise error
+
+    monkeypatch.setattr(sets, "_render_batch", failing)
+    with pytest.raises(LayerMixError, match=r"^the memory has run out; .*with fewer --workers, or .* smaller --size$"):
+        rendered(tmp_path / "set.npy", 2)
+    assert names(tmp_path) == []
+
+
+def test_other_faults_of_opencv_are_no_lack_of_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def failing(*_: object, **__: object) -> object:
+        raise cv2.error("OpenCV(5.0.0) a.cpp:71: error: (-215:Assertion failed)")
+
+    monkeypatch.setattr(sets, "_render_batch", failing)
+    with pytest.raises(cv2.error):
+        rendered(tmp_path / "set.npy", 2)
+    assert names(tmp_path) == []
+
+
+def test_memory_does_run_out(tmp_path: Path) -> None:
+    def little() -> None:
+        resource.setrlimit(resource.RLIMIT_AS, (1 << 30, 1 << 30))
+
+    options = ("--count", 1, "--size", 4096, "--kinds", "noise", "--workers", 1)
+    run = command("fractals", "render", tmp_path / "set.npy", *options, preexec_fn=little)
+    assert (run.returncode, run.stderr.splitlines()[-1][:35]) == (1, "Error: the memory has run out; run ")
+    assert "Traceback" not in run.stderr
+    assert names(tmp_path) == []
+
+
+def test_the_memory_of_earlier_pictures_grows_with_them() -> None:
+    """A set of ten million would need 10 GB at once; and each row is kept as it grows."""
+    fractals = [make_fractal(0, index, 36, QUICK) for index in range(6)]
+    made_by = sets.describe(10**7, 36, 0, QUICK)
+    earlier = sets._Earlier(np.zeros((0, 36, 36), np.uint8))
+    for start in range(0, 6, 2):
+        assert earlier.distinct(fractals[start : start + 2], made_by) == fractals[start : start + 2]
+        assert len(earlier._rows) <= 3 * (start + 2)
+    np.testing.assert_array_equal(earlier._rows[:6], thumbnails(fractal.pixels for fractal in fractals))
+
+
+def test_pictures_beyond_the_detail_are_enlarged(tmp_path: Path) -> None:
+    enlarged = rendered(tmp_path / "set.npy", 2, size=300, detail=256)
+    for index, picture in enumerate(enlarged):
+        small = render_fractal(0, index, 256, QUICK)
+        assert np.array_equal(picture, cv2.resize(small, (300, 300), interpolation=cv2.INTER_CUBIC))
+    about = json.loads((tmp_path / "set.json").read_text())
+    assert about["made_by"]["detail"] == 256
+    whole = rendered(tmp_path / "whole.npy", 2, size=300)
+    assert not np.array_equal(whole, enlarged)
+    assert np.array_equal(rendered(tmp_path / "same.npy", 2, size=300, detail=300), whole)
+    assert "detail" not in json.loads((tmp_path / "same.json").read_text())["made_by"]
+
+
+@pytest.mark.parametrize("name", ["a\nb.npy", "a\udcffb.npy"])
+def test_a_set_may_have_any_name_and_is_told_of_in_a_line(tmp_path: Path, name: str) -> None:
+    rendered(tmp_path / name, 1)
+    run = command("fractals", "render", tmp_path / name, "--count", 2, "--size", 36, "--kinds", "noise")
+    assert (run.returncode, len(run.stderr.splitlines())) == (1, 1)
+    assert run.stderr.endswith("exists; remove it or give another name\n")
+    run = command("fractals", "preview", tmp_path / name, tmp_path / "missing" / name.replace("npy", "png"))
+    assert (run.returncode, len(run.stderr.splitlines())) == (1, 1)
+    assert run.stderr.endswith("no such file or directory; check its folder, the rights and the room there\n")
+
+
 def test_two_processes_do_not_write_one_set(tmp_path: Path) -> None:
     with (tmp_path / "set.json.part").open("w") as other:
         fcntl.flock(other, fcntl.LOCK_EX)
@@ -314,7 +457,7 @@ def test_two_processes_do_not_write_one_set(tmp_path: Path) -> None:
 
 
 def test_the_header_has_the_same_length_for_any_count(tmp_path: Path) -> None:
-    with SetWriter(tmp_path / "set.npy", (10**9, 2, 2), {}) as writer:
+    with SetWriter(tmp_path / "set.npy", (10**7, 2, 2), {}) as writer:
         writer.shape = (1, 2, 2)  # room for one is enough
         writer.append([np.ones((2, 2), np.uint8)], [{}])
         assert np.load(writer.finish()).tolist() == [[[1, 1], [1, 1]]]
@@ -337,9 +480,16 @@ def test_a_sheet_shows_the_first_pictures_in_order(tmp_path: Path, channels: tup
 
 
 def test_a_sheet_that_cannot_be_written_gets_a_line(tmp_path: Path) -> None:
-    for name in ("sheet.xyz", "sheet", "sheet.psd", "missing/sheet.png", f"{'x' * 300}.png"):
-        with pytest.raises(LayerMixError, match="cannot write the contact sheet"):
+    for name, found in (
+        ("sheet.xyz", "no format of pictures is named '.xyz'; give a name such as sheet.png"),
+        ("sheet", "no format of pictures is named ''; give a name such as sheet.png"),
+        ("sheet.psd", "no format of pictures is named '.psd'; give a name such as sheet.png"),
+        ("missing/sheet.png", "no such file or directory; check its folder, the rights and the room there"),
+        (f"{'x' * 300}.png", "file name too long; check its folder, the rights and the room there"),
+    ):
+        with pytest.raises(LayerMixError) as caught:
             write_sheet(np.zeros((1, 8, 8), np.uint8), tmp_path / name)
+        assert str(caught.value) == f"cannot write the contact sheet {tmp_path / name}: {found}"
     assert names(tmp_path) == []
 
 
@@ -360,7 +510,7 @@ def test_a_sheet_is_whole_or_as_it_was(tmp_path: Path, monkeypatch: pytest.Monke
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(LayerMixError, match="No space left on device"):
+    with pytest.raises(LayerMixError, match=r"sheet.png: no space left on device; check its folder"):
         write_sheet(np.ones((9, 8, 8), np.uint8), out)
     assert out.read_bytes() == before
     assert names(tmp_path) == ["sheet.png"]

@@ -6,6 +6,9 @@ import json
 import os
 import pickle
 import shutil
+import subprocess
+import sys
+import tempfile
 from collections import Counter
 from pathlib import Path
 
@@ -15,6 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image as PillowImage
 
+from layermix_gen import packing
 from layermix_gen import pictures as module
 from layermix_gen.errors import Interrupted, LayerMixError
 from layermix_gen.fractals import render_fractal
@@ -214,7 +218,10 @@ def test_packing_keeps_the_centre_squares_in_the_order_of_the_paths(tmp_path: Pa
     luminance = round(0.299 * 200 + 0.587 * 100 + 0.114 * 50)
     assert np.abs(packed.mixing_set.pictures[1][:, 1:-1].astype(int) - luminance).max() <= 1
     about = json.loads((tmp_path / "set.json").read_text())
-    assert [picture["source"] for picture in about["pictures"]] == ["a.JPG", "b/wide.png"]
+    assert about["pictures"] == [
+        {"source": "a.JPG", "top": 3.0, "left": 0.0, "side": 24},  # of 30 x 24
+        {"source": "b/wide.png", "top": 0.0, "left": 10.0, "side": 20},
+    ]
     (line,) = packed.skipped
     assert line.startswith(f"{folder / 'broken.png'}: ")
     assert names(tmp_path) == ["folder", "set.json", "set.npy"]
@@ -237,16 +244,16 @@ def test_reducing_is_antialiased(tmp_path: Path) -> None:
 def test_a_folder_without_a_readable_picture_gets_a_line(tmp_path: Path) -> None:
     folder = tmp_path / "folder"
     out = tmp_path / "set.npy"
-    with pytest.raises(LayerMixError, match=r"a folder of pictures at .*, but there is none"):
+    with pytest.raises(LayerMixError, match=r"a folder of images, found none at .*/folder; check the path"):
         pack(folder, out)
     folder.mkdir()
     (folder / "notes.txt").touch()
-    with pytest.raises(LayerMixError, match=r"pictures \(.jpg, .png, ...\) in .*, but found none"):
+    with pytest.raises(LayerMixError, match=r"images in .*/folder, found 1 other files; check the path"):
         pack(folder, out)
     (folder / "empty.png").touch()
     with pytest.raises(LayerMixError, match=r"none of 1 can be read: .*empty.png: "):
         pack(folder, out, progress=False)
-    with pytest.raises(LayerMixError, match="at least one pixel, got size 0"):
+    with pytest.raises(LayerMixError, match=r"size must be a whole number in \[1, 8192\], got 0; change --size"):
         pack(folder, out, size=0)
     assert names(tmp_path) == ["folder"]
 
@@ -269,9 +276,115 @@ def test_packing_that_is_stopped_leaves_nothing(tmp_path: Path, folder: Path, mo
     def stopping(*_: object) -> object:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(module, "_square", stopping)
+    monkeypatch.setattr(packing, "_squares", stopping)
     with pytest.raises(Interrupted, match=r"before .*set.npy was whole; run the same command again"):
         pack(folder, tmp_path / "set.npy", progress=False)
+    assert names(tmp_path) == ["folder"]
+
+
+def test_packing_tells_what_it_does_not_take(tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Links out of the folder, to folders and to nothing, pipes, devices and files of any size; and waits for none."""
+    outside = tmp_path / "outside"
+    shutil.copytree(folder / "b", outside)
+    (folder / "out.png").symlink_to(outside / "wide.png")
+    (folder / "in.png").symlink_to("b/wide.png")
+    (folder / "more").symlink_to(outside)
+    (folder / "within").symlink_to("b")
+    (folder / "gone").symlink_to("nowhere")
+    (folder / "device.png").symlink_to("/dev/zero")
+    os.mkfifo(folder / "pipe.png")
+    with (folder / "giant.png").open("wb") as file:
+        file.truncate(50 << 30)  # of holes
+    packed = pack(folder, tmp_path / "set.npy", size=8, progress=False)
+    about = json.loads((tmp_path / "set.json").read_text())
+    assert [picture["source"] for picture in about["pictures"]] == ["a.JPG", "b/wide.png", "in.png"]
+    reasons = dict(line.removeprefix(f"{folder}/").split(": ", 1) for line in packed.skipped)
+    assert reasons.pop("broken.png")
+    assert reasons.pop("giant.png").startswith("too large: 53687091200 bytes exceed")
+    assert reasons == {
+        "device.png": "link out of the root",
+        "gone": "broken link",
+        "more": "link out of the root",
+        "within": "link to a folder, which is not followed",
+        "out.png": "link out of the root",
+        "pipe.png": "not a regular file",
+    }
+
+
+def test_crops_are_random_squares_that_are_recorded(tmp_path: Path, folder: Path) -> None:
+    packed = pack(folder, tmp_path / "set.npy", size=8, color=True, crops=5, progress=False)
+    assert packed.mixing_set.pictures.shape == (10, 8, 8, 3)
+    assert len(packed.skipped) == 1
+    about = json.loads((tmp_path / "set.json").read_text())
+    assert (about["made_by"]["crops"], about["made_by"]["seed"]) == (5, 0)
+    assert [one["source"] for one in about["pictures"]] == ["a.JPG"] * 5 + ["b/wide.png"] * 5
+    for one, pixels in zip(about["pictures"], packed.mixing_set.pictures, strict=True):
+        with PillowImage.open(folder / one["source"]) as picture:  # by a second route: cut out, then resized
+            box = (one["left"], one["top"], one["left"] + one["side"], one["top"] + one["side"])
+            expected = np.asarray(picture.convert("RGB").crop(box).resize((8, 8), PillowImage.Resampling.BILINEAR))
+        assert np.abs(pixels.astype(int) - expected).max() <= 1
+    assert len({(one["top"], one["left"], one["side"]) for one in about["pictures"]}) > 7
+
+
+def test_crops_depend_on_seed_path_and_number_alone(tmp_path: Path, folder: Path) -> None:
+    def crops(name: str, count: int, **options: int) -> list[dict[str, object]]:
+        pack(folder, tmp_path / f"{name}.npy", size=8, crops=count, progress=False, **options)
+        pictures = json.loads((tmp_path / f"{name}.json").read_text())["pictures"]
+        return [one for one in pictures if one["source"] == "b/wide.png"]
+
+    three = crops("three", 3)
+    assert crops("other", 3, seed=1) != three
+    (folder / "a.JPG").unlink()
+    assert crops("five", 5)[:3] == three
+
+
+@given(st.integers(1, 60), st.integers(1, 60), st.integers(1, 80), st.integers(0, 2**32))
+def test_a_drawn_square_lies_inside_and_is_not_needlessly_small(height: int, width: int, size: int, key: int) -> None:
+    top, left, side = packing.draw_square(np.random.Generator(np.random.Philox(key=key)), height, width, size)
+    assert all(type(value) is int for value in (top, left, side))
+    assert 0 <= top <= height - side
+    assert 0 <= left <= width - side
+    assert side >= min(height, width) / 2
+    assert side >= min(height, width, size)
+
+
+def test_drawn_squares_are_uniform() -> None:
+    rng = np.random.default_rng(0)
+    tops, lefts, sides = np.array([packing.draw_square(rng, 10, 14, 3) for _ in range(6000)]).T
+    assert sorted(set(sides)) == [5, 6, 7, 8, 9, 10]
+    assert np.bincount(sides)[5:] == pytest.approx([1000] * 6, abs=130)
+    assert np.bincount(tops[sides == 8]) == pytest.approx([1000 / 3] * 3, abs=75)
+    assert np.bincount(lefts[sides == 8]) == pytest.approx([1000 / 7] * 7, abs=50)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"crops": -1}, r"crops must be a whole number in \[0, 1000\], got -1; change --crops"),
+        ({"crops": 1001}, "got 1001; change --crops"),
+        ({"seed": -1}, "got -1; change --seed"),
+        ({"size": 50000}, r"size must be a whole number in \[1, 8192\], got 50000; change --size"),
+        ({"size": 8192, "crops": 17}, "at most 1073741824 are held; use a smaller --size, or fewer --crops"),
+    ],
+)
+def test_settings_of_packing_have_bounds(tmp_path: Path, folder: Path, options: dict[str, int], message: str) -> None:
+    with pytest.raises(LayerMixError, match=message):
+        pack(folder, tmp_path / "set.npy", progress=False, **options)  # type: ignore[arg-type]
+    assert names(tmp_path) == ["folder"]
+
+
+def test_memory_that_runs_out_while_packing_gets_a_line(
+    tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def failing(picture: np.ndarray, *rest: object) -> object:
+        if picture.shape == (20, 40, 3):  # the second one
+            raise MemoryError
+        return resized(picture, *rest)
+
+    resized = packing._resized
+    monkeypatch.setattr(packing, "_resized", failing)
+    with pytest.raises(LayerMixError, match=r"^the memory has run out; use a smaller --size$"):
+        pack(folder, tmp_path / "set.npy", size=8, progress=False)
     assert names(tmp_path) == ["folder"]
 
 
@@ -294,7 +407,7 @@ def test_the_cache_directory_follows_the_environment(monkeypatch: pytest.MonkeyP
     assert cache_directory() == tmp_path / ".cache" / "layermix-gen"
 
 
-def resolved(location: Path | None, view_size: int = 8, **options: object) -> MixingSet:
+def resolved(location: Path | str | None, view_size: int = 8, **options: object) -> MixingSet:
     return resolve_mixing_set(location, view_size, workers=1, progress=False, count=2, **options)  # type: ignore[arg-type]
 
 
@@ -370,10 +483,78 @@ def test_a_path_that_is_too_long_gets_a_line(
 
 
 def test_a_closed_folder_gets_a_line(tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def closed(_: Path) -> bool:
+    def closed(*_: object) -> bool:
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
 
-    for method in ("is_file", "is_dir"):
-        monkeypatch.setattr(Path, method, closed)
-        with pytest.raises(LayerMixError, match=r"^cannot read .*folder: permission denied; check the path"):
+    for place, method in ((Path, "is_dir"), (os, "scandir")):
+        monkeypatch.setattr(place, method, closed)
+        with pytest.raises(LayerMixError, match=r"^cannot (read|list) .*folder: permission denied; "):
             pack(folder, tmp_path / "set.npy")
+        monkeypatch.undo()
+    assert names(tmp_path) == ["folder"]
+
+
+def test_an_empty_name_is_not_the_working_folder(
+    cache: Path, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(folder)
+    with pytest.raises(LayerMixError, match="got an empty name; give a path"):
+        resolved("")
+    assert not cache.exists()
+    assert len(resolved(".")) == 2
+
+
+READ_ONLY = """
+import mmap, os
+from layermix_gen.pictures import resolve_mixing_set
+if os.getuid() == 0:
+    os.setuid(65534)
+print(len(resolve_mixing_set(None, 8, count=2, progress=False)))
+resolve_mixing_set(None, 8, count=3, progress=False)
+"""
+
+
+def test_a_finished_set_is_used_from_a_cache_that_cannot_be_written(monkeypatch: pytest.MonkeyPatch) -> None:
+    with tempfile.TemporaryDirectory() as name:  # nobody may enter pytest's own
+        cache = Path(name) / "cache"
+        monkeypatch.setenv("LAYERMIX_GEN_CACHE", str(cache))
+        resolved(None)
+        for lock in cache.glob("*.lock"):
+            lock.unlink()
+        for place, mode in ((Path(name), 0o755), (cache, 0o555)):
+            place.chmod(mode)
+        command = [sys.executable, "-c", READ_ONLY]
+        run = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+        assert run.stdout == "2\n"
+        assert run.stderr.splitlines()[-1].endswith(
+            f"cannot keep a mixing set in {cache}: permission denied; "
+            "set LAYERMIX_GEN_CACHE to a folder that can be written"
+        )
+
+
+@pytest.mark.parametrize(("view", "detail"), [(8, False), (336, False), (344, True)])
+def test_large_sets_of_our_own_are_rendered_small_and_enlarged(
+    cache: Path, monkeypatch: pytest.MonkeyPatch, view: int, detail: bool
+) -> None:
+    """Their names say so; those of the others are as they always were."""
+    asked = []
+
+    def render_few(path: Path, count: int, size: int, seed: int, **options: object) -> None:
+        asked.append(options["detail"])
+        np.save(path, np.zeros((count, size, size), np.uint8))
+
+    monkeypatch.setattr(module, "render_set", render_few)
+    path = resolved(None, view_size=view).path
+    size = pool_size_for(view)
+    assert path == cache / f"fractals-v1-seed0-2x{size}{'-detail384' if detail else ''}.npy"
+    assert asked == [384]
+    assert (size > 384) == detail
+
+
+def test_that_a_set_is_kept_is_said_of_the_cache_alone(cache: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    resolve_mixing_set(None, 8, count=1, workers=1)
+    said = capsys.readouterr().err.splitlines()
+    assert said[0] == f"the fractals are kept for later builds in {cache}"
+    assert said[1].startswith(f"rendering 1 fractals of 12 px into {cache}")
+    resolve_mixing_set(None, 8, count=1, workers=1)
+    assert capsys.readouterr().err == ""
