@@ -41,7 +41,8 @@ def test_every_way_to_build(settings: dict[str, object], photographs: Path, tmp_
     rng = np.random.default_rng(0)
     np.save(tmp_path / "pool.npy", rng.integers(0, 256, (3, 40, 40, 3), np.uint8))
     chosen = BuildSettings(variants=3, size=32, shard_size="9", **settings)
-    build(photographs, tmp_path / "out", chosen, mixing_set=tmp_path / "pool.npy", workers=1, progress=False)
+    pool = None if chosen.method == "none" else tmp_path / "pool.npy"
+    build(photographs, tmp_path / "out", chosen, mixing_set=pool, workers=1, progress=False)
     planes = len(chosen.planes)
     report = open_shards(tmp_path / "out").verify(replay=1.0, workers=1, progress=False)
     assert (report.problems, report.samples, report.replayed) == ((), 24 * planes, 24 * planes)
