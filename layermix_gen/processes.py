@@ -45,8 +45,10 @@ def checked_workers(workers: int | None) -> int:
         )
     if workers is None:
         return available_cpus()
-    if type(workers) is not int or workers < 1:
-        raise LayerMixError(f"workers must be a whole number, at least 1, got {workers!r}; change --workers")
+    if type(workers) is not int:
+        raise LayerMixError(f"workers must be a whole number, got {workers!r}; change --workers")
+    if workers < 1:
+        raise LayerMixError(f"workers must be at least 1, got {workers}; change --workers")
     return workers
 
 

@@ -666,7 +666,7 @@ MISTAKES = [
         "{photographs} {tmp}/out --max-errors -1",
         "max-errors must be a whole number, at least 0, got -1; change --max-errors",
     ),
-    ("{photographs} {tmp}/out --workers 0", "workers must be a whole number, at least 1, got 0; change --workers"),
+    ("{photographs} {tmp}/out --workers 0", "workers must be at least 1, got 0; change --workers"),
     ("{photographs} {tmp}/out --partition 3/3", "partition i/n must have 0 <= i < n, got 3/3; change --partition"),
     ("{photographs} {tmp}/out --partition 0/0", "partition i/n must have 0 <= i < n, got 0/0; change --partition"),
 ]
@@ -683,8 +683,8 @@ def test_a_mistake_is_one_line(arguments: str, line: str, places: dict[str, Any]
 
 
 PYTHON_MISTAKES: list[tuple[dict[str, Any], str]] = [
-    ({"workers": "2"}, "workers must be a whole number, at least 1, got '2'; change --workers"),
-    ({"workers": 1.5}, "workers must be a whole number, at least 1, got 1.5; change --workers"),
+    ({"workers": "2"}, "workers must be a whole number, got '2'; change --workers"),
+    ({"workers": 1.5}, "workers must be a whole number, got 1.5; change --workers"),
     ({"partition": [0, 1, 2]}, "partition must be two whole numbers (i, n), got [0, 1, 2]; change --partition"),
     ({"partition": 3}, "partition must be two whole numbers (i, n), got 3; change --partition"),
     ({"partition": (0, "1")}, "partition must be two whole numbers (i, n), got (0, '1'); change --partition"),

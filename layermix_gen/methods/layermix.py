@@ -25,7 +25,7 @@ def shares(settings: DrawSettings) -> Shares:
     blends = [row.name for row in WEIGHTED_BLENDS]
     return Shares(
         layers={1 + layer: 1 / LAYERS for layer in range(LAYERS)},
-        ops={name: settings.ops.count(name) / len(settings.ops) for name in settings.ops},
+        ops={name: 1 / len(settings.ops) for name in settings.ops},
         blends={name: blends.count(name) / len(blends) for name in BLENDS},
     )
 

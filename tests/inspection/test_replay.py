@@ -41,7 +41,8 @@ def test_every_way_to_build(settings: dict[str, object], photographs: Path, tmp_
     rng = np.random.default_rng(0)
     np.save(tmp_path / "pool.npy", rng.integers(0, 256, (3, 40, 40, 3), np.uint8))
     chosen = BuildSettings(variants=3, size=32, shard_size="9", **settings)
-    build(photographs, tmp_path / "out", chosen, mixing_set=tmp_path / "pool.npy", workers=1, progress=False)
+    pool = None if chosen.method == "none" else tmp_path / "pool.npy"
+    build(photographs, tmp_path / "out", chosen, mixing_set=pool, workers=1, progress=False)
     planes = len(chosen.planes)
     report = open_shards(tmp_path / "out").verify(replay=1.0, workers=1, progress=False)
     assert (report.problems, report.samples, report.replayed) == ((), 24 * planes, 24 * planes)
@@ -117,6 +118,15 @@ def test_a_source_image_that_is_gone(own: Built) -> None:
     assert others == []
     said = refuses(lambda: own.open().repair(workers=1, progress=False))
     assert f"would not come out as they were: images 25 -> 24; source image {row['source']!r} removed; restore" in said
+
+
+def test_a_folder_in_the_place_of_a_tar(damaged: Path) -> None:
+    (damaged / TAR).unlink()
+    (damaged / TAR).mkdir()
+    assert verify(damaged) == [(TAR, "", "is missing")]
+    assert refuses(lambda: open_shards(damaged).repair(workers=1, progress=False)) == (
+        f"expected a file at {damaged / TAR}, found a folder; remove it, then run the same command again"
+    )
 
 
 def test_other_versions(own: Built, monkeypatch: pytest.MonkeyPatch) -> None:

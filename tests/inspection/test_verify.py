@@ -140,7 +140,7 @@ DAMAGES: dict[str, tuple[Callable[[Path], None], list[tuple[str, str, str]]]] = 
     "no plan": (lambda root: (root / "plan.json").unlink(), [("plan.json", "", "is missing")]),
     "a setting in the plan": (
         lambda root: replace(root / "plan.json", '"seed": 0', '"seed": 1'),
-        [("plan.json", "", "its fingerprint is not that of what it says")],
+        [("plan.json", "", "is damaged, or of another version (*its fingerprint is not that of what it says*")],
     ),
     "no listing": (lambda root: (root / "sources.jsonl").unlink(), [("sources.jsonl", "", "is missing")]),
     "a listing in another order": (
