@@ -489,7 +489,7 @@ MISTAKES = [
     ),
     (
         "{photographs} {tmp}/out --mixing-set {tmp}/empty",
-        "expected pictures (.jpg, .png, ...) in {tmp}/empty, but found none; give another folder",
+        "expected images in {tmp}/empty, found 0 other files; check the path",
     ),
     (
         "{photographs} {tmp}/out --size 32 --mixing-set {tmp}/small.npy",
@@ -546,7 +546,7 @@ def test_a_mistake_is_one_line(arguments: str, line: str, places: dict[str, Any]
     given = [part.format(**places) for part in arguments.split(" ")]
     before = files(places["tmp"]), files(places["photographs"])
     assert fails("build", *given) == line.format(**places)
-    if not {"--partition", "--max-errors"} & set(given) and "expected pictures" not in line:
+    if not {"--partition", "--max-errors"} & set(given) and "expected images in" not in line:
         assert fails("build", *given, "--dry-run") == line.format(**places)
     assert (files(places["tmp"]), files(places["photographs"])) == before
     assert not (places["tmp"] / "out").exists()
