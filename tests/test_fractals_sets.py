@@ -176,7 +176,7 @@ def test_a_stopped_set_goes_on_where_it_was(tmp_path: Path, monkeypatch: pytest.
 
 
 GATED = """
-import sys, time
+import signal, sys, time
 from pathlib import Path
 from layermix_gen.fractals import render_set, sets
 
@@ -193,6 +193,7 @@ def gated(indices, **settings):
 
 sets._render_batch = gated
 if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored where the tests run in a shell's background
     render_set(folder / "set.npy", 50, 36, kinds=("noise",), workers=2)
 """
 
