@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.calibration import calibration_curve
 from sklearn.metrics import auc
+from strategies import steady
 
 from layermix_gen.errors import LayerMixError
 from layermix_gen.evaluate import calibration
@@ -52,6 +53,7 @@ def test_two_bins_by_hand() -> None:
     assert rms_calibration(confidences, correct, "released") == pytest.approx(10 * (100 / 250) ** 0.5)
 
 
+@steady()
 @given(st.integers(0, 10_000), SIZES)
 def test_as_the_loop_has_it(seed: int, images: int) -> None:
     confidences, correct = drawn(seed, images, 2)
@@ -62,6 +64,7 @@ def test_as_the_loop_has_it(seed: int, images: int) -> None:
         assert released <= rms_calibration(confidences, correct)
 
 
+@steady()
 @given(st.integers(0, 10_000), SIZES, st.integers(1, 20))
 def test_the_order_of_images_does_not_matter(seed: int, images: int, levels: int) -> None:
     """Not even where many confidences are equal."""
@@ -136,6 +139,7 @@ def test_ece_by_hand() -> None:
     assert np.isnan(bins.accuracies).tolist() == [True, False, True, True, False]
 
 
+@steady()
 @given(st.integers(0, 10_000), SIZES, st.integers(1, 30))
 def test_ece_as_a_loop_over_the_bins(seed: int, images: int, bins: int) -> None:
     confidences, correct = drawn(seed, images, 2)
@@ -147,6 +151,7 @@ def test_ece_as_a_loop_over_the_bins(seed: int, images: int, bins: int) -> None:
     assert expected_calibration_error(confidences, correct, bins) == pytest.approx(100 * total, abs=1e-9)
 
 
+@steady()
 @given(st.integers(0, 10_000), SIZES)
 def test_the_diagram_is_scikit_learns(seed: int, images: int) -> None:
     confidences, correct = drawn(seed, images)
@@ -173,6 +178,7 @@ def test_aurra_by_hand() -> None:
     assert aurra([0.5, 0.9, 0.7], [1, 1, 0]) == pytest.approx(100 * (1 + 1 / 2 + 2 / 3) / 3)
 
 
+@steady()
 @given(st.integers(0, 10_000), st.integers(2, 300))
 def test_aurra_as_scikit_learn_integrates_it(seed: int, images: int) -> None:
     """The trapezoids of scikit-learn between the N points, and half a step at both ends."""

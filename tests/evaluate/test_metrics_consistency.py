@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import rankdata
+from strategies import steady
 
 from layermix_gen.errors import LayerMixError
 from layermix_gen.evaluate.consistency import PAIRS, flip_probability, is_noise, top5_distance
@@ -61,6 +62,7 @@ def double_sum(first: np.ndarray, second: np.ndarray) -> int:
     return total
 
 
+@steady()
 @given(st.integers(0, 10_000), st.lists(st.integers(2, 9), min_size=1, max_size=6), st.booleans())
 def test_as_the_definitions_have_it(seed: int, lengths: list[int], noise: bool) -> None:
     logits, part = videos(lengths, seed)
@@ -74,6 +76,7 @@ def test_as_the_definitions_have_it(seed: int, lengths: list[int], noise: bool) 
     assert 0 <= top5_distance(part, noise=noise) <= 15
 
 
+@steady()
 @given(st.integers(0, 10_000))
 def test_the_order_of_videos_does_not_matter(seed: int) -> None:
     lengths = [3, 7, 2, 5]

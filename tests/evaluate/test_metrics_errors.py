@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import log_loss as sklearn_log_loss
 from sklearn.metrics import top_k_accuracy_score
+from strategies import steady
 
 from layermix_gen.errors import LayerMixError
 from layermix_gen.evaluate.errors import error_rates, log_loss, normalized_errors
@@ -29,6 +30,7 @@ def test_by_hand() -> None:
     assert part.confidences[0] == pytest.approx([0.7, 0.5, 0.6, 0.4])
 
 
+@steady()
 @given(st.integers(0, 10_000), st.integers(1, 50), st.integers(6, 30))
 def test_as_scikit_learn(seed: int, images: int, classes: int) -> None:
     logits, labels = made(seed, images, classes)
@@ -41,6 +43,7 @@ def test_as_scikit_learn(seed: int, images: int, classes: int) -> None:
     assert log_loss(part)[0] == pytest.approx(sklearn_log_loss(labels, probabilities, labels=names), rel=1e-5)
 
 
+@steady()
 @given(st.integers(0, 10_000))
 def test_the_order_of_images_does_not_matter(seed: int) -> None:
     logits, labels = made(seed)
@@ -73,6 +76,7 @@ def test_top_is_checked(top: int) -> None:
         error_rates(predicted(HAND, [0, 0, 0, 0]), top)
 
 
+@steady()
 @given(st.integers(0, 10_000), st.integers(1, 12))
 def test_the_most_probable_are_as_a_stable_sort_has_them(seed: int, classes: int) -> None:
     scores = np.random.default_rng(seed).integers(0, 4, (30, classes)).astype(np.float32)  # many equal ones

@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.lib.format import write_array_header_1_0
+from strategies import steady
 
 from layermix_gen.errors import LayerMixError
 from layermix_gen.evaluate.archive import load_predictions, save_predictions
@@ -64,6 +65,7 @@ def same(one: Any, other: Any) -> bool:
 # --- files -----------------------------------------------------------------------------------------------------------
 
 
+@steady()
 @given(
     st.integers(0, 1000), st.integers(1, 30), st.integers(1, 9), st.lists(st.integers(0, 9), min_size=1, unique=True)
 )

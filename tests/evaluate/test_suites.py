@@ -9,6 +9,7 @@ from helpers import build
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image as PillowImage
+from strategies import steady
 from worlds import (
     VIDEO_FRAMES,
     WNIDS,
@@ -303,6 +304,7 @@ def test_labels_that_do_not_repeat(tmp_path, labels):
 # --- batches ---------------------------------------------------------------------------------------------------------
 
 
+@steady()
 @given(st.lists(st.integers(1, 9), max_size=12), st.integers(1, 10))
 def test_batches_hold_the_pieces_in_order(lengths, size):
     total = sum(lengths)
@@ -333,6 +335,7 @@ def test_mapping_ahead_keeps_order_and_is_bounded():
     assert list(results) == [number * number for number in range(1, 500)]
 
 
+@steady()
 @given(st.integers(1, 60), st.integers(1, 60))
 def test_crops_are_central(height, width):
     image = np.arange(height * width * 3, dtype=np.uint8).reshape(height, width, 3)
