@@ -46,20 +46,21 @@ class Recipe:
 
 def train(model: nn.Module, shards: str, test: str | None, recipe: Recipe) -> None:
     """Train `model` on the dataset `shards`, from its beginning or from the checkpoint in `recipe.out`."""
-    with ranks() as (rank, world_size, device):
+    with ranks() as here:
+        device = here.device
         model = model.to(device, memory_format=torch.channels_last)
-        whole = DistributedDataParallel(model) if world_size > 1 else model
+        whole = DistributedDataParallel(model) if here.world_size > 1 else model
         optimizer = torch.optim.SGD(
             model.parameters(), recipe.rate, 0.9, weight_decay=recipe.weight_decay, nesterov=True
         )
         data = LayerMixDataset(
             shards,
-            recipe.batch_size // world_size,
+            recipe.batch_size // here.world_size,
             seed=recipe.seed,
             views=JSD_VIEWS if recipe.jsd else "variant",
             device=device,
         )
-        leads, path = rank == 0, recipe.out / "checkpoint.pt"
+        leads, path = here.rank == 0, recipe.out / "checkpoint.pt"
         step = load(path, model, optimizer, data)
         log = Log(recipe.out if leads else None)
         while data.epoch < recipe.epochs:
@@ -75,7 +76,7 @@ def train(model: nn.Module, shards: str, test: str | None, recipe: Recipe) -> No
             if leads:
                 save(path, model, optimizer, data, step)
             if test:
-                log.write(epoch=epoch, step=step, **evaluate(model, test, recipe, device))
+                log.write(epoch=epoch, step=step, **evaluate(model, test, recipe, here))
 
 
 def learn(model: nn.Module, optimizer: torch.optim.Optimizer, rate: float, images: Tensor, labels: Tensor) -> Tensor:
@@ -114,37 +115,58 @@ def numbers(images: Tensor, recipe: Recipe) -> Tensor:
 
 
 @torch.no_grad()
-def evaluate(model: nn.Module, shards: str, recipe: Recipe, device: torch.device) -> dict[str, float]:
+def evaluate(model: nn.Module, shards: str, recipe: Recipe, here: "Ranks") -> dict[str, float]:
     """The error in percent on the clean plane of a dataset, every image once over all ranks."""
     data = LayerMixDataset(
-        shards, recipe.batch_size, views="clean", order="sequential", remainder="exact", device=device
+        shards, recipe.batch_size, views="clean", order="sequential", remainder="exact", device=here.device
     )
     model.eval()
-    counts = torch.zeros(2, device=device)
+    counts = torch.zeros(2, device=here.device)
     for images, labels in data:
         wrong = model(numbers(images, recipe)).argmax(1) != labels
-        counts += torch.stack([wrong.sum(), torch.tensor(len(labels), device=device)])
-    if dist.is_initialized():
-        dist.all_reduce(counts)
+        counts += torch.stack([wrong.sum(), torch.tensor(len(labels), device=here.device)])
+    here.add_up(counts)
     return {"error": round(100 * float(counts[0] / counts[1]), 3)}
 
 
 # ------------------------------------------------------------------------------------------------ ranks, files
 
 
+@dataclass(slots=True)
+class Ranks:
+    """This process among those that train together."""
+
+    device: torch.device
+    rank: int = 0
+    world_size: int = 1
+    _last: dist.Work | None = None
+
+    def add_up(self, counts: Tensor) -> None:
+        """Sum over all ranks, in place.
+
+        The communication is kept, and with it its tensor. A thread of gloo holds them a moment longer than `wait`; if
+        it were the last to let go, it would need the interpreter, and abort the process where that is ending.
+        """
+        if self.world_size > 1:
+            self._last = dist.all_reduce(counts, async_op=True)
+            self._last.wait()
+
+
 @contextmanager
-def ranks() -> Iterator[tuple[int, int, torch.device]]:
-    """Rank, world size and device, as torchrun has them."""
+def ranks() -> Iterator[Ranks]:
+    """The ranks that torchrun started, or one alone."""
     cuda = torch.cuda.is_available()
     device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", 0))) if cuda else torch.device("cpu")
     if cuda:
         torch.cuda.set_device(device)
     if "RANK" not in os.environ:
-        yield 0, 1, device
+        yield Ranks(device)
         return
     dist.init_process_group("nccl" if cuda else "gloo")
+    here = Ranks(device, dist.get_rank(), dist.get_world_size())
     try:
-        yield dist.get_rank(), dist.get_world_size(), device
+        yield here
+        dist.barrier()  # what was begun before is over on every rank; not after an error, for others may wait elsewhere
     finally:
         dist.destroy_process_group()
 

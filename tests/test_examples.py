@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import weakref
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -91,6 +92,37 @@ def test_two_ranks(shards: Path, tmp_path: Path) -> None:
     assert start("train_cifar.py", *arguments(shards, tmp_path, *more), ranks=2).wait() == 0
     assert log(tmp_path, "step")[-1] == 400 // 32
     assert len(log(tmp_path, "error")) == 1
+
+
+def test_ranks_part_when_no_communication_is_under_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All ranks meet, and only then the group goes; the last communication outlives it. Not so after an error."""
+    from training import dist, ranks
+
+    class Work:
+        def wait(self) -> None:
+            events.append("wait")
+
+    def all_reduce(counts: torch.Tensor, *, async_op: bool) -> Work:
+        assert async_op
+        works.append(weakref.ref(work := Work()))
+        return work
+
+    works: list[weakref.ref[Work]] = []
+    monkeypatch.setenv("RANK", "0")
+    monkeypatch.setattr(dist, "init_process_group", lambda backend: None)
+    monkeypatch.setattr(dist, "get_rank", lambda: 0)
+    monkeypatch.setattr(dist, "get_world_size", lambda: 2)
+    monkeypatch.setattr(dist, "all_reduce", all_reduce)
+    monkeypatch.setattr(dist, "barrier", lambda: events.append("barrier"))
+    monkeypatch.setattr(dist, "destroy_process_group", lambda: events.append(f"destroy, {bool(works[-1]())}"))
+    events: list[str] = []
+    with ranks() as here:
+        here.add_up(torch.zeros(2))
+    assert events == ["wait", "barrier", "destroy, True"]
+    events.clear()
+    with pytest.raises(KeyError), ranks() as here:
+        raise KeyError(here.add_up(torch.zeros(2)))
+    assert events == ["wait", "destroy, True"]
 
 
 def test_imagenet(shards: Path, tmp_path: Path) -> None:

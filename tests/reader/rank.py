@@ -20,6 +20,7 @@ def main() -> None:
     by_worker = [key for _, _, facts in loader for key in facts["key"]]
     direct = [key for _, _, facts in ds for key in facts["key"]]
     Path(out, f"{rank}.json").write_text(json.dumps({"direct": direct, "by worker": by_worker}))
+    torch.distributed.barrier()  # no rank leaves, and no thread of gloo is at work, while another still is
     torch.distributed.destroy_process_group()
 
 
