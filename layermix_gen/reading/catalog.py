@@ -7,6 +7,7 @@ one expression over the columns of the index, and runs in a database that can op
 import glob
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -41,12 +42,19 @@ class Catalog:
     shards: npt.NDArray[np.int32]
 
     def key(self, plane: int, image: int) -> str:
-        """The key of a sample, looked up in the index."""
+        """The key of a sample, looked up in the index; its number where the index cannot be read any more."""
         shard = int(self.shards[image])
         row = image - int(np.searchsorted(self.shards, shard))
-        with duckdb.connect() as db:
-            rows = _rows(db, [index_path(self.folder, shard)], self.planes[plane : plane + 1])
-            return rows.order("key").limit(1, row).select("key").fetchall()[0][0]
+        try:
+            return _keys(index_path(self.folder, shard), self.planes[plane])[row]
+        except (duckdb.Error, IndexError):
+            return f"number {row} of its tar"
+
+
+@lru_cache(maxsize=16)  # a lost shard is told of image by image
+def _keys(path: Path, plane: str) -> list[str]:
+    with duckdb.connect() as db:
+        return [key for (key,) in _rows(db, [path], [plane]).order("key").select("key").fetchall()]
 
 
 def load_catalog(folder: Path, description: Description, planes: Sequence[str], where: str | None = None) -> Catalog:

@@ -13,10 +13,13 @@ def as_device(device: str | torch.device) -> torch.device:
     """Check that a device is there. Raises `LayerMixError` where it is not."""
     try:
         made = torch.device(device)
-    except RuntimeError as error:
+    except (RuntimeError, TypeError) as error:
         raise LayerMixError(f"expected a device like 'cuda' or 'cuda:1', got {device!r}; change device=") from error
-    if made.type == "cuda" and not torch.cuda.is_available():
-        raise LayerMixError(f"expected a GPU for device={str(device)!r}, found none; leave device= out")
+    try:
+        torch.empty(1, device=made)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:  # CUDA missing, no such GPU, other back ends
+        found = str(error).splitlines()[0]
+        raise LayerMixError(f"expected a GPU for device={str(device)!r}, found none; leave device= out ({found})") from error
     return made
 
 
