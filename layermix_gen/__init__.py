@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from layermix_gen.dataset import LayerMixDataset
     from layermix_gen.errors import BadImage, Interrupted, LayerMixError
     from layermix_gen.gallery import contact_sheet
+    from layermix_gen.inspection.shards import open_shards
     from layermix_gen.manifest import Manifest
     from layermix_gen.online import LayerMix
     from layermix_gen.pictures import MixingSet, open_mixing_set, pack
@@ -36,6 +37,7 @@ _HOMES = {
     "estimate": "builder",
     "normalize": "reading.device",
     "open_mixing_set": "pictures",
+    "open_shards": "inspection.shards",
     "pack": "pictures",
     "parse": "recipe",
     "render": "renderer",
@@ -55,6 +57,7 @@ __all__ = [
     "estimate",
     "normalize",
     "open_mixing_set",
+    "open_shards",
     "pack",
     "parse",
     "render",

@@ -1,11 +1,9 @@
 """A whole build: list, plan, run an engine over the shards that are missing, then declare the dataset complete."""
 
-import json
 import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +15,7 @@ from layermix_gen.estimator import Estimate, estimate_build, planned_shards
 from layermix_gen.files import disk_errors, replacing, sweep
 from layermix_gen.fractals import render_fractal
 from layermix_gen.index import ShardSummary, Skipped, read_summaries
-from layermix_gen.manifest import Manifest, Run, collect, declared_planes, reasons, write_manifest
+from layermix_gen.manifest import Manifest, Run, collect, declared_planes, reasons, skipped_text, write_manifest
 from layermix_gen.pictures import MixingSet, pool_size_for, resolve_mixing_set
 from layermix_gen.plan import Plan, Pool, freeze, make_plan, planned_order, read_plan, refuse_changes
 from layermix_gen.processes import checked_workers
@@ -146,7 +144,7 @@ def _run(plan: Plan, numbers: Sequence[int], workers: int, limit: int, progress:
             summaries = read_summaries(plan.root)  # anew: other partitions may have gone on meanwhile
             skipped = [one for summary in summaries.values() for one in summary.skipped] + abandoned
             if not settled:
-                _write_errors(plan.root, skipped)
+                write_errors(plan.root, skipped)
     _check_errors(plan, skipped, limit)
     seconds = time.perf_counter() - begin
     run = Run(written, round(seconds, 3), round(written / seconds, 1), workers)
@@ -180,14 +178,14 @@ def _watching(
         yield watch
 
 
-def _write_errors(root: Path, skipped: Sequence[Skipped]) -> None:
-    """List every input that was left out, one JSON object a line; no file where there is none."""
+def write_errors(root: Path, skipped: Sequence[Skipped]) -> None:
+    """List every input that was left out; no file where there is none."""
     path = root / "errors.jsonl"
     if not skipped:
         path.unlink(missing_ok=True)
         return
     with replacing(path) as draft:
-        draft.write_text("".join(json.dumps(asdict(one), ensure_ascii=False) + "\n" for one in skipped), "utf-8")
+        draft.write_text(skipped_text(skipped), "utf-8")
 
 
 def _check_errors(plan: Plan, skipped: Sequence[Skipped], limit: int) -> None:

@@ -3,6 +3,7 @@
 Commands live in `layermix_gen.commands`, one module each, imported when they are used: `--help` waits for nothing.
 """
 
+import errno
 import signal
 from contextlib import suppress
 from importlib import import_module
@@ -17,6 +18,8 @@ COMMANDS = {
     "build": "Compute LayerMix variants of every image and write them as shards.",
     "demo": "Build shards from a few photographs, and show them.",
     "fractals": "Make mixing sets: render fractals, or pack pictures of your own.",
+    "inspect": "Summarize a dataset; find, show and extract its samples.",
+    "verify": "Check every byte of a dataset, render samples again, mend what is damaged.",
 }
 
 
@@ -50,6 +53,8 @@ class Commands(click.Group):
         except LayerMixError as error:
             raise click.ClickException(str(error)) from error
         except OSError as error:  # what nothing said more of: a path that is too long, a folder that is closed
+            if error.errno == errno.EPIPE:  # nobody reads on: click knows what to do
+                raise
             where = f" {error.filename}" if error.filename else ""
             raise click.ClickException(
                 f"cannot open{where}: {error.strerror}; check the path and the rights"

@@ -19,7 +19,6 @@ from layermix_gen.processes import available_cpus
 from layermix_gen.reading.cache import Use, spans
 from layermix_gen.reading.catalog import load_catalog
 from layermix_gen.reading.delivery import Buffers, deliver
-from layermix_gen.reading.description import tar_name
 from layermix_gen.reading.device import as_device, on_device
 from layermix_gen.reading.epochs import Epochs
 from layermix_gen.reading.loader import Batch, Loader
@@ -27,9 +26,11 @@ from layermix_gen.reading.memory import InMemoryDataset, Samples, all_samples
 from layermix_gen.reading.metadata import check_fields, collate
 from layermix_gen.reading.options import WINDOW, ReadOptions
 from layermix_gen.reading.order import Ints
-from layermix_gen.reading.remote import RemoteStorage, is_remote
+from layermix_gen.reading.remote import RemoteStorage
 from layermix_gen.reading.storage import LocalStorage, Storage
 from layermix_gen.reading.views import Views, class_numbers, select
+from layermix_gen.remote import is_remote
+from layermix_gen.shards import tar_name
 
 MIN_SKIPPED, SKIPPED_SHARE = 10, 0.01  # images an epoch may lack unless the user says how many: 1%, but at least 10
 SMALL_IMAGE = 4096  # bytes; so quickly decoded that threads would wait for each other, for the interpreter's lock

@@ -1,6 +1,7 @@
 """Files that are there completely or not at all."""
 
 import errno
+import hashlib
 import json
 import os
 import socket
@@ -76,10 +77,21 @@ def replacing(path: Path) -> Iterator[Path]:
         draft.unlink(missing_ok=True)
 
 
+def file_digest(path: Path) -> str:
+    """The sha256 (hex) of a file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def json_text(value: Any) -> str:
+    """What `write_json` writes: indented JSON."""
+    return json.dumps(value, indent=2, ensure_ascii=False) + "\n"
+
+
 def write_json(path: Path, value: Any) -> None:
     """Write `value` as indented JSON, atomically."""
     with replacing(path) as draft:
-        draft.write_text(json.dumps(value, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        draft.write_text(json_text(value), encoding="utf-8")
 
 
 def read_json(path: Path) -> Any:

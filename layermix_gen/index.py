@@ -7,7 +7,7 @@ DuckDB writes and reads the files; rows reach it as lines of JSON.
 
 import glob
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -42,6 +42,9 @@ COLUMNS = {
     "view": "DOUBLE[]",
     "recipe": "VARCHAR",
 }
+METADATA = tuple(list(COLUMNS)[list(COLUMNS).index("source") :])  # the columns that a sample's JSON has, too
+PLANE = r"clean|v\d\d"  # the names of planes
+KEY = rf"\d{{9,}}-({PLANE})"  # the keys of samples: the input's ordinal and the plane
 _SEAL = "layermix_gen"
 
 
@@ -72,9 +75,19 @@ class ShardSummary:
         return cls(value["number"], value["inputs"], value["written"], skipped, planes)
 
 
+def index_name(number: int) -> str:
+    """The path of the index of a shard within its dataset."""
+    return f"index/{number:06d}.parquet"
+
+
 def index_path(root: Path, number: int) -> Path:
     """Where the index of a shard is."""
-    return root / "index" / f"{number:06d}.parquet"
+    return root / index_name(number)
+
+
+def metadata_text(row: Mapping[str, Any]) -> str:
+    """The JSON in the tar of the sample that a row describes."""
+    return json.dumps({name: row[name] for name in METADATA}, ensure_ascii=False)
 
 
 def write_index(path: Path, rows: Iterable[str], summary: ShardSummary, kept: Iterable[str] = ()) -> None:
@@ -114,10 +127,23 @@ def read_summaries(root: Path) -> dict[int, ShardSummary]:
     return {summary.number: summary for summary in summaries}
 
 
+def summary_in(db: duckdb.DuckDBPyConnection, path: Path) -> ShardSummary:
+    """The summary in one index, read by an open database. Raises ValueError where there is none, or it is damaged."""
+    try:
+        (summary,) = _summaries_in(db, _literal(path))
+        return summary
+    except (KeyError, TypeError) as error:
+        raise ValueError(f"no summary of a shard ({type(error).__name__})") from error
+
+
 def _summaries(files: str) -> list[ShardSummary]:
     with _duckdb() as db:
-        rows = db.execute(f"SELECT decode(value) FROM parquet_kv_metadata({files}) WHERE decode(key) = '{_SEAL}'")
-        return [ShardSummary.from_json(text) for (text,) in rows.fetchall()]
+        return _summaries_in(db, files)
+
+
+def _summaries_in(db: duckdb.DuckDBPyConnection, files: str) -> list[ShardSummary]:
+    rows = db.execute(f"SELECT decode(value) FROM parquet_kv_metadata({files}) WHERE decode(key) = '{_SEAL}'")
+    return [ShardSummary.from_json(text) for (text,) in rows.fetchall()]
 
 
 def query(root: Path, sql: str, parameters: Sequence[Any] = ()) -> list[dict[str, Any]]:

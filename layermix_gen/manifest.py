@@ -1,20 +1,24 @@
 """The manifest, `dataset.json`: what the dataset is. It is written last, so it is the sign of completeness."""
 
 import hashlib
+import json
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from layermix_gen.errors import LayerMixError
-from layermix_gen.files import read_json, write_json
-from layermix_gen.index import ShardSummary, Skipped, index_path
+from layermix_gen.files import file_digest, read_json, write_json
+from layermix_gen.index import PLANE, ShardSummary, Skipped, index_name, index_path
 from layermix_gen.plan import Inputs, Plan, Pool
 from layermix_gen.settings import BuildSettings
+from layermix_gen.shards import tar_name
 from layermix_gen.text import count, facts
 
 FORMAT = "layermix-gen dataset 1"
+SHA256 = r"[0-9a-f]{64}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +57,29 @@ class Manifest:
     versions: dict[str, str]
     run: Run
     tars: dict[str, dict[str, Any]]  # relative path: samples, bytes, sha256
+    indexes: dict[str, str]  # relative path: sha256
+
+    @classmethod
+    def from_json(cls, text: str, root: Path, location: str) -> "Manifest":
+        """Read the text of a `dataset.json` at `location`. Raises `LayerMixError` where it is none, or is damaged."""
+        remedy = "delete it and run the build again to write it anew"
+        try:
+            value = json.loads(text)
+            found = value.pop("format")
+            made = value | {
+                "planes": tuple(value["planes"]),
+                "source": Inputs.from_json(value["source"]),
+                "settings": BuildSettings.from_json(value["settings"]),
+                "mixing_set": Pool(**value["mixing_set"]) if value["mixing_set"] else None,
+                "run": Run(**value["run"]),
+            }
+            manifest = cls(root, **made)
+            _check_files(manifest)
+        except (LayerMixError, ValueError, KeyError, TypeError, AttributeError) as error:
+            raise LayerMixError(f"{location} is damaged ({type(error).__name__}: {error}); {remedy}") from error
+        if found != FORMAT:
+            raise LayerMixError(f"expected {FORMAT!r} in {location}, found {found!r}; use the version that wrote it")
+        return manifest
 
     def summary(self) -> str:
         """The report for people, one fact a line."""
@@ -86,15 +113,16 @@ def collect(plan: Plan, summaries: Mapping[int, ShardSummary], run: Run) -> Mani
     planes = tuple(plan.settings.planes)
     written = sum(summary.written for summary in summaries.values())
     tars = {
-        f"{plane}/{number:06d}.tar": {"samples": summary.written, **asdict(tar)}
+        tar_name(plane, number): {"samples": summary.written, **asdict(tar)}
         for number, summary in summaries.items()
         for plane, tar in summary.planes.items()
     }
+    indexes = {index_name(number): file_digest(index_path(plan.root, number)) for number in sorted(summaries)}
     return Manifest(
         root=plan.root,
         complete=len(summaries) == plan.shards,
         fingerprint=plan.fingerprint,
-        digest=_digest(plan.root, summaries, tars),
+        digest=digest_of(tars, indexes),
         inputs=sum(summary.inputs for summary in summaries.values()),
         written=written,
         skipped=len(skipped),
@@ -110,7 +138,28 @@ def collect(plan: Plan, summaries: Mapping[int, ShardSummary], run: Run) -> Mani
         versions=plan.versions,
         run=run,
         tars=tars,
+        indexes=indexes,
     )
+
+
+def _check_files(manifest: Manifest) -> None:
+    """Raise ValueError or KeyError unless the planes have names of planes, and every tar and index is described."""
+    if not all(re.fullmatch(PLANE, plane) for plane in manifest.planes):
+        raise ValueError(f"planes {manifest.planes}")
+    for number in range(manifest.shards):
+        known = [manifest.indexes[index_name(number)]]
+        for plane in manifest.planes:
+            tar = manifest.tars[tar_name(plane, number)]
+            known.append(tar["sha256"])
+            if type(tar["bytes"]) is not int or type(tar["samples"]) is not int:
+                raise ValueError(f"sizes of {tar_name(plane, number)}")
+        if not all(re.fullmatch(SHA256, digest) for digest in known):
+            raise ValueError(f"digests of shard {number}")
+
+
+def skipped_text(skipped: Sequence[Skipped]) -> str:
+    """What `errors.jsonl` holds: every input that was left out, one JSON object a line."""
+    return "".join(json.dumps(asdict(one), ensure_ascii=False) + "\n" for one in skipped)
 
 
 def reasons(skipped: Sequence[Skipped]) -> dict[str, int]:
@@ -118,12 +167,10 @@ def reasons(skipped: Sequence[Skipped]) -> dict[str, int]:
     return dict(Counter(one.reason.partition(":")[0] for one in skipped).most_common())
 
 
-def _digest(root: Path, summaries: Mapping[int, ShardSummary], tars: Mapping[str, Mapping[str, Any]]) -> str:
+def digest_of(tars: Mapping[str, Mapping[str, Any]], indexes: Mapping[str, str]) -> str:
     """One digest over all files that readers use: names and sha256 of each tar and each index, in order."""
     lines = [f"{name} {tar['sha256']}" for name, tar in sorted(tars.items())]
-    for number in sorted(summaries):
-        path = index_path(root, number)
-        lines.append(f"{path.name} {hashlib.sha256(path.read_bytes()).hexdigest()}")
+    lines += [f"{PurePosixPath(name).name} {sha256}" for name, sha256 in sorted(indexes.items())]
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 

@@ -7,7 +7,7 @@ settings, mixing set and the versions of the code. The number of variants is not
 
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
 from pathlib import Path
@@ -38,6 +38,11 @@ class Inputs:
     count: int
     ignored: int
     classes: tuple[str, ...]
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> "Inputs":
+        """Take up what JSON has made of it."""
+        return cls(**{**value, "classes": tuple(value["classes"])})
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +144,25 @@ def make_plan(
     return Plan(root, inputs, settings, pool, tuple(offsets))
 
 
+def check_listing(plan: Plan) -> None:
+    """Raise `LayerMixError` unless `sources.jsonl` has the inputs of the plan, in its order and at its offsets."""
+    offsets, items, offset = [], [], 0
+    starts = {plan.bounds(number)[0] for number in range(plan.shards)}
+    with (plan.root / "sources.jsonl").open("rb") as file:
+        for ordinal, line in enumerate(file):
+            if ordinal in starts:
+                offsets.append(offset)
+            offset += len(line)
+            items.append(_item(line, ordinal))
+    if len(items) != plan.inputs.count or _digest(items) != plan.inputs.digest or tuple(offsets) != plan.offsets:
+        raise LayerMixError("its inputs are not those of the plan")
+    listed = [""] * len(items)
+    for item, place in zip(items, shuffled(len(items), plan.settings.seed).tolist(), strict=True):
+        listed[place] = item.id
+    if listed != sorted(listed):  # sources list their items so
+        raise LayerMixError("its inputs are in another order than that of the plan")
+
+
 def _digest(items: Sequence[Item]) -> str:
     """What the inputs are, whatever their order and wherever they lie."""
     facts = sorted((item.id, item.label, item.size) for item in items)
@@ -149,7 +173,7 @@ def _line(item: Item) -> bytes:
     return (json.dumps([item.id, item.label, item.size, item.at]) + "\n").encode()
 
 
-def _item(line: str, ordinal: int) -> Item:
+def _item(line: str | bytes, ordinal: int) -> Item:
     try:
         source_id, label, size, at = json.loads(line)
         return Item(source_id, label, size, tuple(at))
@@ -188,8 +212,7 @@ def read_plan(root: Path) -> Plan | None:
             raise LayerMixError(
                 f"expected {FORMAT!r} in {path}, found {value['format']!r}; use the version that wrote it"
             )
-        settings = BuildSettings(**value["settings"] | {"ops": tuple(value["settings"]["ops"])})
-        inputs = Inputs(**value["inputs"] | {"classes": tuple(value["inputs"]["classes"])})
+        settings, inputs = BuildSettings.from_json(value["settings"]), Inputs.from_json(value["inputs"])
         pool = Pool(**value["pool"]) if value["pool"] else None
         return Plan(root, inputs, settings, pool, tuple(value["offsets"]), value["versions"])
     except FileNotFoundError:
@@ -201,15 +224,9 @@ def read_plan(root: Path) -> Plan | None:
 def refuse_changes(before: Plan, now: Plan, items: Sequence[Item]) -> None:
     """Raise `LayerMixError` with a readable difference unless `now` is `before`, with planes added at most.
 
-    Planes that no shard has yet can be given up again, and a dataset of clean views alone has no mixing set to keep.
+    Planes that no shard has yet can be given up again.
     """
-    old, new = before.identity(), now.identity()
-    if before.settings.variants == 0:
-        old["mixing set"] = new["mixing set"]
-    names = [name for name in old | new if json.dumps(old.get(name)) != json.dumps(new.get(name))]
-    differences = [f"{name} {_short(old.get(name))} -> {_short(new.get(name))}" for name in names if name != "source"]
-    if "source" in names:
-        differences.append(_first_change(before, items))
+    differences = changes(before, now, items)
     given_up = before.settings.planes.keys() - now.settings.planes.keys()
     if given_up:
         built = {plane for summary in read_summaries(now.root).values() for plane in summary.planes}
@@ -220,6 +237,19 @@ def refuse_changes(before: Plan, now: Plan, items: Sequence[Item]) -> None:
             f"{now.root} holds another dataset: {'; '.join(differences)}; "
             "repeat the command that began it, or build into another folder"
         )
+
+
+def changes(before: Plan, now: Plan, items: Sequence[Item]) -> list[str]:
+    """What makes the samples of `now`, of these `items`, other ones than those of `before`, a phrase for each.
+
+    A dataset of clean views alone has no mixing set to keep.
+    """
+    old, new = before.identity(), now.identity()
+    if before.settings.variants == 0:
+        old["mixing set"] = new["mixing set"]
+    names = [name for name in old | new if json.dumps(old.get(name)) != json.dumps(new.get(name))]
+    differences = [f"{name} {_short(old.get(name))} -> {_short(new.get(name))}" for name in names if name != "source"]
+    return differences + ([_first_change(before, items)] if "source" in names else [])
 
 
 def _first_change(before: Plan, items: Sequence[Item]) -> str:

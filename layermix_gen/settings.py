@@ -4,6 +4,7 @@ How the work is done (workers, partitions, progress) is no setting: it cannot ch
 """
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -56,6 +57,11 @@ class BuildSettings:
         self.drawing(pictures=1, picture_size=0)
         Encoding(self.format or "png", self.quality, self.subsampling)
         parse_size(self.shard_size)
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> "BuildSettings":
+        """Take up what JSON has made of settings."""
+        return cls(**{**value, "ops": tuple(value["ops"])})
 
     def resolve(self, native_size: int | None) -> "BuildSettings":
         """Make every choice that is open, for a source whose images are all squares of `native_size` px, or not."""

@@ -7,7 +7,7 @@ Killed anywhere, a shard is finished or it is done again, and its bytes are the 
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Self, TypeAlias
 
@@ -36,9 +36,15 @@ class ShardResult:
     summary: ShardSummary | None
 
 
+@cache
+def tar_name(plane: str, number: int) -> str:
+    """The path of a tar within its dataset."""
+    return f"{plane}/{number:06d}.tar"
+
+
 def tar_path(root: Path, plane: str, number: int) -> Path:
     """Where the tar of one plane of a shard is."""
-    return root / plane / f"{number:06d}.tar"
+    return root / tar_name(plane, number)
 
 
 def intact_planes(root: Path, summary: ShardSummary | None) -> dict[str, TarSummary]:

@@ -15,15 +15,22 @@ from layermix_gen.manifest import Manifest
 Tars = Mapping[str, Mapping[str, Any]]
 
 
-def write_sidecars(root: Path, manifest: Manifest) -> None:
-    """Write the sidecars of a complete dataset, each atomically; the same manifest gives the same bytes."""
+def sidecars(manifest: Manifest) -> dict[str, Any]:
+    """The sidecars of a complete dataset by relative path, as values for JSON."""
     planes = {plane: tars_of(manifest.tars, [plane]) for plane in manifest.planes}
     variants = tars_of(manifest.tars, [plane for plane in manifest.planes if plane != "clean"])
     splits = planes | ({"variants": variants} if variants else {})
-    write_json(root / "_info.json", {"splits": {name: timm_split(name, tars) for name, tars in splits.items()}})
+    found: dict[str, Any] = {"_info.json": {"splits": {name: timm_split(name, tars) for name, tars in splits.items()}}}
     for plane, tars in planes.items():
-        write_json(root / plane / "sizes.json", {file_name(tar): facts["samples"] for tar, facts in tars.items()})
-        write_json(root / plane / "wids.json", wids_list(f"{manifest.digest[:16]}-{plane}", tars))
+        found[f"{plane}/sizes.json"] = {file_name(tar): facts["samples"] for tar, facts in tars.items()}
+        found[f"{plane}/wids.json"] = wids_list(f"{manifest.digest[:16]}-{plane}", tars)
+    return found
+
+
+def write_sidecars(root: Path, manifest: Manifest) -> None:
+    """Write the sidecars of a complete dataset, each atomically; the same manifest gives the same bytes."""
+    for name, value in sidecars(manifest).items():
+        write_json(root / name, value)
 
 
 def tars_of(tars: Tars, planes: Sequence[str]) -> Tars:

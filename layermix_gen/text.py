@@ -1,6 +1,6 @@
 """Plain text for people: facts in two columns, and tables."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 
@@ -10,14 +10,14 @@ def facts(rows: Mapping[str, str]) -> str:
     return "\n".join(f"{name:<{width}}  {text}" for name, text in rows.items() if text)
 
 
-def table(rows: Sequence[Mapping[str, Any]]) -> str:
-    """Rows of equal keys under a head line, in columns as wide as they need to be; numbers to the right."""
+def table(rows: Sequence[Mapping[str, Any]], right: Collection[str] = ()) -> str:
+    """Rows of equal keys under a head line, in columns as wide as need be; numbers, and `right`, to the right."""
     if not rows:
         return "no rows"
     names = list(rows[0])
     texts = [[str(row[name]) for name in names] for row in rows]
     widths = [max(map(len, column)) for column in zip(names, *texts, strict=True)]
-    aligns = [">" if isinstance(rows[0][name], int | float) else "<" for name in names]
+    aligns = [">" if name in right or isinstance(rows[0][name], int | float) else "<" for name in names]
     lines = [names, *texts]
     cells = [[f"{cell:{a}{w}}" for cell, a, w in zip(line, aligns, widths, strict=True)] for line in lines]
     return "\n".join("  ".join(line).rstrip() for line in cells)

@@ -19,10 +19,10 @@ FLOORS = (
     ("ops", "blends", "processes"),
     ("recipe",),
     ("renderer", "methods", "views", "seeds"),
-    ("codec", "sources", "pictures", "fractals", "files", "settings"),
+    ("codec", "sources", "pictures", "fractals", "files", "remote", "settings"),
     ("samples", "plan", "tar", "index", "manifest", "shards", "estimator", "sidecars"),
     ("builder", "engines"),
-    ("gallery", "demo", "online", "reading", "dataset"),
+    ("gallery", "demo", "inspection", "online", "reading", "dataset"),
     ("cli", "commands"),
 )
 FLOOR = {name: number for number, names in enumerate(FLOORS) for name in names}

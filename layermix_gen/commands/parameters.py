@@ -31,3 +31,15 @@ class Names(click.ParamType[tuple[str, ...]]):
         if "" in names:
             self.fail(f"expected names with commas between them, got {value!r}", param, ctx)
         return names
+
+
+class Share(click.ParamType[float]):
+    """A number in [0, 1], or `all`."""
+
+    name = "share|all"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        try:
+            return 1.0 if value == "all" else float(value)
+        except ValueError:
+            self.fail(f"expected a share such as 0.01, or all, got {value!r}", param, ctx)

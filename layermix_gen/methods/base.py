@@ -63,3 +63,12 @@ class Recipe:
 
 
 Method: TypeAlias = Callable[[np.random.Generator, DrawSettings], Recipe]
+
+
+@dataclass(frozen=True, slots=True)
+class Shares:
+    """How often a method draws what, in the long run: each a share of all variants, or of all uses of a blend."""
+
+    layers: dict[int, float]
+    ops: dict[str, float]
+    blends: dict[str, float]

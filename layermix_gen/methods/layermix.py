@@ -10,18 +10,29 @@ The layer, the operation f and each blend are drawn once; f's strength is drawn 
 import numpy as np
 
 from layermix_gen.blends import BLENDS
-from layermix_gen.methods.base import DrawSettings, Recipe
+from layermix_gen.methods.base import DrawSettings, Recipe, Shares
 from layermix_gen.ops import OPERATIONS
 from layermix_gen.recipe import IMAGE, PICTURE, Call, Expression
 from layermix_gen.views import draw_picture_view
 
+LAYERS = 3
 # Each blend as often as its weight says, so that one uniform draw picks it.
 WEIGHTED_BLENDS = tuple(row for row in BLENDS.values() for _ in range(row.weight))
 
 
+def shares(settings: DrawSettings) -> Shares:
+    """How often `draw` draws what: layers and operations alike, blends by their weights."""
+    blends = [row.name for row in WEIGHTED_BLENDS]
+    return Shares(
+        layers={1 + layer: 1 / LAYERS for layer in range(LAYERS)},
+        ops={name: settings.ops.count(name) / len(settings.ops) for name in settings.ops},
+        blends={name: blends.count(name) / len(blends) for name in BLENDS},
+    )
+
+
 def draw(rng: np.random.Generator, settings: DrawSettings) -> Recipe:
     """Draw one recipe."""
-    layer = 1 + int(rng.random() * 3)
+    layer = 1 + int(rng.random() * LAYERS)
     op = OPERATIONS[settings.ops[int(rng.random() * len(settings.ops))]]
     sample_strength = getattr(op, settings.preset)
     op_args: tuple[float, ...] = ()

@@ -2,10 +2,15 @@
 
 import numpy as np
 
-from layermix_gen.methods.base import DrawSettings, Recipe
+from layermix_gen.methods.base import DrawSettings, Recipe, Shares
 from layermix_gen.recipe import IMAGE
 
 
 def draw(rng: np.random.Generator, settings: DrawSettings) -> Recipe:
     """Draw nothing."""
     return Recipe(method="none", expression=IMAGE)
+
+
+def shares(settings: DrawSettings) -> Shares:
+    """Nothing is drawn."""
+    return Shares(layers={}, ops={}, blends={})

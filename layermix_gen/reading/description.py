@@ -2,12 +2,10 @@
 
 import json
 from dataclasses import dataclass
-from functools import cache
-from pathlib import Path
 
 from layermix_gen.errors import LayerMixError
 from layermix_gen.manifest import FORMAT
-from layermix_gen.shards import tar_path
+from layermix_gen.shards import tar_name
 from layermix_gen.tar import TarSummary
 
 
@@ -58,9 +56,3 @@ class Description:
     def tar(self, plane: str, number: int) -> TarSummary:
         """Size and sha256 of the tar of one plane of a shard."""
         return self.tars[tar_name(plane, number)]
-
-
-@cache
-def tar_name(plane: str, number: int) -> str:
-    """The path of a tar within its dataset."""
-    return tar_path(Path(), plane, number).as_posix()

@@ -14,11 +14,11 @@ from isal import isal_zlib
 from layermix_gen.errors import BadImage, LayerMixError
 from layermix_gen.reading.catalog import Catalog
 from layermix_gen.reading.decoding import DECODERS, Decoder
-from layermix_gen.reading.description import tar_name
 from layermix_gen.reading.metadata import read_metadata
 from layermix_gen.reading.order import Ints, draw_image
 from layermix_gen.reading.storage import Storage
 from layermix_gen.reading.views import Selection
+from layermix_gen.shards import tar_name
 
 ATTEMPTS = 10  # to find a stand-in
 

@@ -8,12 +8,12 @@ import numpy as np
 import torch
 
 from layermix_gen.errors import BadImage, LayerMixError
-from layermix_gen.index import COLUMNS
+from layermix_gen.index import METADATA
 from layermix_gen.reading.options import several
 from layermix_gen.tar import BLOCK, MAX_NAME, member_bytes
 
 PLACE = ("plane", "key")  # known without the JSON
-FIELDS = (*PLACE, *list(COLUMNS)[list(COLUMNS).index("source") :])
+FIELDS = (*PLACE, *METADATA)
 _SIZE = slice(124, 135)  # of a member, in its header
 
 

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from layermix_gen.errors import BadImage, LayerMixError
-from layermix_gen.reading.description import Description, tar_name
+from layermix_gen.reading.description import Description
+from layermix_gen.shards import tar_name
 
 if TYPE_CHECKING:
     from layermix_gen.reading.cache import Use

@@ -12,9 +12,9 @@ from servers import Traffic, object_store, web_server
 from torch.utils.data import DataLoader
 from truth import Truth, flat, keys
 
+from layermix_gen import remote
 from layermix_gen.dataset import LayerMixDataset
 from layermix_gen.errors import LayerMixError
-from layermix_gen.reading import remote
 
 
 @pytest.fixture(scope="module")
@@ -161,12 +161,12 @@ def test_a_bad_line(tiny: Truth, web: tuple[str, Traffic], monkeypatch: pytest.M
     url, _ = web
     monkeypatch.setattr(remote, "PAUSE", 0)
     ds = read(url)
-    ds.storage._system = _Failing(ds.storage._system, 3)
+    ds.storage._files._system = _Failing(ds.storage._files._system, 3)
     assert keys(ds) == keys(tiny.open(order="shards", window=1))
-    ds.storage._system = _Failing(ds.storage._system, 1000)
+    ds.storage._files._system = _Failing(ds.storage._files._system, 1000)
     with pytest.raises(LayerMixError, match=r"\.tar cannot be fetched: ConnectionResetError: the line is bad; restore"):
         list(ds)
-    ds.storage._system = ds.storage._system.system
+    ds.storage._files._system = ds.storage._files._system.system
     ds.set_epoch(0)
     assert keys(ds) == keys(tiny.open(order="shards", window=1))
 
@@ -188,7 +188,7 @@ def test_faults_name_shard_and_key(tiny: Truth, tmp_path: Path) -> None:
         assert len(ds.skipped) == 28
         shutil.rmtree(tmp_path / "shards" / "index")
         with pytest.raises(
-            LayerMixError, match=r"^the index of http.* cannot be read: expected http.*found nothing there"
+            LayerMixError, match=r"^the dataset at http.* cannot be read: expected http.*found nothing there"
         ):
             read(url)
 

@@ -1,0 +1,30 @@
+"""`layermix-gen verify`: the twin of `open_shards(...).verify` and `.repair`."""
+
+import click
+
+from layermix_gen.commands.parameters import Share
+from layermix_gen.inspection.shards import open_shards
+
+
+@click.command("verify")
+@click.argument("out")
+@click.option(
+    "--replay",
+    type=Share(),
+    default=0.0,
+    show_default=False,
+    help="Render this share of the source images again, such as 0.01, or all, and compare the pixels.",
+)
+@click.option("--repair", is_flag=True, help="Build exactly those shards again that are damaged or missing.")
+@click.option("--workers", type=int, help="Processes; default: the CPUs that may be used.")
+@click.pass_context
+def command(ctx: click.Context, out: str, replay: float, repair: bool, workers: int | None) -> None:
+    """Check every byte of the dataset OUT, a folder or a URL. The exit status is 1 where something is wrong.
+
+    Checked are counts, the structure of the tars, offsets, the checksum of every member, that the planes are aligned,
+    and the files beside the shards. With --repair, OUT has the digest of an undamaged build afterwards.
+    """
+    shards = open_shards(out)
+    found = shards.repair(replay=replay, workers=workers) if repair else shards.verify(replay=replay, workers=workers)
+    click.echo(found)
+    ctx.exit(0 if found.ok else 1)

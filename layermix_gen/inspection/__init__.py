@@ -1,0 +1,1 @@
+"""Inspection: find, see, check and mend the samples of a finished dataset by their metadata. Opened by `shards`."""

@@ -1,0 +1,225 @@
+"""One shard against what is known of it: its index, and every byte of its tars.
+
+A row of the index says what the bytes of its sample are, all but the image's own: headers, label, metadata and padding
+can be written again and compared, and the image has a checksum. So the first wrong byte of a sample names its part.
+"""
+
+import mmap
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from duckdb import DuckDBPyConnection
+from isal import isal_zlib
+
+from layermix_gen.errors import LayerMixError
+from layermix_gen.files import file_digest
+from layermix_gen.index import ShardSummary, index_name, metadata_text, summary_in
+from layermix_gen.inspection.files import Files
+from layermix_gen.inspection.queries import readable, rows, sandbox
+from layermix_gen.inspection.replay import Again
+from layermix_gen.inspection.report import Problem, noting
+from layermix_gen.manifest import Manifest
+from layermix_gen.plan import Plan
+from layermix_gen.shards import tar_name
+from layermix_gen.tar import BLOCK, TarSummary, header
+
+END = bytes(2 * BLOCK)
+OTHER_BYTES = "is not as it was built (sha256)"
+PLANES = """
+    SELECT plane, count(*) AS count, bool_and(shard = ?) AND bool_and(key LIKE '%-' || plane) AS here,
+        md5(string_agg(concat_ws(chr(10), split_part(key, '-', 1), source, label), chr(10) ORDER BY key)) AS inputs
+    FROM samples GROUP BY plane ORDER BY plane
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What is known of a dataset before its shards are looked at; None for what is missing or damaged."""
+
+    manifest: Manifest | None
+    plan: Plan | None
+    planes: tuple[str, ...]
+    shards: int
+    extension: str  # of the images
+
+    def tar(self, number: int, plane: str, summary: ShardSummary | None) -> TarSummary | None:
+        """Size and sha256 that a tar must have: by the manifest, else by the shard's own summary."""
+        if self.manifest:
+            tar = self.manifest.tars[tar_name(plane, number)]
+            return TarSummary(tar["bytes"], tar["sha256"])
+        return summary.planes.get(plane) if summary else None
+
+    def samples(self, name: str, summary: ShardSummary | None) -> int:
+        """How many samples a tar holds; 0 where that is not known."""
+        if self.manifest:
+            samples: int = self.manifest.tars[name]["samples"]
+            return samples
+        return summary.written if summary else 0
+
+    def owner(self, digest: str, summary: ShardSummary | None) -> str | None:
+        """The name of the tar that has this sha256."""
+        if self.manifest:
+            return next((name for name, tar in self.manifest.tars.items() if tar["sha256"] == digest), None)
+        if summary is None:
+            return None
+        name = {tar.sha256: tar_name(plane, summary.number) for plane, tar in summary.planes.items()}
+        return name.get(digest)
+
+
+@dataclass(slots=True)
+class Checked:
+    """What was found in a shard; its summary is None where its index is missing or damaged."""
+
+    number: int
+    summary: ShardSummary | None = None
+    problems: list[Problem] = field(default_factory=list)
+    tars: int = 0
+    samples: int = 0
+    bytes: int = 0
+    replayed: int = 0
+
+
+def check_shard(files: Files, known: Known, number: int, again: Again | None = None) -> Checked:
+    """Check the index of a shard and all of its tars, and make some of its samples again."""
+    checked, name = Checked(number), index_name(number)
+    index: DuckDBPyConnection | None = None
+    with ExitStack() as stack:
+        with noting(checked.problems, name):
+            path = stack.enter_context(files.local(name))
+            if known.manifest and file_digest(path) != known.manifest.indexes[name]:
+                raise LayerMixError(OTHER_BYTES)
+            index = stack.enter_context(sandbox([path]))
+            with readable():
+                checked.summary = _read_summary(index, path, number)
+                checked.problems += _misalignment(index, name, known, checked.summary)
+        for plane in known.planes:
+            tar = tar_name(plane, number)
+            with noting(checked.problems, tar), readable(), files.local(tar) as path, _mapped(path) as data:
+                checked.tars, checked.bytes = checked.tars + 1, checked.bytes + len(data)
+                checked.samples += known.samples(tar, checked.summary)
+                checked.problems += _check_tar(data, index, known, plane, checked)
+        if again and index and checked.summary:
+            with noting(checked.problems, name), readable():
+                for problems in again.shard(files, index, checked.summary):
+                    checked.replayed += 1
+                    checked.problems += problems
+    return checked
+
+
+def _read_summary(index: DuckDBPyConnection, path: Path, number: int) -> ShardSummary:
+    """The summary of a shard. Raises `LayerMixError` where it cannot be read, or is another shard's."""
+    try:
+        summary = summary_in(index, path)
+    except ValueError as error:
+        raise LayerMixError(f"cannot be read: {error}") from error
+    if summary.number != number:
+        raise LayerMixError(f"is the index of shard {summary.number}")
+    return summary
+
+
+def _misalignment(index: DuckDBPyConnection, name: str, known: Known, summary: ShardSummary) -> Iterator[Problem]:
+    """What makes an index disagree with its own summary, or one plane with the others."""
+    planes = {row["plane"]: row for row in rows(index, PLANES, [summary.number])}
+    first = planes.get(known.planes[0])
+    for plane in known.planes:
+        row = planes.get(plane, {"count": 0, "here": True, "inputs": first and first["inputs"]})
+        if row["count"] != summary.written:
+            yield Problem(name, "", f"expected {summary.written} rows of {plane}, found {row['count']}")
+        elif not row["here"]:
+            yield Problem(name, "", f"its rows of {plane} have the keys of another plane, or of another shard")
+        elif first and row["inputs"] != first["inputs"]:
+            yield Problem(name, "", f"its rows of {plane} are of other inputs than those of {known.planes[0]}")
+
+
+def _check_tar(
+    data: memoryview, index: DuckDBPyConnection | None, known: Known, plane: str, checked: Checked
+) -> Iterator[Problem]:
+    """All that is wrong with a tar; where it is intact and yet not as its rows say, that is the index's fault."""
+    name, digest, summary = tar_name(plane, checked.number), sha256(data).hexdigest(), checked.summary
+    expected = known.tar(checked.number, plane, summary)
+    intact = expected is not None and digest == expected.sha256
+    if not intact and (owner := known.owner(digest, summary)):
+        yield Problem(name, "", f"is {owner}, in the wrong place")
+        return
+    found = False
+    if index and summary:
+        of_plane = rows(index, "SELECT * FROM samples WHERE plane = ? ORDER BY key", [plane])
+        for key, what in _check_samples(data, of_plane, known.extension):
+            found = True
+            at_fault = index_name(checked.number) if intact else name
+            yield Problem(at_fault, key, f"says otherwise than the tar: {what}" if intact else what)
+    if expected and not intact and not found:
+        yield Problem(name, "", OTHER_BYTES)
+
+
+def _check_samples(
+    data: memoryview, of_plane: Iterator[Mapping[str, Any]], extension: str
+) -> Iterator[tuple[str, str]]:
+    """Compare a tar with what its rows say, byte by byte; key and description of what is wrong."""
+    position = 0
+    for row in of_plane:
+        key = row["key"]
+        before, behind = _around_image(row, extension)
+        start = position + len(before)
+        stop = start + row["size"]
+        end = stop + sum(len(content) for _, content in behind)
+        if end > len(data):
+            yield key, f"the tar ends in it, after {len(data)} bytes; all samples behind it are missing"
+            return
+        if row["offset"] != start:
+            yield key, f"the index has its image at {row['offset']}, expected at {start}"
+        if data[position:start] != before:
+            yield key, "the tar header of its image is damaged"
+        if isal_zlib.crc32(data[start:stop]) != row["image_crc32"]:
+            yield key, "its image is damaged (crc32)"
+        if data[stop:end] != b"".join(content for _, content in behind):
+            yield key, f"{_first_damaged(data[stop:end], behind)} is damaged"
+        position = end
+    if data[position:] != END:
+        yield (
+            "",
+            f"expected two empty blocks from byte {position} to its end, found {len(data) - position} other bytes",
+        )
+
+
+Parts: TypeAlias = list[tuple[str, bytes]]  # what they are, and the bytes
+
+
+def _around_image(row: Mapping[str, Any], extension: str) -> tuple[bytes, Parts]:
+    """The tar header before a sample's image, and all that stands behind the image, up to the next sample."""
+    key, size = row["key"], row["size"]
+    label, facts = b"%d" % row["label"], metadata_text(row).encode()
+    behind = [
+        ("the padding behind its image", bytes(-size % BLOCK)),
+        ("the tar header of its label", header(f"{key}.cls".encode(), len(label))),
+        ("its label", label),
+        ("the padding behind its label", bytes(-len(label) % BLOCK)),
+        ("the tar header of its JSON", header(f"{key}.json".encode(), len(facts))),
+        ("its JSON", facts),
+        ("the padding behind its JSON", bytes(-len(facts) % BLOCK)),
+    ]
+    return header(f"{key}.{extension}".encode(), size), behind
+
+
+def _first_damaged(data: memoryview, parts: Parts) -> str:
+    position = 0
+    for name, content in parts:
+        if data[position : position + len(content)] != content:
+            return name
+        position += len(content)
+    return "nothing"
+
+
+@contextmanager
+def _mapped(path: Path) -> Iterator[memoryview]:
+    """The bytes of a file."""
+    with path.open("rb") as file:
+        if not path.stat().st_size:
+            yield memoryview(b"")
+            return
+        with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data, memoryview(data) as view:
+            yield view

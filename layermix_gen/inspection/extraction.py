@@ -1,0 +1,56 @@
+"""Samples as plain files, `KEY.png` and `KEY.json`, in a folder that is there completely or not at all."""
+
+import re
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from layermix_gen.errors import Interrupted, LayerMixError
+from layermix_gen.files import disk_errors, temporary
+from layermix_gen.index import KEY, metadata_text
+
+READERS = 8  # threads: files in a folder wait for the disk, those at a URL for the network
+
+
+def extract(
+    rows: Sequence[Mapping[str, Any]],
+    read: Callable[[Mapping[str, Any]], bytes],
+    extension: str,
+    folder: Path,
+    *,
+    progress: bool = True,
+) -> None:
+    """Write the image that `read` gives for each row, and its metadata as in the tar, to a new or empty `folder`.
+
+    Raises `LayerMixError` for a folder that holds something, and for rows whose key is none.
+    """
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise LayerMixError(f"expected a new or empty folder to extract to, got {folder}; choose another")
+    if bad := next((row["key"] for row in rows if not re.fullmatch(KEY, row["key"])), None):
+        raise LayerMixError(f"expected keys such as 000000123-v03 in the index, found {bad!r}; restore the index")
+    draft = temporary(folder.absolute())
+
+    def write(row: Mapping[str, Any]) -> None:
+        (draft / f"{row['key']}.{extension}").write_bytes(read(row))
+        (draft / f"{row['key']}.json").write_text(metadata_text(row), encoding="utf-8")
+
+    with disk_errors(folder), tqdm(total=len(rows), unit="image", disable=None if progress else True) as bar:
+        try:
+            draft.mkdir(parents=True)
+            with ThreadPoolExecutor(READERS) as pool:
+                try:
+                    for _ in pool.map(write, rows):
+                        bar.update()
+                finally:
+                    pool.shutdown(cancel_futures=True)
+            draft.replace(folder)
+        except KeyboardInterrupt:
+            raise Interrupted(
+                f"stopped at {bar.n} of {len(rows)} images, {folder} was not written; run it again"
+            ) from None
+        finally:
+            shutil.rmtree(draft, ignore_errors=True)

@@ -1,0 +1,132 @@
+"""The files of a dataset, in a folder or at a URL: small ones as text, parts of large ones, the index beside us."""
+
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+from typing import Any, Protocol
+
+from layermix_gen.errors import BadImage, LayerMixError
+from layermix_gen.remote import RemoteFiles, is_remote
+from layermix_gen.sources.base import reason
+
+
+class Files(Protocol):
+    """The files of one dataset, by their path within it. What `fetch` has named lies in `folder`."""
+
+    location: str
+    folder: Path
+
+    def text(self, name: str) -> str:
+        """A whole file. Raises `LayerMixError` where it cannot be read."""
+
+    def part(self, name: str, start: int, size: int) -> bytes:
+        """`size` bytes from `start` on, fewer where the file ends. Raises `BadImage` where it cannot be read."""
+
+    def fetch(self, names: Sequence[str]) -> list[Path]:
+        """Bring files to `folder`; return their paths. Raises `LayerMixError` where one cannot be had."""
+
+    def local(self, name: str) -> AbstractContextManager[Path]:
+        """A file on this machine, meanwhile. Raises `LayerMixError` with a short reason where there is none."""
+
+
+def open_files(location: str | Path, options: Mapping[str, Any] | None = None) -> Files:
+    """The files of the dataset at a path or URL; `options` go to fsspec's file system."""
+    if is_remote(location):
+        return _RemoteFiles(str(location), options)
+    if options:
+        raise LayerMixError(f"storage_options are for URLs, got the folder {location}; drop them")
+    return LocalFiles(Path(location))
+
+
+class LocalFiles:
+    """Files below a folder. A link out of it is not followed."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.location = folder, str(folder)
+        if not folder.is_dir():
+            raise LayerMixError(f"expected a dataset in a folder, found none at {folder}; check the path")
+
+    def path(self, name: str) -> Path:
+        """Where a file is. Raises `LayerMixError` where that is outside of the folder."""
+        path = self.folder / name
+        if not path.resolve().is_relative_to(self.folder.resolve()):
+            raise LayerMixError(f"expected {path} in the dataset, found a link out of it; put the file there")
+        return path
+
+    def text(self, name: str) -> str:
+        """A whole file."""
+        path = self.path(name)
+        try:
+            return path.read_text(encoding="utf-8")
+        except UnicodeDecodeError as error:
+            raise LayerMixError(f"expected text in {path}, found other bytes; restore it") from error
+        except OSError as error:
+            unfinished = name == "dataset.json" and (self.folder / "plan.json").exists()
+            remedy = "it is not finished: run its build again" if unfinished else "check the path"
+            raise LayerMixError(
+                f"expected a dataset with a {name} at {self.folder}, but it cannot be read ({reason(error)}); {remedy}"
+            ) from error
+
+    def part(self, name: str, start: int, size: int) -> bytes:
+        """A piece of a file."""
+        path = self.path(name)
+        try:
+            with path.open("rb") as file:
+                file.seek(start)
+                return file.read(size)
+        except OSError as error:
+            raise BadImage(f"{path} cannot be read: {reason(error)}") from error
+
+    def fetch(self, names: Sequence[str]) -> list[Path]:
+        """The paths; the files are here."""
+        paths = [self.path(name) for name in names]
+        for path in paths:
+            if not path.is_file():
+                raise LayerMixError(
+                    f"expected {path}, found nothing there; `layermix-gen verify {self.folder} --repair` makes it anew"
+                )
+        return paths
+
+    @contextmanager
+    def local(self, name: str) -> Iterator[Path]:
+        """The file itself."""
+        path = self.path(name)
+        if not path.is_file():
+            raise LayerMixError("is missing")
+        yield path
+
+
+class _RemoteFiles(RemoteFiles):
+    """Files at a URL; those that were fetched lie in a temporary folder."""
+
+    def __init__(self, url: str, options: Mapping[str, Any] | None) -> None:
+        super().__init__(url, options)
+        self._arguments = (url, options)
+        self._temporary = tempfile.TemporaryDirectory(prefix="layermix-gen-")
+        self.folder = Path(self._temporary.name)
+
+    def __reduce__(self) -> tuple[type["_RemoteFiles"], tuple[Any, ...]]:
+        """Another process opens them again, with a folder of its own."""
+        return _RemoteFiles, self._arguments
+
+    def fetch(self, names: Sequence[str]) -> list[Path]:
+        """Copy those that are not here yet."""
+        self.copy(names, self.folder)
+        return [self.folder / name for name in names]
+
+    @contextmanager
+    def local(self, name: str) -> Iterator[Path]:
+        """A copy of a file in `folder`, removed behind unless it was there before."""
+        path = self.folder / name
+        if path.is_file():
+            yield path
+            return
+        try:
+            self.copy_file(name, path)
+        except BadImage as error:
+            raise LayerMixError(str(error)) from error
+        try:
+            yield path
+        finally:
+            path.unlink()

@@ -1,0 +1,62 @@
+"""Rows of the index as lines of text: a table for people; JSON, JSON Lines or CSV for programs, a row at a time."""
+
+import csv
+import io
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any, TypeAlias
+
+from layermix_gen.text import table
+
+Rows: TypeAlias = Iterable[Mapping[str, Any]]
+
+
+def as_table(rows: Rows, columns: Sequence[str]) -> Iterator[str]:
+    """Columns as wide as they need to be; of `blends`, what only fills the list up is left out."""
+    yield table([{name: _cell(value) for name, value in row.items()} for row in rows])
+
+
+def as_json(rows: Rows, columns: Sequence[str]) -> Iterator[str]:
+    """One list of objects."""
+    before = "["
+    for row in rows:
+        yield before
+        before = f"  {_json(row)},"
+    yield before.removesuffix(",")
+    yield "]"
+
+
+def as_jsonl(rows: Rows, columns: Sequence[str]) -> Iterator[str]:
+    """One object a line."""
+    return map(_json, rows)
+
+
+def as_csv(rows: Rows, columns: Sequence[str]) -> Iterator[str]:
+    """A head line, and a line for each row; lists as JSON."""
+    yield _csv(columns)
+    for row in rows:
+        yield _csv(_json(value) if isinstance(value, list) else value for value in row.values())
+
+
+FORMATS: dict[str, Callable[[Rows, Sequence[str]], Iterator[str]]] = {
+    "table": as_table,
+    "json": as_json,
+    "jsonl": as_jsonl,
+    "csv": as_csv,
+}
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _csv(values: Iterable[Any]) -> str:
+    text = io.StringIO()
+    csv.writer(text, lineterminator="").writerow(values)
+    return text.getvalue()
+
+
+def _cell(value: Any) -> Any:
+    if not isinstance(value, list):
+        return value
+    return ", ".join(f"{one:g}" if isinstance(one, float) else str(one) for one in value if one != "")

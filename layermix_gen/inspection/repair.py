@@ -1,0 +1,197 @@
+"""Mend a dataset: build its damaged shards again, and put in place only what comes out as it was.
+
+Shards are built in a folder apart, by the same plan and the same code as before. A file replaces a damaged one if it
+has the sha256 that the dataset's manifest, or else the shard's own summary, says it must have.
+"""
+
+import shutil
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from tqdm import tqdm
+
+from layermix_gen.builder import write_errors
+from layermix_gen.engines import in_processes, in_this_process
+from layermix_gen.errors import Interrupted, LayerMixError
+from layermix_gen.files import disk_errors, file_digest, sync_folder
+from layermix_gen.index import index_name, read_summaries
+from layermix_gen.inspection.checks import Known
+from layermix_gen.inspection.files import LocalFiles
+from layermix_gen.inspection.replay import Replayer
+from layermix_gen.inspection.report import Report
+from layermix_gen.inspection.verification import Verification, verify
+from layermix_gen.inspection.whole import ERRORS, LISTING, MANIFEST, PLAN
+from layermix_gen.manifest import Manifest, Run, collect, write_manifest
+from layermix_gen.plan import Plan, Pool, changes, freeze, make_plan, planned_order, read_plan
+from layermix_gen.processes import checked_workers
+from layermix_gen.shards import ShardResult, tar_name
+from layermix_gen.sidecars import sidecars, write_sidecars
+from layermix_gen.text import count
+
+
+@dataclass(frozen=True, slots=True)
+class Repair:
+    """A verification, the files that were mended after it, and the digest of the dataset then."""
+
+    report: Report
+    mended: tuple[str, ...]
+    digest: str
+
+    @property
+    def ok(self) -> bool:
+        """Whether everything is as it was built now."""
+        return not self.left
+
+    @property
+    def left(self) -> tuple[str, ...]:
+        """The files that were not mended: they belong to no shard, and are the user's to remove."""
+        return tuple(file for file in self.report.files if file not in self.mended)
+
+    def __str__(self) -> str:
+        mended = f"mended {count(len(self.mended), 'file')}: {' '.join(self.mended)}" if self.mended else ""
+        left = f"left as they are: {' '.join(self.left)}" if self.left else ""
+        return "\n".join(filter(None, (str(self.report), mended, left, f"digest {self.digest}")))
+
+
+def repair(files: LocalFiles, *, replay: float = 0.0, workers: int | None = None, progress: bool = True) -> Repair:
+    """Verify the dataset, then build again exactly what is damaged or missing; see `Shards.repair`."""
+    begin, workers, root = time.perf_counter(), checked_workers(workers), files.folder
+    found = verify(files, replay=replay, workers=workers, progress=progress)
+    known, damaged = found.known, set(found.report.files)
+    numbers = [number for number in range(known.shards) if damaged & set(_names(known, number))]
+    if known.manifest and not damaged:
+        return Repair(found.report, (), known.manifest.digest)
+    mended: list[str] = []
+    with disk_errors(root), _staging(root) as staging:
+        if numbers or damaged & {PLAN, LISTING}:
+            plan = _plan_again(known, root, staging)
+            mended += _mend_shards(plan, found, numbers, workers, progress)
+            mended += _put_in_place(staging, root, sorted(damaged & {PLAN, LISTING}))
+        whole, digest = _mend_whole(found, root, Run(0, round(time.perf_counter() - begin, 3), 0.0, workers))
+    return Repair(found.report, (*mended, *whole), digest)
+
+
+def _names(known: Known, number: int) -> list[str]:
+    """The files of a shard, the index last."""
+    return [*(tar_name(plane, number) for plane in known.planes), index_name(number)]
+
+
+@contextmanager
+def _staging(root: Path) -> Iterator[Path]:
+    """A folder to build in, on the disk of the dataset; what a killed repair left in it is removed."""
+    staging = root / ".repair"
+    shutil.rmtree(staging, ignore_errors=True)
+    try:
+        staging.mkdir()
+        yield staging
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
+
+
+def _plan_again(known: Known, root: Path, staging: Path) -> Plan:
+    """The plan, made anew from the source and written to `staging`.
+
+    Raises `LayerMixError` where anything that bytes depend on has changed since the build.
+    """
+    before = known.plan or _plan_of(known.manifest, root)
+    replayer = Replayer(before)
+    items = planned_order(replayer.source, before.settings.seed)
+    mixing_set = replayer.maker.mixing_set
+    pool = Pool.of(mixing_set) if mixing_set else None
+    now = make_plan(staging, replayer.source, items, before.settings, pool, before.shards)
+    if differences := changes(before, now, items):
+        raise LayerMixError(
+            f"the shards of {root} would not come out as they were: {'; '.join(differences)}; restore what has "
+            "changed, then run the same command again"
+        )
+    return freeze(now, items)
+
+
+def _plan_of(manifest: Manifest | None, root: Path) -> Plan:
+    """The plan, as far as the manifest tells it; the offsets in the listing are not known."""
+    if manifest is None:  # then there is a plan
+        raise LayerMixError(f"expected a manifest or a plan in {root}, found neither; restore one of them")
+    offsets = (0,) * manifest.shards
+    return Plan(root, manifest.source, manifest.settings, manifest.mixing_set, offsets, manifest.versions)
+
+
+def _mend_shards(plan: Plan, found: Verification, numbers: Sequence[int], workers: int, progress: bool) -> list[str]:
+    """Build shards where the plan lies, and put their damaged files in place; return the names of these.
+
+    Raises `LayerMixError` at the end if some did not come out as they were.
+    """
+    root, mended, others = Path(found.report.location), list[str](), list[str]()
+    inputs = sum(stop - start for start, stop in map(plan.bounds, numbers))
+    engine = in_processes(min(workers, len(numbers))) if min(workers, len(numbers)) > 1 else in_this_process
+    with tqdm(total=inputs, unit="input", disable=None if progress else True) as bar:
+
+        def watch(done: int, skipped: int) -> bool:
+            bar.update(done - bar.n)
+            return True
+
+        try:
+            for result in engine(plan, numbers, watch):
+                if other := _differences(plan, found, result):
+                    others.append(other)
+                else:
+                    mended += _put_in_place(plan.root, root, _wanted(found, result.number))
+        except KeyboardInterrupt:
+            remedy = "run the same command to go on"
+            raise Interrupted(f"stopped with {count(len(mended), 'file')} mended; {remedy}") from None
+    if others:
+        raise LayerMixError(
+            f"{count(len(others), 'shard')} came out otherwise and stayed as it was: {others[0]}; restore the source "
+            "images, and build on the same type of processor"
+        )
+    return mended
+
+
+def _differences(plan: Plan, found: Verification, result: ShardResult) -> str:
+    """Which files of a shard came out otherwise than they must be; an empty text if none did."""
+    known, number, before = found.known, result.number, found.summaries.get(result.number)
+    expected = {tar_name(plane, number): known.tar(number, plane, before) for plane in known.planes}
+    built = result.summary.planes if result.summary else {}
+    others = [name for name, tar in expected.items() if tar and tar != built.get(name.partition("/")[0])]
+    name = index_name(number)
+    if known.manifest and file_digest(plan.root / name) != known.manifest.indexes[name]:
+        others.append(name)
+    unread = "".join(f"; {one.source} cannot be read now ({one.reason})" for one in result.skipped[:1])
+    return f"{', '.join(others)}{unread}" if others else ""
+
+
+def _wanted(found: Verification, number: int) -> list[str]:
+    """The files of a shard to put in place: the damaged ones, or all where nothing tells whether one is intact."""
+    names = _names(found.known, number)
+    if found.known.manifest is None and number not in found.summaries:
+        return names
+    return [name for name in names if name in found.report.files]
+
+
+def _put_in_place(staging: Path, root: Path, names: Sequence[str]) -> list[str]:
+    """Move files from the one folder to the other, each atomically."""
+    for name in names:
+        target = root / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        (staging / name).replace(target)
+        sync_folder(target.parent)
+    return list(names)
+
+
+def _mend_whole(found: Verification, root: Path, run: Run) -> tuple[list[str], str]:
+    """Write those of the files beside the shards again that are damaged; return their names, and the digest of all."""
+    plan, damaged, before = read_plan(root), set(found.report.files), found.known.manifest
+    if plan is None:
+        raise LayerMixError(f"expected the plan at {root / PLAN}, found nothing there; restore it")
+    summaries = read_summaries(root)
+    manifest = collect(plan, summaries, before.run if before else run)
+    mendable = {ERRORS, MANIFEST, *sidecars(manifest)} & damaged
+    if ERRORS in mendable:
+        write_errors(root, [one for summary in summaries.values() for one in summary.skipped])
+    if mendable - {ERRORS}:
+        write_sidecars(root, manifest)
+    if MANIFEST in mendable:
+        write_manifest(manifest)
+    return sorted(mendable), manifest.digest

@@ -1,0 +1,63 @@
+"""Counts beside what was to be expected of them: the standard score of each, and Pearson's test of all together."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+REMARKABLE = 1e-3  # p below which a test tells that something is amiss
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """How often one thing was drawn: its share of all draws, the expected share, by how many deviations it is off."""
+
+    name: int | str
+    count: int
+    share: float
+    expected: float
+    z: float
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Counts of all things that could be drawn, and the p of Pearson's chi-square test; 1 where nothing was drawn."""
+
+    cells: tuple[Cell, ...]
+    p: float
+
+    @property
+    def is_remarkable(self) -> bool:
+        """Whether chance makes such counts in less than one of a thousand datasets."""
+        return self.p < REMARKABLE
+
+
+def compare(counts: Mapping[Any, int], expected: Mapping[Any, float]) -> Comparison:
+    """Compare counts with the shares to be expected, which add up to 1. What was never to be drawn makes p = 0."""
+    total = sum(counts.values())
+    cells: list[Cell] = []
+    statistic = 0.0
+    for name in [*expected, *(name for name in counts if name not in expected)]:
+        count, share = counts.get(name, 0), expected.get(name, 0.0)
+        mean = total * share
+        deviation = math.sqrt(mean * (1 - share))
+        z = (count - mean) / deviation if deviation else math.copysign(math.inf, count - mean) if count != mean else 0.0
+        cells.append(Cell(name, count, count / total if total else 0.0, share, z))
+        statistic += (count - mean) ** 2 / mean if mean else math.inf if count else 0.0
+    return Comparison(tuple(cells), chi_square_p(statistic, len(expected) - 1))
+
+
+def chi_square_p(statistic: float, freedom: int) -> float:
+    """The probability of a larger chi-square of `freedom` degrees: the regularized gamma function Q(freedom/2, x/2).
+
+    For whole and half numbers it is a finite sum (Abramowitz and Stegun, 26.4.4 and 26.4.5).
+    """
+    if freedom < 1 or statistic <= 0:
+        return 1.0 if statistic <= 0 else 0.0
+    if statistic == math.inf:
+        return 0.0
+    half = statistic / 2
+    first = 0.5 if freedom % 2 else 0.0
+    orders = (first + i for i in range(freedom // 2))
+    tail = sum(math.exp(order * math.log(half) - half - math.lgamma(order + 1)) for order in orders)
+    return min(1.0, tail + (math.erfc(math.sqrt(half)) if freedom % 2 else 0.0))

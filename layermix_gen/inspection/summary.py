@@ -1,0 +1,153 @@
+"""What a dataset is, one screen high: what was made of what, and whether it was drawn as its settings say."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import zip_longest
+from pathlib import Path
+from typing import Any
+
+from layermix_gen.inspection.queries import aggregate
+from layermix_gen.inspection.statistics import Comparison, compare
+from layermix_gen.manifest import Manifest
+from layermix_gen.methods import SHARES
+from layermix_gen.settings import BuildSettings
+from layermix_gen.text import count, facts, table
+
+MARKED = 4  # |z| from which on a cell is marked: one cell of 16,000 is so by chance
+LAYERS, OPS, BLENDS, LABELS = (
+    "SELECT layer AS name, count(*) AS count, avg(size) AS size FROM samples GROUP BY layer ORDER BY layer",
+    "SELECT op AS name, count(*) AS count, avg(size) AS size FROM samples WHERE layer > 0 GROUP BY op ORDER BY op",
+    "SELECT blend AS name, layer, count(*) AS count, avg(size) AS size FROM (SELECT layer, size, unnest(blends) AS "
+    "blend FROM samples) WHERE blend <> '' GROUP BY blend, layer ORDER BY layer, blend",
+    "SELECT label, count(DISTINCT source) AS count FROM samples GROUP BY label ORDER BY label",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """A dataset in numbers; as text, what `layermix-gen inspect` prints.
+
+    `labels` is how many source images each label has. Sizes are mean bytes of an image by layer (0: the clean plane),
+    by operation, and of each layer by blend.
+    """
+
+    manifest: Manifest
+    labels: dict[int, int]
+    layers: Comparison
+    ops: Comparison
+    blends: Comparison
+    layer_sizes: dict[int, float]
+    op_sizes: dict[str, float]
+    blend_sizes: dict[int, dict[str, float]]
+
+    def __str__(self) -> str:
+        if not self.layers.cells:  # of a method that draws nothing
+            return _facts(self)
+        return f"{_facts(self)}\n\n{_distributions(self)}\n\n{_verdict(self)}"
+
+
+def summarize(manifest: Manifest, index: Sequence[Path]) -> Summary:
+    """Count what is in the index of a dataset."""
+    layers, ops, blends, labels = (aggregate(index, sql) for sql in (LAYERS, OPS, BLENDS, LABELS))
+    settings = manifest.settings
+    shares = SHARES[settings.method](settings.drawing(pictures=1, picture_size=settings.size or 0))
+    uses = Counter[str]()
+    blend_sizes: dict[int, dict[str, float]] = {}
+    for row in blends:
+        uses[row["name"]] += row["count"]
+        blend_sizes.setdefault(row["layer"], {})[row["name"]] = row["size"]
+    return Summary(
+        manifest,
+        labels={row["label"]: row["count"] for row in labels},
+        layers=compare({row["name"]: row["count"] for row in layers if row["name"]}, shares.layers),
+        ops=compare({row["name"]: row["count"] for row in ops}, shares.ops),
+        blends=compare(uses, shares.blends),
+        layer_sizes={row["name"]: row["size"] for row in layers},
+        op_sizes={row["name"]: row["size"] for row in ops},
+        blend_sizes=blend_sizes,
+    )
+
+
+def _facts(summary: Summary) -> str:
+    made = summary.manifest
+    source, settings, pool = made.source, made.settings, made.mixing_set
+    planes, skipped = count(len(made.planes), "plane"), made.skipped_reasons.items()
+    rows = {
+        "dataset": str(made.root),
+        "digest": made.digest,
+        "source": f"{source.location} ({source.kind}): {made.inputs} inputs, {made.skipped} skipped",
+        "skipped": "; ".join(f"{number} {reason}" for reason, number in skipped),
+        "classes": _classes(summary.labels, source.classes),
+        "images": f"{made.images}: {made.written} in {planes} ({' '.join(made.planes)})",
+        "shards": f"{made.shards} of {count(len(made.planes), 'tar')}, {made.bytes / 1e6:.1f} MB, "
+        f"{made.bytes / max(made.images, 1):.0f} bytes an image",
+        "samples": f"{settings.size} px, {settings.view} views, {settings.view_mode}, as {_encoding(settings)}",
+        "method": f"{settings.method}, preset {settings.preset}, magnitude {settings.magnitude:g}, "
+        f"blending ratio {settings.blending_ratio:g}, seed {settings.seed}"
+        if pool
+        else f"{settings.method}, seed {settings.seed}",
+        "mixing set": f"{count(pool.count, 'picture')} of {pool.size} px in {pool.location}" if pool else "",
+    }
+    return facts(rows)
+
+
+def _classes(labels: Mapping[int, int], names: Sequence[str]) -> str:
+    """How many classes there are, and how even they are."""
+    known = {label: number for label, number in labels.items() if label >= 0}
+    if not known:
+        return "none"
+    fewest, most = (
+        f"{known[label]} ({names[label] if label < len(names) else label})"
+        for label in (min(known, key=known.__getitem__), max(known, key=known.__getitem__))
+    )
+    even = len(set(known.values())) == 1
+    text = f"{len(known)} of {max(known.values())} images" if even else f"{len(known)} of {fewest} to {most} images"
+    return text + (f", {labels[-1]} images without a label" if -1 in labels else "")
+
+
+def _encoding(settings: BuildSettings) -> str:
+    chroma = f" 4:{settings.subsampling[1]}:{settings.subsampling[2]}" if settings.format == "jpg" else ""
+    return "png" if settings.format == "png" else f"{settings.format} {settings.quality}{chroma}"
+
+
+def _distributions(summary: Summary) -> str:
+    """What was drawn, in three tables side by side, and the verdict on it."""
+    layers = _rows("layer", summary.layers, {"mean bytes": summary.layer_sizes})
+    if 0 in summary.layer_sizes:
+        layers.insert(
+            0, dict.fromkeys(layers[0], "") | {"layer": "clean", "mean bytes": f"{summary.layer_sizes[0]:,.0f}"}
+        )
+    sizes = {f"in layer {layer}": of for layer, of in summary.blend_sizes.items()}
+    blends = _rows("blend", summary.blends, sizes)
+    left = _table(_rows("operation", summary.ops, {"mean bytes": summary.op_sizes})).splitlines()
+    right = [*_table(layers).splitlines(), "", *_table(blends).splitlines()]
+    width = max(map(len, left)) + 4
+    return "\n".join(f"{a:<{width}}{b}".rstrip() for a, b in zip_longest(left, right, fillvalue=""))
+
+
+def _rows(head: str, found: Comparison, sizes: Mapping[str, Mapping[Any, float]]) -> list[dict[str, str]]:
+    """A row for each cell: shares, score, and mean sizes in bytes by the name of their column."""
+    return [
+        {
+            head: str(cell.name),
+            "share": f"{cell.share:.1%}",
+            "expected": f"{cell.expected:.1%}",
+            "z": f"{cell.z:+.1f}" + ("!" if abs(cell.z) >= MARKED else ""),
+        }
+        | {column: f"{of[cell.name]:,.0f}" if cell.name in of else "" for column, of in sizes.items()}
+        for cell in found.cells
+    ]
+
+
+def _table(rows: Sequence[Mapping[str, str]]) -> str:
+    return table(rows, right=list(rows[0])[1:])
+
+
+def _verdict(summary: Summary) -> str:
+    """Whether chance alone may have drawn this by the settings."""
+    tests: dict[str, Comparison] = {"layers": summary.layers, "operations": summary.ops, "blends": summary.blends}
+    values = ", ".join(f"{name} p = {test.p:.2g}" for name, test in tests.items())
+    amiss = [name for name, test in tests.items() if test.is_remarkable]
+    found = f"{' and '.join(amiss)} NOT as the settings draw them" if amiss else "as the settings draw them"
+    return f"{found}; chi-square: {values}"

@@ -1,0 +1,113 @@
+"""Is every byte as it was built? Shards are checked in parallel, then what is said of all of them together.
+
+What a file must be is told by the manifest, which has digests of itself; where that is missing or damaged, by the
+summary in each shard's index.
+"""
+
+import signal
+from collections.abc import Iterator
+from concurrent.futures import as_completed
+from dataclasses import dataclass
+
+from tqdm import tqdm
+
+from layermix_gen.errors import Interrupted, LayerMixError
+from layermix_gen.index import ShardSummary
+from layermix_gen.inspection.checks import Checked, Known, check_shard
+from layermix_gen.inspection.files import Files
+from layermix_gen.inspection.replay import Again
+from layermix_gen.inspection.report import Problem, Report
+from layermix_gen.inspection.whole import LISTING, PLAN, read_known, whole_problems
+from layermix_gen.plan import versions
+from layermix_gen.processes import checked_workers, on_interrupt, spawned
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """What was found, what was known before, and the summaries of the shards that have one."""
+
+    report: Report
+    known: Known
+    summaries: dict[int, ShardSummary]
+
+
+def verify(files: Files, *, replay: float = 0.0, workers: int | None = None, progress: bool = True) -> Verification:
+    """Check a dataset, and make the share `replay` of its samples again.
+
+    Raises `LayerMixError` where there is no finished dataset, and where samples cannot be rendered again: without the
+    source, for instance.
+    """
+    workers = checked_workers(workers)
+    problems: list[Problem] = []
+    known = read_known(files, problems)
+    again, note = _prepared(files, known, replay, problems)
+    checked: list[Checked] = []
+    with tqdm(total=known.shards, unit="shard", disable=None if progress else True) as bar:
+        try:
+            for shard in _checked(files, known, again, min(workers, known.shards)):
+                checked.append(shard)
+                bar.update()
+        except KeyboardInterrupt:
+            done = f"{len(checked)} of {known.shards} shards"
+            raise Interrupted(f"stopped with {done} checked; run the same command again") from None
+    summaries = {shard.number: shard.summary for shard in checked if shard.summary}
+    problems += [problem for shard in checked for problem in shard.problems]
+    problems += whole_problems(files, known, summaries)
+    report = Report(
+        files.location,
+        shards=known.shards,
+        tars=sum(shard.tars for shard in checked),
+        samples=sum(shard.samples for shard in checked),
+        bytes=sum(shard.bytes for shard in checked),
+        replayed=sum(shard.replayed for shard in checked),
+        problems=tuple(sorted(set(problems))),
+        note=note,
+    )
+    return Verification(report, known, summaries)
+
+
+def _prepared(files: Files, known: Known, replay: float, problems: list[Problem]) -> tuple[Again | None, str]:
+    """What makes samples again, its source and mixing set found, and with which other versions it will do so."""
+    if not 0 <= replay <= 1:
+        raise LayerMixError(f"replay must be a share in [0, 1], or all, got {replay:g}; change --replay")
+    if not replay:
+        return None, ""
+    if known.plan is None or any(problem.file in (PLAN, LISTING) for problem in problems):
+        raise LayerMixError(
+            f"samples cannot be rendered again without {files.location}/plan.json and sources.jsonl, one of which is "
+            "missing or damaged; mend them with --repair, or drop --replay"
+        )
+    files.fetch([LISTING])
+    again = Again(known.plan, replay)
+    again.open()
+    now = versions()
+    other = [f"{name} {now[name]} ({was})" for name, was in known.plan.versions.items() if now.get(name) != was]
+    return again, f"rendered again by other versions than it was built with: {', '.join(other)}" if other else ""
+
+
+def _checked(files: Files, known: Known, again: Again | None, workers: int) -> Iterator[Checked]:
+    """Check all shards, in this process or in several; each as it is done."""
+    numbers = range(known.shards)
+    if workers <= 1:
+        yield from (check_shard(files, known, number, again) for number in numbers)
+        return
+    with spawned(workers, _begin_work, (files, known, again)) as pool:
+        with on_interrupt(signal.SIG_IGN):
+            pending = [pool.submit(_work, number) for number in numbers]
+        for future in as_completed(pending):
+            yield future.result()
+
+
+# --- in a worker ---------------------------------------------------------------------------------------------------
+
+_job: tuple[Files, Known, Again | None]  # for the life of the process
+
+
+def _begin_work(files: Files, known: Known, again: Again | None) -> None:
+    global _job
+    _job = (files, known, again)
+
+
+def _work(number: int) -> Checked:
+    files, known, again = _job
+    return check_shard(files, known, number, again)

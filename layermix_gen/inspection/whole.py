@@ -1,0 +1,134 @@
+"""What is said of a whole dataset: by its manifest, its plan, its listing, and the small files beside the shards."""
+
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from layermix_gen.errors import LayerMixError
+from layermix_gen.files import json_text, read_json
+from layermix_gen.index import PLANE, ShardSummary, index_name
+from layermix_gen.inspection.checks import OTHER_BYTES, Known
+from layermix_gen.inspection.files import Files, LocalFiles
+from layermix_gen.inspection.report import Problem, noting
+from layermix_gen.manifest import Manifest, digest_of, reasons, skipped_text
+from layermix_gen.plan import Plan, check_listing, read_plan
+from layermix_gen.shards import tar_name
+from layermix_gen.sidecars import sidecars
+
+MANIFEST, PLAN, LISTING, ERRORS = "dataset.json", "plan.json", "sources.jsonl", "errors.jsonl"
+
+
+def read_known(files: Files, problems: list[Problem]) -> Known:
+    """What is known of a dataset from its manifest and its plan; `problems` takes what is wrong with them.
+
+    Raises `LayerMixError` where neither is whole.
+    """
+    manifest = plan = None
+    with noting(problems, MANIFEST):
+        manifest = _read_manifest(files)
+    with noting(problems, PLAN):
+        plan = _read_plan(files)
+    with noting(problems, LISTING), files.local(LISTING):
+        if plan:
+            check_listing(plan)
+    if manifest:
+        if plan and plan.fingerprint != manifest.fingerprint:
+            problems.append(Problem(PLAN, "", "is the plan of another dataset"))
+            plan = None
+        _refuse_unfinished(files, manifest, plan)
+        settings = manifest.settings
+        return Known(manifest, plan, manifest.planes, manifest.shards, settings.encoding.extension)
+    if plan:
+        return Known(None, plan, tuple(plan.settings.planes), plan.shards, plan.settings.encoding.extension)
+    found = "; ".join(f"{one.file} {one.what}" for one in problems if one.file != LISTING)
+    raise LayerMixError(f"expected a dataset at {files.location}, found none ({found}); check the path")
+
+
+def _refuse_unfinished(files: Files, manifest: Manifest, plan: Plan | None) -> None:
+    """Raise `LayerMixError` while planes are being added: some shards have them then, and the manifest has not."""
+    if plan and tuple(plan.settings.planes) != manifest.planes:
+        before, after = " ".join(manifest.planes), " ".join(plan.settings.planes)
+        raise LayerMixError(
+            f"expected a finished dataset at {files.location}, found one on its way from the planes {before} to "
+            f"{after}; run its build to the end first"
+        )
+
+
+def _read_manifest(files: Files) -> Manifest:
+    """The manifest. Raises `LayerMixError` where it does not agree with itself."""
+    with files.local(MANIFEST) as path:
+        text = path.read_text(encoding="utf-8", errors="replace")
+    manifest = Manifest.from_json(text, Path(files.location), "it")
+    if digest_of(manifest.tars, manifest.indexes) != manifest.digest:
+        raise LayerMixError("its digest is not that of its files")
+    offsets = (0,) * manifest.shards
+    plan = Plan(manifest.root, manifest.source, manifest.settings, manifest.mixing_set, offsets, manifest.versions)
+    if plan.fingerprint != manifest.fingerprint:
+        raise LayerMixError("its fingerprint is not that of what it says")
+    return manifest
+
+
+def _read_plan(files: Files) -> Plan:
+    """The plan. Raises `LayerMixError` where it does not agree with itself."""
+    with files.local(PLAN) as path:
+        try:
+            plan, fingerprint = read_plan(path.parent), read_json(path)["fingerprint"]
+        except (LayerMixError, KeyError) as error:
+            raise LayerMixError(f"is damaged, or of another version ({error})") from error
+    if plan is None or plan.fingerprint != fingerprint:
+        raise LayerMixError("its fingerprint is not that of what it says")
+    return plan
+
+
+def whole_problems(files: Files, known: Known, summaries: Mapping[int, ShardSummary]) -> Iterator[Problem]:
+    """What is wrong with what is said of all shards together, by those summaries that could be read."""
+    skipped = [one for number in sorted(summaries) for one in summaries[number].skipped]
+    manifest = known.manifest
+    if len(summaries) == known.shards:
+        yield from _other_text(files, ERRORS, skipped_text(skipped))
+    if manifest and len(summaries) == known.shards:
+        written = sum(summary.written for summary in summaries.values())
+        facts = {
+            "complete": True,
+            "inputs": manifest.source.count,
+            "written": written,
+            "skipped": len(skipped),
+            "skipped_reasons": reasons(skipped),
+            "images": written * len(known.planes),
+            "bytes": sum(tar["bytes"] for tar in manifest.tars.values()),
+            "shards_finished": known.shards,
+        }
+        if other := [name for name, fact in facts.items() if getattr(manifest, name) != fact]:
+            yield Problem(MANIFEST, "", f"its {', '.join(other)} are not those of the shards")
+    if manifest:
+        for name, value in sidecars(manifest).items():
+            yield from _other_text(files, name, json_text(value))
+    if isinstance(files, LocalFiles):
+        yield from _strays(files, known)
+
+
+def _other_text(files: Files, name: str, text: str) -> Iterator[Problem]:
+    """A problem unless a small file holds this text; where it is to hold nothing, it is not there."""
+    found = ""
+    try:
+        with files.local(name) as path:
+            found = path.read_text(encoding="utf-8")
+    except LayerMixError as error:
+        if text:
+            yield Problem(name, "", str(error))
+        return
+    except UnicodeDecodeError:
+        pass
+    if found != text or not text:
+        yield Problem(name, "", OTHER_BYTES.partition(" (")[0])
+
+
+def _strays(files: LocalFiles, known: Known) -> Iterator[Problem]:
+    """Tars and indexes that belong to no shard, but would be read by whoever reads all that match a pattern."""
+    planes = {*known.planes, *(known.plan.settings.planes if known.plan else ())}
+    expected = {tar_name(plane, number) for plane in planes for number in range(known.shards)}
+    expected |= {index_name(number) for number in range(known.shards)}
+    for path in sorted((*files.folder.glob("*/[!.]*.tar"), *files.folder.glob("index/[!.]*.parquet"))):
+        name = path.relative_to(files.folder).as_posix()
+        if re.fullmatch(rf"{PLANE}|index", path.parent.name) and name not in expected:
+            yield Problem(name, "", "belongs to no shard; remove it")

@@ -1,0 +1,90 @@
+"""Files at a URL: read whole or in part, or copied to a folder. Whatever fsspec speaks will do: s3, gs, http."""
+
+import time
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import fsspec
+
+from layermix_gen.errors import BadImage, LayerMixError
+from layermix_gen.files import temporary
+
+TRIES, PAUSE = 4, 0.5  # of a fetch that fails, and seconds before the second; twice as many before each later one
+FETCHES = 16  # of small files, at a time
+
+
+def is_remote(root: str | Path) -> bool:
+    """Whether `root` is a URL."""
+    return "://" in str(root)
+
+
+class RemoteFiles:
+    """The files below `url`; `options` are for fsspec's file system. Raises `LayerMixError` where there is none for it.
+
+    It is not to be used in a forked process: neither our threads nor fsspec's are there.
+    """
+
+    def __init__(self, url: str, options: Mapping[str, Any] | None = None) -> None:
+        self.location = url.rstrip("/")
+        self._system, self._path = _file_system(self.location, options or {})
+
+    def text(self, name: str) -> str:
+        """A file of a dataset as text. Raises `LayerMixError` where it cannot be read."""
+        try:
+            return self._system.cat_file(f"{self._path}/{name}").decode("utf-8")
+        except Exception as error:
+            raise LayerMixError(
+                f"expected a dataset with a {name} at {self.location}, but it cannot be read ({_one_line(error)}); "
+                "check the URL, the rights to it, and that its build is finished"
+            ) from error
+
+    def part(self, name: str, start: int, size: int) -> bytes:
+        """`size` bytes of a file from `start` on, fewer where it ends. Raises `BadImage` where it cannot be read."""
+        try:
+            data = self._system.cat_file(f"{self._path}/{name}", start, start + size)
+        except Exception as error:
+            raise BadImage(f"{self.location}/{name} cannot be fetched: {_one_line(error)}") from error
+        return data if len(data) <= size else data[start : start + size]  # of a server that only sends whole files
+
+    def copy_file(self, name: str, path: Path) -> None:
+        """Copy a file from its beginning to its end. Raises `BadImage` where that fails again and again."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        draft = temporary(path)
+        for attempt in range(TRIES):
+            try:
+                self._system.get_file(f"{self._path}/{name}", str(draft))
+                draft.replace(path)
+                return
+            except FileNotFoundError as error:
+                raise BadImage(f"expected {self.location}/{name}, found nothing there") from error
+            except Exception as error:  # each of fsspec's file systems raises what its libraries do
+                draft.unlink(missing_ok=True)
+                if attempt == TRIES - 1:
+                    raise BadImage(f"{self.location}/{name} cannot be fetched: {_one_line(error)}") from error
+                time.sleep(PAUSE * 2**attempt)
+
+    def copy(self, names: Sequence[str], folder: Path) -> None:
+        """Copy those of the files `names` that are not in `folder`. Raises `LayerMixError` where one cannot be read."""
+        missing = [name for name in names if not (folder / name).is_file()]
+        with ThreadPoolExecutor(FETCHES) as pool:
+            try:
+                list(pool.map(lambda name: self.copy_file(name, folder / name), missing))
+            except BadImage as error:
+                raise LayerMixError(f"the dataset at {self.location} cannot be read: {error}; restore it") from error
+
+
+def _file_system(url: str, options: Mapping[str, Any]) -> tuple[Any, str]:
+    """fsspec's file system for a URL, and the path in it."""
+    try:
+        return fsspec.core.url_to_fs(url, **options)
+    except ImportError as error:
+        remedy = "pip install 'layermix-gen[s3]'" if url.startswith("s3") else "install what it names"
+        raise LayerMixError(f"{url} cannot be opened: {_one_line(error)}; {remedy}") from error
+    except (ValueError, TypeError) as error:
+        raise LayerMixError(f"{url} cannot be opened: {_one_line(error)}; mend the URL or storage_options=") from error
+
+
+def _one_line(error: BaseException) -> str:
+    return f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"

@@ -1,0 +1,48 @@
+"""Datasets to inspect: a small one to be damaged, and a larger one with every operation and blend in it."""
+
+import gzip
+import shutil
+import struct
+from pathlib import Path
+
+import numpy as np
+import pytest
+from built import Built
+
+from layermix_gen import BuildSettings, build
+from layermix_gen.ops import OPERATIONS
+
+
+@pytest.fixture(scope="session")
+def small(tmp_path_factory: pytest.TempPathFactory, photographs: Path, pool: Path) -> Built:
+    """24 photographs of 32 px as PNG in 3 shards: the clean plane and 2 variants. One more input is no image."""
+    folder = tmp_path_factory.mktemp("small")
+    source = shutil.copytree(photographs, folder / "source")
+    (source / "coffee" / "broken.png").write_bytes(b"no image")
+    settings = BuildSettings(variants=2, size=32, shard_size="10")
+    manifest = build(source, folder / "shards", settings, mixing_set=pool, workers=1, progress=False)
+    return Built(folder / "shards", manifest, source)
+
+
+@pytest.fixture
+def damaged(small: Built, tmp_path: Path) -> Path:
+    """A copy of the small dataset, to be damaged."""
+    return small.copy(tmp_path / "shards")
+
+
+@pytest.fixture(scope="session")
+def large(tmp_path_factory: pytest.TempPathFactory, pool: Path) -> Built:
+    """520 gray images of 20 px, a clean plane and 4 variants: 2,600 samples, all operations of the paper's preset."""
+    folder = tmp_path_factory.mktemp("large")
+    (folder / "source").mkdir()
+    images = np.random.default_rng(4).integers(0, 256, (520, 20, 20), np.uint8)
+    labels = bytes(number % 7 for number in range(520))
+    header = struct.pack(">4I", 0x803, 520, 20, 20)
+    (folder / "source" / "train-images-idx3-ubyte.gz").write_bytes(gzip.compress(header + images.tobytes(), 1))
+    (folder / "source" / "train-labels-idx1-ubyte.gz").write_bytes(
+        gzip.compress(struct.pack(">2I", 0x801, 520) + labels)
+    )
+    ops = tuple(row.name for row in OPERATIONS.values() if row.paper)
+    settings = BuildSettings(variants=4, shard_size="130", ops=ops)
+    manifest = build(folder / "source", folder / "shards", settings, mixing_set=pool, workers=1, progress=False)
+    return Built(folder / "shards", manifest, folder / "source")
