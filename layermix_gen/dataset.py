@@ -104,6 +104,10 @@ class LayerMixDataset(Epochs):
     ) -> None:
         order = order or ("shards" if is_remote(root) else "shuffle")
         self.device = as_device(device) if device else None
+        if pin_memory and not torch.cuda.is_available():
+            raise LayerMixError(
+                "pin_memory is for copies to a GPU, and there is none; leave it out, or ask torch.cuda.is_available()"
+            )
         options = ReadOptions(
             batch_size,
             seed=seed,

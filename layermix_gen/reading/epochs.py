@@ -13,7 +13,7 @@ import torch.distributed
 from torch.utils.data import IterableDataset, get_worker_info
 
 from layermix_gen.errors import LayerMixError
-from layermix_gen.reading.loops import deals_out_batches
+from layermix_gen.reading.loops import refuse_dispatch
 from layermix_gen.reading.options import ReadOptions, whole
 from layermix_gen.reading.order import Deal, Ints, shuffled_order, windowed_order
 from layermix_gen.reading.views import Selection
@@ -63,13 +63,7 @@ class Epochs(IterableDataset[Any]):
         return self._deal(0).batches
 
     def __iter__(self) -> Iterator[Any]:
-        _, world_size = self._share or distributed_share()
-        if world_size > 1 and deals_out_batches(self):
-            raise LayerMixError(
-                f"Accelerate would deal the batches of one rank out to all {world_size}, and leave the other ranks' "
-                "images out; do not prepare this loader, or give the dataset rank=0, world_size=1 and the batch size "
-                "of all ranks"
-            )
+        refuse_dispatch(self)
         return self._batches()
 
     def _batches(self) -> Iterator[Any]:

@@ -20,14 +20,13 @@ def main() -> None:
     root, out = sys.argv[1:]
     accelerator = Accelerator(cpu=True)
     choice: dict[str, Any] = {"planes": ("v00", "v01", "v02"), "classes": (0, 1)}
-    own = DataLoader(LayerMixDataset(root, 4, **choice), batch_size=None)
-    dealt = accelerator.prepare(DataLoader(LayerMixDataset(root, 8, rank=0, world_size=1, **choice), batch_size=None))
-    told = {"by ranks": train(accelerator, own), "dealt out": train(accelerator, dealt)}
-    told["lengths"] = [len(own), len(dealt)]
-    try:
-        next(iter(accelerator.prepare(own)))
-    except LayerMixError as error:
-        told["refused"] = str(error)
+    loader = DataLoader(LayerMixDataset(root, 4, **choice), batch_size=None)
+    told: dict[str, Any] = {"seen": train(accelerator, loader), "length": len(loader), "refused": []}
+    for ds in (LayerMixDataset(root, 4, **choice), LayerMixDataset(root, 4, rank=0, world_size=1, **choice)):
+        try:
+            next(iter(accelerator.prepare(DataLoader(ds, batch_size=None))))
+        except LayerMixError as error:
+            told["refused"].append(str(error))
     Path(out, f"{accelerator.process_index}.json").write_text(json.dumps(told))
     accelerator.wait_for_everyone()
     accelerator.end_training()
