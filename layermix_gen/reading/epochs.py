@@ -41,6 +41,7 @@ class Epochs(IterableDataset[Any]):
         self._start, self._done = start, done  # positions consumed before the iteration, batches handed out by it
         self._lanes = lanes  # how many ranks the order is made for; 0: as many as there are
         self._resumes = resumes  # whether the next iteration goes on from there
+        self._ended = False  # whether this rank has handed out its last batch: then the next epoch is read next
         self._counted: object = None  # the iteration that counts
 
     def _deliver(self, epoch: int, count: int, rows: Callable[[int], Ints]) -> Iterator[Any]:
@@ -50,7 +51,7 @@ class Epochs(IterableDataset[Any]):
     @property
     def epoch(self) -> int:
         """The epoch that is being read, or is read next."""
-        return int(self._epoch)
+        return int(self._epoch) + self._ended
 
     def set_epoch(self, epoch: int) -> None:
         """Say which epoch is read next. The epoch that a state was loaded for goes on where it was."""
@@ -68,6 +69,7 @@ class Epochs(IterableDataset[Any]):
 
     def _batches(self) -> Iterator[Any]:
         if not self._resumes:
+            self._epoch[0] = self.epoch
             self._begin(0)
         self._resumes = False
         self._counted = this = object()
@@ -78,21 +80,19 @@ class Epochs(IterableDataset[Any]):
         if worker and not worker.id:
             self._warn_of_repetition(epoch)
         numbers = range(first + step * self._done, deal.batches, step)
-        if not numbers:
-            self._end(epoch)
+        self._ended = not numbers and not worker
         for i, batch in enumerate(self._deliver(epoch, len(numbers), lambda i: order[deal.positions(numbers[i])])):
             if self._counted is this:
                 self._done += 1
-                if i + 1 == len(numbers):
+                if i + 1 == len(numbers):  # not when more is asked for: many loops never do
                     self._end(epoch)
             yield batch
 
     def _end(self, epoch: int) -> None:
-        """Go on to the next epoch: with the last batch, for many loops never ask for more. Workers only take note."""
+        """Go on to the next epoch. A worker only takes note: it cannot know when the others are there, too."""
         worker = get_worker_info()
-        if not worker:
-            self.set_epoch(epoch + 1)
-        elif not worker.id:
+        self._ended = not worker
+        if worker and not worker.id:
             self._again[0] = epoch
 
     def _warn_of_repetition(self, epoch: int) -> None:
@@ -127,10 +127,13 @@ class Epochs(IterableDataset[Any]):
     def state_dict(self) -> dict[str, Any]:
         """All it takes to go on from here, in plain values: a few integers, and what they are true of."""
         worker, deal = get_worker_info(), self._deal(self._start)
-        state = {"epoch": self.epoch, "lanes": self._lanes, "of": self.identity}
+        state = {"epoch": int(self._epoch), "lanes": self._lanes, "of": self.identity}
         if worker:
             return state | {"consumed": self._start, "worker": [worker.id, worker.num_workers, self._done]}
-        return state | {"consumed": deal.consumed(self._done)}
+        consumed = deal.consumed(self._done)
+        if self._ended and (deal.remainder != "exact" or consumed == deal.count):  # else others have a batch to read
+            return state | {"epoch": self.epoch, "lanes": 0, "consumed": 0}
+        return state | {"consumed": consumed}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from where `state` was taken, by any number of ranks and threads.
