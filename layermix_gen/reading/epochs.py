@@ -32,8 +32,8 @@ class Epochs(IterableDataset[Any]):
         self.options, self.selection = options, selection
         self.identity = identity
         self._share = options.share
-        self._epoch = torch.zeros(1, dtype=torch.int64).share_memory_()  # of the workers, too
-        self._again = torch.tensor([NONE, 0]).share_memory_()  # the epoch that workers have read, whether they warned
+        # Shared with the workers: the epoch, the one that workers have read to its end, and whether they warned.
+        self._shared = torch.tensor([0, NONE, 0]).share_memory_()
         self._begin(0)
 
     def _begin(self, start: int, done: int = 0, lanes: int = 0, *, resumes: bool = False) -> None:
@@ -51,12 +51,12 @@ class Epochs(IterableDataset[Any]):
     @property
     def epoch(self) -> int:
         """The epoch that is being read, or is read next."""
-        return int(self._epoch) + self._ended
+        return int(self._shared[0]) + self._ended
 
     def set_epoch(self, epoch: int) -> None:
         """Say which epoch is read next. The epoch that a state was loaded for goes on where it was."""
         if whole("epoch", epoch, 0) != self.epoch:
-            self._epoch[0] = epoch
+            self._shared[0] = epoch
             self._begin(0)
 
     def __len__(self) -> int:
@@ -69,7 +69,7 @@ class Epochs(IterableDataset[Any]):
 
     def _batches(self) -> Iterator[Any]:
         if not self._resumes:
-            self._epoch[0] = self.epoch
+            self._shared[0] = self.epoch
             self._begin(0)
         self._resumes = False
         self._counted = this = object()
@@ -93,13 +93,13 @@ class Epochs(IterableDataset[Any]):
         worker = get_worker_info()
         self._ended = not worker
         if worker and not worker.id:
-            self._again[0] = epoch
+            self._shared[1] = epoch
 
     def _warn_of_repetition(self, epoch: int) -> None:
         """Tell once when workers read an epoch again: they cannot know which comes next, only who sets it can."""
         varies = self.options.order != "sequential" or (self.selection.fixed < 0).any()
-        if varies and self._again.tolist() == [epoch, 0]:
-            self._again[1] = 1
+        if varies and self._shared[1:].tolist() == [epoch, 0]:
+            self._shared[2] = 1
             warnings.warn(
                 f"epoch {epoch} is read a second time, in the same order and with the same variants: with num_workers, "
                 "call set_epoch(epoch) of the dataset before each epoch",
@@ -127,7 +127,7 @@ class Epochs(IterableDataset[Any]):
     def state_dict(self) -> dict[str, Any]:
         """All it takes to go on from here, in plain values: a few integers, and what they are true of."""
         worker, deal = get_worker_info(), self._deal(self._start)
-        state = {"epoch": int(self._epoch), "lanes": self._lanes, "of": self.identity}
+        state = {"epoch": int(self._shared[0]), "lanes": self._lanes, "of": self.identity}
         if worker:
             return state | {"consumed": self._start, "worker": [worker.id, worker.num_workers, self._done]}
         consumed = deal.consumed(self._done)
@@ -156,7 +156,7 @@ class Epochs(IterableDataset[Any]):
                 f"this is the state of worker {place[0]} of {place[1]} of a DataLoader; load it by a "
                 f"StatefulDataLoader with num_workers={place[1]}"
             )
-        self._epoch[0] = epoch
+        self._shared[0] = epoch
         self._begin(consumed, done, lanes, resumes=True)
 
     def __getstate__(self) -> dict[str, Any]:

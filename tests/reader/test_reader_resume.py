@@ -220,6 +220,13 @@ def test_the_state_of_another_dataset_is_refused(tiny: Truth, independent: Truth
         tiny.open().load_state_dict(state)
 
 
+def test_the_state_of_another_order_is_refused(tiny: Truth, monkeypatch: pytest.MonkeyPatch) -> None:
+    _, state = read(tiny.open(), 1)
+    monkeypatch.setattr("layermix_gen.dataset.VERSION", 2)
+    with pytest.raises(LayerMixError, match=r"^this is the state of another reader: version 1 -> 2; read that, or"):
+        tiny.open().load_state_dict(state)
+
+
 def test_a_reader_can_be_pickled(tiny: Truth) -> None:
     ds = tiny.open(rank=1, world_size=2)
     assert keys(pickle.loads(pickle.dumps(tiny.open()))) == keys(tiny.open())  # noqa: S301
