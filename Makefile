@@ -4,12 +4,14 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test lint format docs bench clean
+.PHONY: demo test test-browser lint format docs bench clean
 
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --constraint constraints.txt torch
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[demo,dev]'
+	@# Second implementations, for tests: the one asks for another OpenCV and a compiler, the other for an old requests.
+	$(BIN)/pip install --quiet --no-deps imagecorruptions-imaug==1.1.5 torchattacks==3.5.1
 	touch $(READY)
 
 demo: $(READY)  ## build shards from a few photographs, show samples and a contact sheet
@@ -17,6 +19,9 @@ demo: $(READY)  ## build shards from a few photographs, show samples and a conta
 
 test: $(READY)
 	$(BIN)/pytest -n auto
+
+test-browser: $(READY)  ## the gallery in Chromium: needs chromium and chromedriver, as Debian has them
+	$(BIN)/pytest -m browser
 
 lint: $(READY)
 	$(BIN)/ruff check

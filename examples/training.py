@@ -21,10 +21,10 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from layermix_gen.dataset import LayerMixDataset
+from layermix_gen.evaluate.losses import jsd_loss
 from layermix_gen.reading.device import normalize
 
 JSD_VIEWS = ("clean", "variant", "variant")
-JSD_WEIGHT = 12
 FINAL_RATE = 1e-6
 
 
@@ -84,24 +84,18 @@ def learn(model: nn.Module, optimizer: torch.optim.Optimizer, rate: float, image
     for group in optimizer.param_groups:
         group["lr"] = rate
     with torch.autocast("cuda", torch.bfloat16, enabled=images.is_cuda):
-        loss = jsd_loss(model, images, labels) if images.dim() == 5 else F.cross_entropy(model(images), labels)
+        loss = loss_of(model, images, labels)
     optimizer.zero_grad()
     loss.backward()
     optimizer.step()
     return loss.detach()
 
 
-def jsd_loss(model: nn.Module, images: Tensor, labels: Tensor) -> Tensor:
-    """Cross entropy of the first view, and how far the predictions for all views (B, V, 3, H, W) lie apart.
-
-    That is 12 times the mean of KL(p_i || M), M being the mean of the predictions p_i, as in AugMix (Hendrycks et al.
-    2020).
-    """
-    logits = model(images.flatten(0, 1)).float().unflatten(0, images.shape[:2])
-    predictions = logits.softmax(-1)
-    mixture = predictions.mean(1).clamp(1e-7, 1).log()
-    apart = [F.kl_div(mixture, one, reduction="batchmean") for one in predictions.unbind(1)]
-    return F.cross_entropy(logits[:, 0], labels) + JSD_WEIGHT * torch.stack(apart).mean()
+def loss_of(model: nn.Module, images: Tensor, labels: Tensor) -> Tensor:
+    """Cross entropy for images (B, 3, H, W), the Jensen-Shannon loss for several views of each (B, V, 3, H, W)."""
+    if images.dim() == 4:
+        return F.cross_entropy(model(images), labels)
+    return jsd_loss(model(images.flatten(0, 1)).unflatten(0, images.shape[:2]), labels)
 
 
 def cosine(done: float, rate: float) -> float:

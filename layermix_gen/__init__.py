@@ -11,8 +11,9 @@ if TYPE_CHECKING:
     from layermix_gen.builder import build, estimate
     from layermix_gen.dataset import LayerMixDataset
     from layermix_gen.errors import BadImage, Interrupted, LayerMixError
-    from layermix_gen.gallery import contact_sheet
     from layermix_gen.inspection.shards import open_shards
+    from layermix_gen.inspection.sheet import contact_sheet
+    from layermix_gen.inspection.tree import recipe_tree
     from layermix_gen.manifest import Manifest
     from layermix_gen.online import LayerMix
     from layermix_gen.pictures import MixingSet, open_mixing_set, pack
@@ -33,13 +34,14 @@ _HOMES = {
     "Manifest": "manifest",
     "MixingSet": "pictures",
     "build": "builder",
-    "contact_sheet": "gallery",
+    "contact_sheet": "inspection.sheet",
     "estimate": "builder",
     "normalize": "reading.device",
     "open_mixing_set": "pictures",
     "open_shards": "inspection.shards",
     "pack": "pictures",
     "parse": "recipe",
+    "recipe_tree": "inspection.tree",
     "render": "renderer",
 }
 
@@ -60,6 +62,7 @@ __all__ = [
     "open_shards",
     "pack",
     "parse",
+    "recipe_tree",
     "render",
 ]
 

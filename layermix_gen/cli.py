@@ -6,38 +6,26 @@ Commands live in `layermix_gen.commands`, one module each, imported when they ar
 import errno
 import signal
 from contextlib import suppress
-from importlib import import_module
 from typing import Any
 
 import click
 
 from layermix_gen import __version__
+from layermix_gen.commands.lazy import LazyGroup
 from layermix_gen.errors import Interrupted, LayerMixError
 
 COMMANDS = {
     "build": "Compute LayerMix variants of every image and write them as shards.",
     "demo": "Build shards from a few photographs, and show them.",
+    "evaluate": "Measure what the training bought: errors, robustness, consistency, calibration.",
     "fractals": "Make mixing sets: render fractals, or pack pictures of your own.",
     "inspect": "Summarize a dataset; find, show and extract its samples.",
     "verify": "Check every byte of a dataset, render samples again, mend what is damaged.",
 }
 
 
-class Commands(click.Group):
+class Commands(LazyGroup):
     """The commands by name, and how they fail: one line and status 1, or 130 after Ctrl-C."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(COMMANDS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in COMMANDS:
-            return None
-        command: click.Command = import_module(f"layermix_gen.commands.{cmd_name}").command
-        return command
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        with formatter.section("Commands"):
-            formatter.write_dl(list(COMMANDS.items()))
 
     def invoke(self, ctx: click.Context) -> Any:
         with suppress(ValueError):  # not the main thread
@@ -64,7 +52,7 @@ class Commands(click.Group):
 SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100, "show_default": True}
 
 
-@click.group(cls=Commands, context_settings=SETTINGS)
+@click.command(cls=Commands, package="layermix_gen.commands", helps=COMMANDS, context_settings=SETTINGS)
 @click.version_option(__version__, prog_name="layermix-gen")
 def main() -> None:
     """LayerMix training sets, computed offline and written as WebDataset shards."""

@@ -8,8 +8,9 @@ from pathlib import Path
 from layermix_gen.builder import build
 from layermix_gen.errors import LayerMixError
 from layermix_gen.files import disk_errors
-from layermix_gen.gallery import contact_sheet
 from layermix_gen.index import query
+from layermix_gen.inspection.shards import open_shards
+from layermix_gen.inspection.sheet import contact_sheet
 from layermix_gen.manifest import Manifest
 from layermix_gen.settings import BuildSettings
 from layermix_gen.text import table
@@ -40,8 +41,7 @@ def demo(out: str | Path, progress: bool = True) -> tuple[Manifest, str, Path]:
         _copy_photographs(photographs)
     manifest = build(photographs, out / "shards", BuildSettings(view_mode="shared"), progress=progress)
     rows = query(manifest.root, SQL)
-    with disk_errors(out):
-        return manifest, table(rows), contact_sheet(manifest.root, out / "sheet.png")
+    return manifest, table(rows), contact_sheet(open_shards(manifest.root), out / "sheet.png")
 
 
 def _copy_photographs(folder: Path) -> None:

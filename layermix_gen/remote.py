@@ -43,7 +43,7 @@ class RemoteFiles:
     def part(self, name: str, start: int, size: int) -> bytes:
         """`size` bytes of a file from `start` on, fewer where it ends. Raises `BadImage` where it cannot be read."""
         try:
-            data = self._system.cat_file(f"{self._path}/{name}", start, start + size)
+            data = self._system.cat_file(f"{self._path}/{name}", start=start, end=start + size)
         except Exception as error:
             raise BadImage(f"{self.location}/{name} cannot be fetched: {_one_line(error)}") from error
         return data if len(data) <= size else data[start : start + size]  # of a server that only sends whole files

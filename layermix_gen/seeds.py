@@ -10,7 +10,15 @@ import numpy as np
 
 def generator(seed: int, source_id: str, variant: int) -> np.random.Generator:
     """The generator of one variant of one image: Philox, keyed by 128 bits of a digest of its three arguments."""
-    text = f"{seed}\n{variant}\n{source_id}"
+    return _keyed(f"{seed}\n{variant}\n{source_id}")
+
+
+def corruption_generator(seed: int, source_id: str, corruption: str, severity: int) -> np.random.Generator:
+    """The generator of one corruption of one image at one severity."""
+    return _keyed(f"{seed}\n{corruption}\n{severity}\n{source_id}")
+
+
+def _keyed(text: str) -> np.random.Generator:
     key = hashlib.blake2b(text.encode("utf-8", "surrogateescape"), digest_size=16).digest()
     return np.random.Generator(np.random.Philox(key=int.from_bytes(key, "little")))
 

@@ -9,7 +9,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import settings
 from PIL import Image as PillowImage
+
+settings.register_profile("patient", deadline=None)  # how long an example takes depends on what else is running
+settings.load_profile("patient")
 
 PHOTOGRAPHS = ("astronaut.png", "chelsea.png", "coffee.png", "rocket.jpg")
 PIECE = (56, 44)  # height and width of the pieces, in pixels

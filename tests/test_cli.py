@@ -3,9 +3,9 @@
 import dataclasses
 import inspect
 import json
+import resource
 import subprocess
 import sys
-import time
 
 import click
 import pytest
@@ -33,10 +33,12 @@ def python(code: str, *arguments: str) -> str:
 
 def test_help_is_quick() -> None:
     def seconds() -> float:
-        begin = time.perf_counter()
+        """Of the CPU: how long it takes by the clock depends on what else is running."""
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
         run = subprocess.run([*COMMAND, "--help"], capture_output=True, text=True, check=True)
         assert "Usage: " in run.stdout
-        return time.perf_counter() - begin
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
     assert min(seconds() for _ in range(3)) < 0.4
 
@@ -59,7 +61,7 @@ from importlib import import_module
 import layermix_gen
 found = {}
 for module in pkgutil.walk_packages(layermix_gen.__path__, "layermix_gen."):
-    if module.name.split(".")[1] in sys.argv[1:]:
+    if module.name.startswith(tuple(sys.argv[1:])):
         continue
     import_module(module.name)
     found[module.name] = "torch" in sys.modules
@@ -68,7 +70,8 @@ print(json.dumps(found))
 
 
 def test_only_the_reader_and_the_evaluation_may_import_torch() -> None:
-    found = json.loads(python(WALK, "dataset", "reading", "evaluate"))
+    names = ("dataset", "reading", "evaluate", "commands.evaluate")
+    found = json.loads(python(WALK, *(f"layermix_gen.{name}" for name in names)))
     assert len(found) > 30
     assert [name for name, has_torch in found.items() if has_torch] == []
 

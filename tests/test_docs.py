@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from layermix_gen import build
 from layermix_gen.index import COLUMNS
 from layermix_gen.methods.base import PRESETS
 from layermix_gen.ops import OPERATIONS
@@ -71,6 +72,18 @@ def test_python_snippets_of_the_sources_page_run(tmp_path, monkeypatch, photogra
     made = run_page("docs/sources.md")
     assert len(capsys.readouterr().out.splitlines()) == 24
     assert made["pixels"].shape == (56, 44, 3)
+
+
+def test_python_snippets_of_the_pictures_of_the_inspect_page_run(tmp_path, monkeypatch, photographs, pool):
+    monkeypatch.chdir(tmp_path)
+    build(photographs, "shards", BuildSettings(variants=2, size=32), mixing_set=pool, workers=1, progress=False)
+    view, fractal = np.random.default_rng(0).integers(0, 256, (2, 32, 32, 3), np.uint8)
+    names = {"view": view, "fractal": fractal}
+    page = (ROOT / "docs" / "inspect.md").read_text(encoding="utf-8")
+    for snippet in re.findall(r"```python\n(.*?)```", page[page.index("\n## Pictures\n") :], re.DOTALL):
+        exec(snippet, names)  # noqa: S102
+    made = {"explained.png", "tree.png", "sheet.png", "gallery.html", "plot.png"}
+    assert made <= {path.name for path in tmp_path.iterdir() if path.stat().st_size > 10_000}
 
 
 def test_command_line_page_is_current(tmp_path):

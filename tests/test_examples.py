@@ -3,19 +3,23 @@
 import json
 import os
 import signal
+import struct
 import subprocess
 import sys
 import weakref
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from helpers import wait_until
 from torchvision_on_cpu import allow_timm
 
 from layermix_gen import BuildSettings, build
+from layermix_gen.pictures import resolve_mixing_set
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 
@@ -173,21 +177,30 @@ def test_models_are_checked(name: str) -> None:
         make_model(name, 10)
 
 
-def test_the_jensen_shannon_loss() -> None:
-    """Against the formula written out, for predictions that are given."""
-    from training import jsd_loss
+def test_two_methods_side_by_side(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """From IDX files to a report with plots; started again, nothing is done twice."""
+    from evaluate_fashion_mnist import main
 
-    logits = torch.randn(5, 3, 7, generator=torch.Generator().manual_seed(0))
-    labels = torch.tensor([0, 3, 6, 2, 1])
-    p = logits.softmax(-1)
-    m = p.mean(1, keepdim=True)
-    divergence = (p * (p / m).log()).sum(-1).mean()
-    expected = -p[:, 0].log()[torch.arange(5), labels].mean() + 12 * divergence
-    images = torch.zeros(5, 3, 3, 2, 2)
-    assert torch.isclose(jsd_loss(lambda x: logits.flatten(0, 1), images, labels), expected)
-    same = logits[:, :1].expand(-1, 3, -1)
-    alone = torch.nn.functional.cross_entropy(same[:, 0], labels)
-    assert torch.isclose(jsd_loss(lambda x: same.flatten(0, 1), images, labels), alone)
+    monkeypatch.setattr("layermix_gen.builder.resolve_mixing_set", partial(resolve_mixing_set, count=8))
+    rng, data, out = np.random.default_rng(0), tmp_path / "data", tmp_path / "out"
+    data.mkdir()
+    for name, count in (("train", 128), ("t10k", 30)):
+        images, labels = rng.integers(0, 256, (count, 28, 28), np.uint8), rng.integers(0, 10, count, np.uint8)
+        heads = struct.pack(">4I", 0x803, count, 28, 28), struct.pack(">2I", 0x801, count)
+        (data / f"{name}-images-idx3-ubyte").write_bytes(heads[0] + images.tobytes())
+        (data / f"{name}-labels-idx1-ubyte").write_bytes(heads[1] + labels.tobytes())
+    arguments = [str(out), "--data", str(data), "--epochs", "1"]
+    main(arguments)
+    report = json.loads((out / "report" / "report.json").read_text())
+    assert [run["name"] for run in report["runs"]] == ["Baseline", "LayerMix"]
+    for run in report["runs"]:
+        assert set(run["numbers"]) == {"clean_error", "clean_error5", "clean_rms", "c_error", "c_rms", "pgd_error"}
+        assert all(number["parts"] == number["of"] for number in run["numbers"].values())
+        assert run["signature"]["checkpoint_rule"] == "last"
+    assert len(list((out / "report").glob("*.png"))) == 4
+    kept = {path: path.stat().st_mtime_ns for path in (out / "results").rglob("*.npz")}
+    main(arguments)
+    assert {path: path.stat().st_mtime_ns for path in kept} == kept
 
 
 def test_the_rate_falls_as_a_cosine() -> None:

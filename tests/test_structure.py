@@ -22,7 +22,8 @@ FLOORS = (
     ("codec", "sources", "pictures", "fractals", "files", "remote", "settings"),
     ("samples", "plan", "tar", "index", "manifest", "shards", "estimator", "sidecars"),
     ("builder", "engines"),
-    ("gallery", "demo", "inspection", "online", "reading", "dataset"),
+    ("demo", "inspection", "online", "reading", "dataset"),
+    ("evaluate",),
     ("cli", "commands"),
 )
 FLOOR = {name: number for number, names in enumerate(FLOORS) for name in names}

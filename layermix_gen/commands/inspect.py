@@ -1,6 +1,6 @@
 """`layermix-gen inspect`: the twin of `layermix_gen.open_shards` and of what it opens."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,43 +10,80 @@ from layermix_gen.commands.parameters import Names
 from layermix_gen.index import COLUMNS
 from layermix_gen.inspection.formats import FORMATS
 from layermix_gen.inspection.shards import Shards, open_shards
-from layermix_gen.text import count
+from layermix_gen.text import count, facts
 
 SHOWN = 20  # rows of a table unless the user says how many
 IN_TABLE = ("key", "source", "class_name", "layer", "op", "op_args", "blends", "size")
+FILE = click.Path(path_type=Path)
 
 
 @click.command("inspect")
-@click.argument("out")
+@click.argument("dataset", metavar="OUT")
 @click.option("--where", help="A condition on the columns of the index, in SQL: \"layer = 3 and op = 'rotate'\".")
 @click.option("--columns", type=Names(), help="Columns to show; default: all, in a table the most useful ones.")
 @click.option("--order-by", help='In SQL: "size DESC, key"; default: by shard, plane and key.')
-@click.option("--limit", type=int, help=f"Samples at most; default: all, in a table {SHOWN}.")
+@click.option("--limit", type=int, help=f"Samples at most; default: all, in a table {SHOWN}, 24 and 5000 in pictures.")
 @click.option("--format", "form", type=click.Choice(list(FORMATS)), help="Of the rows; default: table.")
-@click.option("--extract", type=click.Path(path_type=Path), help="Write the images and their JSON to this new folder.")
-def command(out: str, extract: Path | None, form: str | None, **question: Any) -> None:
+@click.option("--key", help="Tell how this sample was made, or draw it with --out.")
+@click.option("--out", type=FILE, help="The picture of --key: .png, .jpg or .webp.")
+@click.option("--sheet", type=FILE, help="Draw the samples beside their views to this picture.")
+@click.option("--gallery", type=FILE, help="Write the samples to this HTML page, to filter and to look at.")
+@click.option("--plot", type=FILE, help="Plot all that was drawn beside what the settings draw, to this picture.")
+@click.option("--extract", type=FILE, help="Write the images and their JSON to this new folder.")
+def command(dataset: str, **options: Any) -> None:
     """Summarize the dataset OUT, a folder or a URL; or find samples of it by their metadata, and show them.
 
     Only the manifest and the index are read, and the images that are asked for.
     """
-    shards = open_shards(out)
-    if extract is not None:
-        written = shards.extract(extract, question["where"], question["order_by"], question["limit"])
-        click.echo(f"{extract}: {count(written, 'image')} with their JSON")
-    elif form or any(value is not None for value in question.values()):
-        for line in _rows(shards, form or "table", **question):
+    given = {name: value for name, value in options.items() if value is not None}
+    _check_together(given)
+    shards = open_shards(dataset)
+    question = {name: given[name] for name in ("where", "order_by", "limit") if name in given}
+    if "key" in given:
+        click.echo(_explained(shards, **given))
+    elif "plot" in given:
+        click.echo(shards.plot(given["plot"]))
+    elif "sheet" in given:
+        click.echo(shards.sheet(given["sheet"], **question))
+    elif "gallery" in given:
+        click.echo(shards.gallery(given["gallery"], **question))
+    elif "extract" in given:
+        written = shards.extract(given["extract"], **question)
+        click.echo(f"{given['extract']}: {count(written, 'image')} with their JSON")
+    elif given:
+        for line in _rows(shards, **given):
             click.echo(line)
     else:
         click.echo(shards.summary())
 
 
+OF_SAMPLES = {"where", "order_by", "limit"}
+ALONE = {"key": {"out"}, "plot": set(), "sheet": OF_SAMPLES, "gallery": OF_SAMPLES, "extract": OF_SAMPLES}
+"""What shows samples in a way of its own, and the options that may be given with it."""
+
+
+def _check_together(given: Mapping[str, Any]) -> None:
+    """Refuse options that would say nothing beside the others."""
+    chosen = next((name for name in ALONE if name in given), None)
+    idle = given.keys() - ALONE[chosen] - {chosen} if chosen else given.keys() & {"out"}
+    if idle:
+        flag = {"form": "format", "order_by": "order-by"}.get(min(idle), min(idle))
+        raise click.UsageError(f"--{flag} says nothing beside --{chosen}" if chosen else "--out is for --key")
+
+
+def _explained(shards: Shards, key: str, out: Path | None = None) -> str:
+    if out:
+        return str(shards.explain(key, out))
+    return facts({name: str(value) for name, value in shards.row(key).items()})
+
+
 def _rows(
     shards: Shards,
-    form: str,
-    where: str | None,
-    columns: tuple[str, ...] | None,
-    order_by: str | None,
-    limit: int | None,
+    where: str | None = None,
+    columns: tuple[str, ...] | None = None,
+    order_by: str | None = None,
+    limit: int | None = None,
+    form: str = "table",
 ) -> Iterator[str]:
     """The rows as lines; below a table that leaves some out, how many there are."""
     if form != "table":

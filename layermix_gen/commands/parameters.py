@@ -43,3 +43,65 @@ class Share(click.ParamType[float]):
             return 1.0 if value == "all" else float(value)
         except ValueError:
             self.fail(f"expected a share such as 0.01, or all, got {value!r}", param, ctx)
+
+
+class Assignment(click.ParamType[tuple[str, str]]):
+    """`name=value`."""
+
+    name = "name=value"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, str]:
+        if isinstance(value, tuple):
+            return value
+        name, sign, text = str(value).partition("=")
+        if not (name and sign and text):
+            self.fail(f"expected name=value, got {value!r}", param, ctx)
+        return name, text
+
+
+class Numbers(click.ParamType[tuple[float, ...]]):
+    """Numbers with commas between them, each of which may be a fraction: `0.5`, `2/255`, `0.49,0.48,0.45`."""
+
+    name = "x,y,..."
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[float, ...]:
+        if isinstance(value, tuple):
+            return value
+        try:
+            return tuple(_number(text) for text in str(value).split(","))
+        except (ValueError, ZeroDivisionError):
+            self.fail(f"expected numbers or fractions with commas between them, got {value!r}", param, ctx)
+
+
+class Number(click.ParamType[float]):
+    """A number or a fraction: `0.5`, `2/255`."""
+
+    name = "x"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        try:
+            return _number(str(value))
+        except (ValueError, ZeroDivisionError):
+            self.fail(f"expected a number or a fraction like 2/255, got {value!r}", param, ctx)
+
+
+def _number(text: str) -> float:
+    above, _, below = text.partition("/")
+    return float(above) / float(below or 1)
+
+
+class Ranges(click.ParamType[tuple[int, ...]]):
+    """Whole numbers with commas between them, or ranges of them: `1-3,5`."""
+
+    name = "a-b,c,..."
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, ...]:
+        if isinstance(value, tuple):
+            return value
+        numbers: list[int] = []
+        for part in str(value).split(","):
+            first, dash, last = (piece.strip() for piece in part.partition("-"))
+            if not (first.isdecimal() and len(first) < 4 and (last.isdecimal() and len(last) < 4 if dash else True)):
+                self.fail(f"expected numbers or ranges, as in 1-3,5, got {value!r}", param, ctx)
+            numbers += range(int(first), int(last if dash else first) + 1)
+        return tuple(numbers)

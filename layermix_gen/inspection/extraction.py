@@ -49,8 +49,7 @@ def extract(
                     pool.shutdown(cancel_futures=True)
             draft.replace(folder)
         except KeyboardInterrupt:
-            raise Interrupted(
-                f"stopped at {bar.n} of {len(rows)} images, {folder} was not written; run it again"
-            ) from None
+            done = f"{bar.n:.0f} of {len(rows)} images"
+            raise Interrupted(f"stopped at {done}, {folder} was not written; run the same command again") from None
         finally:
             shutil.rmtree(draft, ignore_errors=True)

@@ -15,12 +15,18 @@ from layermix_gen.codec import decode
 from layermix_gen.errors import BadImage, LayerMixError
 from layermix_gen.images import Image
 from layermix_gen.index import KEY, index_name
+from layermix_gen.inspection.explain import explain
 from layermix_gen.inspection.extraction import extract
 from layermix_gen.inspection.files import LocalFiles, open_files
+from layermix_gen.inspection.gallery import LIMIT as GALLERY_LIMIT
+from layermix_gen.inspection.gallery import write_gallery
+from layermix_gen.inspection.plots import plot
 from layermix_gen.inspection.queries import count, select
 from layermix_gen.inspection.repair import Repair, repair
 from layermix_gen.inspection.replay import Replay, Replayer
 from layermix_gen.inspection.report import Report
+from layermix_gen.inspection.sheet import LIMIT as SHEET_LIMIT
+from layermix_gen.inspection.sheet import contact_sheet
 from layermix_gen.inspection.summary import Summary, summarize
 from layermix_gen.inspection.verification import verify
 from layermix_gen.manifest import Manifest
@@ -164,6 +170,44 @@ class Shards:
         Raises `LayerMixError` where they are not there any more, or are others.
         """
         return self._replayer.replay(row)
+
+    def explain(self, key: str, out: str | Path) -> Path:
+        """Draw the recipe of a sample as a tree, with the picture at every step, to `out` (.png, .jpg or .webp).
+
+        Returns `out`. Raises `LayerMixError` where there is no such sample, and as `replay` does.
+        """
+        return explain(self, key, out)
+
+    def sheet(
+        self, out: str | Path, where: str | None = None, order_by: str | None = None, limit: int | None = None
+    ) -> Path:
+        """Draw samples that meet a condition, by default 24, beside their views to `out` (.png, .jpg or .webp).
+
+        Returns `out`. Raises `LayerMixError` as `query` does, and where no sample meets it.
+        """
+        return contact_sheet(self, out, where, order_by, SHEET_LIMIT if limit is None else limit)
+
+    def gallery(
+        self,
+        out: str | Path,
+        where: str | None = None,
+        order_by: str | None = None,
+        limit: int | None = None,
+        *,
+        progress: bool = True,
+    ) -> Path:
+        """Write samples that meet a condition, by default 5,000, to `out` (.html): one page that needs nothing else.
+
+        Returns `out`. Raises `LayerMixError` as `query` does, and where no sample meets it.
+        """
+        return write_gallery(self, out, where, order_by, GALLERY_LIMIT if limit is None else limit, progress=progress)
+
+    def plot(self, out: str | Path) -> Path:
+        """Plot layers, operations, blends and strengths beside what the settings draw to `out` (.png, .jpg or .webp).
+
+        Returns `out`. Raises `LayerMixError` where nothing was drawn, and without matplotlib.
+        """
+        return plot(self, out)
 
     def verify(self, *, replay: float = 0.0, workers: int | None = None, progress: bool = True) -> Report:
         """Check every byte: index, structure and members of each tar, manifest and the files beside the shards.

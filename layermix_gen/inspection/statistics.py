@@ -52,11 +52,11 @@ def chi_square_p(statistic: float, freedom: int) -> float:
 
     For whole and half numbers it is a finite sum (Abramowitz and Stegun, 26.4.4 and 26.4.5).
     """
-    if freedom < 1 or statistic <= 0:
-        return 1.0 if statistic <= 0 else 0.0
-    if statistic == math.inf:
-        return 0.0
     half = statistic / 2
+    if half <= 0:
+        return 1.0
+    if freedom < 1 or half == math.inf:
+        return 0.0
     first = 0.5 if freedom % 2 else 0.0
     orders = (first + i for i in range(freedom // 2))
     tail = sum(math.exp(order * math.log(half) - half - math.lgamma(order + 1)) for order in orders)

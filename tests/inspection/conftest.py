@@ -1,4 +1,4 @@
-"""Datasets to inspect: a small one to be damaged, and a larger one with every operation and blend in it."""
+"""Datasets to inspect: to be damaged, with every operation and blend in it, and to be looked at, of two sizes."""
 
 import gzip
 import shutil
@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from built import Built
 
-from layermix_gen import BuildSettings, build
+from layermix_gen import BuildSettings, build, open_shards
+from layermix_gen.inspection.shards import Shards
 from layermix_gen.ops import OPERATIONS
 
 
@@ -46,3 +47,21 @@ def large(tmp_path_factory: pytest.TempPathFactory, pool: Path) -> Built:
     settings = BuildSettings(variants=4, shard_size="130", ops=ops)
     manifest = build(folder / "source", folder / "shards", settings, mixing_set=pool, workers=1, progress=False)
     return Built(folder / "shards", manifest, folder / "source")
+
+
+@pytest.fixture(scope="session")
+def squares(tmp_path_factory: pytest.TempPathFactory, digits: Path, pool: Path) -> Shards:
+    """40 squares of 28 px, four variants and the clean view each. Not to be written to."""
+    root = tmp_path_factory.mktemp("squares") / "shards"
+    build(digits, root, mixing_set=pool, workers=1, progress=False)
+    return open_shards(root)
+
+
+@pytest.fixture(scope="session")
+def scenes(tmp_path_factory: pytest.TempPathFactory, photographs: Path) -> Shards:
+    """24 photographs at 224 px, two variants each and no clean view. Not to be written to."""
+    folder = tmp_path_factory.mktemp("scenes")
+    np.save(folder / "pool.npy", np.random.default_rng(0).integers(0, 256, (3, 256, 256), np.uint8))
+    settings = BuildSettings(variants=2, size=224, clean=False, shard_size="10")
+    build(photographs, folder / "shards", settings, mixing_set=folder / "pool.npy", workers=1, progress=False)
+    return open_shards(folder / "shards")

@@ -1,0 +1,18 @@
+"""`layermix-gen evaluate`: one module for each of its commands; every module defines `command`."""
+
+import click
+
+from layermix_gen.commands.lazy import LazyGroup
+
+COMMANDS = {
+    "corrupt": "Write corrupted copies of your own images, as the benchmarks are published.",
+    "run": "Run a model over suites and keep what it says; print the metrics.",
+    "check-data": "Say which suites are there, and what is wrong with them.",
+    "gradcam": "Draw where models look.",
+    "report": "Compare results: tables, plots, and the paper's numbers beside them.",
+}
+
+
+@click.command("evaluate", cls=LazyGroup, package=__name__, helps=COMMANDS)
+def command() -> None:
+    """Measure what the training bought: errors, robustness, consistency, calibration."""

@@ -1,0 +1,34 @@
+"""`layermix-gen evaluate corrupt`: the twin of `layermix_gen.evaluate.corrupt`."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from layermix_gen.commands.parameters import Names, Ranges
+from layermix_gen.evaluate.corrupted_sets import LAYOUTS
+from layermix_gen.evaluate.corrupter import corrupt
+from layermix_gen.evaluate.corruptions.table import FAMILIES
+from layermix_gen.evaluate.lists import SCALES
+from layermix_gen.sources import KINDS
+
+
+@click.command("corrupt")
+@click.argument("source")
+@click.argument("out", type=click.Path(path_type=Path))
+@click.option("--suite", type=click.Choice(FAMILIES), required=True, help="The 15 and 4 of C, or the ten of C-bar.")
+@click.option("--scale", type=click.Choice(SCALES), help="Whose severities; default: cifar for squares up to 64 px.")
+@click.option("--severities", type=Ranges(), default="1-5", help="As in 1-5, or 1,3,5.")
+@click.option("--corruptions", type=Names(), default=(), show_default=False, help="Some of the suite; default: all.")
+@click.option("--seed", default=0, help="Of all that is random in the corruptions.")
+@click.option("--kind", default="auto", metavar="KIND", help=f"Kind of SOURCE: auto, {', '.join(KINDS)}; auto:test.")
+@click.option("--layout", type=click.Choice(LAYOUTS), help="Default: arrays for squares up to 64 px, else folders.")
+@click.option("--workers", type=int, help="Processes; default: the CPUs that may be used.")
+def command(source: str, out: Path, **options: Any) -> None:
+    """Write corrupted copies of all images of SOURCE to OUT, as CIFAR-C and ImageNet-C are published.
+
+    SOURCE is anything that `build` takes, such as cifar10:test or a folder of class folders. Arrays are NAME.npy and
+    labels.npy; folders are NAME/SEVERITY/CLASS of JPEGs of 224 px. The same command resumes after the last complete
+    corruption.
+    """
+    click.echo(corrupt(source, out, **options).summary())

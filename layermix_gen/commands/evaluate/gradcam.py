@@ -1,0 +1,49 @@
+"""`layermix-gen evaluate gradcam`: the twin of `layermix_gen.evaluate.write_gradcam_sheet`."""
+
+from itertools import zip_longest
+from pathlib import Path
+from typing import Any
+
+import click
+
+from layermix_gen.commands.parameters import Numbers
+from layermix_gen.errors import LayerMixError
+from layermix_gen.evaluate.gradcam_sheet import write_gradcam_sheet
+from layermix_gen.evaluate.models import load_model
+from layermix_gen.evaluate.suites.pixels import PREPROCESSINGS
+
+
+@click.command("gradcam")
+@click.argument("images", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--model", "specs", multiple=True, required=True, help="As of evaluate run; repeat it for more columns.")
+@click.option(
+    "--checkpoint", "checkpoints", multiple=True, type=click.Path(path_type=Path), help="One for each --model, or none."
+)
+@click.option("--title", "titles", multiple=True, help="One for each --model; default: the checkpoint's or its name.")
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="The sheet, .png.")
+@click.option("--mean", type=Numbers(), help="As of evaluate run.")
+@click.option("--std", type=Numbers(), help="As of evaluate run.")
+@click.option("--classes", "n_classes", default=0, help="Outputs of a timm model; 0: as many as it has by default.")
+@click.option("--preprocessing", type=click.Choice(list(PREPROCESSINGS)), default="resize-256-center-224")
+@click.option("--layer", default="", help="The layer to look at; default: the last one with feature maps.")
+@click.option("--class", "target", type=int, help="The class to explain; default: the one predicted.")
+@click.option("--device", default="cpu", help="Such as cpu, cuda or cuda:1.")
+def command(
+    images: tuple[Path, ...],
+    specs: tuple[str, ...],
+    checkpoints: tuple[Path, ...],
+    titles: tuple[str, ...],
+    n_classes: int,
+    mean: tuple[float, ...] | None,
+    std: tuple[float, ...] | None,
+    **options: Any,
+) -> None:
+    """Draw where models look in IMAGES: Grad-CAM, a row for each image and a column for each model."""
+    for name, given in (("--checkpoint", checkpoints), ("--title", titles)):
+        if given and len(given) != len(specs):
+            raise LayerMixError(f"expected one {name} for each of {len(specs)} models, or none, got {len(given)}")
+    models = []
+    for spec, checkpoint, title in zip_longest(specs, checkpoints, titles):
+        model = load_model(spec, checkpoint, mean=mean, std=std, n_classes=n_classes)
+        models.append((title or (checkpoint.stem if checkpoint else spec), model))
+    click.echo(write_gradcam_sheet(models, images, **options))

@@ -1,0 +1,47 @@
+"""`layermix-gen evaluate report`: the twin of `make_report` and, with `--out`, of `write_report`."""
+
+from functools import partial
+from pathlib import Path
+
+import click
+
+from layermix_gen.commands.parameters import Names
+from layermix_gen.evaluate.report import SUFFIXES, make_report, render, write_report
+
+
+@click.command("report")
+@click.argument("results", nargs=-1, required=True)
+@click.option(
+    "--paper",
+    type=Names(),
+    default=(),
+    show_default=False,
+    help="Show the rows of these tables of the paper, too: III, IV, V, VI, VII, VIII, IX.",
+)
+@click.option("--format", "form", type=click.Choice(list(SUFFIXES)), default="text", help="What to print.")
+@click.option(
+    "--out", type=click.Path(path_type=Path), help="Also write all formats, report.json and the plots to this folder."
+)
+@click.option(
+    "--reference-p",
+    type=click.Path(path_type=Path),
+    help="Normalise mFP and mT5D by those of this JSON file: flip_probability and top5_distance by perturbation.",
+)
+def command(
+    results: tuple[str, ...], paper: tuple[str, ...], form: str, out: Path | None, reference_p: Path | None
+) -> None:
+    """Put RESULTS, folders of `evaluate run`, side by side: errors, robustness, consistency, calibration.
+
+    Give NAME=FOLDER to call a run something else than its folder. The best of each column is marked; what was not
+    evaluated is shown as missing, and a mean over fewer parts than its full list says so.
+    """
+    report = make_report([_named(text) for text in results], paper, reference_p)
+    paths = write_report(report, out) if out else []
+    click.echo(report.text(partial(click.style, bold=True)) if form == "text" else render(report, form))
+    for path in paths:
+        click.echo(f"wrote {path}", err=True)
+
+
+def _named(text: str) -> tuple[str, Path]:
+    name, sign, folder = text.partition("=")
+    return (name, Path(folder)) if sign and not Path(text).exists() else ("", Path(text))

@@ -1,0 +1,76 @@
+"""`layermix-gen evaluate run`: the twin of `layermix_gen.evaluate.run`."""
+
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import click
+
+from layermix_gen.commands.parameters import Assignment, Names, Number, Numbers
+from layermix_gen.evaluate.forward import PRECISIONS, Forward
+from layermix_gen.evaluate.lists import PGD
+from layermix_gen.evaluate.pgd import Attack
+from layermix_gen.evaluate.report import make_report
+from layermix_gen.evaluate.results import CHECKPOINT_RULES
+from layermix_gen.evaluate.runs import CHOICES, run
+from layermix_gen.evaluate.suites import Opening
+from layermix_gen.evaluate.suites.locate import DATASETS, ROLES
+from layermix_gen.evaluate.suites.pixels import PREPROCESSINGS
+
+ATTACK, FORWARD, OPENING = Attack(), Forward(), Opening()
+HALVES = [name for name, dtype in PRECISIONS.items() if dtype]
+
+
+@click.command("run")
+@click.option("--model", required=True, help="PATH.py:function, timm:NAME or PATH.pt2 (of torch.export).")
+@click.option(
+    "--data",
+    type=Assignment(),
+    multiple=True,
+    metavar="NAME=DIR",
+    help=f"A folder of published suites ({', '.join(DATASETS)}), or the folder of one suite ({', '.join(ROLES)}).",
+)
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder of the results.")
+@click.option(
+    "--suites",
+    type=Names(),
+    default=(),
+    show_default=False,
+    help=f"Out of {', '.join(CHOICES)}; default: all there are data for, but pgd.",
+)
+@click.option("--checkpoint", type=click.Path(path_type=Path), help="Weights, as torch.save writes a state_dict.")
+@click.option(
+    "--checkpoint-rule",
+    type=click.Choice(CHECKPOINT_RULES),
+    default="unknown",
+    help="Which epoch it is: the last, or the one best on the test set.",
+)
+@click.option("--mean", type=Numbers(), help="Of the pixels in [0, 1], as in training; default: timm's, else 0.")
+@click.option("--std", type=Numbers(), help="Of the pixels in [0, 1], as in training; default: timm's, else 1.")
+@click.option(
+    "--preprocessing",
+    type=click.Choice(list(PREPROCESSINGS)),
+    default=OPENING.preprocessing,
+    help="Of ImageNet-C, C-bar and P; validation images are always resized, unless this is none.",
+)
+@click.option("--extras", is_flag=True, help="Evaluate the extra corruptions too, which are in no mean.")
+@click.option("--threads", default=OPENING.threads, help="That decode images; 0: one for each CPU.")
+@click.option("--device", default=FORWARD.device, help="Such as cpu, cuda or cuda:1.")
+@click.option("--batch-size", default=FORWARD.batch_size, help="Images at a time.")
+@click.option("--amp", type=click.Choice(HALVES), help="Mixed precision; an attack's gradients stay in float32.")
+@click.option("--pgd", type=Names(), default=PGD[:1], help=f"Variants of the attack, out of {', '.join(PGD)}.")
+@click.option("--epsilon", type=Number(), default="2/255", help="Of the attack, for pixels in [0, 1].")
+@click.option("--steps", default=ATTACK.steps, help="Of the attack.")
+@click.option("--step-size", type=Number(), default="0.5/255", help="Of the attack.")
+@click.option("--restarts", default=ATTACK.restarts, help="Random starts of the attack.")
+@click.option("--seed", default=ATTACK.seed, help="Of the random starts, and of weights that no checkpoint sets.")
+def command(model: str, data: tuple[tuple[str, str], ...], out: Path, suites: tuple[str, ...], **options: Any) -> None:
+    """Run a model over suites and keep what it says in a folder; print the metrics.
+
+    The same command goes on where an earlier one was stopped.
+    """
+    attack = Attack(**{name: options.pop(name) for name in ("epsilon", "steps", "step_size", "restarts", "seed")})
+    opening = Opening(**{name: options.pop(name) for name in ("preprocessing", "extras", "threads")})
+    forward = Forward(options.pop("device"), options.pop("batch_size"), options.pop("amp") or FORWARD.precision)
+    run(model, dict(data), out, suites, attack=attack, opening=opening, forward=forward, **options)
+    click.echo(make_report([out]).text(partial(click.style, bold=True)))

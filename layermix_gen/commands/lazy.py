@@ -1,0 +1,28 @@
+"""Groups of commands that are imported when they are used, so that `--help` waits for nothing."""
+
+from collections.abc import Mapping
+from importlib import import_module
+from typing import Any
+
+import click
+
+
+class LazyGroup(click.Group):
+    """A group of the commands that the modules of `package` define as `command`, with a line of help for each."""
+
+    def __init__(self, *arguments: Any, package: str, helps: Mapping[str, str], **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self._package, self._helps = package, helps
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(self._helps)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in self._helps:
+            return None
+        command: click.Command = import_module(f"{self._package}.{cmd_name.replace('-', '_')}").command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(self._helps.items()))

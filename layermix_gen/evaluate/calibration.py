@@ -1,0 +1,158 @@
+"""Calibration: does a model that says 80% be right in 80 of 100 cases?
+
+All functions take the confidences (N,), the probabilities of the predicted classes, and whether these are right (N,).
+The order of images never matters. Where confidences are equal, sorting by them leaves the order open; the value is then
+the expectation over all orders, in closed form. Saturated models have thousands of images at a confidence of exactly 1.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, TypeAlias
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from layermix_gen.errors import LayerMixError
+
+BIN = 100  # images of an adaptive bin
+WIDTHS = 15  # bins of equal width
+Bins: TypeAlias = Literal["all", "released"]
+BINS: tuple[Bins, ...] = ("all", "released")
+Vector: TypeAlias = NDArray[np.float64]
+
+
+def rms_calibration(confidences: ArrayLike, correct: ArrayLike, bins: Bins = "all") -> float:
+    """The root mean square calibration error with adaptive bins, in percent.
+
+    sqrt(sum over bins b of n_b / N (confidence_b - accuracy_b)^2), the images being sorted by confidence and cut into
+    bins of 100, with the remainder in the last (Hendrycks, Mazeika and Dietterich 2019, after Nguyen and O'Connor
+    2015). `released` leaves out the most confident bin and keeps N, as the code of PixMix, IPMix and LayerMix does; it
+    needs 100 images. Raises `LayerMixError` for shapes that differ, no images, or confidences out of [0, 1].
+    """
+    sure, right = _checked(confidences, correct)
+    starts = _bin_starts(len(sure), bins)
+    pieces = _Pieces.of(sure, right, starts)
+    sizes = np.diff(np.append(starts, len(sure)))
+    gaps = (np.add.reduceat(sure, starts) - pieces.per_bin(pieces.sizes * pieces.accuracies)) / sizes
+    squares = gaps**2 + pieces.per_bin(pieces.variances) / sizes**2
+    kept = _kept(squares * sizes, bins)
+    return 100 * float(np.sqrt(kept.sum() / len(sure)))
+
+
+def rms_floor(confidences: ArrayLike, bins: Bins = "all") -> float:
+    """What a perfectly calibrated model with these confidences would score in `rms_calibration`, in percent.
+
+    The root of the expected square: each image is right with probability p_i, its confidence, so that a bin's accuracy
+    has the variance sum p_i (1 - p_i) / n_b^2 about its confidence. No bin of 100 images can tell less than that.
+    """
+    sure, _ = _checked(confidences, np.zeros(np.shape(confidences), np.bool_))
+    starts = _bin_starts(len(sure), bins)
+    sizes = np.diff(np.append(starts, len(sure)))
+    variances = np.add.reduceat(sure * (1 - sure), starts) / sizes
+    return 100 * float(np.sqrt(_kept(variances, bins).sum() / len(sure)))
+
+
+def aurra(confidences: ArrayLike, correct: ArrayLike) -> float:
+    """The area under the response rate accuracy curve, in percent; higher is better.
+
+    The mean over k = 1..N of the accuracy on the k most confident images (Hendrycks et al., "Natural Adversarial
+    Examples", 2021).
+    """
+    sure, right = _checked(confidences, correct)
+    pieces = _Pieces.of(sure, right, np.array([0]))
+    expected = np.repeat(pieces.accuracies, pieces.sizes)[::-1]
+    return 100 * float((np.cumsum(expected) / np.arange(1, len(sure) + 1)).mean())
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Reliability:
+    """Images in bins of equal width by confidence: how many, how sure, how often right. NaN where a bin is empty."""
+
+    counts: NDArray[np.int64]
+    confidences: Vector
+    accuracies: Vector
+
+    @property
+    def error(self) -> float:
+        """The expected calibration error, in percent."""
+        gaps = np.abs(np.nan_to_num(self.confidences - self.accuracies))
+        return 100 * float(self.counts @ gaps / self.counts.sum())
+
+
+def reliability(confidences: ArrayLike, correct: ArrayLike, bins: int = WIDTHS) -> Reliability:
+    """The reliability diagram: bin i of n has the confidences in (i / n, (i + 1) / n], the first 0 too."""
+    sure, right = _checked(confidences, correct)
+    numbers = np.clip(np.ceil(sure * bins).astype(np.int64) - 1, 0, bins - 1)
+    counts = np.bincount(numbers, minlength=bins)
+    with np.errstate(invalid="ignore"):
+        sureness, accuracy = (np.bincount(numbers, one, bins) / counts for one in (sure, right))
+    return Reliability(counts, sureness, accuracy)
+
+
+def pooled(diagrams: Sequence[Reliability]) -> Reliability:
+    """The diagram of all images of several diagrams of as many bins."""
+    counts = np.array([one.counts for one in diagrams])
+    with np.errstate(invalid="ignore"):
+        sureness, accuracy = (
+            np.nansum(counts * np.array(values), 0) / counts.sum(0)
+            for values in ([one.confidences for one in diagrams], [one.accuracies for one in diagrams])
+        )
+    return Reliability(counts.sum(0), sureness, accuracy)
+
+
+def expected_calibration_error(confidences: ArrayLike, correct: ArrayLike, bins: int = WIDTHS) -> float:
+    """ECE, in percent: sum over bins of equal width of n_b / N |confidence_b - accuracy_b| (Guo et al. 2017)."""
+    return reliability(confidences, correct, bins).error
+
+
+# --- bins ------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Pieces:
+    """Runs of images of one bin and one confidence. Which of a confidence's images lie in which bin is open."""
+
+    bins: NDArray[np.int64]  # the bin of each piece
+    sizes: NDArray[np.int64]
+    accuracies: Vector  # of all images of that confidence
+    variances: Vector  # of the number of right ones in the piece: hypergeometric
+
+    @classmethod
+    def of(cls, sure: Vector, right: Vector, starts: NDArray[np.int64]) -> "_Pieces":
+        ties = np.flatnonzero(np.append(True, sure[1:] != sure[:-1]))
+        ties_sizes = np.diff(np.append(ties, len(sure)))
+        ties_accuracies = np.add.reduceat(right, ties) / ties_sizes
+        cuts = np.union1d(starts, ties)
+        sizes = np.diff(np.append(cuts, len(sure)))
+        tie = np.searchsorted(ties, cuts, "right") - 1
+        whole, accuracies = ties_sizes[tie], ties_accuracies[tie]
+        variances = sizes * accuracies * (1 - accuracies) * (whole - sizes) / np.maximum(whole - 1, 1)
+        return cls(np.searchsorted(starts, cuts, "right") - 1, sizes, accuracies, variances)
+
+    def per_bin(self, values: Vector) -> Vector:
+        """The sums of `values`, one for each piece, in each bin."""
+        return np.bincount(self.bins, values).astype(np.float64, copy=False)
+
+
+def _checked(confidences: ArrayLike, correct: ArrayLike) -> tuple[Vector, Vector]:
+    """Both as float64 (N,), in rising order of confidence."""
+    sure, right = np.asarray(confidences, np.float64), np.asarray(correct)
+    if sure.ndim != 1 or sure.shape != right.shape or not len(sure):
+        raise LayerMixError(f"expected confidences and answers (N,), N >= 1, got {sure.shape} and {right.shape}")
+    if not (sure.min() >= 0 and sure.max() <= 1):
+        raise LayerMixError("expected confidences in [0, 1], got others; give probabilities, not logits")
+    order = np.argsort(sure)
+    return sure[order], right[order].astype(np.float64)
+
+
+def _bin_starts(images: int, bins: Bins) -> NDArray[np.int64]:
+    """Where bins of 100 begin; the last takes the remainder."""
+    if bins not in BINS:
+        raise LayerMixError(f"expected bins {' or '.join(BINS)}, got {bins!r}")
+    if bins == "released" and images < BIN:
+        raise LayerMixError(f"expected at least {BIN} images for bins 'released', got {images}; use 'all'")
+    return np.arange(max(images // BIN, 1)) * BIN
+
+
+def _kept(values: NDArray[Any], bins: Bins) -> NDArray[Any]:
+    return values if bins == "all" else values[:-1]

@@ -1,0 +1,191 @@
+"""Corrupted sets on disk, in the two published layouts; each corruption is there completely or not at all.
+
+    arrays     NAME.npy, uint8 (S N, H, W, 3): severity by severity, each in the order of the source; labels.npy (S N,)
+    folders    NAME/SEVERITY/CLASS/FILE.JPEG, 224 px: the centre of the image resized to 256, quality 85
+
+CIFAR-C and CIFAR-10-C-bar are arrays, ImageNet-C and ImageNet-C-bar are folders. Many processes write the images of one
+corruption at once, in any order, to a draft of it (`.NAME.npy.part`, `.NAME.part`), which gets its name in the end.
+"""
+
+import io
+import os
+import re
+import shutil
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, Protocol, TypeAlias
+
+import numpy as np
+from PIL import Image as PillowImage
+
+from layermix_gen.errors import BadImage, LayerMixError
+from layermix_gen.files import replacing, sync_folder
+from layermix_gen.images import Image
+from layermix_gen.sources import Item, Source
+from layermix_gen.views import MAX_SCALED
+
+LayoutName: TypeAlias = Literal["arrays", "folders"]
+LAYOUTS: tuple[LayoutName, ...] = ("arrays", "folders")
+RESIZED, CROPPED, QUALITY = 256, 224, 85  # as published, of folders
+
+
+class Layout(Protocol):
+    """How corruptions lie in a folder."""
+
+    def path(self, name: str) -> Path:
+        """Where the corruption is, once it is complete."""
+
+    def view(self, image: Image) -> Image:
+        """The part of a source image, uint8 (H, W, 3), that is corrupted. Raises `BadImage` where it does not fit."""
+
+    def begin(self, name: str) -> None:
+        """Make room for a draft, and remove one that an earlier run left."""
+
+    def write(self, name: str, numbers: range, images: list[list[Image]]) -> None:
+        """Write images `numbers` of the source to the draft, each at all severities."""
+
+    def finish(self, name: str) -> None:
+        """Make the draft visible under its name."""
+
+
+@dataclass(frozen=True, slots=True)
+class ArrayLayout(Layout):
+    """One array for each corruption."""
+
+    root: Path
+    count: int  # images of the source
+    severities: tuple[int, ...]
+    shape: tuple[int, ...]  # (H, W, 3)
+
+    def path(self, name: str) -> Path:
+        return self.root / f"{name}.npy"
+
+    def view(self, image: Image) -> Image:
+        if image.shape != self.shape:
+            height, width = image.shape[:2]
+            raise BadImage(f"{width}x{height} px, where the first image has {self.shape[1]}x{self.shape[0]}")
+        return image
+
+    def begin(self, name: str) -> None:
+        header = {
+            "descr": "|u1",
+            "fortran_order": False,
+            "shape": (len(self.severities) * self.count, *self.shape),
+        }
+        with self._draft(name).open("wb") as file:
+            np.lib.format.write_array_header_1_0(file, header)
+            size = file.tell() + len(self.severities) * self.count * int(np.prod(self.shape))
+            file.flush()
+            if hasattr(os, "posix_fallocate"):  # so that a full disk shows now
+                os.posix_fallocate(file.fileno(), 0, size)
+            file.truncate(size)
+
+    def write(self, name: str, numbers: range, images: list[list[Image]]) -> None:
+        array = np.lib.format.open_memmap(self._draft(name), "r+")
+        blocks = array.reshape(len(self.severities), self.count, *self.shape)
+        blocks[:, numbers.start : numbers.stop] = np.swapaxes(images, 0, 1)
+
+    def finish(self, name: str) -> None:
+        with self._draft(name).open("rb") as file:
+            os.fsync(file.fileno())
+        self._draft(name).rename(self.path(name))
+        sync_folder(self.root)
+
+    def _draft(self, name: str) -> Path:
+        return self.root / f".{name}.npy.part"
+
+
+@dataclass(frozen=True, slots=True)
+class FolderLayout(Layout):
+    """One file for each image, in a folder for each corruption, severity and class."""
+
+    root: Path
+    severities: tuple[int, ...]
+    classes: tuple[str, ...]
+    files: tuple[str, ...]  # CLASS/FILE.JPEG of each image of the source
+
+    def path(self, name: str) -> Path:
+        return self.root / name
+
+    def view(self, image: Image) -> Image:
+        """Resize the short side to 256 px, antialiased, and cut out the 224 px in the middle, as torchvision does."""
+        height, width = image.shape[:2]
+        short = min(height, width)
+        size = (RESIZED * width // short, RESIZED * height // short)
+        if size[0] * size[1] > MAX_SCALED:
+            raise BadImage(f"too elongated: {width}x{height} pixels would become {size[0]}x{size[1]}")
+        resized = PillowImage.fromarray(image).resize(size, PillowImage.Resampling.BILINEAR)
+        left, top = (round((length - CROPPED) / 2) for length in size)
+        return np.array(resized.crop((left, top, left + CROPPED, top + CROPPED)))
+
+    def begin(self, name: str) -> None:
+        shutil.rmtree(self._draft(name), ignore_errors=True)
+        for severity in self.severities:
+            for class_name in self.classes:
+                (self._draft(name) / str(severity) / class_name).mkdir(parents=True)
+
+    def write(self, name: str, numbers: range, images: list[list[Image]]) -> None:
+        for number, views in zip(numbers, images, strict=True):
+            for severity, view in zip(self.severities, views, strict=True):
+                encoded = io.BytesIO()  # Pillow takes a file cut short by a full disk for a good one
+                PillowImage.fromarray(view).save(encoded, "JPEG", quality=QUALITY, optimize=True)
+                (self._draft(name) / str(severity) / self.files[number]).write_bytes(encoded.getbuffer())
+
+    def finish(self, name: str) -> None:
+        os.sync()  # one for all: the files of a corruption are many and small
+        self._draft(name).rename(self.path(name))
+        sync_folder(self.root)
+
+    def _draft(self, name: str) -> Path:
+        return self.root / f".{name}.part"
+
+
+def make_layout(
+    kind: LayoutName, root: Path, source: Source, items: list[Item], severities: tuple[int, ...], shape: tuple[int, ...]
+) -> Layout:
+    """The layout of a source's images. Raises `LayerMixError` where an image has no class."""
+    unlabelled = next((item.id for item in items if item.label < 0), None)
+    if unlabelled is not None:
+        raise LayerMixError(
+            f"expected a class for every image, found none for {unlabelled}; put the images into class folders"
+        )
+    if kind == "arrays":
+        return ArrayLayout(root, len(items), severities, shape)
+    classes = class_folders(source.classes, max(item.label for item in items))
+    return FolderLayout(root, severities, classes, file_names(items, classes))
+
+
+def class_folders(classes: tuple[str, ...], last: int) -> tuple[str, ...]:
+    """The folder of each class, such that sorting the names gives the order of the labels.
+
+    These are the classes' names where their order is that already; else the label goes in front.
+    """
+    width = len(str(max(last, len(classes) - 1)))
+    if not classes:
+        return tuple(f"{label:0{width}d}" for label in range(last + 1))
+    names = [re.sub(r"[/\\\0]", "_", name) for name in classes]
+    is_usable = all(name and not name.startswith(".") for name in names) and len(set(names)) == len(names)
+    if is_usable and names == sorted(names):
+        return tuple(names)
+    return tuple(f"{label:0{width}d}-{name}" for label, name in enumerate(names))
+
+
+def file_names(items: list[Item], classes: tuple[str, ...]) -> tuple[str, ...]:
+    """CLASS/FILE.JPEG of each image: the last part of its id, and its number where two in a class share that."""
+    names = [f"{classes[item.label]}/{_stem(item.id)}" for item in items]
+    often = Counter(names)
+    return tuple(f"{name}-{number}.JPEG" if often[name] > 1 else f"{name}.JPEG" for number, name in enumerate(names))
+
+
+def _stem(source_id: str) -> str:
+    """The name in an id, without what a file's name may not have, and never hidden."""
+    name = source_id.rpartition("/")[2]
+    return re.sub(r"[\\\0]", "_", name.rpartition(".")[0] or name).lstrip(".") or "image"
+
+
+def write_labels(root: Path, items: list[Item], severities: tuple[int, ...]) -> None:
+    """Write labels.npy, which goes with arrays: the labels once for each severity, uint8 where they fit."""
+    labels = np.array([item.label for item in items])
+    with replacing(root / "labels.npy") as draft, draft.open("wb") as file:
+        np.save(file, np.tile(labels.astype(np.uint8 if labels.max() < 256 else np.int64), len(severities)))

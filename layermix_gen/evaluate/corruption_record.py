@@ -1,0 +1,94 @@
+"""`corruptions.json`: what a folder of corrupted images holds and by what it was made, and who may write there.
+
+Corruptions by different settings, or of different images, are never mixed in one folder.
+"""
+
+import fcntl
+import hashlib
+import json
+import os
+import platform
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import PIL
+
+from layermix_gen import __version__
+from layermix_gen.errors import LayerMixError
+from layermix_gen.evaluate.corruptions.table import VERSION
+from layermix_gen.files import read_json
+from layermix_gen.sources import Item, Source
+
+RECORD = "corruptions.json"
+FORMAT = "layermix-gen corruptions 1"
+OPEN = ("corruptions", "versions", "source")  # what may differ when a folder is gone on with
+
+
+def check_out(root: Path, source: Path) -> None:
+    """Refuse to mix corruptions with other files, and to make them a part of their own source."""
+    if source.is_dir() and root.resolve().is_relative_to(source.resolve()):
+        raise LayerMixError(f"expected an output folder outside of the source, got {root}; choose another")
+    if os.path.lexists(root) and not root.is_dir():
+        raise LayerMixError(f"expected a folder to write into, found something else at {root}; choose another")
+    if root.is_dir() and not (root / RECORD).exists():
+        others = sorted(entry.name for entry in root.iterdir() if not entry.name.startswith("."))
+        if others:
+            raise LayerMixError(
+                f"expected an empty folder to write into, found {others[0]!r} in {root}; choose another"
+            )
+
+
+def check_record(root: Path, record: dict[str, Any]) -> None:
+    """Refuse to mix corruptions by different settings or of different images in one folder."""
+    made = {entry.name for entry in root.iterdir() if not entry.name.startswith(".")} - {RECORD, "labels.npy"}
+    if not made:  # a run that came to nothing binds nobody
+        return
+    before = read_json(root / RECORD)
+    for name in (name for name in record if name not in OPEN):
+        found = before.get(name) if isinstance(before, dict) else None
+        if found != record[name]:
+            raise LayerMixError(
+                f"{root} was begun with {name} {json.dumps(found)}, not {json.dumps(record[name])}; "
+                "choose another folder, or give what it was begun with"
+            )
+
+
+@contextmanager
+def locked(root: Path) -> Iterator[None]:
+    """Keep other runs off this folder meanwhile."""
+    with (root / ".lock").open("wb") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise LayerMixError(f"another process is writing to {root}; wait for it, then run this again") from error
+        try:
+            yield
+        finally:
+            (root / ".lock").unlink(missing_ok=True)
+
+
+def describe(source: Source, items: list[Item], **settings: Any) -> dict[str, Any]:
+    """The record of corruptions that are still to be made: `settings`, the source, and what may round differently."""
+    digest = hashlib.sha256(json.dumps(source.classes).encode())
+    for item in items:
+        digest.update(json.dumps([item.id, item.label, item.size]).encode())
+    return {
+        "format": FORMAT,
+        "kernels": VERSION,
+        **settings,
+        "images": len(items),
+        "source_digest": digest.hexdigest(),  # over names of classes, and ids, labels and sizes of images
+        "source": {"kind": source.kind, "location": source.location},
+        "corruptions": {},
+        "versions": {
+            "layermix-gen": __version__,
+            "numpy": np.__version__,
+            "opencv": cv2.__version__,
+            "pillow": PIL.__version__,
+            "python": platform.python_version(),
+        },
+    }

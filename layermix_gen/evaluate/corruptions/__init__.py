@@ -1,0 +1,10 @@
+"""The corruptions of ImageNet-C, CIFAR-C (Hendrycks and Dietterich, 2019) and C-bar (Mintun et al., 2021).
+
+`CORRUPTIONS` is the table of them all, and `corrupted` applies one. The parameters are those of the benchmarks' own
+generators; docs/corruptions.md says how close each corruption is to the original.
+"""
+
+from layermix_gen.evaluate.corruptions.base import Closeness, Corruption
+from layermix_gen.evaluate.corruptions.table import CORRUPTIONS, corrupted, names_of
+
+__all__ = ["CORRUPTIONS", "Closeness", "Corruption", "corrupted", "names_of"]

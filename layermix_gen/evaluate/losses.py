@@ -1,0 +1,31 @@
+"""Losses for training on several views of an image."""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from layermix_gen.errors import LayerMixError
+
+JSD_WEIGHT = 12.0
+LEAST = 1e-7  # the mean of the predictions is held above this before its logarithm
+
+
+def jsd_loss(logits: Tensor, labels: Tensor, weight: float = JSD_WEIGHT) -> Tensor:
+    """Cross entropy of the first view, and how far the predictions for all views lie apart.
+
+    CE(p_1) + weight * mean over views of KL(p_i || M), M being the mean of the predictions p_i: the Jensen-Shannon loss
+    of AugMix (Hendrycks et al. 2020), in which the first view is the clean one. `logits` are (B, V, C) for V views of
+    each of B images, as `LayerMixDataset` orders them; `labels` (B,). A scalar, in float32 at least. Raises
+    `LayerMixError` for other shapes.
+    """
+    if logits.dim() != 3 or logits.shape[1] < 2 or labels.shape != logits.shape[:1]:
+        raise LayerMixError(
+            f"expected logits (B, V, C) of at least 2 views and labels (B,), got {tuple(logits.shape)} and "
+            f"{tuple(labels.shape)}; use logits.unflatten(0, (B, V))"
+        )
+    exact = logits.to(torch.promote_types(logits.dtype, torch.float32))
+    logs = exact.log_softmax(-1)  # whose gradient is finite where a probability has become 0
+    predictions = logs.exp()
+    mixture = predictions.mean(1, keepdim=True).clamp(LEAST, 1).log()
+    apart = (predictions * (logs - mixture)).sum(-1).mean()
+    return F.cross_entropy(exact[:, 0], labels) + weight * apart

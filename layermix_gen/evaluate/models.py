@@ -1,0 +1,257 @@
+"""Models to evaluate: from a function, from timm or as exported by torch, with a checkpoint and with normalization.
+
+A model takes pixels in [0, 1], float (B, 3, H, W), and gives logits (B, classes). What training did to the pixels first
+is a part of the model (`Normalized`), as an attack moves pixels and not normalized numbers.
+"""
+
+import hashlib
+import importlib.util
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from layermix_gen.errors import LayerMixError
+from layermix_gen.text import count
+
+WRAPPERS = ("module.", "_orig_mod.")  # in front of names: by DataParallel, and by torch.compile
+HOLDERS = ("model", "state_dict")  # keys under which training scripts keep the weights
+FORMS = "PATH.py:function, timm:NAME or PATH.pt2"
+
+
+class Normalized(nn.Module):
+    """A model that is given (pixels - mean) / std. `mean` and `std` are one number, or one for each channel."""
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, model: nn.Module, mean: Sequence[float] = (0.0,), std: Sequence[float] = (1.0,)) -> None:
+        super().__init__()
+        if len(mean) not in (1, 3) or len(std) not in (1, 3) or min(std) <= 0:
+            raise LayerMixError(
+                "expected one number or three as mean and as std, which is above 0, "
+                f"got mean {_numbers(mean)} and std {_numbers(std)}; change --mean and --std"
+            )
+        self.model = model
+        self.register_buffer("mean", torch.tensor(mean, dtype=torch.float32).reshape(-1, 1, 1), persistent=False)
+        self.register_buffer("std", torch.tensor(std, dtype=torch.float32).reshape(-1, 1, 1), persistent=False)
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        """Logits (B, classes) of pixels in [0, 1], (B, 3, H, W)."""
+        return self.model((pixels - self.mean) / self.std)
+
+    @property
+    def normalization(self) -> str:
+        """`mean 0.5, std 0.5`."""
+        return f"mean {_numbers(self.mean.flatten().tolist())}, std {_numbers(self.std.flatten().tolist())}"
+
+
+def _numbers(values: Sequence[float]) -> str:
+    return " ".join(f"{value:.6g}" for value in values)
+
+
+def load_model(
+    spec: str,
+    checkpoint: str | Path | None = None,
+    *,
+    mean: Sequence[float] | None = None,
+    std: Sequence[float] | None = None,
+    n_classes: int = 0,
+    seed: int = 0,
+) -> Normalized:
+    """Load a model on the CPU, as it is trained: `PATH.py:function`, `timm:NAME` or `PATH.pt2`.
+
+    The function is called without arguments and returns the module. A timm model gets `n_classes` outputs (0: as many
+    as it has by default), and no weights but those of the `checkpoint`, which is read with `weights_only` and has to
+    fit strictly. By default pixels are normalized as a timm model's configuration says, and left in [0, 1] for others.
+    Weights that no checkpoint sets are drawn from `seed`. Raises `LayerMixError` for what cannot be loaded.
+    """
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        model = _load(spec, n_classes)
+    if checkpoint is not None:
+        if spec.endswith(".pt2"):
+            raise LayerMixError(f"expected no checkpoint for {spec}, which holds its weights; leave --checkpoint out")
+        load_weights(model, Path(checkpoint))
+    default = getattr(model, "pretrained_cfg", {}) if spec.startswith("timm:") else {}
+    return Normalized(model, mean or default.get("mean") or (0.0,), std or default.get("std") or (1.0,))
+
+
+def _load(spec: str, n_classes: int) -> nn.Module:
+    path, _, function = spec.rpartition(":")
+    if spec.startswith("timm:"):
+        return _from_timm(spec.removeprefix("timm:"), n_classes)
+    if spec.endswith(".pt2"):
+        return _exported(Path(spec))
+    if path.endswith(".py"):
+        return _from_function(Path(path), function)
+    raise LayerMixError(f"expected a model as {FORMS}, got {spec!r}; change --model")
+
+
+def _from_timm(name: str, n_classes: int) -> nn.Module:
+    try:
+        import timm
+    except (ImportError, RuntimeError) as error:  # the latter of a torchvision that is made for another torch
+        raise LayerMixError(
+            f"cannot import timm: {_line(error)}; pip install 'layermix-gen[eval]', and the torchvision of this torch"
+        ) from error
+    if not timm.is_model(name):
+        raise LayerMixError(f"expected the name of a timm model, got {name!r}; see timm.list_models()")
+    options: dict[str, Any] = {"num_classes": n_classes} if n_classes else {}
+    return timm.create_model(name, pretrained=False, **options)
+
+
+def _exported(path: Path) -> nn.Module:
+    try:
+        program = torch.export.load(path)
+    except FileNotFoundError as error:
+        raise LayerMixError(f"expected a model at {path}, found no such file; change --model") from error
+    except Exception as error:
+        raise LayerMixError(
+            f"expected a model that torch.export.save wrote in {path}, got {_line(error)}; export it again"
+        ) from error
+    if _trains(program.graph):
+        raise LayerMixError(f"{path} was exported in training mode; call eval() on the model, then export it again")
+    return program.module()
+
+
+def _trains(graph: torch.fx.Graph) -> bool:
+    """Whether a graph normalizes by its batches or drops units: the argument that says so is fixed in it."""
+    at = {torch.ops.aten.batch_norm.default: 5, torch.ops.aten.dropout.default: 2}
+    return any(node.target in at and node.args[at[node.target]] is True for node in graph.nodes)
+
+
+def _from_function(path: Path, name: str) -> nn.Module:
+    """Run the user's file and call the user's function."""
+    if not path.is_file():
+        raise LayerMixError(f"expected the Python file of a model at {path}, found none; change --model")
+    made = importlib.util.spec_from_file_location(f"layermix_gen_model_{path.stem}", path)
+    if made is None or made.loader is None:
+        raise LayerMixError(f"expected a model as {FORMS}, got {path}; change --model")
+    module = importlib.util.module_from_spec(made)
+    try:
+        made.loader.exec_module(module)
+        function: Callable[[], Any] | None = getattr(module, name, None)
+        model = function() if callable(function) else None
+    except Exception as error:
+        raise LayerMixError(f"{path}:{name} failed with {_line(error)}; try it in Python") from error
+    if not isinstance(model, nn.Module):
+        found = f"got {type(model).__name__}" if callable(function) else "found no such function"
+        raise LayerMixError(f"expected {name}() in {path} to return a torch.nn.Module, {found}; change --model")
+    return model
+
+
+# --- weights -----------------------------------------------------------------------------------------------------
+
+
+def load_weights(model: nn.Module, path: Path) -> None:
+    """Load a checkpoint into `model`, strictly. Raises `LayerMixError` with the first weight that does not fit."""
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except FileNotFoundError as error:
+        raise LayerMixError(f"expected a checkpoint at {path}, found no such file; change --checkpoint") from error
+    except Exception as error:  # whatever a damaged or malicious file makes of the unpickler
+        raise LayerMixError(
+            f"cannot read {path} as weights alone ({_line(error)}); save the model's state_dict() by torch.save"
+        ) from error
+    state = _state(content, path)
+    own = model.state_dict()
+    lacking, unknown = sorted(own.keys() - state.keys()), sorted(state.keys() - own.keys())
+    other = [name for name in own if name in state and own[name].shape != state[name].shape]
+    if lacking or unknown or other:
+        raise LayerMixError(f"{path} does not fit the model: {_mismatch(lacking, unknown, other, own, state)}")
+    model.load_state_dict(state)
+
+
+def _state(content: Any, path: Path) -> dict[str, Tensor]:
+    """The weights by name, out of whatever the training script put around them."""
+    for holder in HOLDERS:
+        if isinstance(content, Mapping) and isinstance(content.get(holder), Mapping):
+            content = content[holder]
+    if not isinstance(content, Mapping) or not all(isinstance(value, Tensor) for value in content.values()):
+        raise LayerMixError(
+            f"expected the weights of a model in {path}, alone or as 'model' or 'state_dict', found something else; "
+            "save the model's state_dict() by torch.save"
+        )
+    state = dict(content)
+    while found := [one for one in WRAPPERS if state and all(name.startswith(one) for name in state)]:
+        state = {name.removeprefix(found[0]): value for name, value in state.items()}
+    return state
+
+
+def _mismatch(
+    lacking: list[str], unknown: list[str], other: list[str], own: Mapping[str, Tensor], state: Mapping[str, Tensor]
+) -> str:
+    facts = []
+    if other:
+        shapes = f"{tuple(own[other[0]].shape)}, found {tuple(state[other[0]].shape)}"
+        facts.append(f"expected {other[0]} of shape {shapes}")
+    if lacking:
+        facts.append(f"it lacks {count(len(lacking), 'weight')} such as {lacking[0]}")
+    if unknown:
+        facts.append(f"it has {count(len(unknown), 'unknown weight')} such as {unknown[0]}")
+    return f"{'; '.join(facts)}; give the model that was trained"
+
+
+def weights_digest(model: nn.Module) -> str:
+    """The sha256 of all weights with their names: what two runs have in common that evaluate one model."""
+    digest = hashlib.sha256()
+    for name, value in sorted(model.state_dict().items()):
+        if isinstance(value, Tensor):
+            digest.update(f"{name} {value.dtype} {tuple(value.shape)}\n".encode())
+            digest.update(value.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()
+
+
+# --- modes -------------------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def evaluating(model: nn.Module) -> Iterator[None]:
+    """Put a model into evaluation mode, without gradients of its weights, and leave every flag as it was.
+
+    Raises `LayerMixError` where a part of it stays in training mode: BatchNorm would take its statistics from the test
+    set.
+    """
+    training = {module: module.training for module in model.modules()}
+    gradients = {weight: weight.requires_grad for weight in model.parameters()}
+    mode = model.training
+    try:
+        _set_eval(model)
+        for weight in gradients:
+            weight.requires_grad_(False)
+        yield
+    finally:
+        if mode:
+            _set_train(model)
+        for module, flag in training.items():
+            module.training = flag
+        for weight, flag in gradients.items():
+            weight.requires_grad_(flag)
+
+
+def _set_eval(model: nn.Module) -> None:
+    try:
+        model.eval()
+    except NotImplementedError:  # an exported model, whose mode is fixed: the flags mean nothing to it
+        for module in model.modules():
+            module.training = False
+    if wrong := [name or "the model" for name, module in model.named_modules() if module.training]:
+        raise LayerMixError(f"expected evaluation mode after eval(), found {wrong[0]} in training mode; mend the model")
+
+
+def _set_train(model: nn.Module) -> None:
+    """Undo what a model's own `eval` may have done beside setting flags."""
+    try:
+        model.train()
+    except NotImplementedError:
+        return
+
+
+def _line(error: BaseException) -> str:
+    """An error's type and the first line of what it says."""
+    text = (str(error).strip().splitlines() or [""])[0]
+    return f"{type(error).__name__}: {text[:200]}" if text else type(error).__name__

@@ -1,0 +1,266 @@
+"""What a model said of one part of a suite, as small as the metrics allow.
+
+Of each image the five most probable classes are kept, with their probabilities, and the log-likelihood of its label: 52
+bytes, so that ImageNet-C's 50,000 x 75 images take 195 MB. What is made is checked, so a `Predictions` can be trusted.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from layermix_gen.errors import LayerMixError
+
+TOP = 5  # classes kept of each image: what error@5 and mT5D need
+NO_SEVERITY = (0,)  # the severities of a part that has none
+SLACK = 1e-3  # by which the sum of an image's probabilities may miss 1
+Floats: TypeAlias = NDArray[np.floating[Any]]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Predictions:
+    """What a model said of N images at S severities; S = 1 where a part has no severities.
+
+    Within an image, classes stand in the order of their probability; equal ones by number. K = min(5, n_classes).
+    """
+
+    labels: NDArray[np.int64]  # (S, N), in [0, n_classes)
+    classes: NDArray[np.int32]  # (S, N, K), the most probable first
+    probabilities: NDArray[np.float32]  # (S, N, K), of those classes
+    log_likelihoods: NDArray[np.float32]  # (S, N), the logarithm of the label's probability
+    n_classes: int
+    severities: tuple[int, ...] = NO_SEVERITY
+
+    def __post_init__(self) -> None:
+        _check_images(self)
+
+    @property
+    def images(self) -> int:
+        """N, the images at each severity."""
+        return int(self.labels.shape[1])
+
+    @property
+    def confidences(self) -> NDArray[np.float32]:
+        """The probability of the predicted class, (S, N)."""
+        return self.probabilities[:, :, 0]
+
+    @property
+    def correct(self) -> NDArray[np.bool_]:
+        """Whether the predicted class is the label, (S, N)."""
+        return self.classes[:, :, 0] == self.labels
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SequencePredictions:
+    """What a model said of V videos of differing lengths, frame after frame and video after video: F frames in all."""
+
+    classes: NDArray[np.int32]  # (F, K), the most probable first; equal ones by number
+    lengths: NDArray[np.int64]  # (V,), frames of each video, at least 2; their sum is F
+    n_classes: int
+
+    def __post_init__(self) -> None:
+        _check_sequences(self)
+
+    @property
+    def videos(self) -> int:
+        """V, the videos."""
+        return len(self.lengths)
+
+
+AnyPredictions: TypeAlias = Predictions | SequencePredictions
+
+
+# --- from what a model gives -----------------------------------------------------------------------------------------
+
+
+def predicted(outputs: ArrayLike, labels: ArrayLike, *, probabilities: bool = False) -> Predictions:
+    """Predictions from logits (N, C), or from `probabilities` of that shape, and labels (N,), as one severity.
+
+    To restrict a head to some classes, as ImageNet-R does, give those columns and labels that count them. Raises
+    `LayerMixError` for other shapes, labels out of range, and outputs that are not finite.
+    """
+    logs = _log_probabilities(outputs, probabilities)
+    answers = np.asarray(labels)
+    if answers.shape != logs.shape[:1] or not np.issubdtype(answers.dtype, np.integer):
+        raise LayerMixError(
+            f"expected {len(logs)} whole numbers as labels, one for each output, got {answers.dtype} {answers.shape}"
+        )
+    n_classes = logs.shape[1]
+    if len(answers) and not (answers.min() >= 0 and answers.max() < n_classes):
+        raise LayerMixError(
+            f"expected labels in [0, {n_classes}), as the model has {n_classes} classes, got {answers.min()} to "
+            f"{answers.max()}; evaluate a model of as many classes as the dataset has"
+        )
+    classes = most_probable(logs)
+    likelihoods = np.take_along_axis(logs, answers[:, None].astype(np.int64), 1)[:, 0]
+    return Predictions(
+        labels=answers.astype(np.int64)[None],
+        classes=classes[None],
+        probabilities=np.exp(np.take_along_axis(logs, classes, 1)).astype(np.float32)[None],
+        log_likelihoods=np.maximum(likelihoods, np.finfo(np.float32).min).astype(np.float32)[None],
+        n_classes=n_classes,
+    )
+
+
+def predicted_sequences(outputs: ArrayLike, lengths: ArrayLike, *, probabilities: bool = False) -> SequencePredictions:
+    """Predictions for videos, from logits (F, C) of all their frames, or `probabilities`, and `lengths` (V,).
+
+    Raises `LayerMixError` for other shapes and outputs that are not finite.
+    """
+    logs = _log_probabilities(outputs, probabilities)
+    return SequencePredictions(most_probable(logs), np.asarray(lengths, np.int64), logs.shape[1])
+
+
+def most_probable(scores: Floats) -> NDArray[np.int32]:
+    """The K = min(5, C) highest of scores (N, C), the highest first; of equal ones, that of the lower number."""
+    rest, best = scores.copy(), np.empty((len(scores), min(TOP, scores.shape[1])), np.int32)
+    rows = np.arange(len(scores))
+    for rank in range(best.shape[1]):
+        best[:, rank] = rest.argmax(1)  # the first of equal ones
+        rest[rows, best[:, rank]] = -np.inf
+    return best
+
+
+def class_columns(head: Sequence[str], subset: Sequence[str]) -> NDArray[np.int64]:
+    """Which columns of a model's outputs stand for the classes `subset`, in its order; `head` names all its classes.
+
+    This is how a head of 1000 classes is measured on ImageNet-R's 200 (Hendrycks et al. 2021): `outputs[:, columns]`,
+    so that prediction, top five and probabilities are among those alone. Raises `LayerMixError` for unknown or double
+    names.
+    """
+    numbers = {name: number for number, name in enumerate(head)}
+    if unknown := [name for name in subset if name not in numbers]:
+        raise LayerMixError(
+            f"expected classes that the model knows, got {len(unknown)} others such as {unknown[0]!r}; name the "
+            "classes as the model's head does"
+        )
+    if len(numbers) < len(head) or len(set(subset)) < len(subset):
+        raise LayerMixError("expected each class once, got one twice; check the names of the classes")
+    return np.array([numbers[name] for name in subset], np.int64)
+
+
+def _log_probabilities(outputs: ArrayLike, probabilities: bool) -> Floats:
+    """Log-probabilities (N, C), float32 or, for such outputs, float64."""
+    values = np.asarray(outputs)
+    what = "probabilities" if probabilities else "logits"
+    if values.ndim != 2 or values.shape[1] == 0 or not np.issubdtype(values.dtype, np.floating):
+        raise LayerMixError(f"expected {what} as floats (images, classes), got {values.dtype} {values.shape}")
+    values = values.astype(np.promote_types(values.dtype, np.float32), copy=False)
+    if not np.isfinite(values).all():
+        bad = int((~np.isfinite(values).all(1)).sum())
+        raise LayerMixError(
+            f"expected finite {what}, got NaN or infinity for {bad} of {len(values)} images; look at the checkpoint, "
+            "or evaluate in full precision"
+        )
+    if not probabilities:
+        shifted = values - values.max(1, keepdims=True)
+        return shifted - np.log(np.exp(shifted).sum(1, keepdims=True))
+    if (values < 0).any() or (np.abs(values.sum(1) - 1) > SLACK).any():
+        raise LayerMixError("expected probabilities that are not negative and add up to 1 for each image; give logits?")
+    with np.errstate(divide="ignore"):
+        return np.maximum(np.log(np.minimum(values, 1)), np.finfo(np.float32).min)
+
+
+# --- putting together ------------------------------------------------------------------------------------------------
+
+
+def join(parts: Iterable[Predictions]) -> Predictions:
+    """The images of all parts, in order, as one: batches to a whole. Severities and classes are those of each."""
+    parts = list(parts)
+    _require(parts, "severities", "n_classes")
+    return Predictions(
+        labels=np.concatenate([part.labels for part in parts], 1),
+        classes=np.concatenate([part.classes for part in parts], 1),
+        probabilities=np.concatenate([part.probabilities for part in parts], 1),
+        log_likelihoods=np.concatenate([part.log_likelihoods for part in parts], 1),
+        n_classes=parts[0].n_classes,
+        severities=parts[0].severities,
+    )
+
+
+def stack(severities: Mapping[int, Predictions]) -> Predictions:
+    """One part of the predictions of each severity, which are of as many images each, in rising order."""
+    parts = [severities[number] for number in sorted(severities)]
+    _require(parts, "images", "n_classes")
+    return Predictions(
+        labels=np.concatenate([part.labels for part in parts]),
+        classes=np.concatenate([part.classes for part in parts]),
+        probabilities=np.concatenate([part.probabilities for part in parts]),
+        log_likelihoods=np.concatenate([part.log_likelihoods for part in parts]),
+        n_classes=parts[0].n_classes,
+        severities=tuple(sorted(severities)),
+    )
+
+
+def join_sequences(parts: Iterable[SequencePredictions]) -> SequencePredictions:
+    """The videos of all parts, in order, as one."""
+    parts = list(parts)
+    _require(parts, "n_classes")
+    classes, lengths = [part.classes for part in parts], [part.lengths for part in parts]
+    return SequencePredictions(np.concatenate(classes), np.concatenate(lengths), parts[0].n_classes)
+
+
+def _require(parts: list[Any], *names: str) -> None:
+    """Raise `LayerMixError` unless there are parts and they agree on `names`."""
+    if not parts:
+        raise LayerMixError("expected at least one image, got none; check the data's folder")
+    for name in names:
+        values = {getattr(part, name) for part in parts}
+        if len(values) > 1:
+            raise LayerMixError(f"expected one value of {name} in all parts, got {sorted(values)}; check the data")
+
+
+# --- checks ----------------------------------------------------------------------------------------------------------
+
+
+def _check_images(part: Predictions) -> None:
+    s, n, k = len(part.severities), part.labels.shape[-1] if part.labels.ndim else 0, min(TOP, part.n_classes)
+    _check(part, "labels", np.int64, (s, n))
+    _check(part, "classes", np.int32, (s, n, k))
+    _check(part, "probabilities", np.float32, (s, n, k))
+    _check(part, "log_likelihoods", np.float32, (s, n))
+    facts = {
+        "at least one class and one severity, in rising order": part.n_classes > 0
+        and s > 0
+        and list(part.severities) == sorted(set(part.severities)),
+        "labels below the number of classes": _within(part.labels, 0, part.n_classes - 1),
+        "classes below the number of classes": _within(part.classes, 0, part.n_classes - 1),
+        "probabilities in [0, 1]": _within(part.probabilities, 0, 1),
+        "probabilities in falling order": bool((np.diff(part.probabilities) <= 0).all()),
+        "finite log-likelihoods of at most 0": _within(part.log_likelihoods, float(np.finfo(np.float32).min), 0),
+    }
+    _refuse(facts)
+
+
+def _check_sequences(part: SequencePredictions) -> None:
+    frames, videos = part.classes.shape[:1] or (0,), part.lengths.shape[:1] or (0,)
+    _check(part, "lengths", np.int64, videos)
+    _check(part, "classes", np.int32, (*frames, min(TOP, part.n_classes)))
+    facts = {
+        "at least one class": part.n_classes > 0,
+        "classes below the number of classes": _within(part.classes, 0, part.n_classes - 1),
+        "videos of at least 2 frames": _within(part.lengths, 2, np.iinfo(np.int64).max),
+        f"lengths that add up to {frames[0]} frames": int(part.lengths.sum()) == frames[0],
+    }
+    _refuse(facts)
+
+
+def _check(part: AnyPredictions, name: str, dtype: type[np.generic], shape: tuple[int, ...]) -> None:
+    array = getattr(part, name)
+    if array.dtype != dtype or array.shape != shape:
+        raise LayerMixError(
+            f"expected {name} as {np.dtype(dtype)} {shape}, got {array.dtype} {array.shape}; evaluate again"
+        )
+
+
+def _within(array: NDArray[Any], low: float, high: float) -> bool:
+    """Whether all numbers lie in [low, high]; NaN does not."""
+    return not array.size or bool(array.min() >= low and array.max() <= high)
+
+
+def _refuse(facts: Mapping[str, bool]) -> None:
+    for fact, holds in facts.items():
+        if not holds:
+            raise LayerMixError(f"expected {fact}, found otherwise; evaluate again")

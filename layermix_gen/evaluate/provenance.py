@@ -1,0 +1,70 @@
+"""What every number of a report depends on, and what is to be known before numbers are compared."""
+
+from collections.abc import Iterator, Sequence
+
+from layermix_gen import __version__
+from layermix_gen.evaluate.lists import TITLES, mean_list
+from layermix_gen.evaluate.measuring import METRICS_VERSION, Measured
+from layermix_gen.evaluate.paper import PaperTable
+from layermix_gen.evaluate.results import Suite
+from layermix_gen.text import count
+
+
+def provenance(runs: Sequence[Measured]) -> dict[str, dict[str, str]]:
+    """Facts by readable names: of the metrics and their lists, then of each run."""
+    lists = {
+        f"{TITLES[suite]} means over": f"{len(names)}: {' '.join(names)}"
+        for run in runs
+        for suite in ("c", "cbar", "p")
+        if suite in run.signature.suites
+        for names in [mean_list(suite, run.signature.scale)]
+    }
+    version = {"version": f"{METRICS_VERSION}, of layermix-gen {__version__}"}
+    return {"metrics": version | lists} | {run.name: run_facts(run) for run in runs}
+
+
+def run_facts(run: Measured) -> dict[str, str]:
+    """The signature of a run, by readable names: model, data and settings, and N of each suite."""
+    one = run.signature
+    checkpoint = f"{one.checkpoint}, {one.checkpoint_rule} epoch, sha256 {one.checkpoint_sha256[:16]}"
+    facts = {
+        "model": one.model,
+        "checkpoint": checkpoint if one.checkpoint else "none",
+        "dataset": f"{one.dataset}, {one.n_classes} classes",
+        "scale": f"{one.scale}, for the list of C-bar and calibration under corruptions",
+        "preprocessing": one.preprocessing,
+        "precision": one.precision,
+        "seed": str(one.seed),
+    }
+    suites = {TITLES[name]: _suite(suite, len(run.parts[name]), name == "p") for name, suite in one.suites.items()}
+    versions = ", ".join(f"{name} {version}" for name, version in one.versions.items())
+    return facts | suites | {"versions": versions}
+
+
+def _suite(suite: Suite, parts: int, videos: bool) -> str:
+    facts = [f"N = {count(suite.images, 'video' if videos else 'image')}"]
+    if any(suite.severities):
+        facts.append(f"severities {' '.join(map(str, suite.severities))}")
+    facts += [
+        f"{name} {value:.6g}" if isinstance(value, float) else f"{name} {value}"
+        for name, value in suite.settings.items()
+    ]
+    return ", ".join([*facts, f"{count(parts, 'part')} evaluated", *filter(None, [suite.data])])
+
+
+def notes(runs: Sequence[Measured], paper: Sequence[PaperTable]) -> Iterator[str]:
+    """What limits a comparison: what means lack, which mCE is printed, what the paper's numbers are."""
+    for run in runs:
+        yield from (f"{run.name}: {note}" for note in run.notes)
+    if any("c_error" in run.numbers for run in runs):
+        yield (
+            "mCE raw is the mean error, as the paper prints it; mCE normalised has AlexNet at 100, and is defined for "
+            "ImageNet-C with 1000 classes alone"
+        )
+    if len({run.signature.preprocessing for run in runs}) > 1:
+        yield "the runs differ in preprocessing: their numbers do not compare"
+    datasets = {run.signature.dataset for run in runs}
+    for table in paper:
+        if table.dataset not in datasets:
+            yield f"paper {table.table} is about {table.dataset}, which no run is about: its numbers do not compare"
+        yield from (f"paper {table.table}: {note}" for note in table.notes)

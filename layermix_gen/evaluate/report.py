@@ -1,0 +1,193 @@
+"""Reports: several runs side by side, with the paper's rows, what is missing, and the signature of every number.
+
+A report is made once and shown in any format; `write_report` writes all of them to a folder, with the plots.
+"""
+
+import csv
+import io
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from layermix_gen.errors import LayerMixError
+from layermix_gen.evaluate.layout import report_tables
+from layermix_gen.evaluate.measuring import METRICS_VERSION, Measured, measure, normalize_consistency
+from layermix_gen.evaluate.paper import PaperTable, paper_tables
+from layermix_gen.evaluate.provenance import notes, provenance, run_facts
+from layermix_gen.evaluate.tables import Table, as_latex, as_markdown, as_text
+from layermix_gen.files import disk_errors, read_json, replacing, write_json
+from layermix_gen.text import facts
+
+SUFFIXES = {"text": "txt", "markdown": "md", "csv": "csv", "latex": "tex"}
+LEGEND = "{best} - not evaluated. (12/15) a mean over 12 of 15 parts: it does not compare, and is never best."
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Report:
+    """Runs, the paper's tables beside them, and all of it as tables, notes and facts by run."""
+
+    runs: tuple[Measured, ...]
+    paper: tuple[PaperTable, ...]
+    tables: tuple[Table, ...]
+    notes: tuple[str, ...]
+    signature: dict[str, dict[str, str]]
+
+    def text(self, emphasize: Callable[[str], str] = str) -> str:
+        """For a terminal. The best numbers have a star, and pass through `emphasize`."""
+        blocks = [as_text(table, emphasize) for table in self.tables]
+        blocks.append(LEGEND.format(best="* the best of its dataset.") + "".join(f"\n- {note}" for note in self.notes))
+        return "\n\n".join([*blocks, *(f"{head}\n\n{facts(lines)}" for head, lines in self._signatures())])
+
+    def markdown(self) -> str:
+        """GitHub's Markdown."""
+        blocks = [as_markdown(table) for table in self.tables]
+        blocks.append(LEGEND.format(best="Bold: the best of its dataset."))
+        blocks.append("\n".join(f"- {note}" for note in self.notes))
+        for head, lines in self._signatures():
+            blocks.append(f"## {head}\n\n" + "\n".join(f"- {name}: {text}" for name, text in lines.items()))
+        return "\n\n".join(filter(None, blocks))
+
+    def latex(self) -> str:
+        """Tables for the package booktabs; notes and signatures as comments."""
+        comments = [f"% {note}" for note in self.notes]
+        for head, lines in self._signatures():
+            comments += [f"% {head}", *(f"%   {name}: {text}" for name, text in lines.items())]
+        return "\n\n".join([*map(as_latex, self.tables), "\n".join(comments)])
+
+    def csv(self) -> str:
+        """Every number, and every fact of the signatures, on a line of its own."""
+        text = io.StringIO()
+        columns = ("source", "name", "metric", "part", "severity", "value", "parts", "of")
+        writer = csv.DictWriter(text, columns, lineterminator="\n")
+        writer.writeheader()
+        for run in self.runs:
+            writer.writerows({"source": "here", "name": run.name} | row for row in _rows(run))
+        for table in self.paper:
+            for name, numbers in table.rows.items():
+                source = {"source": table.source, "name": name}
+                writer.writerows(source | {"metric": metric, "value": value} for metric, value in numbers.items())
+        for name, value in self.signature["metrics"].items():
+            writer.writerow({"source": "metrics", "metric": "signature", "part": name, "value": value})
+        return text.getvalue().rstrip("\n")
+
+    def json(self) -> dict[str, Any]:
+        """Everything that the report says, and the signatures in full."""
+        return {
+            "metrics_version": METRICS_VERSION,
+            "runs": [_as_json(run) for run in self.runs],
+            "paper": [asdict(table) for table in self.paper],
+            "notes": list(self.notes),
+            "signature": self.signature,
+        }
+
+    def _signatures(self) -> Iterator[tuple[str, dict[str, str]]]:
+        for head, lines in self.signature.items():
+            yield f"Signature of {head}", lines
+
+
+def make_report(
+    results: Sequence[str | Path | tuple[str, str | Path]],
+    paper: Sequence[str] = (),
+    reference: str | Path | None = None,
+) -> Report:
+    """Measure folders of results and put them side by side, in the order given.
+
+    Each of `results` is a folder, which names the run, or a pair of name and folder. `paper` are numbers of tables of
+    the paper, such as `IV`, whose rows come after them. `reference` is a JSON file with `flip_probability` and
+    `top5_distance` of a model by perturbation: with it mFP and mT5D are normalised, too. Raises `LayerMixError` where
+    results are missing or damaged, or two have one name.
+    """
+    tables = paper_tables(paper)
+    folders = [one if isinstance(one, tuple) else ("", one) for one in results]
+    runs = tuple(measure(folder, name) for name, folder in folders)
+    names = [run.name for run in runs]
+    if not runs or len(set(names)) < len(names):
+        raise LayerMixError(f"expected results of different names, got {', '.join(names) or 'none'}; use NAME=FOLDER")
+    if reference:
+        given = _reference(Path(reference))
+        for run in runs:
+            normalize_consistency(run, given)
+    shown = report_tables(runs, tables)
+    return Report(runs, tables, shown, tuple(dict.fromkeys(notes(runs, tables))), provenance(runs))
+
+
+def render(report: Report, form: str) -> str:
+    """The report as `text`, `markdown`, `csv` or `latex`. Raises `LayerMixError` for another format."""
+    if form not in SUFFIXES:
+        raise LayerMixError(f"expected a format of {', '.join(SUFFIXES)}, got {form!r}; change --format")
+    made: str = getattr(report, form)()
+    return made
+
+
+def write_report(report: Report, out: str | Path) -> list[Path]:
+    """Write a report to the folder `out` in every format, `report.json` among them, with its plots; return the paths.
+
+    Raises `LayerMixError` where the folder cannot be written, or Matplotlib is missing.
+    """
+    from layermix_gen.evaluate.plots import draw_plots  # Matplotlib is an extra
+
+    out = Path(out)
+    with disk_errors(out):
+        out.mkdir(parents=True, exist_ok=True)
+        plots = draw_plots(report.runs, out)
+        texts = {suffix: render(report, form) for form, suffix in SUFFIXES.items()}
+        for suffix, text in texts.items():
+            with replacing(out / f"report.{suffix}") as draft:
+                draft.write_text(text + "\n", encoding="utf-8")
+        write_json(out / "report.json", report.json())
+    return [*(out / f"report.{suffix}" for suffix in (*texts, "json")), *plots]
+
+
+def _rows(run: Measured) -> Iterator[dict[str, Any]]:
+    """The numbers and the signature of a run, each as a row of the CSV."""
+    for metric, number in run.numbers.items():
+        yield {"metric": metric, **asdict(number)}
+    for suite, metrics in run.calibration.items():
+        for metric, number in metrics.items():
+            if metric != "rms":  # which is among the numbers
+                yield {"metric": f"{suite}_{metric}", **asdict(number)}
+    for suite, parts in run.errors.items():
+        for part, errors in parts.items():
+            for severity, error in errors.items():
+                yield {"metric": f"{suite}_error", "part": part, "severity": severity, "value": error}
+    for part, error in run.normalized.items():
+        yield {"metric": "c_error_normalized", "part": part, "value": error}
+    for part, (flips, distance) in run.consistency.items():
+        yield {"metric": "p_flips", "part": part, "value": flips}
+        yield {"metric": "p_distance", "part": part, "value": distance}
+    for name, value in run_facts(run).items():
+        yield {"metric": "signature", "part": name, "value": value}
+
+
+def _as_json(run: Measured) -> dict[str, Any]:
+    calibration = {
+        suite: {metric: asdict(number) for metric, number in metrics.items()}
+        for suite, metrics in run.calibration.items()
+    }
+    return {
+        "name": run.name,
+        "numbers": {metric: asdict(number) for metric, number in run.numbers.items()},
+        "calibration": calibration,
+        "errors": run.errors,
+        "normalized": run.normalized,
+        "consistency": {
+            part: {"flip_probability": flips, "top5_distance": distance}
+            for part, (flips, distance) in run.consistency.items()
+        },
+        "signature": asdict(run.signature),
+    }
+
+
+def _reference(path: Path) -> dict[str, dict[str, float]]:
+    try:
+        value = read_json(path)
+    except OSError as error:
+        raise LayerMixError(f"cannot read {path}: {error.strerror}; change --reference-p") from error
+    tables = value.values() if isinstance(value, dict) else [None]
+    if not all(isinstance(one, dict) and all(isinstance(x, int | float) for x in one.values()) for one in tables):
+        raise LayerMixError(
+            f"expected numbers by perturbation under flip_probability and top5_distance in {path}, found otherwise; "
+            "write it anew"
+        )
+    return dict(value)

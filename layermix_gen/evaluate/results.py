@@ -1,0 +1,170 @@
+"""A folder of results: one file of predictions for each part of each suite, and what they are predictions of.
+
+    RESULTS/
+      run.json                  the signature: model, checkpoint, data, preprocessing, seed, versions
+      clean/clean.npz
+      c/gaussian_noise.npz ...  one file for each corruption, all severities in it
+      cbar/... p/... r/r.npz pgd/correct.npz pgd/released.npz
+
+A part is there completely or not at all, so a killed run goes on after the last one that is there. Results of another
+model or other data are refused.
+"""
+
+import json
+from dataclasses import asdict, dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any
+
+from layermix_gen.errors import LayerMixError
+from layermix_gen.evaluate.archive import load_predictions, save_predictions
+from layermix_gen.evaluate.lists import SCALES, SUITES, Scale, check_part, extra_list, mean_list
+from layermix_gen.evaluate.predictions import AnyPredictions
+from layermix_gen.files import disk_errors, read_json, sweep, write_json
+
+FORMAT = "layermix-gen results 1"
+CHECKPOINT_RULES = ("last", "best", "unknown")
+MOVABLE = ("checkpoint",)  # may differ when a run is resumed: where it lies now; its digest says what it is
+
+
+@dataclass(frozen=True, slots=True)
+class Suite:
+    """The data and settings of one suite, all of which its numbers depend on."""
+
+    images: int  # of each part, at each severity; videos for p
+    severities: tuple[int, ...] = (0,)
+    data: str = ""  # the folder or file
+    settings: dict[str, str | int | float] = field(default_factory=dict)  # such as PGD's epsilon, steps and restarts
+
+
+@dataclass(frozen=True, slots=True)
+class Signature:
+    """What results are results of. Two runs with one signature predict the same.
+
+    `scale` chooses the list of C-bar and the convention of calibration under C; `checkpoint_rule` says which epoch was
+    taken: the last, the best on the test set, or unknown.
+    """
+
+    model: str
+    checkpoint: str  # "" for the model as it comes
+    checkpoint_sha256: str
+    checkpoint_rule: str
+    dataset: str
+    scale: Scale
+    n_classes: int
+    preprocessing: str
+    precision: str  # of the forward pass, such as float32
+    seed: int
+    versions: dict[str, str]
+    suites: dict[str, Suite] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for name, value, allowed in (
+            ("checkpoint rule", self.checkpoint_rule, CHECKPOINT_RULES),
+            ("scale", self.scale, SCALES),
+        ):
+            if value not in allowed:
+                raise LayerMixError(f"expected a {name} of {', '.join(allowed)}, got {value!r}")
+        if unknown := sorted(set(self.suites) - set(SUITES)):
+            raise LayerMixError(f"expected suites of {', '.join(SUITES)}, got {', '.join(unknown)}")
+
+
+def begin_results(root: str | Path, signature: Signature) -> Signature:
+    """Begin results in `root`, or go on with those that are there; return the signature of all its suites.
+
+    A suite that is new is added. Raises `LayerMixError` with what differs where the folder holds results of something
+    else.
+    """
+    root = Path(root)
+    before = read_signature(root) if (root / "run.json").exists() else None
+    if before is None and root.is_dir() and any(root.iterdir()):
+        raise LayerMixError(f"expected an empty folder or results in {root}, found other files; choose another --out")
+    if before:
+        if differences := _differences(before, signature):
+            raise LayerMixError(
+                f"{root} holds results of something else: {'; '.join(differences)}; repeat the command that began it, "
+                "or choose another --out"
+            )
+        signature = replace(signature, suites=before.suites | signature.suites)
+    with disk_errors(root):
+        root.mkdir(parents=True, exist_ok=True)
+        sweep(root)
+        if signature != before:
+            write_json(root / "run.json", {"format": FORMAT} | asdict(signature))
+    return signature
+
+
+def _differences(before: Signature, now: Signature) -> list[str]:
+    old, new = _flat(before, now.suites), _flat(now, before.suites)
+    names = [name for name in old | new if old.get(name) != new.get(name)]
+    return [f"{name} {_shown(old, name)} -> {_shown(new, name)}" for name in names]
+
+
+def _shown(values: dict[str, Any], name: str) -> str:
+    value = values.get(name, "none")
+    text = value if isinstance(value, str) else json.dumps(value)
+    return text if len(text) <= 60 else f"{text[:28]}...{text[-28:]}"
+
+
+def _flat(signature: Signature, suites: dict[str, Suite]) -> dict[str, Any]:
+    """What may not change, by readable names; of the suites, those that are in `suites` too."""
+    flat = {
+        one.name: getattr(signature, one.name)
+        for one in fields(signature)
+        if one.name not in (*MOVABLE, "versions", "suites")
+    }
+    flat |= {f"version of {name}": version for name, version in signature.versions.items()}
+    for name in sorted(signature.suites.keys() & suites.keys()):
+        suite = asdict(signature.suites[name])
+        flat |= {f"{name} {key}": value for key, value in (suite | suite.pop("settings")).items() if key != "settings"}
+    return flat
+
+
+def read_signature(root: str | Path) -> Signature:
+    """The signature of the results in `root`. Raises `LayerMixError` where there are none, or it is damaged."""
+    path = Path(root) / "run.json"
+    try:
+        value = read_json(path)
+        if value.pop("format") != FORMAT:
+            raise LayerMixError(f"expected {FORMAT!r} in {path}, found another format; use the version that wrote it")
+        suites = {
+            name: Suite(**suite | {"severities": tuple(suite["severities"])})
+            for name, suite in value.pop("suites").items()
+        }
+        return Signature(**value, suites=suites)
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise LayerMixError(
+            f"expected results of `evaluate run` in {root}, found no run.json; check the path"
+        ) from error
+    except (KeyError, TypeError, AttributeError) as error:
+        raise LayerMixError(f"{path} is damaged ({error}); restore it, or evaluate into another folder") from error
+
+
+def part_path(root: str | Path, suite: str, part: str) -> Path:
+    """Where the predictions of a part are."""
+    return Path(root) / suite / f"{part}.npz"
+
+
+def finished_parts(root: str | Path, signature: Signature) -> dict[str, tuple[str, ...]]:
+    """The parts that are there, in the order of the lists, of each suite of the signature."""
+    return {
+        suite: tuple(
+            part
+            for part in (*mean_list(suite, signature.scale), *extra_list(suite))
+            if part_path(root, suite, part).exists()
+        )
+        for suite in signature.suites
+    }
+
+
+def save_part(root: str | Path, signature: Signature, suite: str, part: str, predictions: AnyPredictions) -> None:
+    """Write the predictions of a part, completely or not at all. Raises `LayerMixError` for a part that no list has."""
+    check_part(suite, part, signature.scale)
+    with disk_errors(Path(root)):
+        path = part_path(root, suite, part)
+        path.parent.mkdir(exist_ok=True)
+        save_predictions(path, predictions)
+
+
+def load_part(root: str | Path, suite: str, part: str) -> AnyPredictions:
+    """The predictions of a part. Raises `LayerMixError` where they are missing or damaged."""
+    return load_predictions(part_path(root, suite, part))

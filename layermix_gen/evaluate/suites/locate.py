@@ -1,0 +1,126 @@
+"""Where the suites are: folders named one by one, or a folder that holds the published ones under their own names."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from layermix_gen.errors import LayerMixError
+from layermix_gen.evaluate.lists import SUITES, Scale
+from layermix_gen.evaluate.suites import arrays
+from layermix_gen.evaluate.suites.shards import is_dataset
+from layermix_gen.sources import cifar
+from layermix_gen.sources.base import as_text
+from layermix_gen.sources.folder import scan
+
+ROLES = tuple(suite for suite in SUITES if suite != "pgd")
+# What the folder of each suite is called where the files of its authors are unpacked, without signs and in lower case;
+# the test set of CIFAR is found by its files.
+DATASETS: dict[str, dict[str, str]] = {
+    "cifar10": {"c": "cifar10c", "cbar": "cifar10cbar", "p": "cifar10p"},
+    "cifar100": {"c": "cifar100c", "cbar": "cifar100cbar", "p": "cifar100p"},
+    "imagenet": {"clean": "val", "c": "imagenetc", "cbar": "imagenetcbar", "r": "imagenetr", "p": "imagenetp"},
+}
+# How many images (at each severity) or videos the published suites have.
+PUBLISHED = {
+    "cifar10c": 10_000,
+    "cifar10cbar": 10_000,
+    "cifar10p": 10_000,
+    "cifar100c": 10_000,
+    "cifar100cbar": 10_000,
+    "cifar100p": 10_000,
+    "val": 50_000,
+    "imagenetc": 50_000,
+    "imagenetcbar": 50_000,
+    "imagenetr": 30_000,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Data:
+    """The folder of each suite, and what they are suites of. `scale` chooses lists and conventions."""
+
+    dataset: str
+    folders: dict[str, Path]
+    scale: Scale
+
+
+def locate(data: Mapping[str, str | Path]) -> Data:
+    """Find the suites: `data` maps cifar10, cifar100 or imagenet to a folder of published ones, or a suite to its own.
+
+    A suite's own folder wins. Raises `LayerMixError` for other names, for two datasets and where nothing is found.
+    """
+    if unknown := sorted(set(data) - set(ROLES) - set(DATASETS)):
+        raise LayerMixError(
+            f"expected data for {', '.join(DATASETS)} (a folder of published suites) or for one suite of "
+            f"{', '.join(ROLES)}, got {unknown[0]!r}; change --data"
+        )
+    datasets = [name for name in data if name in DATASETS]
+    if len(datasets) > 1:
+        raise LayerMixError(f"expected one dataset, got {' and '.join(datasets)}; evaluate them one after the other")
+    folders: dict[str, Path] = {}
+    for name in datasets:
+        folders |= published(name, Path(data[name]))
+        if not folders:
+            raise LayerMixError(
+                f"expected suites of {name} in {as_text(data[name])}, such as {_examples(name)}, found none; "
+                "check the path, or name each suite, as in c=DIR"
+            )
+    folders |= {role: Path(data[role]) for role in ROLES if role in data}
+    for role, folder in folders.items():
+        if not folder.exists():
+            raise LayerMixError(f"expected the suite {role} at {as_text(folder)}, found nothing; check --data")
+    if not folders:
+        raise LayerMixError("expected data to evaluate on, got none; give --data, as in cifar10=DIR or clean=DIR")
+    dataset = datasets[0] if datasets else _dataset_of(folders)
+    return Data(dataset, {role: folders[role] for role in ROLES if role in folders}, _scale(dataset, folders))
+
+
+def published(dataset: str, root: Path) -> dict[str, Path]:
+    """The suites of a dataset that lie in `root` under their published names."""
+    if not root.is_dir():
+        return {}
+    there = {plain(entry.name): Path(entry.path) for entry in scan(root) if entry.is_dir()}
+    found = {role: there[name] for role, name in DATASETS[dataset].items() if name in there}
+    if dataset in cifar.VERSIONS and cifar.find(dataset, root):
+        found["clean"] = root
+    return found
+
+
+def plain(name: str) -> str:
+    """A folder's name without case and signs: `CIFAR-10-C-Bar` and `cifar10_c_bar` are one."""
+    return re.sub("[^a-z0-9]", "", name.lower())
+
+
+def _dataset_of(folders: Mapping[str, Path]) -> str:
+    """The name of a dataset whose suites were named one by one: what its test set is, or its folder's name."""
+    clean = folders.get("clean")
+    if clean is None:
+        return next(iter(folders.values())).resolve().name
+    return next((name for name in cifar.VERSIONS if cifar.find(name, clean)), clean.resolve().name)
+
+
+def _scale(dataset: str, folders: Mapping[str, Path]) -> Scale:
+    """Whether suites are laid out as CIFAR's arrays, or as ImageNet's image files."""
+    benchmarks = [folders[role] for role in ("c", "cbar", "p") if role in folders]
+    scales = {"cifar" if arrays.names(folder) else "imagenet" for folder in benchmarks}
+    if len(scales) > 1:
+        raise LayerMixError(
+            "expected suites of one layout, found arrays (.npy) and image files; evaluate them one after the other"
+        )
+    if scales:
+        return "cifar" if scales == {"cifar"} else "imagenet"
+    clean = folders.get("clean")
+    files = clean is not None and clean.is_dir() and not is_dataset(clean) and not _has_arrays(clean)
+    return "imagenet" if dataset == "imagenet" or files else "cifar"
+
+
+def _has_arrays(clean: Path) -> bool:
+    return any(cifar.find(name, clean) for name in cifar.VERSIONS) or any(
+        "ubyte" in entry.name for entry in scan(clean)
+    )
+
+
+def _examples(dataset: str) -> str:
+    shown = {"cifar10": "CIFAR-10-C", "cifar100": "CIFAR-100-C", "imagenet": "val"}
+    return shown[dataset]

@@ -1,0 +1,39 @@
+"""What is done to the pixels of photographs before a model sees them, by name, as the benchmarks' own code has it.
+
+Resizing is Pillow's, antialiased and bilinear, as torchvision resizes images: the published numbers come from it.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+from PIL import Image as PillowImage
+
+from layermix_gen.errors import BadImage
+from layermix_gen.images import Image
+
+CROP, SHORT_SIDE = 224, 256
+
+
+def center_crop(image: Image, size: int = CROP) -> Image:
+    """The centre square of `size` px. Raises `BadImage` where the image is smaller."""
+    height, width, _ = image.shape
+    if min(height, width) < size:
+        raise BadImage(f"{width}x{height} pixels are less than the crop of {size}")
+    top, left = round((height - size) / 2), round((width - size) / 2)
+    return np.ascontiguousarray(image[top : top + size, left : left + size])
+
+
+def resize_short_side(image: Image, size: int = SHORT_SIDE) -> Image:
+    """Scale an image so that its short side is `size` px, the long side being rounded down."""
+    height, width, _ = image.shape
+    if min(height, width) == size:
+        return image
+    scaled = (size, size * height // width) if width <= height else (size * width // height, size)
+    return np.asarray(PillowImage.fromarray(image).resize(scaled, PillowImage.Resampling.BILINEAR))
+
+
+PREPROCESSINGS: dict[str, Callable[[Image], Image]] = {
+    "none": lambda image: image,
+    "center-224": center_crop,
+    "resize-256-center-224": lambda image: center_crop(resize_short_side(image)),
+}

@@ -1,0 +1,57 @@
+"""Shards built by us as a test set: the clean plane of a dataset, or a plane of variants where nothing was mixed."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from layermix_gen.errors import LayerMixError
+from layermix_gen.evaluate.suites.base import Images, Part
+from layermix_gen.files import read_json
+from layermix_gen.sources.base import as_text
+
+MANIFEST = "dataset.json"
+
+
+def is_dataset(folder: Path) -> bool:
+    """Whether this is a finished dataset."""
+    return (folder / MANIFEST).is_file()
+
+
+def open_shards(folder: Path) -> Part:
+    """All images of a dataset before mixing. Raises `LayerMixError` where they are mixed, or crops drawn at random."""
+    from layermix_gen.dataset import LayerMixDataset  # here, as nothing else in a suite needs torch
+
+    plane = _plane(folder)
+
+    def opened(size: int) -> LayerMixDataset:
+        return LayerMixDataset(folder, size, views=plane, order="sequential", remainder="exact", rank=0, world_size=1)
+
+    def pieces(size: int) -> Iterator[Images]:
+        for images, _ in opened(size):
+            yield images.permute(0, 2, 3, 1).numpy()
+
+    dataset = opened(1)
+    labels = dataset.selection.labels[None]
+    return Part(pieces, labels, labels.size, len(dataset.storage.description.classes))
+
+
+def _plane(folder: Path) -> str:
+    """The plane that shows the images as a test set has them."""
+    manifest = read_json(folder / MANIFEST)
+    try:
+        planes, settings = manifest["planes"], manifest["settings"]
+        view, method = settings["view"], settings["method"]
+    except (KeyError, TypeError) as error:
+        raise LayerMixError(f"{as_text(folder / MANIFEST)} is damaged; run the build again to write it anew") from error
+    if view != "center":
+        raise LayerMixError(
+            f"expected whole images or their centres as a test set in {as_text(folder)}, found views drawn at random "
+            f"({view}); build it with --view center"
+        )
+    if "clean" in planes:
+        return "clean"
+    if method != "none":
+        raise LayerMixError(
+            f"expected images before mixing in {as_text(folder)}, found variants of {method} alone; "
+            "build it with --clean"
+        )
+    return str(planes[0])

@@ -1,0 +1,81 @@
+"""ImageNet-P: PERTURBATION/WNID/*.mp4, decoded by OpenCV. The videos differ in length."""
+
+import os
+from collections.abc import Callable, Iterator
+from itertools import islice
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from layermix_gen.errors import BadImage, LayerMixError
+from layermix_gen.evaluate.suites.base import Images, Part, mapped_ahead
+from layermix_gen.images import Image
+from layermix_gen.sources.base import as_text
+from layermix_gen.sources.folder import scan
+
+MAX_FRAMES, MAX_SIDE = 1000, 4096  # of a video; those of the benchmark have about 30 frames of 224 px
+EXTENSION = ".mp4"
+AHEAD = 2  # videos that are decoded ahead, for each thread: 5 MB each
+
+
+def open_videos(folder: Path, classes: int, prepare: Callable[[Image], Image], threads: int) -> Part:
+    """The videos of one perturbation, class folder after class folder, by name. Raises `LayerMixError` without any."""
+    os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # of a damaged video our own line says enough
+    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+    paths = list_videos(folder)
+    if not paths:
+        raise LayerMixError(f"expected videos WNID/*{EXTENSION} in {as_text(folder)}, found none; get the suite again")
+
+    def pieces(_: int) -> Iterator[Images]:
+        return mapped_ahead(lambda path: _prepared(path, prepare), paths, threads, AHEAD)
+
+    return Part(pieces, None, len(paths), classes)
+
+
+def list_videos(folder: Path) -> list[Path]:
+    """The videos of one perturbation in their order."""
+    folders = sorted(entry.name for entry in scan(folder) if entry.is_dir(follow_symlinks=False))
+    return [
+        folder / wnid / name
+        for wnid in folders
+        for name in sorted(entry.name for entry in scan(folder / wnid))
+        if name.endswith(EXTENSION)
+    ]
+
+
+def read_video(path: Path) -> Images:
+    """All frames of a video, uint8 (F, H, W, 3), RGB. Raises `BadImage` with the reason."""
+    if path.is_symlink():
+        raise BadImage("a link, which is not followed")
+    capture = cv2.VideoCapture(str(path.absolute()), cv2.CAP_FFMPEG)
+    try:
+        if not capture.isOpened():
+            raise BadImage("not a video, or truncated")
+        width, height = (int(capture.get(side)) for side in (cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT))
+        if max(width, height) > MAX_SIDE:
+            raise BadImage(f"too large: {width}x{height} pixels exceed the bound of {MAX_SIDE} a side")
+        frames = list(islice(_frames(capture), MAX_FRAMES + 1))
+        claimed = int(capture.get(cv2.CAP_PROP_FRAME_COUNT))
+    finally:
+        capture.release()
+    if len(frames) > MAX_FRAMES:
+        raise BadImage(f"too long: more than {MAX_FRAMES} frames")
+    if len(frames) < 2 or len(frames) < claimed:
+        raise BadImage(f"expected {max(claimed, 2)} frames, found {len(frames)}")
+    return np.stack(frames)
+
+
+def _frames(capture: cv2.VideoCapture) -> Iterator[Image]:
+    while True:
+        there, frame = capture.read()
+        if not there:
+            return
+        yield cv2.cvtColor(frame, cv2.COLOR_BGR2RGB)
+
+
+def _prepared(path: Path, prepare: Callable[[Image], Image]) -> Images:
+    try:
+        return np.stack([prepare(frame) for frame in read_video(path)])
+    except BadImage as fault:
+        raise LayerMixError(f"cannot read {as_text(path)}: {fault}; get the suite again") from fault

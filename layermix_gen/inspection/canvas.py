@@ -1,0 +1,177 @@
+"""White paper to draw on: pictures, text and connectors, all sharp on a screen of twice the usual density.
+
+Lengths and places are device pixels; a point of type is two of them.
+"""
+
+import math
+import re
+from collections.abc import Callable
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+from PIL import Image as PillowImage
+from PIL import ImageDraw, ImageFont
+
+from layermix_gen.errors import LayerMixError
+from layermix_gen.files import replacing
+from layermix_gen.images import Image
+
+Point: TypeAlias = tuple[float, float]
+Line: TypeAlias = npt.NDArray[np.float64]  # (N, 2): x and y of points
+
+PAPER, INK, QUIET, HAIRLINE = "#ffffff", "#17181c", "#73757f", "#d9dadf"
+DENSITY = 2  # device pixels of a point
+BOLD = 0.013  # of the size: how far the outline of a heading grows, for the font that Pillow brings has one weight
+ENLARGED = 3  # from this factor on pixels are shown as squares
+FRACTION = 4  # bits of a pixel that OpenCV draws lines by
+SUFFIXES = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
+OPTIONS: dict[str, dict[str, Any]] = {"JPEG": {"quality": 92, "subsampling": 0}, "WEBP": {"quality": 92}}
+PIECES = 40  # of a curve
+PEN, HEAD = 3, 15  # width of lines, length of arrow heads
+
+
+def fitted(size: int, side: int) -> int:
+    """The side, near `side`, at which to show a picture of `size` pixels: by whole squares where it is small."""
+    return size * round(side / size) if side >= ENLARGED * size else side
+
+
+def scaled(pixels: Image, side: int) -> PillowImage.Image:
+    """A picture (H, W, 3) with its long side `side`: by whole squares where it is small, else smoothly."""
+    height, width, _ = pixels.shape
+    factor = side / max(height, width)
+    size = (max(1, round(width * factor)), max(1, round(height * factor)))
+    method = PillowImage.Resampling.NEAREST if factor >= ENLARGED else PillowImage.Resampling.LANCZOS
+    return PillowImage.fromarray(pixels).resize(size, method)
+
+
+@lru_cache(maxsize=16)
+def _font(points: float) -> Any:
+    return ImageFont.load_default(points * DENSITY)
+
+
+def text_width(text: str, points: float) -> float:
+    """How wide a text is."""
+    return float(_font(points).getlength(text))
+
+
+def shortened(text: str, width: float, points: float) -> str:
+    """A text on one line, cut off where it is wider than `width`."""
+    text = " ".join(text.split())
+    if text_width(text, points) <= width:
+        return text
+    least, most = 0, len(text)  # characters that are kept, by bisection
+    while least < most:
+        middle = (least + most + 1) // 2
+        least, most = (middle, most) if text_width(text[:middle] + "…", points) <= width else (least, middle - 1)
+    return text[:least] + "…"
+
+
+def wrapped(text: str, width: float, points: float) -> list[str]:
+    """A recipe or a path on as many lines as it needs, broken where a name, a number or a word begins."""
+    lines = [""]
+    for word in re.findall(r"[^ (/]*[ (/]?", " ".join(text.split())):
+        if lines[-1] and text_width((lines[-1] + word).rstrip(), points) > width:
+            lines.append("")
+        lines[-1] += word
+    return [shortened(line, width, points) for line in lines]
+
+
+def write_picture(picture: PillowImage.Image, out: str | Path) -> Path:
+    """Write a picture to `out`, a file of one of the `SUFFIXES`, completely or not at all; return its path.
+
+    Raises `LayerMixError` for another suffix, and where the file cannot be written.
+    """
+    out = Path(out)
+    form = SUFFIXES.get(out.suffix.lower())
+    if form is None:
+        raise LayerMixError(f"expected a picture's name ending in {', '.join(SUFFIXES)}, got {out}; change the suffix")
+    try:
+        with replacing(out) as draft:
+            picture.save(draft, form, **OPTIONS.get(form, {}))
+    except OSError as error:
+        raise LayerMixError(
+            f"cannot write {out}: {(error.strerror or str(error)).lower()}; give another path"
+        ) from error
+    return out
+
+
+class Canvas:
+    """A picture being drawn."""
+
+    def __init__(self, width: float, height: float) -> None:
+        self.picture = PillowImage.new("RGB", (math.ceil(width), math.ceil(height)), PAPER)
+        self._draw = ImageDraw.Draw(self.picture)
+
+    def text(
+        self, place: Point, text: str, points: float, fill: str = INK, anchor: str = "ls", bold: bool = False
+    ) -> None:
+        """Write one line; `anchor` is Pillow's: `ls` has `place` at its left end, on the base line."""
+        stroke = points * DENSITY * BOLD if bold else 0
+        self._draw.text(place, text, fill, _font(points), anchor, stroke_width=stroke)
+
+    def image(self, image: PillowImage.Image, left: float, top: float, edge: str = HAIRLINE) -> None:
+        """Put a picture down, with a fine edge around it, for it may be as white as the paper."""
+        x, y = round(left), round(top)
+        self._draw.rectangle((x - 2, y - 2, x + image.width + 1, y + image.height + 1), outline=edge, width=2)
+        self.picture.paste(image, (x, y))
+
+    def rule(self, left: float, right: float, y: float) -> None:
+        """A fine horizontal line."""
+        self._draw.rectangle((round(left), round(y), round(right), round(y) + 1), fill=HAIRLINE)
+
+    def line(self, line: Line, fill: str) -> None:
+        """A line through points."""
+        fixed = _fixed(line)
+        self._ink(
+            fill, line, lambda mask, at: cv2.polylines(mask, [fixed - at], False, 255, PEN, cv2.LINE_AA, FRACTION)
+        )
+
+    def arrow(self, line: Line, fill: str) -> None:
+        """A line through points with a head at its end, where it runs to the right."""
+        x, y = line[-1]
+        self.line(np.vstack([line[line[:, 0] < x - HEAD], [(x - HEAD / 2, y)]]), fill)
+        head = np.array([(x, y), (x - HEAD, y - HEAD * 0.45), (x - HEAD, y + HEAD * 0.45)])
+        fixed = _fixed(head)
+        self._ink(fill, head, lambda mask, at: cv2.fillPoly(mask, [fixed - at], 255, cv2.LINE_AA, FRACTION))
+
+    def disc(self, centre: Point, radius: float, fill: str, edge: str) -> None:
+        """A filled circle with an edge."""
+        box = np.array([np.subtract(centre, radius), np.add(centre, radius)])
+        r = round(radius * 2**FRACTION)
+        for ink, pen in ((fill, -1), (edge, PEN)):
+            self._ink(
+                ink,
+                box,
+                lambda mask, at, pen=pen: cv2.circle(
+                    mask, _fixed(np.array(centre)) - at, r, 255, pen, cv2.LINE_AA, FRACTION
+                ),
+            )
+
+    def _ink(self, fill: str, points: Line, draw: Callable[..., Any]) -> None:
+        """Let OpenCV draw a mask around `points`, and fill it."""
+        left, top = np.floor(points.min(axis=0)).astype(int) - 2 * PEN
+        right, bottom = np.ceil(points.max(axis=0)).astype(int) + 2 * PEN
+        mask = np.zeros((bottom - top, right - left), np.uint8)
+        draw(mask, np.array([left, top]) * 2**FRACTION)
+        self.picture.paste(fill, (int(left), int(top)), PillowImage.fromarray(mask))
+
+
+def curve(a: Point, b: Point, c: Point, d: Point) -> Line:
+    """A cubic Bézier curve from a to d."""
+    t = np.linspace(0, 1, PIECES)[:, None]
+    start, first, second, end = map(np.asarray, (a, b, c, d))
+    return (1 - t) ** 3 * start + 3 * (1 - t) ** 2 * t * first + 3 * (1 - t) * t**2 * second + t**3 * end
+
+
+def swing(start: Point, end: Point) -> Line:
+    """A curve that leaves and arrives horizontally."""
+    reach = (end[0] - start[0]) * 0.6
+    return curve(start, (start[0] + reach, start[1]), (end[0] - reach, end[1]), end)
+
+
+def _fixed(points: Line) -> Any:
+    return np.rint(points * 2**FRACTION).astype(np.int32)

@@ -1,0 +1,229 @@
+"""The gallery: one HTML page that holds the samples a question finds, to be filtered, looked at and explained.
+
+The page needs nothing but itself: thumbnails and the pictures of the steps are in it, and its policy forbids every
+request. Metadata enters as JSON in which no `<` is left, and is shown as text, never as markup.
+"""
+
+import base64
+import hashlib
+import io
+import json
+import re
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
+from importlib.resources import files
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from PIL import Image as PillowImage
+from tqdm import tqdm
+
+from layermix_gen.errors import Interrupted, LayerMixError
+from layermix_gen.files import replacing
+from layermix_gen.images import Image
+from layermix_gen.inspection.canvas import scaled
+from layermix_gen.inspection.explain import replayed
+from layermix_gen.inspection.steps import MASKED, NUMBERS, steps_of
+from layermix_gen.processes import available_cpus
+from layermix_gen.recipe import IMAGE
+from layermix_gen.text import count
+
+if TYPE_CHECKING:
+    from layermix_gen.inspection.shards import Shards
+
+LIMIT = 5000  # samples, unless the caller says
+BUDGET = 56_000_000  # bytes of pictures in a page; steps beyond it are drawn as text
+SMALL = 64  # px; samples up to here are kept as they are
+THUMBNAIL = 144  # px, of larger samples
+FRAMES = (224, 160, 112, 80)  # px, of the steps of larger samples: the most that fit the budget
+TRIED = 24  # samples by which that is told
+CORNER = 20  # places of the mask of a large sample that are shown along each side
+CHUNK = 200  # samples whose pictures lie in one block of the page, which is read when one of them is shown
+COLUMNS = ("key", "source", "class_name", "plane", "layer", "op", "picture", "recipe")
+
+
+def write_gallery(
+    shards: "Shards",
+    out: str | Path,
+    where: str | None = None,
+    order_by: str | None = None,
+    limit: int = LIMIT,
+    *,
+    budget: int = BUDGET,
+    progress: bool = True,
+) -> Path:
+    """Write the first `limit` samples that meet `where` to the page `out`, and return its path.
+
+    Thumbnails and steps together take at most `budget` bytes: steps are shown smaller the more samples there are, and
+    drawn as text where the budget is spent, or where the source images are not there any more. Raises `LayerMixError`
+    for a wrong question or one without an answer, for more thumbnails than fit the budget, and where `out` cannot be
+    written.
+    """
+    out = Path(out)
+    rows = shards.query(where, order_by=order_by, limit=limit)
+    if not rows:
+        raise LayerMixError(
+            f"expected samples for the gallery, but none meets {where or 'the limit'!r}; ask for others"
+        )
+    thumbnails, steps, reason = _pictures(shards, rows, budget, progress)
+    facts = {
+        "found": shards.count(where),
+        "question": where or "",
+        "small": (shards.settings.size or 0) <= SMALL,
+        "chunk": CHUNK,
+        "numbers": NUMBERS,
+        "masked": MASKED,
+        "unillustrated": reason,
+        "columns": _columns(rows),
+    }
+    try:
+        with replacing(out) as draft:
+            draft.write_text(page(facts, {"thumbnails": thumbnails, "steps": steps}), encoding="utf-8")
+    except OSError as error:
+        why = (error.strerror or str(error)).lower()
+        raise LayerMixError(f"cannot write {out}: {why}; give another path") from error
+    return out
+
+
+def _pictures(
+    shards: "Shards", rows: Sequence[Mapping[str, Any]], budget: int, progress: bool
+) -> tuple[list[str], list[str], str]:
+    """Thumbnails and steps of all rows, and why not all have their steps."""
+    pool = ThreadPoolExecutor(available_cpus())
+    try:
+        with tqdm(total=2 * len(rows), unit="picture", disable=None if progress else True) as bar:
+            pictures = _Pictures(shards, pool, bar)
+            thumbnails = pictures.thumbnails(rows, budget)
+            return thumbnails, *pictures.steps(rows, budget - sum(map(len, thumbnails)))
+    except KeyboardInterrupt:
+        raise Interrupted("the gallery was not written; run the same command to make it") from None
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _columns(rows: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
+    columns = {name: [row[name] for row in rows] for name in COLUMNS}
+    return columns | {"blends": [[blend for blend in row["blends"] if blend] for row in rows]}
+
+
+# --- pictures ------------------------------------------------------------------------------------------------------
+
+
+class _Pictures:
+    """Makes the pictures of a page, each the base64 of a WebP file, on several threads."""
+
+    def __init__(self, shards: "Shards", pool: Executor, bar: Any) -> None:
+        self.shards, self.pool, self.bar = shards, pool, bar
+        self.small = (shards.settings.size or 0) <= SMALL
+
+    def thumbnails(self, rows: Sequence[Mapping[str, Any]], budget: int) -> list[str]:
+        """A picture for each row. Raises `LayerMixError` where they take more than `budget` bytes."""
+        made: list[str] = []
+        spent = 0
+        for one in self.pool.map(self._thumbnail, rows):
+            made.append(one)
+            spent += len(one)
+            self.bar.update()
+            if spent > budget:
+                raise LayerMixError(
+                    f"expected thumbnails of at most {budget / 1e6:g} MB, got more from {count(len(rows), 'sample')}; "
+                    f"set --limit to {len(made) - 1} or less"
+                )
+        return made
+
+    def _thumbnail(self, row: Mapping[str, Any]) -> str:
+        pixels = self.shards.pixels(row)
+        return _encoded([pixels], max(pixels.shape) if self.small else THUMBNAIL, self.small)
+
+    def steps(self, rows: Sequence[Mapping[str, Any]], room: int) -> tuple[list[str], str]:
+        """The steps of each row as one strip, "" where there is none, and why not all have one."""
+        side = self._side(rows, room)
+        made: list[str] = []
+        reason = ""
+        for first in range(0, len(rows), CHUNK):
+            for one, failure in self.pool.map(lambda row: self._strip(row, side), rows[first : first + CHUNK]):
+                reason = reason or failure
+                if len(one) > room:
+                    room = 0
+                    reason = reason or f"the pictures in this page end with the first {count(len(made), 'sample')}"
+                made.append(one if room else "")
+                room -= len(made[-1])
+                self.bar.update()
+            if not room or not any(made):
+                break
+        self.bar.update(len(rows) - len(made))
+        return made + [""] * (len(rows) - len(made)), f"Steps as text: {reason}." if reason else ""
+
+    def _side(self, rows: Sequence[Mapping[str, Any]], room: int) -> int:
+        """The side of the steps' pictures: the largest at which they fit in `room`, as a few of them tell."""
+        if self.small:
+            return self.shards.settings.size or SMALL
+        tried = rows[:: -(-len(rows) // TRIED)]
+        sides = [side for side in FRAMES if side <= (self.shards.settings.size or 0)] or [FRAMES[-1]]
+        for side in sides[:-1]:
+            sizes = [len(one) for one, _ in self.pool.map(lambda row, side=side: self._strip(row, side), tried)]
+            if sum(sizes) / len(sizes) * len(rows) < 0.9 * room:
+                return side
+        return sides[-1]
+
+    def _strip(self, row: Mapping[str, Any], side: int) -> tuple[str, str]:
+        """The view and every step of a sample, each mask after its blend; or why they cannot be had."""
+        try:
+            replay = replayed(self.shards, row)
+        except LayerMixError as error:
+            return "", str(error)
+        pictures = [replay.view]
+        for step in steps_of(replay.recipe.expression, replay.view, replay.picture).walk():
+            if step.expression != IMAGE:
+                pictures.append(step.pixels)
+            if step.mask is not None:
+                pictures.append(step.mask if self.small else step.mask[:CORNER, :CORNER])
+        return _encoded(pictures, side, self.small), ""
+
+
+def _encoded(pictures: Sequence[Image], side: int, lossless: bool) -> str:
+    """Pictures of one square size side by side, as base64 of a WebP file."""
+    strip = np.hstack([np.asarray(scaled(picture, side)) for picture in pictures])
+    file = io.BytesIO()
+    options: dict[str, Any] = {"lossless": True, "quality": 50} if lossless else {"quality": 72}
+    PillowImage.fromarray(strip).save(file, "WEBP", method=4, **options)
+    return base64.b64encode(file.getvalue()).decode()
+
+
+# --- the page ------------------------------------------------------------------------------------------------------
+
+
+def page(facts: Mapping[str, Any], pictures: Mapping[str, Sequence[str]]) -> str:
+    """The HTML of a page: its files put together, and what they show."""
+    style, script = _part("gallery.css"), _part("tree.js") + _part("gallery.js")
+    blocks = [
+        f'<script type="text/plain" data-pictures="{name}">\n' + "\n".join(one or "-" for one in lines) + "\n</script>"
+        for name, all_lines in pictures.items()
+        for lines in (all_lines[first : first + CHUNK] for first in range(0, len(all_lines), CHUNK))
+    ]
+    policy = {
+        "default-src": "'none'",
+        "img-src": "data:",
+        "style-src": _hash(style),
+        "script-src": _hash(script),
+        "base-uri": "'none'",
+        "form-action": "'none'",
+    }
+    parts = {
+        "policy": "; ".join(f"{name} {value}" for name, value in policy.items()),
+        "style": style,
+        "script": script,
+        "data": json.dumps(facts).replace("<", "\\u003c"),
+        "pictures": "\n".join(blocks),
+    }
+    return re.sub(r"\{\{(\w+)\}\}", lambda match: parts[match[1]], _part("gallery.html"))
+
+
+def _part(name: str) -> str:
+    return (files("layermix_gen.inspection") / name).read_text(encoding="utf-8")
+
+
+def _hash(text: str) -> str:
+    digest = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+    return f"'sha256-{digest}'"

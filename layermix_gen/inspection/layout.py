@@ -1,0 +1,78 @@
+"""Where the steps of a recipe stand: a tree that grows from the view on the left to the result on the right.
+
+A step stands in the column after the last of its operands, in the middle of their rows. The view stands once, however
+often the recipe uses it, and every use has a row of its own, so that no connector runs through a picture.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+from layermix_gen.inspection.steps import Step
+from layermix_gen.recipe import IMAGE, PICTURE
+
+Contour: TypeAlias = dict[int, tuple[float, float]]  # by column: the first and the last row that is taken
+
+
+@dataclass(slots=True, eq=False)
+class Node:
+    """A step in its place: its column from 0 on, and its row, which may lie between two others."""
+
+    step: Step
+    column: int
+    operands: list["Node"] = field(default_factory=list)
+    row: float = 0.0
+
+    @property
+    def is_view(self) -> bool:
+        """Whether this is a use of the view, which stands elsewhere: only the row is its own."""
+        return self.step.expression == IMAGE
+
+    def walk(self) -> Iterator["Node"]:
+        """All nodes of the tree, this one last."""
+        for operand in self.operands:
+            yield from operand.walk()
+        yield self
+
+
+def laid_out(root: Step) -> Node:
+    """Place a recipe; its first row is row 0."""
+    tree = _in_columns(root)
+    contour = _in_rows(tree)
+    _shift(tree, -min(first for first, _ in contour.values()))
+    return tree
+
+
+def _in_columns(step: Step) -> Node:
+    operands = [_in_columns(operand) for operand in step.operands]
+    column = max((operand.column + 1 for operand in operands), default=0)
+    for operand in operands:
+        if operand.step.expression == PICTURE:
+            operand.column = column - 1  # beside what it is mixed with, not at the far left
+    return Node(step, column, operands)
+
+
+def _in_rows(node: Node) -> Contour:
+    """Give each node of a tree its row; return the rows that are taken."""
+    contour: Contour = {}
+    for operand in node.operands:
+        below = _in_rows(operand)
+        for column in range(operand.column + 1, node.column):  # its connector runs along its row
+            below[column] = _joined(below.get(column), (operand.row, operand.row))
+        shared = [contour[column][1] + 1 - below[column][0] for column in contour.keys() & below.keys()]
+        _shift(operand, distance := max(shared, default=0.0))
+        for column, (first, last) in below.items():
+            contour[column] = _joined(contour.get(column), (first + distance, last + distance))
+    if node.operands:
+        node.row = (node.operands[0].row + node.operands[-1].row) / 2
+    contour[node.column] = _joined(contour.get(node.column), (node.row, node.row))
+    return contour
+
+
+def _joined(a: tuple[float, float] | None, b: tuple[float, float]) -> tuple[float, float]:
+    return (min(a[0], b[0]), max(a[1], b[1])) if a else b
+
+
+def _shift(tree: Node, distance: float) -> None:
+    for node in tree.walk():
+        node.row += distance

@@ -1,0 +1,105 @@
+"""Contact sheets: the samples that a question finds, each source's view beside its variants, captioned by recipe."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from PIL import Image as PillowImage
+
+from layermix_gen.errors import LayerMixError
+from layermix_gen.images import Image
+from layermix_gen.inspection import canvas
+from layermix_gen.inspection.canvas import DENSITY, QUIET, Canvas
+
+if TYPE_CHECKING:
+    from layermix_gen.inspection.shards import Shards
+
+LIMIT = 24  # samples, unless the caller says
+# Lengths are device pixels, sizes of type are points.
+SIDE, GAP, MARGIN = 168 * DENSITY, 12 * DENSITY, 32 * DENSITY
+APART = 36 * DENSITY  # between the pictures of one source and those of the next in a row
+COLUMNS = 6  # pictures in a row, unless one source has more
+TITLE, SMALL, LINE, LINES = 10, 8.5, 12 * DENSITY, 5
+CAPTION, BELOW = 24 * DENSITY + LINES * LINE, 18 * DENSITY
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Cell:
+    """A picture (H, W, 3), what it is, its plane and layer, and how it was made or where it comes from."""
+
+    pixels: Image
+    title: str
+    note: str
+    text: str
+
+
+def contact_sheet(
+    shards: "Shards", out: str | Path, where: str | None = None, order_by: str | None = None, limit: int = LIMIT
+) -> Path:
+    """Draw the first `limit` samples that meet `where` to `out` (.png, .jpg or .webp).
+
+    Those of one source image stand side by side, after its clean view where the dataset has one. Returns `out`. Raises
+    `LayerMixError` for a wrong question or one without an answer, and where `out` cannot be written.
+    """
+    shown = "layer > 0" if where is None and shards.settings.variants else where
+    rows = shards.query(shown, order_by=order_by or "key", limit=limit)
+    if not rows:
+        raise LayerMixError(f"expected samples to draw, but none meets {where or 'the limit'!r}; ask for others")
+    groups: dict[str, dict[str, dict[str, Any]]] = {row["key"][:9]: {} for row in rows}
+    for row in [*_clean_views(shards, groups), *rows]:
+        groups[row["key"][:9]][row["key"]] = row
+    return canvas.write_picture(
+        draw([[_cell(shards, row) for row in group.values()] for group in groups.values()]), out
+    )
+
+
+def _clean_views(shards: "Shards", ordinals: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The rows of the clean views of source images, where the dataset has them."""
+    keys = ", ".join(f"'{ordinal}-clean'" for ordinal in ordinals)
+    return shards.query(f"key IN ({keys})")
+
+
+def _cell(shards: "Shards", row: Mapping[str, Any]) -> Cell:
+    if row["layer"] == 0:
+        return Cell(shards.pixels(row), row["class_name"] or Path(row["source"]).name, row["plane"], row["source"])
+    title = " · ".join([row["op"], *filter(None, row["blends"])])
+    return Cell(shards.pixels(row), title, f"{row['plane']} · layer {row['layer']}", row["recipe"])
+
+
+def draw(groups: Sequence[Sequence[Cell]]) -> PillowImage.Image:
+    """Draw groups of pictures of one size, several in a row where they fit."""
+    side = canvas.fitted(max(groups[0][0].pixels.shape), SIDE)
+    rows: list[list[Sequence[Cell]]] = [[]]
+    for group in groups:
+        if sum(map(len, rows[-1])) + len(group) > max(COLUMNS, len(group)):
+            rows.append([])
+        rows[-1].append(group)
+    places = [list(_places(row, side)) for row in rows]
+    width = max(left for row in places for left, _ in row) + side
+    sheet = Canvas(width + 2 * MARGIN, len(rows) * (side + CAPTION + BELOW) - BELOW + 2 * MARGIN)
+    for number, row in enumerate(places):
+        for left, cell in row:
+            _put(sheet, cell, MARGIN + left, MARGIN + number * (side + CAPTION + BELOW), side)
+    return sheet.picture
+
+
+def _places(row: Sequence[Sequence[Cell]], side: int) -> Iterator[tuple[int, Cell]]:
+    """The left edge of each picture of a row."""
+    left = 0
+    for group in row:
+        for cell in group:
+            yield left, cell
+            left += side + GAP
+        left += APART - GAP
+
+
+def _put(sheet: Canvas, cell: Cell, left: float, top: float, side: int) -> None:
+    sheet.image(canvas.scaled(cell.pixels, side), left, top)
+    base = top + side + 17 * DENSITY
+    sheet.text((left, base), canvas.shortened(cell.title, side, TITLE), TITLE, bold=True)
+    lines = [canvas.shortened(cell.note, side, SMALL), *canvas.wrapped(cell.text, side, SMALL)]
+    if len(lines) > LINES:
+        lines[LINES - 1] = canvas.shortened(" ".join([*lines[LINES - 1 :], "…"]), side, SMALL)
+    for number, line in enumerate(lines[:LINES], 1):
+        sheet.text((left, base + 4 * DENSITY + number * LINE), line, SMALL, QUIET)

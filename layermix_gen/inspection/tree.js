@@ -1,0 +1,214 @@
+"use strict";
+
+// The tree of a recipe, as `layout.py` lays it out and `tree.py` draws it: from the view on the left to the result.
+
+const HERO = 1.45; // how much larger than a step the result is
+const NARROW = 40, WIDE = 134, BETWEEN = 22, LINES = 40, TEXT_HEIGHT = 44, SIGN = 12, MASK = 46, SPACE = 5;
+const LEAST = 84, MOST = 168; // side of a step
+const AROUND = { width: 64, height: 330 }; // of the window and the dialog, around the tree
+
+function parsed(text) {
+  const tokens = text.match(/[a-z_]+|[-+]?[\d.]+(?:e[-+]?\d+)?|[()]/g);
+  let at = 0;
+  function expression() {
+    const node = { name: tokens[at++], operands: [], numbers: [], row: 0, column: 0 };
+    if (tokens[at] !== "(") return node;
+    for (at++; tokens[at] !== ")"; ) {
+      if (/^[a-z]/.test(tokens[at])) node.operands.push(expression());
+      else node.numbers.push(tokens[at++]);
+    }
+    at++;
+    return node;
+  }
+  return expression();
+}
+
+function walk(node) {
+  return [...node.operands.flatMap(walk), node];
+}
+
+function laidOut(root) {
+  inColumns(root);
+  inRows(root);
+  return root;
+}
+
+function inColumns(node) {
+  node.operands.forEach(inColumns);
+  node.column = Math.max(0, ...node.operands.map((operand) => operand.column + 1));
+  for (const operand of node.operands) if (operand.name === "picture") operand.column = node.column - 1;
+}
+
+function inRows(node) {
+  const contour = new Map(); // by column: the first and the last row that is taken
+  const take = (taken, column, first, last) => {
+    const [a, b] = taken.get(column) ?? [first, last];
+    taken.set(column, [Math.min(a, first), Math.max(b, last)]);
+  };
+  for (const operand of node.operands) {
+    const below = inRows(operand);
+    for (let column = operand.column + 1; column < node.column; column++) take(below, column, operand.row, operand.row);
+    const shared = [...below].filter(([column]) => contour.has(column));
+    const distance = Math.max(0, ...shared.map(([column, [first]]) => contour.get(column)[1] + 1 - first));
+    for (const one of walk(operand)) one.row += distance;
+    for (const [column, [first, last]] of below) take(contour, column, first + distance, last + distance);
+  }
+  if (node.operands.length) node.row = (node.operands[0].row + node.operands.at(-1).row) / 2;
+  take(contour, node.column, node.row, node.row);
+  return contour;
+}
+
+// Draw a recipe into `container`. `steps` is a strip of square pictures: the view, then every step as `walk` gives
+// them, each followed by its mask where it has one; without it the steps are drawn as text. `captions` are second lines
+// for leaves.
+function drawTree(container, { recipe, steps, result, captions }) {
+  const root = laidOut(parsed(recipe));
+  const nodes = walk(root).filter((node) => node.name !== "image");
+  const uses = walk(root).filter((node) => node.name === "image");
+  const view = { name: "image", operands: [], numbers: [], column: 0, frame: 0 };
+  view.row = uses.length ? (Math.min(...uses.map((use) => use.row)) + Math.max(...uses.map((use) => use.row))) / 2 : 0;
+  let frames = 1;
+  for (const node of nodes) {
+    node.frame = frames++;
+    if (data.masked.includes(node.name)) node.mask = frames++;
+  }
+  const cards = uses.length ? [view, ...nodes] : nodes;
+  const last = root.name === "image" ? view : root;
+
+  // places
+  const meets = (column) => cards.some((node) => node.column === column && node.operands.length === 2);
+  const gaps = Array.from({ length: last.column }, (_, column) => (meets(column + 1) ? WIDE : NARROW));
+  const room = container.parentElement.clientWidth - AROUND.width - gaps.reduce((sum, gap) => sum + gap, 0);
+  const span = Math.max(...cards.map((node) => node.row)) - Math.min(...cards.map((node) => node.row));
+  const tall = (innerHeight - AROUND.height - span * (LINES + BETWEEN)) / (span + 1);
+  const side = Math.max(LEAST, Math.min(MOST, Math.floor(room / (last.column + HERO)), Math.floor(tall)));
+  const hero = Math.round(side * HERO);
+  const height = (node) => (node === last ? hero : steps ? side : TEXT_HEIGHT);
+  const pitch = (steps ? side + LINES : TEXT_HEIGHT) + BETWEEN;
+  const lefts = [0];
+  for (const gap of gaps) lefts.push(lefts.at(-1) + side + gap);
+  const top = Math.min(...cards.map((node) => node.row * pitch - height(node) / 2));
+  const bottom = Math.max(...cards.map((node) => node.row * pitch + height(node) / 2 + (steps || node === last ? LINES : 0)));
+  const y = (node) => node.row * pitch - top;
+
+  const svg = draw("svg", { "aria-hidden": "true" });
+  const figures = cards.map((node) => card(node));
+  for (const node of nodes) connect(node);
+  container.style.width = `${lefts.at(-1) + hero}px`;
+  container.style.height = `${bottom - top}px`;
+  container.replaceChildren(svg, ...figures);
+
+  function card(node) {
+    const width = node === last ? hero : side;
+    const figure = make("figure", { className: "card" });
+    if (node === last && !steps) figure.append(make("img", { src: result, alt: "" }));
+    else if (steps) figure.append(strip("frame", node.frame));
+    else figure.classList.add("text");
+    const sum = node.operands.length === 2 && !("mask" in node); // its coefficients stand where the operands meet
+    const second = captions[node.name] ?? (sum ? "" : numbers(node).join(", "));
+    figure.append(make("figcaption", {}, make("b", { textContent: name(node) }), make("span", { textContent: second })));
+    Object.assign(figure.style, {
+      left: `${lefts[node.column]}px`, top: `${y(node) - height(node) / 2}px`, width: `${width}px`,
+    });
+    return figure;
+  }
+
+  function strip(className, frame) {
+    const element = make("div", { className });
+    element.style.backgroundImage = `url("${steps}")`;
+    element.style.backgroundSize = `${frames * 100}% 100%`;
+    element.style.backgroundPosition = `${frames > 1 ? (frame / (frames - 1)) * 100 : 0}% 0`;
+    return element;
+  }
+
+  function connect(node) {
+    const end = [lefts[node.column] - SPACE, y(node)];
+    const ink = inkOf(node);
+    if (node.operands.length === 1) {
+      const [operand] = node.operands;
+      line(led(operand, node, end), inkOf(operand));
+      arrow(end, inkOf(operand));
+    } else if (node.operands.length === 2) {
+      const x = lefts[node.column] - WIDE / 2;
+      const half = steps && "mask" in node ? MASK / 2 : SIGN;
+      node.operands.forEach((operand, index) => {
+        const direction = index ? 1 : -1;
+        const meeting = [x, end[1] + direction * (half + 2)];
+        line(led(operand, node, meeting), inkOf(operand));
+        const place = { x: x + 6, y: meeting[1] + direction * 10, class: inkOf(operand) };
+        svg.append(draw("text", place, parts(node)[index]));
+      });
+      line(`M${x + half + 2},${end[1]} H${end[0] - 4}`, ink);
+      arrow(end, ink);
+      sign(node, x, end[1], ink);
+    }
+  }
+
+  // The path from an operand along its row: straight into an operation, round a corner into a blend.
+  function led(operand, node, [endX, endY]) {
+    const blend = node.operands.length === 2;
+    const isView = operand.name === "image";
+    const startX = lefts[operand.column] + side + SPACE;
+    const startY = isView ? y(view) : y(operand);
+    const row = operand.row * pitch - top;
+    if (isView && node.column === 1 && blend) {
+      return `M${startX},${startY} C${(startX + endX) / 2},${row} ${endX},${row} ${endX},${endY}`;
+    }
+    let path = `M${startX},${startY}`;
+    if (isView) path += swing(startX, startY, node.column === 1 ? endX - 4 : lefts[1] - SPACE, row);
+    if (!blend) return isView && node.column === 1 ? path : `${path} H${endX - 4}`;
+    const gap = lefts[node.column] - WIDE + SPACE;
+    return `${path} H${gap} C${endX},${row} ${endX},${row} ${endX},${endY}`;
+  }
+
+  function swing(startX, startY, endX, endY) {
+    const reach = (endX - startX) * 0.6;
+    return ` C${startX + reach},${startY} ${endX - reach},${endY} ${endX},${endY}`;
+  }
+
+  function line(d, ink) {
+    svg.append(draw("path", { d, class: ink }));
+  }
+
+  function arrow([x, at], ink) {
+    svg.append(draw("polygon", { points: `${x},${at} ${x - 8},${at - 3.6} ${x - 8},${at + 3.6}`, class: ink }));
+  }
+
+  // The sign of a blend: a cross that adds or multiplies, or the mask that chooses.
+  function sign(node, x, at, ink) {
+    if (steps && "mask" in node) {
+      const mask = strip("mask", node.mask);
+      Object.assign(mask.style, {
+        left: `${x - MASK / 2}px`, top: `${at - MASK / 2}px`, width: `${MASK}px`, height: `${MASK}px`,
+      });
+      figures.push(mask);
+      return;
+    }
+    svg.append(draw("circle", { cx: x, cy: at, r: SIGN, class: ink }));
+    const arm = SIGN * 0.46;
+    if ("mask" in node) line(`M${x - arm},${at - arm / 2} H${x + arm} M${x - arm},${at + arm / 2} H${x + arm}`, ink);
+    else {
+      const turn = node.name === "multiply" ? ` rotate(45 ${x} ${at})` : "";
+      const d = `M${x - arm},${at} H${x + arm} M${x},${at - arm} V${at + arm}`;
+      svg.append(draw("path", { d, class: ink, transform: turn.trim() || "rotate(0)" }));
+    }
+  }
+
+  function name(node) {
+    return { image: "view", picture: "mixing picture" }[node.name] ?? node.name;
+  }
+
+  function numbers(node) {
+    return node.numbers.map((number, index) => data.numbers[node.name][index].replace("{}", number));
+  }
+
+  function parts(node) {
+    if (!("mask" in node)) return numbers(node);
+    const share = Math.round((100 * Number(node.numbers[0])) / 256);
+    return [`${share}%`, `${100 - share}%`];
+  }
+
+  function inkOf(node) {
+    return walk(node).some((one) => one.name === "image") ? "image" : "picture";
+  }
+}

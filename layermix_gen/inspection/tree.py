@@ -1,0 +1,229 @@
+"""A recipe as a picture: its tree from left to right, with the image at every step and the result at the end."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from PIL import Image as PillowImage
+from PIL import ImageDraw
+
+from layermix_gen.images import Image, as_image
+from layermix_gen.inspection import canvas
+from layermix_gen.inspection.canvas import DENSITY, PAPER, QUIET, Canvas, Line, Point
+from layermix_gen.inspection.layout import Node, laid_out
+from layermix_gen.inspection.steps import Step, steps_of
+from layermix_gen.recipe import IMAGE, PICTURE, Expression, parse
+from layermix_gen.views import View
+
+# Lengths are device pixels, sizes of type are points.
+SIDE, HERO, MASK = 168 * DENSITY, 256 * DENSITY, 64 * DENSITY  # of a step, of the result, of a mask
+NARROW, WIDE = 68 * DENSITY, 136 * DENSITY  # between columns, and where two operands meet
+MARGIN, HEAD, CAPTION, BETWEEN = 44 * DENSITY, 76 * DENSITY, 44 * DENSITY, 32 * DENSITY
+TITLE, NAME, SMALL, LINE = 22, 15, 13, 20 * DENSITY
+RADIUS, SPACE = 14 * DENSITY, 7 * DENSITY  # of the sign of a blend; between a connector and what it leads to
+IMAGE_INK, PICTURE_INK = (
+    "#3f62a3",
+    "#c4702b",
+)  # of connectors: the training image, the mixing picture
+SIGNS = {"add": 0.0, "multiply": 45.0}  # a cross, turned by so many degrees
+FADED = 0.62  # how white the source is outside of the view
+SHOWN = 32  # places of a mask that are shown along each side, for the whole of a large one would look gray
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Origin:
+    """Where a recipe's image comes from: the whole source image (H, W, 3), and the box of the view in it."""
+
+    source: Image
+    box: View
+
+
+def recipe_tree(
+    recipe: Expression | str,
+    image: Image,
+    picture: Image | None = None,
+    *,
+    origin: Origin | None = None,
+    title: str = "",
+    subtitle: str = "",
+    captions: Mapping[str, str] | None = None,
+) -> PillowImage.Image:
+    """Draw the tree of a recipe on white paper, for screens of twice the usual density.
+
+    `image` and `picture` are the recipe's leaves, as for `render`. With `origin`, the source image stands before the
+    view, which is marked in it. `captions` are second lines for "source", "view" and "picture". Small images are
+    enlarged by whole squares. Raises `LayerMixError` as `render` does.
+    """
+    expression = parse(recipe) if isinstance(recipe, str) else recipe
+    root = laid_out(steps_of(expression, as_image(image), picture))
+    drawing = _Drawing(root, Step(IMAGE, image), origin, captions or {})
+    return drawing.draw(title, subtitle, str(expression))
+
+
+class _Drawing:
+    """The tree of one recipe, in its place on the paper."""
+
+    def __init__(self, root: Node, view: Step, origin: Origin | None, captions: Mapping[str, str]) -> None:
+        self.root, self.captions = root, captions
+        self.side, self.hero = (canvas.fitted(max(view.pixels.shape), side) for side in (SIDE, HERO))
+        rows = [node.row for node in root.walk() if node.is_view]
+        self.view = Node(view, 0, row=(min(rows) + max(rows)) / 2) if rows else None
+        self.cards = [node for node in root.walk() if not node.is_view] + ([self.view] if self.view else [])
+        if root.is_view:
+            self.root = self.cards[0]
+        self.origin = origin if self.view else None
+        self.lefts = self._columns()
+        self.pitch = self.side + CAPTION + BETWEEN
+
+    def _columns(self) -> list[float]:
+        """The left edge of each column."""
+        meetings = {node.column for node in self.cards if len(node.operands) == 2}
+        lefts = [MARGIN + (self.side + NARROW if self.origin else 0.0)]
+        for column in range(1, self.root.column + 1):
+            lefts.append(lefts[-1] + self.side + (WIDE if column in meetings else NARROW))
+        return lefts
+
+    def draw(self, title: str, subtitle: str, recipe: str) -> PillowImage.Image:
+        """Draw all of it."""
+        edges = [(node.row * self.pitch, self._side(node) / 2) for node in self.cards]
+        self.top = MARGIN + (HEAD if title else 0) - min(y - half for y, half in edges)
+        bottom = self.top + max(y + half for y, half in edges) + CAPTION + BETWEEN / 2
+        width = self.lefts[self.root.column] + self.hero + MARGIN
+        room = width - 2 * MARGIN
+        lines = canvas.wrapped(recipe, room, SMALL)
+        self.canvas = Canvas(width, bottom + (len(lines) + 0.7) * LINE + MARGIN)
+        if title:
+            self.canvas.text((MARGIN, MARGIN + 16 * DENSITY), canvas.shortened(title, room, TITLE), TITLE, bold=True)
+            line = canvas.shortened(subtitle, room, SMALL)
+            self.canvas.text((MARGIN, MARGIN + 41 * DENSITY), line, SMALL, QUIET)
+        for node in self.cards:
+            self._connect(node)
+            self._card(node)
+        if self.origin and self.view:
+            self._source(self.origin, self._y(self.view))
+        self.canvas.rule(MARGIN, width - MARGIN, bottom)
+        for number, text in enumerate(lines, 1):
+            self.canvas.text((MARGIN, bottom + (number + 0.6) * LINE), text, SMALL, QUIET)
+        return self.canvas.picture
+
+    def _side(self, node: Node) -> int:
+        return self.hero if node is self.root else self.side
+
+    def _y(self, node: Node) -> float:
+        return self.top + node.row * self.pitch
+
+    # --- pictures
+
+    def _card(self, node: Node) -> None:
+        step, side = node.step, self._side(node)
+        left, y = self.lefts[node.column], self._y(node)
+        self.canvas.image(canvas.scaled(step.pixels, side), left, y - side / 2)
+        name = "mixing picture" if step.expression == PICTURE else step.name
+        numbers = "" if _is_sum(step) else step.numbers  # coefficients stand where the operands meet
+        self._caption(left, y + side / 2, side, name, numbers or self.captions.get(step.name, ""))
+
+    def _caption(self, left: float, bottom: float, side: float, name: str, second: str) -> None:
+        self.canvas.text((left, bottom + 20 * DENSITY), name, NAME, bold=True)
+        self.canvas.text((left, bottom + 38 * DENSITY), canvas.shortened(second, side, SMALL), SMALL, QUIET)
+
+    def _source(self, origin: Origin, y: float) -> None:
+        image = marked(origin, self.side)
+        left = MARGIN + max(0, self.side - image.width) / 2
+        self.canvas.image(image, left, y - image.height / 2)
+        self._caption(left, y + image.height / 2, self.side, "source", self.captions.get("source", ""))
+        start, end = (left + image.width + SPACE, y), (self.lefts[0] - SPACE, y)
+        self.canvas.arrow(np.array([start, end]), IMAGE_INK)
+
+    # --- connectors
+
+    def _connect(self, node: Node) -> None:
+        """Lead the operands of a step to it, two of them over the sign of the blend."""
+        end = (self.lefts[node.column] - SPACE, self._y(node))
+        if len(node.operands) == 1:
+            self.canvas.arrow(self._led(node.operands[0], node, end), _ink(node.operands[0].step))
+        elif node.operands:
+            joint = (self.lefts[node.column] - WIDE / 2, self._y(node))
+            half = RADIUS if node.step.mask is None else _shown(node.step.mask)[1] / 2
+            for operand, side, text in zip(node.operands, (-1, 1), _parts(node.step), strict=True):
+                meeting = (joint[0], joint[1] + side * (half + SPACE / 2))
+                self.canvas.line(self._led(operand, node, meeting), _ink(operand.step))
+                place = (joint[0] + SPACE, meeting[1] + side * 9 * DENSITY)
+                self.canvas.text(place, text, SMALL, _ink(operand.step), "lm")
+            self.canvas.arrow(np.array([(joint[0] + half + SPACE / 2, joint[1]), end]), _ink(node.step))
+            self._joint(node.step, joint)
+
+    def _led(self, operand: Node, node: Node, end: Point) -> Line:
+        """The line from an operand along its row to `end`: straight into an operation, round a corner into a blend."""
+        y, is_blend = self._y(operand), len(node.operands) == 2
+        corner = (end[0], y)
+        if not operand.is_view or not self.view:
+            line = np.array([(self.lefts[operand.column] + self.side + SPACE, y)])
+        else:  # from the view, which may stand in another row
+            start = (self.lefts[0] + self.side + SPACE, self._y(self.view))
+            if node.column == 1:
+                middle = ((start[0] + end[0]) / 2, y)
+                return canvas.curve(start, middle, corner, end) if is_blend else canvas.swing(start, end)
+            line = canvas.swing(start, (self.lefts[1] - SPACE, y))
+        if is_blend:
+            gap = (self.lefts[node.column] - WIDE + SPACE, y)
+            return np.vstack([line, canvas.curve(gap, corner, corner, end)])
+        return np.vstack([line, [end]])
+
+    def _joint(self, step: Step, centre: Point) -> None:
+        """The sign of a blend: a cross that adds or multiplies, or the mask that chooses."""
+        if step.mask is not None:
+            mask, side = _shown(step.mask)
+            self.canvas.image(canvas.scaled(mask, side), centre[0] - side / 2, centre[1] - side / 2, edge=QUIET)
+            return
+        self.canvas.disc(centre, RADIUS, PAPER, _ink(step))
+        turn = np.radians(SIGNS[step.name] + np.array([0, 90]))
+        for arm in np.stack([np.cos(turn), np.sin(turn)], axis=1) * RADIUS * 0.46:
+            self.canvas.line(np.array([centre - arm, centre + arm]), _ink(step))
+
+
+def _ink(step: Step) -> str:
+    """The colour of what comes out of a step: that of the mixing picture where nothing else is in it."""
+    return IMAGE_INK if _has_image(step) else PICTURE_INK
+
+
+def _has_image(step: Step) -> bool:
+    return step.expression == IMAGE or any(map(_has_image, step.operands))
+
+
+def _is_sum(step: Step) -> bool:
+    """Whether a step mixes two images by coefficients, and not by a mask."""
+    return len(step.operands) == 2 and step.mask is None
+
+
+def _parts(step: Step) -> tuple[str, str]:
+    """What a blend takes of its two operands: shares of a mask, or coefficients."""
+    if step.mask is None:
+        x, y = step.numbers.split(", ")
+        return x, y
+    share = round(100 * float(step.mask.mean()) / 255)
+    return f"{share}%", f"{100 - share}%"
+
+
+def _shown(mask: Image) -> tuple[Image, int]:
+    """The part of a mask that is shown, and at which side: all of a small one, the corner of a large one."""
+    height, width, _ = mask.shape
+    part = mask if max(height, width) * canvas.ENLARGED <= MASK else mask[:SHOWN, :SHOWN]
+    return part, canvas.fitted(max(part.shape), MASK)
+
+
+def marked(origin: Origin, side: int) -> PillowImage.Image:
+    """The source image at about `side` pixels, faded but for the box of the view, which may reach out of it."""
+    height, width, _ = origin.source.shape
+    box = origin.box
+    top, left, bottom, right = (round(v) for v in (box.top, box.left, box.top + box.height, box.left + box.width))
+    above, before, below, after = max(-top, 0), max(-left, 0), max(bottom - height, 0), max(right - width, 0)
+    whole = cv2.copyMakeBorder(origin.source, above, below, before, after, cv2.BORDER_CONSTANT)
+    shown = canvas.scaled(whole, canvas.fitted(max(whole.shape), side))
+    factor = shown.width / whole.shape[1]
+    place = tuple(round(v * factor) for v in (left + before, top + above, right + before, bottom + above))
+    faded = PillowImage.blend(shown, PillowImage.new("RGB", shown.size, PAPER), FADED)
+    faded.paste(shown.crop(place), place[:2])
+    outline = (place[0], place[1], place[2] - 1, place[3] - 1)
+    ImageDraw.Draw(faded).rectangle(outline, outline=IMAGE_INK, width=2 * DENSITY)
+    return faded

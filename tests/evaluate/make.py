@@ -1,0 +1,81 @@
+"""Results of models that never were, for the tests of reports."""
+
+from pathlib import Path
+
+import numpy as np
+
+from layermix_gen.evaluate.lists import SEVERITIES, P, mean_list
+from layermix_gen.evaluate.predictions import (
+    AnyPredictions,
+    Predictions,
+    SequencePredictions,
+    predicted,
+    predicted_sequences,
+    stack,
+)
+from layermix_gen.evaluate.results import Signature, Suite, begin_results, save_part
+
+SUITES = ("clean", "c", "cbar", "p", "pgd")
+
+
+def make_signature(suites: tuple[str, ...] = SUITES, images: int = 120, **changes: object) -> Signature:
+    facts = {
+        "clean": Suite(images, data="data/x"),
+        "c": Suite(images, SEVERITIES, "data/x-c"),
+        "cbar": Suite(images, SEVERITIES, "data/x-cbar"),
+        "r": Suite(images, data="data/x-r"),
+        "p": Suite(6, data="data/x-p"),
+        "pgd": Suite(images, settings={"epsilon": 2 / 255, "steps": 20}),
+    }
+    values = {
+        "model": "models.py:small",
+        "checkpoint": "a.pt",
+        "checkpoint_sha256": "ab" * 32,
+        "checkpoint_rule": "last",
+        "dataset": "cifar100",
+        "scale": "cifar",
+        "n_classes": 8,
+        "preprocessing": "none",
+        "precision": "float32",
+        "seed": 0,
+        "versions": {"torch": "2.13.0"},
+        "suites": {name: facts[name] for name in suites},
+    }
+    return Signature(**values | changes)
+
+
+def some_images(rng: np.random.Generator, skill: float, images: int = 120, classes: int = 8) -> Predictions:
+    """Predictions of a model that is the better, the more `skill` it has."""
+    labels = rng.integers(0, classes, images)
+    logits = rng.normal(0, 1.5, (images, classes))
+    logits[np.arange(images), labels] += skill
+    return predicted(logits, labels)
+
+
+def some_videos(rng: np.random.Generator, videos: int = 6, classes: int = 8) -> SequencePredictions:
+    lengths = rng.integers(2, 7, videos)
+    return predicted_sequences(rng.normal(size=(lengths.sum(), classes)), lengths)
+
+
+def make_part(rng: np.random.Generator, suite: str, skill: float, classes: int = 8) -> AnyPredictions:
+    if suite == "p":
+        return some_videos(rng, classes=classes)
+    if suite in ("c", "cbar"):
+        return stack({number: some_images(rng, skill - number / 3, classes=classes) for number in SEVERITIES})
+    return some_images(rng, skill, classes=classes)
+
+
+def make_results(
+    root: Path, skill: float = 3.0, seed: int = 0, without: tuple[str, ...] = (), **changes: object
+) -> tuple[Signature, dict[str, dict[str, AnyPredictions]]]:
+    """Write results of all parts of some suites but those in `without`; return their signature and the predictions."""
+    rng, signature = np.random.default_rng(seed), make_signature(**changes)
+    begin_results(root, signature)
+    made: dict[str, dict[str, AnyPredictions]] = {}
+    for suite in signature.suites:
+        parts = ("correct", "released") if suite == "pgd" else P if suite == "p" else mean_list(suite, signature.scale)
+        for part in parts:
+            if f"{suite}/{part}" not in without:
+                made.setdefault(suite, {})[part] = make_part(rng, suite, skill, signature.n_classes)
+                save_part(root, signature, suite, part, made[suite][part])
+    return signature, made

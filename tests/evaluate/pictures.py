@@ -1,0 +1,37 @@
+"""Photographs for the tests of corruptions, and generators that draw what the reference implementations draw."""
+
+from importlib.resources import files
+from typing import Any
+
+import cv2
+import numpy as np
+from PIL import Image as PillowImage
+
+NAMES = ("astronaut.png", "chelsea.png", "coffee.png", "rocket.jpg")
+
+
+def photographs(side: int) -> list[np.ndarray]:
+    """Four photographs, the centre square of each, reduced to `side` px."""
+    made = []
+    for name in NAMES:
+        with PillowImage.open(str(files("skimage") / "data" / name)) as photograph:
+            pixels = np.asarray(photograph.convert("RGB"))
+        height, width = pixels.shape[:2]
+        short = min(height, width)
+        top, left = (height - short) // 2, (width - short) // 2
+        square = pixels[top : top + short, left : left + short]
+        made.append(np.ascontiguousarray(cv2.resize(square, (side, side), interpolation=cv2.INTER_AREA)))
+    return made
+
+
+class Legacy:
+    """NumPy's old generator under the names of the new one's methods: the stream that global seeds give."""
+
+    def __init__(self, seed: int) -> None:
+        self._state = np.random.RandomState(seed)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._state, name)
+
+    def integers(self, low: int, high: int | None = None, size: Any = None) -> Any:
+        return self._state.randint(low, high, size)

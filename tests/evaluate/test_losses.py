@@ -1,0 +1,70 @@
+"""The Jensen-Shannon loss: against the formula written out, against timm's, and what must always hold."""
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torchvision_on_cpu import allow_timm
+
+from layermix_gen.errors import LayerMixError
+from layermix_gen.evaluate.losses import jsd_loss
+
+
+def drawn(seed: int, images: int = 5, views: int = 3, classes: int = 7) -> tuple[torch.Tensor, torch.Tensor]:
+    generator = torch.Generator().manual_seed(seed)
+    logits = 3 * torch.randn(images, views, classes, generator=generator, dtype=torch.float64)
+    return logits, torch.randint(0, classes, (images,), generator=generator)
+
+
+@given(st.integers(0, 1000), st.integers(1, 6), st.integers(2, 4), st.integers(2, 9))
+def test_as_the_formula(seed: int, images: int, views: int, classes: int) -> None:
+    logits, labels = drawn(seed, images, views, classes)
+    p = logits.softmax(-1)
+    m = p.mean(1, keepdim=True)
+    divergence = (p * (p / m).log()).sum(-1).mean()
+    expected = -p[:, 0].log()[torch.arange(images), labels].mean() + 12 * divergence
+    assert torch.isclose(jsd_loss(logits, labels), expected)
+
+
+@pytest.mark.parametrize("views", [2, 3])
+@pytest.mark.parametrize("weight", [1.0, 12.0])
+def test_as_timm_has_it_without_smoothing(views: int, weight: float) -> None:
+    """timm takes the views one after the other, each a batch."""
+    allow_timm()
+    from timm.loss import JsdCrossEntropy
+
+    logits, labels = drawn(1, views=views)
+    ours, theirs = (logits.clone().requires_grad_() for _ in range(2))
+    loss = jsd_loss(ours, labels, weight)
+    other = JsdCrossEntropy(num_splits=views, alpha=weight, smoothing=0)(theirs.transpose(0, 1).flatten(0, 1), labels)
+    assert torch.isclose(loss, other)
+    loss.backward()
+    other.backward()
+    assert torch.allclose(ours.grad, theirs.grad)
+
+
+def test_equal_views_leave_the_cross_entropy() -> None:
+    logits, labels = drawn(2)
+    same = logits[:, :1].expand(-1, 3, -1)
+    assert torch.isclose(jsd_loss(same, labels), torch.nn.functional.cross_entropy(same[:, 0], labels))
+
+
+def test_half_precision_is_computed_in_single() -> None:
+    logits, labels = drawn(3)
+    half = logits.bfloat16()
+    assert jsd_loss(half, labels).dtype == torch.float32
+    assert torch.isclose(jsd_loss(half, labels), jsd_loss(half.float(), labels))
+
+
+def test_saturated_predictions_have_finite_gradients() -> None:
+    logits = torch.tensor([[[300.0, 0.0], [0.0, 300.0]]], requires_grad=True)
+    loss = jsd_loss(logits, torch.tensor([0]))
+    loss.backward()
+    assert loss.item() == pytest.approx(12 * torch.tensor(2.0).log().item())
+    assert torch.isfinite(logits.grad).all()
+
+
+@pytest.mark.parametrize(("logits", "labels"), [((6, 4), (6,)), ((6, 1, 4), (6,)), ((2, 3, 4), (6,))])
+def test_shapes_are_checked(logits: tuple[int, ...], labels: tuple[int, ...]) -> None:
+    with pytest.raises(LayerMixError, match=r"^expected logits \(B, V, C\) of at least 2 views and labels \(B,\), got"):
+        jsd_loss(torch.zeros(logits), torch.zeros(labels, dtype=torch.int64))

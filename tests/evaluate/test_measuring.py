@@ -1,0 +1,169 @@
+"""From results to numbers: which means are over what, and that nothing is averaged over silently."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from make import make_results, make_signature, some_images, some_videos
+
+from layermix_gen.errors import LayerMixError
+from layermix_gen.evaluate.calibration import rms_calibration, rms_floor
+from layermix_gen.evaluate.consistency import flip_probability, top5_distance
+from layermix_gen.evaluate.lists import ALEXNET_C, P_NOISE, C
+from layermix_gen.evaluate.measuring import Number, measure, normalize_consistency
+from layermix_gen.evaluate.predictions import predicted, stack
+from layermix_gen.evaluate.results import begin_results, part_path, save_part
+
+
+def error(part: object) -> np.ndarray:
+    """Percent wrong at each severity, from the arrays themselves."""
+    return 100 * (part.classes[:, :, 0] != part.labels).mean(1)
+
+
+def test_every_number_by_a_second_route(tmp_path: Path) -> None:
+    _, made = make_results(tmp_path / "run")
+    run = measure(tmp_path / "run")
+    c, cbar = ([error(one).mean() for one in made[suite].values()] for suite in ("c", "cbar"))
+    assert run.name == "run"
+    assert run.numbers["clean_error"] == Number(pytest.approx(error(made["clean"]["clean"])[0]))
+    assert run.numbers["c_error"] == Number(pytest.approx(np.mean(c)), 15, 15)
+    assert run.numbers["cbar_error"] == Number(pytest.approx(np.mean(cbar)), 10, 10)
+    assert run.numbers["pgd_error"].value == pytest.approx(error(made["pgd"]["correct"])[0])
+    assert run.numbers["pgd_released_error"].value == pytest.approx(error(made["pgd"]["released"])[0])
+    flips = [flip_probability(one, noise=name in P_NOISE) for name, one in made["p"].items()]
+    distances = [top5_distance(one, noise=name in P_NOISE) for name, one in made["p"].items()]
+    assert run.numbers["p_flips"] == Number(pytest.approx(np.mean(flips)), 10, 10)
+    assert run.numbers["p_distance"] == Number(pytest.approx(np.mean(distances)), 10, 10)
+    assert run.errors["c"]["fog"] == pytest.approx(dict(enumerate(error(made["c"]["fog"]), 1)))
+    assert "c_error_normalized" not in run.numbers  # AlexNet's errors are ImageNet's
+    assert run.notes == []
+
+
+def test_calibration_under_corruptions_pools_severities_for_cifar(tmp_path: Path) -> None:
+    _, made = make_results(tmp_path, suites=("c",))
+    pooled = [rms_calibration(one.confidences.ravel(), one.correct.ravel()) for one in made["c"].values()]
+    floors = [rms_floor(one.confidences.ravel()) for one in made["c"].values()]
+    numbers = measure(tmp_path).calibration["c"]
+    assert numbers["rms"] == Number(pytest.approx(np.mean(pooled)), 15, 15)
+    assert numbers["rms_floor"].value == pytest.approx(np.mean(floors))
+
+
+def test_calibration_under_corruptions_is_the_mean_over_severities_for_imagenet(tmp_path: Path) -> None:
+    _, made = make_results(tmp_path, suites=("c",), scale="imagenet")
+    apart = [
+        rms_calibration(*one) for part in made["c"].values() for one in zip(part.confidences, part.correct, strict=True)
+    ]
+    assert len(apart) == 75
+    numbers = measure(tmp_path).calibration["c"]
+    assert numbers["rms"].value == pytest.approx(np.mean(apart))
+    _, made = make_results(tmp_path / "other", suites=("c",))
+    assert numbers["rms"].value > measure(tmp_path / "other").calibration["c"]["rms"].value  # smaller bins, more noise
+
+
+def test_normalised_for_a_thousand_classes(tmp_path: Path) -> None:
+    _, made = make_results(tmp_path, suites=("c",), scale="imagenet", n_classes=1000)
+    run = measure(tmp_path)
+    ratios = [error(made["c"][name]).mean() / ALEXNET_C[name] for name in C]
+    assert run.numbers["c_error_normalized"] == Number(pytest.approx(np.mean(ratios)), 15, 15)
+    assert run.normalized["fog"] == pytest.approx(ratios[C.index("fog")])
+
+
+def test_a_mean_over_fewer_parts_says_so(tmp_path: Path) -> None:
+    _, made = make_results(tmp_path, without=("c/fog", "c/snow", "p/tilt", "pgd/correct"))
+    run = measure(tmp_path)
+    assert run.numbers["c_error"] == Number(pytest.approx(np.mean([error(one) for one in made["c"].values()])), 13, 15)
+    assert not run.numbers["c_error"].complete
+    assert (run.numbers["p_flips"].parts, run.numbers["p_flips"].of) == (9, 10)
+    assert run.calibration["c"]["rms"].parts == 13
+    assert "pgd_error" not in run.numbers
+
+
+def test_extras_are_in_no_mean(tmp_path: Path) -> None:
+    signature, _ = make_results(tmp_path, suites=("c", "p"))
+    before = measure(tmp_path)
+    rng = np.random.default_rng(9)
+    save_part(tmp_path, signature, "c", "spatter", stack({s: some_images(rng, -9) for s in range(1, 6)}))
+    save_part(tmp_path, signature, "p", "shear", some_videos(rng))
+    after = measure(tmp_path)
+    assert after.numbers == before.numbers
+    assert after.calibration == before.calibration
+    assert set(after.errors["c"]) - set(before.errors["c"]) == {"spatter"}
+    assert set(after.consistency) - set(before.consistency) == {"shear"}
+
+
+def test_a_corruption_without_all_severities_is_in_no_mean(tmp_path: Path) -> None:
+    signature, made = make_results(tmp_path, suites=("c",))
+    rng = np.random.default_rng(9)
+    save_part(tmp_path, signature, "c", "fog", stack({number: some_images(rng, -9) for number in (1, 2, 4)}))
+    run = measure(tmp_path)
+    assert run.notes == ["c/fog lacks severity 3, 5 and is in no mean"]
+    others = [error(one) for name, one in made["c"].items() if name != "fog"]
+    assert run.numbers["c_error"] == Number(pytest.approx(np.mean(others)), 14, 15)
+    assert list(run.errors["c"]["fog"]) == [1, 2, 4]
+
+
+def test_few_classes_have_no_top_five_and_few_images_no_released_calibration(tmp_path: Path) -> None:
+    signature = make_signature(("clean",), images=60, n_classes=5)
+    begin_results(tmp_path, signature)
+    save_part(tmp_path, signature, "clean", "clean", some_images(np.random.default_rng(0), 1, 60, 5))
+    run = measure(tmp_path)
+    assert set(run.numbers) == {"clean_error", "clean_rms"}
+    assert "rms_released" not in run.calibration["clean"]
+
+
+def test_the_diagram_pools_all_parts(tmp_path: Path) -> None:
+    _, made = make_results(tmp_path, suites=("c",))
+    diagram = measure(tmp_path).diagrams["c"]
+    sure = np.concatenate([one.confidences.ravel() for one in made["c"].values()])
+    right = np.concatenate([one.correct.ravel() for one in made["c"].values()])
+    assert diagram.counts.sum() == 15 * 5 * 120
+    assert diagram.counts @ np.nan_to_num(diagram.confidences) == pytest.approx(sure.sum(dtype=np.float64))
+    assert diagram.counts @ np.nan_to_num(diagram.accuracies) == pytest.approx(right.sum())
+
+
+def test_one_image(tmp_path: Path) -> None:
+    signature = make_signature(("clean",), images=1, n_classes=1)
+    begin_results(tmp_path, signature)
+    save_part(tmp_path, signature, "clean", "clean", predicted([[2.0]], [0]))
+    assert measure(tmp_path).numbers["clean_error"] == Number(0)
+
+
+def test_consistency_normalised_by_a_file(tmp_path: Path) -> None:
+    make_results(tmp_path, suites=("p",))
+    run = measure(tmp_path)
+    itself = {
+        "flip_probability": {name: flips for name, (flips, _) in run.consistency.items()},
+        "top5_distance": {name: 2 * distance for name, (_, distance) in run.consistency.items()},
+    }
+    normalize_consistency(run, itself)
+    assert run.numbers["p_flips_normalized"] == Number(pytest.approx(100), 10, 10)
+    assert run.numbers["p_distance_normalized"] == Number(pytest.approx(50), 10, 10)
+    del itself["top5_distance"]["tilt"]
+    with pytest.raises(LayerMixError, match=r"^expected a top5_distance above 0 of tilt in the reference for P"):
+        normalize_consistency(run, itself)
+
+
+@pytest.mark.parametrize(
+    ("suite", "part", "images", "classes", "message"),
+    [
+        ("clean", "clean", 119, 8, r"^expected 120 images in .*clean.npz, found 119; delete it"),
+        ("clean", "clean", 120, 9, r"^expected 8 classes in .*clean.npz, found 9; delete it"),
+        ("p", "tilt", 120, 8, r"^expected predictions for videos in .*tilt.npz, found images; delete it"),
+    ],
+)
+def test_parts_that_do_not_fit(tmp_path: Path, suite: str, part: str, images: int, classes: int, message: str) -> None:
+    signature, _ = make_results(tmp_path)
+    save_part(tmp_path, signature, suite, part, some_images(np.random.default_rng(0), 1, images, classes))
+    with pytest.raises(LayerMixError, match=message):
+        measure(tmp_path)
+
+
+def test_videos_where_images_belong(tmp_path: Path) -> None:
+    signature, _ = make_results(tmp_path)
+    save_part(tmp_path, signature, "clean", "clean", some_videos(np.random.default_rng(0)))
+    with pytest.raises(LayerMixError, match=r"^expected predictions for images in .*clean.npz, found videos"):
+        measure(tmp_path)
+    save_part(tmp_path, signature, "p", "tilt", some_videos(np.random.default_rng(0), 5))
+    part_path(tmp_path, "clean", "clean").unlink()
+    with pytest.raises(LayerMixError, match=r"^expected 6 videos in .*tilt.npz, found 5"):
+        measure(tmp_path)

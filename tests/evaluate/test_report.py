@@ -1,0 +1,325 @@
+"""Reports: what they show in each format, what they mark as best, what they say of what is missing, and their plots."""
+
+import csv
+import io
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from helpers import invoke
+from make import make_results, some_images
+from PIL import Image as PillowImage
+
+from layermix_gen.errors import LayerMixError
+from layermix_gen.evaluate.lists import C
+from layermix_gen.evaluate.measuring import Number
+from layermix_gen.evaluate.paper import paper_tables
+from layermix_gen.evaluate.predictions import stack
+from layermix_gen.evaluate.report import Report, make_report, render, write_report
+from layermix_gen.evaluate.results import save_part
+from layermix_gen.evaluate.tables import Cell, Table, as_latex, as_markdown, as_text, mark_best, mark_columns
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """Results of a weak model, of a strong one that lacks a corruption, and of one that has only been run on clean."""
+    root = tmp_path_factory.mktemp("results")
+    make_results(root / "weak", skill=1, n_classes=100)
+    make_results(root / "strong", skill=5, seed=1, without=("c/fog",), n_classes=100)
+    make_results(root / "clean_only", skill=3, seed=2, suites=("clean",), n_classes=100)
+    return [root / name for name in ("weak", "strong", "clean_only")]
+
+
+@pytest.fixture(scope="module")
+def report(folders: list[Path]) -> Report:
+    return make_report(folders, ["IV"])
+
+
+# --- tables ----------------------------------------------------------------------------------------------------------
+
+SMALL = Table(
+    "Errors, 50% & more",
+    ("Method",),
+    ("C", "RMS"),
+    (
+        (("a_b",), (Cell(Number(31.204), best=True), Cell(None))),
+        (("c|d",), (Cell(Number(9.0, 12, 15)), Cell(Number(5.55), 1))),
+    ),
+)
+
+
+def test_text_by_hand() -> None:
+    assert as_text(SMALL).splitlines() == [
+        "Errors, 50% & more",
+        "",
+        "Method             C  RMS",
+        "-------------------------",
+        "a_b           31.20*    -",
+        "c|d     9.00 (12/15)  5.5",
+    ]
+    assert "           <31.20*>" in as_text(SMALL, lambda text: f"<{text}>")
+
+
+def test_markdown_by_hand() -> None:
+    assert as_markdown(SMALL).splitlines() == [
+        "## Errors, 50% & more",
+        "",
+        "| Method | C | RMS |",
+        "| --- | ---: | ---: |",
+        "| a_b | **31.20** | - |",
+        "| c\\|d | 9.00 (12/15) | 5.5 |",
+    ]
+
+
+def test_latex_by_hand() -> None:
+    lines = as_latex(SMALL).splitlines()
+    assert lines[2:5] == [r"\caption{Errors, 50\% \& more}", r"\begin{tabular}{lrr}", r"\toprule"]
+    assert lines[7:9] == [r"a\_b & \textbf{31.20} & -- \\", r"c|d & 9.00 (12/15) & 5.5 \\"]
+
+
+@pytest.mark.parametrize(
+    ("numbers", "better", "best"),
+    [
+        ([Number(2), Number(1), Number(3)], "low", [1]),
+        ([Number(2), Number(1), Number(3)], "high", [2]),
+        ([Number(2), Number(1), Number(3)], "", []),
+        ([Number(1.001), Number(1.004), Number(3)], "low", [0, 1]),  # as they are printed
+        ([Number(2), Number(1, 14, 15), Number(3)], "low", [0]),
+        ([Number(2), None, None], "low", []),
+        ([Number(2), Number(1, 14, 15)], "low", []),
+        ([None, None], "low", []),
+        ([Number(float(0)), Number(0)], "low", [0, 1]),
+    ],
+)
+def test_the_best(numbers: list[Number | None], better: str, best: list[int]) -> None:
+    marked = mark_best([Cell(number) for number in numbers], better)
+    assert [i for i, cell in enumerate(marked) if cell.best] == best
+
+
+def test_the_best_of_columns() -> None:
+    rows = mark_columns([[Cell(Number(1)), Cell(Number(1))], [Cell(Number(2)), Cell(Number(2))]], ["low", "high"])
+    assert [[cell.best for cell in row] for row in rows] == [[True, False], [False, True]]
+    assert mark_columns([], ["low"]) == []
+
+
+# --- the paper's numbers ---------------------------------------------------------------------------------------------
+
+
+def test_the_papers_tables() -> None:
+    tables = paper_tables(["III", "IV", "V", "VI", "VII", "VIII", "IX"])
+    assert [(one.table, one.dataset) for one in tables[:3]] == [
+        ("III", "cifar10"),
+        ("III", "cifar100"),
+        ("IV", "cifar100"),
+    ]
+    assert [one.model for one in tables if one.table == "VII"] == ["WRN-40-4", "WRN-28-10", "ResNet-18", "ResNeXt-29"]
+    assert sum(len(one.rows) for one in tables) == 9 + 9 + 10 + 17 + 12 + 16 + 8 + 5
+    by_number = {one.table: one for one in tables}
+    assert by_number["IV"].rows["LayerMix"]["c_error"] == 30.3
+    assert by_number["VIII"].rows["PixMix"]["cbar_error"] == 27.57
+    assert by_number["IX"].rows["Baseline"]["c_error"] == 60.19
+    assert by_number["IX"].rows["LayerMix m=8 beta=3"]["r_rms"] == 10.42
+    assert by_number["V"].rows["LayerMix JSD gray"] == {
+        "clean_error": 18.01,
+        "c_error": 28.89,
+        "pgd_released_error": 89.07,
+        "p_flips": 5.3,
+    }
+
+
+@pytest.mark.parametrize("number", ["4", "iv", "X"])
+def test_other_tables(number: str) -> None:
+    with pytest.raises(LayerMixError, match=rf"^expected tables of III, IV, .*, got '{number}'; change --paper"):
+        paper_tables(["IV", number])
+
+
+def test_tables_of_another_dataset_are_noted_and_apart(folders: list[Path]) -> None:
+    """LayerMix's clean error on ImageNet-200 is below all here, and takes no star from them."""
+    report = make_report(folders, ["VIII"])
+    assert any("paper VIII is about imagenet-200, which no run is about" in note for note in report.notes)
+    rows = dict(report.tables[0].rows)
+    assert rows["strong", "here"][0].best
+    assert rows["Cutmix", "paper VIII, imagenet-200, ResNet-50"][0].best
+
+
+# --- whole reports ---------------------------------------------------------------------------------------------------
+
+
+def test_what_is_missing_is_shown(report: Report) -> None:
+    (line,) = (line for line in report.text().splitlines() if re.match(r"strong +here", line))
+    assert "(14/15)" in line
+    assert "(14/15)*" not in line
+    cells = dict(zip(report.tables[0].columns, dict(report.tables[0].rows)["clean_only", "here"], strict=True))
+    assert [head for head, cell in cells.items() if cell.text != "-"] == ["Clean", "Clean@5", "RMS clean"]
+    (line,) = (line for line in report.text().splitlines() if line.startswith("fog "))
+    assert line.split()[2] == "-"
+
+
+def test_the_overview_has_the_papers_rows(report: Report) -> None:
+    assert re.search(r"LayerMix +paper IV, cifar100, WRN-40-4 +20\.7 +- +30\.3", report.text())
+    assert "| LayerMix | paper IV, cifar100, WRN-40-4 |" in report.markdown()
+
+
+@pytest.mark.parametrize("form", ["text", "markdown", "csv", "latex"])
+def test_every_format_has_the_signature(report: Report, form: str) -> None:
+    text = render(report, form)
+    for fact in (
+        "metrics",
+        "models.py:small",
+        "last epoch",
+        "abababababababab",
+        "preprocessing",
+        "N = 120 images",
+        "seed",
+    ):
+        assert fact in text, fact
+    assert all(name in text for name in C)
+    assert "epsilon 0.00784314" in text
+
+
+def test_raw_and_normalised_are_together(tmp_path: Path) -> None:
+    make_results(tmp_path / "a", suites=("c",), scale="imagenet", n_classes=1000, dataset="imagenet")
+    text = make_report([tmp_path / "a"], ["IX"]).text()
+    assert "C mCE raw  C mCE normalised" in text
+    assert "Corruption error normalised by AlexNet" in text
+    assert "60.19" in text
+
+
+def test_csv_has_every_number(report: Report) -> None:
+    rows = list(csv.DictReader(io.StringIO(report.csv())))
+    fog = [row for row in rows if row["name"] == "weak" and row["part"] == "fog" and row["metric"] == "c_error"]
+    weak = report.runs[0]
+    assert [float(row["value"]) for row in fog] == list(weak.errors["c"]["fog"].values())
+    assert [row["severity"] for row in fog] == list("12345")
+    (mean,) = (row for row in rows if (row["name"], row["metric"], row["part"]) == ("strong", "c_error", ""))
+    assert (mean["parts"], mean["of"]) == ("14", "15")
+    assert len([row for row in rows if row["source"].startswith("paper IV")]) == 10 * 9
+    assert {"sha256" in row["value"] for row in rows if row["part"] == "checkpoint"} == {True}
+
+
+def test_json_has_everything(report: Report) -> None:
+    value = json.loads(json.dumps(report.json()))
+    assert value["metrics_version"] == 1
+    assert [run["name"] for run in value["runs"]] == ["weak", "strong", "clean_only"]
+    assert value["runs"][0]["signature"]["suites"]["c"]["severities"] == [1, 2, 3, 4, 5]
+    assert value["runs"][1]["numbers"]["c_error"]["parts"] == 14
+    assert value["paper"][0]["rows"]["OE"]["c_rms"] == 13.8
+
+
+def test_partial_corruptions_are_noted(tmp_path: Path) -> None:
+    signature, _ = make_results(tmp_path / "run", suites=("c",))
+    rng = np.random.default_rng(0)
+    save_part(tmp_path / "run", signature, "c", "fog", stack({number: some_images(rng, 1) for number in (1, 2)}))
+    assert "- run: c/fog lacks severity 3, 4, 5 and is in no mean" in make_report([tmp_path / "run"]).text()
+
+
+def test_names(folders: list[Path]) -> None:
+    assert [run.name for run in make_report([("a=b", folders[0]), folders[1]]).runs] == ["a=b", "strong"]
+    with pytest.raises(LayerMixError, match=r"^expected results of different names, got weak, weak; use NAME=FOLDER"):
+        make_report([folders[0], folders[0]])
+    with pytest.raises(LayerMixError, match=r"^expected results of different names, got none"):
+        make_report([])
+
+
+# --- the command -----------------------------------------------------------------------------------------------------
+
+
+def test_the_command_prints_what_python_makes(folders: list[Path], tmp_path: Path) -> None:
+    for form in ("text", "markdown", "csv", "latex"):
+        result = invoke("evaluate", "report", folders[0], f"ours={folders[1]}", "--paper", "III,IV", "--format", form)
+        assert result.exit_code == 0, result.output
+        assert result.output == render(make_report([folders[0], ("ours", folders[1])], ["III", "IV"]), form) + "\n"
+
+
+def test_the_command_writes_all(folders: list[Path], tmp_path: Path) -> None:
+    out = tmp_path / "a" / "report"
+    result = invoke("evaluate", "report", *folders, "--out", out)
+    assert result.exit_code == 0, result.output
+    assert sorted(path.name for path in out.iterdir()) == [
+        "bars-c.png",
+        "bars-cbar.png",
+        "heat-map-c.png",
+        "heat-map-cbar.png",
+        "reliability-c.png",
+        "reliability-cbar.png",
+        "reliability-clean.png",
+        "report.csv",
+        "report.json",
+        "report.md",
+        "report.tex",
+        "report.txt",
+    ]
+    assert (out / "report.md").read_text() == make_report(folders).markdown() + "\n"
+    for path in out.glob("*.png"):
+        with PillowImage.open(path) as picture:
+            assert min(picture.size) > 300
+            assert np.asarray(picture.convert("L")).std() > 5
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        (["--paper", "X"], "expected tables of III"),
+        (["--reference-p", "nothing.json"], "cannot read nothing.json: No such file"),
+        (["nothing"], "expected results of `evaluate run` in nothing, found no run.json"),
+    ],
+)
+def test_mistakes_get_one_line(folders: list[Path], more: list[str], message: str) -> None:
+    result = invoke("evaluate", "report", folders[0], *more)
+    assert result.exit_code == 1
+    assert result.output.startswith(f"Error: {message}")
+    assert result.output.count("\n") == 1
+
+
+@pytest.mark.parametrize("text", ["[]", '{"flip_probability": 3}', '{"flip_probability": {"tilt": "a"}}', "{"])
+def test_a_damaged_reference(folders: list[Path], tmp_path: Path, text: str) -> None:
+    (tmp_path / "p.json").write_text(text)
+    result = invoke("evaluate", "report", folders[0], "--reference-p", tmp_path / "p.json")
+    assert result.exit_code == 1
+    assert re.match(r"Error: expected (numbers by perturbation|JSON)", result.output)
+    assert result.output.count("\n") == 1
+
+
+def test_consistency_beside_a_reference(folders: list[Path], tmp_path: Path) -> None:
+    run = make_report([folders[0]]).runs[0]
+    flips, distances = ({name: pair[i] for name, pair in run.consistency.items()} for i in range(2))
+    (tmp_path / "p.json").write_text(json.dumps({"flip_probability": flips, "top5_distance": distances}))
+    report = make_report([folders[0]], reference=tmp_path / "p.json")
+    assert report.runs[0].numbers["p_flips_normalized"].value == pytest.approx(100)
+    assert "P mFP  P mFP normalised  P mT5D  P mT5D normalised" in report.text()
+
+
+def test_without_matplotlib_there_is_one_line(folders: list[Path], tmp_path: Path) -> None:
+    """And no half report; tables need no Matplotlib."""
+    code = "import sys; sys.modules['matplotlib.axes'] = None; from layermix_gen.cli import main; main()"
+    command = [sys.executable, "-c", code, "evaluate", "report", str(folders[2])]
+    printed = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (printed.returncode, printed.stderr) == (0, "")
+    failed = subprocess.run([*command, "--out", str(tmp_path / "out")], capture_output=True, text=True, check=False)
+    assert failed.returncode == 1
+    assert failed.stderr.startswith(
+        "Error: expected Matplotlib for plots, found none; pip install 'layermix-gen[plots]'"
+    )
+    assert failed.stderr.count("\n") == 1
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_folder_that_cannot_be_written(folders: list[Path], tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(LayerMixError, match=r"^cannot write to .*file/report: not a directory"):
+        write_report(make_report([folders[2]]), tmp_path / "file" / "report")
+
+
+def test_reports_and_metrics_import_no_torch(folders: list[Path], tmp_path: Path) -> None:
+    """Measuring and printing take a fraction of a second and of the memory that torch takes."""
+    code = (
+        "import sys; from layermix_gen.evaluate import make_report, write_report, measure; "
+        "write_report(make_report(sys.argv[1:2]), sys.argv[2]); print('torch' in sys.modules, 'cv2' in sys.modules)"
+    )
+    command = [sys.executable, "-c", code, folders[0], tmp_path]
+    run = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert run.stdout.strip() == "False False"

@@ -1,0 +1,105 @@
+"""Plots: what is counted, what is expected, and what is drawn of both."""
+
+import sys
+from collections import Counter
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from matplotlib.axes import Axes
+from PIL import Image as PillowImage
+from scipy import stats
+
+from layermix_gen import BuildSettings, LayerMixError, build, open_shards
+from layermix_gen.inspection import plots
+from layermix_gen.inspection.plots import draw, expected, observed, plot
+from layermix_gen.ops import OPERATIONS
+
+
+def built(root, source, pool, **settings):
+    build(source, root, BuildSettings(**settings), mixing_set=pool, workers=1, progress=False)
+    return open_shards(root)
+
+
+def test_counts_are_those_of_the_rows(squares):
+    rows = squares.query("layer > 0")
+    counts = observed(squares.index)
+    assert counts["layer"] == Counter(row["layer"] for row in rows)
+    assert counts["operation"] == Counter(row["op"] for row in rows)
+    assert counts["blend"] == Counter(blend for row in rows for blend in row["blends"] if blend)
+    degrees = Counter(value for row in rows if row["op"] == "rotate" for value in row["op_args"][: row["layer"]])
+    assert counts["rotate degrees"] == degrees
+    pairs = [(row["blends"][i], *row["blend_args"][2 * i : 2 * i + 2]) for row in rows for i in range(2)]
+    assert counts["add a"] == Counter(a for blend, a, _ in pairs if blend == "add")
+    assert counts["multiply b"] == Counter(b for blend, _, b in pairs if blend == "multiply")
+    assert counts["element cut"] == Counter(cut for blend, cut, _ in pairs if blend == "element")
+    assert not any(name.endswith("seed") for name in counts)
+    assert "equalize" not in " ".join(counts)
+
+
+def test_expected_counts_are_drawn_with_the_settings(squares):
+    made = replace(squares.manifest, settings=replace(squares.settings, magnitude=5.0, ops=("rotate", "posterize")))
+    counts = expected(made, draws=4000)
+    assert counts["layer"].total() == counts["operation"].total() == 4000
+    assert set(counts["operation"]) == {"rotate", "posterize"}
+    degrees = np.array(list(counts["rotate degrees"].elements()))
+    assert stats.kstest(np.abs(degrees), "uniform", (0.3, 14.7)).pvalue > 1e-3  # 30 degrees · U(0.1, 5) / 10
+    assert set(counts["posterize bits"]) == {3, 4}
+    assert counts["pixel cut"].keys() <= set(range(257))
+    assert counts == expected(made, draws=4000)
+
+
+def test_a_plot(squares, tmp_path, monkeypatch):
+    monkeypatch.setattr(plots, "DRAWS", 5000)
+    first, second = (plot(squares, tmp_path / name).read_bytes() for name in ("a.png", "b.png"))
+    assert first == second
+    with PillowImage.open(tmp_path / "a.png") as drawn:
+        assert drawn.format == "PNG"
+        assert drawn.width == 1920
+        colours = {colour for _, colour in drawn.convert("RGB").getcolors(1 << 24)}
+    assert {(255, 255, 255), (0xB3, 0xC4, 0xE3)} <= colours
+
+
+def test_bars_are_what_was_found_and_lines_what_was_wanted(monkeypatch):
+    bars, lines = [], []
+    upright = Axes.bar
+
+    def bar(self, *values, **options):
+        if values:  # by name they come from `barh`
+            bars.append(list(values[1]))
+        return upright(self, *values, **options)
+
+    monkeypatch.setattr(Axes, "bar", bar)
+    monkeypatch.setattr(Axes, "hlines", lambda self, shares, *rest, **options: lines.append(list(shares)))
+    others = {"operation": Counter(rotate=1), "blend": Counter(add=3, pixel=1)}
+    found = {"layer": Counter({1: 30, 3: 10})} | others
+    draw(found, {"layer": Counter({1: 1, 2: 1, 3: 2})} | others, ("", ""))
+    assert bars == [[0.75, 0.0, 0.25], [0.75, 0.25]]
+    assert lines == [[0.25, 0.25, 0.5], [0.75, 0.25]]
+
+
+def test_what_nobody_expected_is_drawn_too():
+    found = {"layer": Counter({4: 1}), "operation": Counter(invert=2), "blend": Counter(add=1)}
+    found |= {"add a": Counter({0.5: 1}), "brightness factor": Counter({float(i): i for i in range(1, 30)})}
+    wanted = {"layer": Counter({1: 1}), "operation": Counter(rotate=1), "blend": Counter(), "add a": Counter()}
+    assert draw(found, wanted | {"brightness factor": Counter()}, ("heading", "subtitle")).width == 1920
+
+
+def test_the_operations_of_the_other_preset(tmp_path, digits, pool):
+    shards = built(tmp_path / "shards", digits, pool, variants=1, preset="released", clean=False)
+    counts = expected(shards.manifest, draws=2000)
+    assert set(counts["operation"]) == {row.name for row in OPERATIONS.values() if row.released} - {
+        "color", "contrast", "sharpness", "invert", "mirror",
+    }  # fmt: skip
+    assert counts["solarize_increasing threshold"][0.0] > 0
+    assert draw(observed(shards.index), counts, ("", "")).width == 1920
+
+
+def test_nothing_to_plot(tmp_path, digits, squares, monkeypatch):
+    shards = built(tmp_path / "clean", digits, None, variants=0)
+    with pytest.raises(LayerMixError, match="expected variants that were drawn in"):
+        plot(shards, tmp_path / "plot.png")
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    with pytest.raises(LayerMixError, match=r"expected matplotlib for plots; run: pip install 'layermix-gen\[plots\]'"):
+        plot(squares, tmp_path / "plot.png")
+    assert not (tmp_path / "plot.png").exists()

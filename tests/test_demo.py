@@ -1,0 +1,69 @@
+"""The demo, and plain text for people."""
+
+import importlib.util
+
+import numpy as np
+import pytest
+from PIL import Image as PillowImage
+
+import layermix_gen.demo
+from layermix_gen import LayerMixError
+from layermix_gen.text import count, facts, table
+
+
+@pytest.fixture
+def large_pool(tmp_path):
+    path = tmp_path / "pool.npy"
+    np.save(path, np.random.default_rng(0).integers(0, 256, (3, 256, 256), np.uint8))
+    return path
+
+
+# --- the demo ------------------------------------------------------------------------------------------------------
+
+
+def test_the_demo(tmp_path, large_pool, monkeypatch):
+    opened_pool = layermix_gen.open_mixing_set(large_pool)
+    monkeypatch.setattr("layermix_gen.builder.resolve_mixing_set", lambda *_, **__: opened_pool)
+    manifest, samples, sheet = layermix_gen.demo.demo(tmp_path / "demo", progress=False)
+    photographs = [name for names in layermix_gen.demo.PHOTOGRAPHS.values() for name in names]
+    assert manifest.complete
+    assert sorted(path.name for path in (tmp_path / "demo" / "photographs").rglob("*.*")) == sorted(photographs)
+    lines = samples.splitlines()
+    assert lines[0].split() == ["key", "class", "layer", "op", "blends"]
+    assert len(lines) == 13
+    with PillowImage.open(sheet) as drawn:
+        assert drawn.width > 1600  # five pictures side by side
+    again, _, _ = layermix_gen.demo.demo(tmp_path / "demo", progress=False)  # which finds all of it done
+    assert again.complete
+
+
+def test_the_demo_in_a_place_that_cannot_be_written(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(LayerMixError, match=r"^cannot write to .*/file/demo: not a directory; "):
+        layermix_gen.demo.demo(tmp_path / "file" / "demo", progress=False)
+
+
+def test_the_demo_without_its_photographs(tmp_path, monkeypatch):
+    find = importlib.util.find_spec
+    monkeypatch.setattr(layermix_gen.demo, "find_spec", lambda name: None if name == "skimage" else find(name))
+    with pytest.raises(LayerMixError, match=r"run: pip install 'layermix-gen\[demo\]'"):
+        layermix_gen.demo.demo(tmp_path / "demo")
+    assert not (tmp_path / "demo").exists()
+
+
+# --- plain text ----------------------------------------------------------------------------------------------------
+
+
+def test_facts():
+    assert facts({"images": "12", "errors": "", "time": "3 s"}) == "images  12\ntime    3 s"
+    assert facts({}) == ""
+
+
+def test_table():
+    rows = [{"key": "a", "layer": 3}, {"key": "long", "layer": 12}]
+    assert table(rows) == "key   layer\na         3\nlong     12"
+    assert table([]) == "no rows"
+
+
+def test_count():
+    assert [count(number, "image") for number in (0, 1, 2)] == ["0 images", "1 image", "2 images"]
