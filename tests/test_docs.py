@@ -6,8 +6,10 @@ import sys
 from functools import partial
 from pathlib import Path
 
+import fsspec
 import numpy as np
 import pytest
+from servers import object_store
 
 from layermix_gen import build
 from layermix_gen.index import COLUMNS
@@ -74,16 +76,27 @@ def test_python_snippets_of_the_sources_page_run(tmp_path, monkeypatch, photogra
     assert made["pixels"].shape == (56, 44, 3)
 
 
-def test_python_snippets_of_the_pictures_of_the_inspect_page_run(tmp_path, monkeypatch, photographs, pool):
+def test_python_snippets_of_the_inspect_page_run(tmp_path, monkeypatch, photographs, pool, capsys):
     monkeypatch.chdir(tmp_path)
-    build(photographs, "shards", BuildSettings(variants=2, size=32), mixing_set=pool, workers=1, progress=False)
+    build(photographs, "shards", BuildSettings(variants=8, size=32), mixing_set=pool, workers=1, progress=False)
     view, fractal = np.random.default_rng(0).integers(0, 256, (2, 32, 32, 3), np.uint8)
     names = {"view": view, "fractal": fractal}
-    page = (ROOT / "docs" / "inspect.md").read_text(encoding="utf-8")
-    for snippet in re.findall(r"```python\n(.*?)```", page[page.index("\n## Pictures\n") :], re.DOTALL):
-        exec(snippet, names)  # noqa: S102
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "testing")
+    with object_store() as (endpoint, _):
+        monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint)
+        s3 = fsspec.filesystem("s3", skip_instance_cache=True)
+        s3.mkdir("bucket")
+        s3.put("shards", "bucket/", recursive=True)
+        for snippet in snippets(ROOT / "docs" / "inspect.md"):
+            exec(snippet, names)  # noqa: S102
+        assert names["shards"].count() == 9 * 24
     made = {"explained.png", "tree.png", "sheet.png", "gallery.html", "plot.png"}
     assert made <= {path.name for path in tmp_path.iterdir() if path.stat().st_size > 10_000}
+    assert len(list((tmp_path / "odd-ones").glob("*.png"))) == 5
+    assert names["report"].ok
+    assert names["repaired"].mended == ()
+    assert "as the settings draw them; chi-square" in capsys.readouterr().out
 
 
 def test_command_line_page_is_current(tmp_path):

@@ -174,6 +174,10 @@ def _put_in_place(staging: Path, root: Path, names: Sequence[str]) -> list[str]:
     """Move files from the one folder to the other, each atomically."""
     for name in names:
         target = root / name
+        if target.is_dir():
+            raise LayerMixError(
+                f"expected a file at {target}, found a folder; remove it, then run the same command again"
+            )
         target.parent.mkdir(parents=True, exist_ok=True)
         (staging / name).replace(target)
         sync_folder(target.parent)

@@ -80,7 +80,7 @@ def _facts(summary: Summary) -> str:
         "skipped": "; ".join(f"{number} {reason}" for reason, number in skipped),
         "classes": _classes(summary.labels, source.classes),
         "images": f"{made.images}: {made.written} in {planes} ({' '.join(made.planes)})",
-        "shards": f"{made.shards} of {count(len(made.planes), 'tar')}, {made.bytes / 1e6:.1f} MB, "
+        "shards": f"{made.shards}, each of {count(len(made.planes), 'tar')}; {made.bytes / 1e6:.1f} MB, "
         f"{made.bytes / max(made.images, 1):.0f} bytes an image",
         "samples": f"{settings.size} px, {settings.view} views, {settings.view_mode}, as {_encoding(settings)}",
         "method": f"{settings.method}, preset {settings.preset}, magnitude {settings.magnitude:g}, "

@@ -119,6 +119,15 @@ def test_a_source_image_that_is_gone(own: Built) -> None:
     assert f"would not come out as they were: images 25 -> 24; source image {row['source']!r} removed; restore" in said
 
 
+def test_a_folder_in_the_place_of_a_tar(damaged: Path) -> None:
+    (damaged / TAR).unlink()
+    (damaged / TAR).mkdir()
+    assert verify(damaged) == [(TAR, "", "is missing")]
+    assert refuses(lambda: open_shards(damaged).repair(workers=1, progress=False)) == (
+        f"expected a file at {damaged / TAR}, found a folder; remove it, then run the same command again"
+    )
+
+
 def test_other_versions(own: Built, monkeypatch: pytest.MonkeyPatch) -> None:
     flip(own.root / TAR, 6000)
     now = own.manifest.versions | {"numpy": "9.9"}
