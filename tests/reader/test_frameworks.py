@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -20,6 +21,7 @@ from truth import Truth
 from layermix_gen.dataset import LayerMixDataset
 from layermix_gen.reading.device import normalize
 
+PAGE = (Path(__file__).parents[2] / "docs" / "reading.md").read_text(encoding="utf-8")
 VARIANTS, IMAGES, STEPS = ("v00", "v01", "v02"), 40, 5
 CHOICE: dict[str, Any] = {"planes": VARIANTS, "classes": (0, 1)}  # 40 images: 5 batches of 8 and nothing left
 
@@ -31,6 +33,14 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(threads)
+
+
+def documented(word: str) -> dict[str, Any]:
+    """What the snippet of the page that holds `word` defines."""
+    (snippet,) = [one for one in re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL) if word in one]
+    names: dict[str, Any] = {}
+    exec(snippet, names)  # noqa: S102
+    return names
 
 
 class Net(nn.Module):
@@ -116,14 +126,7 @@ def lightning_trainer(root: Path, **more: Any) -> Any:
 
 
 def following(ds: LayerMixDataset) -> Any:
-    """The callback of docs/reading.md."""
-    import lightning
-
-    class FollowEpochs(lightning.Callback):
-        def on_train_epoch_start(self, trainer: Any, module: Any) -> None:
-            ds.set_epoch(trainer.current_epoch)
-
-    return FollowEpochs()
+    return documented("lightning.Callback")["FollowEpochs"](ds)
 
 
 @pytest.mark.parametrize(
@@ -160,29 +163,26 @@ def test_lightning_resumes(tiny: Truth, tmp_path: Path, steps: int) -> None:
 
 
 def hugging_face(ds: LayerMixDataset, out: Path, seen: list[list[str]], follow: bool, **more: Any) -> Any:
-    from transformers import Trainer, TrainerCallback, TrainingArguments
+    from transformers import TrainingArguments
 
-    def named(batch: Any) -> dict[str, Tensor]:
-        images, labels, facts = batch
-        seen.append(facts["key"])
-        return {"images": images, "labels": labels}
+    names = documented("TrainerCallback")
 
     class Classifier(Net):
-        def forward(self, images: Tensor, labels: Tensor) -> dict[str, Tensor]:
-            logits = super().forward(images)
+        def forward(self, pixel_values: Tensor, labels: Tensor) -> dict[str, Tensor]:
+            logits = super().forward(pixel_values)
             return {"loss": nn.functional.cross_entropy(logits, labels), "logits": logits}
 
-    class ShardsTrainer(Trainer):
+    class Watched(names["ShardsTrainer"]):
         def get_train_dataloader(self) -> Any:
-            return DataLoader(ds, batch_size=None, collate_fn=named)
-
-    class FollowEpochs(TrainerCallback):
-        def on_epoch_begin(self, args: Any, state: Any, control: Any, **more: Any) -> None:
-            ds.set_epoch(int(state.epoch))
+            loader = super().get_train_dataloader()
+            named = loader.collate_fn
+            loader.collate_fn = lambda batch: seen.append(batch[2]["key"]) or named(batch)
+            return loader
 
     settings = {"num_train_epochs": 3, "save_strategy": "no", "report_to": [], "use_cpu": True, "disable_tqdm": True}
     arguments = TrainingArguments(str(out), **settings | more)
-    return ShardsTrainer(Classifier(), arguments, callbacks=[FollowEpochs()] if follow else [])
+    callbacks = [names["FollowEpochs"]()] if follow else []
+    return Watched(Classifier(), arguments, train_dataset=ds, callbacks=callbacks)
 
 
 @pytest.mark.parametrize("follow", [False, True], ids=["by itself", "callback"])
