@@ -25,7 +25,7 @@ from layermix_gen.reading.loader import Batch, Loader
 from layermix_gen.reading.memory import InMemoryDataset, Samples, all_samples
 from layermix_gen.reading.metadata import check_fields, collate
 from layermix_gen.reading.options import WINDOW, ReadOptions
-from layermix_gen.reading.order import Ints
+from layermix_gen.reading.order import VERSION, Ints
 from layermix_gen.reading.remote import RemoteStorage
 from layermix_gen.reading.storage import LocalStorage, Storage
 from layermix_gen.reading.views import Views, class_numbers, select
@@ -104,6 +104,10 @@ class LayerMixDataset(Epochs):
     ) -> None:
         order = order or ("shards" if is_remote(root) else "shuffle")
         self.device = as_device(device) if device else None
+        if pin_memory and not torch.cuda.is_available():
+            raise LayerMixError(
+                "pin_memory is for copies to a GPU, and there is none; leave it out, or ask torch.cuda.is_available()"
+            )
         options = ReadOptions(
             batch_size,
             seed=seed,
@@ -125,13 +129,14 @@ class LayerMixDataset(Epochs):
         self.several = not isinstance(views, str)
         self.catalog = load_catalog(self.storage.folder, facts, self.views.planes, where)
         numbers = None if classes is None else class_numbers(classes, facts.classes)
-        selection = select(self.catalog, self.views, numbers, seed, variant_by_shard=order == "shards")
+        selection = select(self.catalog, self.views, numbers, options.seed, variant_by_shard=order == "shards")
         self.skipped: list[str] = []
         self._buffers: Buffers | None = None
         identity = {
             "dataset": facts.digest,
-            "seed": seed,
-            "order": [order, window] if order == "shards" else [order],
+            "version": VERSION,
+            "seed": options.seed,
+            "order": [order, options.window] if order == "shards" else [order],
             "views": [*self.views.names, "of", *self.views.pool],
             "where": where,
             "classes": numbers,
@@ -235,7 +240,7 @@ def _open(
     root: str | Path, options: Mapping[str, Any] | None, cache_dir: str | Path | None, cache_bytes: int | None
 ) -> Storage:
     if is_remote(root):
-        return RemoteStorage(str(root), options, Path(cache_dir) if cache_dir else None, cache_bytes)
+        return RemoteStorage(str(root), options, Path(cache_dir).absolute() if cache_dir else None, cache_bytes)
     if options or cache_dir or cache_bytes:
         raise LayerMixError(
             f"storage_options, cache_dir and cache_bytes are for URLs, got the folder {root}; drop them"

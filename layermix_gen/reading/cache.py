@@ -5,10 +5,12 @@ and room for it is made by the tar whose next use lies furthest ahead (Belady's 
 """
 
 import threading
+import weakref
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -105,11 +107,7 @@ class TarCache:
                 tar = self._pool.submit(self._fetch, use.name, self._folder / use.name)
                 self._tars[use.name] = tar
                 self._changed.notify_all()
-                tar.add_done_callback(self._fetched)  # at once, where it is done already
-
-    def _fetched(self, _: Future[None]) -> None:
-        with self._changed, suppress(RuntimeError):  # of a pool that is shut down because the program ends
-            self._go_on()
+                tar.add_done_callback(partial(_fetched, weakref.ref(self)))  # at once, where it is done already
 
     def _make_room(self, use: Use) -> bool:
         """Remove tars whose next use comes later than this one's, until it fits; say whether it does."""
@@ -125,3 +123,10 @@ class TarCache:
     def _next_use(self, name: str) -> int:
         use = self._uses.get(name)
         return use.first if use and use.last >= self._batch else NEVER
+
+
+def _fetched(cache: "weakref.ref[TarCache]", _: Future[None]) -> None:
+    """Go on. A tar that held its cache would keep it, its threads and its folder until the next garbage collection."""
+    if found := cache():
+        with found._changed, suppress(RuntimeError):  # of a pool that is shut down because the program ends
+            found._go_on()

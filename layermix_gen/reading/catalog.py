@@ -7,6 +7,7 @@ one expression over the columns of the index, and runs in a database that can op
 import glob
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from duckdb import CoalesceOperator, ColumnExpression, ConstantExpression, SQLEx
 
 from layermix_gen.errors import LayerMixError
 from layermix_gen.index import COLUMNS, index_path
+from layermix_gen.inspection.queries import check
 from layermix_gen.reading.description import Description
 from layermix_gen.reading.order import Ints, Mask
 
@@ -41,20 +43,29 @@ class Catalog:
     shards: npt.NDArray[np.int32]
 
     def key(self, plane: int, image: int) -> str:
-        """The key of a sample, looked up in the index."""
+        """The key of a sample, looked up in the index; its number where the index cannot be read any more."""
         shard = int(self.shards[image])
         row = image - int(np.searchsorted(self.shards, shard))
-        with duckdb.connect() as db:
-            rows = _rows(db, [index_path(self.folder, shard)], self.planes[plane : plane + 1])
-            return rows.order("key").limit(1, row).select("key").fetchall()[0][0]
+        try:
+            return _keys(index_path(self.folder, shard), self.planes[plane])[row]
+        except (duckdb.Error, IndexError):
+            return f"number {row} of its tar"
+
+
+@lru_cache(maxsize=16)  # a lost shard is told of image by image
+def _keys(path: Path, plane: str) -> list[str]:
+    with duckdb.connect() as db:
+        return [key for (key,) in _rows(db, [path], [plane]).order("key").select("key").fetchall()]
 
 
 def load_catalog(folder: Path, description: Description, planes: Sequence[str], where: str | None = None) -> Catalog:
     """Read the index, `folder`/index, of a dataset.
 
-    `where` is a condition on the columns of the index, in SQL. Raises `LayerMixError` where it is none, and where the
-    index is damaged or is another dataset's.
+    `where` is a condition on the columns of the index, in SQL. Raises `LayerMixError` where it is none, where it would
+    not choose the same on every rank and every day, and where the index is damaged or is another dataset's.
     """
+    if where is not None:
+        _check_condition(where)
     planes, counts = sorted(planes), np.array(description.counts, np.int64)
     files = [index_path(folder, number) for number in range(len(counts))]
     for path in files:
@@ -103,6 +114,17 @@ def _by_plane(column: npt.NDArray[Any], places: Ints, planes: int) -> npt.NDArra
     table = np.empty_like(column)
     table[places] = column
     return table.reshape(planes, -1)
+
+
+def _check_condition(where: Any) -> None:
+    """One expression of columns and of functions that depend on nothing but their arguments."""
+    if not isinstance(where, str):
+        raise LayerMixError(f"where={where!r} is no condition: expected a text in SQL; {_REMEDY}")
+    with duckdb.connect() as db:
+        try:
+            check(db, f"FROM samples WHERE ({where}\n)")
+        except (LayerMixError, duckdb.Error) as error:
+            raise LayerMixError(f"where={where!r} is no condition on the index: {error}") from error
 
 
 def _query(files: Sequence[Path], planes: Sequence[str], where: str | None) -> dict[str, npt.NDArray[Any]]:

@@ -57,7 +57,9 @@ def deliver(batches: Iterable[Batch], loader: Loader, threads: int, prefetch: in
                 yield batch
                 del batch
         finally:
-            pool.shutdown(wait=False, cancel_futures=True)
+            for _, parts in waiting:  # not cancel_futures: where the program ends, it finds half of its modules gone
+                for part in parts:
+                    part.cancel()
 
 
 def _submit(pool: ThreadPoolExecutor, loader: Loader, batch: Batch, threads: int) -> list[Future[None]]:

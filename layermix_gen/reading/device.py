@@ -13,10 +13,14 @@ def as_device(device: str | torch.device) -> torch.device:
     """Check that a device is there. Raises `LayerMixError` where it is not."""
     try:
         made = torch.device(device)
-    except RuntimeError as error:
+    except (RuntimeError, TypeError) as error:
         raise LayerMixError(f"expected a device like 'cuda' or 'cuda:1', got {device!r}; change device=") from error
-    if made.type == "cuda" and not torch.cuda.is_available():
-        raise LayerMixError(f"expected a GPU for device={str(device)!r}, found none; leave device= out")
+    try:
+        torch.empty(1, device=made)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:  # as back ends have it
+        raise LayerMixError(
+            f"expected a GPU for device={str(device)!r}, found none; leave device= out, or name one that is there"
+        ) from error
     return made
 
 

@@ -4,6 +4,7 @@ Positions are those of all ranks together, and they are counted when a batch is 
 DataLoader's worker process, which hands out every n-th batch of its rank, the worker's own batches are counted.
 """
 
+import warnings
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -12,26 +13,36 @@ import torch.distributed
 from torch.utils.data import IterableDataset, get_worker_info
 
 from layermix_gen.errors import LayerMixError
-from layermix_gen.reading.options import ReadOptions
+from layermix_gen.reading.loops import refuse_dispatch
+from layermix_gen.reading.options import ReadOptions, whole
 from layermix_gen.reading.order import Deal, Ints, shuffled_order, windowed_order
 from layermix_gen.reading.views import Selection
+
+NONE = -1
 
 
 class Epochs(IterableDataset[Any]):
     """Batches of a selection, epoch after epoch. `_deliver` is what a kind of reader adds to it.
 
-    Iterating to the end of an epoch goes on to the next one; `set_epoch` says which it is. Iterating anew begins the
-    epoch again, except right after `load_state_dict`.
+    Handing out the last batch of an epoch goes on to the next one; `set_epoch` says which it is. Iterating anew begins
+    the epoch again, except right after `load_state_dict`. The state is that of the newest iteration.
     """
 
     def __init__(self, options: ReadOptions, selection: Selection, identity: dict[str, Any]) -> None:
         self.options, self.selection = options, selection
         self.identity = identity
         self._share = options.share
-        self._epoch = torch.zeros(1, dtype=torch.int64).share_memory_()  # of the workers, too
-        self._start = self._done = 0  # positions consumed before this iteration, batches handed out by it
-        self._lanes = 0  # how many ranks the order is made for; 0: as many as there are
-        self._resumes = False  # whether the next iteration goes on from there
+        # Shared with the workers: the epoch, the one that workers have read to its end, and whether they warned.
+        self._shared = torch.tensor([0, NONE, 0]).share_memory_()
+        self._begin(0)
+
+    def _begin(self, start: int, done: int = 0, lanes: int = 0, *, resumes: bool = False) -> None:
+        """Put the state to a place in the epoch. An iteration that is under way no longer counts."""
+        self._start, self._done = start, done  # positions consumed before the iteration, batches handed out by it
+        self._lanes = lanes  # how many ranks the order is made for; 0: as many as there are
+        self._resumes = resumes  # whether the next iteration goes on from there
+        self._ended = False  # whether this rank has handed out its last batch: then the next epoch is read next
+        self._counted: object = None  # the iteration that counts
 
     def _deliver(self, epoch: int, count: int, rows: Callable[[int], Ints]) -> Iterator[Any]:
         """Yield `count` batches: `rows` gives the places in the selection of each."""
@@ -40,33 +51,60 @@ class Epochs(IterableDataset[Any]):
     @property
     def epoch(self) -> int:
         """The epoch that is being read, or is read next."""
-        return int(self._epoch)
+        return int(self._shared[0]) + self._ended
 
     def set_epoch(self, epoch: int) -> None:
         """Say which epoch is read next. The epoch that a state was loaded for goes on where it was."""
-        if epoch != self.epoch:
-            self._epoch[0] = epoch
-            self._start = self._done = self._lanes = 0
-            self._resumes = False
+        if whole("epoch", epoch, 0) != self.epoch:
+            self._shared[0] = epoch
+            self._begin(0)
 
     def __len__(self) -> int:
         """How many batches this rank reads in a whole epoch."""
         return self._deal(0).batches
 
     def __iter__(self) -> Iterator[Any]:
+        refuse_dispatch(self)
+        return self._batches()
+
+    def _batches(self) -> Iterator[Any]:
         if not self._resumes:
-            self._start = self._done = self._lanes = 0
+            self._shared[0] = self.epoch
+            self._begin(0)
         self._resumes = False
+        self._counted = this = object()
         worker, epoch, deal = get_worker_info(), self.epoch, self._deal(self._start)
         self._lanes = self._lanes or deal.world_size
         order = self._order(epoch)
         first, step = (worker.id, worker.num_workers) if worker else (0, 1)
+        if worker and not worker.id:
+            self._warn_of_repetition(epoch)
         numbers = range(first + step * self._done, deal.batches, step)
-        for batch in self._deliver(epoch, len(numbers), lambda i: order[deal.positions(numbers[i])]):
-            self._done += 1
+        self._ended = not numbers and not worker
+        for i, batch in enumerate(self._deliver(epoch, len(numbers), lambda i: order[deal.positions(numbers[i])])):
+            if self._counted is this:
+                self._done += 1
+                if i + 1 == len(numbers):  # not when more is asked for: many loops never do
+                    self._end(epoch)
             yield batch
-        if not worker and self.epoch == epoch:
-            self.set_epoch(epoch + 1)
+
+    def _end(self, epoch: int) -> None:
+        """Go on to the next epoch. A worker only takes note: it cannot know when the others are there, too."""
+        worker = get_worker_info()
+        self._ended = not worker
+        if worker and not worker.id:
+            self._shared[1] = epoch
+
+    def _warn_of_repetition(self, epoch: int) -> None:
+        """Tell once when workers read an epoch again: they cannot know which comes next, only who sets it can."""
+        varies = self.options.order != "sequential" or (self.selection.fixed < 0).any()
+        if varies and self._shared[1:].tolist() == [epoch, 0]:
+            self._shared[2] = 1
+            warnings.warn(
+                f"epoch {epoch} is read a second time, in the same order and with the same variants: with num_workers, "
+                "call set_epoch(epoch) of the dataset before each epoch",
+                stacklevel=2,
+            )
 
     def _order(self, epoch: int) -> Ints:
         options, count = self.options, len(self.selection)
@@ -89,38 +127,55 @@ class Epochs(IterableDataset[Any]):
     def state_dict(self) -> dict[str, Any]:
         """All it takes to go on from here, in plain values: a few integers, and what they are true of."""
         worker, deal = get_worker_info(), self._deal(self._start)
-        state = {"epoch": self.epoch, "lanes": self._lanes, "of": self.identity}
+        state = {"epoch": int(self._shared[0]), "lanes": self._lanes, "of": self.identity}
         if worker:
             return state | {"consumed": self._start, "worker": [worker.id, worker.num_workers, self._done]}
-        return state | {"consumed": deal.consumed(self._done)}
+        consumed = deal.consumed(self._done)
+        if self._ended and (deal.remainder != "exact" or consumed == deal.count):  # else others have a batch to read
+            return state | {"epoch": self.epoch, "lanes": 0, "consumed": 0}
+        return state | {"consumed": consumed}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from where `state` was taken, by any number of ranks and threads.
 
-        Raises `LayerMixError` where it is the state of another dataset, selection, seed or order.
+        Raises `LayerMixError` where it is the state of another dataset, selection, seed or order, or none at all.
         """
+        worker = get_worker_info()
+        of, epoch, consumed, lanes, (*place, done) = _parts(state)
         differences = [
-            f"{name} {state['of'].get(name)!r} -> {value!r}"
-            for name, value in self.identity.items()
-            if state["of"].get(name) != value
+            f"{name} {of.get(name)!r} -> {value!r}" for name, value in self.identity.items() if of.get(name) != value
         ]
         if differences:
             raise LayerMixError(
                 f"this is the state of another reader: {'; '.join(differences)}; read that, or begin without the state"
             )
-        worker, (*place, done) = get_worker_info(), state.get("worker", (0, 0, 0))
-        if "worker" in state and (not worker or place != [worker.id, worker.num_workers]):
+        if consumed > len(self.selection):
+            raise LayerMixError(f"expected at most {len(self.selection)} images consumed, got {consumed}; {_NO_STATE}")
+        if place != [0, 0] and (not worker or place != [worker.id, worker.num_workers]):
             raise LayerMixError(
                 f"this is the state of worker {place[0]} of {place[1]} of a DataLoader; load it by a "
                 f"StatefulDataLoader with num_workers={place[1]}"
             )
-        self._epoch[0] = state["epoch"]
-        self._start, self._done, self._lanes = state["consumed"], done, state["lanes"]
-        self._resumes = True
+        self._shared[0] = epoch
+        self._begin(consumed, done, lanes, resumes=True)
 
     def __getstate__(self) -> dict[str, Any]:
         """What a worker process gets: the share of its rank, which it could not ask torch.distributed for."""
-        return self.__dict__ | {"_share": self._share or distributed_share()}
+        return self.__dict__ | {"_share": self._share or distributed_share(), "_counted": None}
+
+
+_NO_STATE = "give what state_dict() returned"
+
+
+def _parts(state: Any) -> tuple[dict[str, Any], int, int, int, list[int]]:
+    """What a state says: of which reader it is, epoch, positions consumed, lanes, and the place of a worker."""
+    try:
+        of, places = dict(state["of"]), list(state.get("worker", (0, 0, 0)))
+        epoch, consumed, lanes = (whole(name, state[name], 0) for name in ("epoch", "consumed", "lanes"))
+        worker, workers, done = (whole("worker", number, 0) for number in places)
+    except (AttributeError, KeyError, TypeError, ValueError, LayerMixError) as error:
+        raise LayerMixError(f"expected the state of a reader, got {str(state)[:100]}; {_NO_STATE}") from error
+    return of, epoch, consumed, lanes, [worker, workers, done]
 
 
 def distributed_share() -> tuple[int, int]:

@@ -9,6 +9,7 @@ import torch
 
 from layermix_gen.errors import BadImage, LayerMixError
 from layermix_gen.index import METADATA
+from layermix_gen.reading.options import several
 from layermix_gen.tar import BLOCK, MAX_NAME, member_bytes
 
 PLACE = ("plane", "key")  # known without the JSON
@@ -18,10 +19,11 @@ _SIZE = slice(124, 135)  # of a member, in its header
 
 def check_fields(fields: Sequence[str]) -> tuple[str, ...]:
     """Raise `LayerMixError` for a field that samples do not have."""
+    fields = several("fields", fields)
     for name in fields:
         if name not in FIELDS:
             raise LayerMixError(f"expected fields out of {', '.join(FIELDS)}, got {name!r}; mend fields=")
-    return tuple(fields)
+    return fields
 
 
 def read_metadata(tar: memoryview, offset: int, size: int, plane: str) -> dict[str, Any]:

@@ -1,5 +1,7 @@
 """How a dataset is read: the choices that a reader is made with, checked as soon as they are made."""
 
+import operator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,6 +11,9 @@ from layermix_gen.reading.order import REMAINDERS
 ORDERS = ("shuffle", "shards", "sequential")
 ON_ERROR = ("raise", "skip")
 WINDOW = 8  # shards
+LOWEST = {"batch_size": 1, "seed": 0, "window": 1, "prefetch": 0, "threads": 1, "max_skipped": 0}
+LOWEST |= {"rank": 0, "world_size": 1}
+OPTIONAL = ("threads", "max_skipped", "rank", "world_size")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,15 +37,13 @@ class ReadOptions:
         _check_choice("order", self.order, ORDERS)
         _check_choice("remainder", self.remainder, REMAINDERS)
         _check_choice("on_error", self.on_error, ON_ERROR)
-        _check_range("batch_size", self.batch_size, 1)
-        _check_range("seed", self.seed, 0)
-        _check_range("window", self.window, 1)
-        _check_range("prefetch", self.prefetch, 0)
-        _check_range("threads", 1 if self.threads is None else self.threads, 1)
-        _check_range("max_skipped", 0 if self.max_skipped is None else self.max_skipped, 0)
+        for name, low in LOWEST.items():
+            value = getattr(self, name)
+            if value is not None or name not in OPTIONAL:
+                object.__setattr__(self, name, whole(name, value, low))
         rank, world_size = self.rank, self.world_size
         if (rank is None) != (world_size is None) or (
-            rank is not None and world_size is not None and not 0 <= rank < world_size
+            rank is not None and world_size is not None and rank >= world_size
         ):
             raise LayerMixError(f"expected 0 <= rank < world_size, got rank={rank}, world_size={world_size}; give both")
 
@@ -50,11 +53,24 @@ class ReadOptions:
         return None if self.rank is None or self.world_size is None else (self.rank, self.world_size)
 
 
-def _check_range(name: str, value: Any, low: int) -> None:
-    if not isinstance(value, int) or not low <= value < 2**63:
+def whole(name: str, value: Any, low: int) -> int:
+    """A whole number of any type, NumPy's too, as an int. Raises `LayerMixError` for another value, or one too low."""
+    try:
+        number = operator.index(value)
+    except TypeError:
+        number = low - 1
+    if not low <= number < 2**63:
         raise LayerMixError(f"{name} must be a whole number from {low} on, got {value!r}; change {name}=")
+    return number
 
 
 def _check_choice(name: str, value: Any, choices: tuple[str, ...]) -> None:
     if value not in choices:
         raise LayerMixError(f"{name} must be one of {', '.join(choices)}, got {value!r}; change {name}=")
+
+
+def several(name: str, values: Any) -> tuple[Any, ...]:
+    """Some values as a tuple. Raises `LayerMixError` for a single one: a text would be taken for its letters."""
+    if isinstance(values, str) or not isinstance(values, Iterable):
+        raise LayerMixError(f"{name} must be several values, got {values!r}; write {name}=({values!r},)")
+    return tuple(values)

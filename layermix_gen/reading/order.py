@@ -16,6 +16,8 @@ from layermix_gen.seeds import generator
 Ints = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
 
+VERSION = 1  # of all that is decided here, to be raised with any change of it: states of another one are refused
+
 REMAINDERS = ("drop", "pad", "exact")
 """What becomes of the images that do not fill a batch on every rank: left out, filled up with images of the step
 before so that all batches are full, or read as they are, in a last batch that is short and that some ranks lack."""

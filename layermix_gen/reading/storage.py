@@ -1,11 +1,13 @@
 """Where the files of a dataset are, and tars as memory: read at any place, by any thread."""
 
+import errno
 import mmap
 import os
 import threading
+import weakref
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, ClassVar, Protocol
 
 from layermix_gen.errors import BadImage, LayerMixError
 from layermix_gen.reading.description import Description
@@ -14,7 +16,7 @@ from layermix_gen.shards import tar_name
 if TYPE_CHECKING:
     from layermix_gen.reading.cache import Use
 
-OPEN_TARS = 512  # maps that are kept, well below the common limit of 1024 open files
+OPEN_TARS = 512  # maps that a process keeps; each holds a file open, and 1024 is a common limit
 
 
 class Storage(Protocol):
@@ -38,6 +40,7 @@ class LocalStorage:
     """A finished dataset in a folder. Raises `LayerMixError` where there is none."""
 
     def __init__(self, folder: Path) -> None:
+        folder = folder.absolute()  # the working directory may change, and workers may have another
         path = folder / "dataset.json"
         try:
             text = path.read_text(encoding="utf-8")
@@ -65,12 +68,15 @@ class LocalStorage:
 
 
 class Maps:
-    """Files in a folder, mapped into memory: the `OPEN_TARS` that were opened last."""
+    """Files in a folder, mapped into memory. All folders together keep the `OPEN_TARS` that were opened last."""
+
+    _opened: ClassVar[dict[tuple["weakref.ref[Maps]", str], None]] = {}  # in this order
+    _lock: ClassVar = threading.Lock()
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._maps: dict[str, memoryview] = {}
-        self._lock = threading.Lock()
+        self._me = weakref.ref(self)
 
     def open(self, name: str, size: int) -> memoryview:
         """The bytes of a file. Raises `BadImage` where it is missing or is not of this size."""
@@ -79,14 +85,19 @@ class Maps:
             found = map_file(self._folder / name, size)
             with self._lock:
                 self._maps[name] = found
-                while len(self._maps) > OPEN_TARS:
-                    del self._maps[next(iter(self._maps))]
+                self._opened[self._me, name] = None
+                while len(self._opened) > OPEN_TARS:
+                    maps, oldest = next(iter(self._opened))
+                    del self._opened[maps, oldest]
+                    if other := maps():
+                        other._maps.pop(oldest, None)
         return found
 
     def close(self, name: str) -> None:
         """Forget a file; its bytes stay as long as somebody reads them."""
         with self._lock:
             self._maps.pop(name, None)
+            self._opened.pop((self._me, name), None)
 
 
 def map_file(path: Path, size: int) -> memoryview:
@@ -98,4 +109,9 @@ def map_file(path: Path, size: int) -> memoryview:
                 raise BadImage(f"expected a tar of {size} bytes, found {found} bytes")
             return memoryview(mmap.mmap(file.fileno(), size, access=mmap.ACCESS_READ))
     except OSError as error:
+        if error.errno in (errno.EMFILE, errno.ENFILE):  # no fault of the file
+            raise LayerMixError(
+                f"{path} cannot be opened beside all that is open (up to {OPEN_TARS} tars); raise the limit of open "
+                "files, for instance by `ulimit -n 4096`"
+            ) from error
         raise BadImage(f"expected a tar, but it cannot be read: {(error.strerror or str(error)).lower()}") from error

@@ -1,13 +1,16 @@
 """Which planes a step sees: the views of each image, and the images that can show them all."""
 
+import operator
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from layermix_gen.errors import LayerMixError
 from layermix_gen.reading.catalog import Catalog
 from layermix_gen.reading.description import Description
+from layermix_gen.reading.options import several
 from layermix_gen.reading.order import Ints, Mask, draw_variants
 
 DRAWN = ("variant", "random")
@@ -24,7 +27,8 @@ class Views:
     @classmethod
     def of(cls, views: str | Sequence[str], planes: Sequence[str] | None, description: Description) -> "Views":
         """Check what was asked for against what there is."""
-        names = (views,) if isinstance(views, str) else tuple(views)
+        names = (views,) if isinstance(views, str) else several("views", views)
+        planes = None if planes is None else several("planes", planes)
         known = ", ".join((*DRAWN, *description.planes))
         for name in (*names, *(planes or ())):
             if name not in description.planes and (name not in DRAWN or name in (planes or ())):
@@ -120,10 +124,15 @@ def select(
 
 def class_numbers(classes: Sequence[str | int], known: Sequence[str]) -> list[int]:
     """Labels for names of classes, or labels as they are. Raises `LayerMixError` for one that is not known."""
-    numbers = []
-    for one in classes:
-        if one not in known and (isinstance(one, str) or not 0 <= one < max(len(known), 1)):
-            few = ", ".join(known[:10]) + (", ..." if len(known) > 10 else "")
-            raise LayerMixError(f"expected classes out of {few} or their labels, got {one!r}; mend classes=")
-        numbers.append(one if isinstance(one, int) else known.index(one))
-    return numbers
+    return [_class_number(one, known) for one in several("classes", classes)]
+
+
+def _class_number(one: Any, known: Sequence[str]) -> int:
+    try:
+        number = known.index(one) if isinstance(one, str) else operator.index(one)
+    except (ValueError, TypeError):
+        number = -1
+    if not 0 <= number < max(len(known), 1):
+        few = ", ".join(known[:10]) + (", ..." if len(known) > 10 else "")
+        raise LayerMixError(f"expected classes out of {few} or their labels, got {one!r}; mend classes=")
+    return number

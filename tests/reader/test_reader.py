@@ -1,5 +1,11 @@
 """What the reader yields: the stored pixels, labels and metadata, every image once, by any ranks and threads."""
 
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -8,6 +14,7 @@ from truth import Truth, flat, keys, ordinals
 
 from layermix_gen.dataset import LayerMixDataset
 from layermix_gen.errors import LayerMixError
+from layermix_gen.reading.loader import Batch, Loader
 from layermix_gen.reading.metadata import FIELDS
 
 SHARES = [
@@ -119,12 +126,56 @@ def test_memory_is_used_again(tiny: Truth) -> None:
         ({"on_error": "ignore"}, "on_error must be one of raise, skip"),
         ({"rank": 2, "world_size": 2}, "expected 0 <= rank < world_size, got rank=2, world_size=2; give both"),
         ({"rank": 0}, "expected 0 <= rank < world_size, got rank=0, world_size=None; give both"),
+        ({"rank": 1.5, "world_size": 2}, "rank must be a whole number from 0 on, got 1.5"),
+        ({"rank": "0", "world_size": 2}, "rank must be a whole number from 0 on, got '0'"),
+        ({"rank": 0, "world_size": 2.5}, "world_size must be a whole number from 1 on, got 2.5"),
+        ({"batch_size": None}, "batch_size must be a whole number from 1 on, got None"),
+        ({"fields": "key"}, r"fields must be several values, got 'key'; write fields=\('key',\)"),
         ({"fields": ("layers",)}, "expected fields out of plane, key, source, .*, got 'layers'"),
     ],
 )
 def test_options_are_checked(tiny: Truth, options: dict, message: str) -> None:
     with pytest.raises(LayerMixError, match=f"^{message}"):
         len(LayerMixDataset(tiny.root, **{"batch_size": 8} | options))
+
+
+def test_whole_numbers_of_numpy_will_do(tiny: Truth) -> None:
+    numbers = {"batch_size": np.int64(8), "seed": np.uint8(3), "rank": np.int32(0), "world_size": np.int64(2)}
+    ds = tiny.open(**numbers)
+    assert keys(ds) == keys(tiny.open(seed=3, rank=0, world_size=2))
+    ds.set_epoch(np.int64(4))
+    assert json.loads(json.dumps(ds.state_dict()))["epoch"] == 4
+
+
+def test_the_folder_is_where_it_was(tiny: Truth, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tiny.root.parent)
+    ds = LayerMixDataset(tiny.root.name, 8, fields=("key",))
+    monkeypatch.chdir(tmp_path)
+    assert keys(ds) == keys(tiny.open())
+
+
+@pytest.mark.parametrize("end", ["", "sys.exit()", "batches.close()", "del batches"])
+def test_a_program_may_end_while_an_epoch_is_read(tiny: Truth, end: str) -> None:
+    code = (
+        "import sys; from layermix_gen.dataset import LayerMixDataset;"
+        "batches = iter(LayerMixDataset(sys.argv[1], 8, threads=2)); next(batches);" + end
+    )
+    run = subprocess.run([sys.executable, "-c", code, str(tiny.root)], capture_output=True, text=True, check=True)
+    assert run.stderr == ""
+
+
+def test_an_iteration_that_is_left_reads_no_further(tiny: Truth, monkeypatch: pytest.MonkeyPatch) -> None:
+    filled = []
+
+    def fill(self: Loader, batch: Batch, begin: int, end: int) -> None:
+        filled.append(begin)
+        time.sleep(0.05)
+
+    monkeypatch.setattr(Loader, "fill", fill)
+    batches = iter(LayerMixDataset(tiny.root, 8, threads=1, prefetch=11))
+    next(batches)
+    batches.close()
+    assert len(filled) < 6  # of 12
 
 
 def test_where_there_is_no_dataset(tiny: Truth, tmp_path) -> None:

@@ -74,3 +74,12 @@ def test_a_damaged_png_is_not_taken_for_another() -> None:
         except BadImage:
             continue
         assert np.array_equal(found, pixels) or np.array_equal(found, decode(bad))
+
+
+def test_a_png_of_another_size_with_as_many_bytes() -> None:
+    """16 rows of 25 bytes instead of 10 rows of 40. All of its bytes are 2, those of the filter, too."""
+    rising = np.repeat(np.arange(2, 34, 2, np.uint8), 8 * 3).reshape(16, 8, 3)
+    file = encode(rising, Encoding("png"))
+    assert np.array_equal(decoded("png", [file], 16, 8)[0], rising)
+    with pytest.raises(BadImage, match=r"^expected an image of shape \(10, 13, 3\), found \(16, 8, 3\)"):
+        decoded("png", [file], 10, 13)

@@ -76,9 +76,17 @@ def test_the_state_counts_what_was_handed_out(tiny: Truth, monkeypatch: pytest.M
 def test_devices_are_checked(tiny: Truth, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(LayerMixError, match=r"^expected a device like 'cuda' or 'cuda:1', got 'gpu'; change device="):
         tiny.open(device="gpu")
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    with pytest.raises(LayerMixError, match=r"^expected a GPU for device='cuda', found none; leave device= out"):
-        tiny.open(device="cuda")
+    empty = torch.empty
+
+    def without_gpu(*args: Any, device: Any = None, **options: Any) -> torch.Tensor:
+        if device is not None and device.type == "cuda":
+            raise RuntimeError("No CUDA GPUs are available")
+        return empty(*args, device=device, **options)
+
+    monkeypatch.setattr(torch, "empty", without_gpu)
+    for name in ("cuda", "cuda:9", "mps", "xla"):
+        with pytest.raises(LayerMixError, match=rf"^expected a GPU for device='{name}', found none; leave device= out"):
+            tiny.open(device=name)
     monkeypatch.setattr("layermix_gen.dataset.get_worker_info", lambda: SimpleNamespace(id=0, num_workers=1))
     with pytest.raises(LayerMixError, match="a worker process cannot copy to a device; drop device= or num_workers="):
         list(tiny.open(device="meta"))
@@ -86,7 +94,7 @@ def test_devices_are_checked(tiny: Truth, monkeypatch: pytest.MonkeyPatch) -> No
 
 def test_a_gpu_is_fed_from_pinned_memory(tiny: Truth, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as patch:
-        patch.setattr(torch.cuda, "is_available", lambda: True)
+        patch.setattr("layermix_gen.dataset.as_device", torch.device)
         assert tiny.open(device="cuda").options.pin_memory
     assert not tiny.open(device="cpu").options.pin_memory
     asked = []
@@ -96,7 +104,10 @@ def test_a_gpu_is_fed_from_pinned_memory(tiny: Truth, monkeypatch: pytest.Monkey
         asked.append(pin_memory)
         return empty(*args, **options)
 
+    with pytest.raises(LayerMixError, match=r"^pin_memory is for copies to a GPU, and there is none; leave it out, or"):
+        tiny.open(pin_memory=True)
     monkeypatch.setattr(torch, "empty", pinned)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     assert len(keys(tiny.open(pin_memory=True))) == 12
     assert asked
     assert all(asked)

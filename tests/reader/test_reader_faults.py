@@ -1,5 +1,7 @@
 """Damage: an error that names shard and key, or a bounded number of stand-ins that no thread can change."""
 
+import errno
+import gc
 import json
 import re
 import shutil
@@ -11,6 +13,8 @@ from truth import Truth, flat, keys
 
 from layermix_gen.dataset import LayerMixDataset
 from layermix_gen.errors import LayerMixError
+from layermix_gen.reading import catalog, storage
+from layermix_gen.reading.order import draw_image
 
 SHARD, KEY = "v01/000002.tar", "000000030-v01"
 
@@ -135,6 +139,69 @@ def test_memory_wants_every_sample(damaged: Truth) -> None:
     flip_byte(damaged)
     with pytest.raises(LayerMixError, match=KEY):
         damaged.open(on_error="skip").in_memory()
+
+
+def test_stand_ins_are_drawn_by_the_image(damaged: Truth) -> None:
+    flip_byte(damaged)
+    ds = damaged.open(views="v01", order="sequential", on_error="skip")
+    shown = keys(ds)[3][6]  # image 30, in batches of 8
+    expected = [8 * 3 + draw_image(number, 0, 8, 0) for number in (30, 6)]
+    assert int(shown[:9]) == expected[0] != expected[1]
+
+
+@pytest.mark.parametrize("on_error", ["raise", "skip"])
+def test_an_index_that_is_lost_meanwhile(damaged: Truth, on_error: str) -> None:
+    remove(damaged)
+    ds = damaged.open(views="v01", remainder="exact", on_error=on_error, max_skipped=14)
+    shutil.rmtree(damaged.root / "index")
+    message = rf"{SHARD}, sample number 1?\d of its tar: expected a tar, but it cannot be read"
+    if on_error == "skip":
+        assert len(flat(ds)) == 97
+        assert all(re.search(message, line) for line in ds.skipped)
+    else:
+        with pytest.raises(LayerMixError, match=message):
+            list(ds)
+
+
+def test_the_keys_of_a_lost_shard_are_looked_up_once(damaged: Truth, monkeypatch: pytest.MonkeyPatch) -> None:
+    remove(damaged)
+    ds = damaged.open(views="v01", remainder="exact", on_error="skip", max_skipped=14, threads=1)
+    opened, connect = [], catalog.duckdb.connect
+    monkeypatch.setattr(catalog.duckdb, "connect", lambda *args, **options: opened.append(1) or connect())
+    assert len(flat(ds)) == 97
+    assert len(ds.skipped) == 14
+    assert len(opened) == 1
+
+
+def tars_open(root: Path) -> int:
+    """How many files below a folder this process holds open."""
+    links = [link for link in Path("/proc/self/fd").iterdir() if link.is_symlink()]
+    return sum(link.readlink().is_relative_to(root) and link.readlink().suffix == ".tar" for link in links)
+
+
+def test_all_readers_together_keep_few_tars_open(tiny: Truth, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(storage, "OPEN_TARS", 3)
+    readers = []
+    for name in ("a", "b", "c"):
+        shutil.copytree(tiny.root, tmp_path / name)
+        readers.append(LayerMixDataset(tmp_path / name, 8, fields=("key",), threads=1))
+        assert keys(readers[-1]) == keys(tiny.open())
+        gc.collect()
+        assert tars_open(tmp_path) <= 3
+    assert keys(readers[0]) == keys(readers[1])
+    gc.collect()
+    assert tars_open(tmp_path) == 3
+
+
+@pytest.mark.parametrize("on_error", ["raise", "skip"])
+def test_too_many_open_files_are_no_bad_sample(damaged: Truth, monkeypatch: pytest.MonkeyPatch, on_error: str) -> None:
+    def full(*args: object, **options: object) -> None:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    ds = damaged.open(on_error=on_error)
+    monkeypatch.setattr(storage.mmap, "mmap", full)
+    with pytest.raises(LayerMixError, match=r"\.tar cannot be opened beside all that is open .*; raise the limit of"):
+        list(ds)
 
 
 def test_an_index_that_disagrees(damaged: Truth, independent: Truth) -> None:

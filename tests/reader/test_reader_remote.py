@@ -1,5 +1,6 @@
 """Datasets at URLs: the same batches, one plane's bytes for an epoch, never more on disk than was said."""
 
+import gc
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +16,15 @@ from truth import Truth, flat, keys
 from layermix_gen import remote
 from layermix_gen.dataset import LayerMixDataset
 from layermix_gen.errors import LayerMixError
+
+
+@pytest.fixture
+def without_collector() -> Iterator[None]:
+    """No garbage collection but that of counting references."""
+    gc.collect()
+    gc.disable()
+    yield
+    gc.enable()
 
 
 @pytest.fixture(scope="module")
@@ -211,3 +221,18 @@ def test_urls_are_checked(tiny: Truth, web: tuple[str, Traffic], monkeypatch: py
     monkeypatch.setattr(fsspec.core, "url_to_fs", missing)
     with pytest.raises(LayerMixError, match=r"Install s3fs to access S3; pip install 'layermix-gen\[s3\]'$"):
         read("s3://bucket/tiny")
+
+
+@pytest.mark.usefixtures("without_collector")
+def test_a_reader_takes_its_folder_and_threads_along(web: tuple[str, Traffic]) -> None:
+    url, _ = web
+    ds = read(url)
+    assert len(keys(ds)) == 12
+    folder, threads = ds.storage.folder.parent, list(ds.storage._cache._pool._threads)
+    assert folder.is_dir()
+    assert all(thread.is_alive() for thread in threads)
+    del ds
+    assert not folder.exists()
+    for thread in threads:
+        thread.join(10)
+    assert not any(thread.is_alive() for thread in threads)
