@@ -322,24 +322,34 @@ def test_a_bound_in_bytes_is_kept(method: str, bound: int, uneven: Path, pool: P
     assert np.mean(sizes) > 0.5 * bound  # cautious, but no more than that
 
 
-def test_the_number_of_shards_does_not_depend_on_the_planes(uneven: Path, pool: Path, tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def flat(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of 200 images of one colour each, which take far fewer bytes before they are mixed than after."""
+    root = tmp_path_factory.mktemp("flat")
+    for number in range(200):
+        PillowImage.new("RGB", (40, 40), (number, 255 - number, 128)).save(root / f"{number:03d}.png")
+    return root
+
+
+FLAT = ("--size", 40, "--view", "center", "--shard-size", "30KB")
+
+
+def test_the_number_of_shards_does_not_depend_on_the_planes(flat: Path, pool: Path, tmp_path: Path) -> None:
     for variants in (0, 1, 2):
-        build(uneven, tmp_path / f"{variants}", *UNEVEN, "30KB", "--mixing-set", pool, "--variants", variants)
-    counts = {manifest(tmp_path / f"{variants}")["shards"] for variants in (0, 1, 2)}
-    assert len(counts) == 1
+        build(flat, tmp_path / f"{variants}", *FLAT, "--mixing-set", pool, "--variants", variants)
+    assert len({manifest(tmp_path / f"{variants}")["shards"] for variants in (0, 1, 2)}) == 1
     for variants in (0, 1):
-        build(uneven, tmp_path / f"{variants}", *UNEVEN, "30KB", "--mixing-set", pool, "--variants", 2)
+        build(flat, tmp_path / f"{variants}", *FLAT, "--mixing-set", pool, "--variants", 2)
         assert digest(tmp_path / f"{variants}") == digest(tmp_path / "2")
 
 
-def test_the_number_of_shards_does_not_depend_on_the_mixing_set(uneven: Path, pool: Path, tmp_path: Path) -> None:
-    np.save(tmp_path / "flat.npy", np.zeros((1, 40, 40), np.uint8))
-    settings = BuildSettings(size=24, view="center", shard_size="30KB")
-    counts = {
-        layermix_gen.estimate(uneven, tmp_path / "out", settings, mixing_set=one).shards
-        for one in (pool, tmp_path / "flat.npy")
-    }
-    assert len(counts) == 1
+def test_the_number_of_shards_does_not_depend_on_the_mixing_set(flat: Path, tmp_path: Path) -> None:
+    pools = {"black": np.zeros((1, 40, 40), np.uint8), "noise": np.random.default_rng(0).integers(0, 256, (1, 40, 40))}
+    for name, pictures_of in pools.items():
+        np.save(tmp_path / f"{name}.npy", pictures_of.astype(np.uint8))
+        build(flat, tmp_path / name, *FLAT, "--variants", 1, "--mixing-set", tmp_path / f"{name}.npy")
+    assert manifest(tmp_path / "black")["shards"] == manifest(tmp_path / "noise")["shards"]
+    assert max(path.stat().st_size for path in tmp_path.glob("noise/*/*.tar")) <= 30_000
 
 
 def test_an_idx_set_is_built_at_its_own_size(digits: Path, pool: Path, tmp_path: Path) -> None:

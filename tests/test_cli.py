@@ -142,6 +142,19 @@ def test_a_closed_stream_changes_nothing(streams: str, photographs: Path, tmp_pa
     assert digest(tmp_path / "out")
 
 
+def test_no_file_takes_the_place_of_a_closed_stream(tmp_path: Path) -> None:
+    """Else what a library in C writes to standard error would go into a tar."""
+    script = tmp_path / "script.py"
+    script.write_text(
+        "import sys\nfrom pathlib import Path\nsys.argv = ['layermix-gen', '--version']\n"
+        "from layermix_gen.__main__ import run\ntry:\n    run()\nfinally:\n"
+        "    with open(__file__) as file:\n        Path(__file__ + '.number').write_text(str(file.fileno()))\n"
+    )
+    command = shlex.join([sys.executable, str(script)])
+    subprocess.run(["bash", "-c", f"{command} <&- >&- 2>&-"], check=False)
+    assert int((tmp_path / "script.py.number").read_text()) > 2
+
+
 def test_nobody_reads_the_report(photographs: Path, tmp_path: Path) -> None:
     run = in_shell(photographs, tmp_path / "out", "| true")
     assert run.stderr == ""
