@@ -23,6 +23,8 @@ from layermix_gen.reading.device import normalize
 
 PAGE = (Path(__file__).parents[2] / "docs" / "reading.md").read_text(encoding="utf-8")
 VARIANTS, IMAGES, STEPS = ("v00", "v01", "v02"), 40, 5
+# A warning of a class of Lightning's would make the process that collects the results import Lightning, unprepared.
+pytestmark = pytest.mark.filterwarnings("ignore")
 CHOICE: dict[str, Any] = {"planes": VARIANTS, "classes": (0, 1)}  # 40 images: 5 batches of 8 and nothing left
 
 
@@ -133,7 +135,6 @@ def following(ds: LayerMixDataset) -> Any:
     ("loader", "follow"),
     [("dataset", False), ("loader", False), ("dataset", True), ("workers", True), ("persistent", True)],
 )
-@pytest.mark.filterwarnings("ignore::lightning.fabric.utilities.warnings.PossibleUserWarning")
 def test_lightning(tiny: Truth, tmp_path: Path, loader: str, follow: bool) -> None:
     ds, seen = tiny.open(**CHOICE), []
     trainer = lightning_trainer(tmp_path, max_epochs=3, callbacks=[following(ds)] if follow else [])

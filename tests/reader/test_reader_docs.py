@@ -20,6 +20,7 @@ from layermix_gen.reading.views import DRAWN
 PAGE = (Path(__file__).parents[2] / "docs" / "reading.md").read_text(encoding="utf-8")
 
 
+@pytest.mark.filterwarnings("ignore")  # those of a library's own classes cannot be handed on
 def test_snippets_run(tiny: Truth, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     for name in ("HF_HUB_OFFLINE", "HF_DATASETS_OFFLINE", "HF_HUB_DISABLE_TELEMETRY"):
