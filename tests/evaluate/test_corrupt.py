@@ -256,7 +256,7 @@ BAD = [
     ("--suite c --seed -1", "seed must be a whole number in [0, 9223372036854775807], got -1; change --seed"),
     ("--suite p", "Error: Invalid value for '--suite': 'p' is not one of 'c', 'cbar'."),
     ("--suite c --kind idx:test", "expected t10k-images-idx3-ubyte or the same with .gz"),
-    ("--suite c --workers 0", "workers must be a whole number, at least 1, got 0; change --workers"),
+    ("--suite c --workers 0", "workers must be at least 1, got 0; change --workers"),
 ]
 
 
