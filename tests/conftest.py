@@ -2,6 +2,7 @@
 
 import gzip
 import os
+import signal
 import struct
 from collections.abc import Iterator
 from importlib.resources import files
@@ -14,6 +15,9 @@ from PIL import Image as PillowImage
 
 settings.register_profile("patient", deadline=None)  # how long an example takes depends on what else is running
 settings.load_profile("patient")
+
+# Where Ctrl-C is ignored, as in the background of a shell, processes that tests interrupt would ignore it too.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 PHOTOGRAPHS = ("astronaut.png", "chelsea.png", "coffee.png", "rocket.jpg")
 PIECE = (56, 44)  # height and width of the pieces, in pixels
