@@ -68,8 +68,9 @@ class Epochs(IterableDataset[Any]):
         return self._batches()
 
     def _batches(self) -> Iterator[Any]:
-        if not self._resumes:
+        if self._ended:
             self._shared[0] = self.epoch
+        if not self._resumes:
             self._begin(0)
         self._resumes = False
         self._counted = this = object()
