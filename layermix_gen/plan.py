@@ -25,7 +25,7 @@ from layermix_gen.sources import Item, Source
 FORMAT = "layermix-gen plan 1"
 ADDABLE = ("variants", "clean")  # settings that only say which planes there are
 MIN_SHARDS, MIN_SHARD = 64, 128  # a small dataset makes so many shards for cores to share, of no fewer samples
-LIBRARIES = ("numpy", "opencv-python-headless", "simplejpeg", "pillow", "isal", "duckdb")  # the bytes depend on them
+LIBRARIES = ("numpy", "opencv-python-headless", "simplejpeg", "pillow", "deflate", "duckdb")  # the bytes depend on them
 
 
 @dataclass(frozen=True, slots=True)
