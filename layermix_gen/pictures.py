@@ -93,7 +93,9 @@ def open_mixing_set(path: str | Path) -> MixingSet:
             raise LayerMixError(f"expected a mixing set at {path}, but nothing is there; check the path") from error
         except (ValueError, EOFError, SyntaxError) as error:
             found = f"{path} ({' '.join(str(error).split())})"
-            raise LayerMixError(f"expected a whole .npy file, got {found}; remove it or make it again") from error
+            raise LayerMixError(
+                f"expected a whole .npy file, got {found}; give a mixing set, or make it again"
+            ) from error
     return MixingSet(pictures, path)
 
 

@@ -609,7 +609,7 @@ MISTAKES = [
     (
         "{photographs} {tmp}/out --mixing-set {tmp}/file",
         "expected a whole .npy file, got {tmp}/file (EOF: reading magic string, expected 8 bytes got 4); "
-        "remove it or make it again",
+        "give a mixing set, or make it again",
     ),
     (
         "{photographs} {tmp}/out --mixing-set {tmp}/odd.npy",
