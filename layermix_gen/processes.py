@@ -5,6 +5,7 @@ Workers are spawned, use one OpenCV thread each, leave Ctrl-C to their parent, a
 
 import multiprocessing.connection
 import multiprocessing.process
+import multiprocessing.resource_tracker
 import multiprocessing.util
 import os
 import signal
@@ -58,7 +59,7 @@ def spawned(
 ) -> Iterator[ProcessPoolExecutor]:
     """A pool of worker processes, each of which calls `begin(*arguments)` first.
 
-    Submit inside of `on_interrupt(signal.SIG_IGN)`, which workers inherit. What has not begun when the context ends
+    Submit inside of `interrupts_held()`, so that workers never hear Ctrl-C. What has not begun when the context ends
     never does. Raises `LayerMixError` where a worker dies, and where none could begin.
     """
     _check_script()
@@ -89,6 +90,25 @@ def on_interrupt(handler: Any, *signals: signal.Signals) -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+@contextmanager
+def interrupts_held() -> Iterator[None]:
+    """Hold Ctrl-C back meanwhile, and answer it afterwards, if it came.
+
+    Processes that are started meanwhile never hear it: they inherit that the signal is blocked. To ignore it instead
+    would lose one that comes at this moment.
+    """
+    came: list[int] = []
+    multiprocessing.resource_tracker.ensure_running()  # starting it unblocks the signal
+    with on_interrupt(lambda number, _: came.append(number)):  # which another thread may take
+        blocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        try:
+            yield
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
+    if came:
+        signal.raise_signal(signal.SIGINT)
 
 
 def _check_script() -> None:

@@ -18,7 +18,7 @@ import cv2
 
 from layermix_gen.engines.base import Engine, Watch
 from layermix_gen.plan import Plan
-from layermix_gen.processes import on_interrupt, spawned
+from layermix_gen.processes import interrupts_held, on_interrupt, spawned
 from layermix_gen.shards import ShardResult, build_shard
 
 POLL_SECONDS = 0.1
@@ -57,7 +57,7 @@ def _in_processes(workers: int, plan: Plan, numbers: Sequence[int], watch: Watch
     stop: Any = context.RawValue(c_bool, False)
     with spawned(workers, _begin_work, (plan, counters, stop)) as pool:
         try:
-            with on_interrupt(signal.SIG_IGN):
+            with interrupts_held():
                 pending = {pool.submit(_work, number, slot) for slot, number in enumerate(numbers)}
             while pending:
                 finished, pending = wait(pending, POLL_SECONDS, FIRST_COMPLETED)

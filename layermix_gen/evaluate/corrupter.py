@@ -5,7 +5,6 @@ number of workers nor on which other corruptions are made. `corruptions.json` sa
 is only gone on with by the same settings.
 """
 
-import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -24,7 +23,7 @@ from layermix_gen.evaluate.corruptions.table import Family, parameters
 from layermix_gen.evaluate.lists import SEVERITIES, Scale
 from layermix_gen.files import disk_errors, sweep, write_json
 from layermix_gen.images import Image
-from layermix_gen.processes import checked_workers, on_interrupt, spawned
+from layermix_gen.processes import checked_workers, interrupts_held, spawned
 from layermix_gen.seeds import corruption_generator
 from layermix_gen.settings import SMALL
 from layermix_gen.sources import Item, Source, open_source
@@ -168,7 +167,7 @@ def _working(task: _Task, workers: int) -> Iterator[Work]:
     with spawned(min(workers, len(chunks)), _begin, (task,)) as pool:
 
         def work(name: str) -> Iterator[int]:
-            with on_interrupt(signal.SIG_IGN):
+            with interrupts_held():
                 pending = [pool.submit(_work, name, chunk) for chunk in chunks]
             return (future.result() for future in pending)
 

@@ -5,7 +5,6 @@ drawn again; so a longer set begins with the shorter one. Processes render batch
 in order.
 """
 
-import signal
 from collections.abc import Generator
 from contextlib import closing
 from functools import partial
@@ -21,7 +20,7 @@ from layermix_gen.fractals.kinds import select_kinds
 from layermix_gen.fractals.measures import ALIKE, thumbnails
 from layermix_gen.fractals.render import RENDER_SIZE, VERSION, Fractal, make_fractal
 from layermix_gen.fractals.store import MAX_SIZE, SetWriter, check_range, read_about
-from layermix_gen.processes import checked_workers, memory_errors, on_interrupt, spawned
+from layermix_gen.processes import checked_workers, interrupts_held, memory_errors, spawned
 from layermix_gen.progress import progress_bar, say_without_bar
 
 BATCH = 8  # pictures per task of a process
@@ -134,7 +133,7 @@ def _render_rest(start: int, made_by: dict[str, Any], workers: int) -> Generator
         yield from map(work, tasks)
         return
     with spawned(processes) as pool:
-        with on_interrupt(signal.SIG_IGN):
+        with interrupts_held():
             batches = pool.map(work, tasks)
         yield from batches
 

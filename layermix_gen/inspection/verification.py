@@ -4,7 +4,6 @@ What a file must be is told by the manifest, which has digests of itself; where 
 summary in each shard's index.
 """
 
-import signal
 from collections.abc import Iterator
 from concurrent.futures import as_completed
 from dataclasses import dataclass
@@ -19,7 +18,7 @@ from layermix_gen.inspection.replay import Again
 from layermix_gen.inspection.report import Problem, Report
 from layermix_gen.inspection.whole import LISTING, PLAN, read_known, whole_problems
 from layermix_gen.plan import versions
-from layermix_gen.processes import checked_workers, on_interrupt, spawned
+from layermix_gen.processes import checked_workers, interrupts_held, spawned
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +91,7 @@ def _checked(files: Files, known: Known, again: Again | None, workers: int) -> I
         yield from (check_shard(files, known, number, again) for number in numbers)
         return
     with spawned(workers, _begin_work, (files, known, again)) as pool:
-        with on_interrupt(signal.SIG_IGN):
+        with interrupts_held():
             pending = [pool.submit(_work, number) for number in numbers]
         for future in as_completed(pending):
             yield future.result()

@@ -1,0 +1,63 @@
+"""Ctrl-C while work is handed out to processes: it is neither lost, nor heard by them."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+
+import pytest
+
+from layermix_gen.processes import interrupts_held
+
+
+def interrupted(work: Callable[[], object]) -> bool:
+    """Do work while Ctrl-C is held; say whether it came to its end before Ctrl-C was answered, which has to happen."""
+    ended = False
+    try:
+        with interrupts_held():
+            work()
+            ended = True
+    except KeyboardInterrupt:
+        return ended
+    pytest.fail("Ctrl-C is lost")
+
+
+def test_ctrl_c_is_answered_afterwards() -> None:
+    assert interrupted(lambda: signal.raise_signal(signal.SIGINT))
+
+
+def test_so_is_one_that_another_thread_takes() -> None:
+    begun, ended = threading.Event(), threading.Event()
+
+    def take() -> None:
+        begun.wait()
+        os.kill(os.getpid(), signal.SIGINT)  # this thread does not block it
+        ended.set()
+
+    thread = threading.Thread(target=take)
+    thread.start()
+    assert interrupted(lambda: (begun.set(), ended.wait()))
+    thread.join()
+
+
+def test_without_one_nothing_happens() -> None:
+    before = signal.getsignal(signal.SIGINT)
+    with interrupts_held():
+        pass
+    assert signal.getsignal(signal.SIGINT) == before
+    assert signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, ())
+
+
+def test_processes_that_are_started_meanwhile_never_hear_it() -> None:
+    code = "import sys; print('here', flush=True); sys.stdin.read(); print('still here')"
+    with interrupts_held():
+        process = subprocess.Popen(
+            [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "here\n"
+    process.send_signal(signal.SIGINT)
+    assert process.communicate()[0] == "still here\n"
+    assert process.returncode == 0
