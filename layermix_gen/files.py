@@ -1,6 +1,7 @@
 """Files that are there completely or not at all."""
 
 import errno
+import fcntl
 import hashlib
 import json
 import os
@@ -102,6 +103,25 @@ def read_json(path: Path) -> Any:
         raise LayerMixError(
             f"expected JSON in {path}, found something else ({error}); restore it, or build into another folder"
         ) from error
+
+
+@contextmanager
+def locked(root: Path) -> Iterator[None]:
+    """Keep other processes that ask for this, too, off a folder meanwhile. Raises `LayerMixError` where one has it."""
+    path = root / ".lock"
+    with disk_errors(root):
+        file = path.open("wb")
+    with file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if not os.fstat(file.fileno()).st_nlink:  # the one who had it has just let go, and removed the file
+                raise BlockingIOError
+        except OSError as error:
+            raise LayerMixError(f"another process is writing to {root}; wait for it, then run this again") from error
+        try:
+            yield
+        finally:
+            path.unlink(missing_ok=True)
 
 
 @contextmanager

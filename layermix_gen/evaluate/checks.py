@@ -4,7 +4,8 @@ Each part is opened as a run opens it, which reads headers and counts files. Wit
 """
 
 from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tqdm import tqdm
@@ -14,7 +15,7 @@ from layermix_gen.evaluate.lists import Scale, extra_list, mean_list
 from layermix_gen.evaluate.suites import Data, Opening, Part, SuiteSource, find_suite, locate
 from layermix_gen.evaluate.suites.arrays import dimensions
 from layermix_gen.evaluate.suites.arrays import names as array_names
-from layermix_gen.evaluate.suites.base import rebatched
+from layermix_gen.evaluate.suites.base import contradiction, differs
 from layermix_gen.evaluate.suites.folders import folder_names
 from layermix_gen.evaluate.suites.locate import DATASETS, PUBLISHED, plain, published
 from layermix_gen.evaluate.suites.shards import is_dataset
@@ -52,7 +53,28 @@ def check_data(root: str | Path, *, deep: bool = False, threads: int = 0, progre
         raise LayerMixError(f"expected a folder with suites, found none at {as_text(root)}; check the path")
     opening = Opening(extras=True, threads=threads)
     found = [locate({name: root}) for name in DATASETS if published(name, root)] or [locate({_suite_of(root): root})]
-    return [_check(suite, data, opening, deep, progress) for data in found for suite in data.folders]
+    return [finding for data in found for finding in _check_all(data, opening, deep, progress)]
+
+
+def _check_all(data: Data, opening: Opening, deep: bool, progress: bool) -> Iterator[Finding]:
+    """Check the suites of one dataset, each by itself and the corrupted ones beside the clean one."""
+    clean: tuple[SuiteSource, Part] | None = None
+    for suite, folder in data.folders.items():
+        try:
+            source = find_suite(suite, data, opening)
+        except LayerMixError as error:
+            yield Finding(suite, folder, "unreadable", (str(error),))
+            continue
+        parts, problems = _look_through(source, deep, progress)
+        if parts:
+            usual = _usual(parts)
+            problems += _wrong_parts(parts, usual) + _wrong_count(source, usual, data)
+            if suite == "clean":
+                clean = source, usual
+            elif clean and suite in ("c", "cbar"):
+                problem = contradiction(usual, clean[1], source.in_order and clean[0].in_order)
+                problems += [problem] * bool(problem)
+        yield Finding(suite, folder, _content(source, parts, data.scale), tuple(problems))
 
 
 def _suite_of(root: Path) -> str:
@@ -82,70 +104,79 @@ def _known(suite: str, scale: str) -> set[str]:
     return {*mean_list(suite, which), *extra_list(suite)}
 
 
-def _check(suite: str, data: Data, opening: Opening, deep: bool, progress: bool) -> Finding:
-    folder = data.folders[suite]
-    try:
-        source = find_suite(suite, data, opening)
-    except LayerMixError as error:
-        return Finding(suite, folder, "unreadable", (str(error),))
+def _look_through(source: SuiteSource, deep: bool, progress: bool) -> tuple[dict[str, Part], list[str]]:
+    """The parts of a suite that can be opened, and what is wrong with the others."""
     problems = [f"unknown: {name}, which no list names" for name in source.unknown]
     if source.missing:
         problems.append(f"missing: {', '.join(source.missing)}")
     parts: dict[str, Part] = {}
-    for name in tqdm(source.parts, desc=suite, unit="part", disable=None if progress else True):
+    for name in tqdm(source.parts, desc=source.suite, unit="part", disable=None if progress else True):
         try:
             parts[name] = source.open(name)
             if deep:
-                _read_through(parts[name], name, progress)
+                parts[name] = replace(parts[name], size=_read_through(parts[name], name, progress))
         except LayerMixError as error:
             problems.append(str(error))
-    usual = Counter(part.total for part in parts.values()).most_common(1)
-    if usual:
-        problems += _wrong_counts(source, parts, data, usual[0][0])
-    return Finding(suite, folder, _content(source, parts), tuple(problems))
+    return parts, problems
 
 
-def _wrong_counts(source: SuiteSource, parts: dict[str, Part], data: Data, usual: int) -> list[str]:
-    """Parts of other lengths than the rest, and a suite of another length than the published one."""
-    one = next(iter(parts.values()))
-    noun = "videos" if one.labels is None else "images"
-    problems = [
-        f"expected {usual} {noun} in {name} as in the other parts, found {part.total}; get the part again"
-        for name, part in parts.items()
-        if part.total != usual
-    ]
+def _usual(parts: dict[str, Part]) -> Part:
+    """A part that is like most others."""
+    facts = [(part.total, part.size, None if part.labels is None else part.labels.tobytes()) for part in parts.values()]
+    usual = Counter(facts).most_common(1)[0][0]
+    return list(parts.values())[facts.index(usual)]
+
+
+def _wrong_parts(parts: dict[str, Part], usual: Part) -> list[str]:
+    """Parts that are unlike the rest."""
+    return [problem for name, part in parts.items() if (problem := differs(part, usual, name))]
+
+
+def _wrong_count(source: SuiteSource, usual: Part, data: Data) -> list[str]:
+    """A suite of another length than the published one."""
     expected = PUBLISHED.get(plain(source.folder.name))
     if source.suite == "clean" and data.dataset in cifar.VERSIONS and not is_dataset(source.folder):
         expected = PUBLISHED[f"{data.dataset}c"]
-    if expected and usual != expected * len(one.severities):
-        each = " at each severity" if len(one.severities) > 1 else ""
-        problems.append(
-            f"expected {expected} {noun}{each}, as published, found {usual // len(one.severities)}; "
-            "get the suite again, or rename a folder of your own"
-        )
-    return problems
+    found, times = usual.total, len(usual.severities)
+    if not expected or found == expected * times:
+        return []
+    noun = "videos" if usual.labels is None else "images"
+    each = " at each severity" if times > 1 else ""
+    return [
+        f"expected {expected} {noun}{each}, as published, found {found // times}; "
+        "get the suite again, or rename a folder of your own"
+    ]
 
 
-def _content(source: SuiteSource, parts: dict[str, Part]) -> str:
+def _content(source: SuiteSource, parts: dict[str, Part], scale: Scale) -> str:
     """`15 parts of 5 x 10000 images as arrays`."""
     if not parts:
         return f"nothing readable as {source.form}"
     part = next(iter(parts.values()))
-    severities = f"{len(part.severities)} x " if len(part.severities) > 1 else ""
+    severities = f"{len(part.severities)} x " if any(part.severities) else ""
     size = f"{severities}{part.total // len(part.severities)} {'videos' if part.labels is None else 'images'}"
+    if source.suite not in ("c", "cbar", "p"):
+        return f"{size} as {source.form}"
     extras = len(set(parts) & set(extra_list(source.suite)))
-    text = f"{size} as {source.form}" if len(source.parts) == 1 else f"{len(parts)} parts of {size} as {source.form}"
-    return text + (f" ({count(extras, 'extra')})" if extras else "")
+    listed, of = len(parts) - extras, len(mean_list(source.suite, scale))
+    number = str(len(parts)) if listed == of else f"{len(parts)} of {of}"
+    return f"{number} parts of {size} as {source.form}" + (f" ({count(extras, 'extra')})" if extras else "")
 
 
-def _read_through(part: Part, name: str, progress: bool) -> None:
-    """Read all images. Raises `LayerMixError` for one that cannot be read, and where many are of one colour."""
+def _read_through(part: Part, name: str, progress: bool) -> tuple[int, int]:
+    """Read all images; return their (H, W).
+
+    Raises `LayerMixError` for one that cannot be read or is of another size, and where many are of one colour.
+    """
     blank = images = 0
+    size = (0, 0)
     with tqdm(total=part.total, desc=name, unit="image", leave=False, disable=None if progress else True) as bar:
-        for batch in rebatched(part.pieces(BATCH), BATCH):
+        for batch in part.batches(BATCH):
+            size = batch.shape[1:3]
             flat = batch.reshape(len(batch), -1)
             blank += int((flat.min(1) == flat.max(1)).sum())
             images += len(batch)
             bar.update(len(batch))
     if blank > BLANK_SHARE * images:
         raise LayerMixError(f"expected pictures in {name}, found {blank} of {images} of one colour; get the part again")
+    return size

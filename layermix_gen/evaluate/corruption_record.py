@@ -1,15 +1,14 @@
-"""`corruptions.json`: what a folder of corrupted images holds and by what it was made, and who may write there.
+"""`corruptions.json`: what a folder of corrupted images holds, and by what it was made.
 
-Corruptions by different settings, or of different images, are never mixed in one folder.
+Corruptions by different settings, or of different images, are never mixed in one folder. Who evaluates the folder reads
+here which severities and corruptions it has.
 """
 
-import fcntl
 import hashlib
 import json
 import os
 import platform
-from collections.abc import Iterator
-from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,11 +19,13 @@ import PIL
 from layermix_gen import __version__
 from layermix_gen.errors import LayerMixError
 from layermix_gen.evaluate.corruptions.table import VERSION
+from layermix_gen.evaluate.lists import SCALES, SEVERITIES, Scale
 from layermix_gen.files import read_json
 from layermix_gen.sources import Item, Source
 
 RECORD = "corruptions.json"
 FORMAT = "layermix-gen corruptions 1"
+REMEDY = "restore it, or make the corruptions anew"
 OPEN = ("corruptions", "versions", "source")  # what may differ when a folder is gone on with
 
 
@@ -57,20 +58,6 @@ def check_record(root: Path, record: dict[str, Any]) -> None:
             )
 
 
-@contextmanager
-def locked(root: Path) -> Iterator[None]:
-    """Keep other runs off this folder meanwhile."""
-    with (root / ".lock").open("wb") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            raise LayerMixError(f"another process is writing to {root}; wait for it, then run this again") from error
-        try:
-            yield
-        finally:
-            (root / ".lock").unlink(missing_ok=True)
-
-
 def describe(source: Source, items: list[Item], **settings: Any) -> dict[str, Any]:
     """The record of corruptions that are still to be made: `settings`, the source, and what may round differently."""
     digest = hashlib.sha256(json.dumps(source.classes).encode())
@@ -92,3 +79,39 @@ def describe(source: Source, items: list[Item], **settings: Any) -> dict[str, An
             "python": platform.python_version(),
         },
     }
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """What a folder of corrupted images says that it has."""
+
+    scale: Scale
+    severities: tuple[int, ...]  # rising
+    images: int  # at each severity
+    corruptions: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        whole = [number for number in (self.images, *self.severities) if type(number) is int]
+        if (
+            self.scale not in SCALES
+            or not self.severities
+            or len(whole) <= len(self.severities)
+            or list(self.severities) != [severity for severity in SEVERITIES if severity in self.severities]
+        ):
+            raise ValueError("not a record of corruptions")
+
+
+def read_record(root: Path) -> Record | None:
+    """The record of a folder, None of a published suite, which has none. Raises `LayerMixError` for one of others."""
+    path = root / RECORD
+    if not path.is_file():
+        return None
+    try:
+        value = read_json(path)
+        if value["format"] != FORMAT:
+            raise ValueError("another format")
+        return Record(value["scale"], tuple(value["severities"]), value["images"], tuple(value["corruptions"]))
+    except OSError as error:
+        raise LayerMixError(f"cannot read {path}: {(error.strerror or str(error)).lower()}; {REMEDY}") from error
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise LayerMixError(f"expected {FORMAT!r} in {path}, found something else; {REMEDY}") from error

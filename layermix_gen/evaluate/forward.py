@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from layermix_gen.errors import LayerMixError
+from layermix_gen.evaluate.faults import memory_faults, model_faults
 from layermix_gen.evaluate.models import evaluating
 from layermix_gen.evaluate.pgd import Attack, attack
 from layermix_gen.evaluate.predictions import (
@@ -49,11 +50,14 @@ class Forward:
             raise LayerMixError(f"expected a precision of {', '.join(PRECISIONS)}, got {self.precision!r}")
 
     def logits(self, model: nn.Module, images: Tensor) -> Tensor:
-        """The logits (B, classes) of pixels in [0, 1], as float32."""
+        """The logits (B, classes) of pixels in [0, 1], as float32. Raises `LayerMixError` where the model fails."""
         dtype = PRECISIONS[self.precision]
-        with torch.autocast(torch.device(self.device).type, dtype) if dtype else nullcontext():
+        with (
+            model_faults(tuple(images.shape)),
+            torch.autocast(torch.device(self.device).type, dtype) if dtype else nullcontext(),
+        ):
             outputs = model(images)
-        return outputs.float() if isinstance(outputs, Tensor) else outputs
+        return outputs.float() if isinstance(outputs, Tensor) and outputs.is_floating_point() else outputs
 
 
 def predict(
@@ -67,18 +71,14 @@ def predict(
     """What `model` says of every image of a part, or of adversarial versions of them where it is `attacked`.
 
     The model takes pixels in [0, 1], is on the device, runs in evaluation mode and is left as it was. `watch` is told
-    how many images, or videos, each batch completed. Raises `LayerMixError` for outputs that do not fit the part.
+    how many images, or videos, each batch completed. Raises `LayerMixError` for outputs that do not fit the part, for a
+    model that fails, and where memory runs out.
     """
     forward = forward or Forward()
-    with evaluating(model):
-        try:
-            if part.labels is None:
-                return _predict_videos(model, part, forward, watch)
-            return _predict_images(model, part, part.labels, forward, attacked, watch)
-        except torch.OutOfMemoryError as error:
-            raise LayerMixError(
-                f"the device has no memory for {forward.batch_size} images at a time; lower --batch-size"
-            ) from error
+    with evaluating(model), memory_faults(forward.batch_size):
+        if part.labels is None:
+            return _predict_videos(model, part, forward, watch)
+        return _predict_images(model, part, part.labels, forward, attacked, watch)
 
 
 def _predict_images(
@@ -91,7 +91,7 @@ def _predict_images(
 ) -> Predictions:
     rows = [_Rows(labels.size) for _ in ("classes", "probabilities", "log_likelihoods")]
     answers, done, n_classes = labels.ravel(), 0, 0
-    for batch in _batches(rebatched(part.pieces(forward.batch_size), forward.batch_size), forward):
+    for batch in _batches(part.batches(forward.batch_size), forward):
         images = _pixels(batch, forward)
         expected = answers[done : done + len(images)]
         if attacked:
@@ -121,7 +121,7 @@ def _predict_videos(model: nn.Module, part: Part, forward: Forward, watch: Calla
             yield video
 
     frames = seen = 0
-    for batch in _batches(rebatched(videos(), forward.batch_size), forward):
+    for batch in _batches(rebatched(videos(), forward.batch_size, part.size), forward):
         logits = _outputs(model, _pixels(batch, forward), part, forward)
         n_classes = logits.shape[1]
         classes.add(most_probable(logits))
@@ -142,9 +142,13 @@ def _outputs(model: nn.Module, images: Tensor, part: Part, forward: Forward) -> 
 
 def check_outputs(outputs: Any, images: int, part: Part) -> None:
     """Raise `LayerMixError` unless these are logits (images, classes) of as many classes as the part has."""
-    if not isinstance(outputs, Tensor) or outputs.ndim != 2 or len(outputs) != images:
-        found = tuple(outputs.shape) if isinstance(outputs, Tensor) else type(outputs).__name__
-        raise LayerMixError(f"expected logits ({images}, classes) from the model, got {found}; return them alone")
+    if not isinstance(outputs, Tensor) or not outputs.is_floating_point():
+        found = str(outputs.dtype) if isinstance(outputs, Tensor) else type(outputs).__name__
+        raise LayerMixError(f"expected logits from the model, as a tensor of floats, got {found}; return them alone")
+    if outputs.ndim != 2 or len(outputs) != images:
+        raise LayerMixError(
+            f"expected logits ({images}, classes) from the model, got {tuple(outputs.shape)}; return them alone"
+        )
     classes = outputs.shape[1]
     least = part.classes or (int(part.labels.max()) + 1 if part.labels is not None else 1)
     if classes < least or (part.classes and classes != part.classes):

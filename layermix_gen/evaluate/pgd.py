@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from layermix_gen.errors import LayerMixError
+from layermix_gen.evaluate.faults import model_faults
 from layermix_gen.evaluate.lists import PGD
 from layermix_gen.seeds import generator
 
@@ -45,13 +46,15 @@ class Attack:
             raise LayerMixError(
                 f"expected at least one step and one start, got {self.steps} and {self.restarts}; raise them"
             )
+        if type(self.seed) is not int or not 0 <= self.seed < 2**63:
+            raise LayerMixError(f"seed must be a whole number in [0, {2**63 - 1}], got {self.seed!r}; change --seed")
 
 
 def attack(model: nn.Module, images: Tensor, labels: Tensor, options: Attack | None = None, first: int = 0) -> Tensor:
     """Adversarial versions (B, 3, H, W) of `images` in [0, 1] with `labels` (B,); those are left as they are.
 
     The model takes pixels in [0, 1], in evaluation mode (see `evaluating`). `first` is the number of the first image in
-    its suite. Raises `LayerMixError` where the model gives no gradients.
+    its suite. Raises `LayerMixError` where the model fails or gives no gradients.
     """
     options = options or Attack()
     best, worst = images, torch.full((len(images),), -torch.inf, device=images.device)
@@ -91,20 +94,18 @@ def _descend(model: nn.Module, images: Tensor, labels: Tensor, options: Attack, 
 def _gradient(model: nn.Module, images: Tensor, labels: Tensor) -> Tensor:
     """The gradient of the sum of cross entropies with respect to the pixels."""
     images = images.detach().requires_grad_()
-    try:
-        with torch.enable_grad():
-            loss = F.cross_entropy(model(images).float(), labels, reduction="sum")
-        return torch.autograd.grad(loss, images)[0]
-    except RuntimeError as error:
-        if isinstance(error, torch.OutOfMemoryError):
-            raise
-        reason = str(error).splitlines()[0]
-        raise LayerMixError(f"expected a model with gradients to attack, got {reason}; leave pgd out") from error
+    with torch.enable_grad(), model_faults(tuple(images.shape)):
+        loss = F.cross_entropy(model(images).float(), labels, reduction="sum")
+        gradient = torch.autograd.grad(loss, images, allow_unused=True)[0] if loss.requires_grad else None
+    if gradient is None:
+        raise LayerMixError("expected a model with gradients to attack, got outputs without; leave pgd out")
+    return gradient
 
 
 @torch.no_grad()
 def _score(model: nn.Module, images: Tensor, labels: Tensor) -> Tensor:
     """How far the likeliest wrong class is ahead of the label: positive where the model is misled."""
-    logits = model(images).float()
+    with model_faults(tuple(images.shape)):
+        logits = model(images).float()
     own = logits.gather(1, labels[:, None])[:, 0]
     return logits.scatter(1, labels[:, None], -torch.inf).amax(1) - own

@@ -7,7 +7,7 @@
       cbar/... p/... r/r.npz pgd/correct.npz pgd/released.npz
 
 A part is there completely or not at all, so a killed run goes on after the last one that is there. Results of another
-model or other data are refused.
+model or other data are refused, and so are those of files that changed since.
 """
 
 import json
@@ -20,10 +20,11 @@ from layermix_gen.evaluate.archive import load_predictions, save_predictions
 from layermix_gen.evaluate.lists import SCALES, SUITES, Scale, check_part, extra_list, mean_list
 from layermix_gen.evaluate.predictions import AnyPredictions
 from layermix_gen.files import disk_errors, read_json, sweep, write_json
+from layermix_gen.text import count
 
 FORMAT = "layermix-gen results 1"
 CHECKPOINT_RULES = ("last", "best", "unknown")
-MOVABLE = ("checkpoint",)  # may differ when a run is resumed: where it lies now; its digest says what it is
+MOVABLE = ("checkpoint", "data")  # where things lie, which may differ when a run is resumed: digests say what they are
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +35,16 @@ class Suite:
     severities: tuple[int, ...] = (0,)
     data: str = ""  # the folder or file
     settings: dict[str, str | int | float] = field(default_factory=dict)  # such as PGD's epsilon, steps and restarts
+    stamps: dict[str, str] = field(default_factory=dict)  # by part: another one once its files are others
+
+    def __post_init__(self) -> None:
+        _check_types(
+            self.images > 0,
+            isinstance(self.severities, tuple) and len(self.severities) > 0,
+            _are(int, self.images, *self.severities),
+            _are(str, self.data, *self.settings, *self.stamps, *self.stamps.values()),
+            all(type(value) in (str, int, float) for value in self.settings.values()),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,10 +52,12 @@ class Signature:
     """What results are results of. Two runs with one signature predict the same.
 
     `scale` chooses the list of C-bar and the convention of calibration under C; `checkpoint_rule` says which epoch was
-    taken: the last, the best on the test set, or unknown.
+    taken: the last, the best on the test set, or unknown. `model_sha256` is that of the file that the model comes
+    from, "" where there is none; what that file imports is not in it.
     """
 
     model: str
+    model_sha256: str
     checkpoint: str  # "" for the model as it comes
     checkpoint_sha256: str
     checkpoint_rule: str
@@ -58,6 +71,9 @@ class Signature:
     suites: dict[str, Suite] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        texts = (self.model, self.model_sha256, self.checkpoint, self.checkpoint_sha256, self.checkpoint_rule)
+        more = (self.dataset, self.scale, self.preprocessing, self.precision, *self.versions, *self.versions.values())
+        _check_types(_are(str, *texts, *more), _are(int, self.n_classes, self.seed), self.n_classes > 0)
         for name, value, allowed in (
             ("checkpoint rule", self.checkpoint_rule, CHECKPOINT_RULES),
             ("scale", self.scale, SCALES),
@@ -68,15 +84,25 @@ class Signature:
             raise LayerMixError(f"expected suites of {', '.join(SUITES)}, got {', '.join(unknown)}")
 
 
+def _are(kind: type, *values: object) -> bool:
+    return all(type(value) is kind for value in values)
+
+
+def _check_types(*facts: bool) -> None:
+    """Raise TypeError unless all `facts` hold: signatures are read from files that anyone may have edited."""
+    if not all(facts):
+        raise TypeError("a value of another type or range")
+
+
 def begin_results(root: str | Path, signature: Signature) -> Signature:
     """Begin results in `root`, or go on with those that are there; return the signature of all its suites.
 
     A suite that is new is added. Raises `LayerMixError` with what differs where the folder holds results of something
-    else.
+    else, and where a part's files changed since it was evaluated.
     """
     root = Path(root)
     before = read_signature(root) if (root / "run.json").exists() else None
-    if before is None and root.is_dir() and any(root.iterdir()):
+    if before is None and root.is_dir() and any(not entry.name.startswith(".") for entry in root.iterdir()):
         raise LayerMixError(f"expected an empty folder or results in {root}, found other files; choose another --out")
     if before:
         if differences := _differences(before, signature):
@@ -84,13 +110,36 @@ def begin_results(root: str | Path, signature: Signature) -> Signature:
                 f"{root} holds results of something else: {'; '.join(differences)}; repeat the command that began it, "
                 "or choose another --out"
             )
-        signature = replace(signature, suites=before.suites | signature.suites)
+        _check_stamps(root, before, signature)
+        signature = replace(signature, suites=_joined(before.suites, signature.suites))
     with disk_errors(root):
         root.mkdir(parents=True, exist_ok=True)
         sweep(root)
         if signature != before:
             write_json(root / "run.json", {"format": FORMAT} | asdict(signature))
     return signature
+
+
+def _check_stamps(root: Path, before: Signature, now: Signature) -> None:
+    """Raise `LayerMixError` where a part was evaluated on other files than those that are there now."""
+    stale = [
+        part_path(root, suite, part)
+        for suite in before.suites.keys() & now.suites.keys()
+        for part, old in before.suites[suite].stamps.items()
+        if now.suites[suite].stamps.get(part, old) != old and part_path(root, suite, part).exists()
+    ]
+    if stale:
+        more = f" and {count(len(stale) - 1, 'other')}" if len(stale) > 1 else ""
+        raise LayerMixError(
+            f"expected the data that {min(stale)}{more} came from, found files that changed since; delete such results "
+            "to evaluate them again, or choose another --out"
+        )
+
+
+def _joined(before: dict[str, Suite], now: dict[str, Suite]) -> dict[str, Suite]:
+    """All suites; of those in both, the stamps of all parts."""
+    both = {name: replace(now[name], stamps=before[name].stamps | now[name].stamps) for name in before if name in now}
+    return before | now | both
 
 
 def _differences(before: Signature, now: Signature) -> list[str]:
@@ -115,7 +164,11 @@ def _flat(signature: Signature, suites: dict[str, Suite]) -> dict[str, Any]:
     flat |= {f"version of {name}": version for name, version in signature.versions.items()}
     for name in sorted(signature.suites.keys() & suites.keys()):
         suite = asdict(signature.suites[name])
-        flat |= {f"{name} {key}": value for key, value in (suite | suite.pop("settings")).items() if key != "settings"}
+        flat |= {
+            f"{name} {key}": value
+            for key, value in (suite | suite.pop("settings")).items()
+            if key not in (*MOVABLE, "settings", "stamps")
+        }
     return flat
 
 

@@ -2,7 +2,7 @@
 
 Each part is saved when it is done, so a run that was stopped goes on after the last one. Everything that can be wrong
 with the model or the data, and can be seen in no time, is looked for before hours are spent: each suite is searched for
-its parts, and the model is asked about one image of each.
+its parts, and the model is asked about the first images of each.
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,35 +16,43 @@ from tqdm import tqdm
 
 from layermix_gen import __version__
 from layermix_gen.errors import Interrupted, LayerMixError
+from layermix_gen.evaluate.faults import memory_faults
 from layermix_gen.evaluate.forward import Forward, check_outputs, predict
 from layermix_gen.evaluate.lists import PGD, SUITES
+from layermix_gen.evaluate.measuring import CALIBRATED
 from layermix_gen.evaluate.models import Normalized, evaluating, load_model, weights_digest
 from layermix_gen.evaluate.pgd import Attack
 from layermix_gen.evaluate.results import Signature, Suite, begin_results, finished_parts, save_part
 from layermix_gen.evaluate.suites import Data, Opening, Part, SuiteSource, complete, find_suite, locate
+from layermix_gen.evaluate.suites.base import Images, contradiction, differs
+from layermix_gen.evaluate.suites.stamps import stamp
+from layermix_gen.files import disk_errors, file_digest, locked
+from layermix_gen.sources.base import as_text
 
 CALIBRATION = "calibration"  # computed from what the model says of the clean images and, if they are there, of C
 CHOICES = (*SUITES, CALIBRATION)
+FIRST = 2  # images that the model is asked about: it has to take more than one
+IMAGENET_CLASSES = 1000  # a model of fewer is of another dataset
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Job:
-    """A suite to be evaluated: where it lies, its first part, and what is done there."""
+    """A suite to be evaluated: where it lies, its first part and the first images of that, and what is done there."""
 
     source: SuiteSource
     first: Part
+    images: Images
     parts: tuple[str, ...]
+    stamps: dict[str, str]
     attack: Attack | None = None
 
     def open(self, part: str) -> Part:
-        """Open a part. Raises `LayerMixError` where it has another number of images than the first one."""
-        opened = self.source.open("clean" if self.attack else part)
-        if opened.total != self.first.total:
-            raise LayerMixError(
-                f"expected {self.first.total} images in {self.source.folder / part} as in the other parts, found "
-                f"{opened.total}; get the part again"
-            )
-        return opened
+        """Open a part. Raises `LayerMixError` where it differs from the first in what all parts have in common."""
+        is_first = self.attack or part == self.source.parts[0]
+        opened = self.first if is_first else self.source.open(part)
+        if problem := differs(opened, self.first, as_text(self.source.folder / part)):
+            raise LayerMixError(problem)
+        return replace(opened, size=self.images.shape[1:3])
 
     def facts(self) -> Suite:
         """What the signature says of the suite."""
@@ -52,9 +60,10 @@ class Job:
         return Suite(
             images=part.total // len(part.severities),
             severities=part.severities,
-            data=str(self.source.folder.resolve()),
+            data=as_text(self.source.folder),
             settings={"preprocessing": self.source.preprocessing}
             | {name: value for name, value in options.items() if name not in ("variant", "seed")},
+            stamps=self.stamps,
         )
 
 
@@ -71,41 +80,50 @@ def run(
     opening: Opening | None = None,
     forward: Forward | None = None,
     attack: Attack | None = None,
-    pgd: Sequence[str] = PGD[:1],
+    pgd: Sequence[str] = (),
+    dataset: str = "",
     progress: bool = True,
 ) -> Signature:
     """Evaluate a model on suites and keep what it says in `out`; return the signature of the results.
 
     `model` is what `load_model` takes, with its `checkpoint`, `mean` and `std`, or a module that takes normalized
-    pixels (B, 3, H, W) and stays on its device and in its mode. `data` is what `locate` takes. `suites` are out of
-    clean, c, cbar, r, p, pgd and calibration, by default all that there are data for but pgd. `pgd` are the variants of
-    `attack`. The same call goes on where an earlier one was stopped, and adds suites. Raises `LayerMixError` for what
-    the user can mend, `Interrupted` after Ctrl-C.
+    pixels (B, 3, H, W) and stays on its device and in its mode. `data` and `dataset` are what `locate` takes. `suites`
+    are out of clean, c, cbar, r, p, pgd and calibration, by default all that there are data for but pgd. `pgd` are the
+    variants of `attack`, by default "correct". The same call goes on where an earlier one was stopped, and adds suites.
+    Raises `LayerMixError` for what the user can mend, `Interrupted` after Ctrl-C.
     """
     opening, attack, root = opening or Opening(), attack or Attack(), Path(out)
-    located = locate(data)
-    jobs = {name: _job(name, located, opening, attack, pgd) for name in chosen_suites(suites, located)}
+    located = locate(data, dataset)
+    chosen = chosen_suites(suites, located)
+    variants = chosen_variants(pgd, chosen)
+    jobs = {name: _job(name, located, opening, attack, variants) for name in chosen}
+    _check_labels(jobs)
     loaded, forward, name = _prepared(model, checkpoint, mean, std, forward or Forward(), jobs, attack.seed)
     n_classes = max(_probe(loaded, job, forward) for job in jobs.values())
-    signature = begin_results(
-        root,
-        Signature(
-            model=name,
-            checkpoint=str(checkpoint or ""),
-            checkpoint_sha256=weights_digest(loaded),
-            checkpoint_rule=checkpoint_rule,
-            dataset=located.dataset,
-            scale=located.scale,
-            n_classes=n_classes,
-            preprocessing=f"{opening.preprocessing if located.scale == 'imagenet' else 'none'}, {loaded.normalization}",
-            precision=forward.precision,
-            seed=attack.seed,
-            versions={"layermix-gen": __version__, "torch": version("torch")},
-            suites={name: job.facts() for name, job in jobs.items()},
-        ),
+    signature = Signature(
+        model=name,
+        model_sha256=_code_digest(model),
+        checkpoint=str(checkpoint or ""),
+        checkpoint_sha256=weights_digest(loaded),
+        checkpoint_rule=checkpoint_rule,
+        dataset=_with_classes(located.dataset, n_classes),
+        scale=located.scale,
+        n_classes=n_classes,
+        preprocessing=f"{opening.preprocessing if located.scale == 'imagenet' else 'none'}, {loaded.normalization}",
+        precision=forward.precision,
+        seed=attack.seed,
+        versions={"layermix-gen": __version__} | {one: version(one) for one in _libraries(model)},
+        suites={name: job.facts() for name, job in jobs.items()},
     )
-    _run_all(root, signature, jobs, loaded, forward, progress)
+    with disk_errors(root):
+        root.mkdir(parents=True, exist_ok=True)
+    with locked(root):
+        signature = begin_results(root, signature)
+        _run_all(root, signature, jobs, loaded, forward, progress)
     return signature
+
+
+# --- what is to be done ----------------------------------------------------------------------------------------------
 
 
 def chosen_suites(names: Sequence[str], data: Data) -> tuple[str, ...]:
@@ -113,8 +131,13 @@ def chosen_suites(names: Sequence[str], data: Data) -> tuple[str, ...]:
     if unknown := [name for name in names if name not in CHOICES]:
         raise LayerMixError(f"expected suites out of {', '.join(CHOICES)}, got {unknown[0]!r}; change --suites")
     wanted = set(names) or set(data.folders)
-    if CALIBRATION in wanted:
+    if CALIBRATION in wanted and "clean" in data.folders:
         wanted.add("clean")
+    if CALIBRATION in wanted and not wanted.intersection(CALIBRATED):
+        raise LayerMixError(
+            f"expected data for calibration, which is that of {', '.join(CALIBRATED)}, got none of these; "
+            "add --data clean=DIR"
+        )
     for name in SUITES:
         folder = "clean" if name == "pgd" else name
         if name in wanted and folder not in data.folders:
@@ -125,14 +148,33 @@ def chosen_suites(names: Sequence[str], data: Data) -> tuple[str, ...]:
     return tuple(name for name in SUITES if name in wanted)
 
 
-def _job(name: str, data: Data, opening: Opening, attack: Attack, pgd: Sequence[str]) -> Job:
+def chosen_variants(names: Sequence[str], suites: Sequence[str]) -> tuple[str, ...]:
+    """The variants of the attack, in their order. Raises `LayerMixError` for unknown ones, and without the suite."""
+    if unknown := [name for name in names if name not in PGD]:
+        raise LayerMixError(f"expected variants of PGD out of {', '.join(PGD)}, got {unknown[0]!r}; change --pgd")
+    if names and "pgd" not in suites:
+        raise LayerMixError(f"expected pgd among the suites for its variant {names[0]}; add it to --suites")
+    return tuple(name for name in PGD if name in (names or PGD[:1]))
+
+
+def _job(name: str, data: Data, opening: Opening, attack: Attack, variants: tuple[str, ...]) -> Job:
     source = complete(find_suite("clean" if name == "pgd" else name, data, opening))
-    for part in source.parts:
-        source.look(part)
-    parts = source.parts
+    stamps = {part: stamp(source.folder, source.look(part)) for part in source.parts}
+    first = source.open(source.parts[0])
+    images = next(first.batches(FIRST))[:FIRST]
     if name == "pgd":
-        parts = tuple(variant for variant in PGD if variant in {replace(attack, variant=one).variant for one in pgd})
-    return Job(source, source.open(source.parts[0]), parts, attack if name == "pgd" else None)
+        return Job(source, first, images, variants, dict.fromkeys(variants, stamps["clean"]), attack)
+    return Job(source, first, images, source.parts, stamps)
+
+
+def _check_labels(jobs: Mapping[str, Job]) -> None:
+    """Raise `LayerMixError` where corrupted images cannot be those of the clean suite."""
+    for suite in ("c", "cbar"):
+        if suite in jobs and "clean" in jobs:
+            corrupted, clean = jobs[suite], jobs["clean"]
+            in_order = corrupted.source.in_order and clean.source.in_order
+            if problem := contradiction(corrupted.first, clean.first, in_order):
+                raise LayerMixError(f"{as_text(corrupted.source.folder)}: {problem}")
 
 
 def _prepared(
@@ -164,20 +206,28 @@ def _least_classes(part: Part) -> int:
     return 0 if part.labels is None else int(part.labels.max()) + 1
 
 
+def _code_digest(model: str | nn.Module) -> str:
+    """The sha256 of the file that a model comes from."""
+    if not isinstance(model, str) or model.startswith("timm:"):
+        return ""
+    return file_digest(Path(model if model.endswith(".pt2") else model.rpartition(":")[0]))
+
+
+def _libraries(model: str | nn.Module) -> tuple[str, ...]:
+    return ("torch", "timm") if isinstance(model, str) and model.startswith("timm:") else ("torch",)
+
+
+def _with_classes(dataset: str, n_classes: int) -> str:
+    """ImageNet with fewer classes is another dataset, as in the paper's table VIII."""
+    return f"{dataset}-{n_classes}" if dataset == "imagenet" and n_classes != IMAGENET_CLASSES else dataset
+
+
 def _probe(model: nn.Module, job: Job, forward: Forward) -> int:
-    """Ask the model about one image of a suite; return how many classes it has."""
-    pixels = next(job.first.pieces(1))[:1]
-    images = torch.from_numpy(pixels).permute(0, 3, 1, 2).float().div(255).to(forward.device)
-    with evaluating(model), torch.inference_mode():
-        try:
-            outputs = forward.logits(model, images)
-        except Exception as error:  # of the user's code
-            reason = (str(error).splitlines() or [""])[0]
-            raise LayerMixError(
-                f"the model failed on an image {tuple(images.shape)} of {job.source.folder}: {type(error).__name__}: "
-                f"{reason}; give a model for such images, and for any number of them"
-            ) from error
-    check_outputs(outputs, 1, job.first)
+    """Ask the model about the first images of a suite; return how many classes it has."""
+    images = torch.from_numpy(job.images).permute(0, 3, 1, 2).float().div(255).to(forward.device)
+    with evaluating(model), torch.inference_mode(), memory_faults(len(images)):
+        outputs = forward.logits(model, images)
+    check_outputs(outputs, len(images), job.first)
     return int(outputs.shape[1])
 
 

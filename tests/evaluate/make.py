@@ -29,6 +29,7 @@ def make_signature(suites: tuple[str, ...] = SUITES, images: int = 120, **change
     }
     values = {
         "model": "models.py:small",
+        "model_sha256": "ef" * 32,
         "checkpoint": "a.pt",
         "checkpoint_sha256": "ab" * 32,
         "checkpoint_rule": "last",

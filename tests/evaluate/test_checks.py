@@ -159,7 +159,7 @@ def photographs(tmp_path):
 
 def test_a_missing_severity(photographs):
     shutil.rmtree(photographs / "fog" / "4")
-    assert "expected five folders of severities" in problem(photographs)
+    assert "expected the severities 1, 2, 3, 4, 5 as folders in" in problem(photographs)
 
 
 def test_a_missing_class(photographs):

@@ -127,7 +127,9 @@ class Fixed(nn.Module):
         (lambda x: torch.zeros(len(x), 11), "expected a model of 10 classes for this data, got one of 11"),
         (lambda x: torch.full((len(x), 10), torch.nan), "NaN or infinity for 4 of 4 images; check the checkpoint"),
         (lambda x: torch.zeros(len(x), 10, 1), r"expected logits \(4, classes\) from the model, got \(4, 10, 1\)"),
-        (lambda x: (x, x), r"expected logits \(4, classes\) from the model, got tuple; return them alone"),
+        (lambda x: (x, x), r"expected logits from the model, as a tensor of floats, got tuple; return them alone"),
+        (lambda x: torch.zeros(len(x), 10, dtype=torch.complex64), "as a tensor of floats, got torch.complex64"),
+        (lambda x: torch.zeros(len(x), 10, dtype=torch.int64), "as a tensor of floats, got torch.int64"),
     ],
 )
 def test_outputs_that_do_not_fit(answer, message):

@@ -37,6 +37,7 @@ from layermix_gen.evaluate.results import (
 
 SIGNATURE = Signature(
     model="models.py:small",
+    model_sha256="ef" * 32,
     checkpoint="runs/a.pt",
     checkpoint_sha256="ab" * 32,
     checkpoint_rule="last",

@@ -119,7 +119,7 @@ def test_data_that_are_not_there(data, message, tmp_path, monkeypatch):
 def test_layouts_are_not_mixed(tmp_path):
     write_corruptions(tmp_path / "c", count=1)
     write_photographs(tmp_path / "cbar" / "lines" / "1", 0, 8, 8)
-    with pytest.raises(LayerMixError, match="expected suites of one layout"):
+    with pytest.raises(LayerMixError, match="expected suites of one scale"):
         locate({"c": tmp_path / "c", "cbar": tmp_path / "cbar"})
 
 
@@ -266,7 +266,7 @@ def test_the_lists_of_the_two_scales_differ(tmp_path):
 @pytest.mark.parametrize(
     ("array", "message"),
     [
-        (pixels(0, 9, 8, 8, 3), r"expected 10 images in .*fog.npy, five severities of 2 as labels.npy has it, found 9"),
+        (pixels(0, 9, 8, 8, 3), r"expected 10 images in .*fog.npy, 2 at each of 5 severities as labels.npy has it, found 9"),
         (
             pixels(0, 10, 8, 8, 3).astype(np.float32),
             r"expected uint8 \(images, H, W, 3\).*found float32 \(10, 8, 8, 3\)",

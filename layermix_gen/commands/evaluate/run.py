@@ -5,8 +5,10 @@ from pathlib import Path
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from layermix_gen.commands.parameters import Assignment, Names, Number, Numbers
+from layermix_gen.errors import LayerMixError
 from layermix_gen.evaluate.forward import PRECISIONS, Forward
 from layermix_gen.evaluate.lists import PGD
 from layermix_gen.evaluate.pgd import Attack
@@ -18,6 +20,7 @@ from layermix_gen.evaluate.suites.locate import DATASETS, ROLES
 from layermix_gen.evaluate.suites.pixels import PREPROCESSINGS
 
 ATTACK, FORWARD, OPENING = Attack(), Forward(), Opening()
+ATTACKS = ("pgd", "epsilon", "steps", "step_size", "restarts")  # options of the suite pgd alone
 HALVES = [name for name, dtype in PRECISIONS.items() if dtype]
 
 
@@ -30,6 +33,7 @@ HALVES = [name for name, dtype in PRECISIONS.items() if dtype]
     metavar="NAME=DIR",
     help=f"A folder of published suites ({', '.join(DATASETS)}), or the folder of one suite ({', '.join(ROLES)}).",
 )
+@click.option("--dataset", default="", help="What reports call the data, as in cifar100; default: by --data.")
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder of the results.")
 @click.option(
     "--suites",
@@ -64,13 +68,31 @@ HALVES = [name for name, dtype in PRECISIONS.items() if dtype]
 @click.option("--step-size", type=Number(), default="0.5/255", help="Of the attack.")
 @click.option("--restarts", default=ATTACK.restarts, help="Random starts of the attack.")
 @click.option("--seed", default=ATTACK.seed, help="Of the random starts, and of weights that no checkpoint sets.")
-def command(model: str, data: tuple[tuple[str, str], ...], out: Path, suites: tuple[str, ...], **options: Any) -> None:
+@click.pass_context
+def command(
+    context: click.Context,
+    /,
+    model: str,
+    data: tuple[tuple[str, str], ...],
+    out: Path,
+    suites: tuple[str, ...],
+    **options: Any,
+) -> None:
     """Run a model over suites and keep what it says in a folder; print the metrics.
 
     The same command goes on where an earlier one was stopped.
     """
+    folders = dict(data)
+    if len(folders) < len(data):
+        twice = next(name for name in folders if [one for one, _ in data].count(name) > 1)
+        raise LayerMixError(f"expected one --data {twice}=DIR, got several; name each folder once")
+    given = [one for one in ATTACKS if context.get_parameter_source(one) is ParameterSource.COMMANDLINE]
+    if given and "pgd" not in suites:
+        option = given[0].replace("_", "-")
+        raise LayerMixError(f"expected pgd among the suites for --{option}; add it to --suites, or leave that out")
+    options["pgd"] = options["pgd"] if "pgd" in suites else ()
     attack = Attack(**{name: options.pop(name) for name in ("epsilon", "steps", "step_size", "restarts", "seed")})
     opening = Opening(**{name: options.pop(name) for name in ("preprocessing", "extras", "threads")})
     forward = Forward(options.pop("device"), options.pop("batch_size"), options.pop("amp") or FORWARD.precision)
-    run(model, dict(data), out, suites, attack=attack, opening=opening, forward=forward, **options)
+    run(model, folders, out, suites, attack=attack, opening=opening, forward=forward, **options)
     click.echo(make_report([out]).text(partial(click.style, bold=True)))

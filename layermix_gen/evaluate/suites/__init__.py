@@ -6,16 +6,18 @@ holds what no list names: nothing slips into a mean.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 from layermix_gen.errors import LayerMixError
+from layermix_gen.evaluate.corruption_record import read_record
 from layermix_gen.evaluate.lists import extra_list, mean_list
 from layermix_gen.evaluate.suites import arrays, folders, videos
 from layermix_gen.evaluate.suites.base import Part, SuiteSource
 from layermix_gen.evaluate.suites.locate import Data, locate
 from layermix_gen.evaluate.suites.pixels import PREPROCESSINGS
-from layermix_gen.evaluate.suites.shards import is_dataset, open_shards
+from layermix_gen.evaluate.suites.shards import MANIFEST, is_dataset, open_shards
+from layermix_gen.evaluate.suites.stamps import source_files
 from layermix_gen.processes import available_cpus
 from layermix_gen.sources import Source, cifar, open_source
 from layermix_gen.sources.base import as_text
@@ -72,20 +74,25 @@ def find_suite(suite: str, data: Data, opening: Opening) -> SuiteSource:
         def renditions(_: str) -> Part:
             return folders.open_renditions(folder, _class_order(data), prepare, opening.workers)
 
-        return SuiteSource(suite, folder, renditions, "image files", opening.photographs, parts=("r",))
-    names, form, open_part, look = _divided(suite, folder, data, opening)
+        return SuiteSource(
+            suite, folder, renditions, FILES, opening.photographs, ("r",), lambda _: folders.class_folders(folder)
+        )
+    found = _divided(suite, folder, data, opening)
     known, mean = (*mean_list(suite, data.scale), *extra_list(suite)), mean_list(suite, data.scale)
     wanted = known if opening.extras else mean
+    record = read_record(folder)
+    needed = record.corruptions if record else mean  # what we made ourselves need not be all
     return SuiteSource(
         suite,
         folder,
-        open_part,
-        form,
-        NONE if form == ARRAYS else opening.preprocessing,
-        parts=tuple(name for name in wanted if name in names),
-        look=look,
-        missing=tuple(name for name in mean if name not in names),
-        unknown=tuple(name for name in names if name not in known),
+        found.open,
+        found.form,
+        NONE if found.form == ARRAYS else opening.preprocessing,
+        parts=tuple(name for name in wanted if name in found.names),
+        look=found.look,
+        missing=tuple(name for name in needed if name not in found.names),
+        unknown=tuple(name for name in found.names if name not in known),
+        in_order=found.form == ARRAYS,
     )
 
 
@@ -102,37 +109,58 @@ def complete(source: SuiteSource) -> SuiteSource:
             f"expected all parts of suite {source.suite} in {where}, which lacks {', '.join(source.missing)}; "
             "get them, or evaluate other --suites"
         )
+    if not source.parts:
+        raise LayerMixError(
+            f"expected parts of suite {source.suite} in {where}, found none but extra ones; add --extras, or evaluate "
+            "other --suites"
+        )
     return source
 
 
-def _divided(
-    suite: str, folder: Path, data: Data, opening: Opening
-) -> tuple[Sequence[str], str, Callable[[str], Part], Callable[[str], object]]:
-    """The names of what is in the folder of C, C-bar or P, its form, and how a part is opened and looked at."""
+class _Divided(NamedTuple):
+    """The names of what is in a folder of C, C-bar or P, its form, and how a part is opened and looked at."""
+
+    names: Sequence[str]
+    form: str
+    open: Callable[[str], Part]
+    look: Callable[[str], list[Path]]
+
+
+def _divided(suite: str, folder: Path, data: Data, opening: Opening) -> _Divided:
     classes = CLASSES.get(data.dataset, 0)
     if names := arrays.names(folder):
         opened = arrays.open_perturbation if suite == "p" else arrays.open_corruption
-        open_part = partial(opened, folder, classes)
-        return names, ARRAYS, open_part, open_part
+
+        def look_at_array(name: str) -> list[Path]:
+            opened(folder, classes, name)
+            return arrays.files(folder, name)
+
+        return _Divided(names, ARRAYS, lambda name: opened(folder, classes, name), look_at_array)
     prepare, threads = PREPROCESSINGS[opening.preprocessing], opening.workers
     names = folders.folder_names(folder)
     order = _validation_classes(data)
-
-    def open_corruption(name: str) -> Part:
-        return folders.open_corruption(folder / name, order, prepare, threads)
-
-    def open_perturbation(name: str) -> Part:
-        return videos.open_videos(folder / name, len(order), prepare, threads)
-
     if suite == "p":
-        return names, VIDEOS, open_perturbation, lambda _: None
-    return names, FILES, open_corruption, lambda name: folders.severities(folder / name, order)
+        return _Divided(
+            names,
+            VIDEOS,
+            lambda name: videos.open_videos(folder / name, len(order), prepare, threads),
+            lambda name: folders.class_folders(folder / name),
+        )
+    return _Divided(
+        names,
+        FILES,
+        lambda name: folders.open_corruption(suite, folder / name, order, prepare, threads),
+        lambda name: folders.look(suite, folder / name, order),
+    )
 
 
 def _clean(folder: Path, data: Data, opening: Opening) -> SuiteSource:
     """A test set: shards, or any source of labelled images; of CIFAR and MNIST the test split."""
+    parts = ("clean",)
     if is_dataset(folder):
-        return SuiteSource("clean", folder, lambda _: open_shards(folder), "shards", NONE, parts=("clean",))
+        return SuiteSource(
+            "clean", folder, lambda _: open_shards(folder), "shards", NONE, parts, lambda _: [folder / MANIFEST]
+        )
     source = _test_set(folder, data.dataset)
     preprocessing = NONE if source.kind.endswith(":test") else opening.photographs
     prepare = PREPROCESSINGS[preprocessing]
@@ -140,7 +168,10 @@ def _clean(folder: Path, data: Data, opening: Opening) -> SuiteSource:
     def opened(_: str) -> Part:
         return folders.open_source_part(source, prepare, opening.workers)
 
-    return SuiteSource("clean", folder, opened, source.kind, preprocessing, parts=("clean",))
+    is_array = preprocessing == NONE and source.kind.endswith(":test")
+    return SuiteSource(
+        "clean", folder, opened, source.kind, preprocessing, parts, lambda _: source_files(source), in_order=is_array
+    )
 
 
 def _test_set(folder: Path, dataset: str) -> Source:
@@ -163,8 +194,10 @@ def _class_order(data: Data) -> tuple[str, ...]:
     """The classes of a model, by the validation set or else by ImageNet-C. Raises `LayerMixError` without both."""
     order = _validation_classes(data)
     if not order and "c" in data.folders:
-        first = data.folders["c"] / mean_list("c", data.scale)[0]
-        order = tuple(folders.folder_names(folders.severity_folders(first)[0]))
+        there = [name for name in mean_list("c", data.scale) if (data.folders["c"] / name).is_dir()]
+        for name in there[:1]:
+            severity = next(iter(folders.severity_folders("c", data.folders["c"] / name).values()))
+            order = tuple(folders.folder_names(severity))
     if not order:
         raise LayerMixError(
             "expected a validation set beside ImageNet-R, as its folders say which outputs of the model are the 200 "

@@ -1,8 +1,9 @@
 """Suites that are published as `.npy` files: CIFAR-10-C and -100-C, C-bar and P, and what is laid out like them.
 
 C and C-bar have a file for each corruption, uint8 (5 N, H, W, 3), severity after severity, each of them the N test
-images in their order; `labels.npy` repeats the labels five times. P has a file for each perturbation, uint8 (N, frames,
-H, W, 3). The files are mapped into memory and read in slices, so that none is ever in memory as a whole.
+images in their order; `labels.npy` repeats the labels five times. What we made ourselves may have fewer severities: its
+record says which. P has a file for each perturbation, uint8 (N, frames, H, W, 3). The files are mapped into memory and
+read in slices, so that none is ever in memory as a whole.
 """
 
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from layermix_gen.errors import LayerMixError
+from layermix_gen.evaluate.corruption_record import Record, read_record
 from layermix_gen.evaluate.lists import SEVERITIES
 from layermix_gen.evaluate.suites.base import Images, Ints, Part
 from layermix_gen.sources.base import as_text, reason
@@ -27,6 +29,12 @@ def names(folder: Path) -> list[str]:
     return sorted(path.stem for path in folder.glob("*.npy") if path.stem != LABELS and not path.name.startswith("."))
 
 
+def files(folder: Path, name: str) -> list[Path]:
+    """The files that an array's images and labels come from."""
+    labels = folder / f"{LABELS}.npy"
+    return [folder / f"{name}.npy", *([labels] if labels.is_file() else [])]
+
+
 def dimensions(folder: Path, name: str) -> int:
     """How many dimensions an array has; 0 where it cannot be read."""
     try:
@@ -36,16 +44,18 @@ def dimensions(folder: Path, name: str) -> int:
 
 
 def open_corruption(folder: Path, classes: int, name: str) -> Part:
-    """One corruption at five severities. Raises `LayerMixError` for another shape, and for labels that do not fit."""
-    labels = read_labels(folder)
+    """One corruption at its severities. Raises `LayerMixError` for another shape, and for labels that do not fit."""
+    record = read_record(folder)
+    labels = read_labels(folder, record)
     path = folder / f"{name}.npy"
     images = open_images(path, ndim=4)
     if len(images) != labels.size:
         raise LayerMixError(
-            f"expected {labels.size} images in {as_text(path)}, five severities of {labels.shape[1]} as labels.npy has "
-            f"it, found {len(images)}; {REMEDY}"
+            f"expected {labels.size} images in {as_text(path)}, {labels.shape[1]} at each of {len(labels)} severities "
+            f"as labels.npy has it, found {len(images)}; {REMEDY}"
         )
-    return Part(partial(_slices, images), labels, len(images), classes, SEVERITIES)
+    severities = record.severities if record else SEVERITIES
+    return Part(partial(_slices, images), labels, len(images), classes, severities, size=images.shape[1:3])
 
 
 def open_perturbation(folder: Path, classes: int, name: str) -> Part:
@@ -54,7 +64,7 @@ def open_perturbation(folder: Path, classes: int, name: str) -> Part:
     videos = open_images(path, ndim=5)
     if videos.shape[1] < 2:
         raise LayerMixError(f"expected at least 2 frames in {as_text(path)}, found {videos.shape[1]}; {REMEDY}")
-    return Part(partial(_videos, videos), None, len(videos), classes)
+    return Part(partial(_videos, videos), None, len(videos), classes, size=videos.shape[2:4])
 
 
 def open_images(path: Path, ndim: int) -> Images:
@@ -66,25 +76,29 @@ def open_images(path: Path, ndim: int) -> Images:
     return array
 
 
-def read_labels(folder: Path) -> Ints:
-    """The labels (5, N) of a folder. Raises `LayerMixError` where they do not repeat five times."""
+def read_labels(folder: Path, record: Record | None = None) -> Ints:
+    """The labels (S, N) of a folder: S = 5, or as the `record` has it. Raises `LayerMixError` for those of no S."""
     path = folder / f"{LABELS}.npy"
     labels = _mapped(path)
-    if labels.ndim != 1 or not np.issubdtype(labels.dtype, np.integer) or not labels.size or labels.size % 5:
+    times = len(record.severities) if record else len(SEVERITIES)
+    images = record.images if record else labels.size // times
+    is_list = labels.ndim == 1 and np.issubdtype(labels.dtype, np.integer) and labels.size > 0
+    if not is_list or labels.size != times * images:
+        wanted = images if record else "as many as test images"
         raise LayerMixError(
-            f"expected whole numbers, five times as many as test images, in {as_text(path)}, "
+            f"expected whole numbers, {times} times {wanted}, in {as_text(path)}, "
             f"found {labels.dtype} {labels.shape}; {REMEDY}"
         )
-    blocks = np.array(labels, np.int64).reshape(5, -1)
+    blocks = np.array(labels, np.int64).reshape(times, -1)
     if (blocks != blocks[0]).any() or blocks.min() < 0:
-        raise LayerMixError(f"expected the same labels at each of five severities in {as_text(path)}; {REMEDY}")
+        raise LayerMixError(f"expected the same labels at each of {times} severities in {as_text(path)}; {REMEDY}")
     return blocks
 
 
 def _mapped(path: Path) -> npt.NDArray[Any]:
     try:
         if path.is_file():
-            return np.load(path, mmap_mode="r", allow_pickle=False)
+            return np.lib.format.open_memmap(path, "r")  # of a single array, and of nothing that needs unpickling
     except OSError as fault:
         raise LayerMixError(f"cannot read {as_text(path)}: {reason(fault)}; {REMEDY}") from fault
     except (ValueError, EOFError) as fault:  # no array, an array of objects, or one that is shorter than it says

@@ -33,7 +33,8 @@ class Part:
     `pieces(size)` begins to read anew: uint8 arrays (n, H, W, 3), at most `size` images each, severity after severity;
     of videos, each piece is one video, as long as it is. `labels` are (S, N), or None of videos, whose consistency asks
     for none. `total` counts images, or videos. `classes` is how many outputs a model must have, 0 where any number
-    above the labels will do. `among` are the outputs that count, where these are fewer; labels count these.
+    above the labels will do. `among` are the outputs that count, where these are fewer; labels count these. `size` is
+    (H, W) of all images where that is known before any is read.
     """
 
     pieces: Callable[[int], Iterator[Images]]
@@ -42,15 +43,21 @@ class Part:
     classes: int = 0
     severities: tuple[int, ...] = NO_SEVERITY
     among: Ints | None = None
+    size: tuple[int, int] | None = None
+
+    def batches(self, size: int) -> Iterator[Images]:
+        """All images, `size` at a time; the last batch may be shorter. Raises `LayerMixError` as `rebatched` does."""
+        return rebatched(self.pieces(size), size, self.size)
 
 
 @dataclass(frozen=True, slots=True)
 class SuiteSource:
     """A suite where it lies: its parts by name, in the order of the list, each opened by `open(name)`.
 
-    `look(name)` finds what can be found wrong with a part in no time, by headers and names of folders. `unknown` are
-    what no list names, `missing` the parts of the mean that are not there. `form` says what was found, `preprocessing`
-    what is done to each image before the model sees it.
+    `look(name)` finds what can be found wrong with a part in no time, by headers and names of folders; it returns the
+    files that the part is made of, or the folders that they are in. `unknown` are what no list names, `missing` the
+    parts that should be there and are not. `form` says what was found, `preprocessing` what is done to each image
+    before the model sees it. `in_order` are suites of arrays, which have the images of a test set in its own order.
     """
 
     suite: str
@@ -59,23 +66,61 @@ class SuiteSource:
     form: str
     preprocessing: str
     parts: tuple[str, ...]
-    look: Callable[[str], object] = lambda _: None
+    look: Callable[[str], list[Path]]
     missing: tuple[str, ...] = ()
     unknown: tuple[str, ...] = ()
+    in_order: bool = False
 
 
-def rebatched(pieces: Iterable[Images], size: int) -> Iterator[Images]:
+def differs(part: Part, usual: Part, where: str) -> str:
+    """What is unlike in a part and in the usual one of its suite, as far as it is known before reading; "" for nothing.
+
+    The text is for people, with a remedy; `where` is how it calls the part.
+    """
+    other, remedy = f"in {where} as in the other parts, found", "get the part again"
+    noun = "videos" if part.labels is None else "images"
+    if part.total != usual.total:
+        return f"expected {usual.total} {noun} {other} {part.total}; {remedy}"
+    if part.size and usual.size and part.size != usual.size:
+        return f"expected {noun} of {as_size(usual.size)} pixels {other} {as_size(part.size)}; {remedy}"
+    if part.labels is not None and usual.labels is not None and not np.array_equal(part.labels, usual.labels):
+        return f"expected the labels {other} others; {remedy}"
+    return ""
+
+
+def contradiction(corrupted: Part, clean: Part, in_order: bool) -> str:
+    """Why a part cannot be the corrupted images of the clean one, by its labels; "" where it can. With a remedy.
+
+    Parts of another number of images are not compared. `in_order` are those whose images come in one order.
+    """
+    if corrupted.labels is None or clean.labels is None or corrupted.labels.shape[1] != clean.labels.shape[1]:
+        return ""
+    found, expected = corrupted.labels[0], clean.labels[0]
+    if not in_order:
+        found, expected = np.sort(found), np.sort(expected)
+    if np.array_equal(found, expected):
+        return ""
+    number = int(np.flatnonzero(found != expected)[0])
+    if in_order:
+        what = f"the labels of the clean images, found {found[number]} for {expected[number]} at image {number}"
+    else:
+        what = f"as many images of each class as in the clean suite, found others of class {expected[number]}"
+    return f"expected {what}; get both of one test set"
+
+
+def rebatched(pieces: Iterable[Images], size: int, shape: tuple[int, int] | None = None) -> Iterator[Images]:
     """Images in batches of `size`, the last one shorter, whatever pieces they come in.
 
-    Raises `LayerMixError` where their heights and widths differ, as no batch could hold them.
+    Raises `LayerMixError` where their heights and widths differ from each other, as no batch could hold them, or from
+    `shape`.
     """
     waiting: list[Images] = []
-    count, shape = 0, None
+    count = 0
     for piece in pieces:
-        shape = shape or piece.shape[1:]
-        if piece.shape[1:] != shape:
+        shape = shape or piece.shape[1:3]
+        if piece.shape[1:3] != shape:
             raise LayerMixError(
-                f"expected images of one size, found {_size(shape)} and {_size(piece.shape[1:])}; "
+                f"expected images of one size, found {as_size(shape)} and {as_size(piece.shape[1:3])}; "
                 "evaluate them with --preprocessing resize-256-center-224"
             )
         waiting.append(piece)
@@ -88,7 +133,8 @@ def rebatched(pieces: Iterable[Images], size: int) -> Iterator[Images]:
         yield np.concatenate(waiting)
 
 
-def _size(shape: tuple[int, ...]) -> str:
+def as_size(shape: tuple[int, ...]) -> str:
+    """(H, W) as `WxH`."""
     return f"{shape[1]}x{shape[0]}"
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from layermix_gen.errors import BadImage, LayerMixError
+from layermix_gen.evaluate.corruption_record import read_record
 from layermix_gen.evaluate.lists import SEVERITIES
 from layermix_gen.evaluate.predictions import class_columns
 from layermix_gen.evaluate.suites.base import Images, Ints, Part, mapped_ahead
@@ -21,35 +22,50 @@ from layermix_gen.sources.folder import FolderSource, scan
 Prepare = Callable[[Image], Image]
 
 
-def severity_folders(corruption: Path) -> list[Path]:
-    """The five folders of one corruption by rising severity, named 1 to 5 or, as C-bar's generator does, like 2.35.
+def severity_folders(suite: str, corruption: Path) -> dict[int, Path]:
+    """The folders of one corruption by severity: 1 to 5, or what the record says of a suite that we made.
 
-    Raises `LayerMixError` where there are more, fewer or others.
+    Those of C-bar may be named by difficulty, such as 2.35, as its authors' generator does: they are 1 to 5 by their
+    order. Raises `LayerMixError` where there are more, fewer or others.
     """
-    found = [entry.name for entry in scan(corruption) if entry.is_dir(follow_symlinks=False)]
-    if len(found) != len(SEVERITIES) or not all(_is_number(name) for name in found):
-        listed = ", ".join(sorted(map(as_text, found))[:6]) or "none"
-        raise LayerMixError(
-            f"expected five folders of severities, 1 to 5 or decimals, in {as_text(corruption)}, found {listed}; "
-            "get the corruption again"
-        )
-    return [corruption / name for name in sorted(found, key=float)]
+    record = read_record(corruption.parent)
+    expected = record.severities if record else SEVERITIES
+    found = folder_names(corruption)
+    if sorted(found) == [str(severity) for severity in expected]:
+        return {severity: corruption / str(severity) for severity in expected}
+    difficulties = {float(name): name for name in found if _is_number(name)}
+    if suite == "cbar" and not record and len(found) == len(difficulties) == len(SEVERITIES):
+        ordered = [corruption / difficulties[number] for number in sorted(difficulties)]
+        return dict(zip(SEVERITIES, ordered, strict=True))
+    wanted = ", ".join(map(str, expected)) + (" or five difficulties" if suite == "cbar" and not record else "")
+    listed = ", ".join(map(as_text, found[:6])) or "none"
+    raise LayerMixError(
+        f"expected the severities {wanted} as folders in {as_text(corruption)}, found {listed}; "
+        "get the corruption again"
+    )
 
 
-def severities(corruption: Path, order: tuple[str, ...]) -> list[FolderSource]:
-    """The sources of one corruption by rising severity, all of the classes `order`, or else of those of the first.
+def severities(suite: str, corruption: Path, order: tuple[str, ...]) -> dict[int, FolderSource]:
+    """The sources of one corruption by severity, all of the classes `order`, or else of those of the first.
 
     Raises `LayerMixError` where severities or classes are missing. No image is looked for.
     """
-    sources = [FolderSource(str(folder)) for folder in severity_folders(corruption)]
-    for source in sources:
-        check_classes(source.location, source.classes, order or sources[0].classes)
+    sources = {number: FolderSource(str(folder)) for number, folder in severity_folders(suite, corruption).items()}
+    first = next(iter(sources.values()))
+    for source in sources.values():
+        check_classes(source.location, source.classes, order or first.classes)
     return sources
+
+
+def look(suite: str, corruption: Path, order: tuple[str, ...]) -> list[Path]:
+    """The class folders of one corruption. Raises `LayerMixError` as `severities` does."""
+    sources = severities(suite, corruption, order)
+    return [folder for source in sources.values() for folder in class_folders(Path(source.location))]
 
 
 def _is_number(name: str) -> bool:
     whole, _, part = name.partition(".")
-    return whole.isdecimal() and (part.isdecimal() or "." not in name)
+    return name.isascii() and whole.isdecimal() and (part.isdecimal() or "." not in name)
 
 
 def folder_names(root: Path) -> list[str]:
@@ -57,9 +73,15 @@ def folder_names(root: Path) -> list[str]:
     return sorted(entry.name for entry in scan(root) if entry.is_dir(follow_symlinks=False))
 
 
-def open_corruption(corruption: Path, order: tuple[str, ...], prepare: Prepare, threads: int) -> Part:
-    """One corruption at five severities. Raises `LayerMixError` where severities, classes or images are missing."""
-    sources = severities(corruption, order)
+def class_folders(root: Path) -> list[Path]:
+    """The paths of the folders directly in `root`, sorted."""
+    return [root / name for name in folder_names(root)]
+
+
+def open_corruption(suite: str, corruption: Path, order: tuple[str, ...], prepare: Prepare, threads: int) -> Part:
+    """One corruption at its severities. Raises `LayerMixError` where severities, classes or images are missing."""
+    found = severities(suite, corruption, order)
+    sources = list(found.values())
     listed = [source.items() for source in sources]
     if len({len(items) for items in listed}) > 1:
         raise LayerMixError(
@@ -67,13 +89,19 @@ def open_corruption(corruption: Path, order: tuple[str, ...], prepare: Prepare, 
             f"{', '.join(str(len(items)) for items in listed)}; get the corruption again"
         )
     labels = np.array([[item.label for item in items] for items in listed], np.int64)
+    if (labels != labels[0]).any():
+        other = sources[int(np.flatnonzero((labels != labels[0]).any(1))[0])]
+        raise LayerMixError(
+            f"expected the same images of each class at each severity of {as_text(corruption)}, found others in "
+            f"{as_text(other.location)}; get the corruption again"
+        )
     pairs = [(source, item) for source, items in zip(sources, listed, strict=True) for item in items]
     return Part(
         pieces=lambda _: read_all(pairs, prepare, threads),
         labels=_checked(labels, str(corruption)),
         total=labels.size,
         classes=len(sources[0].classes),
-        severities=SEVERITIES,
+        severities=tuple(found),
     )
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from layermix_gen.errors import LayerMixError
+from layermix_gen.evaluate.corruption_record import read_record
 from layermix_gen.evaluate.lists import SUITES, Scale
 from layermix_gen.evaluate.suites import arrays
 from layermix_gen.evaluate.suites.shards import is_dataset
@@ -45,10 +46,11 @@ class Data:
     scale: Scale
 
 
-def locate(data: Mapping[str, str | Path]) -> Data:
+def locate(data: Mapping[str, str | Path], dataset: str = "") -> Data:
     """Find the suites: `data` maps cifar10, cifar100 or imagenet to a folder of published ones, or a suite to its own.
 
-    A suite's own folder wins. Raises `LayerMixError` for other names, for two datasets and where nothing is found.
+    A suite's own folder wins. `dataset` is what reports call the data, by default what the folders are or are called.
+    Raises `LayerMixError` for other names, for two datasets and where nothing is found.
     """
     if unknown := sorted(set(data) - set(ROLES) - set(DATASETS)):
         raise LayerMixError(
@@ -72,7 +74,9 @@ def locate(data: Mapping[str, str | Path]) -> Data:
             raise LayerMixError(f"expected the suite {role} at {as_text(folder)}, found nothing; check --data")
     if not folders:
         raise LayerMixError("expected data to evaluate on, got none; give --data, as in cifar10=DIR or clean=DIR")
-    dataset = datasets[0] if datasets else _dataset_of(folders)
+    if datasets and dataset not in ("", datasets[0]):
+        raise LayerMixError(f"expected the dataset {datasets[0]} of --data, got --dataset {dataset}; give one of them")
+    dataset = dataset or (datasets[0] if datasets else _dataset_of(folders))
     return Data(dataset, {role: folders[role] for role in ROLES if role in folders}, _scale(dataset, folders))
 
 
@@ -80,8 +84,17 @@ def published(dataset: str, root: Path) -> dict[str, Path]:
     """The suites of a dataset that lie in `root` under their published names."""
     if not root.is_dir():
         return {}
-    there = {plain(entry.name): Path(entry.path) for entry in scan(root) if entry.is_dir()}
-    found = {role: there[name] for role, name in DATASETS[dataset].items() if name in there}
+    there = [Path(entry.path) for entry in scan(root) if entry.is_dir()]
+    found: dict[str, Path] = {}
+    for role, name in DATASETS[dataset].items():
+        folders = sorted(folder for folder in there if plain(folder.name) == name)
+        if len(folders) > 1:
+            raise LayerMixError(
+                f"expected one folder of suite {role} in {as_text(root)}, found {as_text(folders[0].name)} and "
+                f"{as_text(folders[1].name)}; move one of them away"
+            )
+        if folders:
+            found[role] = folders[0]
     if dataset in cifar.VERSIONS and cifar.find(dataset, root):
         found["clean"] = root
     return found
@@ -101,15 +114,18 @@ def _dataset_of(folders: Mapping[str, Path]) -> str:
 
 
 def _scale(dataset: str, folders: Mapping[str, Path]) -> Scale:
-    """Whether suites are laid out as CIFAR's arrays, or as ImageNet's image files."""
-    benchmarks = [folders[role] for role in ("c", "cbar", "p") if role in folders]
-    scales = {"cifar" if arrays.names(folder) else "imagenet" for folder in benchmarks}
+    """What suites say of themselves, or whether they are laid out as CIFAR's arrays or as ImageNet's image files."""
+    scales: set[Scale] = set()
+    for folder in (folders[role] for role in ("c", "cbar", "p") if role in folders):
+        record = read_record(folder)
+        scales.add(record.scale if record else "cifar" if arrays.names(folder) else "imagenet")
     if len(scales) > 1:
         raise LayerMixError(
-            "expected suites of one layout, found arrays (.npy) and image files; evaluate them one after the other"
+            "expected suites of one scale, found some of CIFAR's (as arrays are) and some of ImageNet's (as image "
+            "files are); evaluate them one after the other"
         )
     if scales:
-        return "cifar" if scales == {"cifar"} else "imagenet"
+        return scales.pop()
     clean = folders.get("clean")
     files = clean is not None and clean.is_dir() and not is_dataset(clean) and not _has_arrays(clean)
     return "imagenet" if dataset == "imagenet" or files else "cifar"
