@@ -110,7 +110,7 @@ def locked(root: Path) -> Iterator[None]:
     """Keep other processes that ask for this, too, off a folder meanwhile. Raises `LayerMixError` where one has it."""
     path = root / ".lock"
     with disk_errors(root):
-        file = path.open("wb")
+        file = path.open("ab")
     with file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -49,9 +49,7 @@ class Job:
     def open(self, part: str) -> Part:
         """Open a part. Raises `LayerMixError` where it differs from the first in what all parts have in common."""
         is_first = self.attack or part == self.source.parts[0]
-        opened = self.first if is_first else self.source.open(part)
-        if problem := differs(opened, self.first, as_text(self.source.folder / part)):
-            raise LayerMixError(problem)
+        opened = self.first if is_first else _open(self.source, part, self.first)
         return replace(opened, size=self.images.shape[1:3])
 
     def facts(self) -> Suite:
@@ -161,10 +159,20 @@ def _job(name: str, data: Data, opening: Opening, attack: Attack, variants: tupl
     source = complete(find_suite("clean" if name == "pgd" else name, data, opening))
     stamps = {part: stamp(source.folder, source.look(part)) for part in source.parts}
     first = source.open(source.parts[0])
+    for part in source.parts if source.in_order else ():  # of which nothing has to be listed
+        _open(source, part, first)
     images = next(first.batches(FIRST))[:FIRST]
     if name == "pgd":
         return Job(source, first, images, variants, dict.fromkeys(variants, stamps["clean"]), attack)
     return Job(source, first, images, source.parts, stamps)
+
+
+def _open(source: SuiteSource, part: str, first: Part) -> Part:
+    """Open a part. Raises `LayerMixError` where it differs from the first in what all parts have in common."""
+    opened = source.open(part)
+    if problem := differs(opened, first, as_text(source.folder / part)):
+        raise LayerMixError(problem)
+    return opened
 
 
 def _check_labels(jobs: Mapping[str, Job]) -> None:

@@ -128,6 +128,22 @@ def test_an_array_of_a_wrong_shape_or_type(arrays, array, message):
     assert message in problem(arrays)
 
 
+def test_an_array_of_other_images(arrays):
+    np.save(arrays / "frost.npy", np.zeros((20, 8, 9, 3), np.uint8))
+    assert problem(arrays) == (
+        "expected images of 8x8 pixels in frost as in the other parts, found 9x8; get the part again"
+    )
+
+
+def test_labels_of_another_test_set(tmp_path):
+    write_cifar10(tmp_path)
+    write_corruptions(tmp_path / "CIFAR-10-C")
+    labels = np.load(tmp_path / "CIFAR-10-C" / "labels.npy").reshape(5, -1)
+    np.save(tmp_path / "CIFAR-10-C" / "labels.npy", np.roll(labels, 1, axis=1).ravel())
+    wrong = "expected the labels of the clean images, found 9 for 0 at image 0; get both of one test set"
+    assert wrong in check(tmp_path)["c"].problems
+
+
 def test_missing_labels(arrays):
     (arrays / "labels.npy").unlink()
     problems = check(arrays)["c"].problems
@@ -175,6 +191,22 @@ def test_a_class_too_many(photographs):
 def test_a_missing_image(photographs):
     next((photographs / "fog" / "4").rglob("*.JPEG")).unlink()
     assert "expected as many images at each severity" in problem(photographs)
+
+
+def test_an_image_of_another_class(photographs):
+    """At all severities of one corruption, so that each of them is like the others."""
+    for path in sorted((photographs / "fog").glob(f"*/{WNIDS[1]}/*.JPEG")):
+        path.rename(path.parent.parent / WNIDS[2] / "moved.JPEG")
+    assert problem(photographs) == "expected the labels in fog as in the other parts, found others; get the part again"
+
+
+def test_other_numbers_of_images_of_each_class(tmp_path):
+    write_photographs(tmp_path / "val", 0, each=1)
+    write_imagenet_c(tmp_path / "ImageNet-C")
+    for path in sorted((tmp_path / "ImageNet-C").glob(f"*/*/{WNIDS[1]}/*.JPEG")):
+        path.rename(path.parent.parent / WNIDS[2] / "moved.JPEG")
+    wrong = "expected as many images of each class as in the clean suite, found others of class 1; get both of one"
+    assert any(one.startswith(wrong) for one in check(tmp_path)["c"].problems)
 
 
 def test_an_image_that_is_cut_is_found_by_reading_it(photographs):

@@ -140,6 +140,49 @@ def test_outputs_that_do_not_fit(answer, message):
         predict(Fixed(answer), videos_of([pixels(0, 4, 4, 4, 3)], classes=10))
 
 
+@pytest.mark.parametrize("attacked", [None, Attack(steps=1)])
+def test_a_model_that_fails_in_the_midst(model, attacked):
+    """After the first batches were fine, as an exported model does on a shorter one."""
+
+    def answer(images):
+        if len(images) < 3:
+            raise ValueError("expected 3 images\nsecond line")
+        return model(images)
+
+    part = part_of(pixels(0, 7, 4, 4, 3), np.arange(7)[None], classes=10)
+    with pytest.raises(LayerMixError) as caught:
+        predict(Fixed(answer), part, Forward(batch_size=3), attacked=attacked)
+    assert str(caught.value) == (
+        "the model failed on images (1, 3, 4, 4): ValueError: expected 3 images; give a model for such images, and for "
+        "any number of them"
+    )
+
+
+@pytest.mark.parametrize("attacked", [None, Attack(steps=1)])
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError(),
+        torch.OutOfMemoryError("CUDA out of memory"),
+        RuntimeError("[enforce fail at alloc_cpu.cpp:127] err == 0. DefaultCPUAllocator: can't allocate memory: you"),
+    ],
+)
+def test_memory_that_runs_out(error, attacked):
+    def answer(images):
+        raise error
+
+    part = part_of(pixels(0, 7, 4, 4, 3), np.arange(7)[None], classes=10)
+    with pytest.raises(LayerMixError, match="there is no memory for 5 images at a time; lower --batch-size"):
+        predict(Fixed(answer), part, Forward(batch_size=5), attacked=attacked)
+
+
+def test_memory_that_runs_out_for_certain():
+    """What PyTorch says on this machine."""
+    part = part_of(pixels(0, 7, 4, 4, 3), np.arange(7)[None], classes=10)
+    with pytest.raises(LayerMixError, match="there is no memory for 5 images at a time"):
+        predict(Fixed(lambda x: x.new_zeros(1 << 55)), part, Forward(batch_size=5))
+
+
 def test_labels_above_the_models_classes():
     part = part_of(pixels(0, 4, 4, 4, 3), [[0, 1, 2, 12]])
     with pytest.raises(LayerMixError, match="expected a model of 13 classes for this data, got one of 10"):

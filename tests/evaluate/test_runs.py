@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import signal
 
 import numpy as np
@@ -25,7 +26,7 @@ from worlds import (
 )
 
 from layermix_gen.errors import Interrupted, LayerMixError
-from layermix_gen.evaluate import run, runs
+from layermix_gen.evaluate import Attack, corrupt, make_report, measure, run, runs, write_report
 from layermix_gen.evaluate.lists import CBAR, C, P
 from layermix_gen.evaluate.results import load_part, read_signature
 
@@ -156,6 +157,79 @@ def test_suites_named_one_by_one(models, tmp_path, digits):
     data = ("--data", f"c={tmp_path / 'c'}")
     evaluate("--model", f"{models}:ten", *data, "--out", tmp_path / "o")
     assert read_signature(tmp_path / "o").dataset == "c"
+
+
+@pytest.mark.parametrize(("classes", "dataset", "table"), [(200, "imagenet-200", "VIII"), (1000, "imagenet", "IX")])
+def test_imagenet_with_fewer_classes_is_another_dataset(tmp_path, classes, dataset, table):
+    """Of which the paper has a table of its own."""
+    write_photographs(tmp_path / "one", 0, each=1, wnids=WNIDS[:1])
+    (picture,) = (tmp_path / "one").rglob("*.JPEG")
+    for number in range(classes):
+        (tmp_path / "val" / f"n{number:08d}").mkdir(parents=True)
+        (tmp_path / "val" / f"n{number:08d}" / "a.JPEG").hardlink_to(picture)
+    model = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(3, classes))
+    signature = run(model, {"imagenet": tmp_path}, tmp_path / "o", progress=False)
+    assert signature.dataset == dataset
+    report = make_report([tmp_path / "o"], [table])
+    assert not [note for note in report.notes if "which no run is about" in note]
+    (other,) = {"VIII", "IX"} - {table}
+    assert any("which no run is about" in note for note in make_report([tmp_path / "o"], [other]).notes)
+
+
+def test_the_dataset_may_be_named(cifar, models, tmp_path):
+    data = ("--data", f"c={cifar / 'CIFAR-10-C'}", "--dataset", "cifar10")
+    evaluate("--model", f"{models}:ten", *data, "--out", tmp_path / "o")
+    assert read_signature(tmp_path / "o").dataset == "cifar10"
+    line = refused("--model", f"{models}:four", *data, "--out", tmp_path / "p")
+    assert "expected a model of 10 classes" in line  # as CIFAR-10 has
+    both = ("--data", f"cifar10={cifar}", "--dataset", "cifar100")
+    line = refused("--model", f"{models}:ten", *both, "--out", tmp_path / "p")
+    assert "expected the dataset cifar10 of --data, got --dataset cifar100" in line
+
+
+def test_calibration_alone_needs_no_clean_images(cifar, models, tmp_path):
+    c = f"c={cifar / 'CIFAR-10-C'}"
+    evaluate("--model", f"{models}:ten", "--data", c, "--suites", "c,calibration", "--out", tmp_path / "o")
+    assert set(measure(tmp_path / "o").calibration) == {"c"}
+    line = refused("--model", f"{models}:ten", "--data", c, "--suites", "calibration", "--out", tmp_path / "p")
+    assert "expected data for calibration, which is that of clean, c, cbar, r, got none of these" in line
+
+
+@pytest.mark.parametrize("layout", ["arrays", "folders"])
+def test_what_we_corrupted_may_be_a_part_of_a_suite(digits, photographs, tmp_path, layout):
+    """Three of the severities, two of the corruptions: as the record says, and never as if they were all."""
+    source, classes = (digits, 10) if layout == "arrays" else (photographs, 4)
+    made = corrupt(source, tmp_path / "c", "c", corruptions=("fog", "pixelate"), severities=(1, 3, 5))
+    assert made.record["layout"] == layout
+    model = nn.Sequential(nn.AdaptiveAvgPool2d(2), nn.Flatten(), nn.Linear(12, classes))
+    run(model, {"c": tmp_path / "c"}, tmp_path / "o", progress=False)
+    assert read_signature(tmp_path / "o").suites["c"].severities == (1, 3, 5)
+    said = load_part(tmp_path / "o", "c", "fog")
+    assert said.severities == (1, 3, 5)
+    measured = measure(tmp_path / "o")
+    assert (measured.numbers["c_error"].parts, measured.numbers["c_error"].of) == (2, 15)
+    assert set(measured.errors["c"]["fog"]) == {1, 3, 5}
+    report = make_report([tmp_path / "o"])
+    assert "o: c is at severities 1, 3, 5 alone, so its means compare with no others" in report.notes
+    assert "(2/15)" in report.text()
+    assert {path.name for path in write_report(report, tmp_path / "report")} >= {"heat-map-c.png", "bars-c.png"}
+    found = invoke("evaluate", "check-data", tmp_path / "c", "--deep")
+    assert found.exit_code == 0, found.output
+    images = made.record["images"]
+    form = "arrays" if layout == "arrays" else "image files"
+    assert found.output == f"c: complete, 2 of 15 parts of 3 x {images} images as {form}, in {tmp_path / 'c'}\n"
+    (tmp_path / "c" / ("fog.npy" if layout == "arrays" else "fog")).rename(tmp_path / "fog")
+    with pytest.raises(LayerMixError, match="which lacks fog"):
+        run(model, {"c": tmp_path / "c"}, tmp_path / "p", progress=False)
+
+
+def test_what_we_corrupted_has_its_own_scale(digits, tmp_path):
+    """The lists of C-bar differ: arrays need not be CIFAR's."""
+    corrupt(digits, tmp_path / "cbar", "cbar", scale="imagenet", layout="arrays")
+    model = nn.Sequential(nn.AdaptiveAvgPool2d(2), nn.Flatten(), nn.Linear(12, 10))
+    signature = run(model, {"cbar": tmp_path / "cbar"}, tmp_path / "o", progress=False)
+    assert signature.scale == "imagenet"
+    assert measure(tmp_path / "o").numbers["cbar_error"].complete
 
 
 def test_extra_corruptions_are_evaluated_on_request(models, tmp_path):
@@ -303,6 +377,66 @@ def test_bad_data_get_one_line(models, tmp_path):
     assert not (tmp_path / "o").exists()
     next((tmp_path / "c" / "snow" / "2").rglob("*.JPEG")).unlink()
     assert "expected as many images at each severity of" in refused(*out, *data)
+
+
+def test_one_folder_for_each_suite(cifar, models, tmp_path):
+    data = [f"--data=c={cifar / name}" for name in ("CIFAR-10-C", "CIFAR-10-C-Bar")]
+    line = refused("--model", f"{models}:ten", *data, "--out", tmp_path / "o")
+    assert line == "Error: expected one --data c=DIR, got several; name each folder once"
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--pgd", "released"), "expected pgd among the suites for --pgd; add it to --suites"),
+        (("--step-size", "1/255"), "expected pgd among the suites for --step-size; add it to --suites"),
+        (("--suites", "clean,pgd", "--pgd", "correct,relaesed"), "out of correct, released, got 'relaesed'"),
+        (("--seed", -1), r"seed must be a whole number in [0, 9223372036854775807], got -1; change --seed"),
+        (("--seed", 2**64), "seed must be a whole number in"),
+    ],
+)
+def test_an_attack_that_is_not_made(cifar, models, tmp_path, options, message):
+    options = options if "--suites" in options else ("--suites", "clean", *options)
+    line = refused("--model", f"{models}:ten", "--data", f"cifar10={cifar}", *options, "--out", tmp_path / "o")
+    assert message in line
+    assert not (tmp_path / "o").exists()
+
+
+def test_variants_in_python(cifar, models, tmp_path):
+    with pytest.raises(LayerMixError, match="expected pgd among the suites for its variant released"):
+        run(f"{models}:ten", {"cifar10": cifar}, tmp_path / "o", ("clean",), pgd=("released",), progress=False)
+    attack = Attack(steps=1)
+    both = ("released", "correct")
+    run(f"{models}:ten", {"cifar10": cifar}, tmp_path / "o", ("pgd",), pgd=both, attack=attack, progress=False)
+    assert files(tmp_path / "o") == ["pgd/correct.npz", "pgd/released.npz", "run.json"]
+
+
+def test_labels_that_contradict_the_clean_ones(cifar, models, tmp_path):
+    shutil.copytree(cifar / "CIFAR-10-C", tmp_path / "c")
+    labels = np.load(tmp_path / "c" / "labels.npy").reshape(5, -1)
+    np.save(tmp_path / "c" / "labels.npy", labels[:, ::-1].ravel())
+    data = ("--data", f"cifar10={cifar}", "--data", f"c={tmp_path / 'c'}")
+    line = refused("--model", f"{models}:ten", *data, "--out", tmp_path / "o")
+    assert f"{tmp_path / 'c'}: expected the labels of the clean images, found 9 for 0 at image 0; get both of" in line
+    assert not (tmp_path / "o").exists()
+
+
+def test_parts_of_other_sizes(models, tmp_path):
+    write_corruptions(tmp_path / "c", count=4, size=8)
+    write_corruptions(tmp_path / "c", C[5:6], count=4, size=9)
+    line = refused("--model", f"{models}:ten", "--data", f"c={tmp_path / 'c'}", "--out", tmp_path / "o")
+    assert f"expected images of 8x8 pixels in {tmp_path / 'c' / C[5]} as in the other parts, found 9x9" in line
+    assert not (tmp_path / "o").exists()
+
+
+def test_image_files_of_other_sizes(models, tmp_path):
+    for number, name in enumerate(C):
+        for severity in range(1, 6):
+            write_photographs(tmp_path / "c" / name / str(severity), 1, 8, 9 if number == 5 else 8, each=1)
+    data = ("--data", f"c={tmp_path / 'c'}", "--preprocessing", "none")
+    line = refused("--model", f"{models}:four", *data, "--out", tmp_path / "o")
+    assert "expected images of one size, found 8x8 and 9x8" in line
+    assert len(files(tmp_path / "o")) == 6  # the five parts before it, and the signature
 
 
 def test_a_model_for_other_images_is_refused(cifar, models, tmp_path):

@@ -1,5 +1,6 @@
 """Suites give exactly the images, labels and lengths that their files hold, and refuse what the lists do not name."""
 
+import json
 import shutil
 from pathlib import Path
 
@@ -25,7 +26,7 @@ from worlds import (
 
 from layermix_gen.errors import BadImage, LayerMixError
 from layermix_gen.evaluate.lists import CBAR, C
-from layermix_gen.evaluate.suites import Opening, complete, find_suite, locate
+from layermix_gen.evaluate.suites import Opening, complete, find_suite, folders, locate
 from layermix_gen.evaluate.suites.arrays import open_corruption
 from layermix_gen.evaluate.suites.base import mapped_ahead, rebatched
 from layermix_gen.evaluate.suites.pixels import PREPROCESSINGS, center_crop, resize_short_side
@@ -150,7 +151,118 @@ def test_shards_that_are_no_test_set(tmp_path, digits, pool, options, message):
         opened("clean", {"clean": tmp_path / "shards"})
 
 
+def write_record(folder, **changes):
+    """What `corrupt` says of the arrays beside it."""
+    record = {"format": "layermix-gen corruptions 1", "scale": "cifar", "severities": [2, 4], "images": 5}
+    (folder / "corruptions.json").write_text(json.dumps(record | {"corruptions": {"fog": []}} | changes))
+
+
+def test_a_record_says_which_severities_there_are(tmp_path):
+    """Ten images could be two at each of five severities, or five at each of two."""
+    write_corruptions(tmp_path, ("fog",), count=2, size=8)
+    np.save(tmp_path / "labels.npy", np.tile([3, 1, 4, 1, 5], 2))
+    with pytest.raises(LayerMixError, match="expected the same labels at each of 5 severities"):
+        open_corruption(tmp_path, 10, "fog")
+    write_record(tmp_path)
+    part = opened("c", {"c": tmp_path})
+    assert part.severities == (2, 4)
+    assert part.labels.tolist() == [[3, 1, 4, 1, 5]] * 2
+    np.testing.assert_array_equal(all_images(part), np.load(tmp_path / "fog.npy"))
+    np.save(tmp_path / "labels.npy", np.arange(10))
+    with pytest.raises(LayerMixError, match="expected the same labels at each of 2 severities"):
+        open_corruption(tmp_path, 10, "fog")
+    np.save(tmp_path / "labels.npy", np.zeros(8, int))
+    with pytest.raises(LayerMixError, match=r"expected whole numbers, 2 times 5, in .*labels.npy, found int64 \(8,\)"):
+        open_corruption(tmp_path, 10, "fog")
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"format": "layermix-gen corruptions 9"},
+        {"scale": "large"},
+        {"severities": []},
+        {"severities": [4, 2]},
+        {"severities": [1, 6]},
+        {"severities": "24"},
+        {"severities": 2},
+        {"images": "5"},
+        {"corruptions": None},
+    ],
+)
+def test_a_damaged_record(tmp_path, changes):
+    write_corruptions(tmp_path, ("fog",), count=2, size=8)
+    write_record(tmp_path, **changes)
+    with pytest.raises(LayerMixError, match=r"expected 'layermix-gen corruptions 1' in .*corruptions.json, found some"):
+        locate({"c": tmp_path})
+
+
+def test_an_archive_that_is_called_an_array(tmp_path):
+    write_corruptions(tmp_path, ("fog",), count=2, size=8)
+    np.savez(tmp_path / "fog.npz", np.load(tmp_path / "fog.npy"))
+    (tmp_path / "fog.npz").replace(tmp_path / "fog.npy")
+    with pytest.raises(LayerMixError, match=r"fog\.npy is truncated or not an array of numbers; get the file again"):
+        open_corruption(tmp_path, 10, "fog")
+
+
+def test_a_suite_that_is_there_twice(tmp_path):
+    for name in ("CIFAR-10-C", "cifar10_c"):
+        (tmp_path / name).mkdir()
+    with pytest.raises(
+        LayerMixError, match=r"expected one folder of suite c in .*, found CIFAR-10-C and cifar10_c; move"
+    ):
+        locate({"cifar10": tmp_path})
+
+
 # --- image files -----------------------------------------------------------------------------------------------------
+
+
+def severity_names(suite, root, *names):
+    """Open a corruption whose folders of severities are called like this."""
+    for number, name in enumerate(names):
+        write_photographs(root / "lines" / name, number, 8, 8, each=1)
+    return folders.open_corruption(suite, root / "lines", (), PREPROCESSINGS["none"], 1)
+
+
+@pytest.mark.parametrize(
+    ("suite", "names"),
+    [
+        ("c", ("1", "2", "3", "4", "7")),
+        ("c", ("1", "2.0", "3", "4", "5")),
+        ("c", ("1", "2", "3", "4", "05")),
+        ("c", ("1", "2", "3", "4", "5", "6")),
+        ("cbar", ("2", "2.0", "3", "4", "5")),
+        ("cbar", ("1", "2", "3", "4", "4.", "5")),
+        ("cbar", ("1", "2", "3", "4")),
+        ("cbar", ("1", "2", "3", "4", "-5")),
+        ("cbar", ("1", "2", "3", "4", "nan")),
+        ("cbar", ("1", "2", "3", "4", "\u0665")),
+    ],
+)
+def test_severities_are_called_as_published(tmp_path, suite, names):
+    other = " or five difficulties" if suite == "cbar" else ""
+    with pytest.raises(LayerMixError, match=f"expected the severities 1, 2, 3, 4, 5{other} as folders in"):
+        severity_names(suite, tmp_path, *names)
+
+
+def test_difficulties_are_ordered_by_number(tmp_path):
+    part = severity_names("cbar", tmp_path, "10", "7.5", "9.25", "3", "4.75")
+    expected = [next((tmp_path / "lines" / name).rglob("*.JPEG")) for name in ("3", "4.75", "7.5", "9.25", "10")]
+    images = all_images(part).reshape(5, 4, 8, 8, 3)[:, 0]
+    assert part.severities == (1, 2, 3, 4, 5)
+    for image, path in zip(images, expected, strict=True):
+        with PillowImage.open(sorted(path.parent.parent.rglob("*.JPEG"))[0]) as picture:
+            np.testing.assert_array_equal(image, np.asarray(picture))
+
+
+def test_an_image_in_another_class_at_one_severity(tmp_path):
+    severity_names("c", tmp_path, "1", "2", "3", "4", "5")
+    (path,) = (tmp_path / "lines" / "4" / WNIDS[1]).iterdir()
+    path.rename(tmp_path / "lines" / "4" / WNIDS[2] / "moved.JPEG")
+    with pytest.raises(
+        LayerMixError, match=r"expected the same images of each class at each severity of .*lines/4; get"
+    ):
+        severity_names("c", tmp_path)
 
 
 def decoded(path: Path, resize: bool) -> np.ndarray:
@@ -266,7 +378,10 @@ def test_the_lists_of_the_two_scales_differ(tmp_path):
 @pytest.mark.parametrize(
     ("array", "message"),
     [
-        (pixels(0, 9, 8, 8, 3), r"expected 10 images in .*fog.npy, 2 at each of 5 severities as labels.npy has it, found 9"),
+        (
+            pixels(0, 9, 8, 8, 3),
+            r"expected 10 images in .*fog.npy, 2 at each of 5 severities as labels.npy has it, found 9",
+        ),
         (
             pixels(0, 10, 8, 8, 3).astype(np.float32),
             r"expected uint8 \(images, H, W, 3\).*found float32 \(10, 8, 8, 3\)",
