@@ -9,7 +9,7 @@ import signal
 import numpy as np
 import pytest
 import torch
-from helpers import files, invoke, snapshot, start, wait_until
+from helpers import build, files, invoke, snapshot, start, wait_until
 from torch import nn
 from torchvision_on_cpu import allow_timm
 from worlds import (
@@ -221,6 +221,21 @@ def test_what_we_corrupted_may_be_a_part_of_a_suite(digits, photographs, tmp_pat
     (tmp_path / "c" / ("fog.npy" if layout == "arrays" else "fog")).rename(tmp_path / "fog")
     with pytest.raises(LayerMixError, match="which lacks fog"):
         run(model, {"c": tmp_path / "c"}, tmp_path / "p", progress=False)
+
+
+def test_shards_have_the_images_of_a_test_set_in_another_order(digits, tmp_path):
+    """So that the labels of C cannot be compared one by one."""
+    build(digits, tmp_path / "shards", "--view", "center", "--variants", 0)
+    corrupt(digits, tmp_path / "c", "c", corruptions=("fog",))
+    model = nn.Sequential(nn.AdaptiveAvgPool2d(2), nn.Flatten(), nn.Linear(12, 10))
+    data = {"clean": tmp_path / "shards", "c": tmp_path / "c"}
+    run(model, data, tmp_path / "o", progress=False)
+    clean, fog = load_part(tmp_path / "o", "clean", "clean"), load_part(tmp_path / "o", "c", "fog")
+    assert not np.array_equal(clean.labels[0], fog.labels[0])  # or the test would show nothing
+    np.testing.assert_array_equal(np.sort(clean.labels[0]), np.sort(fog.labels[0]))
+    np.save(tmp_path / "c" / "labels.npy", np.zeros(200, int))
+    with pytest.raises(LayerMixError, match="expected as many images of each class as in the clean suite"):
+        run(model, data, tmp_path / "p", progress=False)
 
 
 def test_what_we_corrupted_has_its_own_scale(digits, tmp_path):

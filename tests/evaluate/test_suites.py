@@ -236,11 +236,15 @@ def severity_names(suite, root, *names):
         ("cbar", ("1", "2", "3", "4")),
         ("cbar", ("1", "2", "3", "4", "-5")),
         ("cbar", ("1", "2", "3", "4", "nan")),
+        ("cbar of ours", ("1", "2", "3", "4", "7.5")),
         ("cbar", ("1", "2", "3", "4", "\u0665")),
     ],
 )
 def test_severities_are_called_as_published(tmp_path, suite, names):
-    other = " or five difficulties" if suite == "cbar" else ""
+    if suite == "cbar of ours":
+        (tmp_path / "lines").mkdir()
+        write_record(tmp_path, severities=[1, 2, 3, 4, 5])
+    suite, other = suite.split()[0], " or five difficulties" if suite == "cbar" else ""
     with pytest.raises(LayerMixError, match=f"expected the severities 1, 2, 3, 4, 5{other} as folders in"):
         severity_names(suite, tmp_path, *names)
 
@@ -253,6 +257,18 @@ def test_difficulties_are_ordered_by_number(tmp_path):
     for image, path in zip(images, expected, strict=True):
         with PillowImage.open(sorted(path.parent.parent.rglob("*.JPEG"))[0]) as picture:
             np.testing.assert_array_equal(image, np.asarray(picture))
+
+
+def test_classes_are_those_of_the_validation_set(tmp_path):
+    write_photographs(tmp_path / "val", 0, 8, 8, each=1)
+    for severity in range(1, 6):
+        write_photographs(tmp_path / "c" / "fog" / str(severity), severity, 8, 8, each=1, wnids=WNIDS[:3])
+    data = locate({"clean": tmp_path / "val", "c": tmp_path / "c"})
+    with pytest.raises(
+        LayerMixError, match=rf"expected the 4 classes of the validation set in .*, which lacks '{WNIDS[3]}"
+    ):
+        find_suite("c", data, CENTER).open("fog")
+    assert find_suite("c", locate({"c": tmp_path / "c"}), CENTER).open("fog").classes == 3
 
 
 def test_an_image_in_another_class_at_one_severity(tmp_path):
