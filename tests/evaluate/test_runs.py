@@ -26,7 +26,7 @@ from worlds import (
 )
 
 from layermix_gen.errors import Interrupted, LayerMixError
-from layermix_gen.evaluate import Attack, corrupt, make_report, measure, run, runs, write_report
+from layermix_gen.evaluate import Attack, Opening, corrupt, make_report, measure, run, runs, write_report
 from layermix_gen.evaluate.lists import CBAR, C, P
 from layermix_gen.evaluate.results import load_part, read_signature
 
@@ -97,7 +97,14 @@ def test_cifar_from_files_to_metrics(cifar, models, tmp_path):
     assert (signature.dataset, signature.scale, signature.n_classes) == ("cifar10", "cifar", 10)
     assert signature.suites["c"].images == 20
     assert signature.suites["p"].images == 6
-    assert signature.suites["pgd"].settings["epsilon"] == pytest.approx(2 / 255)
+    epsilon, step_size = pytest.approx(2 / 255), pytest.approx(0.5 / 255)
+    assert signature.suites["pgd"].settings == {
+        "preprocessing": "none",
+        "epsilon": epsilon,
+        "steps": 20,
+        "step_size": step_size,
+        "restarts": 1,
+    }
 
 
 def test_imagenet_from_files_to_metrics(imagenet, models, tmp_path):
@@ -236,6 +243,15 @@ def test_shards_have_the_images_of_a_test_set_in_another_order(digits, tmp_path)
     np.save(tmp_path / "c" / "labels.npy", np.zeros(200, int))
     with pytest.raises(LayerMixError, match="expected as many images of each class as in the clean suite"):
         run(model, data, tmp_path / "p", progress=False)
+
+
+def test_extra_corruptions_alone_are_evaluated_on_request(digits, tmp_path):
+    corrupt(digits, tmp_path / "c", "c", corruptions=("saturate",), severities=(2,))
+    model = nn.Sequential(nn.AdaptiveAvgPool2d(2), nn.Flatten(), nn.Linear(12, 10))
+    with pytest.raises(LayerMixError, match="found none but extra ones; add --extras"):
+        run(model, {"c": tmp_path / "c"}, tmp_path / "o", progress=False)
+    run(model, {"c": tmp_path / "c"}, tmp_path / "o", opening=Opening(extras=True), progress=False)
+    assert set(measure(tmp_path / "o").errors["c"]["saturate"]) == {2}
 
 
 def test_what_we_corrupted_has_its_own_scale(digits, tmp_path):

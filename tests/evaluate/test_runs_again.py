@@ -8,7 +8,7 @@ import shutil
 import numpy as np
 import pytest
 import torch
-from helpers import invoke, snapshot
+from helpers import build, invoke, snapshot
 from worlds import (
     MODEL_FILE,
     WNIDS,
@@ -217,6 +217,21 @@ def test_class_folders_of_a_test_set_that_changed(tmp_path):
     content = path.read_bytes()
     path.unlink()
     path.write_bytes(content)
+    assert "clean.npz came from, found files that changed since" in world.refused()
+
+
+def test_shards_that_were_built_anew(tmp_path, digits):
+    def write(folder, *options):
+        build(digits, folder, "--view", "center", "--variants", 0, "--shard-size", "20", *options)
+
+    world = World(tmp_path, "clean", write)
+    world.command[1] = f"{world.models}:ten"
+    world.again()
+    shutil.rmtree(world.data)
+    write(world.data)  # the same bytes
+    world.again()
+    shutil.rmtree(world.data)
+    write(world.data, "--seed", 1)
     assert "clean.npz came from, found files that changed since" in world.refused()
 
 

@@ -12,11 +12,11 @@ from typing import NamedTuple
 from layermix_gen.errors import LayerMixError
 from layermix_gen.evaluate.corruption_record import read_record
 from layermix_gen.evaluate.lists import extra_list, mean_list
-from layermix_gen.evaluate.suites import arrays, folders, videos
+from layermix_gen.evaluate.suites import arrays, folders, shards, videos
 from layermix_gen.evaluate.suites.base import Part, SuiteSource
 from layermix_gen.evaluate.suites.locate import Data, locate
 from layermix_gen.evaluate.suites.pixels import PREPROCESSINGS
-from layermix_gen.evaluate.suites.shards import MANIFEST, is_dataset, open_shards
+from layermix_gen.evaluate.suites.shards import is_dataset
 from layermix_gen.evaluate.suites.stamps import source_files
 from layermix_gen.processes import available_cpus
 from layermix_gen.sources import Source, cifar, open_source
@@ -159,16 +159,16 @@ def _clean(folder: Path, data: Data, opening: Opening) -> SuiteSource:
     parts = ("clean",)
     if is_dataset(folder):
         return SuiteSource(
-            "clean", folder, lambda _: open_shards(folder), "shards", NONE, parts, lambda _: [folder / MANIFEST]
+            "clean", folder, lambda _: shards.open_shards(folder), "shards", NONE, parts, lambda _: shards.files(folder)
         )
     source = _test_set(folder, data.dataset)
-    preprocessing = NONE if source.kind.endswith(":test") else opening.photographs
+    is_array = source.kind.endswith(":test")
+    preprocessing = NONE if is_array else opening.photographs
     prepare = PREPROCESSINGS[preprocessing]
 
     def opened(_: str) -> Part:
         return folders.open_source_part(source, prepare, opening.workers)
 
-    is_array = preprocessing == NONE and source.kind.endswith(":test")
     return SuiteSource(
         "clean", folder, opened, source.kind, preprocessing, parts, lambda _: source_files(source), in_order=is_array
     )

@@ -16,6 +16,11 @@ def is_dataset(folder: Path) -> bool:
     return (folder / MANIFEST).is_file()
 
 
+def files(folder: Path) -> list[Path]:
+    """The tars of the images before mixing, and the index, which has their labels. Raises as `open_shards` does."""
+    return sorted([*(folder / _plane(folder)).glob("*.tar"), *(folder / "index").glob("*.parquet")])
+
+
 def open_shards(folder: Path) -> Part:
     """All images of a dataset before mixing. Raises `LayerMixError` where they are mixed, or crops drawn at random."""
     from layermix_gen.dataset import LayerMixDataset  # here, as nothing else in a suite needs torch
