@@ -15,8 +15,9 @@ from layermix_gen.evaluate.calibration import BIN, Reliability, aurra, pooled, r
 from layermix_gen.evaluate.consistency import flip_probability, is_noise, top5_distance
 from layermix_gen.evaluate.errors import error_rates, log_loss, normalized_errors
 from layermix_gen.evaluate.lists import SEVERITIES, mean_list
-from layermix_gen.evaluate.predictions import TOP, AnyPredictions, Predictions, SequencePredictions
+from layermix_gen.evaluate.predictions import TOP, Predictions, SequencePredictions
 from layermix_gen.evaluate.results import Signature, finished_parts, load_part, part_path, read_signature
+from layermix_gen.text import count
 
 METRICS_VERSION = 1  # rises whenever the same predictions would give another number
 ALEXNET_CLASSES = 1000  # its errors are those of a model of so many classes
@@ -56,6 +57,12 @@ class Measured:
     calibration: dict[str, dict[str, Number]] = field(default_factory=dict)
     diagrams: dict[str, Reliability] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+
+    def mean_error(self, suite: str, part: str) -> float | None:
+        """The mean error of a part over its severities, in percent; None where one of them is missing."""
+        errors = self.errors[suite].get(part, {})
+        complete = set(errors) == set(self.signature.suites[suite].severities)
+        return float(np.mean(list(errors.values()))) if complete else None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -161,9 +168,10 @@ def normalize_consistency(run: Measured, reference: Mapping[str, Mapping[str, fl
     names = [part for part in mean_list("p", run.signature.scale) if part in run.consistency]
     for number, (metric, given) in enumerate((("p_flips", "flip_probability"), ("p_distance", "top5_distance"))):
         values = reference.get(given, {})
-        if bad := [name for name in names if not values.get(name, 0) > 0]:
+        if bad := [name for name in names if not 0 < values.get(name, 0) <= 100]:
             raise LayerMixError(
-                f"expected a {given} above 0 of {bad[0]} in the reference for P, found none; complete the file"
+                f"expected a {given} of {bad[0]} above 0 and up to 100 in the reference for P, found "
+                f"{values.get(bad[0], 'none')}; complete the file"
             )
         ratios = [100 * run.consistency[name][number] / values[name] for name in names]
         _set_mean(run, f"{metric}_normalized", ratios, len(mean_list("p", run.signature.scale)))
@@ -175,29 +183,35 @@ def _set_mean(run: Measured, metric: str, values: Sequence[float], of: int) -> N
 
 
 def _load(run: Measured, root: Path, suite: str, part: str) -> Predictions:
-    found = load_part(root, suite, part)
+    found, path = load_part(root, suite, part), part_path(root, suite, part)
     if not isinstance(found, Predictions):
-        raise _unfit(root, suite, part, "predictions for images", "videos")
-    _check_count(run, root, suite, part, found, found.images)
+        raise _unfit(path, "predictions for images", "videos")
+    severities = run.signature.suites[suite].severities
+    if set(found.severities) - set(severities):  # of another suite; where some are missing, a note says so
+        raise _unfit(path, _severities(severities), _severities(found.severities))
+    _check_fit(run, suite, path, count(found.images, "image"), found.n_classes)
     return found
+
+
+def _severities(numbers: Sequence[int]) -> str:
+    return f"severities {' '.join(map(str, numbers))}" if any(numbers) else "no severities"
 
 
 def _load_videos(run: Measured, root: Path, part: str) -> SequencePredictions:
-    found = load_part(root, "p", part)
+    found, path = load_part(root, "p", part), part_path(root, "p", part)
     if not isinstance(found, SequencePredictions):
-        raise _unfit(root, "p", part, "predictions for videos", "images")
-    _check_count(run, root, "p", part, found, found.videos)
+        raise _unfit(path, "predictions for videos", "images")
+    _check_fit(run, "p", path, count(found.videos, "video"), found.n_classes)
     return found
 
 
-def _check_count(run: Measured, root: Path, suite: str, part: str, found: AnyPredictions, count: int) -> None:
-    expected = run.signature.suites[suite].images
-    if count != expected:
-        raise _unfit(root, suite, part, f"{expected} {'videos' if suite == 'p' else 'images'}", str(count))
-    if found.n_classes > run.signature.n_classes:
-        raise _unfit(root, suite, part, f"{run.signature.n_classes} classes", str(found.n_classes))
+def _check_fit(run: Measured, suite: str, path: Path, size: str, n_classes: int) -> None:
+    expected = count(run.signature.suites[suite].images, "video" if suite == "p" else "image")
+    if size != expected:
+        raise _unfit(path, expected, size)
+    if n_classes > run.signature.n_classes:
+        raise _unfit(path, f"{run.signature.n_classes} classes", str(n_classes))
 
 
-def _unfit(root: Path, suite: str, part: str, expected: str, found: str) -> LayerMixError:
-    path = part_path(root, suite, part)
+def _unfit(path: Path, expected: str, found: str) -> LayerMixError:
     return LayerMixError(f"expected {expected} in {path}, found {found}; delete it and run the evaluation again")

@@ -1,5 +1,7 @@
 """From results to numbers: which means are over what, and that nothing is averaged over silently."""
 
+import dataclasses
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -138,15 +140,22 @@ def test_consistency_normalised_by_a_file(tmp_path: Path) -> None:
     normalize_consistency(run, itself)
     assert run.numbers["p_flips_normalized"] == Number(pytest.approx(100), 10, 10)
     assert run.numbers["p_distance_normalized"] == Number(pytest.approx(50), 10, 10)
+    for wrong in (0, -1.0, 101, float("nan"), 10**400):
+        itself["flip_probability"]["snow"] = wrong
+        with pytest.raises(LayerMixError, match=r"^expected a flip_probability of snow above 0 and up to 100 in the "):
+            normalize_consistency(run, itself)
+    itself["flip_probability"]["snow"] = 100
     del itself["top5_distance"]["tilt"]
-    with pytest.raises(LayerMixError, match=r"^expected a top5_distance above 0 of tilt in the reference for P"):
+    with pytest.raises(
+        LayerMixError, match=r"^expected a top5_distance of tilt .* in the reference for P, found none;"
+    ):
         normalize_consistency(run, itself)
 
 
 @pytest.mark.parametrize(
     ("suite", "part", "images", "classes", "message"),
     [
-        ("clean", "clean", 119, 8, r"^expected 120 images in .*clean.npz, found 119; delete it"),
+        ("clean", "clean", 119, 8, r"^expected 120 images in .*clean.npz, found 119 images; delete it"),
         ("clean", "clean", 120, 9, r"^expected 8 classes in .*clean.npz, found 9; delete it"),
         ("p", "tilt", 120, 8, r"^expected predictions for videos in .*tilt.npz, found images; delete it"),
     ],
@@ -165,5 +174,41 @@ def test_videos_where_images_belong(tmp_path: Path) -> None:
         measure(tmp_path)
     save_part(tmp_path, signature, "p", "tilt", some_videos(np.random.default_rng(0), 5))
     part_path(tmp_path, "clean", "clean").unlink()
-    with pytest.raises(LayerMixError, match=r"^expected 6 videos in .*tilt.npz, found 5"):
+    with pytest.raises(LayerMixError, match=r"^expected 6 videos in .*tilt.npz, found 5 videos; delete it"):
+        measure(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("source", "target", "message"),
+    [
+        ("clean/clean", "c/fog", r"^expected severities 1 2 3 4 5 in .*fog.npz, found no severities; delete it"),
+        ("c/fog", "clean/clean", r"^expected no severities in .*clean.npz, found severities 1 2 3 4 5; delete it"),
+        ("cbar/lines", "pgd/correct", r"^expected no severities in .*correct.npz, found severities 1 2 3 4 5"),
+    ],
+)
+def test_files_of_another_suite(tmp_path: Path, source: str, target: str, message: str) -> None:
+    make_results(tmp_path)
+    shutil.copy(tmp_path / f"{source}.npz", tmp_path / f"{target}.npz")
+    with pytest.raises(LayerMixError, match=message):
+        measure(tmp_path)
+
+
+def test_severities_that_the_run_does_not_have(tmp_path: Path) -> None:
+    make_results(tmp_path, suites=("c",))
+    signature = make_signature(("c",))
+    few = dataclasses.replace(signature.suites["c"], severities=(1, 2, 3))
+    shutil.rmtree(tmp_path / "c")
+    (tmp_path / "run.json").unlink()
+    signature = dataclasses.replace(signature, suites={"c": few})
+    begin_results(tmp_path, signature)
+    rng = np.random.default_rng(0)
+    save_part(tmp_path, signature, "c", "fog", stack({number: some_images(rng, 1) for number in (2, 3)}))
+    run = measure(tmp_path)
+    assert run.notes == [
+        "c is at severities 1, 2, 3 alone, so its means compare with no others",
+        "c/fog lacks severity 1 and is in no mean",
+    ]
+    assert run.mean_error("c", "fog") is None
+    save_part(tmp_path, signature, "c", "fog", stack({number: some_images(rng, 1) for number in (2, 3, 4)}))
+    with pytest.raises(LayerMixError, match=r"^expected severities 1 2 3 in .*, found severities 2 3 4; delete it"):
         measure(tmp_path)

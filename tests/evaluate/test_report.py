@@ -11,16 +11,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 from helpers import invoke
-from make import make_results, some_images
+from make import make_results, make_signature, some_images
 from PIL import Image as PillowImage
 
 from layermix_gen.errors import LayerMixError
 from layermix_gen.evaluate.lists import C
 from layermix_gen.evaluate.measuring import Number
 from layermix_gen.evaluate.paper import paper_tables
+from layermix_gen.evaluate.plots import bars
 from layermix_gen.evaluate.predictions import stack
 from layermix_gen.evaluate.report import Report, make_report, render, write_report
-from layermix_gen.evaluate.results import save_part
+from layermix_gen.evaluate.results import begin_results, save_part
 from layermix_gen.evaluate.tables import Cell, Table, as_latex, as_markdown, as_text, mark_best, mark_columns
 
 
@@ -62,6 +63,8 @@ def test_text_by_hand() -> None:
         "c|d     9.00 (12/15)  5.5",
     ]
     assert "           <31.20*>" in as_text(SMALL, lambda text: f"<{text}>")
+    starred = Table("", ("Method",), ("C*",), ((("ours*",), (Cell(Number(1)),)),))
+    assert "<" not in as_text(starred, lambda text: f"<{text}>")  # names may have stars
 
 
 def test_markdown_by_hand() -> None:
@@ -96,14 +99,40 @@ def test_latex_by_hand() -> None:
     ],
 )
 def test_the_best(numbers: list[Number | None], better: str, best: list[int]) -> None:
-    marked = mark_best([Cell(number) for number in numbers], better)
+    marked = mark_best([Cell(number) for number in numbers], better, ["cifar100"] * len(numbers))
     assert [i for i, cell in enumerate(marked) if cell.best] == best
 
 
 def test_the_best_of_columns() -> None:
-    rows = mark_columns([[Cell(Number(1)), Cell(Number(1))], [Cell(Number(2)), Cell(Number(2))]], ["low", "high"])
+    cells = [[Cell(Number(1)), Cell(Number(1))], [Cell(Number(2)), Cell(Number(2))]]
+    rows = mark_columns(cells, ["low", "high"], ["cifar100", "cifar100"])
     assert [[cell.best for cell in row] for row in rows] == [[True, False], [False, True]]
-    assert mark_columns([], ["low"]) == []
+    assert mark_columns([], ["low"], []) == []
+
+
+def test_the_best_of_each_group() -> None:
+    """A number that is alone in its group has nothing to be better than."""
+    marked = mark_best([Cell(Number(one)) for one in (5, 2, 4, 3, 1)], "low", ["a", "b", "a", "b", "c"])
+    assert [cell.best for cell in marked] == [False, True, True, False, False]
+
+
+@pytest.mark.parametrize(
+    ("ours", "paper", "best"),
+    [
+        (9.44, 9.4, [True, True]),  # 9.4, both
+        (9.36, 9.4, [True, True]),
+        (9.46, 9.4, [False, True]),
+        (9.34, 9.4, [True, False]),
+    ],
+)
+def test_the_best_is_by_decimals_that_both_have(ours: float, paper: float, best: list[bool]) -> None:
+    cells = [Cell(Number(ours), 2), Cell(Number(paper), 1)]
+    assert [cell.best for cell in mark_best(cells, "low", ["a", "a"])] == best
+    assert [cell.best for cell in mark_best(cells[::-1], "low", ["a", "a"])] == best[::-1]
+    apart = [*cells, Cell(Number(30.1), 1), Cell(Number(9.41, 14, 15), 0)]  # neither lowers the others' decimals
+    assert [cell.best for cell in mark_best(apart, "low", ["a", "a", "b", "a"])] == [*best, False, False]
+    two = [Cell(Number(9.44)), Cell(Number(9.41)), Cell(Number(30.1), 1)]
+    assert [cell.best for cell in mark_best(two, "low", ["a", "a", "b"])] == [False, True, False]
 
 
 # --- the paper's numbers ---------------------------------------------------------------------------------------------
@@ -131,10 +160,23 @@ def test_the_papers_tables() -> None:
     }
 
 
-@pytest.mark.parametrize("number", ["4", "iv", "X"])
+@pytest.mark.parametrize("number", ["4", "ivv", "X", ""])
 def test_other_tables(number: str) -> None:
     with pytest.raises(LayerMixError, match=rf"^expected tables of III, IV, .*, got '{number}'; change --paper"):
         paper_tables(["IV", number])
+
+
+def test_small_numbers_of_tables() -> None:
+    assert paper_tables(["ix", "Iv"]) == paper_tables(["IV", "IX"])
+
+
+def test_where_rms_comes_from_is_noted() -> None:
+    """At every table that has such a column, and at no other."""
+    for table in paper_tables(["III", "IV", "V", "VI", "VII", "VIII", "IX"]):
+        has_rms = any(metric.endswith("_rms") for row in table.rows.values() for metric in row)
+        noted = [note for note in table.notes if "leaves the most confident bin out of RMS" in note]
+        assert len(noted) == has_rms
+        assert all("is inferred" in note for note in noted)
 
 
 def test_tables_of_another_dataset_are_noted_and_apart(folders: list[Path]) -> None:
@@ -147,6 +189,32 @@ def test_tables_of_another_dataset_are_noted_and_apart(folders: list[Path]) -> N
 
 
 # --- whole reports ---------------------------------------------------------------------------------------------------
+
+
+def test_the_best_are_those_of_their_dataset_in_every_table(tmp_path: Path) -> None:
+    """A run of another dataset, which is better everywhere, takes no star and gets none: it has nobody beside it."""
+    facts = {"scale": "imagenet", "n_classes": 1000, "dataset": "imagenet"}
+    for seed, name in enumerate(("one", "two")):
+        make_results(tmp_path / name, skill=2 + seed, seed=seed, **facts)
+    make_results(tmp_path / "other", skill=9, seed=3, **facts | {"dataset": "mine"})
+    runs = [tmp_path / name for name in ("one", "two", "other")]
+    alone, together = make_report(runs[:2]), make_report(runs)
+    assert len(together.tables) == 6
+    for before, table in zip(alone.tables, together.tables, strict=True):
+        stars = {key for key, cell in cells_of(table).items() if cell.best}
+        assert stars == {key for key, cell in cells_of(before).items() if cell.best}
+        assert stars, table.title
+
+
+def cells_of(table: Table) -> dict[tuple[str, ...], Cell]:
+    """The cells by row, column and run, whichever of rows and columns names the run."""
+    found = {}
+    for labels, cells in table.rows:
+        for head, cell in zip(table.columns, cells, strict=True):
+            names = [*labels, *head.split(" ")]
+            (run,) = (name for name in names if name in ("one", "two", "other"))
+            found[*labels, head, run] = cell
+    return found
 
 
 def test_what_is_missing_is_shown(report: Report) -> None:
@@ -217,6 +285,43 @@ def test_partial_corruptions_are_noted(tmp_path: Path) -> None:
     assert "- run: c/fog lacks severity 3, 4, 5 and is in no mean" in make_report([tmp_path / "run"]).text()
 
 
+def test_an_incomplete_corruption_has_no_bar(tmp_path: Path) -> None:
+    """The mean over two severities is no bar beside means over five, as it is no number of the table."""
+    signature, _ = make_results(tmp_path, suites=("c",))
+    rng = np.random.default_rng(0)
+    save_part(tmp_path, signature, "c", "fog", stack({number: some_images(rng, 1) for number in (1, 2)}))
+    (run,) = make_report([tmp_path]).runs
+    (axes,) = bars([run], "c").axes
+    heights = [bar.get_height() for bar in axes.patches]
+    assert [number for number, height in enumerate(heights) if np.isnan(height)] == [0, 1 + C.index("fog")]
+    assert heights[1 + C.index("snow")] == pytest.approx(np.mean(list(run.errors["c"]["snow"].values())))
+
+
+@pytest.mark.filterwarnings("error")
+def test_extras_alone_make_no_plot(tmp_path: Path) -> None:
+    signature = make_signature(("c",))
+    begin_results(tmp_path / "run", signature)
+    rng = np.random.default_rng(0)
+    part = stack({number: some_images(rng, 1) for number in (1, 2, 3, 4, 5)})
+    save_part(tmp_path / "run", signature, "c", "spatter", part)
+    paths = write_report(make_report([tmp_path / "run"]), tmp_path / "report")
+    assert [path.name for path in paths if path.suffix == ".png"] == []
+    assert re.search(r"^spatter \(extra\) +\d", (tmp_path / "report" / "report.txt").read_text(), re.MULTILINE)
+
+
+def test_a_run_may_be_called_metrics(folders: list[Path]) -> None:
+    """Its signature takes no place of the metrics' own."""
+    report = make_report([("metrics", folders[2])])
+    assert "mean" not in "".join(report.signature["metrics"])
+    assert report.signature["metrics"]["model"] == "models.py:small"
+    text = report.text()
+    assert re.search(r"^Signature of the metrics\n\nversion +1, of layermix-gen", text, re.MULTILINE)
+    assert re.search(r"^Signature of metrics\n\nmodel +models.py:small", text, re.MULTILINE)
+    rows = list(csv.DictReader(io.StringIO(report.csv())))
+    assert [row["part"] for row in rows if row["source"] == "metrics"] == ["version"]
+    assert report.json()["metrics"] == report.metrics
+
+
 def test_names(folders: list[Path]) -> None:
     assert [run.name for run in make_report([("a=b", folders[0]), folders[1]]).runs] == ["a=b", "strong"]
     with pytest.raises(LayerMixError, match=r"^expected results of different names, got weak, weak; use NAME=FOLDER"):
@@ -266,6 +371,11 @@ def test_the_command_writes_all(folders: list[Path], tmp_path: Path) -> None:
         (["--paper", "X"], "expected tables of III"),
         (["--reference-p", "nothing.json"], "cannot read nothing.json: No such file"),
         (["nothing"], "expected results of `evaluate run` in nothing, found no run.json"),
+        ([__file__], f"expected results of `evaluate run` in {__file__}, found no run.json; check the path"),
+        (["A="], "expected a folder of results or NAME=FOLDER, got 'A='; give both"),
+        (["=results"], "expected a folder of results or NAME=FOLDER, got '=results'; give both"),
+        (["A=nothing"], "expected results of `evaluate run` in nothing, found no run.json"),
+        (["--reference-p", "."], "cannot read .: Is a directory; change --reference-p"),
     ],
 )
 def test_mistakes_get_one_line(folders: list[Path], more: list[str], message: str) -> None:
@@ -281,6 +391,7 @@ def test_a_damaged_reference(folders: list[Path], tmp_path: Path, text: str) -> 
     result = invoke("evaluate", "report", folders[0], "--reference-p", tmp_path / "p.json")
     assert result.exit_code == 1
     assert re.match(r"Error: expected (numbers by perturbation|JSON)", result.output)
+    assert result.output.endswith("; mend it, or change --reference-p\n")
     assert result.output.count("\n") == 1
 
 
@@ -291,6 +402,9 @@ def test_consistency_beside_a_reference(folders: list[Path], tmp_path: Path) -> 
     report = make_report([folders[0]], reference=tmp_path / "p.json")
     assert report.runs[0].numbers["p_flips_normalized"].value == pytest.approx(100)
     assert "P mFP  P mFP normalised  P mT5D  P mT5D normalised" in report.text()
+    assert f"- mFP normalised and mT5D normalised have the reference model of {tmp_path}/p.json at 100" in report.text()
+    unused = make_report([folders[2]], reference=tmp_path / "p.json")
+    assert f"{tmp_path}/p.json normalises nothing, for no run has P" in unused.notes
 
 
 def test_without_matplotlib_there_is_one_line(folders: list[Path], tmp_path: Path) -> None:
@@ -308,10 +422,36 @@ def test_without_matplotlib_there_is_one_line(folders: list[Path], tmp_path: Pat
     assert not (tmp_path / "out").exists()
 
 
-def test_a_folder_that_cannot_be_written(folders: list[Path], tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_made(folders: list[Path], tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(LayerMixError, match=r"^cannot write to .*file/report: not a directory"):
-        write_report(make_report([folders[2]]), tmp_path / "file" / "report")
+    for out, reason in (("file", "a file is there"), ("file/report", "not a directory"), ("x" * 300, "file name too")):
+        result = invoke("evaluate", "report", folders[2], "--out", tmp_path / out)
+        assert result.exit_code == 1
+        assert re.fullmatch(rf"Error: cannot make the folder \S+: {reason}.*; choose another --out\n", result.output)
+
+
+def test_a_folder_of_other_files_is_left_alone(folders: list[Path], tmp_path: Path) -> None:
+    (tmp_path / "thesis.tex").touch()
+    (tmp_path / "report.md").write_text("mine")
+    with pytest.raises(
+        LayerMixError, match=r"^expected an empty folder or an earlier report in .*, found 'thesis.tex'"
+    ):
+        write_report(make_report([folders[2]]), tmp_path)
+    assert (tmp_path / "report.md").read_text() == "mine"
+    with pytest.raises(LayerMixError, match=r"found 'clean'; choose another --out$"):  # the results themselves
+        write_report(make_report([folders[2]]), folders[2])
+
+
+def test_an_earlier_report_is_replaced(folders: list[Path], tmp_path: Path) -> None:
+    """No plot of it stays that the new one does not have."""
+    (tmp_path / ".hidden").touch()
+    earlier = write_report(make_report(folders), tmp_path)
+    paths = write_report(make_report(folders[2:]), tmp_path)
+    assert {path.name for path in earlier} - {path.name for path in paths} == {
+        f"{name}.png"
+        for name in ("bars-c", "bars-cbar", "heat-map-c", "heat-map-cbar", "reliability-c", "reliability-cbar")
+    }
+    assert sorted(tmp_path.iterdir()) == sorted([tmp_path / ".hidden", *paths])
 
 
 def test_reports_and_metrics_import_no_torch(folders: list[Path], tmp_path: Path) -> None:
