@@ -84,7 +84,7 @@ class Reliability:
 def reliability(confidences: ArrayLike, correct: ArrayLike, bins: int = WIDTHS) -> Reliability:
     """The reliability diagram: bin i of n has the confidences in (i / n, (i + 1) / n], the first 0 too."""
     sure, right = _checked(confidences, correct)
-    numbers = np.clip(np.ceil(sure * bins).astype(np.int64) - 1, 0, bins - 1)
+    numbers = np.maximum(np.ceil(sure * bins).astype(np.int64) - 1, 0)
     counts = np.bincount(numbers, minlength=bins)
     with np.errstate(invalid="ignore"):
         sureness, accuracy = (np.bincount(numbers, one, bins) / counts for one in (sure, right))

@@ -60,9 +60,10 @@ class Measured:
 
     def mean_error(self, suite: str, part: str) -> float | None:
         """The mean error of a part over its severities, in percent; None where one of them is missing."""
-        errors = self.errors[suite].get(part, {})
-        complete = set(errors) == set(self.signature.suites[suite].severities)
-        return float(np.mean(list(errors.values()))) if complete else None
+        errors = self.errors.get(suite, {}).get(part, {})
+        if not errors or set(errors) < set(self.signature.suites[suite].severities):
+            return None
+        return float(np.mean(list(errors.values())))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -117,7 +118,7 @@ def _measure_images(run: Measured, root: Path, suite: str) -> None:
     if suite == "c" and (run.signature.scale, run.signature.n_classes) == ("imagenet", ALEXNET_CLASSES):
         run.normalized = normalized_errors({part: one.error for part, one in listed.items()})
         _set_mean(run, "c_error_normalized", list(run.normalized.values()), len(names))
-    if listed and suite in CALIBRATED:
+    if listed:
         _set_calibration(run, suite, list(listed.values()), len(names))
 
 
@@ -126,8 +127,7 @@ def _numbers(part: Predictions, pool: bool) -> _Part:
     sure, right = part.confidences, part.correct
     groups = [(sure.ravel(), right.ravel())] if pool else list(zip(sure, right, strict=True))
     calibrations = [_calibration(*group) for group in groups]
-    shared = [metric for metric in calibrations[0] if all(metric in one for one in calibrations)]
-    calibration = {metric: float(np.mean([one[metric] for one in calibrations])) for metric in shared}
+    calibration = {metric: float(np.mean([one[metric] for one in calibrations])) for metric in calibrations[0]}
     return _Part(
         error=float(error_rates(part).mean()),
         error5=float(error_rates(part, TOP).mean()),
@@ -143,9 +143,9 @@ def _calibration(sure: np.ndarray, right: np.ndarray) -> dict[str, float]:
 
 
 def _set_calibration(run: Measured, suite: str, parts: Sequence[_Part], of: int) -> None:
-    metrics = [metric for metric in parts[0].calibration if all(metric in one.calibration for one in parts)]
     run.calibration[suite] = {
-        metric: Number(float(np.mean([one.calibration[metric] for one in parts])), len(parts), of) for metric in metrics
+        metric: Number(float(np.mean([one.calibration[metric] for one in parts])), len(parts), of)
+        for metric in parts[0].calibration
     }
     run.numbers[f"{suite}_rms"] = run.calibration[suite]["rms"]
     run.diagrams[suite] = pooled([one.diagram for one in parts])

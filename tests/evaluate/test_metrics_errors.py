@@ -216,6 +216,12 @@ def test_bad_probabilities(row: list[float]) -> None:
         predicted(np.array([row]), [0], probabilities=True)
 
 
+def test_probabilities_a_little_over_one() -> None:
+    part = predicted(np.array([[1.0005, 0.0]], np.float32), [0], probabilities=True)
+    assert part.confidences.tolist() == [[1]]
+    assert log_loss(part) == [0]
+
+
 def test_parts_that_do_not_match() -> None:
     one, other = predicted(HAND, [0, 0, 0, 0]), predicted(HAND[:, :2], [0, 0, 0, 0])
     with pytest.raises(
