@@ -88,7 +88,9 @@ def measure(root: str | Path, name: str = "") -> Measured:
         if suite in ("c", "cbar") and facts.severities != SEVERITIES:
             shown = ", ".join(map(str, facts.severities))
             run.notes.append(f"{suite} is at severities {shown} alone, so its means compare with no others")
-        if suite == "p":
+        if not run.parts[suite]:
+            run.notes.append(f"{suite} is begun, and no part of it is evaluated yet")
+        elif suite == "p":
             _measure_videos(run, root)
         else:
             _measure_images(run, root, suite)

@@ -166,6 +166,13 @@ def test_the_diagram_pools_all_parts(tmp_path: Path) -> None:
     assert diagram.counts @ np.nan_to_num(diagram.accuracies) == pytest.approx(right.sum())
 
 
+def test_a_suite_without_a_part_is_noted(tmp_path: Path) -> None:
+    begin_results(tmp_path, make_signature(("clean", "p")))
+    run = measure(tmp_path)
+    assert run.numbers == {}
+    assert run.notes == [f"{suite} is begun, and no part of it is evaluated yet" for suite in ("clean", "p")]
+
+
 def test_one_image(tmp_path: Path) -> None:
     signature = make_signature(("clean",), images=1, n_classes=1)
     begin_results(tmp_path, signature)

@@ -45,6 +45,7 @@ def test_each_video_counts_once() -> None:
         ([0, 1, 2, 3, 4], [0, 1, 2, 3, 9], 1),  # the fifth moved to six at least
         ([0, 1, 2, 3, 4], [9, 0, 1, 2, 3], 5),
         ([0, 1, 2, 3, 4], [5, 6, 7, 8, 9], 15),
+        ([0, 1, 2, 3, 4], [4, 5, 6, 7, 8], 18),  # the most there is: 5 + 4 + 3 + 2, and the fifth becomes the first
     ],
 )
 def test_distances_by_hand(first: list[int], second: list[int], distance: int) -> None:
@@ -73,7 +74,7 @@ def test_as_the_definitions_have_it(seed: int, lengths: list[int], noise: bool) 
         distances.append(np.mean([double_sum(a, b) for a, b in pairs]))
     assert flip_probability(part, noise=noise) == pytest.approx(100 * np.mean(flips))
     assert top5_distance(part, noise=noise) == pytest.approx(np.mean(distances))
-    assert 0 <= top5_distance(part, noise=noise) <= 15
+    assert 0 <= top5_distance(part, noise=noise) <= 18
 
 
 @steady()

@@ -15,7 +15,7 @@ from make import make_results, make_signature, some_images
 from PIL import Image as PillowImage
 
 from layermix_gen.errors import LayerMixError
-from layermix_gen.evaluate.lists import C
+from layermix_gen.evaluate.lists import CBAR, C, P
 from layermix_gen.evaluate.measuring import Number
 from layermix_gen.evaluate.paper import paper_tables
 from layermix_gen.evaluate.plots import bars
@@ -191,14 +191,91 @@ def test_tables_of_another_dataset_are_noted_and_apart(folders: list[Path]) -> N
 # --- whole reports ---------------------------------------------------------------------------------------------------
 
 
-def test_the_best_are_those_of_their_dataset_in_every_table(tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def thousands(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """Results of a thousand classes on every suite: two runs of one dataset, and one of another that is better."""
+    root = tmp_path_factory.mktemp("thousands")
+    facts = {"scale": "imagenet", "n_classes": 1000, "suites": ("clean", "c", "cbar", "r", "p", "pgd")}
+    make_results(root / "one", skill=3, dataset="imagenet", **facts)
+    make_results(root / "two", skill=4, dataset="imagenet", seed=1, **facts)
+    make_results(root / "other", skill=9, dataset="mine", seed=2, **facts)
+    return [root / name for name in ("one", "two", "other")]
+
+
+def printed(values: list[float], better: str) -> list[tuple[str, bool]]:
+    """Two numbers as a table should have them: the better one marked, both if they are printed alike."""
+    texts = [f"{value:.2f}" for value in values]
+    best = {"low": min, "high": max}[better](texts, key=float) if better else None
+    return [(text, text == best) for text in texts]
+
+
+def test_every_cell_by_a_second_route(thousands: list[Path], tmp_path: Path) -> None:
+    tables = {"flip_probability": dict.fromkeys(P, 50), "top5_distance": dict.fromkeys(P, 20)}
+    (tmp_path / "p.json").write_text(json.dumps(tables))
+    report = make_report(thousands[:2], reference=tmp_path / "p.json")
+    runs, shown = report.runs, iter(report.tables)
+    overview = {
+        "Clean": "clean_error",
+        "Clean@5": "clean_error5",
+        "C mCE raw": "c_error",
+        "C mCE normalised": "c_error_normalized",
+        "C-bar mCE raw": "cbar_error",
+        "R": "r_error",
+        "R@5": "r_error5",
+        "P mFP": "p_flips",
+        "P mFP normalised": "p_flips_normalized",
+        "P mT5D": "p_distance",
+        "P mT5D normalised": "p_distance_normalized",
+        "PGD": "pgd_error",
+        "PGD released": "pgd_released_error",
+        "RMS clean": "clean_rms",
+        "RMS C": "c_rms",
+        "RMS C-bar": "cbar_rms",
+        "RMS R": "r_rms",
+    }
+    table = next(shown)
+    assert table.columns == tuple(overview)
+    expected = [printed([run.numbers[metric].value for run in runs], "low") for metric in overview.values()]
+    assert texts(table) == {
+        ("one", "here"): [one for one, _ in expected],
+        ("two", "here"): [one for _, one in expected],
+    }
+
+    metrics = {"rms": "low", "rms_floor": "", "rms_released": "", "ece": "low", "aurra": "high", "nll": "low"}
+    table, rows = next(shown), {}
+    assert table.columns == ("RMS", "floor", "RMS released", "ECE", "AURRA", "NLL (nats)")
+    for suite, title in (("clean", "Clean"), ("c", "C"), ("cbar", "C-bar"), ("r", "ImageNet-R")):
+        pairs = [printed([run.calibration[suite][one].value for run in runs], best) for one, best in metrics.items()]
+        rows |= {(title, name): [pair[number] for pair in pairs] for number, name in enumerate(("one", "two"))}
+    assert texts(table) == rows
+
+    for suite, names, value in (
+        ("c", C, lambda run, part: np.mean(list(run.errors["c"][part].values()))),
+        ("c", C, lambda run, part: run.normalized[part]),
+        ("cbar", CBAR["imagenet"], lambda run, part: np.mean(list(run.errors["cbar"][part].values()))),
+    ):
+        table = next(shown)
+        assert table.columns == ("one", "two")
+        assert table.title.endswith(", %")
+        assert f" {'C-bar' if suite == 'cbar' else 'C'}" in table.title
+        assert texts(table) == {(part,): printed([value(run, part) for run in runs], "low") for part in names}
+
+    table = next(shown)
+    assert table.columns == ("FP one", "FP two", "T5D one", "T5D two")
+    assert texts(table) == {
+        (part,): [one for i in range(2) for one in printed([run.consistency[part][i] for run in runs], "low")]
+        for part in P
+    }
+    assert next(shown, None) is None
+
+
+def texts(table: Table) -> dict[tuple[str, ...], list[tuple[str, bool]]]:
+    return {labels: [(cell.text, cell.best) for cell in cells] for labels, cells in table.rows}
+
+
+def test_the_best_are_those_of_their_dataset_in_every_table(thousands: list[Path]) -> None:
     """A run of another dataset, which is better everywhere, takes no star and gets none: it has nobody beside it."""
-    facts = {"scale": "imagenet", "n_classes": 1000, "dataset": "imagenet"}
-    for seed, name in enumerate(("one", "two")):
-        make_results(tmp_path / name, skill=2 + seed, seed=seed, **facts)
-    make_results(tmp_path / "other", skill=9, seed=3, **facts | {"dataset": "mine"})
-    runs = [tmp_path / name for name in ("one", "two", "other")]
-    alone, together = make_report(runs[:2]), make_report(runs)
+    alone, together = make_report(thousands[:2]), make_report(thousands)
     assert len(together.tables) == 6
     for before, table in zip(alone.tables, together.tables, strict=True):
         stars = {key for key, cell in cells_of(table).items() if cell.best}
