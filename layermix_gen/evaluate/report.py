@@ -16,7 +16,7 @@ from layermix_gen.evaluate.measuring import METRICS_VERSION, Measured, measure, 
 from layermix_gen.evaluate.paper import PaperTable, paper_tables
 from layermix_gen.evaluate.provenance import metrics_facts, notes, run_facts
 from layermix_gen.evaluate.tables import Table, as_latex, as_markdown, as_text
-from layermix_gen.files import disk_errors, read_json, replacing, write_json
+from layermix_gen.files import disk_errors, read_json, replacing, sweep, write_json
 from layermix_gen.text import facts
 
 SUFFIXES = {"text": "txt", "markdown": "md", "csv": "csv", "latex": "tex"}
@@ -143,6 +143,7 @@ def write_report(report: Report, out: str | Path) -> list[Path]:
     out, texts = Path(out), [f"report.{suffix}" for suffix in SUFFIXES.values()]
     _make_folder(out, (*texts, "report.json", *plot_names()))
     with disk_errors(out):
+        sweep(out)
         plots = draw_plots(report.runs, out)
         for form, name in zip(SUFFIXES, texts, strict=True):
             with replacing(out / name) as draft:

@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import re
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -520,8 +521,9 @@ def test_a_folder_of_other_files_is_left_alone(folders: list[Path], tmp_path: Pa
 
 
 def test_an_earlier_report_is_replaced(folders: list[Path], tmp_path: Path) -> None:
-    """No plot of it stays that the new one does not have."""
+    """No plot of it stays that the new one does not have, nor what a killed process left."""
     (tmp_path / ".hidden").touch()
+    (tmp_path / f".report.md.{socket.gethostname()}-99999999.tmp").touch()
     earlier = write_report(make_report(folders), tmp_path)
     paths = write_report(make_report(folders[2:]), tmp_path)
     assert {path.name for path in earlier} - {path.name for path in paths} == {
