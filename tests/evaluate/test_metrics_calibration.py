@@ -146,6 +146,7 @@ def test_ece_by_hand() -> None:
     assert bins.counts.tolist() == [0, 2, 0, 0, 2]
     assert bins.accuracies.tolist()[1] == 0.5
     assert np.isnan(bins.accuracies).tolist() == [True, False, True, True, False]
+    assert reliability([0, 0.05, 0.2, 0.3], [1, 1, 0, 1], 5).counts.tolist() == [3, 1, 0, 0, 0]
 
 
 @steady()

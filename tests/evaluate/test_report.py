@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from helpers import invoke
-from make import make_results, make_signature, some_images
+from make import make_results, make_signature, some_images, some_videos
 from PIL import Image as PillowImage
 
 from layermix_gen.errors import LayerMixError
@@ -303,6 +303,23 @@ def test_what_is_missing_is_shown(report: Report) -> None:
     assert [head for head, cell in cells.items() if cell.text != "-"] == ["Clean", "Clean@5", "RMS clean"]
     (line,) = (line for line in report.text().splitlines() if line.startswith("fog "))
     assert line.split()[2] == "-"
+
+
+def test_a_corruption_that_no_run_has_keeps_its_row(folders: list[Path]) -> None:
+    rows = dict(make_report(folders[1:2]).tables[2].rows)
+    assert [cell.text for cell in rows["fog",]] == ["-"]
+    assert len(rows) == 15
+
+
+def test_tables_without_numbers_are_left_out(tmp_path: Path) -> None:
+    signature, _ = make_results(tmp_path / "p", suites=("p",))
+    save_part(tmp_path / "p", signature, "p", "shear", some_videos(np.random.default_rng(0)))
+    make_results(tmp_path / "pgd", suites=("pgd",))
+    (overview, consistency) = make_report([tmp_path / "p"]).tables
+    assert (overview.title[:8], consistency.title[:11]) == ("Overview", "Consistency")
+    assert [labels[0] for labels, _ in consistency.rows] == [*P, "shear (extra)"]
+    (overview,) = make_report([tmp_path / "pgd"]).tables
+    assert overview.columns == ("PGD", "PGD released")
 
 
 def test_the_overview_has_the_papers_rows(report: Report) -> None:
