@@ -12,14 +12,14 @@ from layermix_gen.text import count
 
 def metrics_facts(runs: Sequence[Measured]) -> dict[str, str]:
     """The version of the metrics and the lists that the runs' means are over, by readable names."""
-    lists = {
-        f"{TITLES[suite]} means over": f"{len(names)}: {' '.join(names)}"
-        for run in runs
-        for suite in ("c", "cbar", "p")
-        if suite in run.signature.suites
-        for names in [mean_list(suite, run.signature.scale)]
-    }
-    return {"version": f"{METRICS_VERSION}, of layermix-gen {__version__}"} | lists
+    facts = {"version": f"{METRICS_VERSION}, of layermix-gen {__version__}"}
+    for suite in ("c", "cbar", "p"):
+        scales = dict.fromkeys(run.signature.scale for run in runs if suite in run.signature.suites)
+        lists = {mean_list(suite, scale): scale for scale in scales}
+        for names, scale in lists.items():
+            at_scale = f", {scale}" if len(lists) > 1 else ""
+            facts[f"{TITLES[suite]} means over{at_scale}"] = f"{len(names)}: {' '.join(names)}"
+    return facts
 
 
 def run_facts(run: Measured) -> dict[str, str]:

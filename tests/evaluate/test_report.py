@@ -15,6 +15,7 @@ from helpers import invoke
 from make import make_results, make_signature, some_images, some_videos
 from PIL import Image as PillowImage
 
+from layermix_gen import __version__
 from layermix_gen.errors import LayerMixError
 from layermix_gen.evaluate.lists import CBAR, C, P
 from layermix_gen.evaluate.measuring import Number
@@ -83,6 +84,9 @@ def test_latex_by_hand() -> None:
     lines = as_latex(SMALL).splitlines()
     assert lines[2:5] == [r"\caption{Errors, 50\% \& more}", r"\begin{tabular}{lrr}", r"\toprule"]
     assert lines[7:9] == [r"a\_b & \textbf{31.20} & -- \\", r"c|d & 9.00 (12/15) & 5.5 \\"]
+    signs = Table("", ("Method",), ("C",), (((r"a\b~c^d#e$f{g}",), (Cell(None),)),))
+    escaped = r"a\textbackslash{}b\textasciitilde{}c\textasciicircum{}d\#e\$f\{g\} & -- \\"
+    assert escaped in as_latex(signs).splitlines()
 
 
 @pytest.mark.parametrize(
@@ -344,6 +348,45 @@ def test_every_format_has_the_signature(report: Report, form: str) -> None:
     assert "epsilon 0.00784314" in text
 
 
+def test_the_signature_by_hand(thousands: list[Path], folders: list[Path]) -> None:
+    report = make_report([thousands[0], folders[1]])
+    assert report.metrics == {
+        "version": f"1, of layermix-gen {__version__}",
+        "C means over": f"15: {' '.join(C)}",
+        "C-bar means over, imagenet": f"10: {' '.join(CBAR['imagenet'])}",
+        "C-bar means over, cifar": f"10: {' '.join(CBAR['cifar'])}",
+        "P means over": f"10: {' '.join(P)}",
+    }
+    assert list(make_report(thousands[:1]).metrics) == ["version", "C means over", "C-bar means over", "P means over"]
+    assert report.signature["strong"] == {
+        "model": "models.py:small",
+        "checkpoint": f"a.pt, last epoch, sha256 {'ab' * 8}",
+        "dataset": "cifar100, 100 classes",
+        "scale": "cifar, for the list of C-bar and calibration under corruptions",
+        "preprocessing": "none",
+        "precision": "float32",
+        "seed": "0",
+        "Clean": "N = 120 images, 1 part evaluated, data/x",
+        "C": "N = 120 images, severities 1 2 3 4 5, 14 parts evaluated, data/x-c",
+        "C-bar": "N = 120 images, severities 1 2 3 4 5, 10 parts evaluated, data/x-cbar",
+        "P": "N = 6 videos, 10 parts evaluated, data/x-p",
+        "PGD": "N = 120 images, epsilon 0.00784314, steps 20, 2 parts evaluated",
+        "versions": "torch 2.13.0",
+    }
+
+
+def test_the_notes_by_hand(folders: list[Path], tmp_path: Path) -> None:
+    raw = (
+        "mCE raw is the mean error, as the paper prints it; mCE normalised has AlexNet at 100, and is defined for "
+        "ImageNet-C with 1000 classes alone"
+    )
+    assert make_report(folders).notes == (raw,)
+    assert make_report(folders[2:]).notes == ()
+    make_results(tmp_path / "other", suites=("clean",), preprocessing="resize 256, crop 224")
+    differ = "the runs differ in preprocessing: their numbers do not compare"
+    assert make_report([*folders, tmp_path / "other"]).notes == (raw, differ)
+
+
 def test_raw_and_normalised_are_together(tmp_path: Path) -> None:
     make_results(tmp_path / "a", suites=("c",), scale="imagenet", n_classes=1000, dataset="imagenet")
     text = make_report([tmp_path / "a"], ["IX"]).text()
@@ -362,6 +405,36 @@ def test_csv_has_every_number(report: Report) -> None:
     assert (mean["parts"], mean["of"]) == ("14", "15")
     assert len([row for row in rows if row["source"].startswith("paper IV")]) == 10 * 9
     assert {"sha256" in row["value"] for row in rows if row["part"] == "checkpoint"} == {True}
+
+
+def test_csv_by_a_second_route(thousands: list[Path]) -> None:
+    """Every number of a run is there once, at full precision."""
+    report = make_report(thousands[:1])
+    (run,) = report.runs
+    expected = {(metric, "", ""): number.value for metric, number in run.numbers.items()}
+    for suite, metrics in run.calibration.items():
+        expected |= {(f"{suite}_{metric}", "", ""): number.value for metric, number in metrics.items()}
+    for suite, parts in run.errors.items():
+        for part, errors in parts.items():
+            expected |= {(f"{suite}_error", part, str(severity)): error for severity, error in errors.items()}
+    expected |= {("c_error_normalized", part, ""): error for part, error in run.normalized.items()}
+    expected |= {("p_flips", part, ""): flips for part, (flips, _) in run.consistency.items()}
+    expected |= {("p_distance", part, ""): distance for part, (_, distance) in run.consistency.items()}
+    rows = [row for row in csv.DictReader(io.StringIO(report.csv())) if row["metric"] != "signature"]
+    found = {(row["metric"], row["part"], row["severity"]): float(row["value"]) for row in rows}
+    assert found == expected
+    assert len(rows) == len(expected)
+
+
+def test_json_by_a_second_route(thousands: list[Path]) -> None:
+    report = make_report(thousands[:1])
+    (run,), (value,) = report.runs, json.loads(json.dumps(report.json()))["runs"]
+    assert value["numbers"]["c_error"] == {"value": run.numbers["c_error"].value, "parts": 15, "of": 15}
+    assert value["calibration"]["r"]["ece"] == {"value": run.calibration["r"]["ece"].value, "parts": 1, "of": 1}
+    assert value["errors"]["c"]["fog"] == {str(number): error for number, error in run.errors["c"]["fog"].items()}
+    assert value["normalized"] == run.normalized
+    flips, distance = run.consistency["tilt"]
+    assert value["consistency"]["tilt"] == {"flip_probability": flips, "top5_distance": distance}
 
 
 def test_json_has_everything(report: Report) -> None:
