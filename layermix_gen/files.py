@@ -95,14 +95,12 @@ def write_json(path: Path, value: Any) -> None:
         draft.write_text(json_text(value), encoding="utf-8")
 
 
-def read_json(path: Path) -> Any:
+def read_json(path: Path, remedy: str = "restore it, or build into another folder") -> Any:
     """Read what `write_json` wrote. Raises `LayerMixError` where it is damaged, FileNotFoundError without it."""
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except (ValueError, UnicodeDecodeError) as error:
-        raise LayerMixError(
-            f"expected JSON in {path}, found something else ({error}); restore it, or build into another folder"
-        ) from error
+        raise LayerMixError(f"expected JSON in {path}, found something else ({error}); {remedy}") from error
 
 
 @contextmanager

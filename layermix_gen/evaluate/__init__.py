@@ -34,6 +34,7 @@ if TYPE_CHECKING:
         class_columns,
         predicted,
         predicted_sequences,
+        stack,
     )
     from layermix_gen.evaluate.report import Report, make_report, write_report
     from layermix_gen.evaluate.results import Signature, Suite, begin_results, read_signature
@@ -87,6 +88,7 @@ _HOMES = {
     "rms_floor": "calibration",
     "run": "runs",
     "save_predictions": "archive",
+    "stack": "predictions",
     "top5_distance": "consistency",
     "write_gradcam_sheet": "gradcam_sheet",
     "write_report": "report",
@@ -137,6 +139,7 @@ __all__ = [
     "rms_floor",
     "run",
     "save_predictions",
+    "stack",
     "top5_distance",
     "write_gradcam_sheet",
     "write_report",

@@ -1,8 +1,9 @@
 """Calibration: does a model that says 80% be right in 80 of 100 cases?
 
 All functions take the confidences (N,), the probabilities of the predicted classes, and whether these are right (N,).
-The order of images never matters. Where confidences are equal, sorting by them leaves the order open; the value is then
-the expectation over all orders, in closed form. Saturated models have thousands of images at a confidence of exactly 1.
+The order of images never matters. Where confidences are equal, sorting by them leaves the order open: RMS is then the
+root of the expected square over all orders, and AURRA the expectation, both in closed form. Saturated models have
+thousands of images at a confidence of exactly 1.
 """
 
 from collections.abc import Sequence
@@ -26,8 +27,9 @@ def rms_calibration(confidences: ArrayLike, correct: ArrayLike, bins: Bins = "al
 
     sqrt(sum over bins b of n_b / N (confidence_b - accuracy_b)^2), the images being sorted by confidence and cut into
     bins of 100, with the remainder in the last (Hendrycks, Mazeika and Dietterich 2019, after Nguyen and O'Connor
-    2015). `released` leaves out the most confident bin and keeps N, as the code of PixMix, IPMix and LayerMix does; it
-    needs 100 images. Raises `LayerMixError` for shapes that differ, no images, or confidences out of [0, 1].
+    2015). Where confidences are equal, it is the root of the expected square over all orders of the images. `released`
+    leaves out the most confident bin and keeps N, as the code of PixMix, IPMix and LayerMix does; it needs 100 images.
+    Raises `LayerMixError` for shapes that differ, no images, or confidences out of [0, 1].
     """
     sure, right = _checked(confidences, correct)
     starts = _bin_starts(len(sure), bins)
@@ -56,7 +58,7 @@ def aurra(confidences: ArrayLike, correct: ArrayLike) -> float:
     """The area under the response rate accuracy curve, in percent; higher is better.
 
     The mean over k = 1..N of the accuracy on the k most confident images (Hendrycks et al., "Natural Adversarial
-    Examples", 2021).
+    Examples", 2021); where confidences are equal, its expectation over all orders of the images.
     """
     sure, right = _checked(confidences, correct)
     pieces = _Pieces.of(sure, right, np.array([0]))
@@ -82,7 +84,7 @@ class Reliability:
 def reliability(confidences: ArrayLike, correct: ArrayLike, bins: int = WIDTHS) -> Reliability:
     """The reliability diagram: bin i of n has the confidences in (i / n, (i + 1) / n], the first 0 too."""
     sure, right = _checked(confidences, correct)
-    numbers = np.clip(np.ceil(sure * bins).astype(np.int64) - 1, 0, bins - 1)
+    numbers = np.maximum(np.ceil(sure * bins).astype(np.int64) - 1, 0)
     counts = np.bincount(numbers, minlength=bins)
     with np.errstate(invalid="ignore"):
         sureness, accuracy = (np.bincount(numbers, one, bins) / counts for one in (sure, right))

@@ -26,7 +26,7 @@ def flip_probability(part: SequencePredictions, *, noise: bool) -> float:
 
 
 def top5_distance(part: SequencePredictions, *, noise: bool) -> float:
-    """How far the five most probable classes move between the frames of a pair, the mean over videos; in [0, 15].
+    """How far the five most probable classes move between the frames of a pair, the mean over videos; in [0, 18].
 
     d = sum over i = 1..5 of |i - min(s(i), 6)|, s(i) being the rank that the later frame gives to the class that the
     earlier one ranks i: the closed form of the sum in Hendrycks and Dietterich (2019), section 4.2. With fewer than

@@ -3,8 +3,6 @@
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-import numpy as np
-
 from layermix_gen.evaluate.lists import TITLES, extra_list, mean_list
 from layermix_gen.evaluate.measuring import CALIBRATED, Measured, Number
 from layermix_gen.evaluate.paper import PaperTable
@@ -47,32 +45,29 @@ def report_tables(runs: Sequence[Measured], paper: Sequence[PaperTable]) -> tupl
     tables = [
         _overview(runs, paper),
         _calibration(runs),
-        _by_corruption(runs, "c", "Error by corruption, C: mean over severities, %", _mean_error),
+        _by_corruption(runs, "c", "Error by corruption, C: mean over severities, %", Measured.mean_error),
         _by_corruption(
             runs, "c", "Corruption error normalised by AlexNet, C, %", lambda run, _, part: run.normalized.get(part)
         ),
-        _by_corruption(runs, "cbar", "Error by corruption, C-bar: mean over severities, %", _mean_error),
+        _by_corruption(runs, "cbar", "Error by corruption, C-bar: mean over severities, %", Measured.mean_error),
         _consistency(runs),
     ]
     return tuple(table for table in tables if table.rows and table.columns)
 
 
 def _overview(runs: Sequence[Measured], paper: Sequence[PaperTable]) -> Table:
-    """Runs, then the paper's rows; the best are those of their dataset."""
+    """Runs, then the paper's rows."""
     lines = [_Line(run.signature.dataset, (run.name, "here"), run.numbers, 2) for run in runs]
     for table in paper:
         for method, values in table.rows.items():
             numbers = {metric: Number(value) for metric, value in values.items()}
             lines.append(_Line(table.dataset, (method, table.source), numbers, table.decimals))
     metrics = [metric for metric in OVERVIEW if any(metric in line.numbers for line in lines)]
-    rows: dict[tuple[str, ...], tuple[Cell, ...]] = dict.fromkeys((line.labels for line in lines), ())
-    for dataset in {line.dataset for line in lines}:
-        group = [line for line in lines if line.dataset == dataset]
-        cells = [[Cell(line.numbers.get(metric), line.decimals) for metric in metrics] for line in group]
-        marked = mark_columns(cells, ["low"] * len(metrics))
-        rows |= {line.labels: one for line, one in zip(group, marked, strict=True)}
+    cells = [[Cell(line.numbers.get(metric), line.decimals) for metric in metrics] for line in lines]
+    marked = mark_columns(cells, ["low"] * len(metrics), [line.dataset for line in lines])
+    rows = tuple((line.labels, one) for line, one in zip(lines, marked, strict=True))
     title = "Overview: errors and calibration in %, mT5D in ranks; lower is better"
-    return Table(title, ("Method", "Source"), tuple(OVERVIEW[metric] for metric in metrics), tuple(rows.items()))
+    return Table(title, ("Method", "Source"), tuple(OVERVIEW[metric] for metric in metrics), rows)
 
 
 class _Line(NamedTuple):
@@ -87,7 +82,7 @@ def _calibration(runs: Sequence[Measured]) -> Table:
     for suite in CALIBRATED:
         found = [run for run in runs if suite in run.calibration]
         cells = [[Cell(run.calibration[suite].get(metric)) for metric in CALIBRATION] for run in found]
-        marked = mark_columns(cells, [better for _, better in CALIBRATION.values()])
+        marked = mark_columns(cells, [better for _, better in CALIBRATION.values()], _datasets(found))
         rows += [((TITLES[suite], run.name), line) for run, line in zip(found, marked, strict=True)]
     heads = tuple(head for head, _ in CALIBRATION.values())
     title = "Calibration in %: floor is what a perfectly calibrated model would score; AURRA is better when higher"
@@ -107,15 +102,9 @@ def _by_corruption(
     for part, label in parts:
         values = [value(run, suite, part) for run in found]
         cells = [Cell(None if one is None else Number(one)) for one in values]
-        if any(one is not None for one in values) or value is _mean_error:
-            rows.append(((label,), mark_best(cells, "low")))
+        if any(one is not None for one in values) or value is Measured.mean_error:
+            rows.append(((label,), mark_best(cells, "low", _datasets(found))))
     return Table(title, ("Corruption",), tuple(run.name for run in found), tuple(rows))
-
-
-def _mean_error(run: Measured, suite: str, part: str) -> float | None:
-    errors = run.errors[suite].get(part)
-    complete = errors and set(errors) >= set(run.signature.suites[suite].severities)
-    return float(np.mean(list(errors.values()))) if errors and complete else None
 
 
 def _consistency(runs: Sequence[Measured]) -> Table:
@@ -127,10 +116,15 @@ def _consistency(runs: Sequence[Measured]) -> Table:
         cells: tuple[Cell, ...] = ()
         for number in range(2):
             values = [None if pair is None else Number(pair[number]) for pair in pairs]
-            cells += mark_best([Cell(one) for one in values], "low")
+            cells += mark_best([Cell(one) for one in values], "low", _datasets(found))
         if part not in extra_list("p") or any(pairs):
             rows.append(((f"{part} (extra)" if part in extra_list("p") else part,), cells))
     heads = tuple(f"{head} {run.name}" for head in ("FP", "T5D") for run in found)
     return Table(
         "Consistency by perturbation: flips in %, top-5 distance in ranks", ("Perturbation",), heads, tuple(rows)
     )
+
+
+def _datasets(runs: Sequence[Measured]) -> list[str]:
+    """The dataset of each run: the best are those of their dataset, in every table."""
+    return [run.signature.dataset for run in runs]

@@ -15,8 +15,9 @@ from layermix_gen.evaluate.calibration import BIN, Reliability, aurra, pooled, r
 from layermix_gen.evaluate.consistency import flip_probability, is_noise, top5_distance
 from layermix_gen.evaluate.errors import error_rates, log_loss, normalized_errors
 from layermix_gen.evaluate.lists import SEVERITIES, mean_list
-from layermix_gen.evaluate.predictions import TOP, AnyPredictions, Predictions, SequencePredictions
+from layermix_gen.evaluate.predictions import TOP, Predictions, SequencePredictions
 from layermix_gen.evaluate.results import Signature, finished_parts, load_part, part_path, read_signature
+from layermix_gen.text import count
 
 METRICS_VERSION = 1  # rises whenever the same predictions would give another number
 ALEXNET_CLASSES = 1000  # its errors are those of a model of so many classes
@@ -57,6 +58,13 @@ class Measured:
     diagrams: dict[str, Reliability] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
 
+    def mean_error(self, suite: str, part: str) -> float | None:
+        """The mean error of a part over its severities, in percent; None where one of them is missing."""
+        errors = self.errors.get(suite, {}).get(part, {})
+        if not errors or set(errors) < set(self.signature.suites[suite].severities):
+            return None
+        return float(np.mean(list(errors.values())))
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Part:
@@ -80,7 +88,9 @@ def measure(root: str | Path, name: str = "") -> Measured:
         if suite in ("c", "cbar") and facts.severities != SEVERITIES:
             shown = ", ".join(map(str, facts.severities))
             run.notes.append(f"{suite} is at severities {shown} alone, so its means compare with no others")
-        if suite == "p":
+        if not run.parts[suite]:
+            run.notes.append(f"{suite} is begun, and no part of it is evaluated yet")
+        elif suite == "p":
             _measure_videos(run, root)
         else:
             _measure_images(run, root, suite)
@@ -110,7 +120,7 @@ def _measure_images(run: Measured, root: Path, suite: str) -> None:
     if suite == "c" and (run.signature.scale, run.signature.n_classes) == ("imagenet", ALEXNET_CLASSES):
         run.normalized = normalized_errors({part: one.error for part, one in listed.items()})
         _set_mean(run, "c_error_normalized", list(run.normalized.values()), len(names))
-    if listed and suite in CALIBRATED:
+    if listed:
         _set_calibration(run, suite, list(listed.values()), len(names))
 
 
@@ -119,8 +129,7 @@ def _numbers(part: Predictions, pool: bool) -> _Part:
     sure, right = part.confidences, part.correct
     groups = [(sure.ravel(), right.ravel())] if pool else list(zip(sure, right, strict=True))
     calibrations = [_calibration(*group) for group in groups]
-    shared = [metric for metric in calibrations[0] if all(metric in one for one in calibrations)]
-    calibration = {metric: float(np.mean([one[metric] for one in calibrations])) for metric in shared}
+    calibration = {metric: float(np.mean([one[metric] for one in calibrations])) for metric in calibrations[0]}
     return _Part(
         error=float(error_rates(part).mean()),
         error5=float(error_rates(part, TOP).mean()),
@@ -136,9 +145,9 @@ def _calibration(sure: np.ndarray, right: np.ndarray) -> dict[str, float]:
 
 
 def _set_calibration(run: Measured, suite: str, parts: Sequence[_Part], of: int) -> None:
-    metrics = [metric for metric in parts[0].calibration if all(metric in one.calibration for one in parts)]
     run.calibration[suite] = {
-        metric: Number(float(np.mean([one.calibration[metric] for one in parts])), len(parts), of) for metric in metrics
+        metric: Number(float(np.mean([one.calibration[metric] for one in parts])), len(parts), of)
+        for metric in parts[0].calibration
     }
     run.numbers[f"{suite}_rms"] = run.calibration[suite]["rms"]
     run.diagrams[suite] = pooled([one.diagram for one in parts])
@@ -161,9 +170,10 @@ def normalize_consistency(run: Measured, reference: Mapping[str, Mapping[str, fl
     names = [part for part in mean_list("p", run.signature.scale) if part in run.consistency]
     for number, (metric, given) in enumerate((("p_flips", "flip_probability"), ("p_distance", "top5_distance"))):
         values = reference.get(given, {})
-        if bad := [name for name in names if not values.get(name, 0) > 0]:
+        if bad := [name for name in names if not 0 < values.get(name, 0) <= 100]:
             raise LayerMixError(
-                f"expected a {given} above 0 of {bad[0]} in the reference for P, found none; complete the file"
+                f"expected a {given} of {bad[0]} above 0 and up to 100 in the reference for P, found "
+                f"{values.get(bad[0], 'none')}; complete the file"
             )
         ratios = [100 * run.consistency[name][number] / values[name] for name in names]
         _set_mean(run, f"{metric}_normalized", ratios, len(mean_list("p", run.signature.scale)))
@@ -175,29 +185,35 @@ def _set_mean(run: Measured, metric: str, values: Sequence[float], of: int) -> N
 
 
 def _load(run: Measured, root: Path, suite: str, part: str) -> Predictions:
-    found = load_part(root, suite, part)
+    found, path = load_part(root, suite, part), part_path(root, suite, part)
     if not isinstance(found, Predictions):
-        raise _unfit(root, suite, part, "predictions for images", "videos")
-    _check_count(run, root, suite, part, found, found.images)
+        raise _unfit(path, "predictions for images", "videos")
+    severities = run.signature.suites[suite].severities
+    if set(found.severities) - set(severities):  # of another suite; where some are missing, a note says so
+        raise _unfit(path, _severities(severities), _severities(found.severities))
+    _check_fit(run, suite, path, count(found.images, "image"), found.n_classes)
     return found
+
+
+def _severities(numbers: Sequence[int]) -> str:
+    return f"severities {' '.join(map(str, numbers))}" if any(numbers) else "no severities"
 
 
 def _load_videos(run: Measured, root: Path, part: str) -> SequencePredictions:
-    found = load_part(root, "p", part)
+    found, path = load_part(root, "p", part), part_path(root, "p", part)
     if not isinstance(found, SequencePredictions):
-        raise _unfit(root, "p", part, "predictions for videos", "images")
-    _check_count(run, root, "p", part, found, found.videos)
+        raise _unfit(path, "predictions for videos", "images")
+    _check_fit(run, "p", path, count(found.videos, "video"), found.n_classes)
     return found
 
 
-def _check_count(run: Measured, root: Path, suite: str, part: str, found: AnyPredictions, count: int) -> None:
-    expected = run.signature.suites[suite].images
-    if count != expected:
-        raise _unfit(root, suite, part, f"{expected} {'videos' if suite == 'p' else 'images'}", str(count))
-    if found.n_classes > run.signature.n_classes:
-        raise _unfit(root, suite, part, f"{run.signature.n_classes} classes", str(found.n_classes))
+def _check_fit(run: Measured, suite: str, path: Path, size: str, n_classes: int) -> None:
+    expected = count(run.signature.suites[suite].images, "video" if suite == "p" else "image")
+    if size != expected:
+        raise _unfit(path, expected, size)
+    if n_classes > run.signature.n_classes:
+        raise _unfit(path, f"{run.signature.n_classes} classes", str(n_classes))
 
 
-def _unfit(root: Path, suite: str, part: str, expected: str, found: str) -> LayerMixError:
-    path = part_path(root, suite, part)
+def _unfit(path: Path, expected: str, found: str) -> LayerMixError:
     return LayerMixError(f"expected {expected} in {path}, found {found}; delete it and run the evaluation again")

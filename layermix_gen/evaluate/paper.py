@@ -26,10 +26,13 @@ class PaperTable:
 
 
 def paper_tables(numbers: Sequence[str]) -> tuple[PaperTable, ...]:
-    """The tables of the given Roman numbers, in the order of the paper. Raises `LayerMixError` for other numbers."""
+    """The tables of the given Roman numbers, small or capital, in the order of the paper.
+
+    Raises `LayerMixError` for other numbers.
+    """
     everything = json.loads(files("layermix_gen.evaluate").joinpath("paper.json").read_text("utf-8"))["tables"]
     known = list(dict.fromkeys(one["table"] for one in everything))
-    if unknown := [number for number in numbers if number not in known]:
+    if unknown := [number for number in numbers if number.upper() not in known]:
         raise LayerMixError(f"expected tables of {', '.join(known)}, got {unknown[0]!r}; change --paper")
     return tuple(
         PaperTable(
@@ -41,5 +44,5 @@ def paper_tables(numbers: Sequence[str]) -> tuple[PaperTable, ...]:
             one["decimals"],
         )
         for one in everything
-        if one["table"] in numbers
+        if one["table"] in [number.upper() for number in numbers]
     )

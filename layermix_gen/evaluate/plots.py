@@ -8,7 +8,7 @@ import numpy as np
 from layermix_gen.errors import LayerMixError
 from layermix_gen.evaluate.calibration import Reliability
 from layermix_gen.evaluate.lists import SEVERITIES, TITLES, mean_list
-from layermix_gen.evaluate.measuring import Measured
+from layermix_gen.evaluate.measuring import CALIBRATED, Measured
 from layermix_gen.files import replacing
 
 try:
@@ -27,22 +27,36 @@ HEAT = LinearSegmentedColormap.from_list("error", ["#fbf7ef", "#f3cf9b", "#e08a5
 DPI = 160
 
 
+def plot_names() -> tuple[str, ...]:
+    """The files that `draw_plots` may write."""
+    return tuple(_plots(()))
+
+
 def draw_plots(runs: Sequence[Measured], out: Path) -> list[Path]:
-    """Draw all that the runs have into the folder `out`, as PNG; return the paths."""
+    """Draw all that the runs have into the folder `out`, as PNG; return the paths. Other plots of old are removed."""
+    paths = []
+    for name, (draw, found, suite) in _plots(runs).items():
+        path = out / name
+        if found:
+            with replacing(path) as draft:
+                draw(found, suite).savefig(draft, format="png", dpi=DPI, metadata={"Software": None})
+            paths.append(path)
+        else:
+            path.unlink(missing_ok=True)
+    return paths
+
+
+def _plots(runs: Sequence[Measured]) -> dict[str, tuple[Callable[..., Figure], list[Measured], str]]:
+    """How each plot is drawn, and the runs that have something to show there."""
     plots: dict[str, tuple[Callable[..., Figure], list[Measured], str]] = {}
     for suite in ("c", "cbar"):
-        found = [run for run in runs if run.errors.get(suite)]
-        plots[f"heat-map-{suite}"] = (heat_map, found, suite)
-        plots[f"bars-{suite}"] = (bars, found, suite)
-    for suite in ("clean", "c", "cbar", "r"):
-        plots[f"reliability-{suite}"] = (reliability_diagrams, [run for run in runs if suite in run.diagrams], suite)
-    paths = []
-    for name, (draw, found, suite) in plots.items():
-        if found:
-            paths.append(out / f"{name}.png")
-            with replacing(paths[-1]) as draft:
-                draw(found, suite).savefig(draft, format="png", dpi=DPI, metadata={"Software": None})
-    return paths
+        found = [run for run in runs if set(run.errors.get(suite, ())) & set(mean_list(suite, run.signature.scale))]
+        plots[f"heat-map-{suite}.png"] = (heat_map, found, suite)
+        plots[f"bars-{suite}.png"] = (bars, found, suite)
+    for suite in CALIBRATED:
+        found = [run for run in runs if suite in run.diagrams]
+        plots[f"reliability-{suite}.png"] = (reliability_diagrams, found, suite)
+    return plots
 
 
 def heat_map(runs: Sequence[Measured], suite: str) -> Figure:
@@ -75,7 +89,10 @@ def heat_map(runs: Sequence[Measured], suite: str) -> Figure:
 
 
 def bars(runs: Sequence[Measured], suite: str) -> Figure:
-    """The mean error over severities, in percent: a group of bars for each corruption, a bar for each run."""
+    """The mean error over severities, in percent: a group of bars for each corruption, a bar for each run.
+
+    A corruption that lacks a severity, and a mean that lacks a corruption, have no bar.
+    """
     names = _names(runs, suite)
     groups = np.arange(len(names) + 1.0)
     groups[1:] += 0.6  # the mean stands apart
@@ -83,10 +100,9 @@ def bars(runs: Sequence[Measured], suite: str) -> Figure:
     figure, panels = _figure(width, height, 1, 1, left=0.5, right=0.1, top=0.62, bottom=1.0)
     axes, bar = panels[0][0], 0.82 / len(runs)
     for number, run in enumerate(runs):
-        errors = [list(run.errors[suite].get(name, {}).values()) for name in names]
         mean = run.numbers.get(f"{suite}_error")
-        heights = [mean.value if mean and mean.complete else np.nan]
-        heights += [float(np.mean(one)) if one else np.nan for one in errors]
+        errors = [mean.value if mean and mean.complete else None, *(run.mean_error(suite, name) for name in names)]
+        heights = [np.nan if error is None else error for error in errors]
         places = groups + (number - (len(runs) - 1) / 2) * bar
         axes.bar(places, heights, 0.9 * bar, color=COLORS[number % len(COLORS)], label=run.name, zorder=2)
     axes.set_xticks(groups, ["mean", *map(_label, names)], rotation=40, ha="right", rotation_mode="anchor")

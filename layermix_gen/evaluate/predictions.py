@@ -4,7 +4,7 @@ Of each image the five most probable classes are kept, with their probabilities,
 bytes, so that ImageNet-C's 50,000 x 75 images take 195 MB. What is made is checked, so a `Predictions` can be trusted.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from layermix_gen.errors import LayerMixError
+from layermix_gen.text import count
 
 TOP = 5  # classes kept of each image: what error@5 and mT5D need
 NO_SEVERITY = (0,)  # the severities of a part that has none
@@ -23,7 +24,7 @@ Floats: TypeAlias = NDArray[np.floating[Any]]
 class Predictions:
     """What a model said of N images at S severities; S = 1 where a part has no severities.
 
-    Within an image, classes stand in the order of their probability; equal ones by number. K = min(5, n_classes).
+    Within an image, classes stand in the order of the model's outputs; equal ones by number. K = min(5, n_classes).
     """
 
     labels: NDArray[np.int64]  # (S, N), in [0, n_classes)
@@ -81,24 +82,26 @@ def predicted(outputs: ArrayLike, labels: ArrayLike, *, probabilities: bool = Fa
     To restrict a head to some classes, as ImageNet-R does, give those columns and labels that count them. Raises
     `LayerMixError` for other shapes, labels out of range, and outputs that are not finite.
     """
-    logs = _log_probabilities(outputs, probabilities)
+    values = _checked(outputs, probabilities, "image")
     answers = np.asarray(labels)
-    if answers.shape != logs.shape[:1] or not np.issubdtype(answers.dtype, np.integer):
+    if answers.shape != values.shape[:1] or not np.issubdtype(answers.dtype, np.integer):
         raise LayerMixError(
-            f"expected {len(logs)} whole numbers as labels, one for each output, got {answers.dtype} {answers.shape}"
+            f"expected {len(values)} whole numbers as labels, one for each output, got {answers.dtype} {answers.shape}"
         )
-    n_classes = logs.shape[1]
+    n_classes = values.shape[1]
     if len(answers) and not (answers.min() >= 0 and answers.max() < n_classes):
         raise LayerMixError(
             f"expected labels in [0, {n_classes}), as the model has {n_classes} classes, got {answers.min()} to "
             f"{answers.max()}; evaluate a model of as many classes as the dataset has"
         )
-    classes = most_probable(logs)
+    classes = most_probable(values)  # two logits may differ by less than the logarithms below are rounded by
+    logs = _log_probabilities(values, probabilities)
     likelihoods = np.take_along_axis(logs, answers[:, None].astype(np.int64), 1)[:, 0]
+    chosen = np.exp(np.take_along_axis(logs, classes, 1))
     return Predictions(
         labels=answers.astype(np.int64)[None],
         classes=classes[None],
-        probabilities=np.exp(np.take_along_axis(logs, classes, 1)).astype(np.float32)[None],
+        probabilities=np.minimum.accumulate(chosen, 1).astype(np.float32)[None],  # exp's last digit may rise
         log_likelihoods=np.maximum(likelihoods, np.finfo(np.float32).min).astype(np.float32)[None],
         n_classes=n_classes,
     )
@@ -109,8 +112,28 @@ def predicted_sequences(outputs: ArrayLike, lengths: ArrayLike, *, probabilities
 
     Raises `LayerMixError` for other shapes and outputs that are not finite.
     """
-    logs = _log_probabilities(outputs, probabilities)
-    return SequencePredictions(most_probable(logs), np.asarray(lengths, np.int64), logs.shape[1])
+    values = _checked(outputs, probabilities, "frame")
+    return SequencePredictions(most_probable(values), np.asarray(lengths, np.int64), values.shape[1])
+
+
+def stack(severities: Mapping[int, Predictions]) -> Predictions:
+    """The predictions of one corruption from those at each severity, by number.
+
+    Raises `LayerMixError` where there are none, or they differ in their number of images or classes.
+    """
+    parts = [severities[number] for number in sorted(severities)]
+    sizes = {(part.images, part.n_classes) for part in parts}
+    if len(sizes) != 1:
+        listed = ", ".join(f"{images} and {classes}" for images, classes in sorted(sizes)) or "none"
+        raise LayerMixError(f"expected severities of as many images and classes each, got {listed}; check the data")
+    return Predictions(
+        labels=np.concatenate([part.labels for part in parts]),
+        classes=np.concatenate([part.classes for part in parts]),
+        probabilities=np.concatenate([part.probabilities for part in parts]),
+        log_likelihoods=np.concatenate([part.log_likelihoods for part in parts]),
+        n_classes=parts[0].n_classes,
+        severities=tuple(sorted(severities)),
+    )
 
 
 def most_probable(scores: Floats) -> NDArray[np.int32]:
@@ -141,75 +164,33 @@ def class_columns(head: Sequence[str], subset: Sequence[str]) -> NDArray[np.int6
     return np.array([numbers[name] for name in subset], np.int64)
 
 
-def _log_probabilities(outputs: ArrayLike, probabilities: bool) -> Floats:
-    """Log-probabilities (N, C), float32 or, for such outputs, float64."""
+def _checked(outputs: ArrayLike, probabilities: bool, noun: str) -> Floats:
+    """What a model gave for N images or frames, (N, C), as float32 or, for such outputs, float64."""
     values = np.asarray(outputs)
     what = "probabilities" if probabilities else "logits"
     if values.ndim != 2 or values.shape[1] == 0 or not np.issubdtype(values.dtype, np.floating):
-        raise LayerMixError(f"expected {what} as floats (images, classes), got {values.dtype} {values.shape}")
+        raise LayerMixError(f"expected {what} as floats ({noun}s, classes), got {values.dtype} {values.shape}")
     values = values.astype(np.promote_types(values.dtype, np.float32), copy=False)
     if not np.isfinite(values).all():
         bad = int((~np.isfinite(values).all(1)).sum())
         raise LayerMixError(
-            f"expected finite {what}, got NaN or infinity for {bad} of {len(values)} images; look at the checkpoint, "
-            "or evaluate in full precision"
+            f"expected finite {what}, got NaN or infinity for {bad} of {count(len(values), noun)}; look at the "
+            "checkpoint, or evaluate in full precision"
         )
+    if probabilities and ((values < 0).any() or (np.abs(values.sum(1) - 1) > SLACK).any()):
+        raise LayerMixError(
+            f"expected probabilities that are not negative and add up to 1 for each {noun}, got others; give logits?"
+        )
+    return values
+
+
+def _log_probabilities(values: Floats, probabilities: bool) -> Floats:
+    """The logarithms of the probabilities, (N, C)."""
     if not probabilities:
         shifted = values - values.max(1, keepdims=True)
         return shifted - np.log(np.exp(shifted).sum(1, keepdims=True))
-    if (values < 0).any() or (np.abs(values.sum(1) - 1) > SLACK).any():
-        raise LayerMixError("expected probabilities that are not negative and add up to 1 for each image; give logits?")
     with np.errstate(divide="ignore"):
         return np.maximum(np.log(np.minimum(values, 1)), np.finfo(np.float32).min)
-
-
-# --- putting together ------------------------------------------------------------------------------------------------
-
-
-def join(parts: Iterable[Predictions]) -> Predictions:
-    """The images of all parts, in order, as one: batches to a whole. Severities and classes are those of each."""
-    parts = list(parts)
-    _require(parts, "severities", "n_classes")
-    return Predictions(
-        labels=np.concatenate([part.labels for part in parts], 1),
-        classes=np.concatenate([part.classes for part in parts], 1),
-        probabilities=np.concatenate([part.probabilities for part in parts], 1),
-        log_likelihoods=np.concatenate([part.log_likelihoods for part in parts], 1),
-        n_classes=parts[0].n_classes,
-        severities=parts[0].severities,
-    )
-
-
-def stack(severities: Mapping[int, Predictions]) -> Predictions:
-    """One part of the predictions of each severity, which are of as many images each, in rising order."""
-    parts = [severities[number] for number in sorted(severities)]
-    _require(parts, "images", "n_classes")
-    return Predictions(
-        labels=np.concatenate([part.labels for part in parts]),
-        classes=np.concatenate([part.classes for part in parts]),
-        probabilities=np.concatenate([part.probabilities for part in parts]),
-        log_likelihoods=np.concatenate([part.log_likelihoods for part in parts]),
-        n_classes=parts[0].n_classes,
-        severities=tuple(sorted(severities)),
-    )
-
-
-def join_sequences(parts: Iterable[SequencePredictions]) -> SequencePredictions:
-    """The videos of all parts, in order, as one."""
-    parts = list(parts)
-    _require(parts, "n_classes")
-    classes, lengths = [part.classes for part in parts], [part.lengths for part in parts]
-    return SequencePredictions(np.concatenate(classes), np.concatenate(lengths), parts[0].n_classes)
-
-
-def _require(parts: list[Any], *names: str) -> None:
-    """Raise `LayerMixError` unless there are parts and they agree on `names`."""
-    if not parts:
-        raise LayerMixError("expected at least one image, got none; check the data's folder")
-    for name in names:
-        values = {getattr(part, name) for part in parts}
-        if len(values) > 1:
-            raise LayerMixError(f"expected one value of {name} in all parts, got {sorted(values)}; check the data")
 
 
 # --- checks ----------------------------------------------------------------------------------------------------------
@@ -222,9 +203,8 @@ def _check_images(part: Predictions) -> None:
     _check(part, "probabilities", np.float32, (s, n, k))
     _check(part, "log_likelihoods", np.float32, (s, n))
     facts = {
-        "at least one class and one severity, in rising order": part.n_classes > 0
-        and s > 0
-        and list(part.severities) == sorted(set(part.severities)),
+        "at least one class and one image": part.n_classes > 0 and n > 0,
+        "at least one severity, in rising order": s > 0 and list(part.severities) == sorted(set(part.severities)),
         "labels below the number of classes": _within(part.labels, 0, part.n_classes - 1),
         "classes below the number of classes": _within(part.classes, 0, part.n_classes - 1),
         "probabilities in [0, 1]": _within(part.probabilities, 0, 1),
@@ -239,7 +219,7 @@ def _check_sequences(part: SequencePredictions) -> None:
     _check(part, "lengths", np.int64, videos)
     _check(part, "classes", np.int32, (*frames, min(TOP, part.n_classes)))
     facts = {
-        "at least one class": part.n_classes > 0,
+        "at least one class and one video": part.n_classes > 0 and len(part.lengths) > 0,
         "classes below the number of classes": _within(part.classes, 0, part.n_classes - 1),
         "videos of at least 2 frames": _within(part.lengths, 2, np.iinfo(np.int64).max),
         f"lengths that add up to {frames[0]} frames": int(part.lengths.sum()) == frames[0],

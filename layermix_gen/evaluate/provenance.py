@@ -10,17 +10,16 @@ from layermix_gen.evaluate.results import Suite
 from layermix_gen.text import count
 
 
-def provenance(runs: Sequence[Measured]) -> dict[str, dict[str, str]]:
-    """Facts by readable names: of the metrics and their lists, then of each run."""
-    lists = {
-        f"{TITLES[suite]} means over": f"{len(names)}: {' '.join(names)}"
-        for run in runs
-        for suite in ("c", "cbar", "p")
-        if suite in run.signature.suites
-        for names in [mean_list(suite, run.signature.scale)]
-    }
-    version = {"version": f"{METRICS_VERSION}, of layermix-gen {__version__}"}
-    return {"metrics": version | lists} | {run.name: run_facts(run) for run in runs}
+def metrics_facts(runs: Sequence[Measured]) -> dict[str, str]:
+    """The version of the metrics and the lists that the runs' means are over, by readable names."""
+    facts = {"version": f"{METRICS_VERSION}, of layermix-gen {__version__}"}
+    for suite in ("c", "cbar", "p"):
+        scales = dict.fromkeys(run.signature.scale for run in runs if suite in run.signature.suites)
+        lists = {mean_list(suite, scale): scale for scale in scales}
+        for names, scale in lists.items():
+            at_scale = f", {scale}" if len(lists) > 1 else ""
+            facts[f"{TITLES[suite]} means over{at_scale}"] = f"{len(names)}: {' '.join(names)}"
+    return facts
 
 
 def run_facts(run: Measured) -> dict[str, str]:
@@ -52,8 +51,11 @@ def _suite(suite: Suite, parts: int, videos: bool) -> str:
     return ", ".join([*facts, f"{count(parts, 'part')} evaluated", *filter(None, [suite.data])])
 
 
-def notes(runs: Sequence[Measured], paper: Sequence[PaperTable]) -> Iterator[str]:
-    """What limits a comparison: what means lack, which mCE is printed, what the paper's numbers are."""
+def notes(runs: Sequence[Measured], paper: Sequence[PaperTable], reference: str = "") -> Iterator[str]:
+    """What limits a comparison: what means lack, which mCE is printed, what the paper's numbers are.
+
+    `reference` is the file that mFP and mT5D are normalised by.
+    """
     for run in runs:
         yield from (f"{run.name}: {note}" for note in run.notes)
     if any("c_error" in run.numbers for run in runs):
@@ -61,6 +63,10 @@ def notes(runs: Sequence[Measured], paper: Sequence[PaperTable]) -> Iterator[str
             "mCE raw is the mean error, as the paper prints it; mCE normalised has AlexNet at 100, and is defined for "
             "ImageNet-C with 1000 classes alone"
         )
+    if reference and any(run.consistency for run in runs):
+        yield f"mFP normalised and mT5D normalised have the reference model of {reference} at 100"
+    elif reference:
+        yield f"{reference} normalises nothing, for no run has P"
     if len({run.signature.preprocessing for run in runs}) > 1:
         yield "the runs differ in preprocessing: their numbers do not compare"
     datasets = {run.signature.dataset for run in runs}

@@ -5,7 +5,7 @@ A report is made once and shown in any format; `write_report` writes all of them
 
 import csv
 import io
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -14,9 +14,9 @@ from layermix_gen.errors import LayerMixError
 from layermix_gen.evaluate.layout import report_tables
 from layermix_gen.evaluate.measuring import METRICS_VERSION, Measured, measure, normalize_consistency
 from layermix_gen.evaluate.paper import PaperTable, paper_tables
-from layermix_gen.evaluate.provenance import notes, provenance, run_facts
+from layermix_gen.evaluate.provenance import metrics_facts, notes, run_facts
 from layermix_gen.evaluate.tables import Table, as_latex, as_markdown, as_text
-from layermix_gen.files import disk_errors, read_json, replacing, write_json
+from layermix_gen.files import disk_errors, read_json, replacing, sweep, write_json
 from layermix_gen.text import facts
 
 SUFFIXES = {"text": "txt", "markdown": "md", "csv": "csv", "latex": "tex"}
@@ -25,12 +25,16 @@ LEGEND = "{best} - not evaluated. (12/15) a mean over 12 of 15 parts: it does no
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Report:
-    """Runs, the paper's tables beside them, and all of it as tables, notes and facts by run."""
+    """Runs, the paper's tables beside them, and all of it as tables and notes.
+
+    `metrics` are the facts that all numbers depend on, `signature` those of each run, by readable names.
+    """
 
     runs: tuple[Measured, ...]
     paper: tuple[PaperTable, ...]
     tables: tuple[Table, ...]
     notes: tuple[str, ...]
+    metrics: dict[str, str]
     signature: dict[str, dict[str, str]]
 
     def text(self, emphasize: Callable[[str], str] = str) -> str:
@@ -67,7 +71,7 @@ class Report:
             for name, numbers in table.rows.items():
                 source = {"source": table.source, "name": name}
                 writer.writerows(source | {"metric": metric, "value": value} for metric, value in numbers.items())
-        for name, value in self.signature["metrics"].items():
+        for name, value in self.metrics.items():
             writer.writerow({"source": "metrics", "metric": "signature", "part": name, "value": value})
         return text.getvalue().rstrip("\n")
 
@@ -78,12 +82,14 @@ class Report:
             "runs": [_as_json(run) for run in self.runs],
             "paper": [asdict(table) for table in self.paper],
             "notes": list(self.notes),
+            "metrics": self.metrics,
             "signature": self.signature,
         }
 
     def _signatures(self) -> Iterator[tuple[str, dict[str, str]]]:
-        for head, lines in self.signature.items():
-            yield f"Signature of {head}", lines
+        yield "Signature of the metrics", self.metrics
+        for name, lines in self.signature.items():
+            yield f"Signature of {name}", lines
 
 
 def make_report(
@@ -94,9 +100,9 @@ def make_report(
     """Measure folders of results and put them side by side, in the order given.
 
     Each of `results` is a folder, which names the run, or a pair of name and folder. `paper` are numbers of tables of
-    the paper, such as `IV`, whose rows come after them. `reference` is a JSON file with `flip_probability` and
-    `top5_distance` of a model by perturbation: with it mFP and mT5D are normalised, too. Raises `LayerMixError` where
-    results are missing or damaged, or two have one name.
+    the paper, such as `IV`, whose rows come after them. `reference` is a JSON file with `flip_probability`, in percent,
+    and `top5_distance` of a model by perturbation: with it mFP and mT5D are normalised, too. Raises `LayerMixError`
+    where results are missing or damaged, or two have one name.
     """
     tables = paper_tables(paper)
     folders = [one if isinstance(one, tuple) else ("", one) for one in results]
@@ -108,8 +114,14 @@ def make_report(
         given = _reference(Path(reference))
         for run in runs:
             normalize_consistency(run, given)
-    shown = report_tables(runs, tables)
-    return Report(runs, tables, shown, tuple(dict.fromkeys(notes(runs, tables))), provenance(runs))
+    return Report(
+        runs=runs,
+        paper=tables,
+        tables=report_tables(runs, tables),
+        notes=tuple(dict.fromkeys(notes(runs, tables, str(reference or "")))),
+        metrics=metrics_facts(runs),
+        signature={run.name: run_facts(run) for run in runs},
+    )
 
 
 def render(report: Report, form: str) -> str:
@@ -123,20 +135,35 @@ def render(report: Report, form: str) -> str:
 def write_report(report: Report, out: str | Path) -> list[Path]:
     """Write a report to the folder `out` in every format, `report.json` among them, with its plots; return the paths.
 
-    Raises `LayerMixError` where the folder cannot be written, or Matplotlib is missing.
+    The folder is new, empty or that of an earlier report, which is replaced. Raises `LayerMixError` where it has other
+    files or cannot be written, or Matplotlib is missing.
     """
-    from layermix_gen.evaluate.plots import draw_plots  # Matplotlib is an extra
+    from layermix_gen.evaluate.plots import draw_plots, plot_names  # Matplotlib is an extra
 
-    out = Path(out)
+    out, texts = Path(out), [f"report.{suffix}" for suffix in SUFFIXES.values()]
+    _make_folder(out, (*texts, "report.json", *plot_names()))
     with disk_errors(out):
-        out.mkdir(parents=True, exist_ok=True)
+        sweep(out)
         plots = draw_plots(report.runs, out)
-        texts = {suffix: render(report, form) for form, suffix in SUFFIXES.items()}
-        for suffix, text in texts.items():
-            with replacing(out / f"report.{suffix}") as draft:
-                draft.write_text(text + "\n", encoding="utf-8")
+        for form, name in zip(SUFFIXES, texts, strict=True):
+            with replacing(out / name) as draft:
+                draft.write_text(render(report, form) + "\n", encoding="utf-8")
         write_json(out / "report.json", report.json())
-    return [*(out / f"report.{suffix}" for suffix in (*texts, "json")), *plots]
+    return [*(out / name for name in (*texts, "report.json")), *plots]
+
+
+def _make_folder(out: Path, own: Collection[str]) -> None:
+    """Raise `LayerMixError` unless `out` can be a folder that has no other files than a report's own."""
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        others = sorted(one.name for one in out.iterdir() if one.name not in own and not one.name.startswith("."))
+    except OSError as error:
+        reason = "a file is there" if isinstance(error, FileExistsError) else str(error.strerror).lower()
+        raise LayerMixError(f"cannot make the folder {out}: {reason}; choose another --out") from error
+    if others:
+        raise LayerMixError(
+            f"expected an empty folder or an earlier report in {out}, found {others[0]!r}; choose another --out"
+        )
 
 
 def _rows(run: Measured) -> Iterator[dict[str, Any]]:
@@ -181,13 +208,13 @@ def _as_json(run: Measured) -> dict[str, Any]:
 
 def _reference(path: Path) -> dict[str, dict[str, float]]:
     try:
-        value = read_json(path)
+        value = read_json(path, "mend it, or change --reference-p")
     except OSError as error:
         raise LayerMixError(f"cannot read {path}: {error.strerror}; change --reference-p") from error
     tables = value.values() if isinstance(value, dict) else [None]
     if not all(isinstance(one, dict) and all(isinstance(x, int | float) for x in one.values()) for one in tables):
         raise LayerMixError(
             f"expected numbers by perturbation under flip_probability and top5_distance in {path}, found otherwise; "
-            "write it anew"
+            "mend it, or change --reference-p"
         )
     return dict(value)

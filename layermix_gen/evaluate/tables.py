@@ -37,38 +37,52 @@ class Table:
     rows: tuple[tuple[tuple[str, ...], tuple[Cell, ...]], ...]
 
 
-def mark_best(cells: Sequence[Cell], better: Better) -> tuple[Cell, ...]:
-    """The cells with the best of them marked, as they are printed: equal ones all, means that lack parts never.
+def mark_best(cells: Sequence[Cell], better: Better, groups: Sequence[str]) -> tuple[Cell, ...]:
+    """The cells with the best of each group marked; `groups` names that of each cell.
 
-    A number without another to compare with is not marked.
+    Numbers are compared as they are printed, with the fewest decimals that one of their group has. Of equal ones all
+    are marked; means that lack parts never are, nor is a number without another to compare with.
     """
-    shown = {i: float(cell.text) for i, cell in enumerate(cells) if cell.number and cell.number.complete}
-    if not better or len(shown) < 2:
-        return tuple(cells)
-    best = (min if better == "low" else max)(shown.values())
-    return tuple(replace(cell, best=shown.get(i) == best) for i, cell in enumerate(cells))
+    marked: set[int] = set()
+    for group in set(groups) if better else ():
+        found = {
+            i: (cell.number.value, cell.decimals)
+            for i, (cell, one) in enumerate(zip(cells, groups, strict=True))
+            if one == group and cell.number and cell.number.complete
+        }
+        fewest = min((decimals for _, decimals in found.values()), default=0)
+        shown = {i: round(value, fewest) for i, (value, _) in found.items()}
+        if len(shown) > 1:
+            best = (min if better == "low" else max)(shown.values())
+            marked |= {i for i, value in shown.items() if value == best}
+    return tuple(replace(cell, best=i in marked) for i, cell in enumerate(cells))
 
 
-def mark_columns(rows: Sequence[Sequence[Cell]], betters: Sequence[Better]) -> list[tuple[Cell, ...]]:
-    """Rows of cells with the best of each column marked."""
-    columns = [mark_best([row[i] for row in rows], better) for i, better in enumerate(betters)]
+def mark_columns(
+    rows: Sequence[Sequence[Cell]], betters: Sequence[Better], groups: Sequence[str]
+) -> list[tuple[Cell, ...]]:
+    """Rows of cells with the best of each group marked in each column; `groups` names that of each row."""
+    columns = [mark_best([row[i] for row in rows], better, groups) for i, better in enumerate(betters)]
     return [tuple(column[i] for column in columns) for i in range(len(rows))]
 
 
 def as_text(table: Table, emphasize: Callable[[str], str] = str) -> str:
     """Aligned columns under a title; the best have a star, and pass through `emphasize`."""
-    heads = [*table.labels, *table.columns]
+    heads, count = [*table.labels, *table.columns], len(table.labels)
     lines = [[*labels, *(cell.text + "*" * cell.best for cell in cells)] for labels, cells in table.rows]
     widths = [max(map(len, column)) for column in zip(heads, *lines, strict=True)]
-    aligned = []
-    for line in (heads, *lines):
-        padded = [
-            text.ljust(width) if i < len(table.labels) else text.rjust(width)
-            for i, (text, width) in enumerate(zip(line, widths, strict=True))
+
+    def aligned(texts: Sequence[str], best: Sequence[bool]) -> str:
+        left = [text.ljust(width) for text, width in zip(texts[:count], widths[:count], strict=True)]
+        right = [
+            " " * (width - len(text)) + (emphasize(text) if marked else text)
+            for text, width, marked in zip(texts[count:], widths[count:], best, strict=True)
         ]
-        shown = [text.replace(text.strip(), emphasize(text.strip())) if text.endswith("*") else text for text in padded]
-        aligned.append("  ".join(shown).rstrip())
-    return "\n".join([table.title, "", aligned[0], "-" * (sum(widths) + 2 * len(widths) - 2), *aligned[1:]])
+        return "  ".join([*left, *right]).rstrip()
+
+    rule = "-" * (sum(widths) + 2 * len(widths) - 2)
+    rows = [aligned(line, [cell.best for cell in cells]) for line, (_, cells) in zip(lines, table.rows, strict=True)]
+    return "\n".join([table.title, "", aligned(heads, [False] * len(table.columns)), rule, *rows])
 
 
 def as_markdown(table: Table) -> str:

@@ -126,6 +126,15 @@ def test_the_floor_at_ten_thousand() -> None:
     assert rms_floor(np.ones(500)) == 0
 
 
+def test_the_floor_of_bins_of_a_hundred_by_hand() -> None:
+    """Ten times the root of the mean of p (1 - p), whatever N is; at most 5."""
+    sure = np.full(1200, 0.5 + 0.12**0.5)  # p (1 - p) = 1/4 - 0.12 = 0.13
+    assert rms_floor(sure) == pytest.approx(10 * 0.13**0.5) == pytest.approx(3.606, abs=1e-3)
+    assert rms_floor(sure[:100]) == pytest.approx(rms_floor(sure))
+    assert rms_floor([0.5] * 100) == pytest.approx(5) == rms_floor([0.5] * 1000)
+    assert rms_floor([0.5] * 199) < 5
+
+
 # --- ECE, reliability ------------------------------------------------------------------------------------------------
 
 
@@ -137,6 +146,7 @@ def test_ece_by_hand() -> None:
     assert bins.counts.tolist() == [0, 2, 0, 0, 2]
     assert bins.accuracies.tolist()[1] == 0.5
     assert np.isnan(bins.accuracies).tolist() == [True, False, True, True, False]
+    assert reliability([0, 0.05, 0.2, 0.3], [1, 1, 0, 1], 5).counts.tolist() == [3, 1, 0, 0, 0]
 
 
 @steady()

@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 
 from layermix_gen.commands.parameters import Names
+from layermix_gen.errors import LayerMixError
 from layermix_gen.evaluate.report import SUFFIXES, make_report, render, write_report
 
 
@@ -20,7 +21,9 @@ from layermix_gen.evaluate.report import SUFFIXES, make_report, render, write_re
 )
 @click.option("--format", "form", type=click.Choice(list(SUFFIXES)), default="text", help="What to print.")
 @click.option(
-    "--out", type=click.Path(path_type=Path), help="Also write all formats, report.json and the plots to this folder."
+    "--out",
+    type=click.Path(path_type=Path),
+    help="Also write all formats, report.json and the plots to this folder: new, or of an earlier report.",
 )
 @click.option(
     "--reference-p",
@@ -32,7 +35,7 @@ def command(
 ) -> None:
     """Put RESULTS, folders of `evaluate run`, side by side: errors, robustness, consistency, calibration.
 
-    Give NAME=FOLDER to call a run something else than its folder. The best of each column is marked; what was not
+    Give NAME=FOLDER to call a run something else than its folder. The best of each dataset are marked; what was not
     evaluated is shown as missing, and a mean over fewer parts than its full list says so.
     """
     report = make_report([_named(text) for text in results], paper, reference_p)
@@ -44,4 +47,8 @@ def command(
 
 def _named(text: str) -> tuple[str, Path]:
     name, sign, folder = text.partition("=")
-    return (name, Path(folder)) if sign and not Path(text).exists() else ("", Path(text))
+    if not sign or Path(text).exists():
+        return "", Path(text)
+    if not (name and folder):
+        raise LayerMixError(f"expected a folder of results or NAME=FOLDER, got {text!r}; give both")
+    return name, Path(folder)
