@@ -59,10 +59,12 @@ def mark_best(cells: Sequence[Cell], better: Better, groups: Sequence[str]) -> t
 
 
 def mark_columns(
-    rows: Sequence[Sequence[Cell]], betters: Sequence[Better], groups: Sequence[str]
+    rows: Sequence[Sequence[Cell]], betters: Sequence[Better], groups: Sequence[Sequence[str]]
 ) -> list[tuple[Cell, ...]]:
-    """Rows of cells with the best of each group marked in each column; `groups` names that of each row."""
-    columns = [mark_best([row[i] for row in rows], better, groups) for i, better in enumerate(betters)]
+    """Rows of cells with the best of each group marked in each column; `groups` names that of each cell."""
+    columns = [
+        mark_best([row[i] for row in rows], better, [group[i] for group in groups]) for i, better in enumerate(betters)
+    ]
     return [tuple(column[i] for column in columns) for i in range(len(rows))]
 
 

@@ -18,11 +18,13 @@ from layermix_gen.evaluate.results import Signature, Suite, begin_results, save_
 SUITES = ("clean", "c", "cbar", "p", "pgd")
 
 
-def make_signature(suites: tuple[str, ...] = SUITES, images: int = 120, **changes: object) -> Signature:
+def make_signature(
+    suites: tuple[str, ...] = SUITES, images: int = 120, severities: tuple[int, ...] = SEVERITIES, **changes: object
+) -> Signature:
     facts = {
         "clean": Suite(images, data="data/x"),
-        "c": Suite(images, SEVERITIES, "data/x-c"),
-        "cbar": Suite(images, SEVERITIES, "data/x-cbar"),
+        "c": Suite(images, severities, "data/x-c"),
+        "cbar": Suite(images, severities, "data/x-cbar"),
         "r": Suite(images, data="data/x-r"),
         "p": Suite(6, data="data/x-p"),
         "pgd": Suite(images, settings={"epsilon": 2 / 255, "steps": 20}),
@@ -58,11 +60,13 @@ def some_videos(rng: np.random.Generator, videos: int = 6, classes: int = 8) -> 
     return predicted_sequences(rng.normal(size=(lengths.sum(), classes)), lengths)
 
 
-def make_part(rng: np.random.Generator, suite: str, skill: float, classes: int = 8) -> AnyPredictions:
+def make_part(
+    rng: np.random.Generator, suite: str, skill: float, classes: int = 8, severities: tuple[int, ...] = SEVERITIES
+) -> AnyPredictions:
     if suite == "p":
         return some_videos(rng, classes=classes)
     if suite in ("c", "cbar"):
-        return stack({number: some_images(rng, skill - number / 3, classes=classes) for number in SEVERITIES})
+        return stack({number: some_images(rng, skill - number / 3, classes=classes) for number in severities})
     return some_images(rng, skill, classes=classes)
 
 
@@ -77,6 +81,7 @@ def make_results(
         parts = ("correct", "released") if suite == "pgd" else P if suite == "p" else mean_list(suite, signature.scale)
         for part in parts:
             if f"{suite}/{part}" not in without:
-                made.setdefault(suite, {})[part] = make_part(rng, suite, skill, signature.n_classes)
+                facts = signature.n_classes, signature.suites[suite].severities
+                made.setdefault(suite, {})[part] = make_part(rng, suite, skill, *facts)
                 save_part(root, signature, suite, part, made[suite][part])
     return signature, made

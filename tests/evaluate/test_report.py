@@ -17,7 +17,7 @@ from PIL import Image as PillowImage
 
 from layermix_gen import __version__
 from layermix_gen.errors import LayerMixError
-from layermix_gen.evaluate.lists import CBAR, C, P
+from layermix_gen.evaluate.lists import CBAR, SEVERITIES, C, P
 from layermix_gen.evaluate.measuring import Number
 from layermix_gen.evaluate.paper import paper_tables
 from layermix_gen.evaluate.plots import bars
@@ -110,7 +110,7 @@ def test_the_best(numbers: list[Number | None], better: str, best: list[int]) ->
 
 def test_the_best_of_columns() -> None:
     cells = [[Cell(Number(1)), Cell(Number(1))], [Cell(Number(2)), Cell(Number(2))]]
-    rows = mark_columns(cells, ["low", "high"], ["cifar100", "cifar100"])
+    rows = mark_columns(cells, ["low", "high"], [["cifar100"] * 2] * 2)
     assert [[cell.best for cell in row] for row in rows] == [[True, False], [False, True]]
     assert mark_columns([], ["low"], []) == []
 
@@ -297,6 +297,21 @@ def cells_of(table: Table) -> dict[tuple[str, ...], Cell]:
             (run,) = (name for name in names if name in ("one", "two", "other"))
             found[*labels, head, run] = cell
     return found
+
+
+def test_other_severities_do_not_compare(tmp_path: Path) -> None:
+    """Without the hardest ones everybody is better."""
+    for name, skill, severities in (("few", 4, (1, 2)), ("all", 3, SEVERITIES), ("some", 2, SEVERITIES)):
+        make_results(tmp_path / name, skill, suites=("clean", "c"), severities=severities)
+    report = make_report([tmp_path / name for name in ("few", "all", "some")])
+    runs = {"clean": set(), "c": set()}
+    for table in report.tables:
+        for labels, cells in table.rows:
+            for head, cell in zip(table.columns, cells, strict=True):
+                of_c = "by corruption" in table.title or "C" in (*labels, *head.split())
+                runs["c" if of_c else "clean"] |= {"few", "all", "some"} & {*labels, head} if cell.best else set()
+    assert runs["clean"] >= {"few"}
+    assert runs["c"] == {"all"}
 
 
 def test_what_is_missing_is_shown(report: Report) -> None:
