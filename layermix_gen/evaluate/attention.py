@@ -45,7 +45,6 @@ def gradcam(model: nn.Module, images: Tensor, *, layer: str = "", target: int | 
             f"expected images (B, 3, H, W) in [0, 1], got {images.dtype} {_shape(images)}; divide pixels by 255"
         )
     with evaluating(model), torch.inference_mode(False), torch.enable_grad():
-        images = images.clone()  # which an earlier inference mode may have forbidden to remember
         layer = layer or _last_layer(model, images)
         features, logits = _features(model, images, layer)
         if target is not None and target not in range(logits.shape[1]):
@@ -96,7 +95,7 @@ def _features(model: nn.Module, images: Tensor, layer: str) -> tuple[Tensor, Ten
 
 def _logits(model: nn.Module, images: Tensor) -> Tensor:
     try:
-        outputs = model(images)
+        outputs = model(images.detach().clone())  # a model may change them in place
     except Exception as error:  # of the user's code
         raise LayerMixError(
             f"the model failed on images {tuple(images.shape)}: {first_line(error)}; give a model for such images"

@@ -19,15 +19,21 @@ from layermix_gen.evaluate.gradcam_sheet import overlaid
 IMAGES = torch.rand(3, 3, 12, 8, generator=torch.Generator().manual_seed(0))
 
 
-@pytest.fixture
-def model():
-    """A network whose head is linear in the means of its features."""
+@pytest.fixture(autouse=True)
+def seeded():
+    """The weights of all networks here."""
     with torch.random.fork_rng():
         torch.manual_seed(1)
-        features = nn.Sequential(nn.Conv2d(3, 6, 3, 2, 1), nn.ReLU(), nn.Conv2d(6, 5, 3, 1, 1), nn.BatchNorm2d(5))
-        return nn.Sequential(
-            OrderedDict(features=features, pool=nn.AdaptiveAvgPool2d(1), flat=nn.Flatten(), head=nn.Linear(5, 4))
-        )
+        yield
+
+
+@pytest.fixture
+def model(seeded):
+    """A network whose head is linear in the means of its features."""
+    features = nn.Sequential(nn.Conv2d(3, 6, 3, 2, 1), nn.ReLU(), nn.Conv2d(6, 5, 3, 1, 1), nn.BatchNorm2d(5))
+    return nn.Sequential(
+        OrderedDict(features=features, pool=nn.AdaptiveAvgPool2d(1), flat=nn.Flatten(), head=nn.Linear(5, 4))
+    )
 
 
 def test_the_map_is_that_of_the_formula(model):
@@ -151,6 +157,38 @@ def test_layers_without_a_say_are_refused(layer, message):
         gradcam(Answering(lambda maps: maps.mean((2, 3))), IMAGES, layer=layer)
 
 
+def test_the_images_are_left_as_they_were(model):
+    """By a model that normalizes them in place, whose every pass gets them as they are."""
+
+    class InPlace(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.body = model
+
+        def forward(self, images):
+            return self.body(images.sub_(0.5).div_(0.25))
+
+    images = IMAGES.clone()
+    seen = gradcam(InPlace(), images)
+    assert torch.equal(images, IMAGES)
+    np.testing.assert_array_equal(seen.maps, gradcam(model, (IMAGES - 0.5) / 0.25).maps)
+
+
+def test_of_a_layer_that_runs_twice_the_last_time_counts():
+    class Twice(Answering):
+        def forward(self, images):
+            first, second = self.conv(images), self.conv(images.flip(3))
+            return self.answer((first, second))
+
+    once = Answering(lambda maps: maps.mean((2, 3)))
+    twice = Twice(lambda both: both[1].mean((2, 3)))
+    twice.load_state_dict(once.state_dict())
+    seen = gradcam(twice, IMAGES, layer="conv")
+    np.testing.assert_allclose(seen.maps, gradcam(once, IMAGES.flip(3), layer="conv").maps, atol=1e-6)
+    with pytest.raises(LayerMixError, match="expected logits with a gradient with respect to conv"):
+        gradcam(Twice(lambda both: both[0].mean((2, 3))), IMAGES, layer="conv")
+
+
 @pytest.mark.parametrize("images", [IMAGES[0], (IMAGES * 255).byte()])
 def test_images_are_checked(model, images):
     with pytest.raises(LayerMixError, match=r"expected images \(B, 3, H, W\) in \[0, 1\], got .*; divide pixels"):
@@ -168,6 +206,7 @@ def test_the_features_are_those_before_the_next_layer_changes_them(inplace):
         weights = head.weight[1][None, :] * (features > 0).float().mean((2, 3))
         heat = torch.einsum("bc,bchw->bhw", weights, features).relu().numpy()
     assert (features < 0).any()
+    assert heat.any((1, 2)).all()
     for i in range(3):
         large = cv2.resize(heat[i], (8, 12), interpolation=cv2.INTER_LINEAR)
         np.testing.assert_allclose(seen.maps[i], large / large.max(), atol=1e-5)
@@ -246,8 +285,9 @@ def test_channels_last_are_no_maps():
 
 @pytest.mark.filterwarnings("ignore")
 def test_torchscript_has_no_layers(model):
-    with pytest.raises(LayerMixError, match=r"found none: .* or an exported one; give its Python module"):
-        gradcam(torch.jit.trace(model, IMAGES), IMAGES)
+    for made in (torch.jit.trace(model, IMAGES), torch.jit.script(model)):
+        with pytest.raises(LayerMixError, match=r"found none: .* or an exported one; give its Python module"):
+            gradcam(made, IMAGES)
 
 
 # --- the sheet -------------------------------------------------------------------------------------------------------
