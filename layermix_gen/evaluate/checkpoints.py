@@ -1,6 +1,5 @@
 """Checkpoints: the weights of a model as a training script saved them, read without running anything, strictly."""
 
-import pickle
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
@@ -38,8 +37,8 @@ def _content(path: Path) -> Any:
         with warnings.catch_warnings(action="ignore"):  # PyTorch's beside its errors
             return torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # whatever a damaged or malicious file makes of the unpickler
-        # What PyTorch says of its refusal recommends weights_only=False, which runs whatever the file holds.
-        refused = isinstance(error, pickle.UnpicklingError) or "weights_only" in str(error)
+        # PyTorch's own refusals recommend weights_only=False, which runs whatever the file holds.
+        refused = "weights_only" in str(error)
         reason = "it holds more than weights, or is damaged" if refused else first_line(error)
         raise LayerMixError(f"cannot read {path} as weights alone ({reason}); {REMEDY}") from error
 

@@ -64,9 +64,17 @@ def test_timm_without_pretrained_weights():
     model = load_model("timm:resnet18", n_classes=7)
     assert model.eval()(IMAGES.repeat(1, 1, 4, 4)).shape == (4, 7)
     assert model.normalization == "mean 0.485 0.456 0.406, std 0.229 0.224 0.225"  # of timm's configuration
+    other = load_model("timm:resnet18", n_classes=7, mean=(0.5,), std=(0.25,))
+    assert other.normalization == "mean 0.5, std 0.25"
     again = load_model("timm:resnet18", n_classes=7)
     assert weights_digest(again) == weights_digest(model)
     assert weights_digest(load_model("timm:resnet18", n_classes=7, seed=1)) != weights_digest(model)
+
+
+def test_drawing_weights_leaves_the_generator_as_it_was(tmp_path):
+    before = torch.random.get_rng_state()
+    load_model(f"{write_models(tmp_path)}:ten", seed=3)
+    assert torch.equal(torch.random.get_rng_state(), before)
 
 
 def test_exported_models(exported):
@@ -77,8 +85,9 @@ def test_exported_models(exported):
             torch.testing.assert_close(loaded(IMAGES[:count]), model(IMAGES[:count]))
 
 
-def test_models_exported_in_training_mode_are_refused(tmp_path):
-    program = torch.export.export(network().train(), (IMAGES,))
+@pytest.mark.parametrize("layer", [nn.BatchNorm2d(3), nn.Dropout(0.5)])
+def test_models_exported_in_training_mode_are_refused(tmp_path, layer):
+    program = torch.export.export(nn.Sequential(layer, nn.Conv2d(3, 4, 3)).train(), (IMAGES,))
     torch.export.save(program, tmp_path / "net.pt2")
     with pytest.raises(LayerMixError, match="was exported in training mode; call eval"):
         load_model(str(tmp_path / "net.pt2"))
@@ -241,6 +250,28 @@ def test_weights_of_another_kind_do_not_fit(tmp_path, change, found):
     with pytest.raises(LayerMixError) as caught:
         load_weights(network(), tmp_path / "last.pt")
     assert f"expected head.weight as float (10, 4), found {found} (10, 4); give" in str(caught.value)
+
+
+def test_a_weight_may_be_called_model(tmp_path):
+    class Scale(nn.Module):
+        def __init__(self, value):
+            super().__init__()
+            self.model = nn.Parameter(torch.tensor([value]))
+
+    torch.save(Scale(2.0).state_dict(), tmp_path / "last.pt")
+    model = Scale(1.0)
+    load_weights(model, tmp_path / "last.pt")
+    assert model.model.item() == 2
+
+
+def test_a_weight_where_the_model_keeps_something_else(tmp_path):
+    class Packed(nn.Module):
+        def get_extra_state(self):
+            return (1, 2)
+
+    torch.save({"_extra_state": torch.zeros(3)}, tmp_path / "last.pt")
+    with pytest.raises(LayerMixError, match=r"expected _extra_state as tuple, found float \(3,\); give the model"):
+        load_weights(Packed(), tmp_path / "last.pt")
 
 
 def test_half_precision_is_loaded(tmp_path):
@@ -412,6 +443,13 @@ def test_the_digest_is_of_names_and_values():
     with torch.no_grad():
         model.norm.running_var[2] += np.float32(1e-6)
     assert weights_digest(model) != before
+
+
+def test_the_digest_is_of_names():
+    with torch.random.fork_rng():
+        first, second = nn.Linear(2, 2), nn.Linear(2, 2)
+    one, other = (nn.Sequential(OrderedDict([(name, first), ("z", second)])) for name in "ab")
+    assert weights_digest(one) != weights_digest(other)
 
 
 def test_the_digest_is_of_what_is_no_tensor_too():
