@@ -33,3 +33,9 @@ def duration(seconds: float) -> str:
     if seconds < 120:
         return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"
     return f"{seconds / 60:.1f} minutes" if seconds < 7200 else f"{seconds / 3600:.1f} hours"
+
+
+def first_line(error: BaseException) -> str:
+    """An error's type and the first line of what it says, for an error of one line: `KeyError: 'x'`."""
+    text = (str(error).strip().splitlines() or [""])[0]
+    return f"{type(error).__name__}: {text[:200]}" if text else type(error).__name__

@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 import torch
 from helpers import wait_until
+from PIL import Image
 from torchvision_on_cpu import allow_timm
 
 from layermix_gen import BuildSettings, build
@@ -185,7 +186,7 @@ def test_two_methods_side_by_side(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     rng, data, out = np.random.default_rng(0), tmp_path / "data", tmp_path / "out"
     data.mkdir()
     for name, count in (("train", 128), ("t10k", 30)):
-        images, labels = rng.integers(0, 256, (count, 28, 28), np.uint8), rng.integers(0, 10, count, np.uint8)
+        images, labels = rng.integers(0, 256, (count, 28, 28), np.uint8), (np.arange(count) * 7 % 10).astype(np.uint8)
         heads = struct.pack(">4I", 0x803, count, 28, 28), struct.pack(">2I", 0x801, count)
         (data / f"{name}-images-idx3-ubyte").write_bytes(heads[0] + images.tobytes())
         (data / f"{name}-labels-idx1-ubyte").write_bytes(heads[1] + labels.tobytes())
@@ -197,10 +198,25 @@ def test_two_methods_side_by_side(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         assert set(run["numbers"]) == {"clean_error", "clean_error5", "clean_rms", "c_error", "c_rms", "pgd_error"}
         assert all(number["parts"] == number["of"] for number in run["numbers"].values())
         assert run["signature"]["checkpoint_rule"] == "last"
-    assert len(list((out / "report").glob("*.png"))) == 4
+    assert len(list((out / "report").glob("*.png"))) == 4 + 1
+    looked_at(out, images)
     kept = {path: path.stat().st_mtime_ns for path in (out / "results").rglob("*.npz")}
     main(arguments)
     assert {path: path.stat().st_mtime_ns for path in kept} == kept
+
+
+def looked_at(out: Path, test: np.ndarray[Any, Any]) -> None:
+    """The sheet shows the first test images of two classes, which are number 0 and 7 here, clean and corrupted."""
+    shown = {path.stem: np.asarray(Image.open(path)) for path in (out / "shown").iterdir()}
+    corruptions = {name: np.load(out / "fashion-mnist-c" / f"{name}.npy") for name in ("fog", "gaussian_noise")}
+    assert len(shown) == 6
+    for label, first in ((0, 0), (9, 7)):
+        assert (shown[f"class {label}, clean"] == test[first][:, :, None]).all()
+        for name, arrays in corruptions.items():
+            stem = f"class {label}, {name.replace('_', ' ')} 3"
+            assert (shown[stem] == arrays[2 * len(test) + first]).all()
+    with Image.open(out / "report" / "gradcam.png") as sheet:
+        assert sheet.size == (2 * 28 + 3 * 224 + 2 * 14, 2 * 28 + 30 + 6 * 254 - 14)
 
 
 def test_the_rate_falls_as_a_cosine() -> None:

@@ -2,7 +2,7 @@
 
 Selvaraju et al., "Grad-CAM: Visual Explanations from Deep Networks via Gradient-based Localization" (2017): the feature
 maps of a late layer, weighted by the mean gradient of the class's logit with respect to each, added up, and cut off at
-zero. Two hooks are all it takes.
+zero. A hook is all it takes.
 """
 
 from dataclasses import dataclass
@@ -15,7 +15,11 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from layermix_gen.errors import LayerMixError
-from layermix_gen.evaluate.models import evaluating
+from layermix_gen.evaluate.models import evaluating, without_normalization
+from layermix_gen.text import first_line
+
+PARTS = 8  # of a model, its last, that are named where another was expected
+STRETCH = 4  # maps of other proportions than the image's, by more than this, have their axes in another order
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -31,31 +35,86 @@ class Attention:
 def gradcam(model: nn.Module, images: Tensor, *, layer: str = "", target: int | None = None) -> Attention:
     """Grad-CAM of images in [0, 1], (B, 3, H, W): for the class `target`, by default the one that is predicted.
 
-    `layer` names a module whose output is feature maps (B, C, h, w), by default the last one whose maps have more than
-    one pixel. The model is left as it was. Raises `LayerMixError` where there is no such layer, and no such class.
+    `layer` names a module whose output is feature maps (B, C, h, w), as the model has it without its normalization; by
+    default the last one of a convolutional network whose maps have more than one pixel. The model is left as it was.
+    Raises `LayerMixError` where there is no such layer or class, where the class does not depend on the layer, and for
+    outputs that are no finite logits.
     """
-    with evaluating(model):
-        layer = layer or _last_layer(model, images[:1])
-        module = dict(model.named_modules()).get(layer)
-        if module is None:
-            raise LayerMixError(f"expected a layer of the model, got {layer!r}; see named_modules()")
-        features: list[Any] = []
-        hook = module.register_forward_hook(lambda _module, _inputs, output: features.append(output))
-        try:
-            with torch.enable_grad():
-                logits = model(images.detach().requires_grad_())
-        finally:
-            hook.remove()
-        if not features or not _is_maps(features[-1]):
-            raise LayerMixError(f"expected feature maps (B, C, h, w) from {layer}, got others; name another --layer")
-        if target is not None and not 0 <= target < logits.shape[1]:
+    if images.ndim != 4 or not images.is_floating_point():
+        raise LayerMixError(
+            f"expected images (B, 3, H, W) in [0, 1], got {images.dtype} {_shape(images)}; divide pixels by 255"
+        )
+    with evaluating(model), torch.inference_mode(False), torch.enable_grad():
+        layer = layer or _last_layer(model, images)
+        features, logits = _features(model, images, layer)
+        if target is not None and target not in range(logits.shape[1]):
             raise LayerMixError(f"expected a class in [0, {logits.shape[1] - 1}], got {target}; change --class")
-        classes = logits.argmax(1) if target is None else torch.full((len(images),), target, device=logits.device)
-        chosen = logits.gather(1, classes[:, None])[:, 0]
-        maps = _weighted(features[-1], torch.autograd.grad(chosen.sum(), features[-1])[0])
-        large = F.interpolate(maps[:, None], images.shape[2:], mode="bilinear", align_corners=False)[:, 0]
+        classes = logits.argmax(1) if target is None else torch.full((len(images),), int(target), device=logits.device)
+        chosen = logits.gather(1, classes[:, None])[:, 0].sum()
+        gradients = torch.autograd.grad(chosen, features, allow_unused=True)[0] if chosen.requires_grad else None
+        if gradients is None:
+            raise LayerMixError(
+                f"expected logits with a gradient with respect to {layer}, got others; name another --layer, or let "
+                "the model run with gradients"
+            )
+        maps = _weighted(features, gradients).float()[:, None]
+        large = F.interpolate(maps, images.shape[2:], mode="bilinear", align_corners=False)[:, 0]
         chances = logits.softmax(1).gather(1, classes[:, None])[:, 0]
     return Attention(_numpy(_scaled(large)), _numpy(classes), _numpy(chances), layer)
+
+
+def _features(model: nn.Module, images: Tensor, layer: str) -> tuple[Tensor, Tensor]:
+    """The feature maps of a layer (B, C, h, w), with respect to which the logits (B, classes) can be differentiated."""
+    module = _layers(model).get(layer)
+    if module is None:
+        parts = [name for name in _layers(model) if name and "." not in name][-PARTS:]
+        raise LayerMixError(
+            f"expected a layer out of named_modules() ({', '.join(parts) or 'none'}), got {layer!r}; change --layer"
+        )
+    outputs: list[Any] = []
+
+    def note(_module: nn.Module, _inputs: Any, output: Any) -> Any:
+        if not _is_maps(output, images):
+            outputs.append(output)
+            return output
+        outputs.append(output.detach().requires_grad_())
+        return outputs[-1].clone()  # which the next layer may change in place
+
+    hook = module.register_forward_hook(note)
+    try:
+        logits = _logits(model, images)
+    finally:
+        hook.remove()
+    if not outputs or not _is_maps(outputs[-1], images):
+        found = f"got {_shape(outputs[-1])}" if outputs else "which did not run"
+        raise LayerMixError(
+            f"expected feature maps (B, C, h, w), shaped like the images, from {layer}, {found}; name another --layer"
+        )
+    return outputs[-1], logits
+
+
+def _logits(model: nn.Module, images: Tensor) -> Tensor:
+    try:
+        outputs = model(images.detach().clone())  # a model may change them in place
+    except Exception as error:  # of the user's code
+        raise LayerMixError(
+            f"the model failed on images {tuple(images.shape)}: {first_line(error)}; give a model for such images"
+        ) from error
+    if not isinstance(outputs, Tensor) or outputs.shape[:1] != images.shape[:1] or outputs.ndim != 2:
+        raise LayerMixError(
+            f"expected logits ({len(images)}, classes) from the model, got {_shape(outputs)}; return them alone"
+        )
+    if not outputs.is_floating_point() or not outputs.shape[1]:
+        raise LayerMixError(
+            f"expected floating-point logits of at least one class, got {outputs.dtype} {_shape(outputs)}; mend the "
+            "model"
+        )
+    if bad := int((~outputs.isfinite().all(1)).sum()):
+        raise LayerMixError(
+            f"expected finite logits, got NaN or infinity for {bad} of {len(images)} images; check the checkpoint and "
+            "--mean and --std"
+        )
+    return outputs.float()
 
 
 def _weighted(features: Tensor, gradients: Tensor) -> Tensor:
@@ -73,31 +132,67 @@ def _numpy(values: Tensor) -> npt.NDArray[Any]:
     return values.detach().cpu().numpy()
 
 
-def _is_maps(output: Any) -> bool:
-    return isinstance(output, Tensor) and output.ndim == 4 and output.shape[2] * output.shape[3] > 1
+def _shape(output: Any) -> str:
+    return str(tuple(output.shape)) if isinstance(output, Tensor) else type(output).__name__
+
+
+# --- which layer -------------------------------------------------------------------------------------------------
+
+
+def _layers(model: nn.Module) -> dict[str, nn.Module]:
+    """The modules by name; TorchScript's take no hooks."""
+    named = without_normalization(model).named_modules()
+    return {name: module for name, module in named if not isinstance(module, torch.jit.ScriptModule)}
+
+
+def _is_maps(output: Any, images: Tensor) -> bool:
+    """Whether these are feature maps (B, C, h, w) of more than one pixel, in about the proportions of the images."""
+    if not isinstance(output, Tensor) or output.ndim != 4 or not output.is_floating_point():
+        return False
+    (height, width), (tall, wide) = images.shape[2:], output.shape[2:]
+    return tall * wide > 1 and max(tall * width, wide * height) <= STRETCH * min(tall * width, wide * height)
 
 
 def _last_layer(model: nn.Module, images: Tensor) -> str:
-    """The module that is the last to give feature maps of more than one pixel."""
-    seen: list[str] = []
+    """The module of a convolutional network that is the last to give feature maps.
+
+    What comes after the last convolution may normalize, activate or pool its maps. If something there has axes of
+    another kind, such as the tokens of a transformer, then the maps are not what the classes are told by.
+    """
+    last, lost = "", False
+    layers = _layers(model)
+    convolutional = {
+        name for name, module in layers.items() if any(isinstance(part, nn.Conv2d) for part in module.modules())
+    }
 
     def note(name: str, output: Any) -> None:
-        if _is_maps(output):
-            seen.append(name)
+        nonlocal last, lost
+        if _is_maps(output, images):
+            if name in convolutional:
+                last, lost = name, False
+            elif last and not lost:
+                last = name
+        elif isinstance(output, Tensor) and output.ndim > 2 and output.shape[2:].numel() > 1:
+            lost = True
 
     hooks = [
         module.register_forward_hook(lambda _module, _inputs, output, name=name: note(name, output))
-        for name, module in model.named_modules()
+        for name, module in layers.items()
     ]
     try:
         with torch.no_grad():
-            model(images)
+            _logits(model, images[:1])
     finally:
         for hook in hooks:
             hook.remove()
-    if not seen:
+    if not last:
         raise LayerMixError(
             "expected a layer with feature maps (B, C, h, w) in the model, found none: it is no convolutional network, "
-            "or an exported one; give its Python module"
+            "or an exported one; give its Python module, or name a --layer"
         )
-    return seen[-1]
+    if lost:
+        raise LayerMixError(
+            f"expected a convolutional network, got one that goes on without maps after {last}, as transformers do; "
+            "name a --layer whose maps tell the classes, if it has one"
+        )
+    return last

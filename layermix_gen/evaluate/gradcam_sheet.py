@@ -15,14 +15,16 @@ from layermix_gen.errors import BadImage, LayerMixError
 from layermix_gen.evaluate.attention import Attention, gradcam
 from layermix_gen.evaluate.suites.base import Images, rebatched
 from layermix_gen.evaluate.suites.pixels import PREPROCESSINGS
-from layermix_gen.files import replacing
 from layermix_gen.images import Image
+from layermix_gen.inspection.canvas import write_picture
+from layermix_gen.reading.device import as_device
 from layermix_gen.sources.base import as_text, reason
 
 CELL = 224  # px; smaller images are enlarged to about this
 GAP, MARGIN, HEAD, FOOT = 14, 28, 30, 30
 PAPER, INK, FAINT = "#ffffff", "#1c1c22", "#6a6a74"
 TITLE_SIZE, TEXT_SIZE = 14, 12
+HOTTEST = 226  # of 255, the red of the colour map; what lies beyond is as dark as a black image
 LEAST, MOST = 0.1, 0.65  # how opaque the colours are where the map is 0 and where it is 1
 
 
@@ -38,19 +40,21 @@ def write_gradcam_sheet(
 ) -> Path:
     """Draw Grad-CAM of images by one or several models, each with a title, to `out` (.png); return `out`.
 
-    The models take pixels in [0, 1]. Raises `LayerMixError` for an image that cannot be read, and as `gradcam` does.
+    The models take pixels in [0, 1] and are moved to `device`. Raises `LayerMixError` for a device that is not there,
+    for an image that cannot be read and a sheet that cannot be written, and as `gradcam` does.
     """
+    place = as_device(device)
     if not models or not paths:
         raise LayerMixError(f"expected at least one model and one image, got {len(models)} and {len(paths)}; give more")
     if Path(out).suffix.lower() != ".png":
         raise LayerMixError(f"expected a name like sheet.png, got {as_text(out)}; change --out")
+    if preprocessing not in PREPROCESSINGS:
+        raise LayerMixError(f"expected a preprocessing of {', '.join(PREPROCESSINGS)}, got {preprocessing!r}")
     images = next(rebatched((_read(Path(path), preprocessing)[None] for path in paths), len(paths)))
-    pixels = torch.from_numpy(images).permute(0, 3, 1, 2).contiguous().float().div(255).to(device)
-    seen = [gradcam(model.to(device), pixels, layer=layer, target=target) for _, model in models]
+    pixels = torch.from_numpy(images).permute(0, 3, 1, 2).contiguous().float().div(255).to(place)
+    seen = [gradcam(model.to(place), pixels, layer=layer, target=target) for _, model in models]
     sheet = _draw(images, [Path(path).stem for path in paths], [title for title, _ in models], seen)
-    with replacing(Path(out)) as draft:
-        sheet.save(draft, format="PNG", optimize=True)
-    return Path(out)
+    return write_picture(sheet, out)
 
 
 def _read(path: Path, preprocessing: str) -> Image:
@@ -64,7 +68,7 @@ def _read(path: Path, preprocessing: str) -> Image:
 
 def overlaid(image: Image, heat: np.ndarray[tuple[int, int], np.dtype[np.float32]]) -> Image:
     """An image (H, W, 3) under the colours of a map (H, W) in [0, 1], the more opaque the higher it is."""
-    levels = (heat * 255).round().astype(np.uint8)
+    levels = (heat * HOTTEST).round().astype(np.uint8)
     colours = cv2.cvtColor(cv2.applyColorMap(levels, cv2.COLORMAP_TURBO), cv2.COLOR_BGR2RGB)
     alpha = (LEAST + (MOST - LEAST) * heat)[:, :, None]
     return (image * (1 - alpha) + colours * alpha).round().astype(np.uint8)

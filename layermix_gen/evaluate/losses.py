@@ -15,17 +15,32 @@ def jsd_loss(logits: Tensor, labels: Tensor, weight: float = JSD_WEIGHT) -> Tens
 
     CE(p_1) + weight * mean over views of KL(p_i || M), M being the mean of the predictions p_i: the Jensen-Shannon loss
     of AugMix (Hendrycks et al. 2020), in which the first view is the clean one. `logits` are (B, V, C) for V views of
-    each of B images, as `LayerMixDataset` orders them; `labels` (B,). A scalar, in float32 at least. Raises
-    `LayerMixError` for other shapes.
+    each of B images, as `LayerMixDataset` orders them; `labels` (B,), integers in [0, C). A scalar, in float32 at
+    least. Raises `LayerMixError` for other shapes and types, and on the CPU for other labels.
     """
-    if logits.dim() != 3 or logits.shape[1] < 2 or labels.shape != logits.shape[:1]:
-        raise LayerMixError(
-            f"expected logits (B, V, C) of at least 2 views and labels (B,), got {tuple(logits.shape)} and "
-            f"{tuple(labels.shape)}; use logits.unflatten(0, (B, V))"
-        )
+    _check(logits, labels)
     exact = logits.to(torch.promote_types(logits.dtype, torch.float32))
     logs = exact.log_softmax(-1)  # whose gradient is finite where a probability has become 0
     predictions = logs.exp()
     mixture = predictions.mean(1, keepdim=True).clamp(LEAST, 1).log()
     apart = (predictions * (logs - mixture)).sum(-1).mean()
-    return F.cross_entropy(exact[:, 0], labels) + weight * apart
+    return F.cross_entropy(exact[:, 0], labels.long()) + weight * apart
+
+
+def _check(logits: Tensor, labels: Tensor) -> None:
+    if logits.dim() != 3 or logits.shape[1] < 2 or labels.shape != logits.shape[:1] or not logits.numel():
+        raise LayerMixError(
+            f"expected logits (B, V, C) of at least 2 views and labels (B,), got {tuple(logits.shape)} and "
+            f"{tuple(labels.shape)}; use logits.unflatten(0, (B, V))"
+        )
+    if not logits.is_floating_point() or labels.is_floating_point() or labels.is_complex():
+        raise LayerMixError(
+            f"expected floating-point logits and integer labels, got {logits.dtype} and {labels.dtype}; convert them"
+        )
+    if labels.device.type == "cpu":  # a GPU would have to be waited for in every step, and says it by itself
+        least, most = labels.aminmax()
+        if least < 0 or most >= logits.shape[2]:
+            raise LayerMixError(
+                f"expected labels in [0, {logits.shape[2] - 1}] for {logits.shape[2]} classes, got {int(least)} to "
+                f"{int(most)}; give the model as many outputs as there are classes, and train on labelled images"
+            )

@@ -6,19 +6,25 @@ is a part of the model (`Normalized`), as an attack moves pixels and not normali
 
 import hashlib
 import importlib.util
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import io
+import logging
+import math
+import sys
+import warnings
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
 
 from layermix_gen.errors import LayerMixError
-from layermix_gen.text import count
+from layermix_gen.evaluate.checkpoints import load_weights
+from layermix_gen.text import first_line
 
-WRAPPERS = ("module.", "_orig_mod.")  # in front of names: by DataParallel, and by torch.compile
-HOLDERS = ("model", "state_dict")  # keys under which training scripts keep the weights
 FORMS = "PATH.py:function, timm:NAME or PATH.pt2"
 
 
@@ -30,9 +36,10 @@ class Normalized(nn.Module):
 
     def __init__(self, model: nn.Module, mean: Sequence[float] = (0.0,), std: Sequence[float] = (1.0,)) -> None:
         super().__init__()
-        if len(mean) not in (1, 3) or len(std) not in (1, 3) or min(std) <= 0:
+        finite = all(math.isfinite(value) for value in (*mean, *std))
+        if len(mean) not in (1, 3) or len(std) not in (1, 3) or not finite or min(std) <= 0:
             raise LayerMixError(
-                "expected one number or three as mean and as std, which is above 0, "
+                "expected one finite number or three as mean and as std, which is above 0, "
                 f"got mean {_numbers(mean)} and std {_numbers(std)}; change --mean and --std"
             )
         self.model = model
@@ -47,6 +54,11 @@ class Normalized(nn.Module):
     def normalization(self) -> str:
         """`mean 0.5, std 0.5`."""
         return f"mean {_numbers(self.mean.flatten().tolist())}, std {_numbers(self.std.flatten().tolist())}"
+
+
+def without_normalization(model: nn.Module) -> nn.Module:
+    """The model as it was given, whose modules and weights have the names that the user knows."""
+    return model.model if isinstance(model, Normalized) else model
 
 
 def _numbers(values: Sequence[float]) -> str:
@@ -67,11 +79,15 @@ def load_model(
     The function is called without arguments and returns the module. A timm model gets `n_classes` outputs (0: as many
     as it has by default), and no weights but those of the `checkpoint`, which is read with `weights_only` and has to
     fit strictly. By default pixels are normalized as a timm model's configuration says, and left in [0, 1] for others.
-    Weights that no checkpoint sets are drawn from `seed`. Raises `LayerMixError` for what cannot be loaded.
+    Weights that no checkpoint sets are drawn from `seed`. A Python file runs as it is loaded, and an exported model may
+    run code, too: load only those of people you trust. Raises `LayerMixError` for what cannot be loaded.
     """
+    if n_classes < 0:
+        raise LayerMixError(f"expected at least 0 classes, got {n_classes}; change --classes")
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         model = _load(spec, n_classes)
+    check_weights(model)
     if checkpoint is not None:
         if spec.endswith(".pt2"):
             raise LayerMixError(f"expected no checkpoint for {spec}, which holds its weights; leave --checkpoint out")
@@ -96,26 +112,50 @@ def _from_timm(name: str, n_classes: int) -> nn.Module:
         import timm
     except (ImportError, RuntimeError) as error:  # the latter of a torchvision that is made for another torch
         raise LayerMixError(
-            f"cannot import timm: {_line(error)}; pip install 'layermix-gen[eval]', and the torchvision of this torch"
+            f"cannot import timm: {first_line(error)}; pip install 'layermix-gen[eval]', and the torchvision of this "
+            "torch"
         ) from error
     if not timm.is_model(name):
         raise LayerMixError(f"expected the name of a timm model, got {name!r}; see timm.list_models()")
     options: dict[str, Any] = {"num_classes": n_classes} if n_classes else {}
-    return timm.create_model(name, pretrained=False, **options)
+    try:
+        return timm.create_model(name, pretrained=False, **options)
+    except Exception as error:  # such as a pretrained tag that is unknown, or an architecture without a classifier
+        raise LayerMixError(f"timm cannot make {name!r}: {first_line(error)}; change --model") from error
 
 
 def _exported(path: Path) -> nn.Module:
-    try:
-        program = torch.export.load(path)
-    except FileNotFoundError as error:
-        raise LayerMixError(f"expected a model at {path}, found no such file; change --model") from error
-    except Exception as error:
-        raise LayerMixError(
-            f"expected a model that torch.export.save wrote in {path}, got {_line(error)}; export it again"
-        ) from error
+    if not path.is_file():
+        raise LayerMixError(f"expected a model at {path}, found no file there; change --model")
+    with _silent_export() as said:
+        try:
+            program = torch.export.load(path)
+        except Exception as error:
+            raise LayerMixError(
+                f"expected a model that torch.export.save wrote in {path}, got {first_line((*said, error)[0])}; "
+                "export it again"
+            ) from error
     if _trains(program.graph):
         raise LayerMixError(f"{path} was exported in training mode; call eval() on the model, then export it again")
     return program.module()
+
+
+@contextmanager
+def _silent_export() -> Iterator[list[BaseException]]:
+    """Keep what torch.export logs of a failure off the terminal; yields the errors that it logged."""
+    said: list[BaseException] = []
+
+    def note(record: logging.LogRecord) -> bool:
+        said.extend(filter(None, [record.exc_info[1]] if record.exc_info else []))
+        return False
+
+    logger = logging.getLogger("torch.export")
+    logger.addFilter(note)
+    try:
+        with warnings.catch_warnings(action="ignore"):
+            yield said
+    finally:
+        logger.removeFilter(note)
 
 
 def _trains(graph: torch.fx.Graph) -> bool:
@@ -132,12 +172,13 @@ def _from_function(path: Path, name: str) -> nn.Module:
     if made is None or made.loader is None:
         raise LayerMixError(f"expected a model as {FORMS}, got {path}; change --model")
     module = importlib.util.module_from_spec(made)
+    sys.modules[made.name] = module  # where dataclasses look for the names in their annotations
     try:
         made.loader.exec_module(module)
         function: Callable[[], Any] | None = getattr(module, name, None)
         model = function() if callable(function) else None
-    except Exception as error:
-        raise LayerMixError(f"{path}:{name} failed with {_line(error)}; try it in Python") from error
+    except (Exception, SystemExit) as error:
+        raise LayerMixError(f"{path}:{name} failed with {first_line(error)}; try it in Python") from error
     if not isinstance(model, nn.Module):
         found = f"got {type(model).__name__}" if callable(function) else "found no such function"
         raise LayerMixError(f"expected {name}() in {path} to return a torch.nn.Module, {found}; change --model")
@@ -147,53 +188,19 @@ def _from_function(path: Path, name: str) -> nn.Module:
 # --- weights -----------------------------------------------------------------------------------------------------
 
 
-def load_weights(model: nn.Module, path: Path) -> None:
-    """Load a checkpoint into `model`, strictly. Raises `LayerMixError` with the first weight that does not fit."""
-    try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except FileNotFoundError as error:
-        raise LayerMixError(f"expected a checkpoint at {path}, found no such file; change --checkpoint") from error
-    except Exception as error:  # whatever a damaged or malicious file makes of the unpickler
-        raise LayerMixError(
-            f"cannot read {path} as weights alone ({_line(error)}); save the model's state_dict() by torch.save"
-        ) from error
-    state = _state(content, path)
-    own = model.state_dict()
-    lacking, unknown = sorted(own.keys() - state.keys()), sorted(state.keys() - own.keys())
-    other = [name for name in own if name in state and own[name].shape != state[name].shape]
-    if lacking or unknown or other:
-        raise LayerMixError(f"{path} does not fit the model: {_mismatch(lacking, unknown, other, own, state)}")
-    model.load_state_dict(state)
-
-
-def _state(content: Any, path: Path) -> dict[str, Tensor]:
-    """The weights by name, out of whatever the training script put around them."""
-    for holder in HOLDERS:
-        if isinstance(content, Mapping) and isinstance(content.get(holder), Mapping):
-            content = content[holder]
-    if not isinstance(content, Mapping) or not all(isinstance(value, Tensor) for value in content.values()):
-        raise LayerMixError(
-            f"expected the weights of a model in {path}, alone or as 'model' or 'state_dict', found something else; "
-            "save the model's state_dict() by torch.save"
-        )
-    state = dict(content)
-    while found := [one for one in WRAPPERS if state and all(name.startswith(one) for name in state)]:
-        state = {name.removeprefix(found[0]): value for name, value in state.items()}
-    return state
-
-
-def _mismatch(
-    lacking: list[str], unknown: list[str], other: list[str], own: Mapping[str, Tensor], state: Mapping[str, Tensor]
-) -> str:
-    facts = []
-    if other:
-        shapes = f"{tuple(own[other[0]].shape)}, found {tuple(state[other[0]].shape)}"
-        facts.append(f"expected {other[0]} of shape {shapes}")
-    if lacking:
-        facts.append(f"it lacks {count(len(lacking), 'weight')} such as {lacking[0]}")
-    if unknown:
-        facts.append(f"it has {count(len(unknown), 'unknown weight')} such as {unknown[0]}")
-    return f"{'; '.join(facts)}; give the model that was trained"
+def check_weights(model: nn.Module) -> None:
+    """Raise `LayerMixError` unless all parameters and buffers are there: not lazy, not on the meta device, dense."""
+    given = without_normalization(model)
+    for name, value in chain(given.named_parameters(), given.named_buffers()):
+        if is_lazy(value):
+            fault, remedy = "a lazy one without a shape", "run the model once on an image before you return it"
+        elif value.is_meta:
+            fault, remedy = "one on the meta device, without numbers", "make the model on the CPU"
+        elif value.layout != torch.strided:
+            fault, remedy = f"one of layout {value.layout}", "make it dense by to_dense()"
+        else:
+            continue
+        raise LayerMixError(f"expected a model with all of its weights, got {name}, {fault}; {remedy}")
 
 
 def weights_digest(model: nn.Module) -> str:
@@ -203,6 +210,9 @@ def weights_digest(model: nn.Module) -> str:
         if isinstance(value, Tensor):
             digest.update(f"{name} {value.dtype} {tuple(value.shape)}\n".encode())
             digest.update(value.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())
+        else:  # the packed weights of a quantized layer, or another module's extra state
+            torch.save((name, value), packed := io.BytesIO())
+            digest.update(packed.getvalue())
     return digest.hexdigest()
 
 
@@ -213,9 +223,10 @@ def weights_digest(model: nn.Module) -> str:
 def evaluating(model: nn.Module) -> Iterator[None]:
     """Put a model into evaluation mode, without gradients of its weights, and leave every flag as it was.
 
-    Raises `LayerMixError` where a part of it stays in training mode: BatchNorm would take its statistics from the test
-    set.
+    Raises `LayerMixError` where a part of it stays in training mode, as BatchNorm would take its statistics from the
+    test set, and where `check_weights` does.
     """
+    check_weights(model)
     training = {module: module.training for module in model.modules()}
     gradients = {weight: weight.requires_grad for weight in model.parameters()}
     mode = model.training
@@ -249,9 +260,3 @@ def _set_train(model: nn.Module) -> None:
         model.train()
     except NotImplementedError:
         return
-
-
-def _line(error: BaseException) -> str:
-    """An error's type and the first line of what it says."""
-    text = (str(error).strip().splitlines() or [""])[0]
-    return f"{type(error).__name__}: {text[:200]}" if text else type(error).__name__

@@ -1,5 +1,7 @@
 """The Jensen-Shannon loss: against the formula written out, against timm's, and what must always hold."""
 
+import math
+
 import pytest
 import torch
 from hypothesis import given
@@ -58,15 +60,51 @@ def test_half_precision_is_computed_in_single() -> None:
     assert torch.isclose(jsd_loss(half, labels), jsd_loss(half.float(), labels))
 
 
-def test_saturated_predictions_have_finite_gradients() -> None:
-    logits = torch.tensor([[[300.0, 0.0], [0.0, 300.0]]], requires_grad=True)
+@pytest.mark.parametrize(
+    ("second", "apart"),
+    [([0.0, 300.0], 12 * math.log(2)), ([300.0, 0.0], 0.0)],  # at the other end, and a class of probability 0 in both
+)
+def test_saturated_predictions_have_finite_gradients(second: list[float], apart: float) -> None:
+    logits = torch.tensor([[[300.0, 0.0], second]], requires_grad=True)
     loss = jsd_loss(logits, torch.tensor([0]))
     loss.backward()
-    assert loss.item() == pytest.approx(12 * torch.tensor(2.0).log().item())
+    assert loss.item() == pytest.approx(apart, abs=1e-6)
     assert torch.isfinite(logits.grad).all()
 
 
-@pytest.mark.parametrize(("logits", "labels"), [((6, 4), (6,)), ((6, 1, 4), (6,)), ((2, 3, 4), (6,))])
+@pytest.mark.parametrize(
+    ("logits", "labels"),
+    [((6, 4), (6,)), ((6, 1, 4), (6,)), ((2, 3, 4), (6,)), ((2, 3, 4), (2, 4)), ((0, 3, 4), (0,)), ((2, 3, 0), (2,))],
+)
 def test_shapes_are_checked(logits: tuple[int, ...], labels: tuple[int, ...]) -> None:
     with pytest.raises(LayerMixError, match=r"^expected logits \(B, V, C\) of at least 2 views and labels \(B,\), got"):
         jsd_loss(torch.zeros(logits), torch.zeros(labels, dtype=torch.int64))
+
+
+@pytest.mark.parametrize(
+    ("logits", "labels"),
+    [
+        (torch.int64, torch.int64),
+        (torch.complex64, torch.int64),
+        (torch.float32, torch.float32),
+        (torch.float32, torch.complex64),
+    ],
+)
+def test_types_are_checked(logits: torch.dtype, labels: torch.dtype) -> None:
+    with pytest.raises(LayerMixError, match=f"logits and integer labels, got {logits} and {labels}; convert them$"):
+        jsd_loss(torch.zeros((2, 3, 4), dtype=logits), torch.zeros(2, dtype=labels))
+
+
+@pytest.mark.parametrize("label", [-100, -1, 7, 255])
+def test_labels_are_checked(label: int) -> None:
+    """-100, too, which PyTorch's cross entropy leaves out: the divergence would count the image all the same."""
+    logits, labels = drawn(4)
+    labels[2] = label
+    with pytest.raises(LayerMixError, match=rf"^expected labels in \[0, 6\] for 7 classes, got .*{label}.*; give the"):
+        jsd_loss(logits, labels)
+
+
+@pytest.mark.parametrize("kind", [torch.uint8, torch.int32])
+def test_labels_may_be_short_integers(kind: torch.dtype) -> None:
+    logits, labels = drawn(5)
+    assert torch.equal(jsd_loss(logits, labels.to(kind)), jsd_loss(logits, labels))

@@ -1,0 +1,88 @@
+"""Checkpoints: the weights of a model as a training script saved them, read without running anything, strictly."""
+
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from layermix_gen.errors import LayerMixError
+from layermix_gen.text import count, first_line
+
+WRAPPERS = ("module.", "_orig_mod.")  # in front of names: by DataParallel, and by torch.compile
+HOLDERS = ("model", "state_dict")  # keys under which training scripts keep the weights
+REMEDY = "save the model's state_dict() alone by torch.save"
+
+
+def load_weights(model: nn.Module, path: Path) -> None:
+    """Load a checkpoint into `model`, strictly. Raises `LayerMixError` with the first weight that does not fit."""
+    own = model.state_dict()
+    state = _state(_content(path), path)
+    while state.keys() != own.keys() and (found := [one for one in WRAPPERS if _all_begin(state, one)]):
+        state = {name.removeprefix(found[0]): value for name, value in state.items()}
+    lacking, unknown = sorted(own.keys() - state.keys()), sorted(state.keys() - own.keys())
+    other = [name for name in own if name in state and _form(own[name]) != _form(state[name])]
+    if lacking or unknown or other:
+        raise LayerMixError(f"{path} does not fit the model: {_mismatch(lacking, unknown, other, own, state)}")
+    model.load_state_dict(state)
+
+
+def _content(path: Path) -> Any:
+    """What `torch.load` makes of a file while it allows weights alone."""
+    if not path.is_file():
+        raise LayerMixError(f"expected a checkpoint at {path}, found no file there; change --checkpoint")
+    try:
+        with warnings.catch_warnings(action="ignore"):  # PyTorch's beside its errors
+            return torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # whatever a damaged or malicious file makes of the unpickler
+        # PyTorch's own refusals recommend weights_only=False, which runs whatever the file holds.
+        refused = "weights_only" in str(error)
+        reason = "it holds more than weights, or is damaged" if refused else first_line(error)
+        raise LayerMixError(f"cannot read {path} as weights alone ({reason}); {REMEDY}") from error
+
+
+def _state(content: Any, path: Path) -> dict[str, Tensor]:
+    """The weights by name, out of whatever the training script put around them."""
+    for holder in HOLDERS:
+        if isinstance(content, Mapping) and isinstance(content.get(holder), Mapping):
+            content = content[holder]
+    if not isinstance(content, Mapping) or not all(
+        isinstance(name, str) and isinstance(value, Tensor) for name, value in content.items()
+    ):
+        raise LayerMixError(
+            f"expected the weights of a model by name in {path}, alone or as 'model' or 'state_dict', found something "
+            f"else; {REMEDY}"
+        )
+    return dict(content)
+
+
+def _all_begin(state: Mapping[str, Tensor], prefix: str) -> bool:
+    return bool(state) and all(name.startswith(prefix) for name in state)
+
+
+def _form(weight: Any) -> str:
+    """What two weights must have in common for one to be copied into the other: `float (10, 4)`.
+
+    Numbers of another kind would be copied, too: integers as they are, complex ones without their imaginary part.
+    """
+    if not isinstance(weight, Tensor):
+        return type(weight).__name__
+    storage = "meta " if weight.is_meta else "quantized " if weight.is_quantized else ""
+    layout = "sparse " if weight.layout != torch.strided else ""
+    kind = "complex" if weight.is_complex() else "float" if weight.is_floating_point() else "integer"
+    return f"{storage}{layout}{kind} {tuple(weight.shape)}"
+
+
+def _mismatch(
+    lacking: list[str], unknown: list[str], other: list[str], own: Mapping[str, Any], state: Mapping[str, Tensor]
+) -> str:
+    facts = []
+    if other:
+        facts.append(f"expected {other[0]} as {_form(own[other[0]])}, found {_form(state[other[0]])}")
+    if lacking:
+        facts.append(f"it lacks {count(len(lacking), 'weight')} such as {lacking[0]}")
+    if unknown:
+        facts.append(f"it has {count(len(unknown), 'unknown weight')} such as {unknown[0]}")
+    return f"{'; '.join(facts)}; give the model that was trained"
