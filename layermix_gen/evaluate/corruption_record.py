@@ -107,7 +107,7 @@ def read_record(root: Path) -> Record | None:
     if not path.is_file():
         return None
     try:
-        value = read_json(path)
+        value = read_json(path, REMEDY)
         if value["format"] != FORMAT:
             raise ValueError("another format")
         return Record(value["scale"], tuple(value["severities"]), value["images"], tuple(value["corruptions"]))

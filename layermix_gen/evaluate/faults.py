@@ -6,6 +6,7 @@ from contextlib import contextmanager
 import torch
 
 from layermix_gen.errors import LayerMixError
+from layermix_gen.text import first_line
 
 
 @contextmanager
@@ -27,10 +28,9 @@ def model_faults(shape: tuple[int, ...]) -> Iterator[None]:
     except Exception as error:
         if _is_memory(error):
             raise
-        text = (str(error).strip().splitlines() or [""])[0][:200]
         raise LayerMixError(
-            f"the model failed on images {shape}: {type(error).__name__}: {text}; give a model for such images, and "
-            "for any number of them"
+            f"the model failed on images {shape}: {first_line(error)}; give a model for such images, and for any "
+            "number of them"
         ) from error
 
 

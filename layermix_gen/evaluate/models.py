@@ -12,7 +12,7 @@ import math
 import sys
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -165,7 +165,7 @@ def _trains(graph: torch.fx.Graph) -> bool:
 
 
 def _from_function(path: Path, name: str) -> nn.Module:
-    """Run the user's file and call the user's function."""
+    """Run the user's file and call the user's function. The file may import others beside it, as a script may."""
     if not path.is_file():
         raise LayerMixError(f"expected the Python file of a model at {path}, found none; change --model")
     made = importlib.util.spec_from_file_location(f"layermix_gen_model_{path.stem}", path)
@@ -173,12 +173,17 @@ def _from_function(path: Path, name: str) -> nn.Module:
         raise LayerMixError(f"expected a model as {FORMS}, got {path}; change --model")
     module = importlib.util.module_from_spec(made)
     sys.modules[made.name] = module  # where dataclasses look for the names in their annotations
+    folder = str(path.parent.resolve())
+    sys.path.insert(0, folder)
     try:
         made.loader.exec_module(module)
         function: Callable[[], Any] | None = getattr(module, name, None)
         model = function() if callable(function) else None
     except (Exception, SystemExit) as error:
         raise LayerMixError(f"{path}:{name} failed with {first_line(error)}; try it in Python") from error
+    finally:
+        with suppress(ValueError):  # the file may have changed it, too
+            sys.path.remove(folder)
     if not isinstance(model, nn.Module):
         found = f"got {type(model).__name__}" if callable(function) else "found no such function"
         raise LayerMixError(f"expected {name}() in {path} to return a torch.nn.Module, {found}; change --model")

@@ -27,7 +27,7 @@ def run_facts(run: Measured) -> dict[str, str]:
     one = run.signature
     checkpoint = f"{one.checkpoint}, {one.checkpoint_rule} epoch, sha256 {one.checkpoint_sha256[:16]}"
     facts = {
-        "model": one.model,
+        "model": f"{one.model}, sha256 {one.model_sha256[:16]}" if one.model_sha256 else one.model,
         "checkpoint": checkpoint if one.checkpoint else "none",
         "dataset": f"{one.dataset}, {one.n_classes} classes",
         "scale": f"{one.scale}, for the list of C-bar and calibration under corruptions",

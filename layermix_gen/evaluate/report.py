@@ -135,8 +135,8 @@ def render(report: Report, form: str) -> str:
 def write_report(report: Report, out: str | Path) -> list[Path]:
     """Write a report to the folder `out` in every format, `report.json` among them, with its plots; return the paths.
 
-    The folder is new, empty or that of an earlier report, which is replaced. Raises `LayerMixError` where it has other
-    files or cannot be written, or Matplotlib is missing.
+    An earlier report in the folder is replaced; other files stay. Raises `LayerMixError` where one of them, of no
+    report, has the name of a file of the report, where the folder cannot be written, or Matplotlib is missing.
     """
     from layermix_gen.evaluate.plots import draw_plots, plot_names  # Matplotlib is an extra
 
@@ -144,25 +144,25 @@ def write_report(report: Report, out: str | Path) -> list[Path]:
     _make_folder(out, (*texts, "report.json", *plot_names()))
     with disk_errors(out):
         sweep(out)
+        write_json(out / "report.json", report.json())  # first, as it tells the next one whose files the others are
         plots = draw_plots(report.runs, out)
         for form, name in zip(SUFFIXES, texts, strict=True):
             with replacing(out / name) as draft:
                 draft.write_text(render(report, form) + "\n", encoding="utf-8")
-        write_json(out / "report.json", report.json())
     return [*(out / name for name in (*texts, "report.json")), *plots]
 
 
 def _make_folder(out: Path, own: Collection[str]) -> None:
-    """Raise `LayerMixError` unless `out` can be a folder that has no other files than a report's own."""
+    """Raise `LayerMixError` unless `out` can be a folder where a report may write the files `own`."""
     try:
         out.mkdir(parents=True, exist_ok=True)
-        others = sorted(one.name for one in out.iterdir() if one.name not in own and not one.name.startswith("."))
+        there = sorted(one.name for one in out.iterdir() if one.name in own)
     except OSError as error:
         reason = "a file is there" if isinstance(error, FileExistsError) else str(error.strerror).lower()
         raise LayerMixError(f"cannot make the folder {out}: {reason}; choose another --out") from error
-    if others:
+    if there and "report.json" not in there:
         raise LayerMixError(
-            f"expected an empty folder or an earlier report in {out}, found {others[0]!r}; choose another --out"
+            f"expected no {there[0]} that is not an earlier report's in {out}, found one; choose another --out"
         )
 
 

@@ -23,6 +23,7 @@ from layermix_gen.files import disk_errors, read_json, sweep, write_json
 from layermix_gen.text import count
 
 FORMAT = "layermix-gen results 1"
+REMEDY = "restore it, or evaluate into another folder"
 CHECKPOINT_RULES = ("last", "best", "unknown")
 MOVABLE = ("checkpoint", "data")  # where things lie, which may differ when a run is resumed: digests say what they are
 
@@ -176,7 +177,7 @@ def read_signature(root: str | Path) -> Signature:
     """The signature of the results in `root`. Raises `LayerMixError` where there are none, or it is damaged."""
     path = Path(root) / "run.json"
     try:
-        value = read_json(path)
+        value = read_json(path, REMEDY)
         if value.pop("format") != FORMAT:
             raise LayerMixError(f"expected {FORMAT!r} in {path}, found another format; use the version that wrote it")
         suites = {
@@ -189,7 +190,7 @@ def read_signature(root: str | Path) -> Signature:
             f"expected results of `evaluate run` in {root}, found no run.json; check the path"
         ) from error
     except (KeyError, TypeError, AttributeError) as error:
-        raise LayerMixError(f"{path} is damaged ({error}); restore it, or evaluate into another folder") from error
+        raise LayerMixError(f"{path} is damaged ({error}); {REMEDY}") from error
 
 
 def part_path(root: str | Path, suite: str, part: str) -> Path:

@@ -195,6 +195,14 @@ def test_normalization_is_checked(mean, std):
         Normalized(network(), mean, std)
 
 
+def test_a_file_may_import_its_neighbours(tmp_path):
+    (tmp_path / "nets_beside_it.py").write_text("from torch import nn\nnet = nn.Identity\n")
+    (tmp_path / "here.py").write_text("def make():\n    from nets_beside_it import net\n    return net()\n")
+    before = list(sys.path)
+    assert isinstance(load_model(f"{tmp_path / 'here.py'}:make").model, nn.Identity)
+    assert sys.path == before
+
+
 # --- weights ---------------------------------------------------------------------------------------------------------
 
 

@@ -374,7 +374,7 @@ def test_the_signature_by_hand(thousands: list[Path], folders: list[Path]) -> No
     }
     assert list(make_report(thousands[:1]).metrics) == ["version", "C means over", "C-bar means over", "P means over"]
     assert report.signature["strong"] == {
-        "model": "models.py:small",
+        "model": f"models.py:small, sha256 {'ef' * 8}",
         "checkpoint": f"a.pt, last epoch, sha256 {'ab' * 8}",
         "dataset": "cifar100, 100 classes",
         "scale": "cifar, for the list of C-bar and calibration under corruptions",
@@ -496,7 +496,7 @@ def test_a_run_may_be_called_metrics(folders: list[Path]) -> None:
     """Its signature takes no place of the metrics' own."""
     report = make_report([("metrics", folders[2])])
     assert "mean" not in "".join(report.signature["metrics"])
-    assert report.signature["metrics"]["model"] == "models.py:small"
+    assert report.signature["metrics"]["model"] == f"models.py:small, sha256 {'ef' * 8}"
     text = report.text()
     assert re.search(r"^Signature of the metrics\n\nversion +1, of layermix-gen", text, re.MULTILINE)
     assert re.search(r"^Signature of metrics\n\nmodel +models.py:small", text, re.MULTILINE)
@@ -613,16 +613,31 @@ def test_a_folder_that_cannot_be_made(folders: list[Path], tmp_path: Path) -> No
         assert re.fullmatch(rf"Error: cannot make the folder \S+: {reason}.*; choose another --out\n", result.output)
 
 
-def test_a_folder_of_other_files_is_left_alone(folders: list[Path], tmp_path: Path) -> None:
-    (tmp_path / "thesis.tex").touch()
+def test_files_of_others_are_left_alone(folders: list[Path], tmp_path: Path) -> None:
     (tmp_path / "report.md").write_text("mine")
     with pytest.raises(
-        LayerMixError, match=r"^expected an empty folder or an earlier report in .*, found 'thesis.tex'"
+        LayerMixError, match=r"^expected no report.md that is not an earlier report's in .*, found one;"
     ):
         write_report(make_report([folders[2]]), tmp_path)
-    assert (tmp_path / "report.md").read_text() == "mine"
-    with pytest.raises(LayerMixError, match=r"found 'clean'; choose another --out$"):  # the results themselves
-        write_report(make_report([folders[2]]), folders[2])
+    assert [path.name for path in tmp_path.iterdir()] == ["report.md"]
+    (tmp_path / "report.md").rename(tmp_path / "notes.md")
+    for _ in range(2):
+        write_report(make_report([folders[2]]), tmp_path)
+        assert (tmp_path / "notes.md").read_text() == "mine"
+
+
+def test_a_report_that_was_cut_short_is_written_again(
+    folders: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("layermix_gen.evaluate.report.render", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            write_report(make_report([folders[2]]), tmp_path)
+    assert (tmp_path / "reliability-clean.png").exists()
+    assert all(path.exists() for path in write_report(make_report([folders[2]]), tmp_path))
 
 
 def test_an_earlier_report_is_replaced(folders: list[Path], tmp_path: Path) -> None:
