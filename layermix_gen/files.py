@@ -130,6 +130,7 @@ def disk_errors(folder: Path) -> Iterator[None]:
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
         remedy = "make room" if error.errno in FULL else "mend it"
+        place = error.filename if isinstance(error, FileExistsError) else folder  # the one that is in the way
         raise LayerMixError(
-            f"cannot write to {folder}: {reason}; {remedy}, then run the same command to resume"
+            f"cannot write to {place}: {reason}; {remedy}, then run the same command to resume"
         ) from error

@@ -52,6 +52,13 @@ def test_sweeping_spares_what_another_process_may_be_writing(tmp_path: Path) -> 
     assert files(tmp_path) == [young.name, "dataset.json", f"v00/{own.name}", "v00/000000.tar"]
 
 
+def test_what_is_in_the_way_is_named(tmp_path: Path) -> None:
+    (tmp_path / "index").touch()
+    line = f"^cannot write to {tmp_path / 'index'}: file exists; mend it"
+    with pytest.raises(LayerMixError, match=line), disk_errors(tmp_path):
+        (tmp_path / "index").mkdir()
+
+
 @pytest.mark.parametrize(
     ("error", "reason"), [(OSError(28, "No space"), "no space; make room"), (OSError("Odd"), "odd; mend it")]
 )
