@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
+from moto.s3.models import s3_backends
+from s3fs import S3FileSystem
 from werkzeug.serving import WSGIRequestHandler, make_server
 
 
@@ -35,7 +37,9 @@ class _Quiet(WSGIRequestHandler):
 
 @contextmanager
 def object_store() -> Iterator[tuple[str, Traffic]]:
-    """moto's S3 over HTTP: its URL, and what it sends in answer to GET."""
+    """moto's S3 over HTTP, empty: its URL, and what it sends in answer to GET."""
+    s3_backends.reset()  # the process has one, whatever the server
+    S3FileSystem.clear_instance_cache()  # which know the last server
     moto, traffic = DomainDispatcherApplication(create_backend_app), Traffic()
 
     def counting(environ: dict[str, Any], start_response: Any) -> Any:
