@@ -50,7 +50,19 @@ def make(root: Path, images: int, classes: int) -> None:
     rng = np.random.default_rng(0)
     suites = {name: Suite(images, SEVERITIES) for name in ("c", "cbar")} | {"clean": Suite(images), "p": Suite(images)}
     signature = Signature(
-        "none", "", "", "", "unknown", "imagenet", "imagenet", classes, "none", "float32", 0, versions={}, suites=suites
+        "none",
+        "",
+        "",
+        "",
+        "unknown",
+        "imagenet",
+        "imagenet",
+        classes,
+        "mean 0, std 1",
+        "float32",
+        0,
+        versions={},
+        suites=suites,
     )
     begin_results(root, signature)
     save_part(root, signature, "clean", "clean", some_images(rng, (0,), images, classes))

@@ -31,7 +31,7 @@ def run_facts(run: Measured) -> dict[str, str]:
         "checkpoint": checkpoint if one.checkpoint else "none",
         "dataset": f"{one.dataset}, {one.n_classes} classes",
         "scale": f"{one.scale}, for the list of C-bar and calibration under corruptions",
-        "preprocessing": one.preprocessing,
+        "normalization": one.normalization,
         "precision": one.precision,
         "seed": str(one.seed),
     }
@@ -67,8 +67,6 @@ def notes(runs: Sequence[Measured], paper: Sequence[PaperTable], reference: str 
         yield f"mFP normalised and mT5D normalised have the reference model of {reference} at 100"
     elif reference:
         yield f"{reference} normalises nothing, for no run has P"
-    if len({run.signature.preprocessing for run in runs}) > 1:
-        yield "the runs differ in preprocessing: their numbers do not compare"
     datasets = {run.signature.dataset for run in runs}
     for table in paper:
         if table.dataset not in datasets:

@@ -1,7 +1,7 @@
 """A folder of results: one file of predictions for each part of each suite, and what they are predictions of.
 
     RESULTS/
-      run.json                  the signature: model, checkpoint, data, preprocessing, seed, versions
+      run.json                  the signature: model, checkpoint, data, normalization, seed, versions
       clean/clean.npz
       c/gaussian_noise.npz ...  one file for each corruption, all severities in it
       cbar/... p/... r/r.npz pgd/correct.npz pgd/released.npz
@@ -65,7 +65,7 @@ class Signature:
     dataset: str
     scale: Scale
     n_classes: int
-    preprocessing: str
+    normalization: str  # what is done to pixels in [0, 1]; how images are cut is a setting of each suite
     precision: str  # of the forward pass, such as float32
     seed: int
     versions: dict[str, str]
@@ -73,7 +73,7 @@ class Signature:
 
     def __post_init__(self) -> None:
         texts = (self.model, self.model_sha256, self.checkpoint, self.checkpoint_sha256, self.checkpoint_rule)
-        more = (self.dataset, self.scale, self.preprocessing, self.precision, *self.versions, *self.versions.values())
+        more = (self.dataset, self.scale, self.normalization, self.precision, *self.versions, *self.versions.values())
         _check_types(_are(str, *texts, *more), _are(int, self.n_classes, self.seed), self.n_classes > 0)
         for name, value, allowed in (
             ("checkpoint rule", self.checkpoint_rule, CHECKPOINT_RULES),

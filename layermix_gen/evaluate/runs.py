@@ -67,7 +67,7 @@ def run(
         dataset=_with_classes(located.dataset, n_classes),
         scale=located.scale,
         n_classes=n_classes,
-        preprocessing=f"{opening.preprocessing if located.scale == 'imagenet' else 'none'}, {loaded.normalization}",
+        normalization=loaded.normalization,
         precision=forward.precision,
         seed=attack.seed,
         versions={"layermix-gen": __version__} | {one: version(one) for one in _libraries(model)},

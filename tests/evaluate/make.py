@@ -38,7 +38,7 @@ def make_signature(
         "dataset": "cifar100",
         "scale": "cifar",
         "n_classes": 8,
-        "preprocessing": "none",
+        "normalization": "mean 0, std 1",
         "precision": "float32",
         "seed": 0,
         "versions": {"torch": "2.13.0"},

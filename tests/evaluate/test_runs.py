@@ -148,7 +148,7 @@ def test_a_checkpoint_and_normalization(cifar, models, tmp_path):
     np.testing.assert_array_equal(load_part(tmp_path / "o", "clean", "clean").classes[0, :, 0], expected)
     signature = read_signature(tmp_path / "o")
     assert signature.checkpoint_rule == "last"
-    assert signature.preprocessing == "none, mean 0.5, std 0.2 0.3 0.25"
+    assert signature.normalization == "mean 0.5, std 0.2 0.3 0.25"
 
 
 def test_timm_models_get_as_many_classes_as_the_data(cifar, tmp_path):
@@ -344,7 +344,7 @@ def test_ctrl_c_in_python(cifar, models, tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("changed", "difference"),
     [
-        (("--mean", "0.5"), "preprocessing none, mean 0, std 1 -> none, mean 0.5, std 1"),
+        (("--mean", "0.5"), "normalization mean 0, std 1 -> mean 0.5, std 1"),
         (("--model", "{models}:five"), "classes"),
         (("--amp", "bf16"), "precision float32 -> bf16"),
         (("--seed", "1"), "seed 0 -> 1"),
