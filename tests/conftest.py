@@ -62,14 +62,15 @@ def many(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def digits(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An IDX set of 40 gray images of 28 px in 10 classes. Not to be written to."""
+    """An IDX set of 40 gray images of 28 px in 10 classes; its test split has the same. Not to be written to."""
     root = tmp_path_factory.mktemp("digits")
     images = np.random.default_rng(1).integers(0, 256, (40, 28, 28), np.uint8)
     labels = bytes(number % 10 for number in range(40))
-    (root / "train-images-idx3-ubyte.gz").write_bytes(
-        gzip.compress(struct.pack(">4I", 0x803, 40, 28, 28) + images.tobytes())
-    )
-    (root / "train-labels-idx1-ubyte.gz").write_bytes(gzip.compress(struct.pack(">2I", 0x801, 40) + labels))
+    for split in ("train", "t10k"):
+        (root / f"{split}-images-idx3-ubyte.gz").write_bytes(
+            gzip.compress(struct.pack(">4I", 0x803, 40, 28, 28) + images.tobytes())
+        )
+        (root / f"{split}-labels-idx1-ubyte.gz").write_bytes(gzip.compress(struct.pack(">2I", 0x801, 40) + labels))
     return root
 
 

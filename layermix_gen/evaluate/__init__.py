@@ -39,9 +39,10 @@ if TYPE_CHECKING:
     from layermix_gen.evaluate.report import Report, make_report, write_report
     from layermix_gen.evaluate.results import Signature, Suite, begin_results, read_signature
     from layermix_gen.evaluate.runs import run
-    from layermix_gen.evaluate.suites import Opening, find_suite
     from layermix_gen.evaluate.suites.base import Part
+    from layermix_gen.evaluate.suites.find import find_suite
     from layermix_gen.evaluate.suites.locate import locate
+    from layermix_gen.evaluate.suites.opening import Opening
 
 _HOMES = {
     "Attack": "pgd",
@@ -51,7 +52,7 @@ _HOMES = {
     "Forward": "forward",
     "Measured": "measuring",
     "Normalized": "models",
-    "Opening": "suites",
+    "Opening": "suites.opening",
     "Part": "suites.base",
     "Predictions": "predictions",
     "Report": "report",
@@ -68,7 +69,7 @@ _HOMES = {
     "error_rates": "errors",
     "evaluating": "models",
     "expected_calibration_error": "calibration",
-    "find_suite": "suites",
+    "find_suite": "suites.find",
     "flip_probability": "consistency",
     "gradcam": "attention",
     "jsd_loss": "losses",

@@ -74,7 +74,7 @@ def _check_all(data: Data, opening: Opening, deep: bool, progress: bool) -> Iter
             elif clean and suite in ("c", "cbar"):
                 problem = contradiction(usual, clean[1], source.in_order and clean[0].in_order)
                 problems += [problem] * bool(problem)
-        yield Finding(suite, folder, _content(source, parts, data.scale), tuple(problems))
+        yield Finding(suite, folder, _content(source, parts, data.scale), tuple(dict.fromkeys(problems)))
 
 
 def _suite_of(root: Path) -> str:

@@ -26,7 +26,7 @@ from layermix_gen.images import Image
 from layermix_gen.processes import checked_workers, interrupts_held, spawned
 from layermix_gen.seeds import corruption_generator
 from layermix_gen.settings import SMALL
-from layermix_gen.sources import Item, Source, open_source
+from layermix_gen.sources import Item, Source, open_source, open_test_set
 from layermix_gen.text import count, facts
 
 CHUNK = 32  # images a task
@@ -49,7 +49,8 @@ class Corrupted:
         severities = ", ".join(map(str, record["severities"]))
         return facts(
             {
-                "corrupted": f"{count(record['images'], 'image')} at severities {severities}, {record['scale']} scale",
+                "corrupted": f"{count(record['images'], 'image')} ({record['source']['kind']}) at severities "
+                f"{severities}, {record['scale']} scale",
                 "made": ", ".join(self.made),
                 "kept": ", ".join(self.kept),
                 "layout": f"{record['layout']} in {self.root}",
@@ -90,14 +91,15 @@ def corrupt(
 
     `corruptions` names some of the suite; () stands for all. `scale` chooses the severities of "cifar" or "imagenet",
     by default "cifar" for squares of up to 64 px; so does `layout` between "arrays" and "folders" (see
-    `corrupted_sets`). `kind` and `max_pixels` are those of `open_source`. Corruptions that are there already are kept:
+    `corrupted_sets`). `kind` and `max_pixels` are those of `open_source`; by default the test split is taken, where
+    there are splits. Corruptions that are there already are kept:
     the same call resumes, and one that names more goes on.
 
     Raises `LayerMixError` for what the user can mend, an image that cannot be read among it, and `Interrupted` after
     Ctrl-C.
     """
     workers, root = checked_workers(workers), Path(out)
-    opened = open_source(source, kind, max_pixels)
+    opened = open_test_set(source, kind, max_pixels)
     check_out(root, Path(source))
     items = opened.items()
     shape = _read(opened, items[0]).shape
@@ -113,6 +115,7 @@ def corrupt(
         with locked(root):
             check_record(root, record)
             sweep(root)
+            _note(root, record, made_by)  # first: it makes the folder ours
             if layout == "arrays":
                 write_labels(root, items, severities)
             return _run(task, root, names, record, workers, progress)
@@ -123,7 +126,6 @@ def _run(
 ) -> Corrupted:
     layout, kept = task.layout, tuple(name for name in names if task.layout.path(name).exists())
     missing = tuple(name for name in names if name not in kept)
-    _note(root, record, layout)
     total = len(missing) * len(task.items)
     try:
         with (

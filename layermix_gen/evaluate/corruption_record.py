@@ -20,8 +20,9 @@ from layermix_gen import __version__
 from layermix_gen.errors import LayerMixError
 from layermix_gen.evaluate.corruptions.table import VERSION
 from layermix_gen.evaluate.lists import SCALES, SEVERITIES, Scale
-from layermix_gen.files import read_json
-from layermix_gen.sources import Item, Source
+from layermix_gen.files import file_digest, read_json
+from layermix_gen.sources import Item, Source, source_files
+from layermix_gen.sources.base import as_text
 
 RECORD = "corruptions.json"
 FORMAT = "layermix-gen corruptions 1"
@@ -63,13 +64,16 @@ def describe(source: Source, items: list[Item], **settings: Any) -> dict[str, An
     digest = hashlib.sha256(json.dumps(source.classes).encode())
     for item in items:
         digest.update(json.dumps([item.id, item.label, item.size]).encode())
+    if source.native_size:  # of arrays all sizes are equal
+        for path in source_files(source):
+            digest.update(file_digest(path).encode())
     return {
         "format": FORMAT,
         "kernels": VERSION,
         **settings,
         "images": len(items),
-        "source_digest": digest.hexdigest(),  # over names of classes, and ids, labels and sizes of images
-        "source": {"kind": source.kind, "location": source.location},
+        "source_digest": digest.hexdigest(),  # over names of classes, ids, labels and sizes of images, files of arrays
+        "source": {"kind": source.kind, "location": as_text(source.location)},
         "corruptions": {},
         "versions": {
             "layermix-gen": __version__,

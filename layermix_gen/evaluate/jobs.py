@@ -13,7 +13,7 @@ from layermix_gen.evaluate.measuring import CALIBRATED
 from layermix_gen.evaluate.pgd import Attack
 from layermix_gen.evaluate.results import Suite
 from layermix_gen.evaluate.suites import Data, Opening, Part, SuiteSource, complete, find_suite
-from layermix_gen.evaluate.suites.base import Images, contradiction, differs
+from layermix_gen.evaluate.suites.base import Images, as_size, contradiction, differs
 from layermix_gen.evaluate.suites.stamps import stamp
 from layermix_gen.sources.base import as_text
 
@@ -62,6 +62,7 @@ def make_jobs(
     for suite in ("c", "cbar"):
         if suite in jobs and "clean" in jobs:
             _check_labels(jobs[suite], jobs["clean"])
+    _check_sizes(list(jobs.values()))
     return jobs
 
 
@@ -73,6 +74,8 @@ def chosen_suites(names: Sequence[str], data: Data) -> tuple[str, ...]:
     if CALIBRATION in wanted and "clean" in data.folders:
         wanted.add("clean")
     if CALIBRATION in wanted and not wanted.intersection(CALIBRATED):
+        wanted |= data.folders.keys() & set(CALIBRATED)
+    if wanted == {CALIBRATION}:
         raise LayerMixError(
             f"expected data for calibration, which is that of {', '.join(CALIBRATED)}, got none of these; "
             "add --data clean=DIR"
@@ -114,6 +117,19 @@ def _open(source: SuiteSource, part: str, first: Part) -> Part:
     if problem := differs(opened, first, as_text(source.folder / part)):
         raise LayerMixError(problem)
     return opened
+
+
+def _check_sizes(jobs: Sequence[Job]) -> None:
+    """Raise `LayerMixError` where suites have images of different sizes: these are of no one test set."""
+    suites: dict[tuple[int, ...], str] = {}
+    for job in jobs:
+        suites.setdefault(job.images.shape[1:3], job.source.suite)
+    if len(suites) > 1:
+        found = " and ".join(f"{as_size(size)} in {suite}" for size, suite in suites.items())
+        raise LayerMixError(
+            f"expected images of one size in all suites, found {found}; make them alike, or evaluate them one after "
+            "the other"
+        )
 
 
 def _check_labels(corrupted: Job, clean: Job) -> None:

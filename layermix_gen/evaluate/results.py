@@ -123,11 +123,11 @@ def begin_results(root: str | Path, signature: Signature) -> Signature:
 
 def _check_stamps(root: Path, before: Signature, now: Signature) -> None:
     """Raise `LayerMixError` where a part was evaluated on other files than those that are there now."""
+    old, new = _stamps(before), _stamps(now)
     stale = [
-        part_path(root, suite, part)
-        for suite in before.suites.keys() & now.suites.keys()
-        for part, old in before.suites[suite].stamps.items()
-        if now.suites[suite].stamps.get(part, old) != old and part_path(root, suite, part).exists()
+        part_path(root, *part)
+        for part in old.keys() & new.keys()
+        if old[part] != new[part] and part_path(root, *part).exists()
     ]
     if stale:
         more = f" and {count(len(stale) - 1, 'other')}" if len(stale) > 1 else ""
@@ -135,6 +135,14 @@ def _check_stamps(root: Path, before: Signature, now: Signature) -> None:
             f"expected the data that {min(stale)}{more} came from, found files that changed since; delete such results "
             "to evaluate them again, or choose another --out"
         )
+
+
+def _stamps(signature: Signature) -> dict[tuple[str, str], str]:
+    """The stamps by suite and part. The attack is on the clean images: what is known of the one holds for the other."""
+    found = {(suite, part): stamp for suite, facts in signature.suites.items() for part, stamp in facts.stamps.items()}
+    clean = [(suite, part) for suite in ("clean", "pgd") for part in (*mean_list(suite, "cifar"), *extra_list(suite))]
+    known = next((found[part] for part in clean if part in found), "")
+    return found | (dict.fromkeys(clean, known) if known else {})
 
 
 def _joined(before: dict[str, Suite], now: dict[str, Suite]) -> dict[str, Suite]:
@@ -146,7 +154,17 @@ def _joined(before: dict[str, Suite], now: dict[str, Suite]) -> dict[str, Suite]
 def _differences(before: Signature, now: Signature) -> list[str]:
     old, new = _flat(before, now.suites), _flat(now, before.suites)
     names = [name for name in old | new if old.get(name) != new.get(name)]
+    if _same_files(before, now):
+        names = [
+            name for name in names if name != "dataset"
+        ]  # what it is called, as by the name of a folder that moved
     return [f"{name} {_shown(old, name)} -> {_shown(new, name)}" for name in names]
+
+
+def _same_files(before: Signature, now: Signature) -> bool:
+    """Whether one was evaluated on files of the other, and on no others."""
+    old, new = _stamps(before), _stamps(now)
+    return bool(old.keys() & new.keys()) and all(old[part] == new[part] for part in old.keys() & new.keys())
 
 
 def _shown(values: dict[str, Any], name: str) -> str:
@@ -162,6 +180,8 @@ def _flat(signature: Signature, suites: dict[str, Suite]) -> dict[str, Any]:
         for one in fields(signature)
         if one.name not in (*MOVABLE, "versions", "suites")
     }
+    if signature.model_sha256:
+        flat["model"] = signature.model.rpartition("/")[2]  # the file may lie elsewhere
     flat |= {f"version of {name}": version for name, version in signature.versions.items()}
     for name in sorted(signature.suites.keys() & suites.keys()):
         suite = asdict(signature.suites[name])

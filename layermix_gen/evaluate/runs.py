@@ -24,6 +24,7 @@ from layermix_gen.evaluate.pgd import Attack
 from layermix_gen.evaluate.results import Signature, begin_results, finished_parts, save_part
 from layermix_gen.evaluate.suites import Opening, Part, locate
 from layermix_gen.files import disk_errors, file_digest, locked
+from layermix_gen.sources.base import as_text
 
 IMAGENET_CLASSES = 1000  # a model of fewer is of another dataset
 
@@ -59,9 +60,9 @@ def run(
     loaded, forward, name = _prepared(model, checkpoint, mean, std, forward or Forward(), jobs, attack.seed)
     n_classes = max(_probe(loaded, job, forward) for job in jobs.values())
     signature = Signature(
-        model=name,
+        model=as_text(name),
         model_sha256=_code_digest(model),
-        checkpoint=str(checkpoint or ""),
+        checkpoint=as_text(checkpoint or ""),
         checkpoint_sha256=weights_digest(loaded),
         checkpoint_rule=checkpoint_rule,
         dataset=_with_classes(located.dataset, n_classes),

@@ -20,11 +20,11 @@ from layermix_gen.sources.cifar import CifarSource
 from layermix_gen.sources.folder import FolderSource, scan
 from layermix_gen.sources.idx import IdxSource
 from layermix_gen.sources.manifest import ManifestSource, is_manifest
-from layermix_gen.sources.webdataset import WebDatasetSource, is_pattern
+from layermix_gen.sources.webdataset import WebDatasetSource, expand, is_pattern
 
 TABLES = (".csv", ".tsv")  # names of files that are meant as manifests
 
-__all__ = ["KINDS", "Item", "Kind", "Source", "open_source"]
+__all__ = ["KINDS", "Item", "Kind", "Source", "open_source", "open_test_set", "source_files"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +57,29 @@ def open_source(location: str | Path, kind: str = "auto", max_pixels: int = MAX_
         return _open(os.path.normpath(Path.cwd() / location), kind, max_pixels)
     except OSError as fault:
         raise LayerMixError(f"cannot open {as_text(location)}: {reason(fault)}; check the path") from fault
+
+
+def open_test_set(location: str | Path, kind: str = "auto", max_pixels: int = MAX_PIXELS) -> Source:
+    """As `open_source`; where `kind` leaves the choice and there are splits, the test split."""
+    source = open_source(location, kind, max_pixels)
+    if kind != "auto" or not KINDS[source.kind].splits:
+        return source
+    return open_source(location, f"{source.kind}:test", max_pixels)
+
+
+def source_files(source: Source) -> list[Path]:
+    """The files that the images and labels of a source are in or, of image files, the class folders."""
+    location, (kind, _, split) = Path(source.location), source.kind.partition(":")
+    if kind == "webdataset":
+        return expand(source.location)
+    if location.is_file():
+        return [location]
+    if kind in cifar.VERSIONS and (found := cifar.find(kind, location)):
+        folder, version = found
+        return [folder / name for name in (version.meta, *version.parts[split or cifar.SPLITS[0]])]
+    if kind == "idx":
+        return sorted(Path(entry.path) for entry in scan(location) if "ubyte" in entry.name)
+    return sorted(Path(entry.path) for entry in scan(location) if entry.is_dir(follow_symlinks=False))
 
 
 def _open(location: str, kind: str, max_pixels: int) -> Source:

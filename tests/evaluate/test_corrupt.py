@@ -55,12 +55,12 @@ def _all_but_twenty(_: str, names: list[str]) -> list[str]:
 
 def test_arrays_as_cifar_c_has_them(digits: Path, tmp_path: Path) -> None:
     output = run(digits, tmp_path / "c", "--suite", "c", "--workers", 1, "--corruptions", ",".join(QUICK))
-    assert "40 images at severities 1, 2, 3, 4, 5, cifar scale" in output
+    assert "40 images (idx:test) at severities 1, 2, 3, 4, 5, cifar scale" in output
     assert files(tmp_path / "c") == sorted([*(f"{name}.npy" for name in QUICK), "corruptions.json", "labels.npy"])
     labels = np.load(tmp_path / "c" / "labels.npy")
     np.testing.assert_array_equal(labels, np.tile(np.arange(40) % 10, 5))
     assert labels.dtype == np.uint8
-    source = open_source(digits)
+    source = open_source(digits, "idx:test")
     items = source.items()
     for name in QUICK:
         array = np.load(tmp_path / "c" / f"{name}.npy", mmap_mode="r")
@@ -255,7 +255,7 @@ BAD = [
     ("--suite c --severities x", "Error: Invalid value for '--severities': expected numbers or ranges, as in 1-3,5"),
     ("--suite c --seed -1", "seed must be a whole number in [0, 9223372036854775807], got -1; change --seed"),
     ("--suite p", "Error: Invalid value for '--suite': 'p' is not one of 'c', 'cbar'."),
-    ("--suite c --kind idx:test", "expected t10k-images-idx3-ubyte or the same with .gz"),
+    ("--suite c --kind cifar10:test", "expected the files of cifar-10-batches-py or cifar-10-batches-bin in"),
     ("--suite c --workers 0", "workers must be at least 1, got 0; change --workers"),
 ]
 
@@ -319,8 +319,27 @@ def test_folders_that_hold_something_else(digits: Path, tmp_path: Path) -> None:
         gzip.compress(struct.pack(">4I", 0x803, 3, 28, 28) + pixels.tobytes())
     )
     (other / "train-labels-idx1-ubyte.gz").write_bytes(gzip.compress(struct.pack(">2I", 0x801, 3) + bytes(3)))
-    assert "was begun with images 40, not 3;" in refused(other, out, "--suite", "c")
+    assert "was begun with images 40, not 3;" in refused(other, out, "--suite", "c", "--kind", "idx:train")
+    assert "expected t10k-images-idx3-ubyte or the same with .gz" in refused(other, out, "--suite", "c")
+    shutil.copytree(digits, tmp_path / "same")
+    name = "t10k-images-idx3-ubyte.gz"
+    content = gzip.decompress((digits / name).read_bytes())
+    (tmp_path / "same" / name).write_bytes(gzip.compress(content[:-1] + bytes([content[-1] ^ 1])))  # but for one pixel
+    assert "was begun with source_digest" in refused(tmp_path / "same", out, "--suite", "c")
     assert snapshot(out) == before
+
+
+def test_a_disk_that_is_full_at_the_first_byte(digits: Path, tmp_path: Path) -> None:
+    """The record comes first, so that the folder is known to be ours; what is said is true."""
+
+    def limit() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (300, 300))
+
+    arguments = (digits, tmp_path / "out", "--suite", "c", "--corruptions", "fog", "--workers", 1)
+    _, error = start("evaluate", "corrupt", *arguments, preexec_fn=limit).communicate(timeout=60)
+    assert "run the same command to resume" in error
+    result = invoke("evaluate", "corrupt", *arguments)
+    assert result.exit_code == 0, result.output
 
 
 def test_a_run_that_came_to_nothing_binds_nobody(photographs: Path, tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ def test_the_snippets_run(tmp_path, monkeypatch, photographs, capsys):
     names = {"__name__": "__main__", "image": np.zeros((48, 64, 3), np.uint8)}
     for snippet in re.findall(r"```python\n(.*?)```", PAGE.read_text("utf-8"), re.DOTALL):
         exec(snippet, names)  # noqa: S102
-    assert "24 images at severities 1, 3, imagenet scale" in capsys.readouterr().out
+    assert "24 images (folder) at severities 1, 3, imagenet scale" in capsys.readouterr().out
     assert len(list((tmp_path / "photographs-c" / "pixelate").rglob("*.JPEG"))) == 48
     assert names["foggy"].shape == (48, 64, 3)
 

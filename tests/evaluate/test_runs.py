@@ -198,7 +198,9 @@ def test_calibration_alone_needs_no_clean_images(cifar, models, tmp_path):
     c = f"c={cifar / 'CIFAR-10-C'}"
     evaluate("--model", f"{models}:ten", "--data", c, "--suites", "c,calibration", "--out", tmp_path / "o")
     assert set(measure(tmp_path / "o").calibration) == {"c"}
-    line = refused("--model", f"{models}:ten", "--data", c, "--suites", "calibration", "--out", tmp_path / "p")
+    evaluate("--model", f"{models}:ten", "--data", c, "--suites", "calibration", "--out", tmp_path / "o")
+    p = f"p={cifar / 'CIFAR-10-P'}"
+    line = refused("--model", f"{models}:ten", "--data", p, "--suites", "calibration", "--out", tmp_path / "p")
     assert "expected data for calibration, which is that of clean, c, cbar, r, got none of these" in line
 
 
@@ -240,7 +242,9 @@ def test_shards_have_the_images_of_a_test_set_in_another_order(digits, tmp_path)
     clean, fog = load_part(tmp_path / "o", "clean", "clean"), load_part(tmp_path / "o", "c", "fog")
     assert not np.array_equal(clean.labels[0], fog.labels[0])  # or the test would show nothing
     np.testing.assert_array_equal(np.sort(clean.labels[0]), np.sort(fog.labels[0]))
-    np.save(tmp_path / "c" / "labels.npy", np.zeros(200, int))
+    labels = np.load(tmp_path / "c" / "labels.npy").reshape(5, -1)
+    labels[:, 3] = 4
+    np.save(tmp_path / "c" / "labels.npy", labels.ravel())
     with pytest.raises(LayerMixError, match="expected as many images of each class as in the clean suite"):
         run(model, data, tmp_path / "p", progress=False)
 
@@ -460,6 +464,32 @@ def test_parts_of_other_sizes(models, tmp_path):
     assert not (tmp_path / "o").exists()
 
 
+def test_suites_of_other_sizes(cifar, models, tmp_path):
+    write_corruptions(tmp_path / "c", count=20, size=28)
+    data = ("--data", f"cifar10={cifar}", "--data", f"c={tmp_path / 'c'}", "--suites", "clean,c,cbar")
+    line = refused("--model", f"{models}:ten", *data, "--out", tmp_path / "o")
+    assert "expected images of one size in all suites, found 32x32 in clean and 28x28 in c; make them alike" in line
+    assert not (tmp_path / "o").exists()
+
+
+def test_own_images_beside_what_was_made_of_them(tmp_path):
+    """Class folders of small squares: clean and corrupted they have one size."""
+    write_photographs(tmp_path / "own", 0, 28, 28)
+    corrupt(tmp_path / "own", tmp_path / "c", "c", corruptions=("fog",))
+    model = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(3, 4))
+    signature = run(model, {"clean": tmp_path / "own", "c": tmp_path / "c"}, tmp_path / "o", progress=False)
+    assert {name: suite.settings for name, suite in signature.suites.items()} == {
+        "clean": {"preprocessing": "none"},
+        "c": {"preprocessing": "none"},
+    }
+
+
+def test_the_test_split_is_corrupted_and_evaluated(cifar, models, tmp_path):
+    made = corrupt(cifar, tmp_path / "c", "c", corruptions=("pixelate",), severities=(1,))
+    assert made.record["source"]["kind"] == "cifar10:test"
+    assert made.record["images"] == 20
+
+
 def test_image_files_of_other_sizes(models, tmp_path):
     for number, name in enumerate(C):
         for severity in range(1, 6):
@@ -504,3 +534,21 @@ def test_the_signature_is_plain_json(cifar, models, tmp_path):
     value = json.loads((tmp_path / "o" / "run.json").read_text())
     assert value["suites"]["clean"]["data"] == str(cifar)
     assert set(value["versions"]) == {"layermix-gen", "torch"}
+
+
+def test_paths_that_are_no_text(models, tmp_path):
+    r"""Bytes that are not UTF-8 are shown as `\xff`, and never end in a traceback."""
+    folder = tmp_path / os.fsdecode(b"caf\xe9")
+    write_corruptions(folder / "c", count=20)
+    (folder / "models.py").write_text(models.read_text())
+    trained = load_from(models, "ten")
+    torch.save(trained.state_dict(), folder / "last.pt")
+    data = ("--data", f"c={folder / 'c'}", "--checkpoint", folder / "last.pt")
+    evaluate("--model", f"{folder / 'models.py'}:ten", *data, "--out", tmp_path / "o")
+    signature = read_signature(tmp_path / "o")
+    shown = f"{tmp_path}/caf\\xe9"
+    assert (signature.model, signature.checkpoint) == (f"{shown}/models.py:ten", f"{shown}/last.pt")
+    assert signature.suites["c"].data == f"{shown}/c"
+    write_photographs(folder / "own", 0, 28, 28)
+    made = corrupt(folder / "own", folder / "own-c", "c", corruptions=("pixelate",), severities=(1,))
+    assert made.record["source"]["location"] == f"{shown}/own"

@@ -16,6 +16,7 @@ from worlds import (
     write_cifar10,
     write_corruptions,
     write_models,
+    write_perturbations,
     write_photographs,
     write_videos,
 )
@@ -158,6 +159,40 @@ def test_data_may_move(arrays, tmp_path):
     assert read_signature(arrays.out).suites["c"].data == str(tmp_path / "elsewhere")
 
 
+@pytest.mark.parametrize("dataset", ["", "own"])
+def test_a_folder_may_be_renamed_with_its_dataset(tmp_path, dataset):
+    """Which is what reports call the data, by default by the folder's name."""
+    world = World(tmp_path, "clean", lambda folder: write_photographs(folder, 0))
+    world.again()
+    assert read_signature(world.out).dataset == "clean"
+    shutil.move(world.data, tmp_path / "test-v2")
+    world.command[3] = f"clean={tmp_path / 'test-v2'}"
+    world.again(*(("--dataset", dataset) if dataset else ()))
+    assert read_signature(world.out).dataset == (dataset or "test-v2")
+
+
+def test_the_same_files_by_another_path(tmp_path, monkeypatch):
+    world = World(tmp_path, "cifar10", write_cifar10)
+    world.models.write_text(MODEL_FILE + "\nother = ten\n")
+    world.command[1] = f"{world.models}:ten"
+    world.again()
+    monkeypatch.chdir(tmp_path)
+    for data in ("cifar10", "cifar10/../cifar10", "./cifar10"):
+        world.command[3] = f"cifar10={data}"
+        world.again()
+    world.command[1] = "models.py:ten"
+    world.again()
+    world.command[1] = "models.py:other"
+    assert "holds results of something else: model models.py:ten -> models.py:other;" in world.refused()
+
+
+def test_suites_of_another_dataset_are_not_added(arrays, tmp_path):
+    write_perturbations(tmp_path / "p", count=2)
+    arrays.command[1:4] = [f"{arrays.models}:four", "--data", f"p={tmp_path / 'p'}"]
+    assert "holds results of something else: dataset c -> p;" in arrays.refused()
+    arrays.again("--dataset", "c")
+
+
 def test_parts_that_are_not_evaluated_yet_may_change(arrays):
     replaced(arrays.data / "saturate.npy", 255 - np.load(arrays.data / "saturate.npy"))
     arrays.again("--extras")
@@ -208,6 +243,21 @@ def test_a_test_set_that_was_replaced(tmp_path, suites):
     path.write_bytes(content[:first] + bytes([content[first] ^ 1]) + content[first + 1 :])  # one pixel
     others = " and 1 other" if "pgd" in suites else ""
     assert f"clean.npz{others} came from, found files that changed since" in world.refused("--suites", suites)
+
+
+@pytest.mark.parametrize(("first", "second"), [("clean", "pgd"), ("pgd", "clean")])
+def test_the_attack_is_on_the_clean_images(tmp_path, first, second):
+    """So that one report never has the error of some and the attack on others."""
+    world = World(tmp_path, "cifar10", write_cifar10)
+    world.command[1] = f"{world.models}:ten"
+    world.again("--suites", first)
+    path = world.data / "cifar-10-batches-py" / "test_batch"
+    content = bytearray(path.read_bytes())
+    images, _ = write_cifar10(tmp_path / "same")
+    content[content.index(images[0].transpose(2, 0, 1).tobytes())] ^= 1
+    path.write_bytes(content)
+    done = world.out / first / ("clean.npz" if first == "clean" else "correct.npz")
+    assert f"expected the data that {done} came from, found files that changed" in world.refused("--suites", second)
 
 
 def test_class_folders_of_a_test_set_that_changed(tmp_path):

@@ -26,9 +26,10 @@ from worlds import (
 
 from layermix_gen.errors import BadImage, LayerMixError
 from layermix_gen.evaluate.lists import CBAR, C
-from layermix_gen.evaluate.suites import Opening, complete, find_suite, folders, locate
+from layermix_gen.evaluate.suites import Opening, base, complete, find_suite, folders, locate
 from layermix_gen.evaluate.suites.arrays import open_corruption
 from layermix_gen.evaluate.suites.base import mapped_ahead, rebatched
+from layermix_gen.evaluate.suites.opening import PHOTOGRAPHS
 from layermix_gen.evaluate.suites.pixels import PREPROCESSINGS, center_crop, resize_short_side
 from layermix_gen.evaluate.suites.videos import read_video
 from layermix_gen.sources import open_source
@@ -330,11 +331,48 @@ def test_renditions_count_among_their_own_classes(tmp_path):
     assert part.among.tolist() == [1, 3]
     assert part.labels.tolist() == [[0, 0, 1, 1]]
     assert part.classes == 4
-    with pytest.raises(LayerMixError, match="expected a validation set beside ImageNet-R"):
+    with pytest.raises(LayerMixError, match="expected a validation set of class folders beside"):
         opened("r", {"r": tmp_path / "r"})
     shutil.move(tmp_path / "r" / WNIDS[1], tmp_path / "r" / "n99999999")
     with pytest.raises(LayerMixError, match="'n99999999'"):
         opened("r", {"clean": tmp_path / "val", "r": tmp_path / "r"})
+
+
+def test_shards_name_the_classes_of_renditions(tmp_path):
+    write_photographs(tmp_path / "val", 0, 300, 260)
+    write_photographs(tmp_path / "r", 1, 300, 260, wnids=(WNIDS[3], WNIDS[1]))
+    build(tmp_path / "val", tmp_path / "shards", "--view", "center", "--variants", 0)
+    part = opened("r", {"clean": tmp_path / "shards", "r": tmp_path / "r"})
+    assert part.among.tolist() == [1, 3]
+
+
+def test_perturbations_have_the_classes_of_the_validation_set(tmp_path):
+    write_videos(tmp_path / "p")
+    write_photographs(tmp_path / "val", 0)
+    data = {"clean": tmp_path / "val", "p": tmp_path / "p"}
+    assert opened("p", data, part="tilt").classes == 4
+    for folder in (tmp_path / "p").glob(f"*/{WNIDS[1]}"):
+        shutil.rmtree(folder)
+    with pytest.raises(
+        LayerMixError, match=rf"expected the 4 classes of the validation set in .*, which lacks '{WNIDS[1]}'"
+    ):
+        opened("p", data)
+    assert opened("p", {"p": tmp_path / "p"}, part="tilt").classes == 3  # nothing says otherwise
+    shutil.rmtree(tmp_path / "p" / "tilt" / WNIDS[2])
+    with pytest.raises(LayerMixError, match=rf"/tilt, which lacks '{WNIDS[2]}'"):
+        opened("p", {"p": tmp_path / "p"}, part="tilt")
+    next((tmp_path / "p" / "snow" / WNIDS[0]).iterdir()).unlink()
+    with pytest.raises(LayerMixError, match=rf"expected videos WNID/\*.mp4 in .*snow/{WNIDS[0]}, found none"):
+        opened("p", {"p": tmp_path / "p"}, part="snow")
+
+
+def test_harder_perturbations_are_passed_over(tmp_path):
+    write_videos(tmp_path / "p")
+    for name in ("gaussian_noise_2", "tilt_3"):
+        (tmp_path / "p" / name).mkdir()
+    assert complete(find_suite("p", locate({"p": tmp_path / "p"}), CENTER)).unknown == ()
+    (tmp_path / "p" / "tilt_4").mkdir()
+    assert find_suite("p", locate({"p": tmp_path / "p"}), CENTER).unknown == ("tilt_4",)
 
 
 def test_videos_differ_in_length(tmp_path):
@@ -356,11 +394,45 @@ def test_frames_are_rgb_and_in_order(tmp_path):
 
 def test_an_unreadable_image_ends_the_evaluation(tmp_path):
     write_photographs(tmp_path / "val", 0)
-    bad = next((tmp_path / "val").rglob("*.JPEG"))
+    first, *_, bad = sorted((tmp_path / "val").rglob("*.JPEG"))
     bad.write_bytes(bad.read_bytes()[:300])
     part = opened("clean", {"imagenet": tmp_path})
     with pytest.raises(LayerMixError, match=rf"cannot evaluate .*{bad.name}: truncated.*every image counts"):
         all_images(part)
+    first.write_bytes(b"")
+    with pytest.raises(LayerMixError, match=rf"cannot evaluate .*{first.name}: .*every image counts"):
+        opened("clean", {"imagenet": tmp_path})
+
+
+@pytest.mark.parametrize(
+    ("size", "beside", "expected"),
+    [
+        (64, None, "none"),
+        (65, None, PHOTOGRAPHS),
+        (96, "arrays", "none"),
+        (300, None, PHOTOGRAPHS),
+    ],
+)
+def test_small_squares_and_what_lies_beside_arrays_stay_as_they_are(tmp_path, size, beside, expected):
+    write_photographs(tmp_path / "own", 0, size, size)
+    data = {"clean": tmp_path / "own"}
+    if beside:
+        write_corruptions(tmp_path / "c", ("fog",), count=4, size=size)
+        data["c"] = tmp_path / "c"
+    source = find_suite("clean", locate(data), CENTER)
+    assert source.preprocessing == expected
+    side = size if expected == "none" else 224
+    assert all_images(source.open("clean")).shape == (8, side, side, 3)
+    assert find_suite("clean", locate(data), Opening(preprocessing="none")).preprocessing == "none"
+
+
+def test_classes_come_from_class_folders_alone(tmp_path):
+    """What lies beside CIFAR's files is no class."""
+    write_cifar10(tmp_path)
+    for severity in range(1, 6):
+        write_photographs(tmp_path / "c" / "fog" / str(severity), severity, 32, 32, each=1)
+    data = locate({"clean": tmp_path, "c": tmp_path / "c"})
+    assert find_suite("c", data, Opening(preprocessing="none")).open("fog").classes == 4
 
 
 def test_links_to_videos_are_not_followed(tmp_path):
@@ -460,10 +532,26 @@ def test_mapping_ahead_keeps_order_and_is_bounded():
             taken.append(number)
             yield number
 
-    results = mapped_ahead(lambda number: number * number, values(), threads=2)
+    results = mapped_ahead(lambda number: np.array(number * number), values(), threads=2)
     assert next(results) == 0
     assert len(taken) <= 64
     assert list(results) == [number * number for number in range(1, 500)]
+
+
+def test_mapping_ahead_is_bounded_by_bytes(monkeypatch):
+    monkeypatch.setattr(base, "MOST_AHEAD", 3000)
+    taken = []
+
+    def values():
+        for number in range(100):
+            taken.append(number)
+            yield number
+
+    results = mapped_ahead(lambda number: np.full(1000, number, np.uint8), values(), threads=2)
+    for number in range(100):
+        assert next(results)[0] == number
+        assert len(taken) <= number + 4
+    assert next(results, None) is None
 
 
 @steady()

@@ -21,14 +21,14 @@ from layermix_gen.sources import KINDS
 @click.option("--severities", type=Ranges(), default="1-5", help="As in 1-5, or 1,3,5.")
 @click.option("--corruptions", type=Names(), default=(), show_default=False, help="Some of the suite; default: all.")
 @click.option("--seed", default=0, help="Of all that is random in the corruptions.")
-@click.option("--kind", default="auto", metavar="KIND", help=f"Kind of SOURCE: auto, {', '.join(KINDS)}; auto:test.")
+@click.option("--kind", default="auto", metavar="KIND", help=f"Kind of SOURCE: auto, {', '.join(KINDS)}; auto:train.")
 @click.option("--layout", type=click.Choice(LAYOUTS), help="Default: arrays for squares up to 64 px, else folders.")
 @click.option("--workers", type=int, help="Processes; default: the CPUs that may be used.")
 def command(source: str, out: Path, **options: Any) -> None:
     """Write corrupted copies of all images of SOURCE to OUT, as CIFAR-C and ImageNet-C are published.
 
-    SOURCE is anything that `build` takes, such as cifar10:test or a folder of class folders. Arrays are NAME.npy and
-    labels.npy; folders are NAME/SEVERITY/CLASS of JPEGs of 224 px. The same command resumes after the last complete
-    corruption.
+    SOURCE is anything that `build` takes, such as a folder of class folders; of CIFAR and MNIST the test split is
+    taken. Arrays are NAME.npy and labels.npy; folders are NAME/SEVERITY/CLASS of JPEGs of 224 px. The same command
+    resumes after the last complete corruption.
     """
     click.echo(corrupt(source, out, **options).summary())

@@ -20,6 +20,7 @@ from layermix_gen.evaluate.lists import SEVERITIES
 from layermix_gen.evaluate.suites.base import Images, Ints, Part
 from layermix_gen.sources.base import as_text, reason
 
+CLASSES = {"cifar10": 10, "cifar100": 100}  # of the datasets whose suites are arrays
 LABELS = "labels"
 REMEDY = "get the file again"
 

@@ -21,9 +21,9 @@ from layermix_gen.evaluate.predictions import NO_SEVERITY
 Images: TypeAlias = npt.NDArray[np.uint8]
 Ints: TypeAlias = npt.NDArray[np.int64]
 T = TypeVar("T")
-R = TypeVar("R")
 
 AHEAD = 32  # images that are decoded ahead, for each thread
+MOST_AHEAD = 256 << 20  # bytes of what is decoded ahead by all threads, but for one image a thread
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -91,11 +91,18 @@ def differs(part: Part, usual: Part, where: str) -> str:
 def contradiction(corrupted: Part, clean: Part, in_order: bool) -> str:
     """Why a part cannot be the corrupted images of the clean one, by its labels; "" where it can. With a remedy.
 
-    Parts of another number of images are not compared. `in_order` are those whose images come in one order.
+    Those of fewer or more images may be of a part of the test set, if it has all classes. `in_order` are parts whose
+    images come in one order.
     """
-    if corrupted.labels is None or clean.labels is None or corrupted.labels.shape[1] != clean.labels.shape[1]:
+    if corrupted.labels is None or clean.labels is None:
         return ""
     found, expected = corrupted.labels[0], clean.labels[0]
+    if lacking := sorted(set(expected.tolist()) - set(found.tolist())):
+        return (
+            f"expected images of all classes of the clean suite, found none of class {lacking[0]}; get the suite again"
+        )
+    if len(found) != len(expected):
+        return ""
     if not in_order:
         found, expected = np.sort(found), np.sort(expected)
     if np.array_equal(found, expected):
@@ -138,16 +145,23 @@ def as_size(shape: tuple[int, ...]) -> str:
     return f"{shape[1]}x{shape[0]}"
 
 
-def mapped_ahead(function: Callable[[T], R], values: Iterable[T], threads: int, ahead: int = AHEAD) -> Iterator[R]:
-    """The results of `function` in the order of `values`, computed by threads, each of them up to `ahead` ahead."""
-    todo = iter(values)
-    waiting: deque[Future[R]] = deque()
+def mapped_ahead(
+    function: Callable[[T], Images], values: Iterable[T], threads: int, ahead: int = AHEAD
+) -> Iterator[Images]:
+    """The results of `function` in the order of `values`, computed by threads, each of them up to `ahead` ahead.
+
+    Large results are fewer, so that those that wait take no more than `MOST_AHEAD` bytes.
+    """
+    todo, room = iter(values), threads  # until it is known how large one is
+    waiting: deque[Future[Images]] = deque()
     with ThreadPoolExecutor(threads, "layermix-evaluate") as pool:
         try:
             while True:
-                waiting.extend(pool.submit(function, value) for value in islice(todo, ahead * threads - len(waiting)))
+                waiting.extend(pool.submit(function, value) for value in islice(todo, max(room - len(waiting), 0)))
                 if not waiting:
                     return
-                yield waiting.popleft().result()
+                result = waiting.popleft().result()
+                room = max(threads, min(ahead * threads, MOST_AHEAD // max(result.nbytes, 1)))
+                yield result
         finally:
             pool.shutdown(wait=False, cancel_futures=True)

@@ -69,8 +69,11 @@ def _is_number(name: str) -> bool:
 
 
 def folder_names(root: Path) -> list[str]:
-    """The folders directly in `root`, sorted."""
-    return sorted(entry.name for entry in scan(root) if entry.is_dir(follow_symlinks=False))
+    """The folders directly in `root`, sorted. Raises `LayerMixError` for a link to one, which could lead anywhere."""
+    entries = [entry for entry in scan(root) if entry.is_dir()]
+    if linked := next((entry.path for entry in entries if entry.is_symlink()), None):
+        raise LayerMixError(f"expected a folder, found the link {as_text(linked)}, which is not followed; move it here")
+    return sorted(entry.name for entry in entries)
 
 
 def class_folders(root: Path) -> list[Path]:
@@ -105,9 +108,8 @@ def open_corruption(suite: str, corruption: Path, order: tuple[str, ...], prepar
     )
 
 
-def open_source_part(source: Source, prepare: Prepare, threads: int) -> Part:
-    """All images of a source: a validation set, or the test set of CIFAR or MNIST."""
-    items = source.items()
+def open_source_part(source: Source, items: list[Item], prepare: Prepare, threads: int) -> Part:
+    """The `items` of a source, which are all: a validation set, or the test set of CIFAR or MNIST."""
     labels = np.array([[item.label for item in items]], np.int64)
     pairs = [(source, item) for item in items]
     return Part(
@@ -121,7 +123,7 @@ def open_source_part(source: Source, prepare: Prepare, threads: int) -> Part:
 def open_renditions(folder: Path, order: tuple[str, ...], prepare: Prepare, threads: int) -> Part:
     """ImageNet-R, whose classes are some of `order`. Raises `LayerMixError` where one is not."""
     source = FolderSource(str(folder))
-    part = open_source_part(source, prepare, threads)
+    part = open_source_part(source, source.items(), prepare, threads)
     return replace(part, classes=len(order), among=class_columns(order, source.classes))
 
 
@@ -138,10 +140,11 @@ def check_classes(where: str, found: tuple[str, ...], expected: tuple[str, ...])
 
 def read_all(pairs: Sequence[tuple[Source, Item]], prepare: Prepare, threads: int) -> Iterator[Images]:
     """The images one by one, (1, H, W, 3), decoded by threads. Raises `LayerMixError` for one that cannot be read."""
-    return mapped_ahead(lambda pair: _read(*pair, prepare)[None], pairs, threads)
+    return mapped_ahead(lambda pair: read_item(*pair, prepare)[None], pairs, threads)
 
 
-def _read(source: Source, item: Item, prepare: Prepare) -> Image:
+def read_item(source: Source, item: Item, prepare: Prepare = lambda image: image) -> Image:
+    """One image. Raises `LayerMixError` where it cannot be read."""
     try:
         return prepare(source.read(item))
     except BadImage as fault:

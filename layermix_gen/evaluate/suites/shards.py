@@ -16,6 +16,14 @@ def is_dataset(folder: Path) -> bool:
     return (folder / MANIFEST).is_file()
 
 
+def classes(folder: Path) -> tuple[str, ...]:
+    """The names of the classes by label."""
+    try:
+        return tuple(read_json(folder / MANIFEST)["source"]["classes"])
+    except (KeyError, TypeError) as error:
+        raise _damaged(folder) from error
+
+
 def files(folder: Path) -> list[Path]:
     """The tars of the images before mixing, and the index, which has their labels. Raises as `open_shards` does."""
     return sorted([*(folder / _plane(folder)).glob("*.tar"), *(folder / "index").glob("*.parquet")])
@@ -46,7 +54,7 @@ def _plane(folder: Path) -> str:
         planes, settings = manifest["planes"], manifest["settings"]
         view, method = settings["view"], settings["method"]
     except (KeyError, TypeError) as error:
-        raise LayerMixError(f"{as_text(folder / MANIFEST)} is damaged; run the build again to write it anew") from error
+        raise _damaged(folder) from error
     if view != "center":
         raise LayerMixError(
             f"expected whole images or their centres as a test set in {as_text(folder)}, found views drawn at random "
@@ -60,3 +68,7 @@ def _plane(folder: Path) -> str:
             "build it with --clean"
         )
     return str(planes[0])
+
+
+def _damaged(folder: Path) -> LayerMixError:
+    return LayerMixError(f"{as_text(folder / MANIFEST)} is damaged; run the build again to write it anew")

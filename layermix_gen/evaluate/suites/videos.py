@@ -10,6 +10,7 @@ import numpy as np
 
 from layermix_gen.errors import BadImage, LayerMixError
 from layermix_gen.evaluate.suites.base import Images, Part, mapped_ahead
+from layermix_gen.evaluate.suites.folders import check_classes, class_folders
 from layermix_gen.images import Image
 from layermix_gen.sources.base import as_text
 from layermix_gen.sources.folder import scan
@@ -19,29 +20,37 @@ EXTENSION = ".mp4"
 AHEAD = 2  # videos that are decoded ahead, for each thread: 5 MB each
 
 
-def open_videos(folder: Path, classes: int, prepare: Callable[[Image], Image], threads: int) -> Part:
-    """The videos of one perturbation, class folder after class folder, by name. Raises `LayerMixError` without any."""
+def look(folder: Path, order: tuple[str, ...]) -> list[Path]:
+    """The class folders of one perturbation. Raises `LayerMixError` unless they are those of the classes `order`."""
+    found = class_folders(folder)
+    check_classes(str(folder), tuple(as_text(path.name) for path in found), order)
+    return found
+
+
+def open_videos(folder: Path, order: tuple[str, ...], prepare: Callable[[Image], Image], threads: int) -> Part:
+    """The videos of one perturbation, class folder after class folder, by name.
+
+    Raises `LayerMixError` unless the class folders are those of `order`, each with videos.
+    """
     os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # of a damaged video our own line says enough
     cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
-    paths = list_videos(folder)
+    paths = []
+    for class_folder in look(folder, order):
+        found = sorted(entry.name for entry in scan(class_folder) if entry.name.endswith(EXTENSION))
+        if not found:
+            raise _no_videos(class_folder)
+        paths += [class_folder / name for name in found]
     if not paths:
-        raise LayerMixError(f"expected videos WNID/*{EXTENSION} in {as_text(folder)}, found none; get the suite again")
+        raise _no_videos(folder)
 
     def pieces(_: int) -> Iterator[Images]:
         return mapped_ahead(lambda path: _prepared(path, prepare), paths, threads, AHEAD)
 
-    return Part(pieces, None, len(paths), classes)
+    return Part(pieces, None, len(paths), len(order))
 
 
-def list_videos(folder: Path) -> list[Path]:
-    """The videos of one perturbation in their order."""
-    folders = sorted(entry.name for entry in scan(folder) if entry.is_dir(follow_symlinks=False))
-    return [
-        folder / wnid / name
-        for wnid in folders
-        for name in sorted(entry.name for entry in scan(folder / wnid))
-        if name.endswith(EXTENSION)
-    ]
+def _no_videos(folder: Path) -> LayerMixError:
+    return LayerMixError(f"expected videos WNID/*{EXTENSION} in {as_text(folder)}, found none; get the suite again")
 
 
 def read_video(path: Path) -> Images:

@@ -1,0 +1,145 @@
+"""What is in the folder of a suite: its parts by name, and how each of them is opened."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from layermix_gen.errors import LayerMixError
+from layermix_gen.evaluate.corruption_record import read_record
+from layermix_gen.evaluate.lists import extra_list, mean_list
+from layermix_gen.evaluate.suites import arrays, folders, shards, videos
+from layermix_gen.evaluate.suites.base import Part, SuiteSource
+from layermix_gen.evaluate.suites.locate import Data
+from layermix_gen.evaluate.suites.opening import NONE, Opening
+from layermix_gen.evaluate.suites.pixels import PREPROCESSINGS
+from layermix_gen.evaluate.suites.testset import find_test_set, validation_classes
+from layermix_gen.sources.base import as_text
+
+ARRAYS, FILES, VIDEOS = "arrays", "image files", "videos"
+
+
+def find_suite(suite: str, data: Data, opening: Opening) -> SuiteSource:
+    """Look for the parts of a suite in its folder. Of the clean suite alone the images are listed."""
+    if suite == "clean":
+        return find_test_set(data, opening)
+    if suite == "r":
+        return _find_renditions(data, opening)
+    folder = data.folders[suite]
+    found = _divided(suite, folder, data, opening)
+    known, mean = (*mean_list(suite, data.scale), *extra_list(suite)), mean_list(suite, data.scale)
+    wanted = known if opening.extras else mean
+    record = read_record(folder)
+    needed = record.corruptions if record else mean  # what we made ourselves need not be all
+    return SuiteSource(
+        suite=suite,
+        folder=folder,
+        open=found.open,
+        form=found.form,
+        preprocessing=NONE if found.form == ARRAYS else opening.preprocessing,
+        parts=tuple(name for name in wanted if name in found.names),
+        look=found.look,
+        missing=tuple(name for name in needed if name not in found.names),
+        unknown=tuple(name for name in found.names if name not in known and not _is_harder(suite, name, known)),
+        in_order=found.form == ARRAYS,
+    )
+
+
+def complete(source: SuiteSource) -> SuiteSource:
+    """Return a suite that has all of its parts and nothing else. Raises `LayerMixError` for any other."""
+    where = as_text(source.folder)
+    if source.unknown:
+        raise LayerMixError(
+            f"expected the parts of suite {source.suite} in {where}, found {as_text(source.unknown[0])!r}, which no "
+            "list names; move it away, as it would not count"
+        )
+    if source.missing:
+        raise LayerMixError(
+            f"expected all parts of suite {source.suite} in {where}, which lacks {', '.join(source.missing)}; "
+            "get them, or evaluate other --suites"
+        )
+    if not source.parts:
+        raise LayerMixError(
+            f"expected parts of suite {source.suite} in {where}, found none but extra ones; add --extras, or evaluate "
+            "other --suites"
+        )
+    return source
+
+
+@dataclass(frozen=True, slots=True)
+class _Divided:
+    """The names of what is in a folder of C, C-bar or P, its form, and how a part is opened and looked at."""
+
+    names: Sequence[str]
+    form: str
+    open: Callable[[str], Part]
+    look: Callable[[str], list[Path]]
+
+
+def _divided(suite: str, folder: Path, data: Data, opening: Opening) -> _Divided:
+    if names := arrays.names(folder):
+        return _of_arrays(suite, folder, arrays.CLASSES.get(data.dataset, 0), names)
+    prepare, threads = PREPROCESSINGS[opening.preprocessing], opening.workers
+    names, order = folders.folder_names(folder), validation_classes(data)
+    if suite == "p":
+        order = order or tuple(name for first in names[:1] for name in folders.folder_names(folder / first))
+        return _Divided(
+            names,
+            VIDEOS,
+            open=lambda name: videos.open_videos(folder / name, order, prepare, threads),
+            look=lambda name: videos.look(folder / name, order),
+        )
+    return _Divided(
+        names,
+        FILES,
+        open=lambda name: folders.open_corruption(suite, folder / name, order, prepare, threads),
+        look=lambda name: folders.look(suite, folder / name, order),
+    )
+
+
+def _of_arrays(suite: str, folder: Path, classes: int, names: Sequence[str]) -> _Divided:
+    open_array = arrays.open_perturbation if suite == "p" else arrays.open_corruption
+
+    def opened(name: str) -> Part:
+        return open_array(folder, classes, name)
+
+    def look(name: str) -> list[Path]:
+        opened(name)
+        return arrays.files(folder, name)
+
+    return _Divided(names, ARRAYS, opened, look)
+
+
+def _is_harder(suite: str, name: str, known: Sequence[str]) -> bool:
+    """Whether this is a perturbation of P at difficulty 2 or 3, as its authors call them; no mean is over these."""
+    stem, _, difficulty = name.rpartition("_")
+    return suite == "p" and difficulty in ("2", "3") and stem in known
+
+
+def _find_renditions(data: Data, opening: Opening) -> SuiteSource:
+    folder, prepare = data.folders["r"], PREPROCESSINGS[opening.photographs]
+    return SuiteSource(
+        suite="r",
+        folder=folder,
+        open=lambda _: folders.open_renditions(folder, _class_order(data), prepare, opening.workers),
+        form=FILES,
+        preprocessing=opening.photographs,
+        parts=("r",),
+        look=lambda _: folders.class_folders(folder),
+    )
+
+
+def _class_order(data: Data) -> tuple[str, ...]:
+    """The classes of a model, by the validation set or else by ImageNet-C. Raises `LayerMixError` without both."""
+    clean = data.folders.get("clean")
+    order = shards.classes(clean) if clean and shards.is_dataset(clean) else validation_classes(data)
+    if not order and "c" in data.folders:
+        there = [name for name in mean_list("c", data.scale) if (data.folders["c"] / name).is_dir()]
+        for name in there[:1]:
+            severity = next(iter(folders.severity_folders("c", data.folders["c"] / name).values()))
+            order = tuple(folders.folder_names(severity))
+    if not order:
+        raise LayerMixError(
+            "expected a validation set of class folders beside ImageNet-R, as their names say which outputs of the "
+            "model are the 200 classes, got none; give --data clean=DIR too"
+        )
+    return order
