@@ -24,7 +24,7 @@ from layermix_gen.evaluate.plots import bars
 from layermix_gen.evaluate.predictions import stack
 from layermix_gen.evaluate.report import Report, make_report, render, write_report
 from layermix_gen.evaluate.results import begin_results, save_part
-from layermix_gen.evaluate.tables import Cell, Table, as_latex, as_markdown, as_text, mark_best, mark_columns
+from layermix_gen.evaluate.tables import Cell, Table, as_latex, as_markdown, as_plain_text, mark_best, mark_columns
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +56,7 @@ SMALL = Table(
 
 
 def test_text_by_hand() -> None:
-    assert as_text(SMALL).splitlines() == [
+    assert as_plain_text(SMALL).splitlines() == [
         "Errors, 50% & more",
         "",
         "Method             C  RMS",
@@ -64,9 +64,9 @@ def test_text_by_hand() -> None:
         "a_b           31.20*    -",
         "c|d     9.00 (12/15)  5.5",
     ]
-    assert "           <31.20*>" in as_text(SMALL, lambda text: f"<{text}>")
+    assert "           <31.20*>" in as_plain_text(SMALL, lambda text: f"<{text}>")
     starred = Table("", ("Method",), ("C*",), ((("ours*",), (Cell(Number(1)),)),))
-    assert "<" not in as_text(starred, lambda text: f"<{text}>")  # names may have stars
+    assert "<" not in as_plain_text(starred, lambda text: f"<{text}>")  # names may have stars
 
 
 def test_markdown_by_hand() -> None:
@@ -373,6 +373,7 @@ def test_the_signature_by_hand(thousands: list[Path], folders: list[Path]) -> No
         "P means over": f"10: {' '.join(P)}",
     }
     assert list(make_report(thousands[:1]).metrics) == ["version", "C means over", "C-bar means over", "P means over"]
+    attack = "epsilon 0.00784314, steps 20, step_size 0.00196078, restarts 1"
     assert report.signature["strong"] == {
         "model": f"models.py:small, sha256 {'ef' * 8}",
         "checkpoint": f"a.pt, last epoch, sha256 {'ab' * 8}",
@@ -381,11 +382,11 @@ def test_the_signature_by_hand(thousands: list[Path], folders: list[Path]) -> No
         "normalization": "mean 0, std 1",
         "precision": "float32",
         "seed": "0",
-        "Clean": "N = 120 images, 1 part evaluated, data/x",
-        "C": "N = 120 images, severities 1 2 3 4 5, 14 parts evaluated, data/x-c",
-        "C-bar": "N = 120 images, severities 1 2 3 4 5, 10 parts evaluated, data/x-cbar",
-        "P": "N = 6 videos, 10 parts evaluated, data/x-p",
-        "PGD": "N = 120 images, epsilon 0.00784314, steps 20, 2 parts evaluated",
+        "Clean": "N = 120 images, preprocessing none, 1 part evaluated, data/x",
+        "C": "N = 120 images, severities 1 2 3 4 5, preprocessing none, 14 parts evaluated, data/x-c",
+        "C-bar": "N = 120 images, severities 1 2 3 4 5, preprocessing none, 10 parts evaluated, data/x-cbar",
+        "P": "N = 6 videos, preprocessing none, 10 parts evaluated, data/x-p",
+        "PGD": f"N = 120 images, preprocessing none, {attack}, 2 parts evaluated",
         "versions": "torch 2.13.0",
     }
 
