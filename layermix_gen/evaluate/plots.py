@@ -12,7 +12,6 @@ from layermix_gen.evaluate.lists import SEVERITIES, TITLES, mean_list
 from layermix_gen.evaluate.measuring import CALIBRATED, Measured
 from layermix_gen.evaluate.style import (
     COLORS,
-    DPI,
     FAINT,
     HEAD,
     HEAT,
@@ -53,7 +52,7 @@ def draw_plots(runs: Sequence[Measured], out: Path) -> list[Path]:
         path = out / name
         if found:
             with replacing(path) as draft:
-                draw(found, suite).savefig(draft, format="png", dpi=DPI, metadata={"Software": None})
+                draw(found, suite).savefig(draft, format="png", metadata={"Software": None})
             paths.append(path)
         else:
             path.unlink(missing_ok=True)

@@ -61,7 +61,7 @@ def notes(runs: Sequence[Measured], paper: Sequence[PaperTable], reference: str 
     if any("c_error" in run.numbers for run in runs):
         yield (
             "mCE raw is the mean error, as the paper prints it; mCE normalised has AlexNet at 100, and is defined for "
-            "ImageNet-C with 1000 classes alone"
+            "ImageNet-C with 1000 classes at all severities alone"
         )
     if reference and any(run.consistency for run in runs):
         yield f"mFP normalised and mT5D normalised have the reference model of {reference} at 100"

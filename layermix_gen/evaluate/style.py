@@ -40,7 +40,7 @@ def run_look(number: int) -> dict[str, Any]:
 
 def figure_of(width: float, height: float, text: str) -> Figure:
     """A figure of this size in inches under a head."""
-    figure = Figure(figsize=(width, height), facecolor="white")
+    figure = Figure(figsize=(width, height), dpi=DPI, facecolor="white")
     write(figure, MARGIN, height - MARGIN, text, 10, INK, weight="bold", va="top")
     return figure
 
@@ -91,9 +91,11 @@ def text_width(text: str, size: float) -> float:
 
 def shortened(text: str, width: float, size: float) -> str:
     """The text with an ellipsis in its middle, if need be, so that it is no wider: names tend to differ at an end."""
-    for kept in range(len(text), 1, -1):
+    if text_width(text, size) <= width:
+        return text
+    for kept in range(len(text) - 1, 1, -1):
         tail = text[len(text) - kept // 2 :]
-        shown = text if kept == len(text) else text[: kept - kept // 2].rstrip() + ELLIPSIS + tail.lstrip()
+        shown = text[: kept - kept // 2].rstrip() + ELLIPSIS + tail.lstrip()
         if text_width(shown, size) <= width:
             return shown
     return ELLIPSIS
