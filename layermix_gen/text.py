@@ -1,5 +1,6 @@
 """Plain text for people: facts in two columns, and tables."""
 
+import re
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
@@ -8,6 +9,12 @@ def facts(rows: Mapping[str, str]) -> str:
     """One fact a line: its name, then its text. Facts without a text are left out."""
     width = max(map(len, rows), default=0)
     return "\n".join(f"{name:<{width}}  {text}" for name, text in rows.items() if text)
+
+
+def one_line(text: str) -> str:
+    """The text on one line, without signs that steer a terminal; what UTF-8 cannot hold is written as an escape."""
+    words = re.sub(r"[\x00-\x1f\x7f-\x9f]", " ", text).split()
+    return " ".join(words).encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def table(rows: Sequence[Mapping[str, Any]], right: Collection[str] = ()) -> str:

@@ -3,10 +3,10 @@
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from layermix_gen.evaluate.lists import SEVERITIES, TITLES, extra_list, mean_list
+from layermix_gen.evaluate.comparing import Basis, bases, paper_bases, run_basis
+from layermix_gen.evaluate.lists import TITLES, extra_list, mean_list
 from layermix_gen.evaluate.measuring import CALIBRATED, Measured, Number
 from layermix_gen.evaluate.paper import PaperTable
-from layermix_gen.evaluate.predictions import NO_SEVERITY
 from layermix_gen.evaluate.tables import Better, Cell, Table, mark_best, mark_columns
 
 OVERVIEW = {
@@ -58,14 +58,14 @@ def report_tables(runs: Sequence[Measured], paper: Sequence[PaperTable]) -> tupl
 
 def _overview(runs: Sequence[Measured], paper: Sequence[PaperTable]) -> Table:
     """Runs, then the paper's rows."""
-    lines = [_Line((run.name, "here"), run.numbers, 2, run.signature.dataset, _groups(run)) for run in runs]
+    lines = [_Line((run.name, "here"), run.numbers, 2, run.signature.dataset, bases(run)) for run in runs]
     for table in paper:
         for method, values in table.rows.items():
             numbers = {metric: Number(value) for metric, value in values.items()}
-            lines.append(_Line((method, table.source), numbers, table.decimals, table.dataset, {}))
+            lines.append(_Line((method, table.source), numbers, table.decimals, table.dataset, paper_bases(table)))
     metrics = [metric for metric in OVERVIEW if any(metric in line.numbers for line in lines)]
     cells = [[Cell(line.numbers.get(metric), line.decimals) for metric in metrics] for line in lines]
-    groups = [[line.groups.get(metric.split("_")[0], line.dataset) for metric in metrics] for line in lines]
+    groups = [[line.bases.get(metric.partition("_")[0], line.dataset) for metric in metrics] for line in lines]
     marked = mark_columns(cells, ["low"] * len(metrics), groups)
     rows = tuple((line.labels, one) for line, one in zip(lines, marked, strict=True))
     title = "Overview: errors and calibration in %, mT5D in ranks; lower is better"
@@ -77,7 +77,7 @@ class _Line(NamedTuple):
     numbers: dict[str, Number]
     decimals: int
     dataset: str
-    groups: dict[str, str]  # by suite, where that is another than the dataset
+    bases: dict[str, Basis]  # by suite; what is of none is compared within its dataset
 
 
 def _calibration(runs: Sequence[Measured]) -> Table:
@@ -85,7 +85,7 @@ def _calibration(runs: Sequence[Measured]) -> Table:
     for suite in CALIBRATED:
         found = [run for run in runs if suite in run.calibration]
         cells = [[Cell(run.calibration[suite].get(metric)) for metric in CALIBRATION] for run in found]
-        groups = [[_groups(run)[suite]] * len(CALIBRATION) for run in found]
+        groups = [[run_basis(run, suite)] * len(CALIBRATION) for run in found]
         marked = mark_columns(cells, [better for _, better in CALIBRATION.values()], groups)
         rows += [((TITLES[suite], run.name), line) for run, line in zip(found, marked, strict=True)]
     heads = tuple(head for head, _ in CALIBRATION.values())
@@ -107,7 +107,7 @@ def _by_corruption(
         values = [value(run, suite, part) for run in found]
         cells = [Cell(None if one is None else Number(one)) for one in values]
         if any(one is not None for one in values) or value is Measured.mean_error:
-            rows.append(((label,), mark_best(cells, "low", [_groups(run)[suite] for run in found])))
+            rows.append(((label,), mark_best(cells, "low", [run_basis(run, suite) for run in found])))
     return Table(title, ("Corruption",), tuple(run.name for run in found), tuple(rows))
 
 
@@ -120,19 +120,10 @@ def _consistency(runs: Sequence[Measured]) -> Table:
         cells: tuple[Cell, ...] = ()
         for number in range(2):
             values = [None if pair is None else Number(pair[number]) for pair in pairs]
-            cells += mark_best([Cell(one) for one in values], "low", [_groups(run)["p"] for run in found])
+            cells += mark_best([Cell(one) for one in values], "low", [run_basis(run, "p") for run in found])
         if part not in extra_list("p") or any(pairs):
             rows.append(((f"{part} (extra)" if part in extra_list("p") else part,), cells))
     heads = tuple(f"{head} {run.name}" for head in ("FP", "T5D") for run in found)
     return Table(
         "Consistency by perturbation: flips in %, top-5 distance in ranks", ("Perturbation",), heads, tuple(rows)
     )
-
-
-def _groups(run: Measured) -> dict[str, str]:
-    """By suite, with what a run's numbers are compared: those of its dataset, and of the same severities."""
-    usual = (SEVERITIES, NO_SEVERITY)
-    return {
-        suite: run.signature.dataset + ("" if facts.severities in usual else f" {facts.severities}")
-        for suite, facts in run.signature.suites.items()
-    }

@@ -17,10 +17,11 @@ from layermix_gen.evaluate.errors import error_rates, log_loss, normalized_error
 from layermix_gen.evaluate.lists import SEVERITIES, mean_list
 from layermix_gen.evaluate.predictions import TOP, Predictions, SequencePredictions
 from layermix_gen.evaluate.results import Signature, finished_parts, load_part, part_path, read_signature
-from layermix_gen.text import count
+from layermix_gen.sources.base import as_text
+from layermix_gen.text import count, one_line
 
 METRICS_VERSION = 1  # rises whenever the same predictions would give another number
-ALEXNET_CLASSES = 1000  # its errors are those of a model of so many classes
+ALEXNET = ("imagenet", "imagenet", 1000)  # dataset, scale and classes that its errors are of
 CALIBRATED = ("clean", "c", "cbar", "r")  # the suites of which calibration is measured
 
 
@@ -83,7 +84,8 @@ def measure(root: str | Path, name: str = "") -> Measured:
     """
     root = Path(root)
     signature = read_signature(root)
-    run = Measured(name or root.resolve().name, signature, finished_parts(root, signature))
+    shown = one_line(name) or one_line(as_text(root.resolve().name)) or "unnamed"
+    run = Measured(shown, signature, finished_parts(root, signature))
     for suite, facts in signature.suites.items():
         if suite in ("c", "cbar") and facts.severities != SEVERITIES:
             shown = ", ".join(map(str, facts.severities))
@@ -117,7 +119,8 @@ def _measure_images(run: Measured, root: Path, suite: str) -> None:
     _set_mean(run, f"{suite}_error", [one.error for one in listed.values()], len(names))
     if suite in ("clean", "r") and run.signature.n_classes > TOP:
         _set_mean(run, f"{suite}_error5", [one.error5 for one in listed.values()], 1)
-    if suite == "c" and (run.signature.scale, run.signature.n_classes) == ("imagenet", ALEXNET_CLASSES):
+    of_alexnet = (run.signature.dataset, run.signature.scale, run.signature.n_classes) == ALEXNET
+    if suite == "c" and of_alexnet and severities == SEVERITIES:
         run.normalized = normalized_errors({part: one.error for part, one in listed.items()})
         _set_mean(run, "c_error_normalized", list(run.normalized.values()), len(names))
     if listed:
@@ -216,4 +219,6 @@ def _check_fit(run: Measured, suite: str, path: Path, size: str, n_classes: int)
 
 
 def _unfit(path: Path, expected: str, found: str) -> LayerMixError:
-    return LayerMixError(f"expected {expected} in {path}, found {found}; delete it and run the evaluation again")
+    return LayerMixError(
+        f"expected {expected} in {as_text(path)}, found {found}; delete it and run the evaluation again"
+    )

@@ -3,11 +3,12 @@
 from collections.abc import Iterator, Sequence
 
 from layermix_gen import __version__
+from layermix_gen.evaluate.comparing import incomparable, setting_text
 from layermix_gen.evaluate.lists import TITLES, mean_list
 from layermix_gen.evaluate.measuring import METRICS_VERSION, Measured
 from layermix_gen.evaluate.paper import PaperTable
 from layermix_gen.evaluate.results import Suite
-from layermix_gen.text import count
+from layermix_gen.text import count, one_line
 
 
 def metrics_facts(runs: Sequence[Measured]) -> dict[str, str]:
@@ -37,31 +38,30 @@ def run_facts(run: Measured) -> dict[str, str]:
     }
     suites = {TITLES[name]: _suite(suite, len(run.parts[name]), name == "p") for name, suite in one.suites.items()}
     versions = ", ".join(f"{name} {version}" for name, version in one.versions.items())
-    return facts | suites | {"versions": versions}
+    facts |= suites | {"versions": versions}
+    return {name: one_line(text) for name, text in facts.items()}
 
 
 def _suite(suite: Suite, parts: int, videos: bool) -> str:
     facts = [f"N = {count(suite.images, 'video' if videos else 'image')}"]
     if any(suite.severities):
         facts.append(f"severities {' '.join(map(str, suite.severities))}")
-    facts += [
-        f"{name} {value:.6g}" if isinstance(value, float) else f"{name} {value}"
-        for name, value in suite.settings.items()
-    ]
+    facts += [f"{name} {setting_text(value)}" for name, value in suite.settings.items()]
     return ", ".join([*facts, f"{count(parts, 'part')} evaluated", *filter(None, [suite.data])])
 
 
 def notes(runs: Sequence[Measured], paper: Sequence[PaperTable], reference: str = "") -> Iterator[str]:
-    """What limits a comparison: what means lack, which mCE is printed, what the paper's numbers are.
+    """What limits a comparison: what means lack, what does not compare, which mCE it is, what the paper's numbers are.
 
     `reference` is the file that mFP and mT5D are normalised by.
     """
     for run in runs:
         yield from (f"{run.name}: {note}" for note in run.notes)
+    yield from incomparable(runs, paper)
     if any("c_error" in run.numbers for run in runs):
         yield (
             "mCE raw is the mean error, as the paper prints it; mCE normalised has AlexNet at 100, and is defined for "
-            "ImageNet-C with 1000 classes alone"
+            "ImageNet-C with 1000 classes at all severities alone"
         )
     if reference and any(run.consistency for run in runs):
         yield f"mFP normalised and mT5D normalised have the reference model of {reference} at 100"

@@ -15,9 +15,10 @@ from layermix_gen.evaluate.layout import report_tables
 from layermix_gen.evaluate.measuring import METRICS_VERSION, Measured, measure, normalize_consistency
 from layermix_gen.evaluate.paper import PaperTable, paper_tables
 from layermix_gen.evaluate.provenance import metrics_facts, notes, run_facts
-from layermix_gen.evaluate.tables import Table, as_latex, as_markdown, as_text
+from layermix_gen.evaluate.tables import Table, as_latex, as_markdown, as_plain_text
 from layermix_gen.files import disk_errors, read_json, replacing, sweep, write_json
-from layermix_gen.text import facts
+from layermix_gen.sources.base import as_text
+from layermix_gen.text import facts, one_line
 
 SUFFIXES = {"text": "txt", "markdown": "md", "csv": "csv", "latex": "tex"}
 LEGEND = "{best} - not evaluated. (12/15) a mean over 12 of 15 parts: it does not compare, and is never best."
@@ -39,14 +40,15 @@ class Report:
 
     def text(self, emphasize: Callable[[str], str] = str) -> str:
         """For a terminal. The best numbers have a star, and pass through `emphasize`."""
-        blocks = [as_text(table, emphasize) for table in self.tables]
-        blocks.append(LEGEND.format(best="* the best of its dataset.") + "".join(f"\n- {note}" for note in self.notes))
+        blocks = [as_plain_text(table, emphasize) for table in self.tables]
+        legend = LEGEND.format(best="* the best of those that compare.")
+        blocks.append(legend + "".join(f"\n- {note}" for note in self.notes))
         return "\n\n".join([*blocks, *(f"{head}\n\n{facts(lines)}" for head, lines in self._signatures())])
 
     def markdown(self) -> str:
         """GitHub's Markdown."""
         blocks = [as_markdown(table) for table in self.tables]
-        blocks.append(LEGEND.format(best="Bold: the best of its dataset."))
+        blocks.append(LEGEND.format(best="Bold: the best of those that compare."))
         blocks.append("\n".join(f"- {note}" for note in self.notes))
         for head, lines in self._signatures():
             blocks.append(f"## {head}\n\n" + "\n".join(f"- {name}: {text}" for name, text in lines.items()))
@@ -118,7 +120,7 @@ def make_report(
         runs=runs,
         paper=tables,
         tables=report_tables(runs, tables),
-        notes=tuple(dict.fromkeys(notes(runs, tables, str(reference or "")))),
+        notes=tuple(dict.fromkeys(map(one_line, notes(runs, tables, as_text(reference or ""))))),
         metrics=metrics_facts(runs),
         signature={run.name: run_facts(run) for run in runs},
     )
@@ -159,10 +161,10 @@ def _make_folder(out: Path, own: Collection[str]) -> None:
         there = sorted(one.name for one in out.iterdir() if one.name in own)
     except OSError as error:
         reason = "a file is there" if isinstance(error, FileExistsError) else str(error.strerror).lower()
-        raise LayerMixError(f"cannot make the folder {out}: {reason}; choose another --out") from error
+        raise LayerMixError(f"cannot make the folder {as_text(out)}: {reason}; choose another --out") from error
     if there and "report.json" not in there:
         raise LayerMixError(
-            f"expected no {there[0]} that is not an earlier report's in {out}, found one; choose another --out"
+            f"expected no {there[0]} that is not an earlier report's in {as_text(out)}, found one; choose another --out"
         )
 
 
@@ -210,11 +212,11 @@ def _reference(path: Path) -> dict[str, dict[str, float]]:
     try:
         value = read_json(path, "mend it, or change --reference-p")
     except OSError as error:
-        raise LayerMixError(f"cannot read {path}: {error.strerror}; change --reference-p") from error
+        raise LayerMixError(f"cannot read {as_text(path)}: {error.strerror}; change --reference-p") from error
     tables = value.values() if isinstance(value, dict) else [None]
     if not all(isinstance(one, dict) and all(isinstance(x, int | float) for x in one.values()) for one in tables):
         raise LayerMixError(
-            f"expected numbers by perturbation under flip_probability and top5_distance in {path}, found otherwise; "
-            "mend it, or change --reference-p"
+            f"expected numbers by perturbation under flip_probability and top5_distance in {as_text(path)}, found "
+            "otherwise; mend it, or change --reference-p"
         )
     return dict(value)

@@ -1,6 +1,6 @@
 """Tables of numbers for people: as plain text, Markdown or LaTeX, with what is missing shown and the best marked."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
@@ -37,8 +37,8 @@ class Table:
     rows: tuple[tuple[tuple[str, ...], tuple[Cell, ...]], ...]
 
 
-def mark_best(cells: Sequence[Cell], better: Better, groups: Sequence[str]) -> tuple[Cell, ...]:
-    """The cells with the best of each group marked; `groups` names that of each cell.
+def mark_best(cells: Sequence[Cell], better: Better, groups: Sequence[Hashable]) -> tuple[Cell, ...]:
+    """The cells with the best of each group marked; `groups` has that of each cell.
 
     Numbers are compared as they are printed, with the fewest decimals that one of their group has. Of equal ones all
     are marked; means that lack parts never are, nor is a number without another to compare with.
@@ -59,16 +59,16 @@ def mark_best(cells: Sequence[Cell], better: Better, groups: Sequence[str]) -> t
 
 
 def mark_columns(
-    rows: Sequence[Sequence[Cell]], betters: Sequence[Better], groups: Sequence[Sequence[str]]
+    rows: Sequence[Sequence[Cell]], betters: Sequence[Better], groups: Sequence[Sequence[Hashable]]
 ) -> list[tuple[Cell, ...]]:
-    """Rows of cells with the best of each group marked in each column; `groups` names that of each cell."""
+    """Rows of cells with the best of each group marked in each column; `groups` has that of each cell."""
     columns = [
         mark_best([row[i] for row in rows], better, [group[i] for group in groups]) for i, better in enumerate(betters)
     ]
     return [tuple(column[i] for column in columns) for i in range(len(rows))]
 
 
-def as_text(table: Table, emphasize: Callable[[str], str] = str) -> str:
+def as_plain_text(table: Table, emphasize: Callable[[str], str] = str) -> str:
     """Aligned columns under a title; the best have a star, and pass through `emphasize`."""
     heads, count = [*table.labels, *table.columns], len(table.labels)
     lines = [[*labels, *(cell.text + "*" * cell.best for cell in cells)] for labels, cells in table.rows]
@@ -99,13 +99,17 @@ def as_markdown(table: Table) -> str:
 
 
 def as_latex(table: Table) -> str:
-    """A `table` of LaTeX, which needs the package booktabs; the best are bold."""
+    """A `table` of LaTeX, which needs the package booktabs; the best are bold.
+
+    An empty group stands before a row that LaTeX would else read as an argument of the line break above it.
+    """
     heads = [_escaped(text) for text in (*table.labels, *table.columns)]
     lines = [
         [*map(_escaped, labels), *(f"\\textbf{{{cell.text}}}" if cell.best else _latex(cell) for cell in cells)]
         for labels, cells in table.rows
     ]
     body = [" & ".join(line) + r" \\" for line in lines]
+    body = [f"{{}}{line}" if line.startswith(("[", "*")) else line for line in body]
     columns = "l" * len(table.labels) + "r" * len(table.columns)
     return "\n".join(
         [

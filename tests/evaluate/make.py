@@ -16,18 +16,25 @@ from layermix_gen.evaluate.predictions import (
 from layermix_gen.evaluate.results import Signature, Suite, begin_results, save_part
 
 SUITES = ("clean", "c", "cbar", "p", "pgd")
+SETTINGS = {"preprocessing": "none"}
+ATTACK = SETTINGS | {"epsilon": 2 / 255, "steps": 20, "step_size": 0.5 / 255, "restarts": 1}
 
 
 def make_signature(
-    suites: tuple[str, ...] = SUITES, images: int = 120, severities: tuple[int, ...] = SEVERITIES, **changes: object
+    suites: tuple[str, ...] = SUITES,
+    images: int = 120,
+    severities: tuple[int, ...] = SEVERITIES,
+    settings: dict[str, str | int | float] = SETTINGS,
+    attack: dict[str, str | int | float] = ATTACK,
+    **changes: object,
 ) -> Signature:
     facts = {
-        "clean": Suite(images, data="data/x"),
-        "c": Suite(images, severities, "data/x-c"),
-        "cbar": Suite(images, severities, "data/x-cbar"),
-        "r": Suite(images, data="data/x-r"),
-        "p": Suite(6, data="data/x-p"),
-        "pgd": Suite(images, settings={"epsilon": 2 / 255, "steps": 20}),
+        "clean": Suite(images, data="data/x", settings=settings),
+        "c": Suite(images, severities, "data/x-c", settings),
+        "cbar": Suite(images, severities, "data/x-cbar", settings),
+        "r": Suite(images, data="data/x-r", settings=settings),
+        "p": Suite(6, data="data/x-p", settings=settings),
+        "pgd": Suite(images, settings=attack),
     }
     values = {
         "model": "models.py:small",
@@ -60,14 +67,13 @@ def some_videos(rng: np.random.Generator, videos: int = 6, classes: int = 8) -> 
     return predicted_sequences(rng.normal(size=(lengths.sum(), classes)), lengths)
 
 
-def make_part(
-    rng: np.random.Generator, suite: str, skill: float, classes: int = 8, severities: tuple[int, ...] = SEVERITIES
-) -> AnyPredictions:
+def make_part(rng: np.random.Generator, suite: str, skill: float, classes: int, facts: Suite) -> AnyPredictions:
     if suite == "p":
-        return some_videos(rng, classes=classes)
+        return some_videos(rng, facts.images, classes)
     if suite in ("c", "cbar"):
-        return stack({number: some_images(rng, skill - number / 3, classes=classes) for number in severities})
-    return some_images(rng, skill, classes=classes)
+        skills = {number: skill - number / 3 for number in facts.severities}
+        return stack({number: some_images(rng, one, facts.images, classes) for number, one in skills.items()})
+    return some_images(rng, skill, facts.images, classes)
 
 
 def make_results(
@@ -81,7 +87,7 @@ def make_results(
         parts = ("correct", "released") if suite == "pgd" else P if suite == "p" else mean_list(suite, signature.scale)
         for part in parts:
             if f"{suite}/{part}" not in without:
-                facts = signature.n_classes, signature.suites[suite].severities
+                facts = signature.n_classes, signature.suites[suite]
                 made.setdefault(suite, {})[part] = make_part(rng, suite, skill, *facts)
                 save_part(root, signature, suite, part, made[suite][part])
     return signature, made

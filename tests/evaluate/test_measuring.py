@@ -1,6 +1,7 @@
 """From results to numbers: which means are over what, and that nothing is averaged over silently."""
 
 import dataclasses
+import os
 import shutil
 from pathlib import Path
 
@@ -15,6 +16,8 @@ from layermix_gen.evaluate.lists import ALEXNET_C, P_NOISE, C, P
 from layermix_gen.evaluate.measuring import Number, measure, normalize_consistency
 from layermix_gen.evaluate.predictions import predicted, stack
 from layermix_gen.evaluate.results import Suite, begin_results, part_path, save_part
+
+ALEXNET = {"dataset": "imagenet", "scale": "imagenet", "n_classes": 1000}  # what its errors are of
 
 
 def error(part: object) -> np.ndarray:
@@ -97,15 +100,28 @@ def test_calibration_under_corruptions_is_the_mean_over_severities_for_imagenet(
 
 
 def test_normalised_for_a_thousand_classes(tmp_path: Path) -> None:
-    _, made = make_results(tmp_path, suites=("c",), scale="imagenet", n_classes=1000)
+    _, made = make_results(tmp_path, suites=("c",), **ALEXNET)
     run = measure(tmp_path)
     ratios = [error(made["c"][name]).mean() / ALEXNET_C[name] for name in C]
     assert run.numbers["c_error_normalized"] == Number(pytest.approx(np.mean(ratios)), 15, 15)
     assert run.normalized["fog"] == pytest.approx(ratios[C.index("fog")])
 
 
+@pytest.mark.parametrize(
+    "change",
+    [{"dataset": "mine"}, {"scale": "cifar"}, {"n_classes": 999}, {"severities": (5,)}, {"severities": (1, 3)}],
+)
+def test_normalised_for_nothing_else(tmp_path: Path, change: dict[str, object]) -> None:
+    """AlexNet's errors are those on ImageNet-C, over all severities."""
+    make_results(tmp_path, suites=("c",), **ALEXNET | change)
+    run = measure(tmp_path)
+    assert "c_error" in run.numbers
+    assert "c_error_normalized" not in run.numbers
+    assert run.normalized == {}
+
+
 def test_a_mean_over_fewer_parts_says_so(tmp_path: Path) -> None:
-    missing, facts = ("c/fog", "c/snow", "p/tilt", "pgd/correct"), {"scale": "imagenet", "n_classes": 1000}
+    missing, facts = ("c/fog", "c/snow", "p/tilt", "pgd/correct"), ALEXNET
     _, made = make_results(tmp_path, without=missing, **facts)
     run = measure(tmp_path)
     assert run.numbers["c_error"] == Number(pytest.approx(np.mean([error(one) for one in made["c"].values()])), 13, 15)
@@ -171,6 +187,19 @@ def test_a_suite_without_a_part_is_noted(tmp_path: Path) -> None:
     run = measure(tmp_path)
     assert run.numbers == {}
     assert run.notes == [f"{suite} is begun, and no part of it is evaluated yet" for suite in ("clean", "p")]
+
+
+def test_names_are_text_of_one_line(tmp_path: Path) -> None:
+    """Those of folders whose bytes are no UTF-8, too."""
+    root = tmp_path / os.fsdecode(b"caf\xe9")
+    make_results(root, suites=("clean",))
+    assert measure(root).name == "caf\\xe9"
+    for name in ("two\nlines", "two \r\n lines", "two\u2028lines", "\x1btwo lines\x9b"):
+        assert measure(root, name).name == "two lines"
+    assert measure(root, "cost $\\foo\\xff$").name == "cost $\\foo\\xff$"
+    save_part(root, make_signature(("clean",)), "clean", "clean", some_images(np.random.default_rng(0), 1, 119))
+    with pytest.raises(LayerMixError, match=r"^expected 120 images in .*/caf\\xe9/clean/clean.npz, found 119 images"):
+        measure(root)
 
 
 def test_one_image(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import os
 import re
 import socket
 import subprocess
@@ -24,7 +25,7 @@ from layermix_gen.evaluate.plots import bars
 from layermix_gen.evaluate.predictions import stack
 from layermix_gen.evaluate.report import Report, make_report, render, write_report
 from layermix_gen.evaluate.results import begin_results, save_part
-from layermix_gen.evaluate.tables import Cell, Table, as_latex, as_markdown, as_text, mark_best, mark_columns
+from layermix_gen.evaluate.tables import Cell, Table, as_latex, as_markdown, as_plain_text, mark_best, mark_columns
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +57,7 @@ SMALL = Table(
 
 
 def test_text_by_hand() -> None:
-    assert as_text(SMALL).splitlines() == [
+    assert as_plain_text(SMALL).splitlines() == [
         "Errors, 50% & more",
         "",
         "Method             C  RMS",
@@ -64,9 +65,9 @@ def test_text_by_hand() -> None:
         "a_b           31.20*    -",
         "c|d     9.00 (12/15)  5.5",
     ]
-    assert "           <31.20*>" in as_text(SMALL, lambda text: f"<{text}>")
+    assert "           <31.20*>" in as_plain_text(SMALL, lambda text: f"<{text}>")
     starred = Table("", ("Method",), ("C*",), ((("ours*",), (Cell(Number(1)),)),))
-    assert "<" not in as_text(starred, lambda text: f"<{text}>")  # names may have stars
+    assert "<" not in as_plain_text(starred, lambda text: f"<{text}>")  # names may have stars
 
 
 def test_markdown_by_hand() -> None:
@@ -87,6 +88,13 @@ def test_latex_by_hand() -> None:
     signs = Table("", ("Method",), ("C",), (((r"a\b~c^d#e$f{g}",), (Cell(None),)),))
     escaped = r"a\textbackslash{}b\textasciitilde{}c\textasciicircum{}d\#e\$f\{g\} & -- \\"
     assert escaped in as_latex(signs).splitlines()
+
+
+def test_rows_that_latex_would_take_for_arguments() -> None:
+    """After a line break `[` begins its length, and a star is a part of it."""
+    names = ("[best]", "*ours", "ours*", "a[b]")
+    lines = as_latex(Table("", ("Method",), ("C",), tuple(((name,), (Cell(None),)) for name in names))).splitlines()
+    assert lines[7:11] == [r"{}[best] & -- \\", r"{}*ours & -- \\", r"ours* & -- \\", r"a[b] & -- \\"]
 
 
 @pytest.mark.parametrize(
@@ -373,6 +381,7 @@ def test_the_signature_by_hand(thousands: list[Path], folders: list[Path]) -> No
         "P means over": f"10: {' '.join(P)}",
     }
     assert list(make_report(thousands[:1]).metrics) == ["version", "C means over", "C-bar means over", "P means over"]
+    attack = "epsilon 0.00784314, steps 20, step_size 0.00196078, restarts 1"
     assert report.signature["strong"] == {
         "model": f"models.py:small, sha256 {'ef' * 8}",
         "checkpoint": f"a.pt, last epoch, sha256 {'ab' * 8}",
@@ -381,11 +390,11 @@ def test_the_signature_by_hand(thousands: list[Path], folders: list[Path]) -> No
         "normalization": "mean 0, std 1",
         "precision": "float32",
         "seed": "0",
-        "Clean": "N = 120 images, 1 part evaluated, data/x",
-        "C": "N = 120 images, severities 1 2 3 4 5, 14 parts evaluated, data/x-c",
-        "C-bar": "N = 120 images, severities 1 2 3 4 5, 10 parts evaluated, data/x-cbar",
-        "P": "N = 6 videos, 10 parts evaluated, data/x-p",
-        "PGD": "N = 120 images, epsilon 0.00784314, steps 20, 2 parts evaluated",
+        "Clean": "N = 120 images, preprocessing none, 1 part evaluated, data/x",
+        "C": "N = 120 images, severities 1 2 3 4 5, preprocessing none, 14 parts evaluated, data/x-c",
+        "C-bar": "N = 120 images, severities 1 2 3 4 5, preprocessing none, 10 parts evaluated, data/x-cbar",
+        "P": "N = 6 videos, preprocessing none, 10 parts evaluated, data/x-p",
+        "PGD": f"N = 120 images, preprocessing none, {attack}, 2 parts evaluated",
         "versions": "torch 2.13.0",
     }
 
@@ -393,7 +402,7 @@ def test_the_signature_by_hand(thousands: list[Path], folders: list[Path]) -> No
 def test_the_notes_by_hand(folders: list[Path], tmp_path: Path) -> None:
     raw = (
         "mCE raw is the mean error, as the paper prints it; mCE normalised has AlexNet at 100, and is defined for "
-        "ImageNet-C with 1000 classes alone"
+        "ImageNet-C with 1000 classes at all severities alone"
     )
     assert make_report(folders).notes == (raw,)
     assert make_report(folders[2:]).notes == ()
@@ -502,6 +511,24 @@ def test_a_run_may_be_called_metrics(folders: list[Path]) -> None:
     assert report.json()["metrics"] == report.metrics
 
 
+@pytest.mark.parametrize("form", ["text", "markdown", "csv", "latex"])
+def test_a_name_is_one_line_in_every_format(folders: list[Path], form: str) -> None:
+    broken, whole = (make_report([(name, folders[0])], ["IV"]) for name in ("two\nlines\r\n", "two lines"))
+    assert render(broken, form) == render(whole, form)
+    assert "two lines" in render(whole, form)
+
+
+def test_facts_and_notes_are_one_line(tmp_path: Path) -> None:
+    """A model, a checkpoint and a folder may be called anything."""
+    changes = {"model": "a\n.py:b", "checkpoint": "c\u2028d", "suites": ("c",), "severities": (1, 3)}
+    make_results(tmp_path / "run", **changes)
+    report = make_report([("run", tmp_path / "run")])
+    assert report.signature["run"]["model"].startswith("a .py:b, sha256")
+    assert report.signature["run"]["checkpoint"].startswith("c d, last epoch")
+    for text in report.latex().split("\n\n")[-1].splitlines():
+        assert text.startswith("% ")
+
+
 def test_names(folders: list[Path]) -> None:
     assert [run.name for run in make_report([("a=b", folders[0]), folders[1]]).runs] == ["a=b", "strong"]
     with pytest.raises(LayerMixError, match=r"^expected results of different names, got weak, weak; use NAME=FOLDER"):
@@ -545,6 +572,47 @@ def test_the_command_writes_all(folders: list[Path], tmp_path: Path) -> None:
             assert np.asarray(picture.convert("L")).std() > 5
 
 
+def test_the_last_equals_sign_before_a_folder_parts_name_and_folder(
+    folders: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for link in ("plain", "m=0", "x=y=z"):
+        (tmp_path / link).symlink_to(folders[2])
+    own = folders[2].name
+    named = {"A=B=plain": "A=B", "A=m=0": "A", "A=B=m=0": "A=B", "A=x=y=z": "A", "m=0": own, "plain": own}
+    for text, name in named.items():
+        result = invoke("evaluate", "report", text)
+        assert result.exit_code == 0, result.output
+        assert f"\nSignature of {name}\n" in result.output
+
+
+def test_bytes_that_are_no_utf8(folders: list[Path], tmp_path: Path) -> None:
+    """In the names of a run, of its folder, of the reference and of the report's own."""
+    folder, out = (tmp_path / os.fsdecode(name) for name in (b"run\xe9", b"out\xff"))
+    folder.symlink_to(folders[0])
+    own = tmp_path / os.fsdecode(b"own\xe9")
+    make_results(own, suites=("clean",))
+    flips = {"flip_probability": dict.fromkeys(P, 50), "top5_distance": dict.fromkeys(P, 9)}
+    reference = tmp_path / os.fsdecode(b"p\xfe.json")
+    reference.write_text(json.dumps(flips))
+    command = [sys.executable, "-m", "layermix_gen", "evaluate", "report", own, b"n\xe9=" + os.fsencode(folder)]
+    command += ["--out", out, "--reference-p", reference]
+    run = subprocess.run(command, capture_output=True, text=True, check=False, env=os.environ | {"LC_ALL": "C.UTF-8"})
+    assert run.returncode == 0, run.stderr
+    assert "Signature of own\\xe9\n" in run.stdout
+    assert "p\\xfe.json at 100" in run.stdout
+    assert {path.name for path in out.iterdir()} >= {"report.txt", "report.csv", "report.json", "bars-c.png"}
+    assert f"wrote {tmp_path}/out\\xff/report.txt" in run.stderr
+    for more in (
+        ["--reference-p", tmp_path / os.fsdecode(b"no\xe9")],
+        ["--out", folders[0] / os.fsdecode(b"run.json/\xe9")],
+    ):
+        run = subprocess.run([*command[:6], *more], capture_output=True, text=True, check=False)
+        assert run.returncode == 1
+        assert run.stderr.startswith("Error: cannot ")
+        assert run.stderr.count("\n") == 1
+
+
 @pytest.mark.parametrize(
     ("more", "message"),
     [
@@ -555,6 +623,7 @@ def test_the_command_writes_all(folders: list[Path], tmp_path: Path) -> None:
         (["A="], "expected a folder of results or NAME=FOLDER, got 'A='; give both"),
         (["=results"], "expected a folder of results or NAME=FOLDER, got '=results'; give both"),
         (["A=nothing"], "expected results of `evaluate run` in nothing, found no run.json"),
+        (["A=B=nothing"], "expected results of `evaluate run` in nothing, found no run.json"),
         (["--reference-p", "."], "cannot read .: Is a directory; change --reference-p"),
     ],
 )

@@ -8,6 +8,7 @@ import click
 from layermix_gen.commands.parameters import Names
 from layermix_gen.errors import LayerMixError
 from layermix_gen.evaluate.report import SUFFIXES, make_report, render, write_report
+from layermix_gen.sources.base import as_text
 
 
 @click.command("report")
@@ -35,20 +36,23 @@ def command(
 ) -> None:
     """Put RESULTS, folders of `evaluate run`, side by side: errors, robustness, consistency, calibration.
 
-    Give NAME=FOLDER to call a run something else than its folder. The best of each dataset are marked; what was not
-    evaluated is shown as missing, and a mean over fewer parts than its full list says so.
+    Give NAME=FOLDER to call a run something else than its folder. The best of those that compare are marked; what was
+    not evaluated is shown as missing, and a mean over fewer parts than its full list says so.
     """
     report = make_report([_named(text) for text in results], paper, reference_p)
     paths = write_report(report, out) if out else []
     click.echo(report.text(partial(click.style, bold=True)) if form == "text" else render(report, form))
     for path in paths:
-        click.echo(f"wrote {path}", err=True)
+        click.echo(f"wrote {as_text(path)}", err=True)
 
 
 def _named(text: str) -> tuple[str, Path]:
-    name, sign, folder = text.partition("=")
-    if not sign or Path(text).exists():
+    """The name, "" where none is given, and the folder: what follows the last `=` that stands before one."""
+    if "=" not in text or Path(text).exists():
         return "", Path(text)
+    splits = [(text[:i], text[i + 1 :]) for i, sign in enumerate(text) if sign == "="]
+    there = [(name, folder) for name, folder in splits if folder and Path(folder).is_dir()]
+    name, folder = (there or splits)[-1]
     if not (name and folder):
         raise LayerMixError(f"expected a folder of results or NAME=FOLDER, got {text!r}; give both")
     return name, Path(folder)
