@@ -89,7 +89,7 @@ def measure(root: str | Path, name: str = "") -> Measured:
     for suite, facts in signature.suites.items():
         if suite in ("c", "cbar") and facts.severities != SEVERITIES:
             shown = ", ".join(map(str, facts.severities))
-            run.notes.append(f"{suite} is at severities {shown} alone, so its means compare with no others")
+            run.notes.append(f"{suite} is at severities {shown} alone, so its means compare with others at these alone")
         if not run.parts[suite]:
             run.notes.append(f"{suite} is begun, and no part of it is evaluated yet")
         elif suite == "p":

@@ -12,8 +12,8 @@ from layermix_gen.evaluate.measuring import Measured
 from layermix_gen.evaluate.paper import PaperTable, paper_tables
 from layermix_gen.evaluate.report import Report, make_report
 from layermix_gen.evaluate.results import Suite
-from layermix_gen.evaluate.suites import PHOTOGRAPHS
 from layermix_gen.evaluate.suites.locate import PUBLISHED
+from layermix_gen.evaluate.suites.opening import PHOTOGRAPHS
 
 RESIZED = {"preprocessing": PHOTOGRAPHS}
 DIFFERENT = "has numbers that do not compare"

@@ -280,7 +280,7 @@ def test_severities_that_the_run_does_not_have(tmp_path: Path, suite: str, part:
     save_part(tmp_path, signature, suite, part, stack({number: some_images(rng, 1) for number in (2, 3)}))
     run = measure(tmp_path)
     assert run.notes == [
-        f"{suite} is at severities 1, 2, 3 alone, so its means compare with no others",
+        f"{suite} is at severities 1, 2, 3 alone, so its means compare with others at these alone",
         f"{suite}/{part} lacks severity 1 and is in no mean",
     ]
     assert run.mean_error(suite, part) is None

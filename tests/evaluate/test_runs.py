@@ -219,7 +219,7 @@ def test_what_we_corrupted_may_be_a_part_of_a_suite(digits, photographs, tmp_pat
     assert (measured.numbers["c_error"].parts, measured.numbers["c_error"].of) == (2, 15)
     assert set(measured.errors["c"]["fog"]) == {1, 3, 5}
     report = make_report([tmp_path / "o"])
-    assert "o: c is at severities 1, 3, 5 alone, so its means compare with no others" in report.notes
+    assert "o: c is at severities 1, 3, 5 alone, so its means compare with others at these alone" in report.notes
     assert "(2/15)" in report.text()
     assert {path.name for path in write_report(report, tmp_path / "report")} >= {"heat-map-c.png", "bars-c.png"}
     found = invoke("evaluate", "check-data", tmp_path / "c", "--deep")
