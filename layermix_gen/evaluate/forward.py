@@ -89,7 +89,7 @@ def _predict_images(
     rows = [_Rows(labels.size) for _ in ("classes", "probabilities", "log_likelihoods")]
     answers, done, n_classes = labels.ravel(), 0, 0
     for batch in _batches(part.batches(forward.batch_size), forward):
-        images = _pixels(batch, forward)
+        images = as_pixels(batch, forward)
         expected = answers[done : done + len(images)]
         if attacked:
             targets = expected if part.among is None else part.among[expected]
@@ -119,7 +119,7 @@ def _predict_videos(model: nn.Module, part: Part, forward: Forward, watch: Calla
 
     frames = seen = 0
     for batch in _batches(rebatched(videos(), forward.batch_size, part.size), forward):
-        logits = _outputs(model, _pixels(batch, forward), part, forward)
+        logits = _outputs(model, as_pixels(batch, forward), part, forward)
         n_classes = logits.shape[1]
         classes.add(most_probable(logits))
         frames += len(batch)
@@ -188,7 +188,7 @@ def _batches(images: Iterable[Images], forward: Forward) -> Iterator[Tensor]:
     return read_ahead(tensors(), AHEAD)
 
 
-def _pixels(batch: Tensor, forward: Forward) -> Tensor:
+def as_pixels(batch: Tensor, forward: Forward) -> Tensor:
     """Pixels in [0, 1], float32 (B, 3, H, W), on the device."""
     images = batch.to(forward.device, non_blocking=True).permute(0, 3, 1, 2)
     return images.to(torch.float32, memory_format=torch.contiguous_format).div_(255)
