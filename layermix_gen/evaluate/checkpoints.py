@@ -72,9 +72,15 @@ def _holders(content: Any) -> list[str]:
     """The keys under which there are weights, and beside them those of a moving average, as of `state_dict_ema`."""
     if not isinstance(content, Mapping):
         return []
-    inner = [name for name, value in content.items() if isinstance(name, str) and isinstance(value, Mapping)]
+    inner = [name for name, value in content.items() if isinstance(name, str) and _has_weights(value)]
     found = [name for name in inner if name in HOLDERS]
     return found + [name for name in inner if found and "ema" in name.lower().split("_")]
+
+
+def _has_weights(content: Any) -> bool:
+    """Whether there are tensors by name, at some depth."""
+    values = content.values() if isinstance(content, Mapping) else ()
+    return any(isinstance(value, Tensor) or _has_weights(value) for value in values)
 
 
 def _all_begin(names: Iterable[str], prefix: str) -> bool:

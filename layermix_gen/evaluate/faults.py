@@ -1,6 +1,6 @@
 """The one way to ask a model: its code may raise anything, and may answer anything, and each fault is one line."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import torch
@@ -20,11 +20,8 @@ def ask(model: nn.Module, images: Tensor, remedy: str = CHECK) -> Tensor:
     what it returns is no finite floating-point logits of at least one class; memory that runs out is left to
     `memory_faults`.
     """
-    shape = tuple(images.shape)
-    try:
+    with _failures(f"on images {tuple(images.shape)}", lambda error: _other_precision(error, model, images) or OTHERS):
         outputs = model(images)
-    except (Exception, SystemExit) as error:
-        raise _failure(error, f"on images {shape}", _other_precision(model, images) or OTHERS) from error
     if not isinstance(outputs, Tensor) or not outputs.is_floating_point():
         found = str(outputs.dtype) if isinstance(outputs, Tensor) else type(outputs).__name__
         raise LayerMixError(f"expected logits from the model, as a tensor of floats, got {found}; return them alone")
@@ -45,11 +42,9 @@ def gradient(total: Tensor, wanted: Tensor) -> Tensor | None:
     """
     if not total.requires_grad:
         return None
-    try:
+    remedy = "give a model that torch.autograd.grad can differentiate"
+    with _failures(f"at the gradient with respect to {tuple(wanted.shape)}", lambda _: remedy):
         found: Tensor | None = torch.autograd.grad(total, wanted, allow_unused=True)[0]
-    except (Exception, SystemExit) as error:
-        remedy = "give a model that torch.autograd.grad can differentiate"
-        raise _failure(error, f"at the gradient with respect to {tuple(wanted.shape)}", remedy) from error
     if found is not None and not bool(found.isfinite().all()):
         raise LayerMixError("expected finite gradients, got NaN or infinity; mend what has none, as a root at 0")
     return found
@@ -74,14 +69,20 @@ def memory_faults(images: int, remedy: str = "lower --batch-size") -> Iterator[N
         raise LayerMixError(f"there is no memory for {images} images at a time; {remedy}") from error
 
 
-def _failure(error: BaseException, place: str, remedy: str) -> BaseException:
-    """What a model raised, in one line; but for memory, which is another's to mend."""
-    return error if _is_memory(error) else LayerMixError(f"the model failed {place}: {first_line(error)}; {remedy}")
+@contextmanager
+def _failures(place: str, remedy: Callable[[BaseException], str]) -> Iterator[None]:
+    """Turn what a model raises into one line; but for memory, which is another's to mend."""
+    try:
+        yield
+    except (Exception, SystemExit) as error:
+        if _is_memory(error):
+            raise
+        raise LayerMixError(f"the model failed {place}: {first_line(error)}; {remedy(error)}") from error
 
 
-def _other_precision(model: nn.Module, images: Tensor) -> str:
-    """What to do about weights of another precision than the images, where there are some."""
-    for weight in model.parameters() if isinstance(model, nn.Module) else ():
+def _other_precision(error: BaseException, model: nn.Module, images: Tensor) -> str:
+    """What to do about weights of another precision than the images, where there are some and the error is of types."""
+    for weight in model.parameters() if "type" in str(error) and isinstance(model, nn.Module) else ():
         if weight.is_floating_point() and weight.dtype != images.dtype:
             kinds = [str(dtype).removeprefix("torch.") for dtype in (weight.dtype, images.dtype)]
             amp = ", or evaluate with --amp" if weight.dtype in (torch.float16, torch.bfloat16) else ""

@@ -312,6 +312,15 @@ def test_checkpoints_as_training_scripts_write_them(tmp_path, prefix, holder):
     assert weights_digest(fresh) == weights_digest(trained)
 
 
+def test_settings_are_no_weights(tmp_path):
+    """Which training scripts keep under such names, too."""
+    trained, fresh = network(), network()
+    inner = {"epoch": 3, "model": {"name": "net", "width": 4}, "ema": {"decay": 0.99}, "net": {}}
+    torch.save({"model": inner | {"state_dict": trained.state_dict()}}, tmp_path / "last.pt")
+    load_weights(fresh, tmp_path / "last.pt")
+    assert weights_digest(fresh) == weights_digest(trained)
+
+
 @pytest.mark.parametrize("holder", [None, "model"])
 def test_an_averaged_model(tmp_path, holder):
     trained, fresh = network(), network()
