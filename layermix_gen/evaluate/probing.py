@@ -51,12 +51,12 @@ def _probe(model: nn.Module, part: Part, images: Images, forward: Forward) -> in
     tolerance = TOLERANCE[forward.precision]
     if differ := _difference(first, again, tolerance):
         raise LayerMixError(
-            f"expected the same logits in evaluation mode, got others by {differ:.0%} of their range when the model "
+            f"expected the same logits in evaluation mode, got others by {differ:.1%} of their range when the model "
             "was asked twice; mend what is random in it or counts, as dropout that is always on"
         )
     if differ := _difference(first[:1], other[:1], tolerance):
         raise LayerMixError(
-            f"expected the same logits in evaluation mode, got others by {differ:.0%} of their range for an image "
+            f"expected the same logits in evaluation mode, got others by {differ:.1%} of their range for an image "
             "beside another one; mend what looks at the whole batch, as BatchNorm without running statistics"
         )
     return int(first.shape[1])

@@ -99,8 +99,8 @@ def refusal(model, cifar, tmp_path, **options):
     return str(caught.value)
 
 
-TWICE = r"got others by \d+% of their range when the model was asked twice; mend what is random in it or counts"
-BESIDE = r"got others by \d+% of their range for an image beside another one; mend what looks at the whole batch"
+TWICE = r"got others by [\d.]+% of their range when the model was asked twice; mend what is random in it or counts"
+BESIDE = r"got others by [\d.]+% of their range for an image beside another one; mend what looks at the whole batch"
 CHANGES = "one that changes its {} when it is asked; mend its forward"
 
 
