@@ -5,6 +5,8 @@ maps of a late layer, weighted by the mean gradient of the class's logit with re
 zero. A hook is all it takes.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,8 +17,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from layermix_gen.errors import LayerMixError
+from layermix_gen.evaluate.faults import ask, check_images, gradient, memory_faults
 from layermix_gen.evaluate.models import evaluating, without_normalization
-from layermix_gen.text import first_line
 
 PARTS = 8  # of a model, its last, that are named where another was expected
 STRETCH = 4  # maps of other proportions than the image's, by more than this, have their axes in another order
@@ -40,18 +42,19 @@ def gradcam(model: nn.Module, images: Tensor, *, layer: str = "", target: int | 
     Raises `LayerMixError` where there is no such layer or class, where the class does not depend on the layer, and for
     outputs that are no finite logits.
     """
-    if images.ndim != 4 or not images.is_floating_point():
-        raise LayerMixError(
-            f"expected images (B, 3, H, W) in [0, 1], got {images.dtype} {_shape(images)}; divide pixels by 255"
-        )
-    with evaluating(model), torch.inference_mode(False), torch.enable_grad():
+    check_images(images)
+    with (
+        evaluating(model),
+        torch.inference_mode(False),
+        torch.enable_grad(),
+        memory_faults(len(images), "give fewer images, or smaller ones"),
+    ):
         layer = layer or _last_layer(model, images)
-        features, logits = _features(model, images, layer)
-        if target is not None and target not in range(logits.shape[1]):
-            raise LayerMixError(f"expected a class in [0, {logits.shape[1] - 1}], got {target}; change --class")
-        classes = logits.argmax(1) if target is None else torch.full((len(images),), int(target), device=logits.device)
-        chosen = logits.gather(1, classes[:, None])[:, 0].sum()
-        gradients = torch.autograd.grad(chosen, features, allow_unused=True)[0] if chosen.requires_grad else None
+        with _recorded(model, images, layer) as outputs:
+            logits = _ask(model, images)
+            features = _maps_of(layer, outputs, images)
+            classes = _explained(logits, target)
+            gradients = gradient(logits.gather(1, classes[:, None]).sum(), features)
         if gradients is None:
             raise LayerMixError(
                 f"expected logits with a gradient with respect to {layer}, got others; name another --layer, or let "
@@ -63,8 +66,26 @@ def gradcam(model: nn.Module, images: Tensor, *, layer: str = "", target: int | 
     return Attention(_numpy(_scaled(large)), _numpy(classes), _numpy(chances), layer)
 
 
-def _features(model: nn.Module, images: Tensor, layer: str) -> tuple[Tensor, Tensor]:
-    """The feature maps of a layer (B, C, h, w), with respect to which the logits (B, classes) can be differentiated."""
+def _ask(model: nn.Module, images: Tensor) -> Tensor:
+    """The logits (B, classes) of images that a model may change in place, which leaves ours as they are."""
+    return ask(model, images.detach().clone())
+
+
+def _explained(logits: Tensor, target: int | None) -> Tensor:
+    """The classes (B,) to explain."""
+    if target is None:
+        return logits.argmax(1)
+    if target not in range(logits.shape[1]):
+        raise LayerMixError(f"expected a class in [0, {logits.shape[1] - 1}], got {target}; change --class")
+    return torch.full((len(logits),), int(target), device=logits.device)
+
+
+@contextmanager
+def _recorded(model: nn.Module, images: Tensor, layer: str) -> Iterator[list[Any]]:
+    """Yield a list to which each run of a layer adds its output: feature maps as what the logits can be derived by.
+
+    It has to last until the gradient is known, as `torch.utils.checkpoint` runs the layer again then.
+    """
     module = _layers(model).get(layer)
     if module is None:
         parts = [name for name in _layers(model) if name and "." not in name][-PARTS:]
@@ -82,39 +103,20 @@ def _features(model: nn.Module, images: Tensor, layer: str) -> tuple[Tensor, Ten
 
     hook = module.register_forward_hook(note)
     try:
-        logits = _logits(model, images)
+        yield outputs
     finally:
         hook.remove()
-    if not outputs or not _is_maps(outputs[-1], images):
-        found = f"got {_shape(outputs[-1])}" if outputs else "which did not run"
-        raise LayerMixError(
-            f"expected feature maps (B, C, h, w), shaped like the images, from {layer}, {found}; name another --layer"
-        )
-    return outputs[-1], logits
 
 
-def _logits(model: nn.Module, images: Tensor) -> Tensor:
-    try:
-        outputs = model(images.detach().clone())  # a model may change them in place
-    except Exception as error:  # of the user's code
-        raise LayerMixError(
-            f"the model failed on images {tuple(images.shape)}: {first_line(error)}; give a model for such images"
-        ) from error
-    if not isinstance(outputs, Tensor) or outputs.shape[:1] != images.shape[:1] or outputs.ndim != 2:
-        raise LayerMixError(
-            f"expected logits ({len(images)}, classes) from the model, got {_shape(outputs)}; return them alone"
-        )
-    if not outputs.is_floating_point() or not outputs.shape[1]:
-        raise LayerMixError(
-            f"expected floating-point logits of at least one class, got {outputs.dtype} {_shape(outputs)}; mend the "
-            "model"
-        )
-    if bad := int((~outputs.isfinite().all(1)).sum()):
-        raise LayerMixError(
-            f"expected finite logits, got NaN or infinity for {bad} of {len(images)} images; check the checkpoint and "
-            "--mean and --std"
-        )
-    return outputs.float()
+def _maps_of(layer: str, outputs: list[Any], images: Tensor) -> Tensor:
+    """The feature maps (B, C, h, w) that a layer gave last."""
+    if outputs and _is_maps(outputs[-1], images):
+        maps: Tensor = outputs[-1]
+        return maps
+    found = f"got {_shape(outputs[-1])}" if outputs else "which did not run"
+    raise LayerMixError(
+        f"expected feature maps (B, C, h, w), shaped like the images, from {layer}, {found}; name another --layer"
+    )
 
 
 def _weighted(features: Tensor, gradients: Tensor) -> Tensor:
@@ -181,7 +183,7 @@ def _last_layer(model: nn.Module, images: Tensor) -> str:
     ]
     try:
         with torch.no_grad():
-            _logits(model, images[:1])
+            _ask(model, images[:1])
     finally:
         for hook in hooks:
             hook.remove()

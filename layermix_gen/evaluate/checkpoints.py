@@ -1,7 +1,7 @@
 """Checkpoints: the weights of a model as a training script saved them, read without running anything, strictly."""
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +11,10 @@ from torch import Tensor, nn
 from layermix_gen.errors import LayerMixError
 from layermix_gen.text import count, first_line
 
-WRAPPERS = ("module.", "_orig_mod.")  # in front of names: by DataParallel, and by torch.compile
-HOLDERS = ("model", "state_dict")  # keys under which training scripts keep the weights
+# In front of names: by DataParallel and AveragedModel, by torch.compile, and by Lightning.
+WRAPPERS = ("module.", "_orig_mod.", "model.")
+HOLDERS = ("model", "model_state_dict", "state_dict", "net")  # keys under which training scripts keep the weights
+AVERAGED = "n_averaged"  # which AveragedModel keeps beside the weights
 REMEDY = "save the model's state_dict() alone by torch.save"
 
 
@@ -20,6 +22,8 @@ def load_weights(model: nn.Module, path: Path) -> None:
     """Load a checkpoint into `model`, strictly. Raises `LayerMixError` with the first weight that does not fit."""
     own = model.state_dict()
     state = _state(_content(path), path)
+    if AVERAGED not in own and _all_begin(state.keys() - {AVERAGED}, "module."):
+        state.pop(AVERAGED, None)
     while state.keys() != own.keys() and (found := [one for one in WRAPPERS if _all_begin(state, one)]):
         state = {name.removeprefix(found[0]): value for name, value in state.items()}
     lacking, unknown = sorted(own.keys() - state.keys()), sorted(state.keys() - own.keys())
@@ -45,21 +49,43 @@ def _content(path: Path) -> Any:
 
 def _state(content: Any, path: Path) -> dict[str, Tensor]:
     """The weights by name, out of whatever the training script put around them."""
-    for holder in HOLDERS:
-        if isinstance(content, Mapping) and isinstance(content.get(holder), Mapping):
-            content = content[holder]
+    while holders := _holders(content):
+        if len(holders) > 1:
+            names = [repr(name) for name in holders]
+            raise LayerMixError(
+                f"expected the weights of one model in {path}, found {', '.join(names[:-1])} and {names[-1]}; save the "
+                "ones to evaluate alone by torch.save"
+            )
+        content = content[holders[0]]
     if not isinstance(content, Mapping) or not all(
         isinstance(name, str) and isinstance(value, Tensor) for name, value in content.items()
     ):
+        keys = ", ".join(map(repr, HOLDERS))
         raise LayerMixError(
-            f"expected the weights of a model by name in {path}, alone or as 'model' or 'state_dict', found something "
-            f"else; {REMEDY}"
+            f"expected the weights of a model by name in {path}, alone or under one of {keys}, found something else; "
+            f"{REMEDY}"
         )
     return dict(content)
 
 
-def _all_begin(state: Mapping[str, Tensor], prefix: str) -> bool:
-    return bool(state) and all(name.startswith(prefix) for name in state)
+def _holders(content: Any) -> list[str]:
+    """The keys under which there are weights, and beside them those of a moving average, as of `state_dict_ema`."""
+    if not isinstance(content, Mapping):
+        return []
+    inner = [name for name, value in content.items() if isinstance(name, str) and _has_weights(value)]
+    found = [name for name in inner if name in HOLDERS]
+    return found + [name for name in inner if found and "ema" in name.lower().split("_")]
+
+
+def _has_weights(content: Any) -> bool:
+    """Whether there are tensors by name, at some depth."""
+    values = content.values() if isinstance(content, Mapping) else ()
+    return any(isinstance(value, Tensor) or _has_weights(value) for value in values)
+
+
+def _all_begin(names: Iterable[str], prefix: str) -> bool:
+    names = tuple(names)
+    return bool(names) and all(name.startswith(prefix) for name in names)
 
 
 def _form(weight: Any) -> str:

@@ -1,40 +1,96 @@
-"""What goes wrong in a user's model, as one line: its code may raise anything, and memory may run out in it."""
+"""The one way to ask a model: its code may raise anything, and may answer anything, and each fault is one line."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import torch
+from torch import Tensor, nn
 
 from layermix_gen.errors import LayerMixError
 from layermix_gen.text import first_line
 
+CHECK = "check the checkpoint and --mean and --std"
+OTHERS = "give a model for such images, and for any number of them"
+
+
+def ask(model: nn.Module, images: Tensor, remedy: str = CHECK) -> Tensor:
+    """The logits (B, classes), as float32, that a model gives for images (B, 3, H, W).
+
+    `remedy` is what helps against logits that are not finite. Raises `LayerMixError` where the model fails, and where
+    what it returns is no finite floating-point logits of at least one class; memory that runs out is left to
+    `memory_faults`.
+    """
+    with _failures(f"on images {tuple(images.shape)}", lambda error: _other_precision(error, model, images) or OTHERS):
+        outputs = model(images)
+    if not isinstance(outputs, Tensor) or not outputs.is_floating_point():
+        found = str(outputs.dtype) if isinstance(outputs, Tensor) else type(outputs).__name__
+        raise LayerMixError(f"expected logits from the model, as a tensor of floats, got {found}; return them alone")
+    if outputs.ndim != 2 or len(outputs) != len(images) or not outputs.shape[1]:
+        raise LayerMixError(
+            f"expected logits ({len(images)}, classes) from the model, got {tuple(outputs.shape)}; return them alone"
+        )
+    logits = outputs.float()
+    if bad := int((~logits.isfinite().all(1)).sum()):
+        raise LayerMixError(f"expected finite logits, got NaN or infinity for {bad} of {len(images)} images; {remedy}")
+    return logits
+
+
+def gradient(total: Tensor, wanted: Tensor) -> Tensor | None:
+    """The finite gradient of a sum of what a model said with respect to `wanted`, or None where there is none.
+
+    Raises `LayerMixError` where it cannot be computed.
+    """
+    if not total.requires_grad:
+        return None
+    remedy = "give a model that torch.autograd.grad can differentiate"
+    with _failures(f"at the gradient with respect to {tuple(wanted.shape)}", lambda _: remedy):
+        found: Tensor | None = torch.autograd.grad(total, wanted, allow_unused=True)[0]
+    if found is not None and not bool(found.isfinite().all()):
+        raise LayerMixError("expected finite gradients, got NaN or infinity; mend what has none, as a root at 0")
+    return found
+
+
+def check_images(images: Tensor) -> None:
+    """Raise `LayerMixError` unless these are at least one image of floats, (B, 3, H, W)."""
+    if images.ndim != 4 or not images.is_floating_point() or not images.numel():
+        raise LayerMixError(
+            f"expected images (B, 3, H, W) in [0, 1], got {images.dtype} {tuple(images.shape)}; divide pixels by 255"
+        )
+
 
 @contextmanager
-def memory_faults(images: int) -> Iterator[None]:
+def memory_faults(images: int, remedy: str = "lower --batch-size") -> Iterator[None]:
     """Turn memory that runs out, the machine's or the device's, with so many images at a time into one line."""
     try:
         yield
     except (MemoryError, RuntimeError) as error:  # of which PyTorch's for a GPU is one
         if not _is_memory(error):
             raise
-        raise LayerMixError(f"there is no memory for {images} images at a time; lower --batch-size") from error
+        raise LayerMixError(f"there is no memory for {images} images at a time; {remedy}") from error
 
 
 @contextmanager
-def model_faults(shape: tuple[int, ...]) -> Iterator[None]:
-    """Turn what a model raises for images of this shape into one line; but for memory, which is another's to mend."""
+def _failures(place: str, remedy: Callable[[BaseException], str]) -> Iterator[None]:
+    """Turn what a model raises into one line; but for memory, which is another's to mend."""
     try:
         yield
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         if _is_memory(error):
             raise
-        raise LayerMixError(
-            f"the model failed on images {shape}: {first_line(error)}; give a model for such images, and for any "
-            "number of them"
-        ) from error
+        raise LayerMixError(f"the model failed {place}: {first_line(error)}; {remedy(error)}") from error
 
 
-def _is_memory(error: Exception) -> bool:
+def _other_precision(error: BaseException, model: nn.Module, images: Tensor) -> str:
+    """What to do about weights of another precision than the images, where there are some and the error is of types."""
+    for weight in model.parameters() if "type" in str(error) and isinstance(model, nn.Module) else ():
+        if weight.is_floating_point() and weight.dtype != images.dtype:
+            kinds = [str(dtype).removeprefix("torch.") for dtype in (weight.dtype, images.dtype)]
+            amp = ", or evaluate with --amp" if weight.dtype in (torch.float16, torch.bfloat16) else ""
+            return f"its weights are {kinds[0]} and the images {kinds[1]}: call float() on the model{amp}"
+    return ""
+
+
+def _is_memory(error: BaseException) -> bool:
     """Whether memory ran out: PyTorch says so of the machine's own in words alone."""
     return isinstance(error, MemoryError | torch.OutOfMemoryError) or (
         isinstance(error, RuntimeError) and "allocate memory" in str(error)

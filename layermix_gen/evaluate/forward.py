@@ -6,7 +6,6 @@ Memory is bounded by a few batches and by what is kept of each image, 52 bytes.
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any, TypeVar, cast
 
@@ -15,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from layermix_gen.errors import LayerMixError
-from layermix_gen.evaluate.faults import memory_faults, model_faults
+from layermix_gen.evaluate.faults import CHECK, ask, memory_faults
 from layermix_gen.evaluate.models import evaluating
 from layermix_gen.evaluate.pgd import Attack, attack
 from layermix_gen.evaluate.predictions import (
@@ -50,14 +49,12 @@ class Forward:
             raise LayerMixError(f"expected a precision of {', '.join(PRECISIONS)}, got {self.precision!r}")
 
     def logits(self, model: nn.Module, images: Tensor) -> Tensor:
-        """The logits (B, classes) of pixels in [0, 1], as float32. Raises `LayerMixError` where the model fails."""
+        """The logits (B, classes) of pixels in [0, 1], as float32. Raises `LayerMixError` as `ask` does."""
         dtype = PRECISIONS[self.precision]
-        with (
-            model_faults(tuple(images.shape)),
-            torch.autocast(torch.device(self.device).type, dtype) if dtype else nullcontext(),
-        ):
-            outputs = model(images)
-        return outputs.float() if isinstance(outputs, Tensor) and outputs.is_floating_point() else outputs
+        if not dtype:
+            return ask(model, images)
+        with torch.autocast(torch.device(self.device).type, dtype):
+            return ask(model, images, f"{CHECK}, or evaluate without --amp")
 
 
 def predict(
@@ -92,7 +89,7 @@ def _predict_images(
     rows = [_Rows(labels.size) for _ in ("classes", "probabilities", "log_likelihoods")]
     answers, done, n_classes = labels.ravel(), 0, 0
     for batch in _batches(part.batches(forward.batch_size), forward):
-        images = _pixels(batch, forward)
+        images = as_pixels(batch, forward)
         expected = answers[done : done + len(images)]
         if attacked:
             targets = expected if part.among is None else part.among[expected]
@@ -122,7 +119,7 @@ def _predict_videos(model: nn.Module, part: Part, forward: Forward, watch: Calla
 
     frames = seen = 0
     for batch in _batches(rebatched(videos(), forward.batch_size, part.size), forward):
-        logits = _outputs(model, _pixels(batch, forward), part, forward)
+        logits = _outputs(model, as_pixels(batch, forward), part, forward)
         n_classes = logits.shape[1]
         classes.add(most_probable(logits))
         frames += len(batch)
@@ -131,36 +128,22 @@ def _predict_videos(model: nn.Module, part: Part, forward: Forward, watch: Calla
     return SequencePredictions(classes.values, np.array(lengths, np.int64), n_classes)
 
 
-@torch.inference_mode()
+@torch.no_grad()  # tensors of inference_mode, which a model may keep, would be of no use to an attack
 def _outputs(model: nn.Module, images: Tensor, part: Part, forward: Forward) -> np.ndarray[Any, np.dtype[np.float32]]:
     """The logits of the classes that count, (B, classes). Raises `LayerMixError` where they do not fit the part."""
     logits = forward.logits(model, images)
-    check_outputs(logits, len(images), part)
+    check_classes(logits.shape[1], part)
     values: np.ndarray[Any, np.dtype[np.float32]] = logits.cpu().numpy()
     return values if part.among is None else values[:, part.among]
 
 
-def check_outputs(outputs: Any, images: int, part: Part) -> None:
-    """Raise `LayerMixError` unless these are logits (images, classes) of as many classes as the part has."""
-    if not isinstance(outputs, Tensor) or not outputs.is_floating_point():
-        found = str(outputs.dtype) if isinstance(outputs, Tensor) else type(outputs).__name__
-        raise LayerMixError(f"expected logits from the model, as a tensor of floats, got {found}; return them alone")
-    if outputs.ndim != 2 or len(outputs) != images:
-        raise LayerMixError(
-            f"expected logits ({images}, classes) from the model, got {tuple(outputs.shape)}; return them alone"
-        )
-    classes = outputs.shape[1]
+def check_classes(classes: int, part: Part) -> None:
+    """Raise `LayerMixError` unless a model has as many classes as the part, or at least as many as its labels tell."""
     least = part.classes or (int(part.labels.max()) + 1 if part.labels is not None else 1)
     if classes < least or (part.classes and classes != part.classes):
         raise LayerMixError(
             f"expected a model of {least} classes for this data, got one of {classes}; give the model that was trained "
             "on it, or other --data"
-        )
-    if not bool(torch.isfinite(outputs).all()):
-        bad = int((~torch.isfinite(outputs).all(1)).sum())
-        raise LayerMixError(
-            f"expected finite logits, got NaN or infinity for {bad} of {images} images; check the checkpoint and "
-            "--mean and --std, or evaluate without --amp"
         )
 
 
@@ -205,7 +188,7 @@ def _batches(images: Iterable[Images], forward: Forward) -> Iterator[Tensor]:
     return read_ahead(tensors(), AHEAD)
 
 
-def _pixels(batch: Tensor, forward: Forward) -> Tensor:
+def as_pixels(batch: Tensor, forward: Forward) -> Tensor:
     """Pixels in [0, 1], float32 (B, 3, H, W), on the device."""
     images = batch.to(forward.device, non_blocking=True).permute(0, 3, 1, 2)
     return images.to(torch.float32, memory_format=torch.contiguous_format).div_(255)

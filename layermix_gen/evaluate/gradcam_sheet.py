@@ -1,5 +1,6 @@
 """The sheet of Grad-CAM: a row for each image, a column for each model, and what each of them predicts."""
 
+import unicodedata
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from torch import nn
 from layermix_gen.codec import decode
 from layermix_gen.errors import BadImage, LayerMixError
 from layermix_gen.evaluate.attention import Attention, gradcam
+from layermix_gen.evaluate.models import check_weights
 from layermix_gen.evaluate.suites.base import Images, rebatched
 from layermix_gen.evaluate.suites.pixels import PREPROCESSINGS
 from layermix_gen.images import Image
@@ -25,6 +27,7 @@ GAP, MARGIN, HEAD, FOOT = 14, 28, 30, 30
 PAPER, INK, FAINT = "#ffffff", "#1c1c22", "#6a6a74"
 TITLE_SIZE, TEXT_SIZE = 14, 12
 HOTTEST = 226  # of 255, the red of the colour map; what lies beyond is as dark as a black image
+LETTERS = str.maketrans({"ß": "ss", "æ": "ae", "Æ": "AE", "ø": "o", "Ø": "O", "œ": "oe", "ł": "l"})  # of no accents
 LEAST, MOST = 0.1, 0.65  # how opaque the colours are where the map is 0 and where it is 1
 
 
@@ -52,6 +55,8 @@ def write_gradcam_sheet(
         raise LayerMixError(f"expected a preprocessing of {', '.join(PREPROCESSINGS)}, got {preprocessing!r}")
     images = next(rebatched((_read(Path(path), preprocessing)[None] for path in paths), len(paths)))
     pixels = torch.from_numpy(images).permute(0, 3, 1, 2).contiguous().float().div(255).to(place)
+    for _, model in models:
+        check_weights(model)
     seen = [gradcam(model.to(place), pixels, layer=layer, target=target) for _, model in models]
     sheet = _draw(images, [Path(path).stem for path in paths], [title for title, _ in models], seen)
     return write_picture(sheet, out)
@@ -82,7 +87,7 @@ def _draw(images: Images, names: list[str], titles: list[str], seen: list[Attent
     sheet = PillowImage.new("RGB", size, PAPER)
     draw = ImageDraw.Draw(sheet)
     title, text = ImageFont.load_default(TITLE_SIZE), ImageFont.load_default(TEXT_SIZE)
-    for column, name in enumerate(["image", *titles]):
+    for column, name in enumerate(["image", *map(_plain, titles)]):
         left = MARGIN + column * (width + GAP)
         draw.text((left, MARGIN), _cut(name, title, width), INK, title)
         for row, image in enumerate(images):
@@ -91,7 +96,7 @@ def _draw(images: Images, names: list[str], titles: list[str], seen: list[Attent
             sheet.paste(
                 PillowImage.fromarray(shown).resize((width, height), PillowImage.Resampling.NEAREST), (left, top)
             )
-            caption = names[row] if column == 0 else _said(seen[column - 1], row)
+            caption = _plain(names[row]) if column == 0 else _said(seen[column - 1], row)
             draw.text((left, top + height + 6), _cut(caption, text, width), FAINT, text)
     return sheet
 
@@ -106,6 +111,12 @@ def _shaded(image: Image, heat: np.ndarray[tuple[int, int], np.dtype[np.float32]
 
 def _said(attention: Attention, row: int) -> str:
     return f"class {attention.classes[row]} · {attention.probabilities[row]:.0%}"
+
+
+def _plain(text: str) -> str:
+    """A text in the letters of the font, which has no accents: `u` for `ü`, and `?` for what has no such letter."""
+    letters = unicodedata.normalize("NFKD", text.translate(LETTERS))
+    return "".join(one if one.isascii() else "?" for one in letters if not unicodedata.combining(one))
 
 
 def _cut(text: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, width: int) -> str:

@@ -5,55 +5,64 @@ is a part of the model (`Normalized`), as an attack moves pixels and not normali
 """
 
 import hashlib
-import importlib.util
 import io
 import logging
-import math
-import sys
 import warnings
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from itertools import chain
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
 from layermix_gen.errors import LayerMixError
 from layermix_gen.evaluate.checkpoints import load_weights
+from layermix_gen.evaluate.python_file import model_from, neighbours
 from layermix_gen.text import first_line
 
 FORMS = "PATH.py:function, timm:NAME or PATH.pt2"
 
 
 class Normalized(nn.Module):
-    """A model that is given (pixels - mean) / std. `mean` and `std` are one number, or one for each channel."""
+    """A model that is given (pixels - mean) / std. `mean` and `std` are one number, or one for each channel.
+
+    `folder` is where the model may import from as it runs, beside what Python finds anyway.
+    """
 
     mean: Tensor
     std: Tensor
 
-    def __init__(self, model: nn.Module, mean: Sequence[float] = (0.0,), std: Sequence[float] = (1.0,)) -> None:
+    def __init__(
+        self,
+        model: nn.Module,
+        mean: Sequence[float] | float = 0.0,
+        std: Sequence[float] | float = 1.0,
+        folder: str = "",
+    ) -> None:
         super().__init__()
-        finite = all(math.isfinite(value) for value in (*mean, *std))
-        if len(mean) not in (1, 3) or len(std) not in (1, 3) or not finite or min(std) <= 0:
+        self.model, self.folder = as_module(model), folder
+        means, stds = _channels(mean), _channels(std)
+        if not means or not stds or min(stds) <= 0:
             raise LayerMixError(
                 "expected one finite number or three as mean and as std, which is above 0, "
-                f"got mean {_numbers(mean)} and std {_numbers(std)}; change --mean and --std"
+                f"got mean {_said(mean)} and std {_said(std)}; change --mean and --std"
             )
-        self.model = model
-        self.register_buffer("mean", torch.tensor(mean, dtype=torch.float32).reshape(-1, 1, 1), persistent=False)
-        self.register_buffer("std", torch.tensor(std, dtype=torch.float32).reshape(-1, 1, 1), persistent=False)
+        self.register_buffer("mean", torch.tensor(means, dtype=torch.float32).reshape(-1, 1, 1), persistent=False)
+        self.register_buffer("std", torch.tensor(stds, dtype=torch.float32).reshape(-1, 1, 1), persistent=False)
 
     def forward(self, pixels: Tensor) -> Tensor:
         """Logits (B, classes) of pixels in [0, 1], (B, 3, H, W)."""
-        return self.model((pixels - self.mean) / self.std)
+        with neighbours(self.folder) if self.folder else nullcontext():
+            return self.model((pixels - self.mean) / self.std)
 
     @property
     def normalization(self) -> str:
         """`mean 0.5, std 0.5`."""
-        return f"mean {_numbers(self.mean.flatten().tolist())}, std {_numbers(self.std.flatten().tolist())}"
+        return f"mean {_said(self.mean.flatten().tolist())}, std {_said(self.std.flatten().tolist())}"
 
 
 def without_normalization(model: nn.Module) -> nn.Module:
@@ -61,16 +70,35 @@ def without_normalization(model: nn.Module) -> nn.Module:
     return model.model if isinstance(model, Normalized) else model
 
 
-def _numbers(values: Sequence[float]) -> str:
-    return " ".join(f"{value:.6g}" for value in values)
+def as_module(model: Any) -> nn.Module:
+    """The same. Raises `LayerMixError` unless it is a module."""
+    if not isinstance(model, nn.Module):
+        raise LayerMixError(f"expected a torch.nn.Module, got {type(model).__name__}; give {FORMS}, or a module")
+    return model
+
+
+def _channels(values: Any) -> list[float]:
+    """One finite number or three, or none where it is something else."""
+    try:
+        numbers = np.atleast_1d(np.asarray(values, np.float64))
+    except (TypeError, ValueError):
+        return []
+    return numbers.tolist() if numbers.shape in ((1,), (3,)) and bool(np.isfinite(numbers).all()) else []
+
+
+def _said(values: Any) -> str:
+    try:
+        return " ".join(f"{float(value):.6g}" for value in np.atleast_1d(values))
+    except (TypeError, ValueError):
+        return repr(values)
 
 
 def load_model(
     spec: str,
     checkpoint: str | Path | None = None,
     *,
-    mean: Sequence[float] | None = None,
-    std: Sequence[float] | None = None,
+    mean: Sequence[float] | float | None = None,
+    std: Sequence[float] | float | None = None,
     n_classes: int = 0,
     seed: int = 0,
 ) -> Normalized:
@@ -93,17 +121,22 @@ def load_model(
             raise LayerMixError(f"expected no checkpoint for {spec}, which holds its weights; leave --checkpoint out")
         load_weights(model, Path(checkpoint))
     default = getattr(model, "pretrained_cfg", {}) if spec.startswith("timm:") else {}
-    return Normalized(model, mean or default.get("mean") or (0.0,), std or default.get("std") or (1.0,))
+    mean = (default.get("mean") or 0.0) if mean is None else mean
+    std = (default.get("std") or 1.0) if std is None else std
+    path = spec.rpartition(":")[0]
+    return Normalized(model, mean, std, str(Path(path).resolve().parent) if path.endswith(".py") else "")
 
 
 def _load(spec: str, n_classes: int) -> nn.Module:
+    if not isinstance(spec, str):
+        raise LayerMixError(f"expected a model as {FORMS}, got {type(spec).__name__}; change the model")
     path, _, function = spec.rpartition(":")
     if spec.startswith("timm:"):
         return _from_timm(spec.removeprefix("timm:"), n_classes)
     if spec.endswith(".pt2"):
         return _exported(Path(spec))
     if path.endswith(".py"):
-        return _from_function(Path(path), function)
+        return model_from(Path(path), function)
     raise LayerMixError(f"expected a model as {FORMS}, got {spec!r}; change --model")
 
 
@@ -164,38 +197,12 @@ def _trains(graph: torch.fx.Graph) -> bool:
     return any(node.target in at and node.args[at[node.target]] is True for node in graph.nodes)
 
 
-def _from_function(path: Path, name: str) -> nn.Module:
-    """Run the user's file and call the user's function. The file may import others beside it, as a script may."""
-    if not path.is_file():
-        raise LayerMixError(f"expected the Python file of a model at {path}, found none; change --model")
-    made = importlib.util.spec_from_file_location(f"layermix_gen_model_{path.stem}", path)
-    if made is None or made.loader is None:
-        raise LayerMixError(f"expected a model as {FORMS}, got {path}; change --model")
-    module = importlib.util.module_from_spec(made)
-    sys.modules[made.name] = module  # where dataclasses look for the names in their annotations
-    folder = str(path.parent.resolve())
-    sys.path.insert(0, folder)
-    try:
-        made.loader.exec_module(module)
-        function: Callable[[], Any] | None = getattr(module, name, None)
-        model = function() if callable(function) else None
-    except (Exception, SystemExit) as error:
-        raise LayerMixError(f"{path}:{name} failed with {first_line(error)}; try it in Python") from error
-    finally:
-        with suppress(ValueError):  # the file may have changed it, too
-            sys.path.remove(folder)
-    if not isinstance(model, nn.Module):
-        found = f"got {type(model).__name__}" if callable(function) else "found no such function"
-        raise LayerMixError(f"expected {name}() in {path} to return a torch.nn.Module, {found}; change --model")
-    return model
-
-
 # --- weights -----------------------------------------------------------------------------------------------------
 
 
 def check_weights(model: nn.Module) -> None:
-    """Raise `LayerMixError` unless all parameters and buffers are there: not lazy, not on the meta device, dense."""
-    given = without_normalization(model)
+    """Raise `LayerMixError` unless this is a module whose parameters and buffers are all there, dense and usable."""
+    given = without_normalization(as_module(model))
     for name, value in chain(given.named_parameters(), given.named_buffers()):
         if is_lazy(value):
             fault, remedy = "a lazy one without a shape", "run the model once on an image before you return it"
@@ -203,6 +210,8 @@ def check_weights(model: nn.Module) -> None:
             fault, remedy = "one on the meta device, without numbers", "make the model on the CPU"
         elif value.layout != torch.strided:
             fault, remedy = f"one of layout {value.layout}", "make it dense by to_dense()"
+        elif isinstance(value, nn.Parameter) and value.is_inference():
+            fault, remedy = "one of inference_mode", "make the model outside of torch.inference_mode()"
         else:
             continue
         raise LayerMixError(f"expected a model with all of its weights, got {name}, {fault}; {remedy}")
@@ -211,13 +220,22 @@ def check_weights(model: nn.Module) -> None:
 def weights_digest(model: nn.Module) -> str:
     """The sha256 of all weights with their names: what two runs have in common that evaluate one model."""
     digest = hashlib.sha256()
-    for name, value in sorted(model.state_dict().items()):
-        if isinstance(value, Tensor):
-            digest.update(f"{name} {value.dtype} {tuple(value.shape)}\n".encode())
-            digest.update(value.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())
-        else:  # the packed weights of a quantized layer, or another module's extra state
-            torch.save((name, value), packed := io.BytesIO())
-            digest.update(packed.getvalue())
+    for name, one in weight_digests(model).items():
+        digest.update(f"{name} {one}\n".encode())
+    return digest.hexdigest()
+
+
+def weight_digests(model: nn.Module) -> dict[str, str]:
+    """The sha256 of each weight by its name, in the order of names."""
+    return {name: _digest(value) for name, value in sorted(model.state_dict().items())}
+
+
+def _digest(value: Any) -> str:
+    if not isinstance(value, Tensor):  # the packed weights of a quantized layer, or another module's extra state
+        torch.save(value, packed := io.BytesIO())
+        return hashlib.sha256(packed.getvalue()).hexdigest()
+    digest = hashlib.sha256(f"{value.dtype} {tuple(value.shape)}\n".encode())
+    digest.update(value.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())
     return digest.hexdigest()
 
 

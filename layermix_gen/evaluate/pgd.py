@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from layermix_gen.errors import LayerMixError
-from layermix_gen.evaluate.faults import model_faults
+from layermix_gen.evaluate.faults import ask, check_images, gradient
 from layermix_gen.evaluate.lists import PGD
 from layermix_gen.seeds import generator
 
@@ -54,9 +54,10 @@ def attack(model: nn.Module, images: Tensor, labels: Tensor, options: Attack | N
     """Adversarial versions (B, 3, H, W) of `images` in [0, 1] with `labels` (B,); those are left as they are.
 
     The model takes pixels in [0, 1], in evaluation mode (see `evaluating`). `first` is the number of the first image in
-    its suite. Raises `LayerMixError` where the model fails or gives no gradients.
+    its suite. Raises `LayerMixError` for other images and labels, and where the model fails or gives no gradients.
     """
     options = options or Attack()
+    _check(images, labels)
     best, worst = images, torch.full((len(images),), -torch.inf, device=images.device)
     for restart in range(options.restarts):
         found = _descend(model, images, labels, options, random_starts(images, options, first, restart))
@@ -94,18 +95,44 @@ def _descend(model: nn.Module, images: Tensor, labels: Tensor, options: Attack, 
 def _gradient(model: nn.Module, images: Tensor, labels: Tensor) -> Tensor:
     """The gradient of the sum of cross entropies with respect to the pixels."""
     images = images.detach().requires_grad_()
-    with torch.enable_grad(), model_faults(tuple(images.shape)):
-        loss = F.cross_entropy(model(images).float(), labels, reduction="sum")
-        gradient = torch.autograd.grad(loss, images, allow_unused=True)[0] if loss.requires_grad else None
-    if gradient is None:
+    with torch.enable_grad():
+        loss = F.cross_entropy(_logits(model, images, labels), labels, reduction="sum")
+        found = gradient(loss, images)
+    if found is None:
         raise LayerMixError("expected a model with gradients to attack, got outputs without; leave pgd out")
-    return gradient
+    return found
 
 
 @torch.no_grad()
 def _score(model: nn.Module, images: Tensor, labels: Tensor) -> Tensor:
     """How far the likeliest wrong class is ahead of the label: positive where the model is misled."""
-    with model_faults(tuple(images.shape)):
-        logits = model(images).float()
+    logits = _logits(model, images, labels)
     own = logits.gather(1, labels[:, None])[:, 0]
     return logits.scatter(1, labels[:, None], -torch.inf).amax(1) - own
+
+
+def _logits(model: nn.Module, images: Tensor, labels: Tensor) -> Tensor:
+    """The logits (B, classes), among whose classes are those of the labels."""
+    logits = ask(model, images)
+    if bad := labels[(labels < 0) | (labels >= logits.shape[1])].tolist():
+        raise LayerMixError(
+            f"expected labels in [0, {logits.shape[1] - 1}] for this model, got {bad[0]}; give the model that was "
+            "trained on them"
+        )
+    return logits
+
+
+def _check(images: Tensor, labels: Tensor) -> None:
+    """Raise `LayerMixError` unless these are pixels in [0, 1] with as many labels."""
+    check_images(images)
+    low, high = (float(one) for one in images.aminmax())
+    if not (low >= 0 and high <= 1):  # of NaN neither is true
+        raise LayerMixError(
+            f"expected pixels in [0, 1], got some in [{low:g}, {high:g}]; divide them by 255, and leave normalization "
+            "to the model (Normalized)"
+        )
+    if labels.dtype != torch.int64 or labels.shape != images.shape[:1]:
+        raise LayerMixError(
+            f"expected labels ({len(images)},) of torch.int64, got {labels.dtype} {tuple(labels.shape)}; give one for "
+            "each image"
+        )

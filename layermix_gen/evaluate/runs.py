@@ -10,17 +10,16 @@ from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 
-import torch
 from torch import nn
 from tqdm import tqdm
 
 from layermix_gen import __version__
 from layermix_gen.errors import Interrupted, LayerMixError
-from layermix_gen.evaluate.faults import memory_faults
-from layermix_gen.evaluate.forward import Forward, check_outputs, predict
+from layermix_gen.evaluate.forward import Forward, predict
 from layermix_gen.evaluate.jobs import Job, make_jobs
-from layermix_gen.evaluate.models import Normalized, evaluating, load_model, weights_digest
+from layermix_gen.evaluate.models import Normalized, check_weights, load_model, weights_digest
 from layermix_gen.evaluate.pgd import Attack
+from layermix_gen.evaluate.probing import probe
 from layermix_gen.evaluate.results import Signature, begin_results, finished_parts, save_part
 from layermix_gen.evaluate.suites import Opening, Part, locate
 from layermix_gen.files import disk_errors, file_digest, locked
@@ -37,8 +36,8 @@ def run(
     *,
     checkpoint: str | Path | None = None,
     checkpoint_rule: str = "unknown",
-    mean: Sequence[float] | None = None,
-    std: Sequence[float] | None = None,
+    mean: Sequence[float] | float | None = None,
+    std: Sequence[float] | float | None = None,
     opening: Opening | None = None,
     forward: Forward | None = None,
     attack: Attack | None = None,
@@ -58,7 +57,7 @@ def run(
     located = locate(data, dataset)
     jobs = make_jobs(located, suites, opening, attack, pgd)
     loaded, forward, name = _prepared(model, checkpoint, mean, std, forward or Forward(), jobs, attack.seed)
-    n_classes = max(_probe(loaded, job, forward) for job in jobs.values())
+    n_classes = probe(loaded, [(job.first, job.images) for job in jobs.values()], forward)
     signature = Signature(
         model=as_text(name),
         model_sha256=_code_digest(model),
@@ -85,8 +84,8 @@ def run(
 def _prepared(
     model: str | nn.Module,
     checkpoint: str | Path | None,
-    mean: Sequence[float] | None,
-    std: Sequence[float] | None,
+    mean: Sequence[float] | float | None,
+    std: Sequence[float] | float | None,
     forward: Forward,
     jobs: Mapping[str, Job],
     seed: int,
@@ -99,9 +98,10 @@ def _prepared(
         return loaded.to(forward.device), forward, model
     if checkpoint is not None:
         raise LayerMixError("expected a module with its weights, got a checkpoint too; load it into the module first")
+    check_weights(model)
     weight = next(iter(model.parameters()), None)
     device = str(weight.device) if weight is not None else forward.device
-    wrapped = Normalized(model, mean or (0.0,), std or (1.0,))
+    wrapped = Normalized(model, 0.0 if mean is None else mean, 1.0 if std is None else std)
     wrapped.mean, wrapped.std = wrapped.mean.to(device), wrapped.std.to(device)
     wrapped.training = model.training
     return wrapped, replace(forward, device=device), type(model).__qualname__
@@ -125,15 +125,6 @@ def _libraries(model: str | nn.Module) -> tuple[str, ...]:
 def _with_classes(dataset: str, n_classes: int) -> str:
     """ImageNet with fewer classes is another dataset, as in the paper's table VIII."""
     return f"{dataset}-{n_classes}" if dataset == "imagenet" and n_classes != IMAGENET_CLASSES else dataset
-
-
-def _probe(model: nn.Module, job: Job, forward: Forward) -> int:
-    """Ask the model about the first images of a suite; return how many classes it has."""
-    images = torch.from_numpy(job.images).permute(0, 3, 1, 2).float().div(255).to(forward.device)
-    with evaluating(model), torch.inference_mode(), memory_faults(len(images)):
-        outputs = forward.logits(model, images)
-    check_outputs(outputs, len(images), job.first)
-    return int(outputs.shape[1])
 
 
 def _run_all(

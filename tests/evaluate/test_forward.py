@@ -1,5 +1,6 @@
 """Predictions are what a model says of each image, one by one, whatever batches, threads and precisions are."""
 
+import sys
 import threading
 
 import numpy as np
@@ -129,6 +130,8 @@ class Fixed(nn.Module):
         (lambda x: torch.zeros(len(x), 10, 1), r"expected logits \(4, classes\) from the model, got \(4, 10, 1\)"),
         (lambda x: (x, x), r"expected logits from the model, as a tensor of floats, got tuple; return them alone"),
         (lambda x: torch.zeros(len(x), 10, dtype=torch.complex64), "as a tensor of floats, got torch.complex64"),
+        (lambda x: torch.zeros(len(x), 0), r"expected logits \(4, classes\) from the model, got \(4, 0\)"),
+        (lambda x: sys.exit(0), r"the model failed on images \(4, 3, 4, 4\): SystemExit: 0; give a model"),
         (lambda x: torch.zeros(len(x), 10, dtype=torch.int64), "as a tensor of floats, got torch.int64"),
     ],
 )
@@ -138,6 +141,22 @@ def test_outputs_that_do_not_fit(answer, message):
         predict(Fixed(answer), part)
     with pytest.raises(LayerMixError, match=message):
         predict(Fixed(answer), videos_of([pixels(0, 4, 4, 4, 3)], classes=10))
+
+
+def test_mixed_precision_is_named_where_it_was_used():
+    part = part_of(pixels(0, 4, 4, 4, 3), [[0, 1, 2, 3]], classes=10)
+    for precision, remedy in (("float32", ""), ("bf16", ", or evaluate without --amp"), ("fp16", ", or evaluate w")):
+        with pytest.raises(LayerMixError, match=f"check the checkpoint and --mean and --std{remedy}") as caught:
+            predict(Fixed(lambda x: torch.full((len(x), 10), torch.nan)), part, Forward(precision=precision))
+        assert ("--amp" in str(caught.value)) == bool(remedy)
+
+
+def test_ctrl_c_is_no_fault():
+    def answer(images):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        predict(Fixed(answer), part_of(pixels(0, 4, 4, 4, 3), [[0, 1, 2, 3]]))
 
 
 @pytest.mark.parametrize("attacked", [None, Attack(steps=1)])

@@ -1,5 +1,6 @@
 """Grad-CAM beside a computation by hand, and the sheet."""
 
+import sys
 from collections import OrderedDict
 
 import cv2
@@ -9,6 +10,7 @@ import torch
 from helpers import invoke
 from PIL import Image as PillowImage
 from torch import nn
+from torch.utils.checkpoint import checkpoint
 from torchvision_on_cpu import allow_timm
 from worlds import pixels, write_models, write_photographs
 
@@ -121,17 +123,25 @@ class Answering(nn.Module):
         (lambda maps: maps.mean((2, 3)) / torch.tensor([[1], [0], [1]]), "got NaN or infinity for 1 of 3 images"),
         (
             lambda maps: maps.mean((2, 3)).argsort(),
-            r"floating-point logits .*, got torch.int64 \(3, 4\); mend",
+            "expected logits from the model, as a tensor of floats, got torch.int64; return",
         ),
-        (lambda maps: maps.mean((2, 3)).to(torch.complex64), r"floating-point logits .*, got torch.complex64 \(3, 4\)"),
-        (lambda maps: maps.mean((2, 3))[:, :0], r"of at least one class, got torch.float32 \(3, 0\)"),
+        (lambda maps: maps.mean((2, 3)).to(torch.complex64), "as a tensor of floats, got torch.complex64"),
+        (lambda maps: maps.mean((2, 3))[:, :0], r"expected logits \(3, classes\) from the model, got \(3, 0\)"),
         (
             lambda maps: (maps.mean((2, 3)), maps),
-            r"expected logits \(3, classes\) from the model, got tuple; return",
+            "as a tensor of floats, got tuple; return",
         ),
         (lambda maps: maps, r"expected logits \(3, classes\) from the model, got \(3, 4, 6, 4\)"),
         (lambda maps: maps.mean((2, 3))[:2], r"expected logits \(3, classes\) from the model, got \(2, 4\)"),
         (lambda maps: maps.mean(), r"expected logits \(3, classes\) from the model, got \(\)"),
+        (
+            lambda maps: sys.exit(0),
+            r"model failed on images \(3, 3, 12, 8\): SystemExit: 0; give a model for such images",
+        ),
+        (
+            lambda maps: (0 * maps).sqrt().mean((2, 3)),
+            "expected finite gradients, got NaN or infinity; mend what has none",
+        ),
         (
             lambda maps: maps.undefined,
             r"model failed on images \(3, 3, 12, 8\): AttributeError: .*'undefined'; give",
@@ -226,6 +236,57 @@ def test_within_inference_mode_and_without_gradients(model):
     np.testing.assert_array_equal(seen.maps, expected.maps)
     with torch.no_grad():
         np.testing.assert_array_equal(gradcam(model, IMAGES).maps, expected.maps)
+
+
+class Checkpointed(nn.Module):
+    """The same network, which computes parts of it again when gradients are wanted."""
+
+    def __init__(self, model):
+        super().__init__()
+        self.model = model
+
+    def forward(self, images):
+        maps = checkpoint(self.model.features, images, use_reentrant=False)
+        return checkpoint(lambda maps: self.model[1:](maps), maps, use_reentrant=False)
+
+
+def test_a_model_with_checkpoints(model):
+    for layer in ("features", "features.1"):
+        seen = gradcam(Checkpointed(model), IMAGES, layer=f"model.{layer}")
+        np.testing.assert_allclose(seen.maps, gradcam(model, IMAGES, layer=layer).maps, atol=1e-6)
+
+
+def test_checkpoints_that_cannot_be_differentiated():
+    model = Answering(lambda maps: checkpoint(lambda same: same.mean((2, 3)).exp(), maps, use_reentrant=True))
+    with pytest.raises(
+        LayerMixError, match=r"the model failed at the gradient .*use_reentrant.*; give a model"
+    ) as caught:
+        gradcam(model, IMAGES, layer="conv")
+    assert "\n" not in str(caught.value)
+
+
+def test_memory_that_runs_out():
+    def answer(maps):
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    with pytest.raises(LayerMixError, match="there is no memory for 3 images at a time; give fewer images, or smaller"):
+        gradcam(Answering(answer), IMAGES, layer="conv")
+
+
+def test_models_that_cannot_be_explained(model, tmp_path):
+    PillowImage.fromarray(pixels(0, 1, 20, 28, 3)[0]).save(tmp_path / "0.png")
+    with torch.inference_mode():
+        made = Answering(lambda maps: maps.mean((2, 3)))
+    for given, message in (
+        (None, "expected a torch.nn.Module, got NoneType"),
+        (made, "one of inference_mode; make the model outside of torch.inference_mode"),
+        (nn.Conv2d(3, 4, 3, device="meta"), "one on the meta device, without numbers; make the model on the CPU"),
+    ):
+        with pytest.raises(LayerMixError, match=message):
+            gradcam(given, IMAGES)
+        with pytest.raises(LayerMixError, match=message):
+            write_gradcam_sheet([("one", model), ("two", given)], [tmp_path / "0.png"], tmp_path / "sheet.png")
+    assert not (tmp_path / "sheet.png").exists()
 
 
 def test_half_precision(model):
@@ -334,9 +395,33 @@ def test_the_sheet_is_drawn_where_everything_is_expected(model, tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("text", "plain"),
+    [
+        ("München, déjà vu · 雪", "Munchen, deja vu ? ?"),
+        ("Straße Øresund", "Strasse Oresund"),
+        ("netz.py:net {~}", "netz.py:net {~}"),
+        ("u\u0308", "u"),
+    ],
+)
+def test_texts_are_in_the_letters_of_the_font(model, tmp_path, text, plain):
+    """Which would draw boxes for others."""
+    PillowImage.fromarray(pixels(0, 1, 20, 28, 3)[0]).save(tmp_path / f"{text}.png")
+    PillowImage.fromarray(pixels(0, 1, 20, 28, 3)[0]).save(tmp_path / f"{plain}.png")
+    sheets = [
+        write_gradcam_sheet(
+            [(name, model)], [tmp_path / f"{name}.png"], tmp_path / f"{number}.png", preprocessing="none"
+        )
+        for number, name in enumerate((text, plain))
+    ]
+    first, second = (np.asarray(PillowImage.open(sheet)) for sheet in sheets)
+    np.testing.assert_array_equal(first, second)
+
+
+@pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"device": "cuda:99"}, "expected a GPU for device='cuda:99', found none"),
+        ({"device": "privateuseone"}, "expected a GPU for the device 'privateuseone', found none; name another device"),
+        ({"device": "cuda:99"}, "expected a GPU for the device 'cuda:99', found none"),
         ({"device": "foo"}, "expected a device like 'cuda' or 'cuda:1', got 'foo'"),
         ({"preprocessing": "crop"}, "expected a preprocessing of none, center-224, resize-256-center-224, got 'crop'"),
         ({"models": []}, "expected at least one model and one image, got 0 and 1"),
@@ -349,6 +434,39 @@ def test_what_a_sheet_is_asked_for(model, tmp_path, options, message):
     with pytest.raises(LayerMixError, match=message):
         write_gradcam_sheet(given.pop("models"), given.pop("paths"), tmp_path / "sheet.png", **given)
     assert not (tmp_path / "sheet.png").exists()
+
+
+def test_a_model_that_exits_is_an_error(tmp_path):
+    (tmp_path / "net.py").write_text(
+        "import sys\nfrom torch import nn\n\nclass Net(nn.Conv2d):\n    def __init__(self):\n"
+        "        super().__init__(3, 4, 3)\n\n    def forward(self, images):\n        sys.exit(0)\n"
+    )
+    PillowImage.fromarray(pixels(0, 1, 20, 28, 3)[0]).save(tmp_path / "0.png")
+    result = invoke(
+        "evaluate", "gradcam", tmp_path / "0.png", "--model", f"{tmp_path}/net.py:Net", "--out", tmp_path / "s.png"
+    )
+    assert result.exit_code == 1
+    (line,) = result.output.splitlines()
+    assert "the model failed on images (1, 3, 224, 224): SystemExit: 0; give a model" in line
+
+
+def test_models_of_two_repositories(tmp_path):
+    """Each with `blocks` of its own, which the function and the forward pass import."""
+    for name, layers in (("a", "nn.ReLU()"), ("b", "nn.Tanh()")):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "blocks.py").write_text(f"from torch import nn\n\ndef block():\n    return {layers}\n")
+        (tmp_path / name / "net.py").write_text(
+            "from torch import nn\n\nclass Net(nn.Module):\n    def __init__(self):\n        super().__init__()\n"
+            "        self.conv = nn.Conv2d(3, 4, 3)\n        self.head = nn.Linear(4, 3)\n\n"
+            "    def forward(self, images):\n        from blocks import block\n"
+            "        return self.head(block()(self.conv(images)).mean((2, 3)))\n"
+        )
+    models = [(name, load_model(f"{tmp_path / name}/net.py:Net")) for name in "ab"]
+    seen = [gradcam(model, IMAGES) for _, model in models]
+    for (_, model), block, found in zip(models, (nn.ReLU(), nn.Tanh()), seen, strict=True):
+        body = nn.Sequential(model.model.conv, block, nn.AdaptiveAvgPool2d(1), nn.Flatten(), model.model.head)
+        np.testing.assert_allclose(found.maps, gradcam(body, IMAGES, layer="0").maps, atol=1e-6)
+    assert not np.allclose(seen[0].probabilities, seen[1].probabilities)
 
 
 def test_the_command(tmp_path):
@@ -371,6 +489,7 @@ def test_the_command(tmp_path):
         (("--class", 7), "expected a class in [0, 2], got 7"),
         (("--out", tmp_path / "sheet.gif"), "expected a name like sheet.png"),
         (("--out", tmp_path / "no" / "s.png"), f"cannot write {tmp_path}/no/s.png: no such file or directory; give an"),
+        (("--device", "hpu"), "expected a GPU for the device 'hpu', found none; name another device, such as 'cpu'"),
         (("--device", "foo"), "expected a device like 'cuda' or 'cuda:1', got 'foo'"),
         (("--classes", -3), "expected at least 0 classes, got -3; change --classes"),
         (("--layer", "layer4"), "got 'layer4'; change --layer"),

@@ -8,11 +8,13 @@ import warnings
 import zipfile
 from collections import OrderedDict
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import pytest
 import torch
 from torch import nn
+from torch.optim.swa_utils import AveragedModel
 from torchvision_on_cpu import allow_timm
 from worlds import load_from, write_cifar10, write_models
 
@@ -188,11 +190,28 @@ def test_the_log_of_export_is_as_it_was(tmp_path, caplog):
         ((0,), (float("nan"),)),
         ((float("inf"),), (1,)),
         ((), (1,)),
+        (0.5, 0),
+        (float("nan"), 1),
+        ("half", 1),
+        (0.5, None),
+        ([[0.5]], 1),
     ],
 )
 def test_normalization_is_checked(mean, std):
     with pytest.raises(LayerMixError, match="expected one finite number or three as mean and as std, which is above 0"):
         Normalized(network(), mean, std)
+
+
+@pytest.mark.parametrize("kind", [float, lambda value: [value], lambda value: np.full(3, value), torch.tensor])
+def test_normalization_by_numbers_of_any_kind(kind, tmp_path):
+    path = write_models(tmp_path)
+    loaded = load_model(f"{path}:ten", mean=kind(0.5), std=kind(0.25))
+    torch.testing.assert_close(loaded(IMAGES), load_from(path, "ten")((IMAGES - 0.5) / 0.25))
+
+
+def test_a_mean_of_zero_is_not_the_default():
+    allow_timm()
+    assert load_model("timm:resnet18", mean=0.0, std=1).normalization == "mean 0, std 1"
 
 
 def test_a_file_may_import_its_neighbours(tmp_path):
@@ -201,19 +220,142 @@ def test_a_file_may_import_its_neighbours(tmp_path):
     before = list(sys.path)
     assert isinstance(load_model(f"{tmp_path / 'here.py'}:make").model, nn.Identity)
     assert sys.path == before
+    assert "nets_beside_it" not in sys.modules
+
+
+def write_repository(folder, number):
+    """A repository whose modules have common names: a network that multiplies by `number`, and by that again."""
+    (folder / "lib" / "deep").mkdir(parents=True)
+    (folder / "lib" / "__init__.py").write_text("")
+    (folder / "lib" / "deep" / "late.py").write_text(f"FACTOR = {number}\n")
+    (folder / "spaces").mkdir()  # a package without __init__
+    (folder / "spaces" / "more.py").write_text("from blocks import FACTOR\n")
+    (folder / "blocks.py").write_text(f"FACTOR = {number}\n")
+    (folder / "net.py").write_text(
+        "from __future__ import annotations\nfrom dataclasses import dataclass\nfrom torch import nn\n"
+        "from blocks import FACTOR\n\n"
+        "@dataclass\nclass Options:\n    factor: int = FACTOR\n\n"
+        "class Net(nn.Module):\n    def forward(self, images):\n"
+        "        import lib.deep.late\n        from spaces.more import FACTOR as again\n"
+        "        assert again == FACTOR\n"
+        "        return images.mean((2, 3)) * Options().factor * lib.deep.late.FACTOR\n"
+    )
+    return f"{folder}/net.py:Net"
+
+
+def test_models_of_two_folders_import_what_is_beside_each(tmp_path):
+    """As they are loaded, and as they run, by turns."""
+    before, modules = list(sys.path), set(sys.modules)
+    models = [load_model(write_repository(tmp_path / str(number), number)) for number in (2, 3)]
+    mean = IMAGES.mean((2, 3))
+    for _ in range(2):
+        for model, number in zip(models, (2, 3), strict=True):
+            torch.testing.assert_close(model(IMAGES), number**2 * mean)
+    assert sys.path == before
+    left = set(sys.modules) - modules
+    assert not left & {"blocks", "lib", "lib.deep", "lib.deep.late", "spaces", "spaces.more"}
+    assert len([name for name in left if name.startswith("layermix_gen_model_net_")]) == 2  # each by its own name
+
+
+def test_a_module_that_is_there_already_is_left_there(tmp_path, monkeypatch):
+    """Names that the program uses itself are its own again after the model ran."""
+    model = load_model(write_repository(tmp_path / "2", 2))
+    other = ModuleType("blocks")
+    monkeypatch.setitem(sys.modules, "blocks", other)
+    torch.testing.assert_close(model(IMAGES), 4 * IMAGES.mean((2, 3)))
+    assert sys.modules["blocks"] is other
+
+
+def test_what_is_installed_in_the_folder_stays_imported(tmp_path, monkeypatch):
+    """Such as in its .venv: libraries may not be imported twice."""
+    packages = tmp_path / ".venv" / "site-packages"
+    packages.mkdir(parents=True)
+    (packages / "library_of_the_folder.py").write_text("")
+    (tmp_path / "net.py").write_text("import library_of_the_folder\nfrom torch.nn import Identity\n")
+    monkeypatch.syspath_prepend(packages)
+    load_model(f"{tmp_path}/net.py:Identity")
+    assert sys.modules.pop("library_of_the_folder")
+
+
+def test_a_failure_leaves_imports_as_they_were(tmp_path):
+    (tmp_path / "half.py").write_text("")
+    (tmp_path / "net.py").write_text("import half\nhalf.missing\n")
+    before = list(sys.path)
+    with pytest.raises(LayerMixError, match="AttributeError: module 'half' has no attribute 'missing'; try it"):
+        load_model(f"{tmp_path}/net.py:net")
+    assert sys.path == before
+    assert "half" not in sys.modules
+
+
+@pytest.mark.parametrize("spec", [None, 3, Path("net.pt2")])
+def test_a_model_is_named_by_a_text(spec):
+    with pytest.raises(LayerMixError, match=r"expected a model as PATH\.py:function, .* got \w+; change the model"):
+        load_model(spec)
+
+
+def test_what_is_no_module():
+    for call in (lambda: Normalized(None), lambda: evaluating(None).__enter__()):
+        with pytest.raises(LayerMixError, match=r"expected a torch\.nn\.Module, got NoneType; give PATH"):
+            call()
 
 
 # --- weights ---------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("prefix", ["", "module.", "_orig_mod.", "_orig_mod.module."])
-@pytest.mark.parametrize("holder", [None, "model", "state_dict"])
+@pytest.mark.parametrize("prefix", ["", "module.", "_orig_mod.", "_orig_mod.module.", "model.", "model._orig_mod."])
+@pytest.mark.parametrize("holder", [None, "model", "model_state_dict", "state_dict", "net"])
 def test_checkpoints_as_training_scripts_write_them(tmp_path, prefix, holder):
     trained, fresh = network(), network()
     state = {prefix + name: value for name, value in trained.state_dict().items()}
     torch.save({holder: state, "epoch": 3} if holder else state, tmp_path / "last.pt")
     load_weights(fresh, tmp_path / "last.pt")
     assert weights_digest(fresh) == weights_digest(trained)
+
+
+def test_settings_are_no_weights(tmp_path):
+    """Which training scripts keep under such names, too."""
+    trained, fresh = network(), network()
+    inner = {"epoch": 3, "model": {"name": "net", "width": 4}, "ema": {"decay": 0.99}, "net": {}}
+    torch.save({"model": inner | {"state_dict": trained.state_dict()}}, tmp_path / "last.pt")
+    load_weights(fresh, tmp_path / "last.pt")
+    assert weights_digest(fresh) == weights_digest(trained)
+
+
+@pytest.mark.parametrize("holder", [None, "model"])
+def test_an_averaged_model(tmp_path, holder):
+    trained, fresh = network(), network()
+    state = AveragedModel(trained, use_buffers=True).state_dict()
+    assert "n_averaged" in state
+    torch.save({holder: state} if holder else state, tmp_path / "swa.pt")
+    load_weights(fresh, tmp_path / "swa.pt")
+    assert weights_digest(fresh) == weights_digest(trained)
+
+
+def test_an_averaged_model_may_be_the_model_itself(tmp_path):
+    trained, fresh = AveragedModel(network()), AveragedModel(network())
+    torch.save(trained.state_dict(), tmp_path / "swa.pt")
+    load_weights(fresh, tmp_path / "swa.pt")
+    assert weights_digest(fresh) == weights_digest(trained)
+
+
+@pytest.mark.parametrize(
+    ("keys", "named"),
+    [
+        (("state_dict", "state_dict_ema"), "'state_dict' and 'state_dict_ema'"),
+        (("model_ema", "model", "optimizer"), "'model' and 'model_ema'"),
+        (("net", "ema"), "'net' and 'ema'"),
+        (("net", "state_dict", "ema"), "'net', 'state_dict' and 'ema'"),
+    ],
+)
+def test_of_several_models_none_is_taken(tmp_path, monkeypatch, keys, named):
+    """A moving average, which is what is often meant, has other errors than the weights it is of."""
+    monkeypatch.chdir(tmp_path)
+    torch.save({key: network().state_dict() for key in keys} | {"epoch": 3}, "last.pt")
+    with pytest.raises(LayerMixError) as caught:
+        load_weights(network(), Path("last.pt"))
+    assert str(caught.value) == (
+        f"expected the weights of one model in last.pt, found {named}; save the ones to evaluate alone by torch.save"
+    )
 
 
 def test_checkpoints_that_do_not_fit(tmp_path):
@@ -232,7 +374,7 @@ def test_checkpoints_that_do_not_fit(tmp_path):
     assert weights_digest(model) == before
 
 
-@pytest.mark.parametrize("prefix", ["module.", "_orig_mod."])
+@pytest.mark.parametrize("prefix", ["module.", "_orig_mod.", "model."])
 def test_a_prefix_that_the_model_has_itself_is_kept(tmp_path, prefix):
     trained, fresh = (nn.Sequential(OrderedDict([(prefix[:-1], network())])) for _ in range(2))
     torch.save(trained.state_dict(), tmp_path / "last.pt")
@@ -362,6 +504,11 @@ def sparse(layout=torch.sparse_coo):
     return model
 
 
+def of_inference_mode():
+    with torch.inference_mode():
+        return network()
+
+
 def lazy_buffer():
     model = network()
     model.norm.running_var = nn.UninitializedBuffer()
@@ -375,6 +522,7 @@ def lazy_buffer():
         (lazy_buffer, "got norm.running_var, a lazy one without a shape; run the model once"),
         (on_meta, "got conv.weight, one on the meta device, without numbers; make the model on the CPU"),
         (sparse, "got head.weight, one of layout torch.sparse_coo; make it dense by to_dense()"),
+        (of_inference_mode, "got conv.weight, one of inference_mode; make the model outside of torch.inference_mode()"),
         (lambda: sparse(torch.sparse_csr), "got head.weight, one of layout torch.sparse_csr; make it dense"),
     ],
 )

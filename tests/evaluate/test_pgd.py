@@ -1,11 +1,14 @@
 """The attack, beside torchattacks', and where its result is known: on linear models."""
 
+import sys
+
 import pytest
 import torch
 import torchattacks
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
+from torch.utils.checkpoint import checkpoint
 
 from layermix_gen.errors import LayerMixError
 from layermix_gen.evaluate import pgd
@@ -144,6 +147,65 @@ def test_a_model_without_gradients_is_refused():
 
     with pytest.raises(LayerMixError, match="expected a model with gradients to attack"):
         attack(Frozen(), IMAGES, LABELS % 3)
+
+
+class Answering(nn.Module):
+    """What `answer` makes of the images."""
+
+    def __init__(self, answer):
+        super().__init__()
+        self.answer = answer
+
+    def forward(self, images):
+        return self.answer(images)
+
+
+@pytest.mark.parametrize("restarts", [1, 2])
+@pytest.mark.parametrize(
+    ("answer", "labels", "message"),
+    [
+        (lambda x: {"logits": x.mean((2, 3))}, LABELS % 3, "as a tensor of floats, got dict; return them alone"),
+        (lambda x: x.mean(2), LABELS % 3, r"expected logits \(9, classes\) from the model, got \(9, 3, 12\)"),
+        (lambda x: x.mean((2, 3)) / 0, LABELS % 3, "NaN or infinity for 9 of 9 images; check the checkpoint"),
+        (lambda x: x.mean((2, 3)), LABELS, r"expected labels in \[0, 2\] for this model, got 3; give the model"),
+        (lambda x: x.mean((2, 3)), LABELS - 1, r"expected labels in \[0, 2\] for this model, got -1; give"),
+        (lambda x: x.mean((2, 3)), LABELS.float(), r"expected labels \(9,\) of torch.int64, got torch.float32 \(9,\)"),
+        (lambda x: x.mean((2, 3)), LABELS[:4], r"expected labels \(9,\) of torch.int64, got torch.int64 \(4,\)"),
+        (lambda x: sys.exit(0), LABELS, r"the model failed on images \(9, 3, 12, 12\): SystemExit: 0; give"),
+        (lambda x: (0 * x).sqrt().mean((2, 3)), LABELS % 3, "expected finite gradients, got NaN or infinity; mend"),
+        (
+            lambda x: checkpoint(lambda y: y.mean((2, 3)).exp(), x, use_reentrant=True),
+            LABELS % 3,
+            r"failed at the gradient with respect to \(9, 3, 12, 12\): RuntimeError: .*use_reentrant.*; give a model",
+        ),
+    ],
+)
+def test_models_and_labels_are_checked(answer, labels, message, restarts):
+    with pytest.raises(LayerMixError, match=message) as caught:
+        attack(Answering(answer), IMAGES, labels, Attack(restarts=restarts))
+    assert "\n" not in str(caught.value)
+
+
+def test_a_model_with_checkpoints_is_attacked():
+    model = convolutional()
+    found = attack(Answering(lambda x: checkpoint(model, x, use_reentrant=False)), IMAGES, LABELS)
+    assert torch.equal(found, attack(model, IMAGES, LABELS))
+
+
+@pytest.mark.parametrize(
+    ("images", "message"),
+    [
+        ((IMAGES * 255).byte(), r"expected images .* in \[0, 1\], got torch.uint8 \(9, 3, 12, 12\); divide pixels"),
+        (IMAGES[0], r"expected images \(B, 3, H, W\) in \[0, 1\], got torch.float32 \(3, 12, 12\)"),
+        (IMAGES[:0], r"expected images .*, got torch.float32 \(0, 3, 12, 12\)"),
+        (IMAGES * 255, r"expected pixels in \[0, 1\], got some in \[.*, 25.*\]; divide them by 255, and leave"),
+        (IMAGES - 0.5, r"expected pixels in \[0, 1\], got some in \[-0.*\]; .* normalization to the model"),
+        (IMAGES / 0, r"expected pixels in \[0, 1\], got some in"),
+    ],
+)
+def test_pixels_are_checked(images, message):
+    with pytest.raises(LayerMixError, match=message):
+        attack(convolutional(), images, LABELS[: len(images)])
 
 
 @pytest.mark.parametrize(

@@ -74,7 +74,9 @@ def test_the_state_counts_what_was_handed_out(tiny: Truth, monkeypatch: pytest.M
 
 
 def test_devices_are_checked(tiny: Truth, monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(LayerMixError, match=r"^expected a device like 'cuda' or 'cuda:1', got 'gpu'; change device="):
+    with pytest.raises(
+        LayerMixError, match=r"^expected a device like 'cuda' or 'cuda:1', got 'gpu'; change the device"
+    ):
         tiny.open(device="gpu")
     empty = torch.empty
 
@@ -84,8 +86,10 @@ def test_devices_are_checked(tiny: Truth, monkeypatch: pytest.MonkeyPatch) -> No
         return empty(*args, device=device, **options)
 
     monkeypatch.setattr(torch, "empty", without_gpu)
-    for name in ("cuda", "cuda:9", "mps", "xla"):
-        with pytest.raises(LayerMixError, match=rf"^expected a GPU for device='{name}', found none; leave device= out"):
+    for name in ("cuda", "cuda:9", "mps", "xla", "privateuseone", "hpu", "mtia"):
+        with pytest.raises(
+            LayerMixError, match=rf"^expected a GPU for the device '{name}', found none; name another device"
+        ):
             tiny.open(device=name)
     monkeypatch.setattr("layermix_gen.dataset.get_worker_info", lambda: SimpleNamespace(id=0, num_workers=1))
     with pytest.raises(LayerMixError, match="a worker process cannot copy to a device; drop device= or num_workers="):
