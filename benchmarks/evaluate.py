@@ -1,15 +1,20 @@
 """What evaluating costs beside the bare forward passes, and how much memory: on the CPU, with a small model.
 
-    python benchmarks/evaluate.py [--images 10000] [--rounds 5] [--batch-size 256]
+    python benchmarks/evaluate.py [--images 50000] [--rounds 5] [--batch-size 256]
 
 A corruption of CIFAR-C has 50,000 images of 32 px. Of a file laid out like it, with `--images` of them, all predictions
 are made and saved; the bare passes run the same model as often over one batch that is ready in memory. The two take
-turns, and medians are printed. Memory is measured on a file of all 50,000 images, with a model that is next to nothing,
-so that reading is as far ahead as it may be: the peak of what the process holds for itself, without the pages of the
-mapped file, which the system takes back as it likes.
+turns, and medians are printed. Both run with an allocator that keeps what is freed: else half of either's time would go
+into pages that are given back to the system and asked for again, or not, as the heap happens to lie. Memory is measured
+on a file of all 50,000 images, with a model that is next to nothing, so that reading is as far ahead as it may be: the
+peak of what the process holds for itself, without the pages of the mapped file, which the system takes back as it
+likes; and with the usual allocator.
 """
 
 import argparse
+import os
+import subprocess
+import sys
 import tempfile
 import threading
 import time
@@ -27,6 +32,7 @@ from layermix_gen.evaluate.forward import Forward, predict
 from layermix_gen.evaluate.suites.arrays import open_corruption
 
 WHOLE = 50_000
+KEEPING = {f"MALLOC_{name}_": str(2**32) for name in ("TRIM_THRESHOLD", "MMAP_THRESHOLD")}  # bytes, of glibc
 
 
 class Block(nn.Module):
@@ -115,37 +121,55 @@ def peak_memory(found: list[int]) -> Iterator[None]:
         found.append(peak[0])
 
 
-def main() -> None:
-    """Print seconds, what evaluating adds, and memory."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
-    parser.add_argument("--images", type=int, default=10_000)
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--batch-size", type=int, default=256)
-    options = parser.parse_args()
+def times(images: int, rounds: int, batch_size: int) -> None:
+    """Print seconds, and what evaluating adds."""
     torch.manual_seed(0)
     model = small_model()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        write_corruption(folder, options.images)
-        bare(model, options.batch_size, options.batch_size)
-        times = [
-            (bare(model, options.images, options.batch_size), evaluated(model, folder, options.batch_size))
-            for _ in range(options.rounds)
-        ]
-        passes, whole = (median(column) for column in zip(*times, strict=True))
-        added = median(evaluation / forward - 1 for forward, evaluation in times)
-        print(f"{options.images} images of 32 px, batches of {options.batch_size}, {torch.get_num_threads()} threads")
-        print(f"bare forward passes  {passes:6.2f} s  {options.images / passes:7.0f} images/s")
-        print(f"evaluate             {whole:6.2f} s  {options.images / whole:7.0f} images/s  added {added:.1%}")
+        write_corruption(folder, images)
+        bare(model, batch_size, batch_size)
+        pairs = [(bare(model, images, batch_size), evaluated(model, folder, batch_size)) for _ in range(rounds)]
+    passes, whole = (median(column) for column in zip(*pairs, strict=True))
+    added = median(evaluation / forward - 1 for forward, evaluation in pairs)
+    print(f"{images} images of 32 px, batches of {batch_size}, {torch.get_num_threads()} threads")
+    print(f"bare forward passes  {passes:6.2f} s  {images / passes:7.0f} images/s")
+    print(f"evaluate             {whole:6.2f} s  {images / whole:7.0f} images/s  added {added:.1%}")
+
+
+def memory(batch_size: int) -> None:
+    """Print by how much memory grows."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        write_corruption(folder, 1000)
+        evaluated(trifling_model(), folder, batch_size)  # what PyTorch itself needs
         write_corruption(folder, WHOLE)
         found: list[int] = []
         with peak_memory(found):
-            seconds = evaluated(trifling_model(), folder, options.batch_size)
+            seconds = evaluated(trifling_model(), folder, batch_size)
         file, kept = (folder / "fog.npy").stat().st_size, (folder / "fog.npz").stat().st_size
-        print(
-            f"{WHOLE} images, {file / 1e6:.0f} MB mapped: memory grew by {found[0] / 1e6:.0f} MB, {kept / 1e6:.1f} MB "
-            f"of it predictions, at {WHOLE / seconds:.0f} images/s"
-        )
+    print(
+        f"{WHOLE} images, {file / 1e6:.0f} MB mapped: memory grew by {found[0] / 1e6:.0f} MB, {kept / 1e6:.1f} MB "
+        f"of it predictions, at {WHOLE / seconds:.0f} images/s"
+    )
+
+
+def main() -> None:
+    """Measure times and memory, each in a process of its own."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
+    parser.add_argument("--images", type=int, default=WHOLE)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--batch-size", type=int, default=256)
+    parser.add_argument("--only", choices=("times", "memory"), help="in this process")
+    options = parser.parse_args()
+    if options.only == "times":
+        times(options.images, options.rounds, options.batch_size)
+    elif options.only == "memory":
+        memory(options.batch_size)
+    else:
+        for part, surroundings in (("times", os.environ | KEEPING), ("memory", os.environ)):
+            command = [sys.executable, *sys.argv, "--only", part]
+            subprocess.run(command, env=surroundings, check=True)  # noqa: S603
 
 
 if __name__ == "__main__":

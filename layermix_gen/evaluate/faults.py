@@ -30,7 +30,8 @@ def ask(model: nn.Module, images: Tensor, remedy: str = CHECK) -> Tensor:
             f"expected logits ({len(images)}, classes) from the model, got {tuple(outputs.shape)}; return them alone"
         )
     logits = outputs.float()
-    if bad := int((~logits.isfinite().all(1)).sum()):
+    if not bool(logits.isfinite().all()):
+        bad = int((~logits.isfinite().all(1)).sum())
         raise LayerMixError(f"expected finite logits, got NaN or infinity for {bad} of {len(images)} images; {remedy}")
     return logits
 

@@ -1,4 +1,4 @@
-"""From images to predictions: a model run over a part of a suite, batch by batch, while a thread reads the next ones.
+"""From images to predictions: a model run over a part of a suite, batch by batch, the next ones being read meanwhile.
 
 Memory is bounded by a few batches and by what is kept of each image, 52 bytes.
 """
@@ -177,8 +177,15 @@ class _Rows:
 
 
 def _batches(images: Iterable[Images], forward: Forward) -> Iterator[Tensor]:
-    """Batches as tensors, read ahead by a thread; in pinned memory where they go to a GPU."""
-    pinned = torch.device(forward.device).type == "cuda"
+    """Batches as tensors. For a GPU a thread reads ahead, into pinned memory.
+
+    A model on the CPU has all cores, and would wait for the one that a thread takes; and arrays are read ahead by the
+    system, image files by the threads that decode them.
+    """
+    kind = torch.device(forward.device).type
+    if kind == "cpu":
+        return map(torch.from_numpy, images)
+    pinned = kind == "cuda"
 
     def tensors() -> Iterator[Tensor]:
         for batch in images:
