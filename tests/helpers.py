@@ -72,11 +72,11 @@ def children(pid: int) -> list[int]:
     found = []
     for stat in Path("/proc").glob("[0-9]*/stat"):
         try:
-            state, parent = stat.read_text().rpartition(")")[2].split()[:2]
-            command = (stat.parent / "cmdline").read_text()
+            state, parent = stat.read_bytes().rpartition(b")")[2].split()[:2]
+            command = (stat.parent / "cmdline").read_bytes()  # anyone's, and no text where paths are none
         except (FileNotFoundError, ProcessLookupError):
             continue
-        if int(parent) == pid and state != "Z" and "spawn_main" in command:
+        if int(parent) == pid and state != b"Z" and b"spawn_main" in command:
             found.append(int(stat.parent.name))
     return found
 
@@ -84,7 +84,7 @@ def children(pid: int) -> list[int]:
 def alive(pid: int) -> bool:
     """Whether a process is there and no zombie."""
     try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+        return Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()[0] != b"Z"
     except (FileNotFoundError, ProcessLookupError):
         return False
 
