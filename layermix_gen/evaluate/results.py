@@ -154,10 +154,8 @@ def _joined(before: dict[str, Suite], now: dict[str, Suite]) -> dict[str, Suite]
 def _differences(before: Signature, now: Signature) -> list[str]:
     old, new = _flat(before, now.suites), _flat(now, before.suites)
     names = [name for name in old | new if old.get(name) != new.get(name)]
-    if _same_files(before, now):
-        names = [
-            name for name in names if name != "dataset"
-        ]  # what it is called, as by the name of a folder that moved
+    if _same_files(before, now):  # the dataset's name may be that of a folder, which moved
+        names = [name for name in names if name != "dataset"]
     return [f"{name} {_shown(old, name)} -> {_shown(new, name)}" for name in names]
 
 

@@ -24,7 +24,7 @@ from layermix_gen.sources.base import as_text
 @click.option(
     "--out",
     type=click.Path(path_type=Path),
-    help="Also write all formats, report.json and the plots to this folder: new, or of an earlier report.",
+    help="Also write all formats, report.json and the plots to this folder; an earlier report there is replaced.",
 )
 @click.option(
     "--reference-p",
