@@ -8,7 +8,7 @@ import pytest
 import torch
 from scipy.special import log_softmax
 from torch import nn
-from worlds import load_from, logits_of, pixels, write_models
+from worlds import Answering, load_from, logits_of, pixels, write_models
 
 from layermix_gen.errors import LayerMixError
 from layermix_gen.evaluate.forward import Forward, predict, read_ahead
@@ -110,17 +110,6 @@ def test_mixed_precision_is_close(model, precision):
     assert 0 < np.abs(full.log_likelihoods - half.log_likelihoods).max() < 0.1
 
 
-class Fixed(nn.Module):
-    """Gives the same answer, whatever it is asked."""
-
-    def __init__(self, answer):
-        super().__init__()
-        self.answer = answer
-
-    def forward(self, images):
-        return self.answer(images)
-
-
 @pytest.mark.parametrize(
     ("answer", "message"),
     [
@@ -138,16 +127,16 @@ class Fixed(nn.Module):
 def test_outputs_that_do_not_fit(answer, message):
     part = part_of(pixels(0, 4, 4, 4, 3), [[0, 1, 2, 3]], classes=10)
     with pytest.raises(LayerMixError, match=message):
-        predict(Fixed(answer), part)
+        predict(Answering(answer), part)
     with pytest.raises(LayerMixError, match=message):
-        predict(Fixed(answer), videos_of([pixels(0, 4, 4, 4, 3)], classes=10))
+        predict(Answering(answer), videos_of([pixels(0, 4, 4, 4, 3)], classes=10))
 
 
 def test_mixed_precision_is_named_where_it_was_used():
     part = part_of(pixels(0, 4, 4, 4, 3), [[0, 1, 2, 3]], classes=10)
     for precision, remedy in (("float32", ""), ("bf16", ", or evaluate without --amp"), ("fp16", ", or evaluate w")):
         with pytest.raises(LayerMixError, match=f"check the checkpoint and --mean and --std{remedy}") as caught:
-            predict(Fixed(lambda x: torch.full((len(x), 10), torch.nan)), part, Forward(precision=precision))
+            predict(Answering(lambda x: torch.full((len(x), 10), torch.nan)), part, Forward(precision=precision))
         assert ("--amp" in str(caught.value)) == bool(remedy)
 
 
@@ -156,7 +145,7 @@ def test_ctrl_c_is_no_fault():
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        predict(Fixed(answer), part_of(pixels(0, 4, 4, 4, 3), [[0, 1, 2, 3]]))
+        predict(Answering(answer), part_of(pixels(0, 4, 4, 4, 3), [[0, 1, 2, 3]]))
 
 
 @pytest.mark.parametrize("attacked", [None, Attack(steps=1)])
@@ -170,7 +159,7 @@ def test_a_model_that_fails_in_the_midst(model, attacked):
 
     part = part_of(pixels(0, 7, 4, 4, 3), np.arange(7)[None], classes=10)
     with pytest.raises(LayerMixError) as caught:
-        predict(Fixed(answer), part, Forward(batch_size=3), attacked=attacked)
+        predict(Answering(answer), part, Forward(batch_size=3), attacked=attacked)
     assert str(caught.value) == (
         "the model failed on images (1, 3, 4, 4): ValueError: expected 3 images; give a model for such images, and for "
         "any number of them"
@@ -192,20 +181,20 @@ def test_memory_that_runs_out(error, attacked):
 
     part = part_of(pixels(0, 7, 4, 4, 3), np.arange(7)[None], classes=10)
     with pytest.raises(LayerMixError, match="there is no memory for 5 images at a time; lower --batch-size"):
-        predict(Fixed(answer), part, Forward(batch_size=5), attacked=attacked)
+        predict(Answering(answer), part, Forward(batch_size=5), attacked=attacked)
 
 
 def test_memory_that_runs_out_for_certain():
     """What PyTorch says on this machine."""
     part = part_of(pixels(0, 7, 4, 4, 3), np.arange(7)[None], classes=10)
     with pytest.raises(LayerMixError, match="there is no memory for 5 images at a time"):
-        predict(Fixed(lambda x: x.new_zeros(1 << 55)), part, Forward(batch_size=5))
+        predict(Answering(lambda x: x.new_zeros(1 << 55)), part, Forward(batch_size=5))
 
 
 def test_labels_above_the_models_classes():
     part = part_of(pixels(0, 4, 4, 4, 3), [[0, 1, 2, 12]])
     with pytest.raises(LayerMixError, match="expected a model of 13 classes for this data, got one of 10"):
-        predict(Fixed(lambda x: torch.zeros(len(x), 10)), part)
+        predict(Answering(lambda x: torch.zeros(len(x), 10)), part)
 
 
 def test_a_part_that_gives_fewer_images_than_labels(model):

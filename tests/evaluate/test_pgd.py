@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 from torch.utils.checkpoint import checkpoint
+from worlds import Answering
 
 from layermix_gen.errors import LayerMixError
 from layermix_gen.evaluate import pgd
@@ -147,17 +148,6 @@ def test_a_model_without_gradients_is_refused():
 
     with pytest.raises(LayerMixError, match="expected a model with gradients to attack"):
         attack(Frozen(), IMAGES, LABELS % 3)
-
-
-class Answering(nn.Module):
-    """What `answer` makes of the images."""
-
-    def __init__(self, answer):
-        super().__init__()
-        self.answer = answer
-
-    def forward(self, images):
-        return self.answer(images)
 
 
 @pytest.mark.parametrize("restarts", [1, 2])

@@ -8,7 +8,7 @@ import torch
 from helpers import invoke
 from torch import nn
 from torch.nn import functional as F
-from worlds import load_from, write_cifar10, write_models
+from worlds import Answering, load_from, write_cifar10, write_models
 
 from layermix_gen.errors import LayerMixError
 from layermix_gen.evaluate import Forward, run
@@ -45,17 +45,6 @@ class Network(nn.Module):
     def forward(self, images):
         maps = F.leaky_relu(self.layer(self.conv(images)), 0.3)
         return self.head(maps.mean((2, 3)))
-
-
-class Always(nn.Module):
-    """A function that knows no modes."""
-
-    def __init__(self, function):
-        super().__init__()
-        self.function = function
-
-    def forward(self, maps):
-        return self.function(maps)
 
 
 class Counting(nn.Module):
@@ -108,11 +97,11 @@ CHANGES = "one that changes its {} when it is asked; mend its forward"
     ("make", "message"),
     [
         (lambda: nn.BatchNorm2d(16, track_running_stats=False), BESIDE),
-        (lambda: Always(lambda maps: F.batch_norm(maps, None, None, training=True)), BESIDE),
-        (lambda: Always(lambda maps: maps - maps.mean(0)), BESIDE),
-        (lambda: Always(lambda maps: F.dropout(maps, 0.2)), TWICE),  # whose default is training
-        (lambda: Always(lambda maps: F.dropout2d(maps, 0.1)), TWICE),
-        (lambda: Always(lambda maps: maps + 0.1 * torch.randn_like(maps)), TWICE),
+        (lambda: Answering(lambda maps: F.batch_norm(maps, None, None, training=True)), BESIDE),
+        (lambda: Answering(lambda maps: maps - maps.mean(0)), BESIDE),
+        (lambda: Answering(lambda maps: F.dropout(maps, 0.2)), TWICE),  # whose default is training
+        (lambda: Answering(lambda maps: F.dropout2d(maps, 0.1)), TWICE),
+        (lambda: Answering(lambda maps: maps + 0.1 * torch.randn_like(maps)), TWICE),
         (Alternating, TWICE),
         (Counting, CHANGES.format("model.layer.seen")),
     ],
@@ -162,7 +151,7 @@ def test_a_model_that_evaluates_is_not_refused(cifar, tmp_path, layer, precision
 
 def test_logits_far_from_zero_are_not_refused(cifar, tmp_path):
     """Whose rounding is as large as what they differ by."""
-    model = Network(Always(lambda maps: 1e-6 * maps))
+    model = Network(Answering(lambda maps: 1e-6 * maps))
     model.head.bias.data.fill_(1e3)
     run(model, {"cifar10": cifar}, tmp_path / "o", ("clean",), progress=False)
 
@@ -172,7 +161,7 @@ def test_one_image_alone_is_compared_too(tmp_path):
     assert re.search(
         BESIDE, refusal(Network(nn.BatchNorm2d(16, track_running_stats=False)), tmp_path / "one", tmp_path)
     )
-    assert re.search(TWICE, refusal(Network(Always(F.dropout)), tmp_path / "one", tmp_path))
+    assert re.search(TWICE, refusal(Network(Answering(F.dropout)), tmp_path / "one", tmp_path))
 
 
 def test_frames_that_are_alike_are_compared_with_other_images(tmp_path):
