@@ -7,6 +7,8 @@ are imported when they are first used, so that importing the package costs nothi
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from layermix_gen._version import __version__ as __version__
+
 if TYPE_CHECKING:
     from layermix_gen.builder import build
     from layermix_gen.dataset import LayerMixDataset
@@ -22,8 +24,6 @@ if TYPE_CHECKING:
     from layermix_gen.recipe import parse
     from layermix_gen.renderer import render
     from layermix_gen.settings import BuildSettings
-
-__version__ = "0.1.0.dev0"
 
 _HOMES = {
     "BadImage": "errors",

@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from layermix_gen import __version__
+from layermix_gen._version import __version__
 from layermix_gen.commands.lazy import LazyGroup
 from layermix_gen.errors import Interrupted, LayerMixError
 from layermix_gen.interrupts import INTERRUPTED

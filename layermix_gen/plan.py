@@ -13,7 +13,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from layermix_gen import __version__
+from layermix_gen._version import __version__
 from layermix_gen.errors import LayerMixError
 from layermix_gen.files import read_json, replacing, write_json
 from layermix_gen.index import read_summaries

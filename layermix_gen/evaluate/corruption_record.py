@@ -16,7 +16,7 @@ import cv2
 import numpy as np
 import PIL
 
-from layermix_gen import __version__
+from layermix_gen._version import __version__
 from layermix_gen.errors import LayerMixError
 from layermix_gen.evaluate.corruptions.table import VERSION
 from layermix_gen.evaluate.lists import SCALES, SEVERITIES, Scale

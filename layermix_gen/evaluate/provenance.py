@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from layermix_gen import __version__
+from layermix_gen._version import __version__
 from layermix_gen.evaluate.comparing import incomparable, setting_text
 from layermix_gen.evaluate.lists import TITLES, mean_list
 from layermix_gen.evaluate.measuring import METRICS_VERSION, Measured

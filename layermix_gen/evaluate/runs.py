@@ -13,7 +13,7 @@ from pathlib import Path
 from torch import nn
 from tqdm import tqdm
 
-from layermix_gen import __version__
+from layermix_gen._version import __version__
 from layermix_gen.errors import Interrupted, LayerMixError
 from layermix_gen.evaluate.forward import Forward, predict
 from layermix_gen.evaluate.jobs import Job, make_jobs
