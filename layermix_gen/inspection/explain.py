@@ -2,23 +2,21 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from PIL import Image as PillowImage
 
 from layermix_gen.errors import LayerMixError
 from layermix_gen.inspection.canvas import write_picture
+from layermix_gen.inspection.opened import OpenedDataset
 from layermix_gen.inspection.replay import Replay
 from layermix_gen.inspection.tree import Origin, recipe_tree
-
-if TYPE_CHECKING:
-    from layermix_gen.inspection.shards import Shards
 
 # What is said of the flips of a mixing picture: left to right, top to bottom.
 FLIPS = {(0, 0): [], (1, 0): ["mirrored"], (0, 1): ["upside down"], (1, 1): ["turned by 180°"]}
 
 
-def explain(shards: "Shards", key: str, out: str | Path) -> Path:
+def explain(shards: OpenedDataset, key: str, out: str | Path) -> Path:
     """Draw the recipe of the sample `key` as a tree, with the picture at every step, to `out` (.png, .jpg or .webp).
 
     Returns `out`. Raises `LayerMixError` where there is no such sample, where its source image or mixing set is not
@@ -28,7 +26,7 @@ def explain(shards: "Shards", key: str, out: str | Path) -> Path:
     return write_picture(explained(row, replayed(shards, row)), out)
 
 
-def replayed(shards: "Shards", row: Mapping[str, Any]) -> Replay:
+def replayed(shards: OpenedDataset, row: Mapping[str, Any]) -> Replay:
     """Make a sample again. Raises `LayerMixError` where that cannot be done, or gives another recipe."""
     replay = shards.replay(row)
     if (found := str(replay.recipe.expression)) != row["recipe"]:

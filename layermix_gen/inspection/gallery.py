@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from importlib.resources import files
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from PIL import Image as PillowImage
@@ -24,13 +24,11 @@ from layermix_gen.files import replacing
 from layermix_gen.images import Image
 from layermix_gen.inspection.canvas import scaled
 from layermix_gen.inspection.explain import replayed
+from layermix_gen.inspection.opened import OpenedDataset
 from layermix_gen.inspection.steps import MASKED, NUMBERS, steps_of
 from layermix_gen.processes import available_cpus
 from layermix_gen.recipe import IMAGE
 from layermix_gen.text import count
-
-if TYPE_CHECKING:
-    from layermix_gen.inspection.shards import Shards
 
 LIMIT = 5000  # samples, unless the caller says
 BUDGET = 56_000_000  # bytes of pictures in a page; steps beyond it are drawn as text
@@ -44,7 +42,7 @@ COLUMNS = ("key", "source", "class_name", "plane", "layer", "op", "picture", "re
 
 
 def write_gallery(
-    shards: "Shards",
+    shards: OpenedDataset,
     out: str | Path,
     where: str | None = None,
     order_by: str | None = None,
@@ -87,7 +85,7 @@ def write_gallery(
 
 
 def _pictures(
-    shards: "Shards", rows: Sequence[Mapping[str, Any]], budget: int, progress: bool
+    shards: OpenedDataset, rows: Sequence[Mapping[str, Any]], budget: int, progress: bool
 ) -> tuple[list[str], list[str], str]:
     """Thumbnails and steps of all rows, and why not all have their steps."""
     pool = ThreadPoolExecutor(available_cpus())
@@ -113,7 +111,7 @@ def _columns(rows: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
 class _Pictures:
     """Makes the pictures of a page, each the base64 of a WebP file, on several threads."""
 
-    def __init__(self, shards: "Shards", pool: Executor, bar: Any) -> None:
+    def __init__(self, shards: OpenedDataset, pool: Executor, bar: Any) -> None:
         self.shards, self.pool, self.bar = shards, pool, bar
         self.small = (shards.settings.size or 0) <= SMALL
 

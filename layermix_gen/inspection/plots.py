@@ -7,7 +7,7 @@ import io
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 from PIL import Image as PillowImage
@@ -15,6 +15,7 @@ from PIL import Image as PillowImage
 from layermix_gen.blends import BLENDS
 from layermix_gen.errors import LayerMixError
 from layermix_gen.inspection.canvas import HAIRLINE, INK, PAPER, QUIET, write_picture
+from layermix_gen.inspection.opened import OpenedDataset
 from layermix_gen.inspection.queries import aggregate
 from layermix_gen.inspection.steps import MASKED
 from layermix_gen.manifest import Manifest
@@ -22,9 +23,6 @@ from layermix_gen.methods import METHODS
 from layermix_gen.ops import OPERATIONS
 from layermix_gen.recipe import SIGNATURES
 from layermix_gen.seeds import generator
-
-if TYPE_CHECKING:
-    from layermix_gen.inspection.shards import Shards
 
 DRAWS = 100_000  # recipes that tell what to expect
 BINS, FEW = 26, 12  # bins of a number, about; up to so many values have a bar each
@@ -47,7 +45,7 @@ BLENDS_SQL = f"""
 """  # the second number of a mask is its seed
 
 
-def plot(shards: "Shards", out: str | Path) -> Path:
+def plot(shards: OpenedDataset, out: str | Path) -> Path:
     """Plot layers, operations, blends, coefficients and strengths of all variants to `out` (.png, .jpg or .webp).
 
     Returns `out`. Raises `LayerMixError` where matplotlib is not installed, where the dataset has no variants that were

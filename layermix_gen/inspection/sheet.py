@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from PIL import Image as PillowImage
 
@@ -11,9 +11,7 @@ from layermix_gen.errors import LayerMixError
 from layermix_gen.images import Image
 from layermix_gen.inspection import canvas
 from layermix_gen.inspection.canvas import DENSITY, QUIET, Canvas
-
-if TYPE_CHECKING:
-    from layermix_gen.inspection.shards import Shards
+from layermix_gen.inspection.opened import OpenedDataset
 
 LIMIT = 24  # samples, unless the caller says
 # Lengths are device pixels, sizes of type are points.
@@ -35,7 +33,7 @@ class Cell:
 
 
 def contact_sheet(
-    shards: "Shards", out: str | Path, where: str | None = None, order_by: str | None = None, limit: int = LIMIT
+    shards: OpenedDataset, out: str | Path, where: str | None = None, order_by: str | None = None, limit: int = LIMIT
 ) -> Path:
     """Draw the first `limit` samples that meet `where` to `out` (.png, .jpg or .webp).
 
@@ -54,13 +52,13 @@ def contact_sheet(
     )
 
 
-def _clean_views(shards: "Shards", ordinals: Mapping[str, Any]) -> list[dict[str, Any]]:
+def _clean_views(shards: OpenedDataset, ordinals: Mapping[str, Any]) -> list[dict[str, Any]]:
     """The rows of the clean views of source images, where the dataset has them."""
     keys = ", ".join(f"'{ordinal}-clean'" for ordinal in ordinals)
     return shards.query(f"key IN ({keys})")
 
 
-def _cell(shards: "Shards", row: Mapping[str, Any]) -> Cell:
+def _cell(shards: OpenedDataset, row: Mapping[str, Any]) -> Cell:
     if row["layer"] == 0:
         return Cell(shards.pixels(row), row["class_name"] or Path(row["source"]).name, row["plane"], row["source"])
     title = " · ".join([row["op"], *filter(None, row["blends"])])

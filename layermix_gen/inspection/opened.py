@@ -1,0 +1,142 @@
+"""Access to a finished dataset: what was made of what, which samples there are, and each of them with its pixels.
+
+A dataset at a URL is opened as one in a folder is: only its manifest and its index are read, and what is asked for.
+"""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from isal import isal_zlib
+
+from layermix_gen.codec import decode
+from layermix_gen.errors import BadImage, LayerMixError
+from layermix_gen.images import Image
+from layermix_gen.index import KEY, index_name
+from layermix_gen.inspection.files import open_files
+from layermix_gen.inspection.queries import count, select
+from layermix_gen.inspection.replay import Replay, Replayer
+from layermix_gen.manifest import Manifest
+from layermix_gen.plan import Plan, read_plan
+from layermix_gen.settings import BuildSettings
+from layermix_gen.shards import tar_name
+
+PLACE = ("key", "plane", "shard", "offset", "size", "image_crc32")  # the columns that `image` needs
+
+
+class OpenedDataset:
+    """The samples of a dataset by their metadata. `location` is where it is, for people."""
+
+    def __init__(self, location: str | Path, storage_options: Mapping[str, Any] | None = None) -> None:
+        self._files = open_files(location, storage_options)
+        self.location = self._files.location
+
+    @cached_property
+    def manifest(self) -> Manifest:
+        """What `build` said of the dataset. Raises `LayerMixError` where it is not finished, or damaged."""
+        name = "dataset.json"
+        return Manifest.from_json(self._files.text(name), Path(self.location), f"{self.location}/{name}")
+
+    @property
+    def settings(self) -> BuildSettings:
+        """The settings that it was built with."""
+        return self.manifest.settings
+
+    @cached_property
+    def plan(self) -> Plan:
+        """What was built from what. Raises `LayerMixError` where it is missing or damaged."""
+        folder = self._files.fetch(["plan.json", "sources.jsonl"])[0].parent
+        plan = read_plan(folder)
+        if plan is None:
+            raise LayerMixError(f"expected a plan.json in {self.location}, found none; restore it")
+        return plan
+
+    @cached_property
+    def index(self) -> list[Path]:
+        """The index files, one for each shard, on this machine. Raises `LayerMixError` where one is missing."""
+        return self._files.fetch([index_name(number) for number in range(self.manifest.shards)])
+
+    def query(
+        self,
+        where: str | None = None,
+        columns: Sequence[str] | None = None,
+        order_by: str | None = None,
+        limit: int | None = None,
+    ) -> list[dict[str, Any]]:
+        """Rows of the index that meet a condition, by default all, as dicts; no tar is opened.
+
+        `where` ("layer = 3 and op = 'rotate'") and `order_by` ("size DESC, key") are SQL over the columns of the index;
+        `columns` are names. Raises `LayerMixError` for what is no such question.
+        """
+        return list(select(self.index, where, columns, order_by, limit))
+
+    def iterate(
+        self,
+        where: str | None = None,
+        columns: Sequence[str] | None = None,
+        order_by: str | None = None,
+        limit: int | None = None,
+    ) -> Iterator[dict[str, Any]]:
+        """The rows of `query` one after the other, for more of them than memory holds."""
+        return select(self.index, where, columns, order_by, limit)
+
+    def count(self, where: str | None = None) -> int:
+        """How many rows meet a condition. Raises as `query` does."""
+        return count(self.index, where)
+
+    def row(self, key: str) -> dict[str, Any]:
+        """The row of one sample. Raises `LayerMixError` where there is none of that key."""
+        if re.fullmatch(KEY, key) and (rows := self.query(f"key = '{key}'")):
+            return rows[0]
+        example = ", ".join(row["key"] for row in self.query(columns=["key"], limit=1))
+        raise LayerMixError(f"expected the key of a sample, such as {example}, got {key!r}; find keys with --where")
+
+    def image(self, row: Mapping[str, Any]) -> bytes:
+        """The stored image of a row, which has the columns of `PLACE`; read by its place in the tar, and checked.
+
+        Raises `LayerMixError` where it is not what was built.
+        """
+        name = self._tar(row)
+        try:
+            data = self._files.part(name, row["offset"], row["size"])
+        except BadImage as error:
+            raise LayerMixError(f"{row['key']} cannot be read: {error}; restore the file") from error
+        if len(data) != row["size"] or isal_zlib.crc32(data) != row["image_crc32"]:
+            raise LayerMixError(
+                f"{row['key']} in {self.location}/{name} is not as it was built; "
+                f"see `layermix-gen verify {self.location}`"
+            )
+        return data
+
+    def pixels(self, row: Mapping[str, Any]) -> Image:
+        """The stored image of a row, decoded: uint8 (H, W, 3). Raises as `image` does."""
+        return decode(self.image(row))
+
+    @cached_property
+    def _replayer(self) -> Replayer:
+        return Replayer(self.plan)
+
+    def replay(self, row: Mapping[str, Any]) -> Replay:
+        """Make the sample of a row (all columns) again, from its source image, mixing set and seed.
+
+        Raises `LayerMixError` where they are not there any more, or are others.
+        """
+        return self._replayer.replay(row)
+
+    def forget(self) -> None:
+        """Read everything anew when it is asked for next: the files have changed."""
+        for name in ("manifest", "plan", "index", "_replayer"):
+            self.__dict__.pop(name, None)
+
+    def _tar(self, row: Mapping[str, Any]) -> str:
+        """The tar that a row's image is in. Raises `LayerMixError` for a row that is none of this dataset's."""
+        missing = [name for name in PLACE if name not in row]
+        if missing:
+            raise LayerMixError(f"expected a row with the columns {', '.join(PLACE)}, got none for {missing[0]}")
+        name = tar_name(row["plane"], row["shard"])
+        tar = self.manifest.tars.get(name)
+        if tar is None or not 0 <= row["offset"] <= row["offset"] + row["size"] <= tar["bytes"]:
+            raise LayerMixError(f"expected a row of the dataset's own index, got {row['key']!r} in {name}")
+        return name
