@@ -16,7 +16,7 @@ from torch.utils.data import get_worker_info
 
 from layermix_gen.errors import LayerMixError
 from layermix_gen.processes import available_cpus
-from layermix_gen.reading.cache import Use, spans
+from layermix_gen.reading.cache import spans
 from layermix_gen.reading.catalog import load_catalog
 from layermix_gen.reading.delivery import Buffers, deliver
 from layermix_gen.reading.device import as_device, on_device
@@ -27,7 +27,7 @@ from layermix_gen.reading.metadata import check_fields, collate
 from layermix_gen.reading.options import WINDOW, ReadOptions
 from layermix_gen.reading.order import VERSION, Ints
 from layermix_gen.reading.remote import RemoteStorage
-from layermix_gen.reading.storage import LocalStorage, Storage
+from layermix_gen.reading.storage import LocalStorage, Storage, Use
 from layermix_gen.reading.views import Views, class_numbers, select
 from layermix_gen.remote import is_remote
 from layermix_gen.shards import tar_name

@@ -9,27 +9,16 @@ import weakref
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from layermix_gen.reading.order import Ints
-from layermix_gen.reading.storage import Maps
+from layermix_gen.reading.storage import Maps, Use
 
 FETCHES = 4  # at a time
 NEVER = 2**62
-
-
-@dataclass(frozen=True, slots=True)
-class Use:
-    """A tar of `size` bytes, and the first and the last batch of an epoch that read it."""
-
-    name: str
-    size: int
-    first: int
-    last: int
 
 
 def spans(batches: Iterable[tuple[int, Ints]], count: int) -> tuple[Ints, Ints]:

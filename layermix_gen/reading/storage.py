@@ -6,17 +6,25 @@ import os
 import threading
 import weakref
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Protocol
+from typing import ClassVar, Protocol
 
 from layermix_gen.errors import BadImage, LayerMixError
 from layermix_gen.reading.description import Description
 from layermix_gen.shards import tar_name
 
-if TYPE_CHECKING:
-    from layermix_gen.reading.cache import Use
-
 OPEN_TARS = 512  # maps that a process keeps; each holds a file open, and 1024 is a common limit
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """A tar of `size` bytes, and the first and the last batch of an epoch that read it."""
+
+    name: str
+    size: int
+    first: int
+    last: int
 
 
 class Storage(Protocol):
@@ -29,7 +37,7 @@ class Storage(Protocol):
     def tar(self, plane: str, number: int) -> memoryview:
         """The bytes of a tar. Raises `BadImage` where it cannot be had, or is not as long as it was built."""
 
-    def expect(self, uses: Callable[[], Sequence["Use"]], ahead: int) -> None:
+    def expect(self, uses: Callable[[], Sequence[Use]], ahead: int) -> None:
         """Begin an epoch that uses these tars, read up to `ahead` batches beyond the next to be handed out."""
 
     def handed_out(self, batch: int) -> None:
@@ -60,7 +68,7 @@ class LocalStorage:
         name = tar_name(plane, number)
         return self._maps.open(name, self.description.tars[name].bytes)
 
-    def expect(self, uses: Callable[[], Sequence["Use"]], ahead: int) -> None:
+    def expect(self, uses: Callable[[], Sequence[Use]], ahead: int) -> None:
         """All tars are here."""
 
     def handed_out(self, batch: int) -> None:

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from layermix_gen.errors import BadImage
-from layermix_gen.reading.cache import TarCache, Use, bytes_at_once, spans
+from layermix_gen.reading.cache import TarCache, bytes_at_once, spans
+from layermix_gen.reading.storage import Use
 
 
 @pytest.mark.parametrize(
