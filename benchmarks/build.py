@@ -26,8 +26,9 @@ from photographs import cut
 
 from layermix_gen import BuildSettings, build
 from layermix_gen.blends import BLENDS
-from layermix_gen.codec import encode
 from layermix_gen.images import Image
+from layermix_gen.images.codec import encode
+from layermix_gen.images.views import VIEWS, render_view
 from layermix_gen.index import ShardSummary, write_index
 from layermix_gen.methods import METHODS
 from layermix_gen.ops import OPERATIONS
@@ -35,10 +36,9 @@ from layermix_gen.pictures import resolve_mixing_set
 from layermix_gen.recipe import IMAGE, PICTURE, Call
 from layermix_gen.renderer import render
 from layermix_gen.samples import Sample, SampleMaker, metadata
-from layermix_gen.seeds import generator
 from layermix_gen.sources import open_source
+from layermix_gen.support.seeds import generator
 from layermix_gen.tar import TarWriter
-from layermix_gen.views import VIEWS, render_view
 
 LARGE, SMALL = 224, 32
 

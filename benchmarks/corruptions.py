@@ -21,7 +21,7 @@ from layermix_gen.evaluate.corruptions import CORRUPTIONS, corrupted, names_of
 from layermix_gen.evaluate.corruptions.frost import LOOKS, picture_of_frost
 from layermix_gen.evaluate.lists import SEVERITIES, Scale
 from layermix_gen.images import Image
-from layermix_gen.seeds import corruption_generator
+from layermix_gen.support.seeds import corruption_generator
 
 PHOTOGRAPHS = ("astronaut", "cat", "coffee", "rocket")
 SIDES: dict[Scale, int] = {"cifar": 32, "imagenet": 224}

@@ -3,7 +3,7 @@
 import os
 import sys
 
-from layermix_gen.interrupts import quiet_interrupts
+from layermix_gen.support.interrupts import quiet_interrupts
 
 
 def run() -> None:

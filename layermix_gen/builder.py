@@ -7,7 +7,6 @@ from pathlib import Path
 
 from layermix_gen.engines import Watch, in_processes, in_this_process
 from layermix_gen.errors import Interrupted, LayerMixError
-from layermix_gen.files import disk_errors, replacing, sweep
 from layermix_gen.index import ShardSummary, Skipped, read_summaries
 from layermix_gen.job import Job
 from layermix_gen.manifest import (
@@ -22,11 +21,12 @@ from layermix_gen.manifest import (
 )
 from layermix_gen.pictures import MixingSet, resolve_mixing_set
 from layermix_gen.plan import Plan, Pool, freeze
-from layermix_gen.processes import memory_errors
-from layermix_gen.progress import progress_bar
 from layermix_gen.settings import DEFAULTS, BuildSettings
 from layermix_gen.shards import is_finished, missing_planes
 from layermix_gen.sidecars import write_sidecars
+from layermix_gen.support.files import disk_errors, replacing, sweep
+from layermix_gen.support.processes import memory_errors
+from layermix_gen.support.progress import progress_bar
 
 
 def build(

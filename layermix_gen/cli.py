@@ -13,7 +13,7 @@ import click
 from layermix_gen._version import __version__
 from layermix_gen.commands.lazy import LazyGroup
 from layermix_gen.errors import Interrupted, LayerMixError
-from layermix_gen.interrupts import INTERRUPTED
+from layermix_gen.support.interrupts import INTERRUPTED
 
 COMMANDS = {
     "build": "Compute LayerMix variants of every image and write them as shards.",

@@ -15,7 +15,6 @@ import torch
 from torch.utils.data import get_worker_info
 
 from layermix_gen.errors import LayerMixError
-from layermix_gen.processes import available_cpus
 from layermix_gen.reading.cache import spans
 from layermix_gen.reading.catalog import load_catalog
 from layermix_gen.reading.delivery import Buffers, deliver
@@ -29,8 +28,9 @@ from layermix_gen.reading.order import VERSION, Ints
 from layermix_gen.reading.remote import RemoteStorage
 from layermix_gen.reading.storage import LocalStorage, Storage, Use
 from layermix_gen.reading.views import Views, class_numbers, select
-from layermix_gen.remote import is_remote
 from layermix_gen.shards import tar_name
+from layermix_gen.support.processes import available_cpus
+from layermix_gen.support.remote import is_remote
 
 MIN_SKIPPED, SKIPPED_SHARE = 10, 0.01  # images an epoch may lack unless the user says how many: 1%, but at least 10
 SMALL_IMAGE = 4096  # bytes; so quickly decoded that threads would wait for each other, for the interpreter's lock

@@ -7,13 +7,13 @@ from pathlib import Path
 
 from layermix_gen.builder import build
 from layermix_gen.errors import LayerMixError
-from layermix_gen.files import disk_errors
 from layermix_gen.index import query
 from layermix_gen.inspection.shards import open_shards
 from layermix_gen.inspection.sheet import contact_sheet
 from layermix_gen.manifest import Manifest
 from layermix_gen.settings import BuildSettings
-from layermix_gen.text import table
+from layermix_gen.support.files import disk_errors
+from layermix_gen.support.text import table
 
 PHOTOGRAPHS = {  # in the public domain or CC0
     "animal": ("chelsea.png",),

@@ -13,12 +13,12 @@ from layermix_gen.fractals.render import make_fractal
 from layermix_gen.job import Job
 from layermix_gen.packing import list_pictures
 from layermix_gen.pictures import DEFAULT_COUNT, DETAIL, MixingSet, pool_size_for, resolve_mixing_set
-from layermix_gen.processes import memory_errors
 from layermix_gen.samples import SampleMaker
 from layermix_gen.settings import DEFAULTS, BuildSettings
 from layermix_gen.sizing import UNREADABLE, sample_bytes
 from layermix_gen.sources import Item
-from layermix_gen.text import count, duration, facts
+from layermix_gen.support.processes import memory_errors
+from layermix_gen.support.text import count, duration, facts
 
 TIMED = 32  # source images
 STAND_INS = 8  # fractals that stand in for a mixing set

@@ -16,7 +16,7 @@ from typing import Any
 import duckdb
 
 from layermix_gen.errors import LayerMixError
-from layermix_gen.files import replacing, temporary
+from layermix_gen.support.files import replacing, temporary
 from layermix_gen.tar import TarSummary
 
 COLUMNS = {

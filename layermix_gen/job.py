@@ -11,11 +11,11 @@ from pathlib import Path
 from layermix_gen.errors import LayerMixError
 from layermix_gen.pictures import MixingSet
 from layermix_gen.plan import Plan, Pool, make_plan, planned_order, read_plan, refuse_changes
-from layermix_gen.processes import checked_workers
 from layermix_gen.settings import BuildSettings
 from layermix_gen.sizing import planned_shards
 from layermix_gen.sources import Item, Source, open_source
 from layermix_gen.sources.base import as_text, reason
+from layermix_gen.support.processes import checked_workers
 
 MIN_ERRORS, ERROR_SHARE = 10, 0.01  # inputs that may be skipped unless the user says how many: 1%, but at least 10
 

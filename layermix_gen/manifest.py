@@ -10,12 +10,12 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from layermix_gen.errors import LayerMixError
-from layermix_gen.files import file_digest, json_text, read_json, write_json
 from layermix_gen.index import PLANE, ShardSummary, Skipped, index_name, index_path
 from layermix_gen.plan import Inputs, Plan, Pool
 from layermix_gen.settings import BuildSettings
 from layermix_gen.shards import tar_name
-from layermix_gen.text import count, facts
+from layermix_gen.support.files import file_digest, json_text, read_json, write_json
+from layermix_gen.support.text import count, facts
 
 FORMAT = "layermix-gen dataset 1"
 SHA256 = r"[0-9a-f]{64}"

@@ -20,12 +20,12 @@ from layermix_gen.errors import BadImage, Interrupted, LayerMixError
 from layermix_gen.fractals.arrays import Pictures
 from layermix_gen.fractals.store import MAX_SIZE, SetWriter, check_range
 from layermix_gen.images import Image
-from layermix_gen.processes import available_cpus, memory_errors
-from layermix_gen.progress import progress_bar
-from layermix_gen.seeds import generator
 from layermix_gen.sources import Item
 from layermix_gen.sources.base import as_text, reason
 from layermix_gen.sources.folder import FolderSource
+from layermix_gen.support.processes import available_cpus, memory_errors
+from layermix_gen.support.progress import progress_bar
+from layermix_gen.support.seeds import generator
 
 MAX_CROPS = 1000  # of one picture
 MOST_BYTES = 1 << 30  # of the squares of one picture, which are in memory together

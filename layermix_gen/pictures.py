@@ -23,11 +23,11 @@ from layermix_gen.fractals.render import VERSION
 from layermix_gen.fractals.sets import render_set
 from layermix_gen.fractals.store import digest_of, recorded_digest
 from layermix_gen.images import Image
+from layermix_gen.images.views import PictureView
 from layermix_gen.packing import Cut, list_pictures, listing_key, one_line, pack_folder
-from layermix_gen.processes import checked_workers
-from layermix_gen.progress import say, say_without_bar
 from layermix_gen.sources.base import reason
-from layermix_gen.views import PictureView
+from layermix_gen.support.processes import checked_workers
+from layermix_gen.support.progress import say, say_without_bar
 
 DEFAULT_COUNT = 384  # pictures of the set that a build makes by itself
 DETAIL = 384  # pixels a side at which they are rendered at most; see docs/fractals.md for the time that this saves

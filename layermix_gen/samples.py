@@ -5,12 +5,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from layermix_gen.images import Image
+from layermix_gen.images.views import VIEWS, PictureView, View, render_view
 from layermix_gen.methods import METHODS, DrawSettings, Recipe
 from layermix_gen.pictures import MixingSet
 from layermix_gen.renderer import render
-from layermix_gen.seeds import generator
 from layermix_gen.settings import BuildSettings
-from layermix_gen.views import VIEWS, PictureView, View, render_view
+from layermix_gen.support.seeds import generator
 
 CLEAN = -1  # the variant number of the view before mixing
 USES, BLENDS = 3, 2  # how often a recipe uses its operation and a blend, at most: the lengths of the lists in metadata

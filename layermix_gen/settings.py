@@ -8,10 +8,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from layermix_gen.codec import MAX_PIXELS, Encoding
 from layermix_gen.errors import LayerMixError
+from layermix_gen.images.codec import MAX_PIXELS, Encoding
+from layermix_gen.images.views import VIEWS
 from layermix_gen.methods import METHODS, DrawSettings
-from layermix_gen.views import VIEWS
 
 VIEW_MODES = ("independent", "shared")
 SMALL = 64  # px; up to here samples are lossless and cropped as CIFAR is, above as ImageNet is

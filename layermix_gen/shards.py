@@ -13,15 +13,15 @@ from typing import Self, TypeAlias
 
 from isal import isal_zlib
 
-from layermix_gen.codec import encode
 from layermix_gen.errors import BadImage, LayerMixError
-from layermix_gen.files import disk_errors, sync_folder, temporary
+from layermix_gen.images.codec import encode
 from layermix_gen.index import ShardSummary, Skipped, index_path, read_summary, write_index
 from layermix_gen.pictures import open_mixing_set
 from layermix_gen.plan import Plan
 from layermix_gen.samples import Sample, SampleMaker, metadata
 from layermix_gen.sources import Item, Source, open_source
 from layermix_gen.sources.base import class_name
+from layermix_gen.support.files import disk_errors, sync_folder, temporary
 from layermix_gen.tar import TarSummary, TarWriter
 
 Tick: TypeAlias = Callable[[int, int], bool]

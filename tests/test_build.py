@@ -19,9 +19,10 @@ from PIL import Image as PillowImage
 
 import layermix_gen
 from layermix_gen import estimator, pictures
-from layermix_gen.codec import decode
 from layermix_gen.estimator import Estimate
 from layermix_gen.fractals.render import Fractal
+from layermix_gen.images.codec import decode
+from layermix_gen.images.views import PictureView, View, render_view
 from layermix_gen.index import read_summaries
 from layermix_gen.pictures import open_mixing_set
 from layermix_gen.plan import read_plan
@@ -30,7 +31,6 @@ from layermix_gen.renderer import render
 from layermix_gen.samples import SampleMaker
 from layermix_gen.settings import BuildSettings
 from layermix_gen.sources import open_source
-from layermix_gen.views import PictureView, View, render_view
 
 SMALL = ("--size", 32, "--shard-size", 10)  # of the 24 photographs: three shards of 8
 JSON_TYPES = {

@@ -37,8 +37,8 @@ from helpers import (
 from layermix_gen import LayerMixError, MixingSet, job
 from layermix_gen import build as build_in_python
 from layermix_gen.ops import OPERATIONS
-from layermix_gen.processes import memory_errors
 from layermix_gen.sources import KINDS
+from layermix_gen.support.processes import memory_errors
 
 QUICK = ("--size", 8, "--method", "none", "--variants", 1)
 

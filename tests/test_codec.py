@@ -15,9 +15,9 @@ from hypothesis.extra import numpy as hnp
 from PIL import Image as PillowImage
 from PIL import ImageCms
 
-from layermix_gen.codec import Encoding, decode, encode
 from layermix_gen.errors import BadImage, LayerMixError
 from layermix_gen.images import Image, as_image
+from layermix_gen.images.codec import Encoding, decode, encode
 
 
 def picture(height: int = 21, width: int = 34) -> Image:

@@ -8,7 +8,7 @@ from PIL import Image as PillowImage
 
 import layermix_gen.demo
 from layermix_gen import LayerMixError
-from layermix_gen.text import count, facts, table
+from layermix_gen.support.text import count, facts, table
 
 
 @pytest.fixture

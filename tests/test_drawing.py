@@ -16,7 +16,7 @@ from scipy import stats
 from layermix_gen import BuildSettings, LayerMixError
 from layermix_gen.methods import METHODS, DrawSettings
 from layermix_gen.ops import DEFAULT_OPERATIONS, OPERATIONS
-from layermix_gen.seeds import generator, shuffled
+from layermix_gen.support.seeds import generator, shuffled
 
 COUNT = 100_000
 P = 1e-4

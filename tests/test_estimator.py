@@ -7,7 +7,7 @@ import pytest
 
 from layermix_gen import BuildSettings, estimate, estimator
 from layermix_gen.estimator import Estimate
-from layermix_gen.text import duration
+from layermix_gen.support.text import duration
 
 LARGE = Estimate(
     inputs=1000,

@@ -10,7 +10,7 @@ import pytest
 from helpers import files
 
 from layermix_gen.errors import LayerMixError
-from layermix_gen.files import disk_errors, read_json, replacing, sweep, temporary, write_json
+from layermix_gen.support.files import disk_errors, read_json, replacing, sweep, temporary, write_json
 
 
 def test_json_comes_back(tmp_path: Path) -> None:

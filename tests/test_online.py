@@ -8,8 +8,8 @@ from strategies import make_image
 
 from layermix_gen import LayerMix, LayerMixError, MixingSet, open_mixing_set, parse, render
 from layermix_gen.methods import METHODS, DrawSettings
-from layermix_gen.seeds import generator
 from layermix_gen.settings import BuildSettings
+from layermix_gen.support.seeds import generator
 
 PICTURES = np.random.default_rng(0).integers(0, 256, (5, 36, 36), np.uint8)
 IMAGE = make_image("random", 32, 32, seed=1)

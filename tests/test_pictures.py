@@ -23,6 +23,7 @@ from layermix_gen import pictures as module
 from layermix_gen.errors import Interrupted, LayerMixError
 from layermix_gen.fractals import render_fractal
 from layermix_gen.fractals.store import digest_of
+from layermix_gen.images.views import PictureView, draw_picture_view
 from layermix_gen.pictures import (
     MixingSet,
     cache_directory,
@@ -31,7 +32,6 @@ from layermix_gen.pictures import (
     pool_size_for,
     resolve_mixing_set,
 )
-from layermix_gen.views import PictureView, draw_picture_view
 
 GRAY = np.random.default_rng(0).integers(0, 256, (3, 9, 9), np.uint8)
 COLOR = np.random.default_rng(1).integers(0, 256, (3, 9, 9, 3), np.uint8)

@@ -18,9 +18,9 @@ from layermix_gen import plan as plans
 from layermix_gen.errors import LayerMixError
 from layermix_gen.pictures import open_mixing_set
 from layermix_gen.plan import Pool, freeze, make_plan, planned_order, read_plan, shard_bounds, shard_count
-from layermix_gen.seeds import shuffled
 from layermix_gen.settings import BuildSettings
 from layermix_gen.sources import Item, open_source
+from layermix_gen.support.seeds import shuffled
 
 # --- shard arithmetic ------------------------------------------------------------------------------------------------
 

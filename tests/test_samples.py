@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 
+from layermix_gen.images.views import VIEWS
 from layermix_gen.methods import METHODS
 from layermix_gen.pictures import MixingSet
 from layermix_gen.samples import CLEAN, SampleMaker
-from layermix_gen.seeds import generator
 from layermix_gen.settings import BuildSettings
-from layermix_gen.views import VIEWS
+from layermix_gen.support.seeds import generator
 
 SOURCE = np.random.default_rng(0).integers(0, 256, (50, 40, 3), np.uint8)
 POOL = MixingSet(np.random.default_rng(1).integers(0, 256, (3, 36, 36), np.uint8))

@@ -15,11 +15,12 @@ import layermix_gen
 PACKAGE = Path(layermix_gen.__file__).parent
 # Modules import from lower floors; on one floor the imports make no circle.
 FLOORS = (
-    ("_version", "errors", "images", "text", "interrupts"),
-    ("ops", "blends", "processes", "progress"),
+    ("_version", "errors"),
+    ("support", "images"),
+    ("ops", "blends"),
     ("recipe",),
-    ("renderer", "methods", "views", "seeds"),
-    ("codec", "sources", "packing", "pictures", "fractals", "files", "remote", "settings"),
+    ("renderer", "methods"),
+    ("sources", "packing", "pictures", "fractals", "settings"),
     ("samples", "plan", "tar", "index", "manifest", "shards", "sizing", "sidecars"),
     ("builder", "engines", "job", "estimator"),
     ("demo", "inspection", "online", "reading", "dataset"),

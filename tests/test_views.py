@@ -12,7 +12,7 @@ from scipy import stats
 from strategies import images, make_image, steady
 
 from layermix_gen.errors import BadImage
-from layermix_gen.views import (
+from layermix_gen.images.views import (
     VIEWS,
     PictureView,
     View,

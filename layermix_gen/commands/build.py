@@ -6,14 +6,14 @@ from typing import Any
 import click
 
 from layermix_gen.builder import build
-from layermix_gen.codec import FORMATS, SUBSAMPLINGS
 from layermix_gen.commands.parameters import Names, Partition
 from layermix_gen.estimator import estimate
+from layermix_gen.images.codec import FORMATS, SUBSAMPLINGS
+from layermix_gen.images.views import VIEWS
 from layermix_gen.methods import METHODS, PRESETS
 from layermix_gen.ops import OPERATIONS
 from layermix_gen.settings import DEFAULTS, VIEW_MODES, BuildSettings
 from layermix_gen.sources import KINDS
-from layermix_gen.views import VIEWS
 
 SETTINGS = {field.name for field in fields(BuildSettings)}
 

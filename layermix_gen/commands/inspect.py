@@ -10,7 +10,7 @@ from layermix_gen.commands.parameters import Names
 from layermix_gen.index import COLUMNS
 from layermix_gen.inspection.formats import FORMATS
 from layermix_gen.inspection.shards import Shards, open_shards
-from layermix_gen.text import count, facts
+from layermix_gen.support.text import count, facts
 
 SHOWN = 20  # rows of a table unless the user says how many
 IN_TABLE = ("key", "source", "class_name", "layer", "op", "op_args", "blends", "size")

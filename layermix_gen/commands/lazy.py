@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from layermix_gen.interrupts import quiet_interrupts
+from layermix_gen.support.interrupts import quiet_interrupts
 
 
 class LazyGroup(click.Group):

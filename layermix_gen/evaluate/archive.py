@@ -8,7 +8,7 @@ import numpy as np
 
 from layermix_gen.errors import LayerMixError
 from layermix_gen.evaluate.predictions import AnyPredictions, Predictions, SequencePredictions
-from layermix_gen.files import replacing
+from layermix_gen.support.files import replacing
 
 FORMATS: dict[str, type[AnyPredictions]] = {
     "layermix-gen predictions 1": Predictions,

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from layermix_gen.errors import LayerMixError
-from layermix_gen.text import count, first_line
+from layermix_gen.support.text import count, first_line
 
 # In front of names: by DataParallel and AveragedModel, by torch.compile, and by Lightning.
 WRAPPERS = ("module.", "_orig_mod.", "model.")

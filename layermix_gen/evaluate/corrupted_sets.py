@@ -20,10 +20,10 @@ import numpy as np
 from PIL import Image as PillowImage
 
 from layermix_gen.errors import BadImage, LayerMixError
-from layermix_gen.files import replacing, sync_folder
 from layermix_gen.images import Image
+from layermix_gen.images.views import MAX_SCALED
 from layermix_gen.sources import Item, Source
-from layermix_gen.views import MAX_SCALED
+from layermix_gen.support.files import replacing, sync_folder
 
 LayoutName: TypeAlias = Literal["arrays", "folders"]
 LAYOUTS: tuple[LayoutName, ...] = ("arrays", "folders")

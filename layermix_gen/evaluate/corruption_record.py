@@ -20,9 +20,9 @@ from layermix_gen._version import __version__
 from layermix_gen.errors import LayerMixError
 from layermix_gen.evaluate.corruptions.table import VERSION
 from layermix_gen.evaluate.lists import SCALES, SEVERITIES, Scale
-from layermix_gen.files import file_digest, read_json
 from layermix_gen.sources import Item, Source, source_files
 from layermix_gen.sources.base import as_text
+from layermix_gen.support.files import file_digest, read_json
 
 RECORD = "corruptions.json"
 FORMAT = "layermix-gen corruptions 1"

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from layermix_gen.errors import LayerMixError
-from layermix_gen.text import first_line
+from layermix_gen.support.text import first_line
 
 CHECK = "check the checkpoint and --mean and --std"
 OTHERS = "give a model for such images, and for any number of them"

@@ -18,7 +18,7 @@ from layermix_gen.evaluate.lists import SEVERITIES, mean_list
 from layermix_gen.evaluate.predictions import TOP, Predictions, SequencePredictions
 from layermix_gen.evaluate.results import Signature, finished_parts, load_part, part_path, read_signature
 from layermix_gen.sources.base import as_text
-from layermix_gen.text import count, one_line
+from layermix_gen.support.text import count, one_line
 
 METRICS_VERSION = 1  # rises whenever the same predictions would give another number
 ALEXNET = ("imagenet", "imagenet", 1000)  # dataset, scale and classes that its errors are of

@@ -22,7 +22,7 @@ from torch.nn.parameter import is_lazy
 from layermix_gen.errors import LayerMixError
 from layermix_gen.evaluate.checkpoints import load_weights
 from layermix_gen.evaluate.python_file import model_from, neighbours
-from layermix_gen.text import first_line
+from layermix_gen.support.text import first_line
 
 FORMS = "PATH.py:function, timm:NAME or PATH.pt2"
 

@@ -14,7 +14,7 @@ from torch.nn import functional as F
 from layermix_gen.errors import LayerMixError
 from layermix_gen.evaluate.faults import ask, check_images, gradient
 from layermix_gen.evaluate.lists import PGD
-from layermix_gen.seeds import generator
+from layermix_gen.support.seeds import generator
 
 
 @dataclass(frozen=True, slots=True)

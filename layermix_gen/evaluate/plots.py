@@ -30,7 +30,7 @@ from layermix_gen.evaluate.style import (
     wrapped,
     write,
 )
-from layermix_gen.files import replacing
+from layermix_gen.support.files import replacing
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

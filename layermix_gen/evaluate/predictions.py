@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from layermix_gen.errors import LayerMixError
-from layermix_gen.text import count
+from layermix_gen.support.text import count
 
 TOP = 5  # classes kept of each image: what error@5 and mT5D need
 NO_SEVERITY = (0,)  # the severities of a part that has none

@@ -8,7 +8,7 @@ from layermix_gen.evaluate.lists import TITLES, mean_list
 from layermix_gen.evaluate.measuring import METRICS_VERSION, Measured
 from layermix_gen.evaluate.paper import PaperTable
 from layermix_gen.evaluate.results import Suite
-from layermix_gen.text import count, one_line
+from layermix_gen.support.text import count, one_line
 
 
 def metrics_facts(runs: Sequence[Measured]) -> dict[str, str]:

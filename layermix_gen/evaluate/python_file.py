@@ -13,7 +13,7 @@ from typing import Any
 from torch import nn
 
 from layermix_gen.errors import LayerMixError
-from layermix_gen.text import first_line
+from layermix_gen.support.text import first_line
 
 _imported: dict[str, dict[str, ModuleType]] = {}  # by folder: what was imported from there, by name
 

@@ -16,9 +16,9 @@ from layermix_gen.evaluate.measuring import METRICS_VERSION, Measured, measure, 
 from layermix_gen.evaluate.paper import PaperTable, paper_tables
 from layermix_gen.evaluate.provenance import metrics_facts, notes, run_facts
 from layermix_gen.evaluate.tables import Table, as_latex, as_markdown, as_plain_text
-from layermix_gen.files import disk_errors, read_json, replacing, sweep, write_json
 from layermix_gen.sources.base import as_text
-from layermix_gen.text import facts, one_line
+from layermix_gen.support.files import disk_errors, read_json, replacing, sweep, write_json
+from layermix_gen.support.text import facts, one_line
 
 SUFFIXES = {"text": "txt", "markdown": "md", "csv": "csv", "latex": "tex"}
 LEGEND = "{best} - not evaluated. (12/15) a mean over 12 of 15 parts: it does not compare, and is never best."

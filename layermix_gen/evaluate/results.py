@@ -19,8 +19,8 @@ from layermix_gen.errors import LayerMixError
 from layermix_gen.evaluate.archive import load_predictions, save_predictions
 from layermix_gen.evaluate.lists import SCALES, SUITES, Scale, check_part, extra_list, mean_list
 from layermix_gen.evaluate.predictions import AnyPredictions
-from layermix_gen.files import disk_errors, read_json, sweep, write_json
-from layermix_gen.text import count
+from layermix_gen.support.files import disk_errors, read_json, sweep, write_json
+from layermix_gen.support.text import count
 
 FORMAT = "layermix-gen results 1"
 REMEDY = "restore it, or evaluate into another folder"

@@ -22,8 +22,8 @@ from layermix_gen.evaluate.pgd import Attack
 from layermix_gen.evaluate.probing import probe
 from layermix_gen.evaluate.results import Signature, begin_results, finished_parts, save_part
 from layermix_gen.evaluate.suites import Opening, Part, locate
-from layermix_gen.files import disk_errors, file_digest, locked
 from layermix_gen.sources.base import as_text
+from layermix_gen.support.files import disk_errors, file_digest, locked
 
 IMAGENET_CLASSES = 1000  # a model of fewer is of another dataset
 

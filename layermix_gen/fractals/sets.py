@@ -14,14 +14,14 @@ from typing import Any
 import numpy as np
 
 from layermix_gen.errors import Interrupted
-from layermix_gen.files import disk_errors
 from layermix_gen.fractals.arrays import Pictures
 from layermix_gen.fractals.kinds import select_kinds
 from layermix_gen.fractals.measures import ALIKE, thumbnails
 from layermix_gen.fractals.render import RENDER_SIZE, VERSION, Fractal, make_fractal
 from layermix_gen.fractals.store import MAX_SIZE, SetWriter, check_range, read_about
-from layermix_gen.processes import checked_workers, interrupts_held, memory_errors, spawned
-from layermix_gen.progress import progress_bar, say_without_bar
+from layermix_gen.support.files import disk_errors
+from layermix_gen.support.processes import checked_workers, interrupts_held, memory_errors, spawned
+from layermix_gen.support.progress import progress_bar, say_without_bar
 
 BATCH = 8  # pictures per task of a process
 

@@ -7,9 +7,9 @@ import numpy as np
 from PIL import Image as PillowImage
 
 from layermix_gen.errors import LayerMixError
-from layermix_gen.files import replacing
 from layermix_gen.fractals.arrays import Pictures
-from layermix_gen.processes import memory_errors
+from layermix_gen.support.files import replacing
+from layermix_gen.support.processes import memory_errors
 
 
 def contact_sheet(pictures: Pictures, count: int = 100, side: int = 96) -> Pictures:

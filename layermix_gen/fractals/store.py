@@ -18,8 +18,8 @@ from typing import IO, Any, Self
 import numpy as np
 
 from layermix_gen.errors import LayerMixError
-from layermix_gen.files import disk_errors, replacing, sync_folder
 from layermix_gen.fractals.arrays import Pictures
+from layermix_gen.support.files import disk_errors, replacing, sync_folder
 
 Record = Mapping[str, Any]
 MAX_COUNT, MAX_SIZE = 10**7, 8192  # pictures of a set, and pixels a side of one

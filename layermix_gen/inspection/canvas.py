@@ -17,8 +17,8 @@ from PIL import Image as PillowImage
 from PIL import ImageDraw, ImageFont
 
 from layermix_gen.errors import LayerMixError
-from layermix_gen.files import replacing
 from layermix_gen.images import Image
+from layermix_gen.support.files import replacing
 
 Point: TypeAlias = tuple[float, float]
 Line: TypeAlias = npt.NDArray[np.float64]  # (N, 2): x and y of points

@@ -16,7 +16,6 @@ from duckdb import DuckDBPyConnection
 from isal import isal_zlib
 
 from layermix_gen.errors import LayerMixError
-from layermix_gen.files import file_digest
 from layermix_gen.index import ShardSummary, index_name, metadata_text, summary_in
 from layermix_gen.inspection.files import Files
 from layermix_gen.inspection.queries import readable, rows, sandbox
@@ -25,6 +24,7 @@ from layermix_gen.inspection.report import Problem, noting
 from layermix_gen.manifest import Manifest
 from layermix_gen.plan import Plan
 from layermix_gen.shards import tar_name
+from layermix_gen.support.files import file_digest
 from layermix_gen.tar import BLOCK, TarSummary, header
 
 END = bytes(2 * BLOCK)

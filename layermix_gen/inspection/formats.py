@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeAlias
 
-from layermix_gen.text import table
+from layermix_gen.support.text import table
 
 Rows: TypeAlias = Iterable[Mapping[str, Any]]
 

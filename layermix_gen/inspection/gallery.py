@@ -20,15 +20,15 @@ from PIL import Image as PillowImage
 from tqdm import tqdm
 
 from layermix_gen.errors import Interrupted, LayerMixError
-from layermix_gen.files import replacing
 from layermix_gen.images import Image
 from layermix_gen.inspection.canvas import scaled
 from layermix_gen.inspection.explain import replayed
 from layermix_gen.inspection.opened import OpenedDataset
 from layermix_gen.inspection.steps import MASKED, NUMBERS, steps_of
-from layermix_gen.processes import available_cpus
 from layermix_gen.recipe import IMAGE
-from layermix_gen.text import count
+from layermix_gen.support.files import replacing
+from layermix_gen.support.processes import available_cpus
+from layermix_gen.support.text import count
 
 LIMIT = 5000  # samples, unless the caller says
 BUDGET = 56_000_000  # bytes of pictures in a page; steps beyond it are drawn as text

@@ -11,9 +11,9 @@ from typing import Any
 
 from isal import isal_zlib
 
-from layermix_gen.codec import decode
 from layermix_gen.errors import BadImage, LayerMixError
 from layermix_gen.images import Image
+from layermix_gen.images.codec import decode
 from layermix_gen.index import KEY, index_name
 from layermix_gen.inspection.files import open_files
 from layermix_gen.inspection.queries import count, select

@@ -22,7 +22,7 @@ from layermix_gen.manifest import Manifest
 from layermix_gen.methods import METHODS
 from layermix_gen.ops import OPERATIONS
 from layermix_gen.recipe import SIGNATURES
-from layermix_gen.seeds import generator
+from layermix_gen.support.seeds import generator
 
 DRAWS = 100_000  # recipes that tell what to expect
 BINS, FEW = 26, 12  # bins of a number, about; up to so many values have a bar each

@@ -12,9 +12,10 @@ import numpy as np
 from duckdb import DuckDBPyConnection
 from isal import isal_zlib
 
-from layermix_gen.codec import decode
 from layermix_gen.errors import BadImage, LayerMixError
 from layermix_gen.images import Image
+from layermix_gen.images.codec import decode
+from layermix_gen.images.views import View, render_view
 from layermix_gen.index import ShardSummary
 from layermix_gen.inspection.files import Files
 from layermix_gen.inspection.queries import rows
@@ -23,11 +24,10 @@ from layermix_gen.methods import Recipe
 from layermix_gen.pictures import MixingSet, open_mixing_set
 from layermix_gen.plan import Plan
 from layermix_gen.samples import Sample, SampleMaker, metadata
-from layermix_gen.seeds import generator
 from layermix_gen.shards import tar_name
 from layermix_gen.sources import Item, Source, open_source
 from layermix_gen.sources.base import class_name
-from layermix_gen.views import View, render_view
+from layermix_gen.support.seeds import generator
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from layermix_gen.errors import LayerMixError
-from layermix_gen.text import count
+from layermix_gen.support.text import count
 
 SHOWN = 5  # problems of one file that are printed
 

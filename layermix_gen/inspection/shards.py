@@ -18,7 +18,7 @@ from layermix_gen.inspection.sheet import LIMIT as SHEET_LIMIT
 from layermix_gen.inspection.sheet import contact_sheet
 from layermix_gen.inspection.summary import Summary, summarize
 from layermix_gen.inspection.verification import verify
-from layermix_gen.remote import is_remote
+from layermix_gen.support.remote import is_remote
 
 
 def open_shards(location: str | Path, storage_options: Mapping[str, Any] | None = None) -> "Shards":

@@ -12,7 +12,7 @@ from layermix_gen.inspection.statistics import Comparison, compare
 from layermix_gen.manifest import Manifest
 from layermix_gen.methods import SHARES
 from layermix_gen.settings import BuildSettings
-from layermix_gen.text import count, facts, table
+from layermix_gen.support.text import count, facts, table
 
 MARKED = 4  # |z| from which on a cell is marked: one cell of 16,000 is so by chance
 LAYERS, OPS, BLENDS, LABELS = (

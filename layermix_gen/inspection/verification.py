@@ -18,7 +18,7 @@ from layermix_gen.inspection.replay import Again
 from layermix_gen.inspection.report import Problem, Report
 from layermix_gen.inspection.whole import LISTING, PLAN, read_known, whole_problems
 from layermix_gen.plan import versions
-from layermix_gen.processes import checked_workers, interrupts_held, spawned
+from layermix_gen.support.processes import checked_workers, interrupts_held, spawned
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,9 +8,9 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from layermix_gen.errors import LayerMixError
+from layermix_gen.images.views import PictureView
 from layermix_gen.ops import DEFAULT_OPERATIONS, OPERATIONS
 from layermix_gen.recipe import Expression
-from layermix_gen.views import PictureView
 
 PRESETS = tuple(DEFAULT_OPERATIONS)
 

@@ -10,10 +10,10 @@ The layer, the operation f and each blend are drawn once; f's strength is drawn 
 import numpy as np
 
 from layermix_gen.blends import BLENDS
+from layermix_gen.images.views import draw_picture_view
 from layermix_gen.methods.base import DrawSettings, Recipe, Shares
 from layermix_gen.ops import OPERATIONS
 from layermix_gen.recipe import IMAGE, PICTURE, Call, Expression
-from layermix_gen.views import draw_picture_view
 
 LAYERS = 3
 # Each blend as often as its weight says, so that one uniform draw picks it.

@@ -11,9 +11,8 @@ import numpy as np
 import simplejpeg
 from isal import isal_zlib
 
-from layermix_gen import codec
 from layermix_gen.errors import BadImage
-from layermix_gen.images import Image
+from layermix_gen.images import Image, codec
 
 PNG_UP = 2  # the filter of every row of our PNGs: the difference to the row above
 PNG_HEAD, PNG_TAIL = 41, 16  # bytes before and after the deflated rows: signature, IHDR, head of IDAT; its CRC, IEND

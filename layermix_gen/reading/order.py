@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from layermix_gen.seeds import generator
+from layermix_gen.support.seeds import generator
 
 Ints = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]

@@ -15,8 +15,8 @@ from layermix_gen.index import index_name
 from layermix_gen.reading.cache import TarCache, bytes_at_once
 from layermix_gen.reading.description import Description
 from layermix_gen.reading.storage import Use
-from layermix_gen.remote import RemoteFiles
 from layermix_gen.shards import tar_name
+from layermix_gen.support.remote import RemoteFiles
 
 
 class RemoteStorage:

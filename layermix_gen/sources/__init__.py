@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from layermix_gen.codec import MAX_PIXELS
 from layermix_gen.errors import LayerMixError
+from layermix_gen.images.codec import MAX_PIXELS
 from layermix_gen.sources import cifar, idx
 from layermix_gen.sources.base import Item, Source, as_text, is_image_name, reason
 from layermix_gen.sources.cifar import CifarSource

@@ -12,9 +12,9 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from layermix_gen.codec import MAX_PIXELS
 from layermix_gen.errors import BadImage, LayerMixError
 from layermix_gen.images import Image
+from layermix_gen.images.codec import MAX_PIXELS
 from layermix_gen.sources.base import Item, as_text, reason
 from layermix_gen.sources.pickles import load_arrays, read_file
 

@@ -12,9 +12,9 @@ from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
 
-from layermix_gen.codec import MAX_PIXELS, decode
 from layermix_gen.errors import LayerMixError
 from layermix_gen.images import Image
+from layermix_gen.images.codec import MAX_PIXELS, decode
 from layermix_gen.sources.base import Item, as_text, is_image_name, read_inside, reason
 
 

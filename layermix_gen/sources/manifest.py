@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path, PurePath
 
-from layermix_gen.codec import MAX_PIXELS, decode
 from layermix_gen.errors import BadImage, LayerMixError
 from layermix_gen.images import Image
+from layermix_gen.images.codec import MAX_PIXELS, decode
 from layermix_gen.sources.base import Item, as_text, class_names, read_inside, reason
 
 MAX_LABEL = 999_999  # a larger one is some other number by mistake, and would be the count of the classes

@@ -17,9 +17,9 @@ from typing import Any, BinaryIO
 
 from braceexpand import braceexpand
 
-from layermix_gen.codec import MAX_PIXELS, decode
 from layermix_gen.errors import BadImage, LayerMixError
 from layermix_gen.images import Image
+from layermix_gen.images.codec import MAX_PIXELS, decode
 from layermix_gen.sources.base import EXTENSIONS, Item, as_text, reason
 
 MAGIC = re.compile(r"[*?\[{]")  # what makes a location a pattern

@@ -22,8 +22,8 @@ from layermix_gen.evaluate import corrupt, corrupted
 from layermix_gen.evaluate.corrupted_sets import class_folders, file_names
 from layermix_gen.evaluate.corruptions.table import parameters
 from layermix_gen.evaluate.lists import C_EXTRA, CBAR, C
-from layermix_gen.seeds import corruption_generator
 from layermix_gen.sources import Item, open_source
+from layermix_gen.support.seeds import corruption_generator
 
 QUICK = ("impulse_noise", "brightness", "contrast")
 

@@ -13,7 +13,7 @@ from layermix_gen.evaluate.corruptions import CORRUPTIONS, names_of
 from layermix_gen.evaluate.corruptions.fields import frequencies, plasma, spectral, turbulence
 from layermix_gen.evaluate.corruptions.frost import LOOKS, picture_of_frost
 from layermix_gen.evaluate.lists import C_EXTRA, CBAR, SCALES, SEVERITIES, C
-from layermix_gen.seeds import corruption_generator
+from layermix_gen.support.seeds import corruption_generator
 
 CASES = [(name, scale) for scale in SCALES for name, row in CORRUPTIONS.items() if getattr(row, scale) is not None]
 # By pixels, the published severities of these do not grow from each to the next: they change what is done, or the

@@ -14,8 +14,8 @@ from PIL import Image
 from servers import Traffic, object_store, web_server
 
 from layermix_gen import open_mixing_set, open_shards, render
+from layermix_gen.images.views import View, render_view
 from layermix_gen.sources import open_source
-from layermix_gen.views import View, render_view
 
 # --- one sample ------------------------------------------------------------------------------------------------------
 

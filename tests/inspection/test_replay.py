@@ -11,8 +11,8 @@ from helpers import invoke, snapshot
 
 from layermix_gen import BuildSettings, build, open_shards, samples
 from layermix_gen.blends import BLENDS
-from layermix_gen.codec import encode
 from layermix_gen.errors import Interrupted, LayerMixError
+from layermix_gen.images.codec import encode
 from layermix_gen.inspection import repair as repairing
 from layermix_gen.inspection import verification
 from layermix_gen.ops import OPERATIONS

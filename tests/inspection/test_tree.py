@@ -12,6 +12,7 @@ from strategies import make_image, steady
 
 from layermix_gen import LayerMixError, parse, recipe_tree, render
 from layermix_gen.blends import BLENDS, mask
+from layermix_gen.images.views import View
 from layermix_gen.inspection import canvas, tree
 from layermix_gen.inspection.explain import explain
 from layermix_gen.inspection.layout import laid_out
@@ -20,7 +21,6 @@ from layermix_gen.inspection.tree import Origin
 from layermix_gen.methods import METHODS, DrawSettings
 from layermix_gen.ops import OPERATIONS
 from layermix_gen.recipe import IMAGE, PICTURE, SIGNATURES, Call
-from layermix_gen.views import View
 
 IMAGE_28, PICTURE_28 = make_image("random", 28, 28, 1), make_image("ramp", 28, 28, 2)
 LAYER_3 = "rotate(multiply(pixel(rotate(image, -3.1), rotate(image, 10.0), 77, 12345), picture, 0.83, 0.21), 4.2)"

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from PIL import Image
 
-from layermix_gen.codec import FORMATS, Encoding, decode, encode
 from layermix_gen.errors import BadImage
+from layermix_gen.images.codec import FORMATS, Encoding, decode, encode
 from layermix_gen.reading.decoding import DECODERS
 
 

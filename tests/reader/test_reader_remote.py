@@ -13,9 +13,9 @@ from servers import Traffic, object_store, web_server
 from torch.utils.data import DataLoader
 from truth import Truth, flat, keys
 
-from layermix_gen import remote
 from layermix_gen.dataset import LayerMixDataset
 from layermix_gen.errors import LayerMixError
+from layermix_gen.support import remote
 
 
 @pytest.fixture

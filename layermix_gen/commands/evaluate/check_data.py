@@ -6,7 +6,7 @@ import click
 
 from layermix_gen.errors import LayerMixError
 from layermix_gen.evaluate.checks import check_data
-from layermix_gen.text import count
+from layermix_gen.support.text import count
 
 
 @click.command("check-data")

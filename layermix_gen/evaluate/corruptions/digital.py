@@ -7,9 +7,9 @@ import cv2
 import numpy as np
 from PIL import Image as PillowImage
 
-from layermix_gen.codec import decode
 from layermix_gen.evaluate.corruptions.base import Closeness, Corruption, Floats, each, pixels, unit
 from layermix_gen.images import Image
+from layermix_gen.images.codec import decode
 
 
 def brightness(image: Image, rng: np.random.Generator, amount: float) -> Image:

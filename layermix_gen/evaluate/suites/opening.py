@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from layermix_gen.errors import LayerMixError
 from layermix_gen.evaluate.suites.pixels import PREPROCESSINGS
-from layermix_gen.processes import available_cpus
+from layermix_gen.support.processes import available_cpus
 
 PHOTOGRAPHS = "resize-256-center-224"  # of a validation set and of ImageNet-R, in every published protocol
 NONE = "none"

@@ -9,7 +9,7 @@ from typing import Any
 import fsspec
 
 from layermix_gen.errors import BadImage, LayerMixError
-from layermix_gen.files import temporary
+from layermix_gen.support.files import temporary
 
 TRIES, PAUSE = 4, 0.5  # of a fetch that fails, and seconds before the second; twice as many before each later one
 FETCHES = 16  # of small files, at a time
