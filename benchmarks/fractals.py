@@ -3,7 +3,7 @@
     python benchmarks/fractals.py [--count 100] [--sheets FOLDER]
 
 Prints the table of docs/fractals.md: pictures per second of one process at 256 px, the share that was refused on the
-way, and the means of the measures of `layermix_gen.fractals.measures` (of photographs also their range). The
+way, and the means of the measures of `mixing_sets.fractals.measures` (of photographs also their range). The
 photographs are those in scikit-image's wheel (the extra `demo`), each its centre square reduced to 256 px. Takes about
 a minute.
 """
@@ -17,9 +17,9 @@ import cv2
 import numpy as np
 from skimage import data
 
-from layermix_gen.fractals import KINDS, diversity, make_fractal, measure, write_sheet
-from layermix_gen.fractals.arrays import Pictures
-from layermix_gen.fractals.measures import NAMES
+from layermix_gen.images import Pictures
+from layermix_gen.mixing_sets.fractals import KINDS, diversity, make_fractal, measure, write_sheet
+from layermix_gen.mixing_sets.fractals.measures import NAMES
 
 SIZE = 256
 TEXTURES = ("brick", "grass", "gravel", "hubble_deep_field", "moon")

@@ -24,7 +24,7 @@ from layermix_gen.images import Image
 from layermix_gen.images.views import VIEWS
 from layermix_gen.index import ShardSummary, index_path, write_index
 from layermix_gen.manifest import Run, collect, write_manifest
-from layermix_gen.methods import METHODS
+from layermix_gen.mixing.methods import METHODS
 from layermix_gen.plan import Inputs, Plan, Pool
 from layermix_gen.samples import Sample, metadata
 from layermix_gen.support.seeds import generator

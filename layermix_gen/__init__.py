@@ -18,11 +18,11 @@ if TYPE_CHECKING:
     from layermix_gen.inspection.sheet import contact_sheet
     from layermix_gen.inspection.tree import recipe_tree
     from layermix_gen.manifest import Manifest
+    from layermix_gen.mixing.recipe import parse
+    from layermix_gen.mixing.renderer import render
+    from layermix_gen.mixing_sets.mixing_set import MixingSet, open_mixing_set, pack
     from layermix_gen.online import LayerMix
-    from layermix_gen.pictures import MixingSet, open_mixing_set, pack
     from layermix_gen.reading.device import normalize
-    from layermix_gen.recipe import parse
-    from layermix_gen.renderer import render
     from layermix_gen.settings import BuildSettings
 
 _HOMES = {
@@ -33,17 +33,17 @@ _HOMES = {
     "LayerMixDataset": "dataset",
     "LayerMixError": "errors",
     "Manifest": "manifest",
-    "MixingSet": "pictures",
+    "MixingSet": "mixing_sets.mixing_set",
     "build": "builder",
     "contact_sheet": "inspection.sheet",
     "estimate": "estimator",
     "normalize": "reading.device",
-    "open_mixing_set": "pictures",
+    "open_mixing_set": "mixing_sets.mixing_set",
     "open_shards": "inspection.shards",
-    "pack": "pictures",
-    "parse": "recipe",
+    "pack": "mixing_sets.mixing_set",
+    "parse": "mixing.recipe",
     "recipe_tree": "inspection.tree",
-    "render": "renderer",
+    "render": "mixing.renderer",
 }
 
 __all__ = [

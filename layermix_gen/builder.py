@@ -19,7 +19,7 @@ from layermix_gen.manifest import (
     skipped_text,
     write_manifest,
 )
-from layermix_gen.pictures import MixingSet, resolve_mixing_set
+from layermix_gen.mixing_sets.mixing_set import MixingSet, resolve_mixing_set
 from layermix_gen.plan import Plan, Pool, freeze
 from layermix_gen.settings import DEFAULTS, BuildSettings
 from layermix_gen.shards import is_finished, missing_planes

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from layermix_gen.errors import LayerMixError
-from layermix_gen.pictures import MixingSet
+from layermix_gen.mixing_sets.mixing_set import MixingSet
 from layermix_gen.plan import Plan, Pool, make_plan, planned_order, read_plan, refuse_changes
 from layermix_gen.settings import BuildSettings
 from layermix_gen.sizing import planned_shards

@@ -7,9 +7,9 @@ import numpy as np
 
 from layermix_gen.errors import LayerMixError
 from layermix_gen.images import Image, as_image
-from layermix_gen.methods import METHODS, DrawSettings, Recipe
-from layermix_gen.pictures import MixingSet, open_mixing_set
-from layermix_gen.renderer import render
+from layermix_gen.mixing.methods import METHODS, DrawSettings, Recipe
+from layermix_gen.mixing.renderer import render
+from layermix_gen.mixing_sets.mixing_set import MixingSet, open_mixing_set
 
 
 class LayerMix:

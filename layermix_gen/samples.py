@@ -6,9 +6,9 @@ from typing import Any
 
 from layermix_gen.images import Image
 from layermix_gen.images.views import VIEWS, PictureView, View, render_view
-from layermix_gen.methods import METHODS, DrawSettings, Recipe
-from layermix_gen.pictures import MixingSet
-from layermix_gen.renderer import render
+from layermix_gen.mixing.methods import METHODS, DrawSettings, Recipe
+from layermix_gen.mixing.renderer import render
+from layermix_gen.mixing_sets.mixing_set import MixingSet
 from layermix_gen.settings import BuildSettings
 from layermix_gen.support.seeds import generator
 

@@ -11,7 +11,7 @@ from typing import Any
 from layermix_gen.errors import LayerMixError
 from layermix_gen.images.codec import MAX_PIXELS, Encoding
 from layermix_gen.images.views import VIEWS
-from layermix_gen.methods import METHODS, DrawSettings
+from layermix_gen.mixing.methods import METHODS, DrawSettings
 
 VIEW_MODES = ("independent", "shared")
 SMALL = 64  # px; up to here samples are lossless and cropped as CIFAR is, above as ImageNet is

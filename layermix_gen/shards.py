@@ -16,7 +16,7 @@ from isal import isal_zlib
 from layermix_gen.errors import BadImage, LayerMixError
 from layermix_gen.images.codec import encode
 from layermix_gen.index import ShardSummary, Skipped, index_path, read_summary, write_index
-from layermix_gen.pictures import open_mixing_set
+from layermix_gen.mixing_sets.mixing_set import open_mixing_set
 from layermix_gen.plan import Plan
 from layermix_gen.samples import Sample, SampleMaker, metadata
 from layermix_gen.sources import Item, Source, open_source

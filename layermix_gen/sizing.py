@@ -14,7 +14,7 @@ import numpy as np
 
 from layermix_gen.errors import BadImage
 from layermix_gen.images.codec import encode
-from layermix_gen.pictures import MixingSet, pool_size_for
+from layermix_gen.mixing_sets.mixing_set import MixingSet, pool_size_for
 from layermix_gen.plan import shard_count
 from layermix_gen.samples import CLEAN, SampleMaker, metadata
 from layermix_gen.settings import BuildSettings, parse_size

@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from strategies import make_image, pairs, steady
 
-from layermix_gen.blends import BLENDS, mask, random_bytes
-from layermix_gen.recipe import IMAGE, PICTURE, Call
-from layermix_gen.renderer import render
+from layermix_gen.mixing.blends import BLENDS, mask, random_bytes
+from layermix_gen.mixing.recipe import IMAGE, PICTURE, Call
+from layermix_gen.mixing.renderer import render
 
 RAMP = np.arange(256, dtype=np.uint8)
 

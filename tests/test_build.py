@@ -18,16 +18,17 @@ from helpers import build, digest, errors, files, invoke, manifest, members, row
 from PIL import Image as PillowImage
 
 import layermix_gen
-from layermix_gen import estimator, pictures
+from layermix_gen import estimator
 from layermix_gen.estimator import Estimate
-from layermix_gen.fractals.render import Fractal
 from layermix_gen.images.codec import decode
 from layermix_gen.images.views import PictureView, View, render_view
 from layermix_gen.index import read_summaries
-from layermix_gen.pictures import open_mixing_set
+from layermix_gen.mixing.recipe import parse
+from layermix_gen.mixing.renderer import render
+from layermix_gen.mixing_sets import mixing_set as pictures
+from layermix_gen.mixing_sets.fractals.render import Fractal
+from layermix_gen.mixing_sets.mixing_set import open_mixing_set
 from layermix_gen.plan import read_plan
-from layermix_gen.recipe import parse
-from layermix_gen.renderer import render
 from layermix_gen.samples import SampleMaker
 from layermix_gen.settings import BuildSettings
 from layermix_gen.sources import open_source

@@ -36,7 +36,7 @@ from helpers import (
 
 from layermix_gen import LayerMixError, MixingSet, job
 from layermix_gen import build as build_in_python
-from layermix_gen.ops import OPERATIONS
+from layermix_gen.mixing.operations import OPERATIONS
 from layermix_gen.sources import KINDS
 from layermix_gen.support.processes import memory_errors
 

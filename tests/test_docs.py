@@ -13,10 +13,10 @@ from servers import object_store
 
 from layermix_gen import build
 from layermix_gen.index import COLUMNS
-from layermix_gen.methods.base import PRESETS
-from layermix_gen.ops import OPERATIONS
-from layermix_gen.pictures import resolve_mixing_set
-from layermix_gen.recipe import SIGNATURES
+from layermix_gen.mixing.methods.base import PRESETS
+from layermix_gen.mixing.operations import OPERATIONS
+from layermix_gen.mixing.recipe import SIGNATURES
+from layermix_gen.mixing_sets.mixing_set import resolve_mixing_set
 from layermix_gen.settings import BuildSettings
 
 ROOT = Path(__file__).parents[1]

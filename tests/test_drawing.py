@@ -14,8 +14,8 @@ import pytest
 from scipy import stats
 
 from layermix_gen import BuildSettings, LayerMixError
-from layermix_gen.methods import METHODS, DrawSettings
-from layermix_gen.ops import DEFAULT_OPERATIONS, OPERATIONS
+from layermix_gen.mixing.methods import METHODS, DrawSettings
+from layermix_gen.mixing.operations import DEFAULT_OPERATIONS, OPERATIONS
 from layermix_gen.support.seeds import generator, shuffled
 
 COUNT = 100_000

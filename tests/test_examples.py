@@ -20,7 +20,7 @@ from PIL import Image
 from torchvision_on_cpu import allow_timm
 
 from layermix_gen import BuildSettings, build
-from layermix_gen.pictures import resolve_mixing_set
+from layermix_gen.mixing_sets.mixing_set import resolve_mixing_set
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 

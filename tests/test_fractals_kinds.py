@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 
 from layermix_gen.errors import LayerMixError
-from layermix_gen.fractals import KINDS, VERSION, escape, fold, ifs, lyapunov, newton, noise, render_fractal, tone
-from layermix_gen.fractals.chaos import Map, fill, play
-from layermix_gen.fractals.kinds import select_kinds
-from layermix_gen.fractals.measures import spectral_slope
-from layermix_gen.fractals.plane import Place, search
-from layermix_gen.fractals.variations import VARIATIONS
+from layermix_gen.mixing_sets.fractals import KINDS, VERSION, render_fractal, tone
+from layermix_gen.mixing_sets.fractals.kinds import escape, fold, ifs, lyapunov, newton, noise, select_kinds
+from layermix_gen.mixing_sets.fractals.kinds.chaos import Map, fill, play
+from layermix_gen.mixing_sets.fractals.kinds.plane import Place, search
+from layermix_gen.mixing_sets.fractals.kinds.variations import VARIATIONS
+from layermix_gen.mixing_sets.fractals.measures import spectral_slope
 
 
 def generator(seed: int) -> np.random.Generator:

@@ -21,7 +21,7 @@ from helpers import COMMAND
 from PIL import Image as PillowImage
 
 from layermix_gen.errors import Interrupted, LayerMixError
-from layermix_gen.fractals import (
+from layermix_gen.mixing_sets.fractals import (
     KINDS,
     contact_sheet,
     diversity,
@@ -34,8 +34,8 @@ from layermix_gen.fractals import (
     sets,
     write_sheet,
 )
-from layermix_gen.fractals.measures import BOUNDS, faults, spectral_slope, thumbnails
-from layermix_gen.fractals.store import SetWriter, digest_of
+from layermix_gen.mixing_sets.fractals.measures import BOUNDS, faults, spectral_slope, thumbnails
+from layermix_gen.mixing_sets.store import SetWriter, digest_of
 
 QUICK = ("fold", "noise")  # the kinds that are rendered fastest
 
@@ -178,7 +178,7 @@ def test_a_stopped_set_goes_on_where_it_was(tmp_path: Path, monkeypatch: pytest.
 GATED = """
 import signal, sys, time
 from pathlib import Path
-from layermix_gen.fractals import render_set, sets
+from layermix_gen.mixing_sets.fractals import render_set, sets
 
 render_batch, folder = sets._render_batch, Path(sys.argv[1])
 
@@ -285,8 +285,8 @@ def test_a_description_of_ours_that_has_lost_its_pictures_is_replaced(tmp_path: 
 def test_a_script_without_a_guard_ends_with_a_line(tmp_path: Path, call: str) -> None:
     script = tmp_path / "script.py"
     script.write_text(
-        "from layermix_gen.fractals import render_set\n"
-        "from layermix_gen.pictures import resolve_mixing_set\n"
+        "from layermix_gen.mixing_sets.fractals import render_set\n"
+        "from layermix_gen.mixing_sets.mixing_set import resolve_mixing_set\n"
         f"{call[:-1]}, workers=2)\n"
     )
     run = subprocess.run(

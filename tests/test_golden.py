@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from layermix_gen.recipe import IMAGE, PICTURE, Call
-from layermix_gen.renderer import render
+from layermix_gen.mixing.recipe import IMAGE, PICTURE, Call
+from layermix_gen.mixing.renderer import render
 
 GOLDEN = Path(__file__).parent / "golden"
 OPS = np.load(GOLDEN / "ops.npz")

@@ -7,7 +7,7 @@ import pytest
 from strategies import make_image
 
 from layermix_gen import LayerMix, LayerMixError, MixingSet, open_mixing_set, parse, render
-from layermix_gen.methods import METHODS, DrawSettings
+from layermix_gen.mixing.methods import METHODS, DrawSettings
 from layermix_gen.settings import BuildSettings
 from layermix_gen.support.seeds import generator
 

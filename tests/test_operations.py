@@ -8,9 +8,9 @@ from hypothesis import assume, example, given
 from hypothesis import strategies as st
 from strategies import images, make_image, steady
 
-from layermix_gen.ops import OPERATIONS
-from layermix_gen.recipe import IMAGE, Call
-from layermix_gen.renderer import render
+from layermix_gen.mixing.operations import OPERATIONS
+from layermix_gen.mixing.recipe import IMAGE, Call
+from layermix_gen.mixing.renderer import render
 
 WEIGHTS = (0.2989, 0.587, 0.114)
 

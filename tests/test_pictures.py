@@ -18,13 +18,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image as PillowImage
 
-from layermix_gen import packing
-from layermix_gen import pictures as module
 from layermix_gen.errors import Interrupted, LayerMixError
-from layermix_gen.fractals import render_fractal
-from layermix_gen.fractals.store import digest_of
 from layermix_gen.images.views import PictureView, draw_picture_view
-from layermix_gen.pictures import (
+from layermix_gen.mixing_sets import mixing_set as module
+from layermix_gen.mixing_sets import packing
+from layermix_gen.mixing_sets.fractals import render_fractal
+from layermix_gen.mixing_sets.mixing_set import (
     MixingSet,
     cache_directory,
     open_mixing_set,
@@ -32,6 +31,7 @@ from layermix_gen.pictures import (
     pool_size_for,
     resolve_mixing_set,
 )
+from layermix_gen.mixing_sets.store import digest_of
 
 GRAY = np.random.default_rng(0).integers(0, 256, (3, 9, 9), np.uint8)
 COLOR = np.random.default_rng(1).integers(0, 256, (3, 9, 9, 3), np.uint8)
@@ -506,7 +506,7 @@ def test_an_empty_name_is_not_the_working_folder(
 
 READ_ONLY = """
 import mmap, os
-from layermix_gen.pictures import resolve_mixing_set
+from layermix_gen.mixing_sets.mixing_set import resolve_mixing_set
 if os.getuid() == 0:
     os.setuid(65534)
 print(len(resolve_mixing_set(None, 8, count=2, progress=False)))

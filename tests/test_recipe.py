@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from strategies import steady
 
 from layermix_gen import LayerMixError, parse
-from layermix_gen.methods import METHODS, PRESETS, DrawSettings
-from layermix_gen.ops import OPERATIONS
-from layermix_gen.recipe import IMAGE, MAX_DEPTH, PICTURE, SIGNATURES, Call, Leaf
+from layermix_gen.mixing.methods import METHODS, PRESETS, DrawSettings
+from layermix_gen.mixing.operations import OPERATIONS
+from layermix_gen.mixing.recipe import IMAGE, MAX_DEPTH, PICTURE, SIGNATURES, Call, Leaf
 
 LONG = "rotate(multiply(pixel(rotate(image, -3.1), rotate(image, 10.0), 77, 123456789), picture, 0.83, 0.21), 4.2)"
 

@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from strategies import make_image, pairs, steady
 
 from layermix_gen import LayerMixError, parse, render
-from layermix_gen.blends import BLENDS
-from layermix_gen.methods import METHODS, PRESETS, DrawSettings
-from layermix_gen.ops import OPERATIONS, Kind
-from layermix_gen.recipe import IMAGE, PICTURE, Call, Leaf
+from layermix_gen.mixing.blends import BLENDS
+from layermix_gen.mixing.methods import METHODS, PRESETS, DrawSettings
+from layermix_gen.mixing.operations import OPERATIONS, Kind
+from layermix_gen.mixing.recipe import IMAGE, PICTURE, Call, Leaf
 
 ALL = {preset: tuple(row.name for row in OPERATIONS.values() if getattr(row, preset)) for preset in PRESETS}
 TONES = {

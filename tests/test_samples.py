@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from layermix_gen.images.views import VIEWS
-from layermix_gen.methods import METHODS
-from layermix_gen.pictures import MixingSet
+from layermix_gen.mixing.methods import METHODS
+from layermix_gen.mixing_sets.mixing_set import MixingSet
 from layermix_gen.samples import CLEAN, SampleMaker
 from layermix_gen.settings import BuildSettings
 from layermix_gen.support.seeds import generator

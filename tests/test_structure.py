@@ -17,10 +17,9 @@ PACKAGE = Path(layermix_gen.__file__).parent
 FLOORS = (
     ("_version", "errors"),
     ("support", "images"),
-    ("ops", "blends"),
-    ("recipe",),
-    ("renderer", "methods"),
-    ("sources", "packing", "pictures", "fractals", "settings"),
+    ("sources", "mixing"),
+    ("mixing_sets",),
+    ("settings",),
     ("samples", "plan", "tar", "index", "manifest", "shards", "sizing", "sidecars"),
     ("builder", "engines", "job", "estimator"),
     ("demo", "inspection", "online", "reading", "dataset"),

@@ -10,8 +10,8 @@ from layermix_gen.commands.parameters import Names, Partition
 from layermix_gen.estimator import estimate
 from layermix_gen.images.codec import FORMATS, SUBSAMPLINGS
 from layermix_gen.images.views import VIEWS
-from layermix_gen.methods import METHODS, PRESETS
-from layermix_gen.ops import OPERATIONS
+from layermix_gen.mixing.methods import METHODS, PRESETS
+from layermix_gen.mixing.operations import OPERATIONS
 from layermix_gen.settings import DEFAULTS, VIEW_MODES, BuildSettings
 from layermix_gen.sources import KINDS
 

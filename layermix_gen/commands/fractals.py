@@ -6,8 +6,8 @@ from typing import Any
 import click
 
 from layermix_gen.commands.parameters import Names
-from layermix_gen.fractals import KINDS, render_set, write_sheet
-from layermix_gen.pictures import open_mixing_set, pack
+from layermix_gen.mixing_sets.fractals import KINDS, render_set, write_sheet
+from layermix_gen.mixing_sets.mixing_set import open_mixing_set, pack
 
 OUT = click.Path(path_type=Path)
 

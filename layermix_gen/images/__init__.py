@@ -11,6 +11,7 @@ import numpy.typing as npt
 from layermix_gen.errors import LayerMixError
 
 Image: TypeAlias = npt.NDArray[np.uint8]
+Pictures: TypeAlias = npt.NDArray[np.uint8]  # of a mixing set: (N, S, S) or (N, S, S, 3), or one of them
 
 
 def as_image(array: Any) -> Image:

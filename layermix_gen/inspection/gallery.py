@@ -25,7 +25,7 @@ from layermix_gen.inspection.canvas import scaled
 from layermix_gen.inspection.explain import replayed
 from layermix_gen.inspection.opened import OpenedDataset
 from layermix_gen.inspection.steps import MASKED, NUMBERS, steps_of
-from layermix_gen.recipe import IMAGE
+from layermix_gen.mixing.recipe import IMAGE
 from layermix_gen.support.files import replacing
 from layermix_gen.support.processes import available_cpus
 from layermix_gen.support.text import count

@@ -20,8 +20,8 @@ from layermix_gen.index import ShardSummary
 from layermix_gen.inspection.files import Files
 from layermix_gen.inspection.queries import rows
 from layermix_gen.inspection.report import Problem
-from layermix_gen.methods import Recipe
-from layermix_gen.pictures import MixingSet, open_mixing_set
+from layermix_gen.mixing.methods import Recipe
+from layermix_gen.mixing_sets.mixing_set import MixingSet, open_mixing_set
 from layermix_gen.plan import Plan
 from layermix_gen.samples import Sample, SampleMaker, metadata
 from layermix_gen.shards import tar_name

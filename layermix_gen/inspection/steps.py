@@ -5,10 +5,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from layermix_gen.blends import BLENDS, MASK
 from layermix_gen.images import Image
-from layermix_gen.recipe import IMAGE, PICTURE, SIGNATURES, Call, Expression
-from layermix_gen.renderer import render
+from layermix_gen.mixing.blends import BLENDS, MASK
+from layermix_gen.mixing.recipe import IMAGE, PICTURE, SIGNATURES, Call, Expression
+from layermix_gen.mixing.renderer import render
 
 UNITS = {"degrees": "{}°", "pixels": "{} px", "bits": "{} bits"}  # of numbers, by the name of the parameter
 NUMBERS = {

@@ -10,7 +10,7 @@ from typing import Any
 from layermix_gen.inspection.queries import aggregate
 from layermix_gen.inspection.statistics import Comparison, compare
 from layermix_gen.manifest import Manifest
-from layermix_gen.methods import SHARES
+from layermix_gen.mixing.methods import SHARES
 from layermix_gen.settings import BuildSettings
 from layermix_gen.support.text import count, facts, table
 

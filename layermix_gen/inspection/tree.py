@@ -14,7 +14,7 @@ from layermix_gen.inspection import canvas
 from layermix_gen.inspection.canvas import DENSITY, PAPER, QUIET, Canvas, Line, Point
 from layermix_gen.inspection.layout import Node, laid_out
 from layermix_gen.inspection.steps import Step, steps_of
-from layermix_gen.recipe import IMAGE, PICTURE, Expression, parse
+from layermix_gen.mixing.recipe import IMAGE, PICTURE, Expression, parse
 
 # Lengths are device pixels, sizes of type are points.
 SIDE, HERO, MASK = 168 * DENSITY, 256 * DENSITY, 64 * DENSITY  # of a step, of the result, of a mask

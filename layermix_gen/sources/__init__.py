@@ -19,7 +19,7 @@ from layermix_gen.sources.base import Item, Source, as_text, is_image_name, reas
 from layermix_gen.sources.cifar import CifarSource
 from layermix_gen.sources.folder import FolderSource, scan
 from layermix_gen.sources.idx import IdxSource
-from layermix_gen.sources.manifest import ManifestSource, is_manifest
+from layermix_gen.sources.table import ManifestSource, is_manifest
 from layermix_gen.sources.webdataset import WebDatasetSource, expand, is_pattern
 
 TABLES = (".csv", ".tsv")  # names of files that are meant as manifests

@@ -11,7 +11,7 @@ from built import Built
 
 from layermix_gen import BuildSettings, build, open_shards
 from layermix_gen.inspection.shards import Shards
-from layermix_gen.ops import OPERATIONS
+from layermix_gen.mixing.operations import OPERATIONS
 
 
 @pytest.fixture(scope="session")

@@ -14,7 +14,7 @@ from strategies import steady
 
 from layermix_gen import BuildSettings, open_shards
 from layermix_gen.inspection.statistics import chi_square_p, compare
-from layermix_gen.methods import METHODS, SHARES
+from layermix_gen.mixing.methods import METHODS, SHARES
 
 # --- what is to be expected ------------------------------------------------------------------------------------------
 

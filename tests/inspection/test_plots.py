@@ -13,7 +13,7 @@ from scipy import stats
 from layermix_gen import BuildSettings, LayerMixError, build, open_shards
 from layermix_gen.inspection import plots
 from layermix_gen.inspection.plots import draw, expected, observed, plot
-from layermix_gen.ops import OPERATIONS
+from layermix_gen.mixing.operations import OPERATIONS
 
 
 def built(root, source, pool, **settings):

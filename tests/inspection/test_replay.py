@@ -10,12 +10,12 @@ from built import INDEX, OTHER, TAR, Built, flip, lose_shard, refuses, verify
 from helpers import invoke, snapshot
 
 from layermix_gen import BuildSettings, build, open_shards, samples
-from layermix_gen.blends import BLENDS
 from layermix_gen.errors import Interrupted, LayerMixError
 from layermix_gen.images.codec import encode
 from layermix_gen.inspection import repair as repairing
 from layermix_gen.inspection import verification
-from layermix_gen.ops import OPERATIONS
+from layermix_gen.mixing.blends import BLENDS
+from layermix_gen.mixing.operations import OPERATIONS
 
 
 def test_every_operation_and_blend_rendered_again(large: Built) -> None:

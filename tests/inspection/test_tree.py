@@ -11,16 +11,16 @@ from PIL import Image as PillowImage
 from strategies import make_image, steady
 
 from layermix_gen import LayerMixError, parse, recipe_tree, render
-from layermix_gen.blends import BLENDS, mask
 from layermix_gen.images.views import View
 from layermix_gen.inspection import canvas, tree
 from layermix_gen.inspection.explain import explain
 from layermix_gen.inspection.layout import laid_out
 from layermix_gen.inspection.steps import MASKED, NUMBERS, steps_of
 from layermix_gen.inspection.tree import Origin
-from layermix_gen.methods import METHODS, DrawSettings
-from layermix_gen.ops import OPERATIONS
-from layermix_gen.recipe import IMAGE, PICTURE, SIGNATURES, Call
+from layermix_gen.mixing.blends import BLENDS, mask
+from layermix_gen.mixing.methods import METHODS, DrawSettings
+from layermix_gen.mixing.operations import OPERATIONS
+from layermix_gen.mixing.recipe import IMAGE, PICTURE, SIGNATURES, Call
 
 IMAGE_28, PICTURE_28 = make_image("random", 28, 28, 1), make_image("ramp", 28, 28, 2)
 LAYER_3 = "rotate(multiply(pixel(rotate(image, -3.1), rotate(image, 10.0), 77, 12345), picture, 0.83, 0.21), 4.2)"

@@ -1,0 +1,123 @@
+"""The blends that make one image of two: a kernel and one table row each.
+
+`add` and `multiply` act on values at the same place and clip the result; the masks of `pixel` and `element` choose,
+place by place, between x and y. Formulas: Hendrycks et al., "PixMix" (2022), with the sampling of LayerMix's table I.
+
+Where x and y are lookup tables over the same pixels, `add` and `multiply` of the two tables is the table of the
+blend, and no pixel need be touched.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from layermix_gen.images import Image
+from layermix_gen.mixing.operations import UNIT, Parameter, Table, quantize, rounded, uniform
+
+Sampler: TypeAlias = Callable[[np.random.Generator, float], tuple[float, ...]]
+Factors: TypeAlias = npt.NDArray[np.float32]
+
+
+# --- tone blends ---------------------------------------------------------------------------------------------------
+
+
+def add(x: Image, y: Image, a: float, b: float) -> Image:
+    """(a(2x-1) + b(2y-1) + 1) / 2 for x, y in [0, 1]."""
+    return cv2.addWeighted(x, a, y, b, 255 * (1 - a - b) / 2)
+
+
+def multiply(x: Image, y: Image, a: float, b: float) -> Image:
+    """(2x)^a · max(2y, 1e-37)^b / 2 for x, y in [0, 1]; a >= 0."""
+    of_x, of_y = _powers(a, b)
+    return cv2.multiply(cv2.LUT(x, of_x), cv2.LUT(y, of_y), dtype=cv2.CV_8U)
+
+
+def _powers(a: float, b: float) -> tuple[Factors, Factors]:
+    """Two tables (256,): looked up at x and at y, their product is the blend in units of 1/255, not yet clipped."""
+    double = 2 * UNIT.astype(np.float64)
+    of_x = 127.5 * np.power(double, a)
+    of_y = np.minimum(np.power(np.maximum(double, 1e-37), b), 2.0**21)  # far past white, and safe to round
+    return of_x.astype(np.float32), of_y.astype(np.float32)
+
+
+def _add_tables(x: Table, y: Table, a: float, b: float) -> Table:
+    return add(x, y, a, b).reshape(x.shape)  # by the same kernel: half values must round as they do in images
+
+
+def _multiply_tables(x: Table, y: Table, a: float, b: float) -> Table:
+    of_x, of_y = _powers(a, b)
+    return quantize(of_x[x] * of_y[y])
+
+
+# --- masks ---------------------------------------------------------------------------------------------------------
+
+
+def random_bytes(seed: int, count: int) -> npt.NDArray[np.uint8]:
+    """The first `count` bytes of Philox(key=seed), as little-endian words: part of the recipe language, for good."""
+    words = np.random.Philox(key=seed).random_raw(-(-count // 8))
+    return words.astype("<u8", copy=False).view(np.uint8)[:count]
+
+
+def mask(shape: tuple[int, ...], cut: float, seed: int) -> npt.NDArray[np.uint8]:
+    """255 where the random byte is below `cut`, else 0: so in a share cut/256 of all places."""
+    below = random_bytes(seed, int(np.prod(shape))) < cut
+    return (below.view(np.uint8) * np.uint8(255)).reshape(shape)
+
+
+def pixel(x: Image, y: Image, cut: float, seed: float) -> Image:
+    """x where the mask is set, else y; one mask for all channels."""
+    return cv2.copyTo(x, mask(x.shape[:2], cut, int(seed)), y.copy())
+
+
+def element(x: Image, y: Image, cut: float, seed: float) -> Image:
+    """x where the mask is set, else y; one mask bit for each channel value."""
+    height, width, channels = x.shape
+    flat = (height, width * channels)
+    result = cv2.copyTo(x.reshape(flat), mask(flat, cut, int(seed)), y.reshape(flat).copy())
+    return result.reshape(x.shape)
+
+
+# --- samplers: (rng, blending ratio) -> arguments ------------------------------------------------------------------
+
+
+def _coefficients(rng: np.random.Generator, ratio: float) -> tuple[float, ...]:
+    """One coin couples the two: a weighted mean on average, or x amplified with y taken off."""
+    if rng.random() < 0.5:
+        return rounded(rng.beta(ratio, 1)), rounded(rng.beta(1, ratio))
+    return rounded(1 + rng.beta(1, ratio)), rounded(-rng.beta(1, ratio))
+
+
+def _mask_arguments(rng: np.random.Generator, ratio: float) -> tuple[float, ...]:
+    return int(uniform(rng, 0, 257)), int(uniform(rng, 0, 2**32))
+
+
+# --- the table -----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Blend:
+    """One blend: what it is called, what it does, how often it is drawn and with which arguments."""
+
+    name: str
+    weight: int  # how often it is drawn, in sixths (the paper's table I)
+    parameters: tuple[Parameter, Parameter]
+    sample: Sampler
+    images: Callable[..., Image]  # the blend of (x, y, *arguments)
+    tables: Callable[..., Table] | None = None  # the same for two lookup tables over the same pixels
+
+
+B = Parameter("b", -2, 2)
+MASK = (Parameter("cut", 0, 256, whole=True), Parameter("seed", 0, 2**32 - 1, whole=True))
+
+_ROWS = (
+    Blend("add", 2, (Parameter("a", -2, 2), B), _coefficients, add, _add_tables),
+    Blend("multiply", 2, (Parameter("a", 0, 2), B), _coefficients, multiply, _multiply_tables),
+    Blend("pixel", 1, MASK, _mask_arguments, pixel),
+    Blend("element", 1, MASK, _mask_arguments, element),
+)
+
+BLENDS = {row.name: row for row in _ROWS}

@@ -1,0 +1,121 @@
+"""From a recipe to pixels: a pure function of the recipe and its inputs, with no random generator in it.
+
+Expressions are evaluated to *tones*: pixels with a lookup table still to be applied. A tone operation only composes
+tables, and a tone blend of two tones over the same pixels blends their tables, so
+
+    multiply(solarize(posterize(image, 3), 0.4), brightness(image, 1.3), 0.9, 0.2)
+
+costs one lookup. Histograms are counted once for each set of pixels, and pushed through the table from there on. An
+expression that occurs twice is evaluated once.
+"""
+
+from dataclasses import dataclass, field
+
+import cv2
+import numpy as np
+
+from layermix_gen.errors import LayerMixError
+from layermix_gen.images import Image, as_image
+from layermix_gen.mixing.blends import BLENDS
+from layermix_gen.mixing.operations import OPERATIONS, Histogram, Kind, Table
+from layermix_gen.mixing.recipe import Call, Expression, Leaf, parse
+
+IDENTITY = np.arange(256, dtype=np.uint8)
+
+
+def render(recipe: Expression | str, image: Image, picture: Image | None = None) -> Image:
+    """Render a recipe.
+
+    `image` and `picture` are the recipe's leaves: uint8 (H, W, 3), of one size; `picture` may be left out where the
+    recipe does not use it. Returns a new uint8 (H, W, 3); the inputs stay as they are. Every call of the recipe is
+    within 1/255 of its float reference. Raises `LayerMixError` for text that is no recipe and for missing or unequal
+    inputs.
+    """
+    expression = parse(recipe) if isinstance(recipe, str) else recipe
+    leaves = {"image": Tones(Pixels(as_image(image)))}
+    if picture is not None:
+        leaves["picture"] = Tones(Pixels(as_image(picture)))
+        if picture.shape != image.shape:
+            raise LayerMixError(f"expected image and picture of one shape, got {image.shape} and {picture.shape}")
+    result = _evaluate(expression, leaves, {}).image()
+    return result.copy() if any(result is leaf.pixels.image for leaf in leaves.values()) else result
+
+
+@dataclass(slots=True, eq=False)
+class Pixels:
+    """An image, and its histogram once somebody has asked for it."""
+
+    image: Image
+    _histogram: Histogram | None = field(default=None, init=False)
+
+    def histogram(self) -> Histogram:
+        """Count the values, the first time."""
+        if self._histogram is None:
+            counts = [cv2.calcHist([self.image], [channel], None, [256], (0, 256)) for channel in range(3)]
+            self._histogram = np.stack([count.ravel() for count in counts], axis=1).astype(np.int64)
+        return self._histogram
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Tones:
+    """Pixels with a lookup table (256,) or (256, 3) still to be applied."""
+
+    pixels: Pixels
+    table: Table = field(default_factory=lambda: IDENTITY)
+
+    def image(self) -> Image:
+        """Apply the table."""
+        if self.table is IDENTITY:
+            return self.pixels.image
+        return cv2.LUT(self.pixels.image, self.table if self.table.ndim == 1 else self.table[None])
+
+    def histogram(self) -> Histogram:
+        """Count the values as they will be, without making them."""
+        before = self.pixels.histogram()
+        if self.table is IDENTITY:
+            return before
+        channels = np.broadcast_to(self.table.reshape(256, -1), (256, 3)).T
+        after = [np.bincount(channel, before[:, i], 256) for i, channel in enumerate(channels)]
+        return np.stack(after, axis=1).astype(np.int64)
+
+    def then(self, table: Table) -> "Tones":
+        """Apply `table` after the one that is pending."""
+        if self.table is IDENTITY:
+            return Tones(self.pixels, table)
+        if table.ndim == 1:
+            return Tones(self.pixels, table[self.table])
+        return Tones(self.pixels, np.take_along_axis(table, self.table.reshape(256, -1).astype(np.intp), axis=0))
+
+
+def _evaluate(expression: Expression, leaves: dict[str, Tones], known: dict[Expression, Tones]) -> Tones:
+    if isinstance(expression, Leaf):
+        if expression.name not in leaves:
+            raise LayerMixError(f"the recipe uses {expression.name!r}, which was not given; pass {expression.name}=")
+        return leaves[expression.name]
+    if expression not in known:
+        operands = [_evaluate(operand, leaves, known) for operand in expression.operands]
+        step = _operation if len(operands) == 1 else _blend
+        known[expression] = step(expression, *operands)
+    return known[expression]
+
+
+def _operation(call: Call, x: Tones) -> Tones:
+    row = OPERATIONS[call.name]
+    if row.kind is Kind.PIXELS:
+        return Tones(Pixels(row.kernel(x.image(), *call.arguments)))
+    if row.kind is Kind.HISTOGRAM:
+        return x.then(row.kernel(x.histogram(), *call.arguments))
+    return x.then(row.kernel(*call.arguments))
+
+
+def _blend(call: Call, x: Tones, y: Tones) -> Tones:
+    row = BLENDS[call.name]
+    if row.tables is not None and x.pixels is y.pixels:
+        return Tones(x.pixels, row.tables(*_same_width(x.table, y.table), *call.arguments))
+    return Tones(Pixels(row.images(x.image(), y.image(), *call.arguments)))
+
+
+def _same_width(x: Table, y: Table) -> tuple[Table, Table]:
+    if x.ndim == y.ndim:
+        return x, y
+    return x.reshape(256, -1), y.reshape(256, -1)

@@ -1,0 +1,76 @@
+"""Views of the plane: the points under the pixels, and the search for places that are worth looking at.
+
+A place is found by zooming: a coarse look at the view, a step into one of the cells where most happens, and again.
+What happens in a cell is the median of the second differences of the ranks, which lines and slopes leave small.
+"""
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import cv2
+import numpy as np
+
+from layermix_gen.mixing_sets.fractals.kinds.base import Floats
+
+LOOK = 32  # pixels a side of a coarse look
+CELL = 8  # pixels a side of the cells that are compared in it
+CALM = 0.006  # mean stir of the cells of a place up to which it is too calm
+WAYS = 5  # ways that are tried
+OVERSAMPLING = 1.5  # pixels are rendered this much finer and averaged, against aliasing
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A square of the plane: its middle, its width and the angle (radians) by which it is turned."""
+
+    x: float
+    y: float
+    width: float
+    angle: float = 0.0
+
+    def points(self, size: int) -> tuple[Floats, Floats]:
+        """The points under the pixels, row by row: two float32 arrays of size * size."""
+        steps = (np.arange(size) + 0.5) / size - 0.5
+        across, down = np.meshgrid(steps * self.width, steps * self.width)
+        cosine, sine = np.cos(self.angle), np.sin(self.angle)
+        x, y = self.x + cosine * across - sine * down, self.y + sine * across + cosine * down
+        return x.ravel().astype(np.float32), y.ravel().astype(np.float32)
+
+    def rounded(self) -> dict[str, float]:
+        """The place as a JSON-able record, rounded far below a pixel."""
+        return {name: round(value, 8) for name, value in asdict(self).items()}
+
+
+def sampled(size: int, place: dict[str, float], field: Callable[[Floats, Floats], Floats]) -> Floats:
+    """Evaluate `field` at the points of the place, finer than the pixels, and average to float32 (size, size)."""
+    fine = round(size * OVERSAMPLING)
+    values = field(*Place(**place).points(fine)).reshape(fine, fine)
+    averaged: Any = cv2.resize(np.nan_to_num(values), (size, size), interpolation=cv2.INTER_AREA)
+    return averaged
+
+
+def search(rng: np.random.Generator, start: Place, field: Callable[[Floats, Floats], Floats], zooms: int) -> Place:
+    """Zoom into `start` `zooms` times, each time 2 to 4 times closer, towards one of the cells where most happens.
+
+    Where the way ends at a place that is too calm, another way is tried.
+    """
+    for _ in range(WAYS):
+        place, stir = start, _stir(start, field)
+        for _ in range(zooms):
+            row, column = divmod(int(rng.choice(np.argsort(stir)[-len(stir) // 2 :])), LOOK // CELL)
+            x, y = (points.reshape(LOOK, LOOK) for points in place.points(LOOK))
+            middle = row * CELL + CELL // 2, column * CELL + CELL // 2
+            place = Place(float(x[middle]), float(y[middle]), place.width / float(rng.uniform(2, 4)))
+            stir = _stir(place, field)
+        if stir.mean() > CALM:
+            break
+    return Place(place.x, place.y, place.width, float(rng.uniform(0, 2 * np.pi)))
+
+
+def _stir(place: Place, field: Callable[[Floats, Floats], Floats]) -> Floats:
+    """How much happens in each cell of a coarse look at the place, row by row, in [0, 8]."""
+    look = np.nan_to_num(field(*place.points(LOOK)))
+    ranks = np.unique(look, return_inverse=True)[1].astype(np.float32).reshape(LOOK, LOOK) / np.float32(LOOK * LOOK)
+    bends = np.abs(cv2.Laplacian(ranks, cv2.CV_32F, borderType=cv2.BORDER_REFLECT_101))
+    return np.median(bends.reshape(LOOK // CELL, CELL, LOOK // CELL, CELL), axis=(1, 3)).ravel()

@@ -1,0 +1,142 @@
+"""Sets of fractals: any number of processes, stopped and resumed at any point, give the same bytes.
+
+A picture is a function of the seed and its index, except that a near duplicate of an earlier picture of the set is
+drawn again; so a longer set begins with the shorter one. Processes render batches, the parent compares and writes them
+in order.
+"""
+
+from collections.abc import Generator
+from contextlib import closing
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from layermix_gen.errors import Interrupted
+from layermix_gen.images import Pictures
+from layermix_gen.mixing_sets.fractals.kinds import select_kinds
+from layermix_gen.mixing_sets.fractals.measures import ALIKE, thumbnails
+from layermix_gen.mixing_sets.fractals.render import RENDER_SIZE, VERSION, Fractal, make_fractal
+from layermix_gen.mixing_sets.store import MAX_SIZE, SetWriter, check_range, read_about
+from layermix_gen.support.files import disk_errors
+from layermix_gen.support.processes import checked_workers, interrupts_held, memory_errors, spawned
+from layermix_gen.support.progress import progress_bar, say_without_bar
+
+BATCH = 8  # pictures per task of a process
+
+
+def render_set(
+    out: str | Path,
+    count: int,
+    size: int = 256,
+    seed: int = 0,
+    kinds: tuple[str, ...] | None = None,
+    *,
+    detail: int | None = None,
+    workers: int | None = None,
+    progress: bool = True,
+) -> Path:
+    """Render a set of `count` pictures to `out` (`.npy`) and return `out`; this very set is kept where it is there.
+
+    Pictures of more than `detail` pixels a side are rendered at so many and enlarged (default: none is). Stopped by
+    Ctrl-C it raises `Interrupted`; run again it goes on. `workers` is the number of processes (default: one per CPU).
+    `progress` draws a bar on standard error where that is a terminal, and else says what is begun. Raises
+    `LayerMixError` where count or size leaves its bounds, where memory or disk run out, and where `out` is taken.
+    """
+    workers = checked_workers(workers)
+    if detail is not None:
+        check_range("detail", detail, RENDER_SIZE, MAX_SIZE)
+    out, made_by = Path(out), describe(count, size, seed, kinds, detail)
+    with disk_errors(out):
+        if out.exists() and read_about(out).get("made_by") == made_by:
+            return out
+    with memory_errors(), SetWriter(out, (count, size, size), made_by) as writer:
+        try:
+            earlier = _Earlier(writer.pictures())
+            if progress and writer.done < count:
+                say_without_bar(f"rendering {count} fractals of {size} px into {out}")
+            with (
+                closing(_render_rest(writer.done, made_by, workers)) as batches,
+                progress_bar(count, "picture", progress, initial=writer.done) as bar,
+            ):
+                for batch in batches:
+                    distinct = earlier.distinct(batch, made_by)
+                    writer.append([fractal.pixels for fractal in distinct], [fractal.record for fractal in distinct])
+                    bar.update(len(distinct))
+            return writer.finish()
+        except KeyboardInterrupt as error:
+            message = f"stopped with {writer.done} of {count} pictures; run the same command to go on"
+            raise Interrupted(message) from error
+
+
+def describe(
+    count: int, size: int, seed: int, kinds: tuple[str, ...] | None = None, detail: int | None = None
+) -> dict[str, Any]:
+    """What determines the pictures of a set; it is stored beside them."""
+    names = [kind.name for kind in select_kinds(kinds)]
+    made_by = {"fractals": VERSION, "count": count, "size": size, "seed": seed, "kinds": names}
+    return made_by if detail is None or detail >= size else {**made_by, "detail": detail}
+
+
+class _Earlier:
+    """The thumbnails of the pictures so far, by which a near duplicate is told."""
+
+    def __init__(self, pictures: Pictures) -> None:
+        self._rows, self._done = thumbnails(pictures), len(pictures)
+
+    def distinct(self, batch: list[Fractal], made_by: dict[str, Any]) -> list[Fractal]:
+        """The next fractals of the set, or their next attempts where they are near duplicates; remembers them."""
+        first = self._done
+        found = thumbnails(fractal.pixels for fractal in batch)
+        likeness = (self._rows[:first] @ found.T).max(axis=0, initial=-1)  # at once: the rows fill no cache
+        if first + len(batch) > len(self._rows):  # room for as many again: what is copied in all stays in proportion
+            self._rows = np.concatenate([self._rows, np.zeros((first + len(batch), 256), np.float32)])
+        chosen = []
+        for fractal, row, likest in zip(batch, found, likeness, strict=True):
+            if max(likest, (self._rows[first : self._done] @ row).max(initial=-1)) >= ALIKE:
+                fractal = self._next_attempt(fractal, made_by)
+                (row,) = thumbnails([fractal.pixels])
+            self._rows[self._done] = row
+            self._done += 1
+            chosen.append(fractal)
+        return chosen
+
+    def _next_attempt(self, fractal: Fractal, made_by: dict[str, Any]) -> Fractal:
+        def is_new(pixels: Pictures) -> bool:
+            (row,) = thumbnails([pixels])
+            return bool((self._rows[: self._done] @ row < ALIKE).all())
+
+        return make_fractal(
+            made_by["seed"],
+            self._done,
+            made_by["size"],
+            tuple(made_by["kinds"]),
+            detail=made_by.get("detail"),
+            first_attempt=fractal.record["attempt"] + 1,
+            accept=is_new,
+        )
+
+
+def _render_rest(start: int, made_by: dict[str, Any], workers: int) -> Generator[list[Fractal], None, None]:
+    stop = made_by["count"]
+    tasks = [range(first, min(first + BATCH, stop)) for first in range(start, stop, BATCH)]
+    work = partial(
+        _render_batch,
+        size=made_by["size"],
+        seed=made_by["seed"],
+        kinds=tuple(made_by["kinds"]),
+        detail=made_by.get("detail"),
+    )
+    processes = min(workers, len(tasks))
+    if processes <= 1:
+        yield from map(work, tasks)
+        return
+    with spawned(processes) as pool:
+        with interrupts_held():
+            batches = pool.map(work, tasks)
+        yield from batches
+
+
+def _render_batch(indices: range, size: int, seed: int, kinds: tuple[str, ...], detail: int | None) -> list[Fractal]:
+    return [make_fractal(seed, index, size, kinds, detail=detail) for index in indices]

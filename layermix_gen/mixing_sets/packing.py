@@ -1,0 +1,170 @@
+"""A mixing set of the pictures in a folder: the centre square of each, or random square crops, resized and written.
+
+The folder is listed and read as a source of images is: nothing outside of it, no file without bound, and whatever
+cannot be read is told. Crops are keyed by (seed, path, number), so they depend on no other picture.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import numpy as np
+from PIL import Image as PillowImage
+
+from layermix_gen.errors import BadImage, Interrupted, LayerMixError
+from layermix_gen.images import Image, Pictures
+from layermix_gen.mixing_sets.store import MAX_SIZE, SetWriter, check_range
+from layermix_gen.sources import Item
+from layermix_gen.sources.base import as_text, reason
+from layermix_gen.sources.folder import FolderSource
+from layermix_gen.support.processes import available_cpus, memory_errors
+from layermix_gen.support.progress import progress_bar
+from layermix_gen.support.seeds import generator
+
+MAX_CROPS = 1000  # of one picture
+MOST_BYTES = 1 << 30  # of the squares of one picture, which are in memory together
+BATCH, BATCH_BYTES = 64, 1 << 28  # files that the threads read together, fewer where their squares take more bytes
+
+Square: TypeAlias = tuple[float, float, float]  # top, left and side, in pixels of the picture
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """What is kept of each picture: the centre square, or `crops` random ones, of `size` pixels a side."""
+
+    size: int
+    color: bool = False
+    crops: int = 0  # 0: the centre square
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        check_range("size", self.size, 1, MAX_SIZE)
+        check_range("crops", self.crops, 0, MAX_CROPS)
+        check_range("seed", self.seed, 0, 2**63 - 1)
+        if self.bytes > MOST_BYTES:
+            found = f"{self.bytes} bytes of each picture, at most {MOST_BYTES} are held"
+            raise LayerMixError(f"{found}; use a smaller --size, or fewer --crops")
+
+    @property
+    def squares(self) -> int:
+        """How many squares are kept of each picture."""
+        return max(1, self.crops)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape of each: (S, S), gray, or (S, S, 3)."""
+        return (self.size, self.size, 3) if self.color else (self.size, self.size)
+
+    @property
+    def bytes(self) -> int:
+        """What is kept of each picture, in bytes."""
+        return self.squares * int(np.prod(self.shape))
+
+
+def pack_folder(folder: Path, out: Path, cut: Cut, progress: bool) -> tuple[str, ...]:
+    """Write the set `out` of the pictures below `folder`; return a line for each that cannot be read.
+
+    Raises `LayerMixError` as `layermix_gen.mixing_sets.mixing_set.pack` does.
+    """
+    source, items = list_pictures(folder)
+    made_by: dict[str, Any] = {"packed": listing_key(source, items, cut), "size": cut.size, "color": cut.color}
+    if cut.crops:
+        made_by |= {"crops": cut.crops, "seed": cut.seed}
+    skipped = []
+    shape = (len(items) * cut.squares, *cut.shape)
+    with memory_errors("use a smaller --size"), SetWriter(out, shape, made_by, resume=False) as writer:
+        try:
+            with progress_bar(len(items), "picture", progress) as bar:
+                for item, found in _read(source, items, cut):
+                    if isinstance(found, str):
+                        skipped.append(f"{as_text(folder)}/{item.id}: {found}")
+                    else:
+                        writer.append([pixels for pixels, _ in found], [_record(item, square) for _, square in found])
+                    bar.update()
+        except KeyboardInterrupt as error:
+            raise Interrupted(f"stopped before {out} was whole; run the same command again") from error
+        if not writer.done:
+            raise LayerMixError(f"expected pictures in {folder}, but none of {len(items)} can be read: {skipped[0]}")
+        writer.finish()
+    return tuple(skipped)
+
+
+def list_pictures(folder: Path) -> tuple[FolderSource, list[Item]]:
+    """The folder as a source, and its pictures in the order of their paths, readable or not; hidden ones are left out.
+
+    Raises `LayerMixError` where there is none.
+    """
+    with one_line(folder):
+        source = FolderSource(str(folder))
+        return source, source.items()
+
+
+def listing_key(source: FolderSource, items: Sequence[Item], cut: Cut) -> str:
+    """A key that changes with any name, size or time of a picture, and with the form of what is kept of them."""
+    with one_line(Path(source.location)):
+        root = as_text(Path(source.location).resolve())
+        listing = [(item.id, item.size, source.changed(item)) for item in items]
+    return hashlib.sha256(json.dumps([root, listing, cut.size, cut.color]).encode()).hexdigest()[:16]
+
+
+@contextmanager
+def one_line(path: Path) -> Iterator[None]:
+    """Turn what the system says about looking at `path` (the name too long, not permitted) into one line."""
+    try:
+        yield
+    except OSError as error:
+        found = f"cannot read {as_text(path)}: {reason(error)}"
+        raise LayerMixError(f"{found}; check the path and its permissions") from error
+
+
+def draw_square(rng: np.random.Generator, height: int, width: int, size: int) -> Square:
+    """Draw a square inside of a picture, all in whole pixels.
+
+    Its side is uniform from half of the shorter side to all of it, but no less than `size` where the picture has that.
+    """
+    short = min(height, width)
+    side = int(rng.integers(min(short, max(size, -(-short // 2))), short, endpoint=True))
+    return int(rng.integers(height - side, endpoint=True)), int(rng.integers(width - side, endpoint=True)), side
+
+
+def _read(
+    source: FolderSource, items: Sequence[Item], cut: Cut
+) -> Iterator[tuple[Item, list[tuple[Pictures, Square]] | str]]:
+    """Each item with its squares and where they were cut, or with the reason why it cannot be read."""
+    batch = max(1, min(BATCH, BATCH_BYTES // cut.bytes))
+    with ThreadPoolExecutor(available_cpus()) as pool:
+        for first in range(0, len(items), batch):
+            some = items[first : first + batch]
+            yield from zip(some, pool.map(lambda item: _squares(source, item, cut), some), strict=True)
+
+
+def _squares(source: FolderSource, item: Item, cut: Cut) -> list[tuple[Pictures, Square]] | str:
+    try:
+        picture = source.read(item)
+    except BadImage as error:
+        return str(error)
+    height, width = picture.shape[:2]
+    side = min(height, width)
+    squares: list[Square] = [((height - side) / 2, (width - side) / 2, side)]
+    if cut.crops:
+        rngs = (generator(cut.seed, item.id, number) for number in range(cut.crops))
+        squares = [draw_square(rng, height, width, cut.size) for rng in rngs]
+    return [(_resized(picture, square, cut), square) for square in squares]
+
+
+def _resized(picture: Image, square: Square, cut: Cut) -> Pictures:
+    """The square of the picture, resized (antialiased): uint8, of `cut.shape`."""
+    top, left, side = square
+    box = (left, top, left + side, top + side)
+    resized = PillowImage.fromarray(picture).resize((cut.size, cut.size), PillowImage.Resampling.BILINEAR, box)
+    return np.asarray(resized if cut.color else resized.convert("L"))
+
+
+def _record(item: Item, square: Square) -> dict[str, str | float]:
+    top, left, side = square
+    return {"source": item.id, "top": top, "left": left, "side": side}
