@@ -33,9 +33,9 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from layermix_gen import BuildSettings, build
-from layermix_gen.dataset import LayerMixDataset
 from layermix_gen.images.codec import Encoding, encode
 from layermix_gen.manifest import FORMAT
+from layermix_gen.reading.reader import LayerMixDataset
 from layermix_gen.sources import open_source
 from layermix_gen.tar import TarWriter
 

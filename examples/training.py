@@ -20,9 +20,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from layermix_gen.dataset import LayerMixDataset
 from layermix_gen.evaluate.losses import jsd_loss
 from layermix_gen.reading.device import normalize
+from layermix_gen.reading.reader import LayerMixDataset
 
 JSD_VIEWS = ("clean", "variant", "variant")
 FINAL_RATE = 1e-6

@@ -11,7 +11,6 @@ from layermix_gen._version import __version__ as __version__
 
 if TYPE_CHECKING:
     from layermix_gen.builder import build
-    from layermix_gen.dataset import LayerMixDataset
     from layermix_gen.errors import BadImage, Interrupted, LayerMixError
     from layermix_gen.estimator import estimate
     from layermix_gen.inspection.shards import open_shards
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
     from layermix_gen.mixing_sets.mixing_set import MixingSet, open_mixing_set, pack
     from layermix_gen.online import LayerMix
     from layermix_gen.reading.device import normalize
+    from layermix_gen.reading.reader import LayerMixDataset
     from layermix_gen.settings import BuildSettings
 
 _HOMES = {
@@ -30,7 +30,7 @@ _HOMES = {
     "BuildSettings": "settings",
     "Interrupted": "errors",
     "LayerMix": "online",
-    "LayerMixDataset": "dataset",
+    "LayerMixDataset": "reading.reader",
     "LayerMixError": "errors",
     "Manifest": "manifest",
     "MixingSet": "mixing_sets.mixing_set",

@@ -13,10 +13,10 @@ import torch.distributed
 from torch.utils.data import IterableDataset, get_worker_info
 
 from layermix_gen.errors import LayerMixError
-from layermix_gen.reading.loops import refuse_dispatch
+from layermix_gen.reading.frameworks import refuse_dispatch
 from layermix_gen.reading.options import ReadOptions, whole
 from layermix_gen.reading.order import Deal, Ints, shuffled_order, windowed_order
-from layermix_gen.reading.views import Selection
+from layermix_gen.reading.selection import Selection
 
 NONE = -1
 

@@ -16,8 +16,8 @@ from layermix_gen.reading.catalog import Catalog
 from layermix_gen.reading.decoding import DECODERS, Decoder
 from layermix_gen.reading.metadata import read_metadata
 from layermix_gen.reading.order import Ints, draw_image
-from layermix_gen.reading.storage import Storage
-from layermix_gen.reading.views import Selection
+from layermix_gen.reading.selection import Selection
+from layermix_gen.reading.storage.base import Storage
 from layermix_gen.shards import tar_name
 
 ATTEMPTS = 10  # to find a stand-in

@@ -11,7 +11,7 @@ from torch import Tensor
 from layermix_gen.reading.epochs import Epochs
 from layermix_gen.reading.metadata import collate
 from layermix_gen.reading.order import Ints
-from layermix_gen.reading.views import Selection
+from layermix_gen.reading.selection import Selection
 
 AHEAD = 16  # batches whose variants are drawn at a time: drawing them one by one would take a third of the time
 

@@ -11,9 +11,9 @@ from accelerate import Accelerator
 from torch import nn
 from torch.utils.data import DataLoader
 
-from layermix_gen.dataset import LayerMixDataset
 from layermix_gen.errors import LayerMixError
 from layermix_gen.reading.device import normalize
+from layermix_gen.reading.reader import LayerMixDataset
 
 
 def main() -> None:

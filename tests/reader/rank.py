@@ -7,7 +7,7 @@ from pathlib import Path
 import torch.distributed
 from torch.utils.data import DataLoader
 
-from layermix_gen.dataset import LayerMixDataset
+from layermix_gen.reading.reader import LayerMixDataset
 
 
 def main() -> None:

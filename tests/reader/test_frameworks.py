@@ -18,8 +18,8 @@ from torch.utils.data import DataLoader
 from torchvision_on_cpu import allow_timm
 from truth import Truth
 
-from layermix_gen.dataset import LayerMixDataset
 from layermix_gen.reading.device import normalize
+from layermix_gen.reading.reader import LayerMixDataset
 
 PAGE = (Path(__file__).parents[2] / "docs" / "reading.md").read_text(encoding="utf-8")
 VARIANTS, IMAGES, STEPS = ("v00", "v01", "v02"), 40, 5

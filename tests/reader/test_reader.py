@@ -12,10 +12,10 @@ import torch
 from conftest import COUNT
 from truth import Truth, flat, keys, ordinals
 
-from layermix_gen.dataset import LayerMixDataset
 from layermix_gen.errors import LayerMixError
 from layermix_gen.reading.loader import Batch, Loader
 from layermix_gen.reading.metadata import FIELDS
+from layermix_gen.reading.reader import LayerMixDataset
 
 SHARES = [
     (world, threads, policy) for world in (1, 2, 3, 8) for threads in (1, 4) for policy in ("drop", "pad", "exact")
@@ -157,7 +157,7 @@ def test_the_folder_is_where_it_was(tiny: Truth, tmp_path: Path, monkeypatch: py
 @pytest.mark.parametrize("end", ["", "sys.exit()", "batches.close()", "del batches"])
 def test_a_program_may_end_while_an_epoch_is_read(tiny: Truth, end: str) -> None:
     code = (
-        "import sys; from layermix_gen.dataset import LayerMixDataset;"
+        "import sys; from layermix_gen.reading.reader import LayerMixDataset;"
         "batches = iter(LayerMixDataset(sys.argv[1], 8, threads=2)); next(batches);" + end
     )
     run = subprocess.run([sys.executable, "-c", code, str(tiny.root)], capture_output=True, text=True, check=True)

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from layermix_gen.errors import BadImage
-from layermix_gen.reading.cache import TarCache, bytes_at_once, spans
-from layermix_gen.reading.storage import Use
+from layermix_gen.reading.storage.base import Use
+from layermix_gen.reading.storage.tar_cache import TarCache, bytes_at_once, spans
 
 
 @pytest.mark.parametrize(

@@ -10,10 +10,10 @@ import pytest
 import torch
 from truth import Truth, keys
 
-from layermix_gen.dataset import LayerMixDataset
 from layermix_gen.errors import LayerMixError
 from layermix_gen.reading import device as module
 from layermix_gen.reading.device import normalize, on_device
+from layermix_gen.reading.reader import LayerMixDataset
 
 
 class FakeCuda:
@@ -68,7 +68,7 @@ def test_other_devices(tiny: Truth, device: str) -> None:
 def test_the_state_counts_what_was_handed_out(tiny: Truth, monkeypatch: pytest.MonkeyPatch) -> None:
     ds = tiny.open()
     ds.device = torch.device("cuda")
-    monkeypatch.setattr("layermix_gen.dataset.on_device", lambda batches, device: iter(list(batches)))
+    monkeypatch.setattr("layermix_gen.reading.reader.on_device", lambda batches, device: iter(list(batches)))
     next(iter(ds))
     assert ds.state_dict()["consumed"] == 8
 
@@ -91,14 +91,14 @@ def test_devices_are_checked(tiny: Truth, monkeypatch: pytest.MonkeyPatch) -> No
             LayerMixError, match=rf"^expected a GPU for the device '{name}', found none; name another device"
         ):
             tiny.open(device=name)
-    monkeypatch.setattr("layermix_gen.dataset.get_worker_info", lambda: SimpleNamespace(id=0, num_workers=1))
+    monkeypatch.setattr("layermix_gen.reading.reader.get_worker_info", lambda: SimpleNamespace(id=0, num_workers=1))
     with pytest.raises(LayerMixError, match="a worker process cannot copy to a device; drop device= or num_workers="):
         list(tiny.open(device="meta"))
 
 
 def test_a_gpu_is_fed_from_pinned_memory(tiny: Truth, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as patch:
-        patch.setattr("layermix_gen.dataset.as_device", torch.device)
+        patch.setattr("layermix_gen.reading.reader.as_device", torch.device)
         assert tiny.open(device="cuda").options.pin_memory
     assert not tiny.open(device="cpu").options.pin_memory
     asked = []

@@ -11,11 +11,11 @@ from torchvision_on_cpu import allow_timm
 from truth import Truth
 
 import layermix_gen
-from layermix_gen.dataset import LayerMixDataset
 from layermix_gen.reading.device import normalize
 from layermix_gen.reading.options import ORDERS
 from layermix_gen.reading.order import REMAINDERS
-from layermix_gen.reading.views import DRAWN
+from layermix_gen.reading.reader import LayerMixDataset
+from layermix_gen.reading.selection import DRAWN
 
 PAGE = (Path(__file__).parents[2] / "docs" / "reading.md").read_text(encoding="utf-8")
 

@@ -4,8 +4,8 @@ import pytest
 import torch
 from truth import Truth, flat, keys
 
-from layermix_gen.dataset import LayerMixDataset
 from layermix_gen.errors import LayerMixError
+from layermix_gen.reading.reader import LayerMixDataset
 
 JSD = ("clean", "variant", "variant")
 

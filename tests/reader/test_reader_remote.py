@@ -13,8 +13,8 @@ from servers import Traffic, object_store, web_server
 from torch.utils.data import DataLoader
 from truth import Truth, flat, keys
 
-from layermix_gen.dataset import LayerMixDataset
 from layermix_gen.errors import LayerMixError
+from layermix_gen.reading.reader import LayerMixDataset
 from layermix_gen.support import remote
 
 

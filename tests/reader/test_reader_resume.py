@@ -7,8 +7,8 @@ from collections import Counter
 import pytest
 from truth import Truth, flat, keys
 
-from layermix_gen.dataset import LayerMixDataset
 from layermix_gen.errors import LayerMixError
+from layermix_gen.reading.reader import LayerMixDataset
 
 ORDERS = [{"order": "shuffle"}, {"order": "shards", "window": 2}]
 
@@ -222,7 +222,7 @@ def test_the_state_of_another_dataset_is_refused(tiny: Truth, independent: Truth
 
 def test_the_state_of_another_order_is_refused(tiny: Truth, monkeypatch: pytest.MonkeyPatch) -> None:
     _, state = read(tiny.open(), 1)
-    monkeypatch.setattr("layermix_gen.dataset.VERSION", 2)
+    monkeypatch.setattr("layermix_gen.reading.reader.VERSION", 2)
     with pytest.raises(LayerMixError, match=r"^this is the state of another reader: version 1 -> 2; read that, or"):
         tiny.open().load_state_dict(state)
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from truth import Truth, flat, keys
 
-from layermix_gen.dataset import LayerMixDataset
 from layermix_gen.errors import LayerMixError
+from layermix_gen.reading.reader import LayerMixDataset
 
 JSD = ("clean", "variant", "variant")
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from layermix_gen.dataset import LayerMixDataset
+from layermix_gen.reading.reader import LayerMixDataset
 
 
 @dataclass(frozen=True)

@@ -31,7 +31,7 @@ def files(folder: Path) -> list[Path]:
 
 def open_shards(folder: Path) -> Part:
     """All images of a dataset before mixing. Raises `LayerMixError` where they are mixed, or crops drawn at random."""
-    from layermix_gen.dataset import LayerMixDataset  # here, as nothing else in a suite needs torch
+    from layermix_gen.reading.reader import LayerMixDataset  # here, as nothing else in a suite needs torch
 
     plane = _plane(folder)
 

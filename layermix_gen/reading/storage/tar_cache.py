@@ -15,7 +15,8 @@ from pathlib import Path
 import numpy as np
 
 from layermix_gen.reading.order import Ints
-from layermix_gen.reading.storage import Maps, Use
+from layermix_gen.reading.storage.base import Use
+from layermix_gen.reading.storage.maps import Maps
 
 FETCHES = 4  # at a time
 NEVER = 2**62

@@ -15,7 +15,6 @@ import torch
 from torch.utils.data import get_worker_info
 
 from layermix_gen.errors import LayerMixError
-from layermix_gen.reading.cache import spans
 from layermix_gen.reading.catalog import load_catalog
 from layermix_gen.reading.delivery import Buffers, deliver
 from layermix_gen.reading.device import as_device, on_device
@@ -25,9 +24,11 @@ from layermix_gen.reading.memory import InMemoryDataset, Samples, all_samples
 from layermix_gen.reading.metadata import check_fields, collate
 from layermix_gen.reading.options import WINDOW, ReadOptions
 from layermix_gen.reading.order import VERSION, Ints
-from layermix_gen.reading.remote import RemoteStorage
-from layermix_gen.reading.storage import LocalStorage, Storage, Use
-from layermix_gen.reading.views import Views, class_numbers, select
+from layermix_gen.reading.selection import Views, class_numbers, select
+from layermix_gen.reading.storage.base import Storage, Use
+from layermix_gen.reading.storage.local_storage import LocalStorage
+from layermix_gen.reading.storage.remote_storage import RemoteStorage
+from layermix_gen.reading.storage.tar_cache import spans
 from layermix_gen.shards import tar_name
 from layermix_gen.support.processes import available_cpus
 from layermix_gen.support.remote import is_remote

@@ -12,9 +12,9 @@ from typing import Any
 
 from layermix_gen.errors import LayerMixError
 from layermix_gen.index import index_name
-from layermix_gen.reading.cache import TarCache, bytes_at_once
 from layermix_gen.reading.description import Description
-from layermix_gen.reading.storage import Use
+from layermix_gen.reading.storage.base import Use
+from layermix_gen.reading.storage.tar_cache import TarCache, bytes_at_once
 from layermix_gen.shards import tar_name
 from layermix_gen.support.remote import RemoteFiles
 

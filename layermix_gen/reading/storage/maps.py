@@ -1,0 +1,63 @@
+"""Files of a folder mapped into memory, read at any place by any thread."""
+
+import errno
+import mmap
+import os
+import threading
+import weakref
+from pathlib import Path
+from typing import ClassVar
+
+from layermix_gen.errors import BadImage, LayerMixError
+
+OPEN_TARS = 512  # maps that a process keeps; each holds a file open, and 1024 is a common limit
+
+
+class Maps:
+    """Files in a folder, mapped into memory. All folders together keep the `OPEN_TARS` that were opened last."""
+
+    _opened: ClassVar[dict[tuple["weakref.ref[Maps]", str], None]] = {}  # in this order
+    _lock: ClassVar = threading.Lock()
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._maps: dict[str, memoryview] = {}
+        self._me = weakref.ref(self)
+
+    def open(self, name: str, size: int) -> memoryview:
+        """The bytes of a file. Raises `BadImage` where it is missing or is not of this size."""
+        found = self._maps.get(name)
+        if found is None:
+            found = map_file(self._folder / name, size)
+            with self._lock:
+                self._maps[name] = found
+                self._opened[self._me, name] = None
+                while len(self._opened) > OPEN_TARS:
+                    maps, oldest = next(iter(self._opened))
+                    del self._opened[maps, oldest]
+                    if other := maps():
+                        other._maps.pop(oldest, None)
+        return found
+
+    def close(self, name: str) -> None:
+        """Forget a file; its bytes stay as long as somebody reads them."""
+        with self._lock:
+            self._maps.pop(name, None)
+            self._opened.pop((self._me, name), None)
+
+
+def map_file(path: Path, size: int) -> memoryview:
+    """Map a file of `size` bytes into memory. Raises `BadImage` where it is missing or of another size."""
+    try:
+        with path.open("rb") as file:
+            found = os.fstat(file.fileno()).st_size
+            if found != size:
+                raise BadImage(f"expected a tar of {size} bytes, found {found} bytes")
+            return memoryview(mmap.mmap(file.fileno(), size, access=mmap.ACCESS_READ))
+    except OSError as error:
+        if error.errno in (errno.EMFILE, errno.ENFILE):  # no fault of the file
+            raise LayerMixError(
+                f"{path} cannot be opened beside all that is open (up to {OPEN_TARS} tars); raise the limit of open "
+                "files, for instance by `ulimit -n 4096`"
+            ) from error
+        raise BadImage(f"expected a tar, but it cannot be read: {(error.strerror or str(error)).lower()}") from error
