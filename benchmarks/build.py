@@ -25,20 +25,20 @@ from isal import isal_zlib
 from photographs import cut
 
 from layermix_gen import BuildSettings, build
+from layermix_gen.dataset.index import ShardSummary, write_index
+from layermix_gen.dataset.samples import Sample, SampleMaker, metadata
+from layermix_gen.dataset.tar import TarWriter
 from layermix_gen.images import Image
 from layermix_gen.images.codec import encode
 from layermix_gen.images.views import VIEWS, render_view
-from layermix_gen.index import ShardSummary, write_index
 from layermix_gen.mixing.blends import BLENDS
 from layermix_gen.mixing.methods import METHODS
 from layermix_gen.mixing.operations import OPERATIONS
 from layermix_gen.mixing.recipe import IMAGE, PICTURE, Call
 from layermix_gen.mixing.renderer import render
 from layermix_gen.mixing_sets.mixing_set import resolve_mixing_set
-from layermix_gen.samples import Sample, SampleMaker, metadata
 from layermix_gen.sources import open_source
 from layermix_gen.support.seeds import generator
-from layermix_gen.tar import TarWriter
 
 LARGE, SMALL = 224, 32
 

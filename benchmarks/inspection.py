@@ -20,15 +20,16 @@ from typing import Any
 from tqdm import tqdm
 
 from layermix_gen import BuildSettings, open_shards
+from layermix_gen.dataset.index import ShardSummary, write_index
+from layermix_gen.dataset.manifest import Run, collect, write_manifest
+from layermix_gen.dataset.names import index_path
+from layermix_gen.dataset.plan import Inputs, Plan, Pool
+from layermix_gen.dataset.samples import Sample, metadata
+from layermix_gen.dataset.tar import TarSummary
 from layermix_gen.images import Image
 from layermix_gen.images.views import VIEWS
-from layermix_gen.index import ShardSummary, index_path, write_index
-from layermix_gen.manifest import Run, collect, write_manifest
 from layermix_gen.mixing.methods import METHODS
-from layermix_gen.plan import Inputs, Plan, Pool
-from layermix_gen.samples import Sample, metadata
 from layermix_gen.support.seeds import generator
-from layermix_gen.tar import TarSummary
 
 SHARDS, CLASSES, SIDE = 64, 1000, (375, 500)
 SETTINGS = BuildSettings(clean=False).resolve(None)

@@ -33,11 +33,11 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from layermix_gen import BuildSettings, build
+from layermix_gen.dataset.manifest import FORMAT
+from layermix_gen.dataset.tar import TarWriter
 from layermix_gen.images.codec import Encoding, encode
-from layermix_gen.manifest import FORMAT
 from layermix_gen.reading.reader import LayerMixDataset
 from layermix_gen.sources import open_source
-from layermix_gen.tar import TarWriter
 
 BATCH, LARGE, SMALL = 256, 224, 32
 Reader = Callable[[], int]

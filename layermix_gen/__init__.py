@@ -10,33 +10,33 @@ from typing import TYPE_CHECKING, Any
 from layermix_gen._version import __version__ as __version__
 
 if TYPE_CHECKING:
-    from layermix_gen.builder import build
+    from layermix_gen.building.builder import build
+    from layermix_gen.building.estimator import estimate
+    from layermix_gen.dataset.manifest import Manifest
+    from layermix_gen.dataset.settings import BuildSettings
     from layermix_gen.errors import BadImage, Interrupted, LayerMixError
-    from layermix_gen.estimator import estimate
     from layermix_gen.inspection.shards import open_shards
     from layermix_gen.inspection.sheet import contact_sheet
     from layermix_gen.inspection.tree import recipe_tree
-    from layermix_gen.manifest import Manifest
     from layermix_gen.mixing.recipe import parse
     from layermix_gen.mixing.renderer import render
     from layermix_gen.mixing_sets.mixing_set import MixingSet, open_mixing_set, pack
     from layermix_gen.online import LayerMix
     from layermix_gen.reading.device import normalize
     from layermix_gen.reading.reader import LayerMixDataset
-    from layermix_gen.settings import BuildSettings
 
 _HOMES = {
     "BadImage": "errors",
-    "BuildSettings": "settings",
+    "BuildSettings": "dataset.settings",
     "Interrupted": "errors",
     "LayerMix": "online",
     "LayerMixDataset": "reading.reader",
     "LayerMixError": "errors",
-    "Manifest": "manifest",
+    "Manifest": "dataset.manifest",
     "MixingSet": "mixing_sets.mixing_set",
-    "build": "builder",
+    "build": "building.builder",
     "contact_sheet": "inspection.sheet",
-    "estimate": "estimator",
+    "estimate": "building.estimator",
     "normalize": "reading.device",
     "open_mixing_set": "mixing_sets.mixing_set",
     "open_shards": "inspection.shards",

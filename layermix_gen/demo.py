@@ -5,13 +5,13 @@ from importlib.resources import files
 from importlib.util import find_spec
 from pathlib import Path
 
-from layermix_gen.builder import build
+from layermix_gen.building.builder import build
+from layermix_gen.dataset.index import query
+from layermix_gen.dataset.manifest import Manifest
+from layermix_gen.dataset.settings import BuildSettings
 from layermix_gen.errors import LayerMixError
-from layermix_gen.index import query
 from layermix_gen.inspection.shards import open_shards
 from layermix_gen.inspection.sheet import contact_sheet
-from layermix_gen.manifest import Manifest
-from layermix_gen.settings import BuildSettings
 from layermix_gen.support.files import disk_errors
 from layermix_gen.support.text import table
 

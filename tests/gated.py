@@ -10,8 +10,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from layermix_gen.__main__ import run
+from layermix_gen.dataset.samples import Sample, SampleMaker
 from layermix_gen.images import Image
-from layermix_gen.samples import Sample, SampleMaker
 
 GATE, ROOT, AFTER = Path(os.environ["GATE"]), Path(os.environ["GATE_ROOT"]), int(os.environ["GATE_AFTER"])
 make = SampleMaker.make

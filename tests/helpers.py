@@ -14,8 +14,8 @@ from typing import Any
 
 from click.testing import CliRunner, Result
 
-from layermix_gen import index
 from layermix_gen.cli import main
+from layermix_gen.dataset import index
 
 GATED = (sys.executable, str(Path(__file__).parent / "gated.py"))
 COMMAND = (sys.executable, str(Path(__file__).parent.parent / "cli.py"))

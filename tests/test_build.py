@@ -18,19 +18,19 @@ from helpers import build, digest, errors, files, invoke, manifest, members, row
 from PIL import Image as PillowImage
 
 import layermix_gen
-from layermix_gen import estimator
-from layermix_gen.estimator import Estimate
+from layermix_gen.building import estimator
+from layermix_gen.building.estimator import Estimate
+from layermix_gen.dataset.index import read_summaries
+from layermix_gen.dataset.plan import read_plan
+from layermix_gen.dataset.samples import SampleMaker
+from layermix_gen.dataset.settings import BuildSettings
 from layermix_gen.images.codec import decode
 from layermix_gen.images.views import PictureView, View, render_view
-from layermix_gen.index import read_summaries
 from layermix_gen.mixing.recipe import parse
 from layermix_gen.mixing.renderer import render
 from layermix_gen.mixing_sets import mixing_set as pictures
 from layermix_gen.mixing_sets.fractals.render import Fractal
 from layermix_gen.mixing_sets.mixing_set import open_mixing_set
-from layermix_gen.plan import read_plan
-from layermix_gen.samples import SampleMaker
-from layermix_gen.settings import BuildSettings
 from layermix_gen.sources import open_source
 
 SMALL = ("--size", 32, "--shard-size", 10)  # of the 24 photographs: three shards of 8
@@ -625,7 +625,7 @@ def test_shards_that_do_not_add_up_are_no_dataset(
     (root / "dataset.json").unlink()
     summaries = read_summaries(root)
     summaries[1] = dataclasses.replace(summaries[1], inputs=7, written=7)
-    monkeypatch.setattr("layermix_gen.builder.read_summaries", lambda _: dict(summaries))
+    monkeypatch.setattr("layermix_gen.building.builder.read_summaries", lambda _: dict(summaries))
     result = invoke("build", photographs, root, *SMALL, "--variants", 3, "--mixing-set", pool)
     assert result.exit_code == 1
     assert result.stderr.startswith("Error: expected 24 inputs in the shards, found 23 written and 0 skipped; delete ")

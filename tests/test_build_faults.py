@@ -34,8 +34,9 @@ from helpers import (
     wait_until,
 )
 
-from layermix_gen import LayerMixError, MixingSet, job
+from layermix_gen import LayerMixError, MixingSet
 from layermix_gen import build as build_in_python
+from layermix_gen.building import request as job
 from layermix_gen.mixing.operations import OPERATIONS
 from layermix_gen.sources import KINDS
 from layermix_gen.support.processes import memory_errors

@@ -18,7 +18,7 @@ from helpers import COMMAND, digest, invoke
 import layermix_gen
 from layermix_gen.cli import COMMANDS, main
 from layermix_gen.commands.build import command as build_command
-from layermix_gen.settings import BuildSettings
+from layermix_gen.dataset.settings import BuildSettings
 
 HEAVY = {"torch", "numpy", "cv2", "duckdb", "PIL", "simplejpeg"}
 OPTIONS = {option.name: option for option in build_command.params}

@@ -12,12 +12,12 @@ import pytest
 from servers import object_store
 
 from layermix_gen import build
-from layermix_gen.index import COLUMNS
+from layermix_gen.dataset.index import COLUMNS
+from layermix_gen.dataset.settings import BuildSettings
 from layermix_gen.mixing.methods.base import PRESETS
 from layermix_gen.mixing.operations import OPERATIONS
 from layermix_gen.mixing.recipe import SIGNATURES
 from layermix_gen.mixing_sets.mixing_set import resolve_mixing_set
-from layermix_gen.settings import BuildSettings
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -30,7 +30,7 @@ def snippets(page: Path) -> list[str]:
 @pytest.mark.parametrize("name", ["README.md", "docs/build.md", "docs/recipes.md"])
 def test_python_snippets_run(name, tmp_path, monkeypatch, photographs):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("layermix_gen.builder.resolve_mixing_set", partial(resolve_mixing_set, count=8))
+    monkeypatch.setattr("layermix_gen.building.builder.resolve_mixing_set", partial(resolve_mixing_set, count=8))
     (tmp_path / "path" / "to").mkdir(parents=True)
     (tmp_path / "path" / "to" / "train").symlink_to(photographs)
     rng = np.random.default_rng(0)

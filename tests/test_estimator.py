@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from layermix_gen import BuildSettings, estimate, estimator
-from layermix_gen.estimator import Estimate
+from layermix_gen import BuildSettings, estimate
+from layermix_gen.building import estimator
+from layermix_gen.building.estimator import Estimate
 from layermix_gen.support.text import duration
 
 LARGE = Estimate(

@@ -8,11 +8,13 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from layermix_gen import index
+from layermix_gen.dataset import index
+from layermix_gen.dataset.index import COLUMNS, ShardSummary, query, read_summaries, read_summary
+from layermix_gen.dataset.index import write_index as write
+from layermix_gen.dataset.names import index_path
+from layermix_gen.dataset.skipped import Skipped
+from layermix_gen.dataset.tar import TarSummary
 from layermix_gen.errors import LayerMixError
-from layermix_gen.index import COLUMNS, ShardSummary, Skipped, index_path, query, read_summaries, read_summary
-from layermix_gen.index import write_index as write
-from layermix_gen.tar import TarSummary
 
 VALUES = {
     "VARCHAR": "x",
@@ -90,7 +92,7 @@ LIMITED = """
 import resource, sys
 from pathlib import Path
 from layermix_gen.errors import LayerMixError
-from layermix_gen.index import ShardSummary, index_path, write_index
+from layermix_gen.dataset.index import ShardSummary, index_path, write_index
 path = index_path(Path(sys.argv[1]), 0)
 path.parent.mkdir()
 resource.setrlimit(resource.RLIMIT_FSIZE, (1500, 1500))

@@ -7,8 +7,8 @@ import pytest
 from strategies import make_image
 
 from layermix_gen import LayerMix, LayerMixError, MixingSet, open_mixing_set, parse, render
+from layermix_gen.dataset.settings import BuildSettings
 from layermix_gen.mixing.methods import METHODS, DrawSettings
-from layermix_gen.settings import BuildSettings
 from layermix_gen.support.seeds import generator
 
 PICTURES = np.random.default_rng(0).integers(0, 256, (5, 36, 36), np.uint8)

@@ -14,11 +14,11 @@ import pytest
 from helpers import build, digest, invoke, manifest, snapshot
 
 import layermix_gen
-from layermix_gen import plan as plans
+from layermix_gen.dataset import plan as plans
+from layermix_gen.dataset.plan import Pool, freeze, make_plan, planned_order, read_plan, shard_bounds, shard_count
+from layermix_gen.dataset.settings import BuildSettings
 from layermix_gen.errors import LayerMixError
 from layermix_gen.mixing_sets.mixing_set import open_mixing_set
-from layermix_gen.plan import Pool, freeze, make_plan, planned_order, read_plan, shard_bounds, shard_count
-from layermix_gen.settings import BuildSettings
 from layermix_gen.sources import Item, open_source
 from layermix_gen.support.seeds import shuffled
 

@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
+from layermix_gen.dataset.samples import CLEAN, SampleMaker
+from layermix_gen.dataset.settings import BuildSettings
 from layermix_gen.images.views import VIEWS
 from layermix_gen.mixing.methods import METHODS
 from layermix_gen.mixing_sets.mixing_set import MixingSet
-from layermix_gen.samples import CLEAN, SampleMaker
-from layermix_gen.settings import BuildSettings
 from layermix_gen.support.seeds import generator
 
 SOURCE = np.random.default_rng(0).integers(0, 256, (50, 40, 3), np.uint8)

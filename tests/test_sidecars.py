@@ -8,7 +8,7 @@ import pytest
 from helpers import files, snapshot
 
 from layermix_gen import BuildSettings, build
-from layermix_gen.sidecars import write_sidecars
+from layermix_gen.dataset.sidecars import write_sidecars
 
 PLANES = ("clean", "v00", "v01")
 

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from layermix_gen.sizing import SAMPLE, samples_within
-from layermix_gen.tar import END
+from layermix_gen.building.sizing import SAMPLE, samples_within
+from layermix_gen.dataset.tar import END
 
 SIZES = {
     "equal": lambda rng, shape: np.full(shape, 3072),

@@ -7,7 +7,7 @@ import duckdb
 import pytest
 from helpers import build, members
 
-from layermix_gen.index import COLUMNS
+from layermix_gen.dataset.index import COLUMNS
 
 CLASSES = ("astronaut", "chelsea", "coffee", "rocket")
 

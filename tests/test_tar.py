@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from layermix_gen.tar import TarWriter, header, member_bytes
+from layermix_gen.dataset.tar import TarWriter, header, member_bytes
 
 SIZES = (0, 1, 511, 512, 513, 100_000)
 

@@ -5,14 +5,14 @@ from typing import Any
 
 import click
 
-from layermix_gen.builder import build
+from layermix_gen.building.builder import build
+from layermix_gen.building.estimator import estimate
 from layermix_gen.commands.parameters import Names, Partition
-from layermix_gen.estimator import estimate
+from layermix_gen.dataset.settings import DEFAULTS, VIEW_MODES, BuildSettings
 from layermix_gen.images.codec import FORMATS, SUBSAMPLINGS
 from layermix_gen.images.views import VIEWS
 from layermix_gen.mixing.methods import METHODS, PRESETS
 from layermix_gen.mixing.operations import OPERATIONS
-from layermix_gen.settings import DEFAULTS, VIEW_MODES, BuildSettings
 from layermix_gen.sources import KINDS
 
 SETTINGS = {field.name for field in fields(BuildSettings)}

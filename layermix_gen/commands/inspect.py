@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from layermix_gen.commands.parameters import Names
-from layermix_gen.index import COLUMNS
+from layermix_gen.dataset.index import COLUMNS
 from layermix_gen.inspection.formats import FORMATS
 from layermix_gen.inspection.shards import Shards, open_shards
 from layermix_gen.support.text import count, facts

@@ -14,6 +14,7 @@ from typing import Any, TypeAlias
 import cv2
 from tqdm import tqdm
 
+from layermix_gen.dataset.settings import SMALL
 from layermix_gen.errors import BadImage, Interrupted, LayerMixError
 from layermix_gen.evaluate.corrupted_sets import LAYOUTS, Layout, LayoutName, make_layout, write_labels
 from layermix_gen.evaluate.corruption_record import RECORD, check_out, check_record, describe
@@ -22,7 +23,6 @@ from layermix_gen.evaluate.corruptions.table import Family, parameters
 from layermix_gen.evaluate.lists import SEVERITIES, Scale
 from layermix_gen.images import Image
 from layermix_gen.images.codec import MAX_PIXELS
-from layermix_gen.settings import SMALL
 from layermix_gen.sources import Item, Source, open_source, open_test_set
 from layermix_gen.support.files import disk_errors, locked, sweep, write_json
 from layermix_gen.support.processes import checked_workers, interrupts_held, spawned

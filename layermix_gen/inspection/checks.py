@@ -15,17 +15,17 @@ from typing import Any, TypeAlias
 from duckdb import DuckDBPyConnection
 from isal import isal_zlib
 
+from layermix_gen.dataset.dataset_files import Files
+from layermix_gen.dataset.index import ShardSummary, metadata_text, summary_in
+from layermix_gen.dataset.manifest import Manifest
+from layermix_gen.dataset.names import index_name, tar_name
+from layermix_gen.dataset.plan import Plan
+from layermix_gen.dataset.queries import readable, rows, sandbox
+from layermix_gen.dataset.tar import BLOCK, TarSummary, header
 from layermix_gen.errors import LayerMixError
-from layermix_gen.index import ShardSummary, index_name, metadata_text, summary_in
-from layermix_gen.inspection.files import Files
-from layermix_gen.inspection.queries import readable, rows, sandbox
 from layermix_gen.inspection.replay import Again
 from layermix_gen.inspection.report import Problem, noting
-from layermix_gen.manifest import Manifest
-from layermix_gen.plan import Plan
-from layermix_gen.shards import tar_name
 from layermix_gen.support.files import file_digest
-from layermix_gen.tar import BLOCK, TarSummary, header
 
 END = bytes(2 * BLOCK)
 OTHER_BYTES = "is not as it was built (sha256)"

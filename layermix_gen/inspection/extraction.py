@@ -9,8 +9,9 @@ from typing import Any
 
 from tqdm import tqdm
 
+from layermix_gen.dataset.index import metadata_text
+from layermix_gen.dataset.names import KEY
 from layermix_gen.errors import Interrupted, LayerMixError
-from layermix_gen.index import KEY, metadata_text
 from layermix_gen.support.files import disk_errors, temporary
 
 READERS = 8  # threads: files in a folder wait for the disk, those at a URL for the network

@@ -11,17 +11,16 @@ from typing import Any
 
 from isal import isal_zlib
 
+from layermix_gen.dataset.dataset_files import open_files
+from layermix_gen.dataset.manifest import Manifest
+from layermix_gen.dataset.names import KEY, index_name, tar_name
+from layermix_gen.dataset.plan import Plan, read_plan
+from layermix_gen.dataset.queries import count, select
+from layermix_gen.dataset.settings import BuildSettings
 from layermix_gen.errors import BadImage, LayerMixError
 from layermix_gen.images import Image
 from layermix_gen.images.codec import decode
-from layermix_gen.index import KEY, index_name
-from layermix_gen.inspection.files import open_files
-from layermix_gen.inspection.queries import count, select
 from layermix_gen.inspection.replay import Replay, Replayer
-from layermix_gen.manifest import Manifest
-from layermix_gen.plan import Plan, read_plan
-from layermix_gen.settings import BuildSettings
-from layermix_gen.shards import tar_name
 
 PLACE = ("key", "plane", "shard", "offset", "size", "image_crc32")  # the columns that `image` needs
 

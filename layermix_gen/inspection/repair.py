@@ -13,20 +13,21 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from layermix_gen.builder import write_errors
-from layermix_gen.engines import in_processes, in_this_process
+from layermix_gen.building.builder import write_errors
+from layermix_gen.building.engines import in_processes, in_this_process
+from layermix_gen.building.shard_builder import ShardResult
+from layermix_gen.dataset.dataset_files import LocalFiles
+from layermix_gen.dataset.index import read_summaries
+from layermix_gen.dataset.manifest import Manifest, Run, collect, write_manifest
+from layermix_gen.dataset.names import index_name, tar_name
+from layermix_gen.dataset.plan import Plan, Pool, changes, freeze, make_plan, planned_order, read_plan
+from layermix_gen.dataset.sidecars import sidecars, write_sidecars
 from layermix_gen.errors import Interrupted, LayerMixError
-from layermix_gen.index import index_name, read_summaries
 from layermix_gen.inspection.checks import Known
-from layermix_gen.inspection.files import LocalFiles
 from layermix_gen.inspection.replay import Replayer
 from layermix_gen.inspection.report import Report
 from layermix_gen.inspection.verification import Verification, verify
 from layermix_gen.inspection.whole import ERRORS, LISTING, MANIFEST, PLAN
-from layermix_gen.manifest import Manifest, Run, collect, write_manifest
-from layermix_gen.plan import Plan, Pool, changes, freeze, make_plan, planned_order, read_plan
-from layermix_gen.shards import ShardResult, tar_name
-from layermix_gen.sidecars import sidecars, write_sidecars
 from layermix_gen.support.files import disk_errors, file_digest, sync_folder
 from layermix_gen.support.processes import checked_workers
 from layermix_gen.support.text import count

@@ -12,19 +12,19 @@ import numpy as np
 from duckdb import DuckDBPyConnection
 from isal import isal_zlib
 
+from layermix_gen.dataset.dataset_files import Files
+from layermix_gen.dataset.index import ShardSummary
+from layermix_gen.dataset.names import tar_name
+from layermix_gen.dataset.plan import Plan
+from layermix_gen.dataset.queries import rows
+from layermix_gen.dataset.samples import Sample, SampleMaker, metadata
 from layermix_gen.errors import BadImage, LayerMixError
 from layermix_gen.images import Image
 from layermix_gen.images.codec import decode
 from layermix_gen.images.views import View, render_view
-from layermix_gen.index import ShardSummary
-from layermix_gen.inspection.files import Files
-from layermix_gen.inspection.queries import rows
 from layermix_gen.inspection.report import Problem
 from layermix_gen.mixing.methods import Recipe
 from layermix_gen.mixing_sets.mixing_set import MixingSet, open_mixing_set
-from layermix_gen.plan import Plan
-from layermix_gen.samples import Sample, SampleMaker, metadata
-from layermix_gen.shards import tar_name
 from layermix_gen.sources import Item, Source, open_source
 from layermix_gen.sources.base import class_name
 from layermix_gen.support.seeds import generator

@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from layermix_gen.dataset.dataset_files import LocalFiles
 from layermix_gen.errors import LayerMixError
 from layermix_gen.inspection.explain import explain
 from layermix_gen.inspection.extraction import extract
-from layermix_gen.inspection.files import LocalFiles
 from layermix_gen.inspection.gallery import LIMIT as GALLERY_LIMIT
 from layermix_gen.inspection.gallery import write_gallery
 from layermix_gen.inspection.opened import OpenedDataset

@@ -7,11 +7,11 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
-from layermix_gen.inspection.queries import aggregate
+from layermix_gen.dataset.manifest import Manifest
+from layermix_gen.dataset.queries import aggregate
+from layermix_gen.dataset.settings import BuildSettings
 from layermix_gen.inspection.statistics import Comparison, compare
-from layermix_gen.manifest import Manifest
 from layermix_gen.mixing.methods import SHARES
-from layermix_gen.settings import BuildSettings
 from layermix_gen.support.text import count, facts, table
 
 MARKED = 4  # |z| from which on a cell is marked: one cell of 16,000 is so by chance

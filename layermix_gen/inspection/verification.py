@@ -10,14 +10,14 @@ from dataclasses import dataclass
 
 from tqdm import tqdm
 
+from layermix_gen.dataset.dataset_files import Files
+from layermix_gen.dataset.index import ShardSummary
+from layermix_gen.dataset.plan import versions
 from layermix_gen.errors import Interrupted, LayerMixError
-from layermix_gen.index import ShardSummary
 from layermix_gen.inspection.checks import Checked, Known, check_shard
-from layermix_gen.inspection.files import Files
 from layermix_gen.inspection.replay import Again
 from layermix_gen.inspection.report import Problem, Report
 from layermix_gen.inspection.whole import LISTING, PLAN, read_known, whole_problems
-from layermix_gen.plan import versions
 from layermix_gen.support.processes import checked_workers, interrupts_held, spawned
 
 

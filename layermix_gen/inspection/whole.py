@@ -4,15 +4,16 @@ import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from layermix_gen.dataset.dataset_files import Files, LocalFiles
+from layermix_gen.dataset.index import ShardSummary
+from layermix_gen.dataset.manifest import Manifest, digest_of
+from layermix_gen.dataset.names import PLANE, index_name, tar_name
+from layermix_gen.dataset.plan import Plan, check_listing, read_plan
+from layermix_gen.dataset.sidecars import sidecars
+from layermix_gen.dataset.skipped import reasons, skipped_text
 from layermix_gen.errors import LayerMixError
-from layermix_gen.index import PLANE, ShardSummary, index_name
 from layermix_gen.inspection.checks import OTHER_BYTES, Known
-from layermix_gen.inspection.files import Files, LocalFiles
 from layermix_gen.inspection.report import Problem, noting
-from layermix_gen.manifest import Manifest, digest_of, reasons, skipped_text
-from layermix_gen.plan import Plan, check_listing, read_plan
-from layermix_gen.shards import tar_name
-from layermix_gen.sidecars import sidecars
 from layermix_gen.support.files import json_text
 
 MANIFEST, PLAN, LISTING, ERRORS = "dataset.json", "plan.json", "sources.jsonl", "errors.jsonl"

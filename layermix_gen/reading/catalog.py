@@ -16,9 +16,10 @@ import numpy as np
 import numpy.typing as npt
 from duckdb import CoalesceOperator, ColumnExpression, ConstantExpression, SQLExpression
 
+from layermix_gen.dataset.index import COLUMNS
+from layermix_gen.dataset.names import index_path
+from layermix_gen.dataset.queries import check
 from layermix_gen.errors import LayerMixError
-from layermix_gen.index import COLUMNS, index_path
-from layermix_gen.inspection.queries import check
 from layermix_gen.reading.description import Description
 from layermix_gen.reading.order import Ints, Mask
 

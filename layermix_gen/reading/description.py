@@ -3,10 +3,10 @@
 import json
 from dataclasses import dataclass
 
+from layermix_gen.dataset.manifest import FORMAT
+from layermix_gen.dataset.names import tar_name
+from layermix_gen.dataset.tar import TarSummary
 from layermix_gen.errors import LayerMixError
-from layermix_gen.manifest import FORMAT
-from layermix_gen.shards import tar_name
-from layermix_gen.tar import TarSummary
 
 
 @dataclass(frozen=True, slots=True, eq=False)

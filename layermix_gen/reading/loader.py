@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from isal import isal_zlib
 
+from layermix_gen.dataset.names import tar_name
 from layermix_gen.errors import BadImage, LayerMixError
 from layermix_gen.reading.catalog import Catalog
 from layermix_gen.reading.decoding import DECODERS, Decoder
@@ -18,7 +19,6 @@ from layermix_gen.reading.metadata import read_metadata
 from layermix_gen.reading.order import Ints, draw_image
 from layermix_gen.reading.selection import Selection
 from layermix_gen.reading.storage.base import Storage
-from layermix_gen.shards import tar_name
 
 ATTEMPTS = 10  # to find a stand-in
 

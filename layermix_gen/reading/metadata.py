@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 import torch
 
+from layermix_gen.dataset.index import METADATA
+from layermix_gen.dataset.tar import BLOCK, MAX_NAME, member_bytes
 from layermix_gen.errors import BadImage, LayerMixError
-from layermix_gen.index import METADATA
 from layermix_gen.reading.options import several
-from layermix_gen.tar import BLOCK, MAX_NAME, member_bytes
 
 PLACE = ("plane", "key")  # known without the JSON
 FIELDS = (*PLACE, *METADATA)

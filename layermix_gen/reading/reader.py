@@ -14,6 +14,7 @@ import numpy.typing as npt
 import torch
 from torch.utils.data import get_worker_info
 
+from layermix_gen.dataset.names import tar_name
 from layermix_gen.errors import LayerMixError
 from layermix_gen.reading.catalog import load_catalog
 from layermix_gen.reading.delivery import Buffers, deliver
@@ -29,7 +30,6 @@ from layermix_gen.reading.storage.base import Storage, Use
 from layermix_gen.reading.storage.local_storage import LocalStorage
 from layermix_gen.reading.storage.remote_storage import RemoteStorage
 from layermix_gen.reading.storage.tar_cache import spans
-from layermix_gen.shards import tar_name
 from layermix_gen.support.processes import available_cpus
 from layermix_gen.support.remote import is_remote
 

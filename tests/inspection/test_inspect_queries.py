@@ -11,9 +11,9 @@ from built import Built
 from helpers import files, invoke, rows, snapshot
 
 from layermix_gen import open_shards
+from layermix_gen.dataset import queries
+from layermix_gen.dataset.index import COLUMNS
 from layermix_gen.errors import LayerMixError
-from layermix_gen.index import COLUMNS
-from layermix_gen.inspection import queries
 
 ALL_COLUMNS = f"the columns are {', '.join(COLUMNS)}"
 

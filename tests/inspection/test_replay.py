@@ -9,7 +9,8 @@ import pytest
 from built import INDEX, OTHER, TAR, Built, flip, lose_shard, refuses, verify
 from helpers import invoke, snapshot
 
-from layermix_gen import BuildSettings, build, open_shards, samples
+from layermix_gen import BuildSettings, build, open_shards
+from layermix_gen.dataset import samples
 from layermix_gen.errors import Interrupted, LayerMixError
 from layermix_gen.images.codec import encode
 from layermix_gen.inspection import repair as repairing
@@ -135,7 +136,7 @@ def test_other_versions(own: Built, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("layermix_gen.inspection.verification.versions", lambda: now)
     report = own.open().verify(replay=0.5, workers=1, progress=False)
     assert str(report).endswith(f"other versions than it was built with: numpy 9.9 ({own.manifest.versions['numpy']})")
-    monkeypatch.setattr("layermix_gen.plan.version", lambda name: now[name])
+    monkeypatch.setattr("layermix_gen.dataset.plan.version", lambda name: now[name])
     said = refuses(lambda: own.open().repair(workers=1, progress=False))
     assert f"would not come out as they were: numpy {own.manifest.versions['numpy']} -> 9.9; restore what" in said
 
@@ -160,7 +161,9 @@ def test_a_stored_image_that_is_not_what_was_rendered(
     photographs: Path, pool: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As after a fault of the encoder: all checksums are right, and the image shows something else."""
-    monkeypatch.setattr("layermix_gen.shards.encode", lambda pixels, encoding: encode(pixels ^ 1, encoding))
+    monkeypatch.setattr(
+        "layermix_gen.building.shard_builder.encode", lambda pixels, encoding: encode(pixels ^ 1, encoding)
+    )
     settings = BuildSettings(variants=1, size=16, clean=False)
     build(photographs, tmp_path / "out", settings, mixing_set=pool, workers=1, progress=False)
     assert verify(tmp_path / "out") == []
@@ -179,7 +182,7 @@ def test_planes_that_are_being_added(own: Built, monkeypatch: pytest.MonkeyPatch
     def stop(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("layermix_gen.builder.in_this_process", stop)
+    monkeypatch.setattr("layermix_gen.building.builder.in_this_process", stop)
     more = BuildSettings(variants=3, size=32, shard_size="10")
     with pytest.raises(Interrupted):
         build(own.source, own.root, more, mixing_set=own.manifest.mixing_set.location, workers=1, progress=False)

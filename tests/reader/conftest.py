@@ -13,7 +13,7 @@ from PIL import Image
 from truth import Truth
 
 from layermix_gen import BuildSettings, build
-from layermix_gen.sidecars import write_sidecars
+from layermix_gen.dataset.sidecars import write_sidecars
 
 COUNT, CLASSES, SIDE = 97, 5, 12
 

@@ -2,13 +2,13 @@
 
 from pathlib import Path
 
+from layermix_gen.dataset.settings import SMALL
 from layermix_gen.evaluate.suites import arrays, folders, shards
 from layermix_gen.evaluate.suites.base import Part, SuiteSource
 from layermix_gen.evaluate.suites.locate import Data
 from layermix_gen.evaluate.suites.opening import NONE, Opening
 from layermix_gen.evaluate.suites.pixels import PREPROCESSINGS
 from layermix_gen.images import Image
-from layermix_gen.settings import SMALL
 from layermix_gen.sources import Source, cifar, open_source, open_test_set, source_files
 
 PARTS = ("clean",)

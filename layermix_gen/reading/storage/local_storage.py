@@ -3,11 +3,11 @@
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from layermix_gen.dataset.names import tar_name
 from layermix_gen.errors import LayerMixError
 from layermix_gen.reading.description import Description
 from layermix_gen.reading.storage.base import Use
 from layermix_gen.reading.storage.maps import Maps
-from layermix_gen.shards import tar_name
 
 
 class LocalStorage:

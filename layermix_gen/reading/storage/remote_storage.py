@@ -10,12 +10,11 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from layermix_gen.dataset.names import index_name, tar_name
 from layermix_gen.errors import LayerMixError
-from layermix_gen.index import index_name
 from layermix_gen.reading.description import Description
 from layermix_gen.reading.storage.base import Use
 from layermix_gen.reading.storage.tar_cache import TarCache, bytes_at_once
-from layermix_gen.shards import tar_name
 from layermix_gen.support.remote import RemoteFiles
 
 

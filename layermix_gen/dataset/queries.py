@@ -16,8 +16,8 @@ from typing import Any
 
 import duckdb
 
+from layermix_gen.dataset.index import COLUMNS
 from layermix_gen.errors import LayerMixError
-from layermix_gen.index import COLUMNS
 
 # What a syntax tree may hold, by DuckDB's names: expressions, and what stands around them.
 EXPRESSIONS = {"BETWEEN", "CASE", "CAST", "COLUMN_REF", "COMPARISON", "CONJUNCTION", "CONSTANT", "FUNCTION", "LAMBDA"}

@@ -16,9 +16,9 @@ from typing import Any
 
 import cv2
 
-from layermix_gen.engines.base import Engine, Watch
-from layermix_gen.plan import Plan
-from layermix_gen.shards import ShardResult, build_shard
+from layermix_gen.building.engines.base import Engine, Watch
+from layermix_gen.building.shard_builder import ShardResult, build_shard
+from layermix_gen.dataset.plan import Plan
 from layermix_gen.support.processes import interrupts_held, on_interrupt, spawned
 
 POLL_SECONDS = 0.1

@@ -12,16 +12,16 @@ from statistics import fmean, pstdev
 
 import numpy as np
 
+from layermix_gen.dataset.plan import shard_count
+from layermix_gen.dataset.samples import CLEAN, SampleMaker, metadata
+from layermix_gen.dataset.settings import BuildSettings, parse_size
+from layermix_gen.dataset.tar import END, member_bytes
 from layermix_gen.errors import BadImage
 from layermix_gen.images.codec import encode
 from layermix_gen.mixing_sets.mixing_set import MixingSet, pool_size_for
-from layermix_gen.plan import shard_count
-from layermix_gen.samples import CLEAN, SampleMaker, metadata
-from layermix_gen.settings import BuildSettings, parse_size
 from layermix_gen.sources import Item, Source
 from layermix_gen.sources.base import class_name
 from layermix_gen.support.progress import progress_bar
-from layermix_gen.tar import END, member_bytes
 
 SAMPLE, FEWEST, PIXELS = 256, 32, 2**26  # images of a sample; fewer, but not much, where theirs would be more pixels
 ERRORS, DEVIATIONS = 3, 5  # standard errors of the mean, and standard deviations of a sum, that are allowed for

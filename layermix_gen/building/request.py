@@ -8,11 +8,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from layermix_gen.building.sizing import planned_shards
+from layermix_gen.dataset.plan import Plan, Pool, make_plan, planned_order, read_plan, refuse_changes
+from layermix_gen.dataset.settings import BuildSettings
 from layermix_gen.errors import LayerMixError
 from layermix_gen.mixing_sets.mixing_set import MixingSet
-from layermix_gen.plan import Plan, Pool, make_plan, planned_order, read_plan, refuse_changes
-from layermix_gen.settings import BuildSettings
-from layermix_gen.sizing import planned_shards
 from layermix_gen.sources import Item, Source, open_source
 from layermix_gen.sources.base import as_text, reason
 from layermix_gen.support.processes import checked_workers

@@ -3,17 +3,17 @@
 import hashlib
 import json
 import re
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from layermix_gen.dataset.index import ShardSummary
+from layermix_gen.dataset.names import PLANE, index_name, index_path, tar_name
+from layermix_gen.dataset.plan import Inputs, Plan, Pool
+from layermix_gen.dataset.settings import BuildSettings
+from layermix_gen.dataset.skipped import reasons
 from layermix_gen.errors import LayerMixError
-from layermix_gen.index import PLANE, ShardSummary, Skipped, index_name, index_path
-from layermix_gen.plan import Inputs, Plan, Pool
-from layermix_gen.settings import BuildSettings
-from layermix_gen.shards import tar_name
 from layermix_gen.support.files import file_digest, json_text, read_json, write_json
 from layermix_gen.support.text import count, facts
 
@@ -155,16 +155,6 @@ def _check_files(manifest: Manifest) -> None:
                 raise ValueError(f"sizes of {tar_name(plane, number)}")
         if not all(re.fullmatch(SHA256, digest) for digest in known):
             raise ValueError(f"digests of shard {number}")
-
-
-def skipped_text(skipped: Sequence[Skipped]) -> str:
-    """What `errors.jsonl` holds: every input that was left out, one JSON object a line."""
-    return "".join(json.dumps(asdict(one), ensure_ascii=False) + "\n" for one in skipped)
-
-
-def reasons(skipped: Sequence[Skipped]) -> dict[str, int]:
-    """How often each reason was given, without its details; the most frequent first."""
-    return dict(Counter(one.reason.partition(":")[0] for one in skipped).most_common())
 
 
 def digest_of(tars: Mapping[str, Mapping[str, Any]], indexes: Mapping[str, str]) -> str:

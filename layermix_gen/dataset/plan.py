@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from layermix_gen._version import __version__
+from layermix_gen.dataset.index import read_summaries
+from layermix_gen.dataset.settings import BuildSettings
 from layermix_gen.errors import LayerMixError
-from layermix_gen.index import read_summaries
 from layermix_gen.mixing_sets.mixing_set import MixingSet
-from layermix_gen.settings import BuildSettings
 from layermix_gen.sources import Item, Source
 from layermix_gen.support.files import read_json, replacing, write_json
 from layermix_gen.support.seeds import shuffled

@@ -3,8 +3,8 @@
 from collections.abc import Iterator, Sequence
 from typing import Protocol
 
-from layermix_gen.plan import Plan
-from layermix_gen.shards import ShardResult
+from layermix_gen.building.shard_builder import ShardResult
+from layermix_gen.dataset.plan import Plan
 
 
 class Watch(Protocol):

@@ -15,9 +15,11 @@ from typing import Any
 
 import duckdb
 
+from layermix_gen.dataset.names import index_path
+from layermix_gen.dataset.skipped import Skipped
+from layermix_gen.dataset.tar import TarSummary
 from layermix_gen.errors import LayerMixError
 from layermix_gen.support.files import replacing, temporary
-from layermix_gen.tar import TarSummary
 
 COLUMNS = {
     "plane": "VARCHAR",
@@ -43,17 +45,7 @@ COLUMNS = {
     "recipe": "VARCHAR",
 }
 METADATA = tuple(list(COLUMNS)[list(COLUMNS).index("source") :])  # the columns that a sample's JSON has, too
-PLANE = r"clean|v\d\d"  # the names of planes
-KEY = rf"\d{{9,}}-({PLANE})"  # the keys of samples: the input's ordinal and the plane
 _SEAL = "layermix_gen"
-
-
-@dataclass(frozen=True, slots=True)
-class Skipped:
-    """A source image that could not be decoded, and why. It is in no plane of its shard."""
-
-    source: str
-    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,16 +65,6 @@ class ShardSummary:
         skipped = tuple(Skipped(**one) for one in value["skipped"])
         planes = {plane: TarSummary(**tar) for plane, tar in value["planes"].items()}
         return cls(value["number"], value["inputs"], value["written"], skipped, planes)
-
-
-def index_name(number: int) -> str:
-    """The path of the index of a shard within its dataset."""
-    return f"index/{number:06d}.parquet"
-
-
-def index_path(root: Path, number: int) -> Path:
-    """Where the index of a shard is."""
-    return root / index_name(number)
 
 
 def metadata_text(row: Mapping[str, Any]) -> str:

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from layermix_gen.manifest import Manifest
+from layermix_gen.dataset.manifest import Manifest
 from layermix_gen.support.files import write_json
 
 Tars = Mapping[str, Mapping[str, Any]]

@@ -4,12 +4,12 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from layermix_gen.dataset.settings import BuildSettings
 from layermix_gen.images import Image
 from layermix_gen.images.views import VIEWS, PictureView, View, render_view
 from layermix_gen.mixing.methods import METHODS, DrawSettings, Recipe
 from layermix_gen.mixing.renderer import render
 from layermix_gen.mixing_sets.mixing_set import MixingSet
-from layermix_gen.settings import BuildSettings
 from layermix_gen.support.seeds import generator
 
 CLEAN = -1  # the variant number of the view before mixing

@@ -7,22 +7,24 @@ Killed anywhere, a shard is finished or it is done again, and its bytes are the 
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cache, lru_cache
+from functools import lru_cache
 from pathlib import Path
 from typing import Self, TypeAlias
 
 from isal import isal_zlib
 
+from layermix_gen.dataset.index import ShardSummary, read_summary, write_index
+from layermix_gen.dataset.names import index_path, tar_path
+from layermix_gen.dataset.plan import Plan
+from layermix_gen.dataset.samples import Sample, SampleMaker, metadata
+from layermix_gen.dataset.skipped import Skipped
+from layermix_gen.dataset.tar import TarSummary, TarWriter
 from layermix_gen.errors import BadImage, LayerMixError
 from layermix_gen.images.codec import encode
-from layermix_gen.index import ShardSummary, Skipped, index_path, read_summary, write_index
 from layermix_gen.mixing_sets.mixing_set import open_mixing_set
-from layermix_gen.plan import Plan
-from layermix_gen.samples import Sample, SampleMaker, metadata
 from layermix_gen.sources import Item, Source, open_source
 from layermix_gen.sources.base import class_name
 from layermix_gen.support.files import disk_errors, sync_folder, temporary
-from layermix_gen.tar import TarSummary, TarWriter
 
 Tick: TypeAlias = Callable[[int, int], bool]
 """Told after every input how many of the shard's are done and how many of those were skipped; says whether to go on."""
@@ -35,17 +37,6 @@ class ShardResult:
     number: int
     skipped: tuple[Skipped, ...]
     summary: ShardSummary | None
-
-
-@cache
-def tar_name(plane: str, number: int) -> str:
-    """The path of a tar within its dataset."""
-    return f"{plane}/{number:06d}.tar"
-
-
-def tar_path(root: Path, plane: str, number: int) -> Path:
-    """Where the tar of one plane of a shard is."""
-    return root / tar_name(plane, number)
 
 
 def intact_planes(root: Path, summary: ShardSummary | None) -> dict[str, TarSummary]:

@@ -1,0 +1,1 @@
+"""Building: from a request to the shards of a dataset, on one engine or another."""

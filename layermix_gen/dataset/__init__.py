@@ -1,0 +1,1 @@
+"""A dataset on disk, described once: its settings, plan, samples, tars, index and manifest."""
