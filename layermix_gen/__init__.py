@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from layermix_gen.dataset.manifest import Manifest
     from layermix_gen.dataset.settings import BuildSettings
     from layermix_gen.errors import BadImage, Interrupted, LayerMixError
+    from layermix_gen.inspection.drawings.sheet import contact_sheet
+    from layermix_gen.inspection.drawings.tree import recipe_tree
     from layermix_gen.inspection.shards import open_shards
-    from layermix_gen.inspection.sheet import contact_sheet
-    from layermix_gen.inspection.tree import recipe_tree
     from layermix_gen.mixing.recipe import parse
     from layermix_gen.mixing.renderer import render
     from layermix_gen.mixing_sets.mixing_set import MixingSet, open_mixing_set, pack
@@ -35,14 +35,14 @@ _HOMES = {
     "Manifest": "dataset.manifest",
     "MixingSet": "mixing_sets.mixing_set",
     "build": "building.builder",
-    "contact_sheet": "inspection.sheet",
+    "contact_sheet": "inspection.drawings.sheet",
     "estimate": "building.estimator",
     "normalize": "reading.device",
     "open_mixing_set": "mixing_sets.mixing_set",
     "open_shards": "inspection.shards",
     "pack": "mixing_sets.mixing_set",
     "parse": "mixing.recipe",
-    "recipe_tree": "inspection.tree",
+    "recipe_tree": "inspection.drawings.tree",
     "render": "mixing.renderer",
 }
 

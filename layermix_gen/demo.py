@@ -10,8 +10,8 @@ from layermix_gen.dataset.index import query
 from layermix_gen.dataset.manifest import Manifest
 from layermix_gen.dataset.settings import BuildSettings
 from layermix_gen.errors import LayerMixError
+from layermix_gen.inspection.drawings.sheet import contact_sheet
 from layermix_gen.inspection.shards import open_shards
-from layermix_gen.inspection.sheet import contact_sheet
 from layermix_gen.support.files import disk_errors
 from layermix_gen.support.text import table
 

@@ -17,7 +17,7 @@ PACKAGE = Path(layermix_gen.__file__).parent
 FLOORS = (
     ("_version", "errors"),
     ("support", "images"),
-    ("sources", "mixing"),
+    ("sources", "mixing", "figures"),
     ("mixing_sets",),
     ("dataset",),
     ("building",),

@@ -16,9 +16,9 @@ from layermix_gen.evaluate.attention import Attention, gradcam
 from layermix_gen.evaluate.models import check_weights
 from layermix_gen.evaluate.suites.base import Images, rebatched
 from layermix_gen.evaluate.suites.pixels import PREPROCESSINGS
+from layermix_gen.figures.canvas import write_picture
 from layermix_gen.images import Image
 from layermix_gen.images.codec import decode
-from layermix_gen.inspection.canvas import write_picture
 from layermix_gen.reading.device import as_device
 from layermix_gen.sources.base import as_text, reason
 

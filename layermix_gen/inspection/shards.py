@@ -6,18 +6,18 @@ from typing import Any
 
 from layermix_gen.dataset.dataset_files import LocalFiles
 from layermix_gen.errors import LayerMixError
-from layermix_gen.inspection.explain import explain
+from layermix_gen.inspection.drawings.explain import explain
+from layermix_gen.inspection.drawings.gallery import LIMIT as GALLERY_LIMIT
+from layermix_gen.inspection.drawings.gallery import write_gallery
+from layermix_gen.inspection.drawings.recipe_plots import plot
+from layermix_gen.inspection.drawings.sheet import LIMIT as SHEET_LIMIT
+from layermix_gen.inspection.drawings.sheet import contact_sheet
 from layermix_gen.inspection.extraction import extract
-from layermix_gen.inspection.gallery import LIMIT as GALLERY_LIMIT
-from layermix_gen.inspection.gallery import write_gallery
 from layermix_gen.inspection.opened import OpenedDataset
-from layermix_gen.inspection.plots import plot
-from layermix_gen.inspection.repair import Repair, repair
-from layermix_gen.inspection.report import Report
-from layermix_gen.inspection.sheet import LIMIT as SHEET_LIMIT
-from layermix_gen.inspection.sheet import contact_sheet
 from layermix_gen.inspection.summary import Summary, summarize
-from layermix_gen.inspection.verification import verify
+from layermix_gen.inspection.verification.findings import Report
+from layermix_gen.inspection.verification.repair import Repair, repair
+from layermix_gen.inspection.verification.verify import verify
 from layermix_gen.support.remote import is_remote
 
 

@@ -13,9 +13,9 @@ import pytest
 from PIL import Image as PillowImage
 
 from layermix_gen import BuildSettings, Interrupted, LayerMixError, build, open_shards
-from layermix_gen.inspection import gallery
-from layermix_gen.inspection.gallery import CORNER, page, write_gallery
-from layermix_gen.inspection.steps import steps_of
+from layermix_gen.inspection.drawings import gallery
+from layermix_gen.inspection.drawings.gallery import CORNER, page, write_gallery
+from layermix_gen.inspection.drawings.steps import steps_of
 
 HOSTILE = "</script><img src=x onerror=\"document.title='taken'\"><!--<script>&amp;\u2028'"
 

@@ -14,8 +14,8 @@ from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import Select, WebDriverWait
 
 from layermix_gen import LayerMixError
-from layermix_gen.inspection import gallery
-from layermix_gen.inspection.gallery import write_gallery
+from layermix_gen.inspection.drawings import gallery
+from layermix_gen.inspection.drawings.gallery import write_gallery
 
 pytestmark = pytest.mark.browser
 HOSTILE = "</script><img src=x onerror=\"document.title='taken'\">"

@@ -11,8 +11,8 @@ from PIL import Image as PillowImage
 from scipy import stats
 
 from layermix_gen import BuildSettings, LayerMixError, build, open_shards
-from layermix_gen.inspection import plots
-from layermix_gen.inspection.plots import draw, expected, observed, plot
+from layermix_gen.inspection.drawings import recipe_plots as plots
+from layermix_gen.inspection.drawings.recipe_plots import draw, expected, observed, plot
 from layermix_gen.mixing.operations import OPERATIONS
 
 

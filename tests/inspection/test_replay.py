@@ -13,8 +13,8 @@ from layermix_gen import BuildSettings, build, open_shards
 from layermix_gen.dataset import samples
 from layermix_gen.errors import Interrupted, LayerMixError
 from layermix_gen.images.codec import encode
-from layermix_gen.inspection import repair as repairing
-from layermix_gen.inspection import verification
+from layermix_gen.inspection.verification import repair as repairing
+from layermix_gen.inspection.verification import verify as verification
 from layermix_gen.mixing.blends import BLENDS
 from layermix_gen.mixing.operations import OPERATIONS
 
@@ -133,7 +133,7 @@ def test_a_folder_in_the_place_of_a_tar(damaged: Path) -> None:
 def test_other_versions(own: Built, monkeypatch: pytest.MonkeyPatch) -> None:
     flip(own.root / TAR, 6000)
     now = own.manifest.versions | {"numpy": "9.9"}
-    monkeypatch.setattr("layermix_gen.inspection.verification.versions", lambda: now)
+    monkeypatch.setattr("layermix_gen.inspection.verification.verify.versions", lambda: now)
     report = own.open().verify(replay=0.5, workers=1, progress=False)
     assert str(report).endswith(f"other versions than it was built with: numpy 9.9 ({own.manifest.versions['numpy']})")
     monkeypatch.setattr("layermix_gen.dataset.plan.version", lambda name: now[name])

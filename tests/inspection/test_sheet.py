@@ -5,9 +5,10 @@ import pytest
 from PIL import Image as PillowImage
 
 from layermix_gen import LayerMixError, contact_sheet
-from layermix_gen.inspection import canvas, sheet
-from layermix_gen.inspection.canvas import shortened, text_width, wrapped
-from layermix_gen.inspection.sheet import GAP, LINES, MARGIN, SIDE, SMALL, TITLE, Cell, draw
+from layermix_gen.figures import canvas
+from layermix_gen.figures.canvas import shortened, text_width, wrapped
+from layermix_gen.inspection.drawings import sheet
+from layermix_gen.inspection.drawings.sheet import GAP, LINES, MARGIN, SIDE, SMALL, TITLE, Cell, draw
 
 
 @pytest.fixture

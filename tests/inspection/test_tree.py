@@ -11,12 +11,13 @@ from PIL import Image as PillowImage
 from strategies import make_image, steady
 
 from layermix_gen import LayerMixError, parse, recipe_tree, render
+from layermix_gen.figures import canvas
 from layermix_gen.images.views import View
-from layermix_gen.inspection import canvas, tree
-from layermix_gen.inspection.explain import explain
-from layermix_gen.inspection.layout import laid_out
-from layermix_gen.inspection.steps import MASKED, NUMBERS, steps_of
-from layermix_gen.inspection.tree import Origin
+from layermix_gen.inspection.drawings import tree
+from layermix_gen.inspection.drawings.explain import explain
+from layermix_gen.inspection.drawings.steps import MASKED, NUMBERS, steps_of
+from layermix_gen.inspection.drawings.tree import Origin
+from layermix_gen.inspection.drawings.tree_layout import laid_out
 from layermix_gen.mixing.blends import BLENDS, mask
 from layermix_gen.mixing.methods import METHODS, DrawSettings
 from layermix_gen.mixing.operations import OPERATIONS

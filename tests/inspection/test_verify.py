@@ -15,7 +15,7 @@ from built import INDEX, OTHER, TAR, Built, flip, lose_shard, replace, swap, ver
 from helpers import digest, files, invoke, snapshot
 
 from layermix_gen import open_shards
-from layermix_gen.inspection import repair as repairing
+from layermix_gen.inspection.verification import repair as repairing
 
 # --- what is whole ---------------------------------------------------------------------------------------------------
 

@@ -8,12 +8,12 @@ import numpy as np
 from PIL import Image as PillowImage
 from PIL import ImageDraw
 
+from layermix_gen.figures import canvas
+from layermix_gen.figures.canvas import DENSITY, PAPER, QUIET, Canvas, Line, Point
 from layermix_gen.images import Image, as_image
 from layermix_gen.images.views import View
-from layermix_gen.inspection import canvas
-from layermix_gen.inspection.canvas import DENSITY, PAPER, QUIET, Canvas, Line, Point
-from layermix_gen.inspection.layout import Node, laid_out
-from layermix_gen.inspection.steps import Step, steps_of
+from layermix_gen.inspection.drawings.steps import Step, steps_of
+from layermix_gen.inspection.drawings.tree_layout import Node, laid_out
 from layermix_gen.mixing.recipe import IMAGE, PICTURE, Expression, parse
 
 # Lengths are device pixels, sizes of type are points.

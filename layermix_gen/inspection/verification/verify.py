@@ -14,10 +14,10 @@ from layermix_gen.dataset.dataset_files import Files
 from layermix_gen.dataset.index import ShardSummary
 from layermix_gen.dataset.plan import versions
 from layermix_gen.errors import Interrupted, LayerMixError
-from layermix_gen.inspection.checks import Checked, Known, check_shard
-from layermix_gen.inspection.replay import Again
-from layermix_gen.inspection.report import Problem, Report
-from layermix_gen.inspection.whole import LISTING, PLAN, read_known, whole_problems
+from layermix_gen.inspection.verification.dataset_checks import LISTING, PLAN, read_known, whole_problems
+from layermix_gen.inspection.verification.findings import Problem, Report
+from layermix_gen.inspection.verification.replay_checks import Again
+from layermix_gen.inspection.verification.shard_checks import Checked, Known, check_shard
 from layermix_gen.support.processes import checked_workers, interrupts_held, spawned
 
 

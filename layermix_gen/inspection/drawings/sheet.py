@@ -8,9 +8,9 @@ from typing import Any
 from PIL import Image as PillowImage
 
 from layermix_gen.errors import LayerMixError
+from layermix_gen.figures import canvas
+from layermix_gen.figures.canvas import DENSITY, QUIET, Canvas
 from layermix_gen.images import Image
-from layermix_gen.inspection import canvas
-from layermix_gen.inspection.canvas import DENSITY, QUIET, Canvas
 from layermix_gen.inspection.opened import OpenedDataset
 
 LIMIT = 24  # samples, unless the caller says

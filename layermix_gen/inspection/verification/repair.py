@@ -23,11 +23,11 @@ from layermix_gen.dataset.names import index_name, tar_name
 from layermix_gen.dataset.plan import Plan, Pool, changes, freeze, make_plan, planned_order, read_plan
 from layermix_gen.dataset.sidecars import sidecars, write_sidecars
 from layermix_gen.errors import Interrupted, LayerMixError
-from layermix_gen.inspection.checks import Known
 from layermix_gen.inspection.replay import Replayer
-from layermix_gen.inspection.report import Report
-from layermix_gen.inspection.verification import Verification, verify
-from layermix_gen.inspection.whole import ERRORS, LISTING, MANIFEST, PLAN
+from layermix_gen.inspection.verification.dataset_checks import ERRORS, LISTING, MANIFEST, PLAN
+from layermix_gen.inspection.verification.findings import Report
+from layermix_gen.inspection.verification.shard_checks import Known
+from layermix_gen.inspection.verification.verify import Verification, verify
 from layermix_gen.support.files import disk_errors, file_digest, sync_folder
 from layermix_gen.support.processes import checked_workers
 from layermix_gen.support.text import count

@@ -15,9 +15,9 @@ from PIL import Image as PillowImage
 from layermix_gen.dataset.manifest import Manifest
 from layermix_gen.dataset.queries import aggregate
 from layermix_gen.errors import LayerMixError
-from layermix_gen.inspection.canvas import HAIRLINE, INK, PAPER, QUIET, write_picture
+from layermix_gen.figures.canvas import HAIRLINE, INK, PAPER, QUIET, write_picture
+from layermix_gen.inspection.drawings.steps import MASKED
 from layermix_gen.inspection.opened import OpenedDataset
-from layermix_gen.inspection.steps import MASKED
 from layermix_gen.mixing.blends import BLENDS
 from layermix_gen.mixing.methods import METHODS
 from layermix_gen.mixing.operations import OPERATIONS

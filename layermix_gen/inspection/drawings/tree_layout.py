@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
-from layermix_gen.inspection.steps import Step
+from layermix_gen.inspection.drawings.steps import Step
 from layermix_gen.mixing.recipe import IMAGE, PICTURE
 
 Contour: TypeAlias = dict[int, tuple[float, float]]  # by column: the first and the last row that is taken

@@ -23,8 +23,8 @@ from layermix_gen.dataset.plan import Plan
 from layermix_gen.dataset.queries import readable, rows, sandbox
 from layermix_gen.dataset.tar import BLOCK, TarSummary, header
 from layermix_gen.errors import LayerMixError
-from layermix_gen.inspection.replay import Again
-from layermix_gen.inspection.report import Problem, noting
+from layermix_gen.inspection.verification.findings import Problem, noting
+from layermix_gen.inspection.verification.replay_checks import Again
 from layermix_gen.support.files import file_digest
 
 END = bytes(2 * BLOCK)

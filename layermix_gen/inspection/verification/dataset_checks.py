@@ -12,8 +12,8 @@ from layermix_gen.dataset.plan import Plan, check_listing, read_plan
 from layermix_gen.dataset.sidecars import sidecars
 from layermix_gen.dataset.skipped import reasons, skipped_text
 from layermix_gen.errors import LayerMixError
-from layermix_gen.inspection.checks import OTHER_BYTES, Known
-from layermix_gen.inspection.report import Problem, noting
+from layermix_gen.inspection.verification.findings import Problem, noting
+from layermix_gen.inspection.verification.shard_checks import OTHER_BYTES, Known
 from layermix_gen.support.files import json_text
 
 MANIFEST, PLAN, LISTING, ERRORS = "dataset.json", "plan.json", "sources.jsonl", "errors.jsonl"

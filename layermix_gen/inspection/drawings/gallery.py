@@ -20,11 +20,11 @@ from PIL import Image as PillowImage
 from tqdm import tqdm
 
 from layermix_gen.errors import Interrupted, LayerMixError
+from layermix_gen.figures.canvas import scaled
 from layermix_gen.images import Image
-from layermix_gen.inspection.canvas import scaled
-from layermix_gen.inspection.explain import replayed
+from layermix_gen.inspection.drawings.explain import replayed
+from layermix_gen.inspection.drawings.steps import MASKED, NUMBERS, steps_of
 from layermix_gen.inspection.opened import OpenedDataset
-from layermix_gen.inspection.steps import MASKED, NUMBERS, steps_of
 from layermix_gen.mixing.recipe import IMAGE
 from layermix_gen.support.files import replacing
 from layermix_gen.support.processes import available_cpus
@@ -219,7 +219,7 @@ def page(facts: Mapping[str, Any], pictures: Mapping[str, Sequence[str]]) -> str
 
 
 def _part(name: str) -> str:
-    return (files("layermix_gen.inspection") / name).read_text(encoding="utf-8")
+    return (files("layermix_gen.inspection.drawings") / name).read_text(encoding="utf-8")
 
 
 def _hash(text: str) -> str:

@@ -7,10 +7,10 @@ from typing import Any
 from PIL import Image as PillowImage
 
 from layermix_gen.errors import LayerMixError
-from layermix_gen.inspection.canvas import write_picture
+from layermix_gen.figures.canvas import write_picture
+from layermix_gen.inspection.drawings.tree import Origin, recipe_tree
 from layermix_gen.inspection.opened import OpenedDataset
 from layermix_gen.inspection.replay import Replay
-from layermix_gen.inspection.tree import Origin, recipe_tree
 
 # What is said of the flips of a mixing picture: left to right, top to bottom.
 FLIPS = {(0, 0): [], (1, 0): ["mirrored"], (0, 1): ["upside down"], (1, 1): ["turned by 180°"]}

@@ -1,0 +1,1 @@
+"""One sheet of paper for every picture that is drawn: colours, a canvas for Pillow, a style for Matplotlib."""

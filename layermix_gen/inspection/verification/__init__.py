@@ -1,0 +1,1 @@
+"""Verification and repair: is every byte as it was built, and building again what is not."""

@@ -1,0 +1,84 @@
+"""A share of the samples made again, and compared with what is stored."""
+
+import math
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from itertools import groupby
+from typing import Any
+
+import numpy as np
+from duckdb import DuckDBPyConnection
+from isal import isal_zlib
+
+from layermix_gen.dataset.dataset_files import Files
+from layermix_gen.dataset.index import ShardSummary
+from layermix_gen.dataset.names import tar_name
+from layermix_gen.dataset.plan import Plan
+from layermix_gen.dataset.queries import rows
+from layermix_gen.dataset.samples import Sample, metadata
+from layermix_gen.errors import BadImage, LayerMixError
+from layermix_gen.images.codec import decode
+from layermix_gen.inspection.replay import Replayer
+from layermix_gen.inspection.verification.findings import Problem
+from layermix_gen.sources import Item
+from layermix_gen.sources.base import class_name
+from layermix_gen.support.seeds import generator
+
+
+class Again:
+    """Makes a `share` of the samples of each shard again, all planes of a source image or none, and compares."""
+
+    def __init__(self, plan: Plan, share: float) -> None:
+        self._arguments = (plan, share)
+        self._replayer, self._share = Replayer(plan), share
+        encoding = plan.settings.encoding
+        self._lossless = encoding.format == "png" or (encoding.format == "webp" and encoding.quality == 100)
+
+    def __reduce__(self) -> tuple[type["Again"], tuple[Plan, float]]:
+        """Another process opens source and mixing set by itself."""
+        return Again, self._arguments
+
+    def open(self) -> None:
+        """Open source and mixing set now. Raises `LayerMixError` where they are gone, or are others."""
+        _ = self._replayer.source, self._replayer.maker
+
+    def shard(self, files: Files, index: DuckDBPyConnection, summary: ShardSummary) -> Iterator[list[Problem]]:
+        """What is wrong with each of the samples that are rendered again: always the same ones of a shard."""
+        plan, number = self._replayer.plan, summary.number
+        rng = generator(plan.settings.seed, "verify", number)
+        chosen = set(rng.choice(summary.written, math.ceil(summary.written * self._share), replace=False).tolist())
+        items = dict(plan.items(number))
+        by_key = rows(index, "SELECT * FROM samples ORDER BY key")
+        for place, (ordinal, of_image) in enumerate(groupby(by_key, lambda row: int(row["key"].partition("-")[0]))):
+            if place in chosen:
+                yield from self._image(files, items.get(ordinal), list(of_image))
+
+    def _image(self, files: Files, item: Item | None, of_image: list[dict[str, Any]]) -> Iterator[list[Problem]]:
+        """All samples of one source image."""
+        try:
+            if item is None or item.id != of_image[0]["source"]:
+                raise LayerMixError(f"is not of {of_image[0]['source']} by sources.jsonl")
+            variants = [row["variant"] for row in of_image]
+            samples = list(self._replayer.maker.make(self._replayer.read(item), item.id, variants))
+        except (BadImage, LayerMixError) as error:
+            yield from ([Problem(tar_name(row["plane"], row["shard"]), row["key"], str(error))] for row in of_image)
+            return
+        name = class_name(self._replayer.plan.inputs.classes, item.label)
+        for row, sample in zip(of_image, samples, strict=True):
+            facts = metadata(sample, item.id, item.label, name)
+            tar = tar_name(row["plane"], row["shard"])
+            yield [Problem(tar, row["key"], what) for what in self._differences(files, tar, row, sample, facts)]
+
+    def _differences(
+        self, files: Files, tar: str, row: Mapping[str, Any], sample: Sample, facts: Mapping[str, Any]
+    ) -> Iterator[str]:
+        if other := [name for name in facts if facts[name] != row[name]]:
+            yield f"rendered again, its {', '.join(other)} would be another"
+        if isal_zlib.crc32(sample.pixels) != row["pixels_crc32"]:
+            yield "rendered again, its pixels are others"
+        if self._lossless:
+            with suppress(BadImage):  # what cannot be read is a problem that is told of by itself
+                stored = files.part(tar, row["offset"], row["size"])
+                intact = isal_zlib.crc32(stored) == row["image_crc32"]
+                if intact and not np.array_equal(decode(stored), sample.pixels):
+                    yield "rendered again, its pixels are not those of the stored image"
