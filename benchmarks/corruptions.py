@@ -17,9 +17,9 @@ from PIL import Image as PillowImage
 from PIL import ImageDraw, ImageFont
 from skimage import data
 
+from layermix_gen.evaluate.benchmarks import SEVERITIES, Scale
 from layermix_gen.evaluate.corruptions import CORRUPTIONS, corrupted, names_of
-from layermix_gen.evaluate.corruptions.frost import LOOKS, picture_of_frost
-from layermix_gen.evaluate.lists import SEVERITIES, Scale
+from layermix_gen.evaluate.corruptions.effects.frost import LOOKS, picture_of_frost
 from layermix_gen.images import Image
 from layermix_gen.support.seeds import corruption_generator
 

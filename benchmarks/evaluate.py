@@ -27,8 +27,8 @@ import numpy as np
 import torch
 from torch import nn
 
-from layermix_gen.evaluate.archive import save_predictions
-from layermix_gen.evaluate.forward import Forward, predict
+from layermix_gen.evaluate.results.archive import save_predictions
+from layermix_gen.evaluate.running.forward import Forward, predict
 from layermix_gen.evaluate.suites.arrays import open_corruption
 
 WHOLE = 50_000

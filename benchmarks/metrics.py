@@ -14,10 +14,11 @@ from pathlib import Path
 
 import numpy as np
 
-from layermix_gen.evaluate.lists import SEVERITIES, P, mean_list
-from layermix_gen.evaluate.measuring import measure
-from layermix_gen.evaluate.predictions import Predictions, SequencePredictions, predicted
-from layermix_gen.evaluate.results import Signature, Suite, begin_results, save_part
+from layermix_gen.evaluate.benchmarks import SEVERITIES, P, mean_list
+from layermix_gen.evaluate.metrics.measuring import measure
+from layermix_gen.evaluate.results.predictions import Predictions, SequencePredictions, predicted
+from layermix_gen.evaluate.results.results_folder import begin_results, save_part
+from layermix_gen.evaluate.results.signature import Signature, Suite
 
 FRAMES = 20
 

@@ -19,7 +19,7 @@ from training import Recipe, train
 
 from layermix_gen import BuildSettings, build
 from layermix_gen.evaluate import corrupt, load_model, make_report, run, write_gradcam_sheet, write_report
-from layermix_gen.evaluate.lists import C
+from layermix_gen.evaluate.benchmarks import C
 from layermix_gen.sources import open_source
 
 METHODS = {"Baseline": "none", "LayerMix": "layermix"}

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import numpy as np
 
-from layermix_gen.evaluate.lists import SEVERITIES, P, mean_list
-from layermix_gen.evaluate.predictions import (
+from layermix_gen.evaluate.benchmarks import SEVERITIES, P, mean_list
+from layermix_gen.evaluate.results.predictions import (
     AnyPredictions,
     Predictions,
     SequencePredictions,
@@ -13,7 +13,8 @@ from layermix_gen.evaluate.predictions import (
     predicted_sequences,
     stack,
 )
-from layermix_gen.evaluate.results import Signature, Suite, begin_results, save_part
+from layermix_gen.evaluate.results.results_folder import begin_results, save_part
+from layermix_gen.evaluate.results.signature import Signature, Suite
 
 SUITES = ("clean", "c", "cbar", "p", "pgd")
 SETTINGS = {"preprocessing": "none"}

@@ -17,7 +17,7 @@ from worlds import (
 
 from layermix_gen.errors import LayerMixError
 from layermix_gen.evaluate import check_data
-from layermix_gen.evaluate.lists import CBAR, C, P
+from layermix_gen.evaluate.benchmarks import CBAR, C, P
 
 
 def check(root, **options):

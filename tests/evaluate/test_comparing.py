@@ -7,13 +7,20 @@ import pytest
 from make import ATTACK, SETTINGS, make_results, make_signature
 
 from layermix_gen.evaluate import Attack
-from layermix_gen.evaluate.comparing import PAPER_IMAGES, Basis, apart, paper_bases, paper_basis, run_basis
-from layermix_gen.evaluate.measuring import Measured
-from layermix_gen.evaluate.paper import PaperTable, paper_tables
-from layermix_gen.evaluate.report import Report, make_report
-from layermix_gen.evaluate.results import Suite
+from layermix_gen.evaluate.metrics.measuring import Measured
+from layermix_gen.evaluate.reporting.comparability import (
+    PAPER_IMAGES,
+    Basis,
+    apart,
+    paper_bases,
+    paper_basis,
+    run_basis,
+)
+from layermix_gen.evaluate.reporting.paper import PaperTable, paper_tables
+from layermix_gen.evaluate.reporting.report import Report, make_report
+from layermix_gen.evaluate.results.signature import Suite
 from layermix_gen.evaluate.suites.locate import PUBLISHED
-from layermix_gen.evaluate.suites.opening import PHOTOGRAPHS
+from layermix_gen.evaluate.suites.suite_options import PHOTOGRAPHS
 
 RESIZED = {"preprocessing": PHOTOGRAPHS}
 DIFFERENT = "has numbers that do not compare"

@@ -19,9 +19,9 @@ from PIL import Image as PillowImage
 
 from layermix_gen.errors import LayerMixError
 from layermix_gen.evaluate import corrupt, corrupted
-from layermix_gen.evaluate.corrupted_sets import class_folders, file_names
-from layermix_gen.evaluate.corruptions.table import parameters
-from layermix_gen.evaluate.lists import C_EXTRA, CBAR, C
+from layermix_gen.evaluate.benchmarks import C_EXTRA, CBAR, C
+from layermix_gen.evaluate.corruptions.layouts import class_folders, file_names
+from layermix_gen.evaluate.corruptions.published import parameters
 from layermix_gen.sources import Item, open_source
 from layermix_gen.support.seeds import corruption_generator
 

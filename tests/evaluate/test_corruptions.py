@@ -9,10 +9,10 @@ from strategies import images, steady
 
 from layermix_gen.errors import LayerMixError
 from layermix_gen.evaluate import corrupted
+from layermix_gen.evaluate.benchmarks import C_EXTRA, CBAR, SCALES, SEVERITIES, C
 from layermix_gen.evaluate.corruptions import CORRUPTIONS, names_of
-from layermix_gen.evaluate.corruptions.fields import frequencies, plasma, spectral, turbulence
-from layermix_gen.evaluate.corruptions.frost import LOOKS, picture_of_frost
-from layermix_gen.evaluate.lists import C_EXTRA, CBAR, SCALES, SEVERITIES, C
+from layermix_gen.evaluate.corruptions.effects.fields import frequencies, plasma, spectral, turbulence
+from layermix_gen.evaluate.corruptions.effects.frost import LOOKS, picture_of_frost
 from layermix_gen.support.seeds import corruption_generator
 
 CASES = [(name, scale) for scale in SCALES for name, row in CORRUPTIONS.items() if getattr(row, scale) is not None]

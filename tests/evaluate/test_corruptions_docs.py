@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from layermix_gen.evaluate.corruptions import CORRUPTIONS
-from layermix_gen.evaluate.corruptions.base import Severities
+from layermix_gen.evaluate.corruptions.effects.base import Severities
 
 PAGE = Path(__file__).parents[2] / "docs" / "corruptions.md"
 

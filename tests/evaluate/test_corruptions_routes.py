@@ -17,12 +17,12 @@ from scipy import ndimage
 from skimage.draw import line_aa
 from skimage.filters import gaussian
 
+from layermix_gen.evaluate.benchmarks import SEVERITIES
 from layermix_gen.evaluate.corruptions import CORRUPTIONS, Closeness, corrupted
-from layermix_gen.evaluate.corruptions.blur import _scattered
-from layermix_gen.evaluate.corruptions.filters import motion
-from layermix_gen.evaluate.corruptions.obscuring import _line, _sparkle
-from layermix_gen.evaluate.corruptions.warps import _caustics
-from layermix_gen.evaluate.lists import SEVERITIES
+from layermix_gen.evaluate.corruptions.effects.blur import _scattered
+from layermix_gen.evaluate.corruptions.effects.filters import motion
+from layermix_gen.evaluate.corruptions.effects.obscuring import _line, _sparkle
+from layermix_gen.evaluate.corruptions.effects.warps import _caustics
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ from make import make_results
 from test_docs import snippets
 
 from layermix_gen import BuildSettings, build
-from layermix_gen.evaluate.layout import CALIBRATION
+from layermix_gen.evaluate.reporting.contents import CALIBRATION
 
 PAGE = Path(__file__).parents[2] / "docs" / "evaluate.md"
 

@@ -11,9 +11,9 @@ from torch import nn
 from worlds import Answering, load_from, logits_of, pixels, write_models
 
 from layermix_gen.errors import LayerMixError
-from layermix_gen.evaluate.forward import Forward, predict, read_ahead
-from layermix_gen.evaluate.pgd import Attack, attack
-from layermix_gen.evaluate.predictions import Predictions, SequencePredictions
+from layermix_gen.evaluate.results.predictions import Predictions, SequencePredictions
+from layermix_gen.evaluate.running.forward import Forward, predict, read_ahead
+from layermix_gen.evaluate.running.pgd import Attack, attack
 from layermix_gen.evaluate.suites.base import Part
 
 

@@ -16,7 +16,7 @@ from worlds import pixels, write_models, write_photographs
 
 from layermix_gen.errors import LayerMixError
 from layermix_gen.evaluate import Normalized, gradcam, load_model, write_gradcam_sheet
-from layermix_gen.evaluate.gradcam_sheet import overlaid
+from layermix_gen.evaluate.gradcam_maps.gradcam_sheet import overlaid
 
 IMAGES = torch.rand(3, 3, 12, 8, generator=torch.Generator().manual_seed(0))
 

@@ -10,12 +10,13 @@ import pytest
 from make import make_results, make_signature, some_images, some_videos
 
 from layermix_gen.errors import LayerMixError
-from layermix_gen.evaluate.calibration import aurra, expected_calibration_error, rms_calibration, rms_floor
-from layermix_gen.evaluate.consistency import flip_probability, top5_distance
-from layermix_gen.evaluate.lists import ALEXNET_C, P_NOISE, C, P
-from layermix_gen.evaluate.measuring import Number, measure, normalize_consistency
-from layermix_gen.evaluate.predictions import predicted, stack
-from layermix_gen.evaluate.results import Suite, begin_results, part_path, save_part
+from layermix_gen.evaluate.benchmarks import ALEXNET_C, P_NOISE, C, P
+from layermix_gen.evaluate.metrics.calibration import aurra, expected_calibration_error, rms_calibration, rms_floor
+from layermix_gen.evaluate.metrics.consistency import flip_probability, top5_distance
+from layermix_gen.evaluate.metrics.measuring import Number, measure, normalize_consistency
+from layermix_gen.evaluate.results.predictions import predicted, stack
+from layermix_gen.evaluate.results.results_folder import begin_results, part_path, save_part
+from layermix_gen.evaluate.results.signature import Suite
 
 ALEXNET = {"dataset": "imagenet", "scale": "imagenet", "n_classes": 1000}  # what its errors are of
 

@@ -11,8 +11,8 @@ from sklearn.metrics import auc
 from strategies import steady
 
 from layermix_gen.errors import LayerMixError
-from layermix_gen.evaluate import calibration
-from layermix_gen.evaluate.calibration import (
+from layermix_gen.evaluate.metrics import calibration
+from layermix_gen.evaluate.metrics.calibration import (
     aurra,
     expected_calibration_error,
     reliability,

@@ -8,8 +8,8 @@ from scipy.stats import rankdata
 from strategies import steady
 
 from layermix_gen.errors import LayerMixError
-from layermix_gen.evaluate.consistency import PAIRS, flip_probability, is_noise, top5_distance
-from layermix_gen.evaluate.predictions import SequencePredictions, predicted_sequences
+from layermix_gen.evaluate.metrics.consistency import PAIRS, flip_probability, is_noise, top5_distance
+from layermix_gen.evaluate.results.predictions import SequencePredictions, predicted_sequences
 
 
 def videos(lengths: list[int], seed: int = 0, classes: int = 12) -> tuple[list[np.ndarray], SequencePredictions]:

@@ -9,9 +9,9 @@ from sklearn.metrics import top_k_accuracy_score
 from strategies import steady
 
 from layermix_gen.errors import LayerMixError
-from layermix_gen.evaluate.errors import error_rates, log_loss, normalized_errors
-from layermix_gen.evaluate.lists import ALEXNET_C, C_EXTRA, CBAR, P_EXTRA, C, P, mean_list
-from layermix_gen.evaluate.predictions import Predictions, class_columns, most_probable, predicted, stack
+from layermix_gen.evaluate.benchmarks import ALEXNET_C, C_EXTRA, CBAR, P_EXTRA, C, P, mean_list
+from layermix_gen.evaluate.metrics.error_rates import error_rates, log_loss, normalized_errors
+from layermix_gen.evaluate.results.predictions import Predictions, class_columns, most_probable, predicted, stack
 
 HAND = np.log([[0.7, 0.2, 0.1], [0.2, 0.3, 0.5], [0.1, 0.6, 0.3], [0.4, 0.4, 0.2]])
 

@@ -20,8 +20,11 @@ from worlds import load_from, write_cifar10, write_models
 
 from layermix_gen.errors import LayerMixError
 from layermix_gen.evaluate import run
-from layermix_gen.evaluate.checkpoints import load_weights
-from layermix_gen.evaluate.models import Normalized, evaluating, load_model, weights_digest
+from layermix_gen.evaluate.models.checkpoints import load_weights
+from layermix_gen.evaluate.models.loading import load_model
+from layermix_gen.evaluate.models.modes import evaluating
+from layermix_gen.evaluate.models.normalized import Normalized
+from layermix_gen.evaluate.models.weights import weights_digest
 
 IMAGES = torch.rand(4, 3, 16, 16, generator=torch.Generator().manual_seed(0))
 
@@ -537,7 +540,7 @@ def test_models_without_weights_of_their_own(tmp_path, monkeypatch, make, messag
     with pytest.raises(LayerMixError) as caught:
         run(make(), {"clean": tmp_path}, tmp_path / "results", progress=False)
     assert message in str(caught.value)
-    monkeypatch.setattr("layermix_gen.evaluate.models._load", lambda spec, n_classes: model)
+    monkeypatch.setattr("layermix_gen.evaluate.models.loading._load", lambda spec, n_classes: model)
     torch.save(network().state_dict(), tmp_path / "last.pt")
     with pytest.raises(LayerMixError) as caught:
         load_model("net.py:net", tmp_path / "last.pt")

@@ -12,8 +12,8 @@ from torch.utils.checkpoint import checkpoint
 from worlds import Answering
 
 from layermix_gen.errors import LayerMixError
-from layermix_gen.evaluate import pgd
-from layermix_gen.evaluate.pgd import Attack, attack
+from layermix_gen.evaluate.running import pgd
+from layermix_gen.evaluate.running.pgd import Attack, attack
 
 EPSILON = 2 / 255
 

@@ -18,14 +18,22 @@ from PIL import Image as PillowImage
 
 from layermix_gen import __version__
 from layermix_gen.errors import LayerMixError
-from layermix_gen.evaluate.lists import CBAR, SEVERITIES, C, P
-from layermix_gen.evaluate.measuring import Number
-from layermix_gen.evaluate.paper import paper_tables
-from layermix_gen.evaluate.plots import bars
-from layermix_gen.evaluate.predictions import stack
-from layermix_gen.evaluate.report import Report, make_report, render, write_report
-from layermix_gen.evaluate.results import begin_results, save_part
-from layermix_gen.evaluate.tables import Cell, Table, as_latex, as_markdown, as_plain_text, mark_best, mark_columns
+from layermix_gen.evaluate.benchmarks import CBAR, SEVERITIES, C, P
+from layermix_gen.evaluate.metrics.measuring import Number
+from layermix_gen.evaluate.reporting.markup import (
+    Cell,
+    Table,
+    as_latex,
+    as_markdown,
+    as_plain_text,
+    mark_best,
+    mark_columns,
+)
+from layermix_gen.evaluate.reporting.paper import paper_tables
+from layermix_gen.evaluate.reporting.report import Report, make_report, render, write_report
+from layermix_gen.evaluate.reporting.report_plots import bars
+from layermix_gen.evaluate.results.predictions import stack
+from layermix_gen.evaluate.results.results_folder import begin_results, save_part
 
 
 @pytest.fixture(scope="module")
@@ -699,7 +707,7 @@ def test_a_report_that_was_cut_short_is_written_again(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr("layermix_gen.evaluate.report.render", interrupted)
+        patch.setattr("layermix_gen.evaluate.reporting.report.render", interrupted)
         with pytest.raises(KeyboardInterrupt):
             write_report(make_report([folders[2]]), tmp_path)
     assert (tmp_path / "reliability-clean.png").exists()

@@ -10,9 +10,9 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.transforms import Bbox
 
-from layermix_gen.evaluate.measuring import Measured, measure
-from layermix_gen.evaluate.plots import bars, draw_plots, heat_map, reliability_diagrams
-from layermix_gen.evaluate.style import COLORS, ELLIPSIS, HATCHES, run_look, shortened, text_width, wrapped
+from layermix_gen.evaluate.metrics.measuring import Measured, measure
+from layermix_gen.evaluate.reporting.report_plots import bars, draw_plots, heat_map, reliability_diagrams
+from layermix_gen.figures.style import COLORS, ELLIPSIS, HATCHES, run_look, shortened, text_width, wrapped
 
 LONG = "wrn-40-4 m{} beta3 JSD with rather a long name"
 DRAWN = (bars, heat_map, reliability_diagrams)

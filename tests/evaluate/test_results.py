@@ -16,17 +16,15 @@ from numpy.lib.format import write_array_header_1_0
 from strategies import steady
 
 from layermix_gen.errors import LayerMixError
-from layermix_gen.evaluate.archive import load_predictions, save_predictions
-from layermix_gen.evaluate.predictions import (
+from layermix_gen.evaluate.results.archive import load_predictions, save_predictions
+from layermix_gen.evaluate.results.predictions import (
     Predictions,
     SequencePredictions,
     predicted,
     predicted_sequences,
     stack,
 )
-from layermix_gen.evaluate.results import (
-    Signature,
-    Suite,
+from layermix_gen.evaluate.results.results_folder import (
     begin_results,
     finished_parts,
     load_part,
@@ -34,6 +32,7 @@ from layermix_gen.evaluate.results import (
     read_signature,
     save_part,
 )
+from layermix_gen.evaluate.results.signature import Signature, Suite
 
 SIGNATURE = Signature(
     model="models.py:small",

@@ -9,11 +9,11 @@ from PIL import Image as PillowImage
 from test_docs import snippets
 from worlds import pixels, write_cifar10, write_corruptions
 
-from layermix_gen.evaluate.lists import PGD
-from layermix_gen.evaluate.pgd import attack as attack_function
-from layermix_gen.evaluate.results import read_signature
+from layermix_gen.evaluate.benchmarks import PGD
+from layermix_gen.evaluate.preprocessing import PREPROCESSINGS
+from layermix_gen.evaluate.results.results_folder import read_signature
+from layermix_gen.evaluate.running.pgd import attack as attack_function
 from layermix_gen.evaluate.suites.locate import DATASETS, ROLES
-from layermix_gen.evaluate.suites.pixels import PREPROCESSINGS
 
 PAGE = Path(__file__).parents[2] / "docs" / "evaluate-run.md"
 NET = """

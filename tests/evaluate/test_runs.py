@@ -26,9 +26,10 @@ from worlds import (
 )
 
 from layermix_gen.errors import Interrupted, LayerMixError
-from layermix_gen.evaluate import Attack, Opening, corrupt, make_report, measure, run, runs, write_report
-from layermix_gen.evaluate.lists import CBAR, C, P
-from layermix_gen.evaluate.results import load_part, read_signature
+from layermix_gen.evaluate import Attack, Opening, corrupt, make_report, measure, run, write_report
+from layermix_gen.evaluate.benchmarks import CBAR, C, P
+from layermix_gen.evaluate.results.results_folder import load_part, read_signature
+from layermix_gen.evaluate.running import runs
 
 ONE_THREAD = os.environ | {"OMP_NUM_THREADS": "1"}
 

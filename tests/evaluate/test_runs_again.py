@@ -21,8 +21,8 @@ from worlds import (
     write_videos,
 )
 
-from layermix_gen.evaluate.lists import C
-from layermix_gen.evaluate.results import read_signature
+from layermix_gen.evaluate.benchmarks import C
+from layermix_gen.evaluate.results.results_folder import read_signature
 
 
 class World:

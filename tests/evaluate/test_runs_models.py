@@ -12,8 +12,8 @@ from worlds import Answering, load_from, write_cifar10, write_models
 
 from layermix_gen.errors import LayerMixError
 from layermix_gen.evaluate import Forward, run
-from layermix_gen.evaluate.lists import P
-from layermix_gen.evaluate.results import read_signature
+from layermix_gen.evaluate.benchmarks import P
+from layermix_gen.evaluate.results.results_folder import read_signature
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ import torch
 from PIL import Image as PillowImage
 from torch import nn
 
-from layermix_gen.evaluate.lists import CBAR, C, P
+from layermix_gen.evaluate.benchmarks import CBAR, C, P
 
 SEVERITIES = 5
 WNIDS = ("n01440764", "n01443537", "n01484850", "n02007558")

@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from layermix_gen.errors import LayerMixError
-from layermix_gen.evaluate.checks import check_data
+from layermix_gen.evaluate.suites.check_data import check_data
 from layermix_gen.support.text import count
 
 

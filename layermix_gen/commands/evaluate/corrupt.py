@@ -6,10 +6,10 @@ from typing import Any
 import click
 
 from layermix_gen.commands.parameters import Names, Ranges
-from layermix_gen.evaluate.corrupted_sets import LAYOUTS
-from layermix_gen.evaluate.corrupter import corrupt
-from layermix_gen.evaluate.corruptions.table import FAMILIES
-from layermix_gen.evaluate.lists import SCALES
+from layermix_gen.evaluate.benchmarks import SCALES
+from layermix_gen.evaluate.corruptions.corrupter import corrupt
+from layermix_gen.evaluate.corruptions.layouts import LAYOUTS
+from layermix_gen.evaluate.corruptions.published import FAMILIES
 from layermix_gen.sources import KINDS
 
 

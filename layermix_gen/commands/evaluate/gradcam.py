@@ -8,9 +8,9 @@ import click
 
 from layermix_gen.commands.parameters import Numbers
 from layermix_gen.errors import LayerMixError
-from layermix_gen.evaluate.gradcam_sheet import write_gradcam_sheet
-from layermix_gen.evaluate.models import load_model
-from layermix_gen.evaluate.suites.pixels import PREPROCESSINGS
+from layermix_gen.evaluate.gradcam_maps.gradcam_sheet import write_gradcam_sheet
+from layermix_gen.evaluate.models.loading import load_model
+from layermix_gen.evaluate.preprocessing import PREPROCESSINGS
 
 
 @click.command("gradcam")

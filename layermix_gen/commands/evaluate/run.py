@@ -9,16 +9,16 @@ from click.core import ParameterSource
 
 from layermix_gen.commands.parameters import Assignment, Names, Number, Numbers
 from layermix_gen.errors import LayerMixError
-from layermix_gen.evaluate.forward import PRECISIONS, Forward
-from layermix_gen.evaluate.jobs import CHOICES
-from layermix_gen.evaluate.lists import PGD
-from layermix_gen.evaluate.pgd import Attack
-from layermix_gen.evaluate.report import make_report
-from layermix_gen.evaluate.results import CHECKPOINT_RULES
-from layermix_gen.evaluate.runs import run
+from layermix_gen.evaluate.benchmarks import PGD
+from layermix_gen.evaluate.preprocessing import PREPROCESSINGS
+from layermix_gen.evaluate.reporting.report import make_report
+from layermix_gen.evaluate.results.signature import CHECKPOINT_RULES
+from layermix_gen.evaluate.running.forward import PRECISIONS, Forward
+from layermix_gen.evaluate.running.pgd import Attack
+from layermix_gen.evaluate.running.runs import run
+from layermix_gen.evaluate.running.tasks import CHOICES
 from layermix_gen.evaluate.suites import Opening
 from layermix_gen.evaluate.suites.locate import DATASETS, ROLES
-from layermix_gen.evaluate.suites.pixels import PREPROCESSINGS
 
 ATTACK, FORWARD, OPENING = Attack(), Forward(), Opening()
 ATTACKS = ("pgd", "epsilon", "steps", "step_size", "restarts")  # options of the suite pgd alone

@@ -4,7 +4,7 @@
 generators; docs/corruptions.md says how close each corruption is to the original.
 """
 
-from layermix_gen.evaluate.corruptions.base import Closeness, Corruption
-from layermix_gen.evaluate.corruptions.table import CORRUPTIONS, corrupted, names_of
+from layermix_gen.evaluate.corruptions.effects.base import Closeness, Corruption
+from layermix_gen.evaluate.corruptions.published import CORRUPTIONS, corrupted, names_of
 
 __all__ = ["CORRUPTIONS", "Closeness", "Corruption", "corrupted", "names_of"]

@@ -15,8 +15,8 @@ import numpy as np
 import numpy.typing as npt
 
 from layermix_gen.errors import LayerMixError
-from layermix_gen.evaluate.corruption_record import Record, read_record
-from layermix_gen.evaluate.lists import SEVERITIES
+from layermix_gen.evaluate.benchmarks import SEVERITIES
+from layermix_gen.evaluate.corruptions.record import Record, read_record
 from layermix_gen.evaluate.suites.base import Images, Ints, Part
 from layermix_gen.sources.base import as_text, reason
 

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from layermix_gen.errors import LayerMixError
-from layermix_gen.evaluate.predictions import NO_SEVERITY
+from layermix_gen.evaluate.results.predictions import NO_SEVERITY
 
 Images: TypeAlias = npt.NDArray[np.uint8]
 Ints: TypeAlias = npt.NDArray[np.int64]

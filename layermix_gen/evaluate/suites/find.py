@@ -5,14 +5,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from layermix_gen.errors import LayerMixError
-from layermix_gen.evaluate.corruption_record import read_record
-from layermix_gen.evaluate.lists import extra_list, mean_list
-from layermix_gen.evaluate.suites import arrays, folders, shards, videos
+from layermix_gen.evaluate.benchmarks import extra_list, mean_list
+from layermix_gen.evaluate.corruptions.record import read_record
+from layermix_gen.evaluate.preprocessing import PREPROCESSINGS
+from layermix_gen.evaluate.suites import arrays, built, folders, videos
 from layermix_gen.evaluate.suites.base import Part, SuiteSource
 from layermix_gen.evaluate.suites.locate import Data
-from layermix_gen.evaluate.suites.opening import NONE, Opening
-from layermix_gen.evaluate.suites.pixels import PREPROCESSINGS
-from layermix_gen.evaluate.suites.testset import find_test_set, validation_classes
+from layermix_gen.evaluate.suites.suite_options import NONE, Opening
+from layermix_gen.evaluate.suites.test_set import find_test_set, validation_classes
 from layermix_gen.sources.base import as_text
 
 ARRAYS, FILES, VIDEOS = "arrays", "image files", "videos"
@@ -131,7 +131,7 @@ def _find_renditions(data: Data, opening: Opening) -> SuiteSource:
 def _class_order(data: Data) -> tuple[str, ...]:
     """The classes of a model, by the validation set or else by ImageNet-C. Raises `LayerMixError` without both."""
     clean = data.folders.get("clean")
-    order = shards.classes(clean) if clean and shards.is_dataset(clean) else validation_classes(data)
+    order = built.classes(clean) if clean and built.is_dataset(clean) else validation_classes(data)
     if not order and "c" in data.folders:
         there = [name for name in mean_list("c", data.scale) if (data.folders["c"] / name).is_dir()]
         for name in there[:1]:

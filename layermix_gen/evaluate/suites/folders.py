@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 
 from layermix_gen.errors import BadImage, LayerMixError
-from layermix_gen.evaluate.corruption_record import read_record
-from layermix_gen.evaluate.lists import SEVERITIES
-from layermix_gen.evaluate.predictions import class_columns
+from layermix_gen.evaluate.benchmarks import SEVERITIES
+from layermix_gen.evaluate.corruptions.record import read_record
+from layermix_gen.evaluate.results.predictions import class_columns
 from layermix_gen.evaluate.suites.base import Images, Ints, Part, mapped_ahead
 from layermix_gen.images import Image
 from layermix_gen.sources.base import Item, Source, as_text

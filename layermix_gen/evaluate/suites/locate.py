@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from layermix_gen.errors import LayerMixError
-from layermix_gen.evaluate.corruption_record import read_record
-from layermix_gen.evaluate.lists import SUITES, Scale
+from layermix_gen.evaluate.benchmarks import SUITES, Scale
+from layermix_gen.evaluate.corruptions.record import read_record
 from layermix_gen.evaluate.suites import arrays
-from layermix_gen.evaluate.suites.shards import is_dataset
+from layermix_gen.evaluate.suites.built import is_dataset
 from layermix_gen.sources import cifar
 from layermix_gen.sources.base import as_text
 from layermix_gen.sources.folder import scan

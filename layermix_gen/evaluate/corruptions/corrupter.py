@@ -1,0 +1,241 @@
+"""Corrupted copies of anyone's images, in the layouts of the benchmarks: one corruption after the other, on all cores.
+
+The pixels of an image depend on the seed, its id, the corruption and the severity, and on nothing else: neither on the
+number of workers nor on which other corruptions are made. `corruptions.json` says what was made, and by what; a folder
+is only gone on with by the same settings.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import cv2
+from tqdm import tqdm
+
+from layermix_gen.dataset.settings import SMALL
+from layermix_gen.errors import BadImage, Interrupted, LayerMixError
+from layermix_gen.evaluate.benchmarks import SEVERITIES, Scale
+from layermix_gen.evaluate.corruptions import corrupted, names_of
+from layermix_gen.evaluate.corruptions.layouts import LAYOUTS, Layout, LayoutName, make_layout, write_labels
+from layermix_gen.evaluate.corruptions.published import Family, parameters
+from layermix_gen.evaluate.corruptions.record import RECORD, check_out, check_record, describe
+from layermix_gen.images import Image
+from layermix_gen.images.codec import MAX_PIXELS
+from layermix_gen.sources import Item, Source, open_source, open_test_set
+from layermix_gen.support.files import disk_errors, locked, sweep, write_json
+from layermix_gen.support.processes import checked_workers, interrupts_held, spawned
+from layermix_gen.support.seeds import corruption_generator
+from layermix_gen.support.text import count, facts
+
+CHUNK = 32  # images a task
+
+Work: TypeAlias = Callable[[str], Iterator[int]]  # makes one corruption, and says how many images each step was
+
+
+@dataclass(frozen=True, slots=True)
+class Corrupted:
+    """What `corrupt` has made."""
+
+    root: Path
+    record: dict[str, Any]  # as in corruptions.json
+    made: tuple[str, ...]
+    kept: tuple[str, ...]  # what was there already
+
+    def summary(self) -> str:
+        """The facts, one a line."""
+        record = self.record
+        severities = ", ".join(map(str, record["severities"]))
+        return facts(
+            {
+                "corrupted": f"{count(record['images'], 'image')} ({record['source']['kind']}) at severities "
+                f"{severities}, {record['scale']} scale",
+                "made": ", ".join(self.made),
+                "kept": ", ".join(self.kept),
+                "layout": f"{record['layout']} in {self.root}",
+            }
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Task:
+    """What a worker needs to know."""
+
+    location: str
+    kind: str
+    max_pixels: int
+    items: list[Item]
+    layout: Layout
+    scale: Scale
+    severities: tuple[int, ...]
+    seed: int
+
+
+def corrupt(
+    source: str | Path,
+    out: str | Path,
+    suite: Family,
+    *,
+    scale: Scale | None = None,
+    severities: tuple[int, ...] = SEVERITIES,
+    corruptions: tuple[str, ...] = (),
+    seed: int = 0,
+    kind: str = "auto",
+    layout: LayoutName | None = None,
+    max_pixels: int = MAX_PIXELS,
+    workers: int | None = None,
+    progress: bool = True,
+) -> Corrupted:
+    """Write the corruptions of `suite`, "c" or "cbar", of all images of `source` to the folder `out`.
+
+    `corruptions` names some of the suite; () stands for all. `scale` chooses the severities of "cifar" or "imagenet",
+    by default "cifar" for squares of up to 64 px; so does `layout` between "arrays" and "folders" (see
+    `corrupted_sets`). `kind` and `max_pixels` are those of `open_source`; by default the test split is taken, where
+    there are splits. Corruptions that are there already are kept:
+    the same call resumes, and one that names more goes on.
+
+    Raises `LayerMixError` for what the user can mend, an image that cannot be read among it, and `Interrupted` after
+    Ctrl-C.
+    """
+    workers, root = checked_workers(workers), Path(out)
+    opened = open_test_set(source, kind, max_pixels)
+    check_out(root, Path(source))
+    items = opened.items()
+    shape = _read(opened, items[0]).shape
+    is_small = shape[0] == shape[1] <= SMALL
+    scale = scale or ("cifar" if is_small else "imagenet")
+    layout = layout or ("arrays" if is_small else "folders")
+    names, severities = _checked(suite, scale, corruptions, severities, seed, layout)
+    made_by = make_layout(layout, root, opened, items, severities, shape)
+    record = describe(opened, items, suite=suite, scale=scale, severities=list(severities), seed=seed, layout=layout)
+    task = _Task(opened.location, opened.kind, max_pixels, items, made_by, scale, severities, seed)
+    with disk_errors(root):
+        root.mkdir(parents=True, exist_ok=True)
+        with locked(root):
+            check_record(root, record)
+            sweep(root)
+            _note(root, record, made_by)  # first: it makes the folder ours
+            if layout == "arrays":
+                write_labels(root, items, severities)
+            return _run(task, root, names, record, workers, progress)
+
+
+def _run(
+    task: _Task, root: Path, names: tuple[str, ...], record: dict[str, Any], workers: int, progress: bool
+) -> Corrupted:
+    layout, kept = task.layout, tuple(name for name in names if task.layout.path(name).exists())
+    missing = tuple(name for name in names if name not in kept)
+    total = len(missing) * len(task.items)
+    try:
+        with (
+            _working(task, workers if missing else 1) as work,
+            tqdm(total=total, unit="image", disable=None if progress else True) as bar,
+        ):
+            for name in missing:
+                bar.set_description(name)
+                layout.begin(name)
+                for done in work(name):
+                    bar.update(done)
+                layout.finish(name)
+                _note(root, record, layout)
+    except KeyboardInterrupt as error:
+        finished = sum(layout.path(name).exists() for name in names)
+        message = f"stopped with {finished} of {len(names)} corruptions; run the same command to go on"
+        raise Interrupted(message) from error
+    return Corrupted(root, record, missing, kept)
+
+
+def _note(root: Path, record: dict[str, Any], layout: Layout) -> None:
+    """Write the record, with the parameters of every corruption of the suite that is there."""
+    there = [name for name in names_of(record["suite"], record["scale"]) if layout.path(name).exists()]
+    record["corruptions"] = {name: parameters(name, record["scale"]) for name in there}
+    write_json(root / RECORD, record)
+
+
+@contextmanager
+def _working(task: _Task, workers: int) -> Iterator[Work]:
+    """Yield what makes one corruption, with so many processes, or here with one."""
+    chunks = [range(first, min(first + CHUNK, len(task.items))) for first in range(0, len(task.items), CHUNK)]
+    if min(workers, len(chunks)) == 1:
+        threads = cv2.getNumThreads()
+        cv2.setNumThreads(1)
+        try:
+            _begin(task)
+            yield lambda name: (_work(name, chunk) for chunk in chunks)
+        finally:
+            cv2.setNumThreads(threads)
+        return
+    with spawned(min(workers, len(chunks)), _begin, (task,)) as pool:
+
+        def work(name: str) -> Iterator[int]:
+            with interrupts_held():
+                pending = [pool.submit(_work, name, chunk) for chunk in chunks]
+            return (future.result() for future in pending)
+
+        yield work
+
+
+# --- in a worker ---------------------------------------------------------------------------------------------------
+
+_task: _Task  # for the life of the process
+_source: Source
+
+
+def _begin(task: _Task) -> None:
+    global _task, _source
+    _task, _source = task, open_source(task.location, task.kind, task.max_pixels)
+
+
+def _work(name: str, numbers: range) -> int:
+    _task.layout.write(name, numbers, [_corrupted(_task.items[number], name) for number in numbers])
+    return len(numbers)
+
+
+def _corrupted(item: Item, name: str) -> list[Image]:
+    """One image of the source at all severities."""
+    image = _read(_source, item)
+    try:
+        view = _task.layout.view(image)
+    except BadImage as fault:
+        raise LayerMixError(
+            f"expected images that fit the layout, got {item.id}: {fault}; make them alike, or change --layout"
+        ) from fault
+    rngs = [corruption_generator(_task.seed, item.id, name, severity) for severity in _task.severities]
+    return [
+        corrupted(view, name, severity, _task.scale, rng) for severity, rng in zip(_task.severities, rngs, strict=True)
+    ]
+
+
+def _read(source: Source, item: Item) -> Image:
+    try:
+        return source.read(item)
+    except BadImage as fault:
+        raise LayerMixError(
+            f"cannot read {item.id}: {fault}; a test set needs all of its images: mend it, or take it out of the source"
+        ) from fault
+
+
+# --- checks --------------------------------------------------------------------------------------------------------
+
+
+def _checked(
+    suite: Family, scale: Scale, corruptions: tuple[str, ...], severities: tuple[int, ...], seed: int, layout: str
+) -> tuple[tuple[str, ...], tuple[int, ...]]:
+    """The names and severities in the benchmark's order."""
+    known = names_of(suite, scale)
+    unknown = [name for name in corruptions if name not in known]
+    if unknown:
+        raise LayerMixError(
+            f"expected corruptions of {suite} at {scale} scale, which are {', '.join(known)}, "
+            f"got {unknown[0]!r}; change --corruptions"
+        )
+    wrong = [severity for severity in severities if severity not in SEVERITIES]
+    if wrong or not severities:
+        found = repr(wrong[0]) if wrong else "none"
+        raise LayerMixError(f"severities must be whole numbers in [1, 5], got {found}; change --severities")
+    if type(seed) is not int or not 0 <= seed < 2**63:
+        raise LayerMixError(f"seed must be a whole number in [0, {2**63 - 1}], got {seed!r}; change --seed")
+    if layout not in LAYOUTS:
+        raise LayerMixError(f"layout must be one of {', '.join(LAYOUTS)}, got {layout!r}; change --layout")
+    return tuple(name for name in known if name in corruptions or not corruptions), tuple(sorted(set(severities)))

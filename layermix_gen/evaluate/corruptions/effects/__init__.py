@@ -1,0 +1,1 @@
+"""The kernels of the corruptions, by what they do to an image."""

@@ -1,0 +1,49 @@
+"""All corruptions by name, which of them make up a suite, and how one is applied."""
+
+from typing import Literal, TypeAlias
+
+import numpy as np
+
+from layermix_gen.errors import LayerMixError
+from layermix_gen.evaluate.benchmarks import SCALES, SEVERITIES, Scale, extra_list, mean_list
+from layermix_gen.evaluate.corruptions.effects import blur, digital, obscuring, pixel_noise, warps, waves, weather
+from layermix_gen.evaluate.corruptions.effects.base import Corruption, Severities
+from layermix_gen.images import Image, as_image
+
+Family: TypeAlias = Literal["c", "cbar"]
+FAMILIES: tuple[Family, ...] = ("c", "cbar")
+VERSION = 1  # of the kernels: another one where any of them gives other bytes
+
+CORRUPTIONS: dict[str, Corruption] = {
+    row.name: row for module in (pixel_noise, blur, weather, digital, waves, obscuring, warps) for row in module.ROWS
+}
+
+
+def names_of(suite: Family, scale: Scale) -> tuple[str, ...]:
+    """The corruptions of a suite: the 15 and the 4 extra ones of C, or the ten of C-bar at that scale.
+
+    Raises `LayerMixError` for any other suite or scale.
+    """
+    if suite not in FAMILIES:
+        raise LayerMixError(f"suite must be one of {', '.join(FAMILIES)}, got {suite!r}; change --suite")
+    return (*mean_list(suite, scale), *extra_list(suite))
+
+
+def corrupted(image: Image, name: str, severity: int, scale: Scale, rng: np.random.Generator) -> Image:
+    """Apply one corruption to an image, uint8 (H, W, 3), at severity 1 to 5 of the benchmark of `scale`: a new image.
+
+    Raises `LayerMixError` for an array that is no image, and for what no benchmark has.
+    """
+    if name not in CORRUPTIONS:
+        raise LayerMixError(f"expected a corruption out of {', '.join(CORRUPTIONS)}, got {name!r}; change the name")
+    if severity not in SEVERITIES:
+        raise LayerMixError(f"severity must be a whole number in [1, 5], got {severity!r}; change the severity")
+    return CORRUPTIONS[name].kernel(as_image(image), rng, *parameters(name, scale)[severity - 1])
+
+
+def parameters(name: str, scale: Scale) -> Severities:
+    """The published parameters of a corruption, one tuple a severity. Raises `LayerMixError` where there are none."""
+    found: Severities | None = getattr(CORRUPTIONS[name], scale) if scale in SCALES else None
+    if found is None:
+        raise LayerMixError(f"expected a scale at which {name} is published, got {scale!r}; give the other scale")
+    return found

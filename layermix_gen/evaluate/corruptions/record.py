@@ -1,0 +1,121 @@
+"""`corruptions.json`: what a folder of corrupted images holds, and by what it was made.
+
+Corruptions by different settings, or of different images, are never mixed in one folder. Who evaluates the folder reads
+here which severities and corruptions it has.
+"""
+
+import hashlib
+import json
+import os
+import platform
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import PIL
+
+from layermix_gen._version import __version__
+from layermix_gen.errors import LayerMixError
+from layermix_gen.evaluate.benchmarks import SCALES, SEVERITIES, Scale
+from layermix_gen.evaluate.corruptions.published import VERSION
+from layermix_gen.sources import Item, Source, source_files
+from layermix_gen.sources.base import as_text
+from layermix_gen.support.files import file_digest, read_json
+
+RECORD = "corruptions.json"
+FORMAT = "layermix-gen corruptions 1"
+REMEDY = "restore it, or make the corruptions anew"
+OPEN = ("corruptions", "versions", "source")  # what may differ when a folder is gone on with
+
+
+def check_out(root: Path, source: Path) -> None:
+    """Refuse to mix corruptions with other files, and to make them a part of their own source."""
+    if source.is_dir() and root.resolve().is_relative_to(source.resolve()):
+        raise LayerMixError(f"expected an output folder outside of the source, got {root}; choose another")
+    if os.path.lexists(root) and not root.is_dir():
+        raise LayerMixError(f"expected a folder to write into, found something else at {root}; choose another")
+    if root.is_dir() and not (root / RECORD).exists():
+        others = sorted(entry.name for entry in root.iterdir() if not entry.name.startswith("."))
+        if others:
+            raise LayerMixError(
+                f"expected an empty folder to write into, found {others[0]!r} in {root}; choose another"
+            )
+
+
+def check_record(root: Path, record: dict[str, Any]) -> None:
+    """Refuse to mix corruptions by different settings or of different images in one folder."""
+    made = {entry.name for entry in root.iterdir() if not entry.name.startswith(".")} - {RECORD, "labels.npy"}
+    if not made:  # a run that came to nothing binds nobody
+        return
+    before = read_json(root / RECORD)
+    for name in (name for name in record if name not in OPEN):
+        found = before.get(name) if isinstance(before, dict) else None
+        if found != record[name]:
+            raise LayerMixError(
+                f"{root} was begun with {name} {json.dumps(found)}, not {json.dumps(record[name])}; "
+                "choose another folder, or give what it was begun with"
+            )
+
+
+def describe(source: Source, items: list[Item], **settings: Any) -> dict[str, Any]:
+    """The record of corruptions that are still to be made: `settings`, the source, and what may round differently."""
+    digest = hashlib.sha256(json.dumps(source.classes).encode())
+    for item in items:
+        digest.update(json.dumps([item.id, item.label, item.size]).encode())
+    if source.native_size:  # of arrays all sizes are equal
+        for path in source_files(source):
+            digest.update(file_digest(path).encode())
+    return {
+        "format": FORMAT,
+        "kernels": VERSION,
+        **settings,
+        "images": len(items),
+        "source_digest": digest.hexdigest(),  # over names of classes, ids, labels and sizes of images, files of arrays
+        "source": {"kind": source.kind, "location": as_text(source.location)},
+        "corruptions": {},
+        "versions": {
+            "layermix-gen": __version__,
+            "numpy": np.__version__,
+            "opencv": cv2.__version__,
+            "pillow": PIL.__version__,
+            "python": platform.python_version(),
+        },
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """What a folder of corrupted images says that it has."""
+
+    scale: Scale
+    severities: tuple[int, ...]  # rising
+    images: int  # at each severity
+    corruptions: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        whole = [number for number in (self.images, *self.severities) if type(number) is int]
+        if (
+            self.scale not in SCALES
+            or not self.severities
+            or len(whole) <= len(self.severities)
+            or list(self.severities) != [severity for severity in SEVERITIES if severity in self.severities]
+        ):
+            raise ValueError("not a record of corruptions")
+
+
+def read_record(root: Path) -> Record | None:
+    """The record of a folder, None of a published suite, which has none. Raises `LayerMixError` for one of others."""
+    path = root / RECORD
+    if not path.is_file():
+        return None
+    try:
+        value = read_json(path, REMEDY)
+        if value["format"] != FORMAT:
+            raise ValueError("another format")
+        return Record(value["scale"], tuple(value["severities"]), value["images"], tuple(value["corruptions"]))
+    except OSError as error:
+        raise LayerMixError(f"cannot read {path}: {(error.strerror or str(error)).lower()}; {REMEDY}") from error
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise LayerMixError(f"expected {FORMAT!r} in {path}, found something else; {REMEDY}") from error

@@ -1,0 +1,128 @@
+"""The sheet of Grad-CAM: a row for each image, a column for each model, and what each of them predicts."""
+
+import unicodedata
+from collections.abc import Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from PIL import Image as PillowImage
+from PIL import ImageDraw, ImageFont
+from torch import nn
+
+from layermix_gen.errors import BadImage, LayerMixError
+from layermix_gen.evaluate.gradcam_maps.gradcam import Attention, gradcam
+from layermix_gen.evaluate.models.weights import check_weights
+from layermix_gen.evaluate.preprocessing import PREPROCESSINGS
+from layermix_gen.evaluate.suites.base import Images, rebatched
+from layermix_gen.figures.canvas import write_picture
+from layermix_gen.images import Image
+from layermix_gen.images.codec import decode
+from layermix_gen.reading.device import as_device
+from layermix_gen.sources.base import as_text, reason
+
+CELL = 224  # px; smaller images are enlarged to about this
+GAP, MARGIN, HEAD, FOOT = 14, 28, 30, 30
+PAPER, INK, FAINT = "#ffffff", "#1c1c22", "#6a6a74"
+TITLE_SIZE, TEXT_SIZE = 14, 12
+HOTTEST = 226  # of 255, the red of the colour map; what lies beyond is as dark as a black image
+LETTERS = str.maketrans({"ß": "ss", "æ": "ae", "Æ": "AE", "ø": "o", "Ø": "O", "œ": "oe", "ł": "l"})  # of no accents
+LEAST, MOST = 0.1, 0.65  # how opaque the colours are where the map is 0 and where it is 1
+
+
+def write_gradcam_sheet(
+    models: Sequence[tuple[str, nn.Module]],
+    paths: Sequence[str | Path],
+    out: str | Path,
+    *,
+    preprocessing: str = "resize-256-center-224",
+    layer: str = "",
+    target: int | None = None,
+    device: str = "cpu",
+) -> Path:
+    """Draw Grad-CAM of images by one or several models, each with a title, to `out` (.png); return `out`.
+
+    The models take pixels in [0, 1] and are moved to `device`. Raises `LayerMixError` for a device that is not there,
+    for an image that cannot be read and a sheet that cannot be written, and as `gradcam` does.
+    """
+    place = as_device(device)
+    if not models or not paths:
+        raise LayerMixError(f"expected at least one model and one image, got {len(models)} and {len(paths)}; give more")
+    if Path(out).suffix.lower() != ".png":
+        raise LayerMixError(f"expected a name like sheet.png, got {as_text(out)}; change --out")
+    if preprocessing not in PREPROCESSINGS:
+        raise LayerMixError(f"expected a preprocessing of {', '.join(PREPROCESSINGS)}, got {preprocessing!r}")
+    images = next(rebatched((_read(Path(path), preprocessing)[None] for path in paths), len(paths)))
+    pixels = torch.from_numpy(images).permute(0, 3, 1, 2).contiguous().float().div(255).to(place)
+    for _, model in models:
+        check_weights(model)
+    seen = [gradcam(model.to(place), pixels, layer=layer, target=target) for _, model in models]
+    sheet = _draw(images, [Path(path).stem for path in paths], [title for title, _ in models], seen)
+    return write_picture(sheet, out)
+
+
+def _read(path: Path, preprocessing: str) -> Image:
+    try:
+        return PREPROCESSINGS[preprocessing](decode(path.read_bytes()))
+    except OSError as error:
+        raise LayerMixError(f"cannot read {as_text(path)}: {reason(error)}; check the path") from error
+    except BadImage as error:
+        raise LayerMixError(f"cannot read {as_text(path)}: {error}; give another image") from error
+
+
+def overlaid(image: Image, heat: np.ndarray[tuple[int, int], np.dtype[np.float32]]) -> Image:
+    """An image (H, W, 3) under the colours of a map (H, W) in [0, 1], the more opaque the higher it is."""
+    levels = (heat * HOTTEST).round().astype(np.uint8)
+    colours = cv2.cvtColor(cv2.applyColorMap(levels, cv2.COLORMAP_TURBO), cv2.COLOR_BGR2RGB)
+    alpha = (LEAST + (MOST - LEAST) * heat)[:, :, None]
+    return (image * (1 - alpha) + colours * alpha).round().astype(np.uint8)
+
+
+def _draw(images: Images, names: list[str], titles: list[str], seen: list[Attention]) -> PillowImage.Image:
+    factor = max(1, round(CELL / images.shape[2]))
+    height, width = images.shape[1] * factor, images.shape[2] * factor
+    rows, columns = len(images), 1 + len(seen)
+    size = (2 * MARGIN + columns * (width + GAP) - GAP, 2 * MARGIN + HEAD + rows * (height + FOOT) - GAP)
+    sheet = PillowImage.new("RGB", size, PAPER)
+    draw = ImageDraw.Draw(sheet)
+    title, text = ImageFont.load_default(TITLE_SIZE), ImageFont.load_default(TEXT_SIZE)
+    for column, name in enumerate(["image", *map(_plain, titles)]):
+        left = MARGIN + column * (width + GAP)
+        draw.text((left, MARGIN), _cut(name, title, width), INK, title)
+        for row, image in enumerate(images):
+            top = MARGIN + HEAD + row * (height + FOOT)
+            shown = image if column == 0 else _shaded(image, seen[column - 1].maps[row], factor)
+            sheet.paste(
+                PillowImage.fromarray(shown).resize((width, height), PillowImage.Resampling.NEAREST), (left, top)
+            )
+            caption = _plain(names[row]) if column == 0 else _said(seen[column - 1], row)
+            draw.text((left, top + height + 6), _cut(caption, text, width), FAINT, text)
+    return sheet
+
+
+def _shaded(image: Image, heat: np.ndarray[tuple[int, int], np.dtype[np.float32]], factor: int) -> Image:
+    """The overlay at the size that is shown: enlarged images keep their pixels, the map stays smooth."""
+    height, width, _ = image.shape
+    size = (width * factor, height * factor)
+    large = cv2.resize(image, size, interpolation=cv2.INTER_NEAREST)
+    return overlaid(large, np.clip(cv2.resize(heat, size, interpolation=cv2.INTER_CUBIC), 0, 1))
+
+
+def _said(attention: Attention, row: int) -> str:
+    return f"class {attention.classes[row]} · {attention.probabilities[row]:.0%}"
+
+
+def _plain(text: str) -> str:
+    """A text in the letters of the font, which has no accents: `u` for `ü`, and `?` for what has no such letter."""
+    letters = unicodedata.normalize("NFKD", text.translate(LETTERS))
+    return "".join(one if one.isascii() else "?" for one in letters if not unicodedata.combining(one))
+
+
+def _cut(text: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, width: int) -> str:
+    """As much of a text as fits."""
+    if font.getlength(text) <= width:
+        return text
+    while text and font.getlength(text + "…") > width:
+        text = text[:-1]
+    return text + "…"

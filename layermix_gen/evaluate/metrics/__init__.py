@@ -1,0 +1,1 @@
+"""The metrics, computed from stored predictions alone."""

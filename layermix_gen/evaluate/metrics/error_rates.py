@@ -1,0 +1,41 @@
+"""Error rates and what is made of them: error@1 and @5, the log loss, corruption errors raw and normalised.
+
+Everything is in percent but the log loss, which is in nats. Lower is better.
+"""
+
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from layermix_gen.errors import LayerMixError
+from layermix_gen.evaluate.benchmarks import ALEXNET_C, C
+from layermix_gen.evaluate.results.predictions import TOP, Predictions
+
+
+def error_rates(part: Predictions, top: int = 1) -> NDArray[np.float64]:
+    """Percent of the images whose label is not among the `top` most probable classes, at each severity (S,).
+
+    Raises `LayerMixError` unless `top` is in [1, 5]. With no more than `top` classes nothing can be wrong.
+    """
+    if not 1 <= top <= TOP:
+        raise LayerMixError(f"expected top in [1, {TOP}], got {top}; as many classes are kept of each image")
+    found = (part.classes[:, :, :top] == part.labels[:, :, None]).any(2)
+    return 100 * (1 - found.mean(1))
+
+
+def log_loss(part: Predictions) -> NDArray[np.float64]:
+    """The mean negative log-likelihood of the labels in nats, at each severity (S,)."""
+    return -part.log_likelihoods.mean(1, dtype=np.float64)
+
+
+def normalized_errors(errors: Mapping[str, float]) -> dict[str, float]:
+    """Corruption errors, each in percent and the mean over its five severities, in percent of AlexNet's.
+
+    CE_c = sum_s E_s,c / sum_s E_s,c(AlexNet), whose mean over the 15 of `lists.C` is the mCE of Hendrycks and
+    Dietterich (2019), section 4.1. It is defined for ImageNet-C with 1000 classes. Raises `LayerMixError` for other
+    corruptions.
+    """
+    if unknown := [name for name in errors if name not in ALEXNET_C]:
+        raise LayerMixError(f"expected corruptions of {', '.join(C)}, got {unknown[0]!r}; AlexNet's error is not known")
+    return {name: error / ALEXNET_C[name] for name, error in errors.items()}

@@ -1,0 +1,1 @@
+"""Reports: runs side by side, as tables and plots, beside the numbers of the paper."""

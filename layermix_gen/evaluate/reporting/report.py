@@ -1,0 +1,222 @@
+"""Reports: several runs side by side, with the paper's rows, what is missing, and the signature of every number.
+
+A report is made once and shown in any format; `write_report` writes all of them to a folder, with the plots.
+"""
+
+import csv
+import io
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from layermix_gen.errors import LayerMixError
+from layermix_gen.evaluate.metrics.measuring import METRICS_VERSION, Measured, measure, normalize_consistency
+from layermix_gen.evaluate.reporting.contents import report_tables
+from layermix_gen.evaluate.reporting.markup import Table, as_latex, as_markdown, as_plain_text
+from layermix_gen.evaluate.reporting.paper import PaperTable, paper_tables
+from layermix_gen.evaluate.reporting.provenance import metrics_facts, notes, run_facts
+from layermix_gen.sources.base import as_text
+from layermix_gen.support.files import disk_errors, read_json, replacing, sweep, write_json
+from layermix_gen.support.text import facts, one_line
+
+SUFFIXES = {"text": "txt", "markdown": "md", "csv": "csv", "latex": "tex"}
+LEGEND = "{best} - not evaluated. (12/15) a mean over 12 of 15 parts: it does not compare, and is never best."
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Report:
+    """Runs, the paper's tables beside them, and all of it as tables and notes.
+
+    `metrics` are the facts that all numbers depend on, `signature` those of each run, by readable names.
+    """
+
+    runs: tuple[Measured, ...]
+    paper: tuple[PaperTable, ...]
+    tables: tuple[Table, ...]
+    notes: tuple[str, ...]
+    metrics: dict[str, str]
+    signature: dict[str, dict[str, str]]
+
+    def text(self, emphasize: Callable[[str], str] = str) -> str:
+        """For a terminal. The best numbers have a star, and pass through `emphasize`."""
+        blocks = [as_plain_text(table, emphasize) for table in self.tables]
+        legend = LEGEND.format(best="* the best of those that compare.")
+        blocks.append(legend + "".join(f"\n- {note}" for note in self.notes))
+        return "\n\n".join([*blocks, *(f"{head}\n\n{facts(lines)}" for head, lines in self._signatures())])
+
+    def markdown(self) -> str:
+        """GitHub's Markdown."""
+        blocks = [as_markdown(table) for table in self.tables]
+        blocks.append(LEGEND.format(best="Bold: the best of those that compare."))
+        blocks.append("\n".join(f"- {note}" for note in self.notes))
+        for head, lines in self._signatures():
+            blocks.append(f"## {head}\n\n" + "\n".join(f"- {name}: {text}" for name, text in lines.items()))
+        return "\n\n".join(filter(None, blocks))
+
+    def latex(self) -> str:
+        """Tables for the package booktabs; notes and signatures as comments."""
+        comments = [f"% {note}" for note in self.notes]
+        for head, lines in self._signatures():
+            comments += [f"% {head}", *(f"%   {name}: {text}" for name, text in lines.items())]
+        return "\n\n".join([*map(as_latex, self.tables), "\n".join(comments)])
+
+    def csv(self) -> str:
+        """Every number, and every fact of the signatures, on a line of its own."""
+        text = io.StringIO()
+        columns = ("source", "name", "metric", "part", "severity", "value", "parts", "of")
+        writer = csv.DictWriter(text, columns, lineterminator="\n")
+        writer.writeheader()
+        for run in self.runs:
+            writer.writerows({"source": "here", "name": run.name} | row for row in _rows(run))
+        for table in self.paper:
+            for name, numbers in table.rows.items():
+                source = {"source": table.source, "name": name}
+                writer.writerows(source | {"metric": metric, "value": value} for metric, value in numbers.items())
+        for name, value in self.metrics.items():
+            writer.writerow({"source": "metrics", "metric": "signature", "part": name, "value": value})
+        return text.getvalue().rstrip("\n")
+
+    def json(self) -> dict[str, Any]:
+        """Everything that the report says, and the signatures in full."""
+        return {
+            "metrics_version": METRICS_VERSION,
+            "runs": [_as_json(run) for run in self.runs],
+            "paper": [asdict(table) for table in self.paper],
+            "notes": list(self.notes),
+            "metrics": self.metrics,
+            "signature": self.signature,
+        }
+
+    def _signatures(self) -> Iterator[tuple[str, dict[str, str]]]:
+        yield "Signature of the metrics", self.metrics
+        for name, lines in self.signature.items():
+            yield f"Signature of {name}", lines
+
+
+def make_report(
+    results: Sequence[str | Path | tuple[str, str | Path]],
+    paper: Sequence[str] = (),
+    reference: str | Path | None = None,
+) -> Report:
+    """Measure folders of results and put them side by side, in the order given.
+
+    Each of `results` is a folder, which names the run, or a pair of name and folder. `paper` are numbers of tables of
+    the paper, such as `IV`, whose rows come after them. `reference` is a JSON file with `flip_probability`, in percent,
+    and `top5_distance` of a model by perturbation: with it mFP and mT5D are normalised, too. Raises `LayerMixError`
+    where results are missing or damaged, or two have one name.
+    """
+    tables = paper_tables(paper)
+    folders = [one if isinstance(one, tuple) else ("", one) for one in results]
+    runs = tuple(measure(folder, name) for name, folder in folders)
+    names = [run.name for run in runs]
+    if not runs or len(set(names)) < len(names):
+        raise LayerMixError(f"expected results of different names, got {', '.join(names) or 'none'}; use NAME=FOLDER")
+    if reference:
+        given = _reference(Path(reference))
+        for run in runs:
+            normalize_consistency(run, given)
+    return Report(
+        runs=runs,
+        paper=tables,
+        tables=report_tables(runs, tables),
+        notes=tuple(dict.fromkeys(map(one_line, notes(runs, tables, as_text(reference or ""))))),
+        metrics=metrics_facts(runs),
+        signature={run.name: run_facts(run) for run in runs},
+    )
+
+
+def render(report: Report, form: str) -> str:
+    """The report as `text`, `markdown`, `csv` or `latex`. Raises `LayerMixError` for another format."""
+    if form not in SUFFIXES:
+        raise LayerMixError(f"expected a format of {', '.join(SUFFIXES)}, got {form!r}; change --format")
+    made: str = getattr(report, form)()
+    return made
+
+
+def write_report(report: Report, out: str | Path) -> list[Path]:
+    """Write a report to the folder `out` in every format, `report.json` among them, with its plots; return the paths.
+
+    An earlier report in the folder is replaced; other files stay. Raises `LayerMixError` where one of them, of no
+    report, has the name of a file of the report, where the folder cannot be written, or Matplotlib is missing.
+    """
+    from layermix_gen.evaluate.reporting.report_plots import draw_plots, plot_names  # Matplotlib is an extra
+
+    out, texts = Path(out), [f"report.{suffix}" for suffix in SUFFIXES.values()]
+    _make_folder(out, (*texts, "report.json", *plot_names()))
+    with disk_errors(out):
+        sweep(out)
+        write_json(out / "report.json", report.json())  # first, as it tells the next one whose files the others are
+        plots = draw_plots(report.runs, out)
+        for form, name in zip(SUFFIXES, texts, strict=True):
+            with replacing(out / name) as draft:
+                draft.write_text(render(report, form) + "\n", encoding="utf-8")
+    return [*(out / name for name in (*texts, "report.json")), *plots]
+
+
+def _make_folder(out: Path, own: Collection[str]) -> None:
+    """Raise `LayerMixError` unless `out` can be a folder where a report may write the files `own`."""
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        there = sorted(one.name for one in out.iterdir() if one.name in own)
+    except OSError as error:
+        reason = "a file is there" if isinstance(error, FileExistsError) else str(error.strerror).lower()
+        raise LayerMixError(f"cannot make the folder {as_text(out)}: {reason}; choose another --out") from error
+    if there and "report.json" not in there:
+        raise LayerMixError(
+            f"expected no {there[0]} that is not an earlier report's in {as_text(out)}, found one; choose another --out"
+        )
+
+
+def _rows(run: Measured) -> Iterator[dict[str, Any]]:
+    """The numbers and the signature of a run, each as a row of the CSV."""
+    for metric, number in run.numbers.items():
+        yield {"metric": metric, **asdict(number)}
+    for suite, metrics in run.calibration.items():
+        for metric, number in metrics.items():
+            if metric != "rms":  # which is among the numbers
+                yield {"metric": f"{suite}_{metric}", **asdict(number)}
+    for suite, parts in run.errors.items():
+        for part, errors in parts.items():
+            for severity, error in errors.items():
+                yield {"metric": f"{suite}_error", "part": part, "severity": severity, "value": error}
+    for part, error in run.normalized.items():
+        yield {"metric": "c_error_normalized", "part": part, "value": error}
+    for part, (flips, distance) in run.consistency.items():
+        yield {"metric": "p_flips", "part": part, "value": flips}
+        yield {"metric": "p_distance", "part": part, "value": distance}
+    for name, value in run_facts(run).items():
+        yield {"metric": "signature", "part": name, "value": value}
+
+
+def _as_json(run: Measured) -> dict[str, Any]:
+    calibration = {
+        suite: {metric: asdict(number) for metric, number in metrics.items()}
+        for suite, metrics in run.calibration.items()
+    }
+    return {
+        "name": run.name,
+        "numbers": {metric: asdict(number) for metric, number in run.numbers.items()},
+        "calibration": calibration,
+        "errors": run.errors,
+        "normalized": run.normalized,
+        "consistency": {
+            part: {"flip_probability": flips, "top5_distance": distance}
+            for part, (flips, distance) in run.consistency.items()
+        },
+        "signature": asdict(run.signature),
+    }
+
+
+def _reference(path: Path) -> dict[str, dict[str, float]]:
+    try:
+        value = read_json(path, "mend it, or change --reference-p")
+    except OSError as error:
+        raise LayerMixError(f"cannot read {as_text(path)}: {error.strerror}; change --reference-p") from error
+    tables = value.values() if isinstance(value, dict) else [None]
+    if not all(isinstance(one, dict) and all(isinstance(x, int | float) for x in one.values()) for one in tables):
+        raise LayerMixError(
+            f"expected numbers by perturbation under flip_probability and top5_distance in {as_text(path)}, found "
+            "otherwise; mend it, or change --reference-p"
+        )
+    return dict(value)

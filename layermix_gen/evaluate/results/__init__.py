@@ -1,0 +1,1 @@
+"""What a model predicted, kept on disk with the signature of the run."""

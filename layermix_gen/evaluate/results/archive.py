@@ -1,0 +1,59 @@
+"""Predictions as files: uncompressed `.npz`, without pickles, whose format is named and whose content is checked."""
+
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from layermix_gen.errors import LayerMixError
+from layermix_gen.evaluate.results.predictions import AnyPredictions, Predictions, SequencePredictions
+from layermix_gen.support.files import replacing
+
+FORMATS: dict[str, type[AnyPredictions]] = {
+    "layermix-gen predictions 1": Predictions,
+    "layermix-gen sequences 1": SequencePredictions,
+}
+_ARRAYS: dict[type[AnyPredictions], tuple[str, ...]] = {
+    Predictions: ("labels", "classes", "probabilities", "log_likelihoods"),
+    SequencePredictions: ("classes", "lengths"),
+}
+
+
+def save_predictions(path: Path, predictions: AnyPredictions) -> None:
+    """Write predictions as an uncompressed `.npz`, completely or not at all. The folder has to be there."""
+    kind = type(predictions)
+    arrays = {name: getattr(predictions, name) for name in _ARRAYS[kind]}
+    arrays["n_classes"] = np.int64(predictions.n_classes)
+    if isinstance(predictions, Predictions):
+        arrays["severities"] = np.array(predictions.severities, np.int64)
+    name = next(name for name, one in FORMATS.items() if one is kind)
+    with replacing(path) as draft, draft.open("wb") as file:
+        np.savez(file, format=np.array(name), **arrays)
+
+
+def load_predictions(path: str | Path) -> AnyPredictions:
+    """Read what `save_predictions` wrote. Raises `LayerMixError` where the file is something else or damaged."""
+    path = Path(path)
+    try:
+        with zipfile.ZipFile(path) as archive:  # compressed members could hold far more than the file's size
+            if any(member.compress_type != zipfile.ZIP_STORED for member in archive.infolist()):
+                raise ValueError("compressed")
+        with np.load(path, allow_pickle=False) as arrays:
+            kind = FORMATS[str(arrays["format"])]
+            values: dict[str, Any] = {name: arrays[name] for name in _ARRAYS[kind]}
+            values["n_classes"] = int(arrays["n_classes"])
+            if kind is Predictions:
+                values["severities"] = tuple(int(number) for number in arrays["severities"])
+    except FileNotFoundError as error:
+        raise LayerMixError(f"expected predictions in {path}, found no such file; run the evaluation first") from error
+    except (ValueError, TypeError, KeyError, EOFError, MemoryError, OverflowError, zipfile.BadZipFile) as error:
+        raise _damaged(path, "is no file of predictions, or is truncated") from error
+    try:
+        return kind(**values)
+    except LayerMixError as error:
+        raise _damaged(path, f"is damaged ({error})") from error
+
+
+def _damaged(path: Path, what: str) -> LayerMixError:
+    return LayerMixError(f"{path} {what}; delete it and run the evaluation again to write it anew")

@@ -1,0 +1,75 @@
+"""What results are results of: the model, its weights, the data and the settings."""
+
+from dataclasses import dataclass, field
+
+from layermix_gen.errors import LayerMixError
+from layermix_gen.evaluate.benchmarks import SCALES, SUITES, Scale
+
+CHECKPOINT_RULES = ("last", "best", "unknown")
+
+
+@dataclass(frozen=True, slots=True)
+class Suite:
+    """The data and settings of one suite, all of which its numbers depend on."""
+
+    images: int  # of each part, at each severity; videos for p
+    severities: tuple[int, ...] = (0,)
+    data: str = ""  # the folder or file
+    settings: dict[str, str | int | float] = field(default_factory=dict)  # such as PGD's epsilon, steps and restarts
+    stamps: dict[str, str] = field(default_factory=dict)  # by part: another one once its files are others
+
+    def __post_init__(self) -> None:
+        _check_types(
+            self.images > 0,
+            isinstance(self.severities, tuple) and len(self.severities) > 0,
+            _are(int, self.images, *self.severities),
+            _are(str, self.data, *self.settings, *self.stamps, *self.stamps.values()),
+            all(type(value) in (str, int, float) for value in self.settings.values()),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Signature:
+    """What results are results of. Two runs with one signature predict the same.
+
+    `scale` chooses the list of C-bar and the convention of calibration under C; `checkpoint_rule` says which epoch was
+    taken: the last, the best on the test set, or unknown. `model_sha256` is that of the file that the model comes
+    from, "" where there is none; what that file imports is not in it.
+    """
+
+    model: str
+    model_sha256: str
+    checkpoint: str  # "" for the model as it comes
+    checkpoint_sha256: str
+    checkpoint_rule: str
+    dataset: str
+    scale: Scale
+    n_classes: int
+    normalization: str  # what is done to pixels in [0, 1]; how images are cut is a setting of each suite
+    precision: str  # of the forward pass, such as float32
+    seed: int
+    versions: dict[str, str]
+    suites: dict[str, Suite] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        texts = (self.model, self.model_sha256, self.checkpoint, self.checkpoint_sha256, self.checkpoint_rule)
+        more = (self.dataset, self.scale, self.normalization, self.precision, *self.versions, *self.versions.values())
+        _check_types(_are(str, *texts, *more), _are(int, self.n_classes, self.seed), self.n_classes > 0)
+        for name, value, allowed in (
+            ("checkpoint rule", self.checkpoint_rule, CHECKPOINT_RULES),
+            ("scale", self.scale, SCALES),
+        ):
+            if value not in allowed:
+                raise LayerMixError(f"expected a {name} of {', '.join(allowed)}, got {value!r}")
+        if unknown := sorted(set(self.suites) - set(SUITES)):
+            raise LayerMixError(f"expected suites of {', '.join(SUITES)}, got {', '.join(unknown)}")
+
+
+def _are(kind: type, *values: object) -> bool:
+    return all(type(value) is kind for value in values)
+
+
+def _check_types(*facts: bool) -> None:
+    """Raise TypeError unless all `facts` hold: signatures are read from files that anyone may have edited."""
+    if not all(facts):
+        raise TypeError("a value of another type or range")

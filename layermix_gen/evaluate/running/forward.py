@@ -1,0 +1,214 @@
+"""From images to predictions: a model run over a part of a suite, batch by batch, the next ones being read meanwhile.
+
+Memory is bounded by a few batches and by what is kept of each image, 52 bytes.
+"""
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any, TypeVar, cast
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from layermix_gen.errors import LayerMixError
+from layermix_gen.evaluate.models.asking import CHECK, ask, memory_faults
+from layermix_gen.evaluate.models.modes import evaluating
+from layermix_gen.evaluate.results.predictions import (
+    AnyPredictions,
+    Predictions,
+    SequencePredictions,
+    most_probable,
+    predicted,
+)
+from layermix_gen.evaluate.running.pgd import Attack, attack
+from layermix_gen.evaluate.suites.base import Images, Part, rebatched
+from layermix_gen.reading.device import as_device
+
+PRECISIONS = {"float32": None, "bf16": torch.bfloat16, "fp16": torch.float16}
+AHEAD = 2  # batches that are read ahead
+FRAMES = 31  # of most videos: a first guess
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Forward:
+    """How a model is run: where, how many images at a time, and in which precision (float32, bf16 or fp16)."""
+
+    device: str = "cpu"
+    batch_size: int = 256
+    precision: str = "float32"
+
+    def __post_init__(self) -> None:
+        as_device(self.device)
+        if self.batch_size < 1:
+            raise LayerMixError(f"batch size must be at least 1, got {self.batch_size}; raise --batch-size")
+        if self.precision not in PRECISIONS:
+            raise LayerMixError(f"expected a precision of {', '.join(PRECISIONS)}, got {self.precision!r}")
+
+    def logits(self, model: nn.Module, images: Tensor) -> Tensor:
+        """The logits (B, classes) of pixels in [0, 1], as float32. Raises `LayerMixError` as `ask` does."""
+        dtype = PRECISIONS[self.precision]
+        if not dtype:
+            return ask(model, images)
+        with torch.autocast(torch.device(self.device).type, dtype):
+            return ask(model, images, f"{CHECK}, or evaluate without --amp")
+
+
+def predict(
+    model: nn.Module,
+    part: Part,
+    forward: Forward | None = None,
+    *,
+    attacked: Attack | None = None,
+    watch: Callable[[int], Any] = lambda _: None,
+) -> AnyPredictions:
+    """What `model` says of every image of a part, or of adversarial versions of them where it is `attacked`.
+
+    The model takes pixels in [0, 1], is on the device, runs in evaluation mode and is left as it was. `watch` is told
+    how many images, or videos, each batch completed. Raises `LayerMixError` for outputs that do not fit the part, for a
+    model that fails, and where memory runs out.
+    """
+    forward = forward or Forward()
+    with evaluating(model), memory_faults(forward.batch_size):
+        if part.labels is None:
+            return _predict_videos(model, part, forward, watch)
+        return _predict_images(model, part, part.labels, forward, attacked, watch)
+
+
+def _predict_images(
+    model: nn.Module,
+    part: Part,
+    labels: np.ndarray[Any, np.dtype[np.int64]],
+    forward: Forward,
+    attacked: Attack | None,
+    watch: Callable[[int], Any],
+) -> Predictions:
+    rows = [_Rows(labels.size) for _ in ("classes", "probabilities", "log_likelihoods")]
+    answers, done, n_classes = labels.ravel(), 0, 0
+    for batch in _batches(part.batches(forward.batch_size), forward):
+        images = as_pixels(batch, forward)
+        expected = answers[done : done + len(images)]
+        if attacked:
+            targets = expected if part.among is None else part.among[expected]
+            images = attack(model, images, torch.from_numpy(targets).to(images.device), attacked, done)
+        said = predicted(_outputs(model, images, part, forward), expected)
+        for column, values in zip(rows, (said.classes, said.probabilities, said.log_likelihoods), strict=True):
+            column.add(values[0])
+        n_classes = said.n_classes
+        done += len(images)
+        watch(len(images))
+    if done != answers.size:
+        raise LayerMixError(f"expected {answers.size} images, read {done}; check the data")
+    classes, probabilities, log_likelihoods = (
+        column.values.reshape(*labels.shape, *column.values.shape[1:]) for column in rows
+    )
+    return Predictions(labels, classes, probabilities, log_likelihoods, n_classes, part.severities)
+
+
+def _predict_videos(model: nn.Module, part: Part, forward: Forward, watch: Callable[[int], Any]) -> SequencePredictions:
+    classes, n_classes = _Rows(part.total * FRAMES), 0
+    lengths: list[int] = []
+
+    def videos() -> Iterator[Images]:
+        for video in part.pieces(forward.batch_size):
+            lengths.append(len(video))
+            yield video
+
+    frames = seen = 0
+    for batch in _batches(rebatched(videos(), forward.batch_size, part.size), forward):
+        logits = _outputs(model, as_pixels(batch, forward), part, forward)
+        n_classes = logits.shape[1]
+        classes.add(most_probable(logits))
+        frames += len(batch)
+        before, seen = seen, int(np.searchsorted(np.cumsum(lengths), frames, "right"))
+        watch(seen - before)
+    return SequencePredictions(classes.values, np.array(lengths, np.int64), n_classes)
+
+
+@torch.no_grad()  # tensors of inference_mode, which a model may keep, would be of no use to an attack
+def _outputs(model: nn.Module, images: Tensor, part: Part, forward: Forward) -> np.ndarray[Any, np.dtype[np.float32]]:
+    """The logits of the classes that count, (B, classes). Raises `LayerMixError` where they do not fit the part."""
+    logits = forward.logits(model, images)
+    check_classes(logits.shape[1], part)
+    values: np.ndarray[Any, np.dtype[np.float32]] = logits.cpu().numpy()
+    return values if part.among is None else values[:, part.among]
+
+
+def check_classes(classes: int, part: Part) -> None:
+    """Raise `LayerMixError` unless a model has as many classes as the part, or at least as many as its labels tell."""
+    least = part.classes or (int(part.labels.max()) + 1 if part.labels is not None else 1)
+    if classes < least or (part.classes and classes != part.classes):
+        raise LayerMixError(
+            f"expected a model of {least} classes for this data, got one of {classes}; give the model that was trained "
+            "on it, or other --data"
+        )
+
+
+class _Rows:
+    """Rows in one array that grows. Many small ones, allocated between batches, would keep the heap from being used
+    again: 50,000 images took 600 MB."""
+
+    def __init__(self, expected: int) -> None:
+        self._expected, self._count = expected, 0
+        self._array: np.ndarray[Any, Any] | None = None
+
+    def add(self, rows: np.ndarray[Any, Any]) -> None:
+        """Append rows, which all have one shape and type."""
+        if self._array is None:
+            self._array = np.empty((max(self._expected, len(rows)), *rows.shape[1:]), rows.dtype)
+        end = self._count + len(rows)
+        if end > len(self._array):
+            larger = np.empty((2 * end, *rows.shape[1:]), rows.dtype)
+            larger[: self._count] = self._array[: self._count]
+            self._array = larger
+        self._array[self._count : end] = rows
+        self._count = end
+
+    @property
+    def values(self) -> np.ndarray[Any, Any]:
+        """All rows."""
+        return np.empty((0,)) if self._array is None else self._array[: self._count].copy()
+
+
+# --- batches -----------------------------------------------------------------------------------------------------
+
+
+def _batches(images: Iterable[Images], forward: Forward) -> Iterator[Tensor]:
+    """Batches as tensors. For a GPU a thread reads ahead, into pinned memory.
+
+    A model on the CPU has all cores, and would wait for the one that a thread takes; and arrays are read ahead by the
+    system, image files by the threads that decode them.
+    """
+    kind = torch.device(forward.device).type
+    if kind == "cpu":
+        return map(torch.from_numpy, images)
+    pinned = kind == "cuda"
+
+    def tensors() -> Iterator[Tensor]:
+        for batch in images:
+            tensor = torch.from_numpy(batch)
+            yield tensor.pin_memory() if pinned else tensor
+
+    return read_ahead(tensors(), AHEAD)
+
+
+def as_pixels(batch: Tensor, forward: Forward) -> Tensor:
+    """Pixels in [0, 1], float32 (B, 3, H, W), on the device."""
+    images = batch.to(forward.device, non_blocking=True).permute(0, 3, 1, 2)
+    return images.to(torch.float32, memory_format=torch.contiguous_format).div_(255)
+
+
+def read_ahead(values: Iterable[T], count: int) -> Iterator[T]:
+    """The same values, computed by a thread up to `count` ahead. What that raises is raised here."""
+    source, end = iter(values), object()
+    with ThreadPoolExecutor(1, "layermix-evaluate") as pool:
+        ahead = deque(pool.submit(next, source, end) for _ in range(count))
+        try:
+            while (value := ahead.popleft().result()) is not end:
+                ahead.append(pool.submit(next, source, end))
+                yield cast(T, value)
+        finally:
+            pool.shutdown(cancel_futures=True)

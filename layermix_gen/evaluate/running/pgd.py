@@ -1,0 +1,138 @@
+"""Projected gradient descent: the worst image within a few levels of each pixel that a few steps find.
+
+Madry et al., "Towards Deep Learning Models Resistant to Adversarial Attacks" (2018), in the L-infinity norm, with the
+numbers of PixMix and LayerMix: epsilon 2/255, 20 steps of 0.5/255, a uniform random start. Pixels are in [0, 1].
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from layermix_gen.errors import LayerMixError
+from layermix_gen.evaluate.benchmarks import PGD
+from layermix_gen.evaluate.models.asking import ask, check_images, gradient
+from layermix_gen.support.seeds import generator
+
+
+@dataclass(frozen=True, slots=True)
+class Attack:
+    """How images are attacked.
+
+    The variant "correct" stays within `epsilon` of the image. "released" does as the authors' code: it adds the random
+    start to the image itself and stays within `epsilon` of that, so up to twice as far from the image. `restarts` is
+    how many random starts are tried; the one that misleads the model most counts. `seed` draws the starts, of each
+    image by its number in the suite alone, whatever the batches are.
+    """
+
+    variant: str = "correct"
+    epsilon: float = 2 / 255
+    steps: int = 20
+    step_size: float = 0.5 / 255
+    restarts: int = 1
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.variant not in PGD:
+            raise LayerMixError(f"expected a variant of PGD out of {', '.join(PGD)}, got {self.variant!r}")
+        if not (0 < self.epsilon <= 1 and 0 < self.step_size <= 1):
+            raise LayerMixError(
+                f"epsilon and step size are shares of the pixels' range, above 0 and at most 1, got {self.epsilon:g} "
+                f"and {self.step_size:g}; 2/255 is 0.00784"
+            )
+        if self.steps < 1 or self.restarts < 1:
+            raise LayerMixError(
+                f"expected at least one step and one start, got {self.steps} and {self.restarts}; raise them"
+            )
+        if type(self.seed) is not int or not 0 <= self.seed < 2**63:
+            raise LayerMixError(f"seed must be a whole number in [0, {2**63 - 1}], got {self.seed!r}; change --seed")
+
+
+def attack(model: nn.Module, images: Tensor, labels: Tensor, options: Attack | None = None, first: int = 0) -> Tensor:
+    """Adversarial versions (B, 3, H, W) of `images` in [0, 1] with `labels` (B,); those are left as they are.
+
+    The model takes pixels in [0, 1], in evaluation mode (see `evaluating`). `first` is the number of the first image in
+    its suite. Raises `LayerMixError` for other images and labels, and where the model fails or gives no gradients.
+    """
+    options = options or Attack()
+    _check(images, labels)
+    best, worst = images, torch.full((len(images),), -torch.inf, device=images.device)
+    for restart in range(options.restarts):
+        found = _descend(model, images, labels, options, random_starts(images, options, first, restart))
+        if options.restarts == 1:
+            return found
+        score = _score(model, found, labels)
+        better = score > worst
+        best = torch.where(better[:, None, None, None], found, best)
+        worst = torch.where(better, score, worst)
+    return best
+
+
+def random_starts(images: Tensor, options: Attack, first: int, restart: int) -> Tensor:
+    """The random starts (B, 3, H, W): uniform within epsilon, of each image by its number and that of the restart."""
+    shape = tuple(images.shape[1:])
+    draws = [
+        generator(options.seed, f"pgd/{first + i}", restart).uniform(-options.epsilon, options.epsilon, shape)
+        for i in range(len(images))
+    ]
+    return torch.from_numpy(np.stack(draws).astype(np.float32)).to(images.device)
+
+
+def _descend(model: nn.Module, images: Tensor, labels: Tensor, options: Attack, noise: Tensor) -> Tensor:
+    """The last iterate from one start."""
+    released = options.variant == "released"
+    center = images + noise if released else images
+    current = center if released else (images + noise).clamp(0, 1)
+    low, high = center - options.epsilon, center + options.epsilon
+    for _ in range(options.steps):
+        current = current + options.step_size * _gradient(model, current, labels).sign()
+        current = torch.minimum(torch.maximum(current, low), high).clamp(0, 1)
+    return current
+
+
+def _gradient(model: nn.Module, images: Tensor, labels: Tensor) -> Tensor:
+    """The gradient of the sum of cross entropies with respect to the pixels."""
+    images = images.detach().requires_grad_()
+    with torch.enable_grad():
+        loss = F.cross_entropy(_logits(model, images, labels), labels, reduction="sum")
+        found = gradient(loss, images)
+    if found is None:
+        raise LayerMixError("expected a model with gradients to attack, got outputs without; leave pgd out")
+    return found
+
+
+@torch.no_grad()
+def _score(model: nn.Module, images: Tensor, labels: Tensor) -> Tensor:
+    """How far the likeliest wrong class is ahead of the label: positive where the model is misled."""
+    logits = _logits(model, images, labels)
+    own = logits.gather(1, labels[:, None])[:, 0]
+    return logits.scatter(1, labels[:, None], -torch.inf).amax(1) - own
+
+
+def _logits(model: nn.Module, images: Tensor, labels: Tensor) -> Tensor:
+    """The logits (B, classes), among whose classes are those of the labels."""
+    logits = ask(model, images)
+    if bad := labels[(labels < 0) | (labels >= logits.shape[1])].tolist():
+        raise LayerMixError(
+            f"expected labels in [0, {logits.shape[1] - 1}] for this model, got {bad[0]}; give the model that was "
+            "trained on them"
+        )
+    return logits
+
+
+def _check(images: Tensor, labels: Tensor) -> None:
+    """Raise `LayerMixError` unless these are pixels in [0, 1] with as many labels."""
+    check_images(images)
+    low, high = (float(one) for one in images.aminmax())
+    if not (low >= 0 and high <= 1):  # of NaN neither is true
+        raise LayerMixError(
+            f"expected pixels in [0, 1], got some in [{low:g}, {high:g}]; divide them by 255, and leave normalization "
+            "to the model (Normalized)"
+        )
+    if labels.dtype != torch.int64 or labels.shape != images.shape[:1]:
+        raise LayerMixError(
+            f"expected labels ({len(images)},) of torch.int64, got {labels.dtype} {tuple(labels.shape)}; give one for "
+            "each image"
+        )

@@ -1,0 +1,156 @@
+"""A run: one model over suites, part after part, into a folder of results.
+
+Each part is saved when it is done, so a run that was stopped goes on after the last one. Everything that can be wrong
+with the model or the data, and can be seen in no time, is looked for before hours are spent: each suite is searched for
+its parts (`jobs`), and the model is asked about the first images of each.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from importlib.metadata import version
+from pathlib import Path
+
+from torch import nn
+from tqdm import tqdm
+
+from layermix_gen._version import __version__
+from layermix_gen.errors import Interrupted, LayerMixError
+from layermix_gen.evaluate.models.loading import load_model
+from layermix_gen.evaluate.models.normalized import Normalized
+from layermix_gen.evaluate.models.weights import check_weights, weights_digest
+from layermix_gen.evaluate.results.results_folder import begin_results, finished_parts, save_part
+from layermix_gen.evaluate.results.signature import Signature
+from layermix_gen.evaluate.running.forward import Forward, predict
+from layermix_gen.evaluate.running.pgd import Attack
+from layermix_gen.evaluate.running.probing import probe
+from layermix_gen.evaluate.running.tasks import Job, make_jobs
+from layermix_gen.evaluate.suites import Opening, Part, locate
+from layermix_gen.sources.base import as_text
+from layermix_gen.support.files import disk_errors, file_digest, locked
+
+IMAGENET_CLASSES = 1000  # a model of fewer is of another dataset
+
+
+def run(
+    model: str | nn.Module,
+    data: Mapping[str, str | Path],
+    out: str | Path,
+    suites: Sequence[str] = (),
+    *,
+    checkpoint: str | Path | None = None,
+    checkpoint_rule: str = "unknown",
+    mean: Sequence[float] | float | None = None,
+    std: Sequence[float] | float | None = None,
+    opening: Opening | None = None,
+    forward: Forward | None = None,
+    attack: Attack | None = None,
+    pgd: Sequence[str] = (),
+    dataset: str = "",
+    progress: bool = True,
+) -> Signature:
+    """Evaluate a model on suites and keep what it says in `out`; return the signature of the results.
+
+    `model` is what `load_model` takes, with its `checkpoint`, `mean` and `std`, or a module that takes normalized
+    pixels (B, 3, H, W) and stays on its device and in its mode. `data` and `dataset` are what `locate` takes. `suites`
+    are out of clean, c, cbar, r, p, pgd and calibration, by default all that there are data for but pgd. `pgd` are the
+    variants of `attack`, by default "correct". The same call goes on where an earlier one was stopped, and adds suites.
+    Raises `LayerMixError` for what the user can mend, `Interrupted` after Ctrl-C.
+    """
+    opening, attack, root = opening or Opening(), attack or Attack(), Path(out)
+    located = locate(data, dataset)
+    jobs = make_jobs(located, suites, opening, attack, pgd)
+    loaded, forward, name = _prepared(model, checkpoint, mean, std, forward or Forward(), jobs, attack.seed)
+    n_classes = probe(loaded, [(job.first, job.images) for job in jobs.values()], forward)
+    signature = Signature(
+        model=as_text(name),
+        model_sha256=_code_digest(model),
+        checkpoint=as_text(checkpoint or ""),
+        checkpoint_sha256=weights_digest(loaded),
+        checkpoint_rule=checkpoint_rule,
+        dataset=_with_classes(located.dataset, n_classes),
+        scale=located.scale,
+        n_classes=n_classes,
+        normalization=loaded.normalization,
+        precision=forward.precision,
+        seed=attack.seed,
+        versions={"layermix-gen": __version__} | {one: version(one) for one in _libraries(model)},
+        suites={name: job.facts() for name, job in jobs.items()},
+    )
+    with disk_errors(root):
+        root.mkdir(parents=True, exist_ok=True)
+    with locked(root):
+        signature = begin_results(root, signature)
+        _run_all(root, signature, jobs, loaded, forward, progress)
+    return signature
+
+
+def _prepared(
+    model: str | nn.Module,
+    checkpoint: str | Path | None,
+    mean: Sequence[float] | float | None,
+    std: Sequence[float] | float | None,
+    forward: Forward,
+    jobs: Mapping[str, Job],
+    seed: int,
+) -> tuple[Normalized, Forward, str]:
+    """The model on its device, how it is run, and what it is called."""
+    if isinstance(model, str):
+        parts = [job.first for job in jobs.values()]
+        n_classes = max(part.classes or _least_classes(part) for part in parts)
+        loaded = load_model(model, checkpoint, mean=mean, std=std, n_classes=n_classes, seed=seed)
+        return loaded.to(forward.device), forward, model
+    if checkpoint is not None:
+        raise LayerMixError("expected a module with its weights, got a checkpoint too; load it into the module first")
+    check_weights(model)
+    weight = next(iter(model.parameters()), None)
+    device = str(weight.device) if weight is not None else forward.device
+    wrapped = Normalized(model, 0.0 if mean is None else mean, 1.0 if std is None else std)
+    wrapped.mean, wrapped.std = wrapped.mean.to(device), wrapped.std.to(device)
+    wrapped.training = model.training
+    return wrapped, replace(forward, device=device), type(model).__qualname__
+
+
+def _least_classes(part: Part) -> int:
+    return 0 if part.labels is None else int(part.labels.max()) + 1
+
+
+def _code_digest(model: str | nn.Module) -> str:
+    """The sha256 of the file that a model comes from."""
+    if not isinstance(model, str) or model.startswith("timm:"):
+        return ""
+    return file_digest(Path(model if model.endswith(".pt2") else model.rpartition(":")[0]))
+
+
+def _libraries(model: str | nn.Module) -> tuple[str, ...]:
+    return ("torch", "timm") if isinstance(model, str) and model.startswith("timm:") else ("torch",)
+
+
+def _with_classes(dataset: str, n_classes: int) -> str:
+    """ImageNet with fewer classes is another dataset, as in the paper's table VIII."""
+    return f"{dataset}-{n_classes}" if dataset == "imagenet" and n_classes != IMAGENET_CLASSES else dataset
+
+
+def _run_all(
+    root: Path, signature: Signature, jobs: Mapping[str, Job], model: nn.Module, forward: Forward, progress: bool
+) -> None:
+    """Predict and save what is missing."""
+    there = finished_parts(root, signature)
+    steps = [(suite, part) for suite, job in jobs.items() for part in job.parts]
+    todo = [(suite, part) for suite, part in steps if part not in there[suite]]
+    done = len(steps) - len(todo)
+    try:
+        for suite, part in todo:
+            job = jobs[suite]
+            attacked = replace(job.attack, variant=part) if job.attack else None
+            opened = job.open(part)
+            title = f"{done + 1}/{len(steps)} {suite}" + (f" {part}" if part != suite else "")
+            unit = "video" if opened.labels is None else "image"
+            quiet = None if progress else True
+            with tqdm(total=opened.total, desc=title, unit=unit, unit_scale=True, disable=quiet) as bar:
+                said = predict(model, opened, forward, attacked=attacked, watch=bar.update)
+            save_part(root, signature, suite, part, said)
+            done += 1
+    except KeyboardInterrupt:
+        raise Interrupted(
+            f"stopped with {done} of {len(steps)} parts finished; run the same command to resume"
+        ) from None

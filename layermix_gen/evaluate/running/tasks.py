@@ -1,0 +1,139 @@
+"""What is to be evaluated: suites, their parts, and what all parts of a suite share, seen before any is predicted.
+
+What can be seen by headers and names of folders is looked for at once; parts of image files are listed one by one, each
+before its turn.
+"""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+
+from layermix_gen.errors import LayerMixError
+from layermix_gen.evaluate.benchmarks import PGD, SUITES
+from layermix_gen.evaluate.metrics.measuring import CALIBRATED
+from layermix_gen.evaluate.results.signature import Suite
+from layermix_gen.evaluate.running.pgd import Attack
+from layermix_gen.evaluate.suites import Data, Opening, Part, SuiteSource, complete, find_suite
+from layermix_gen.evaluate.suites.base import Images, as_size, contradiction, differs
+from layermix_gen.evaluate.suites.stamps import stamp
+from layermix_gen.sources.base import as_text
+
+CALIBRATION = "calibration"  # computed from what the model says of the clean images and, if they are there, of C
+CHOICES = (*SUITES, CALIBRATION)
+FIRST = 2  # images that the model is asked about: it has to take more than one
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Job:
+    """A suite to be evaluated: where it lies, its first part and the first images of that, and what is done there."""
+
+    source: SuiteSource
+    first: Part
+    images: Images
+    parts: tuple[str, ...]
+    stamps: dict[str, str]
+    attack: Attack | None = None
+
+    def open(self, part: str) -> Part:
+        """Open a part. Raises `LayerMixError` where it differs from the first in what all parts have in common."""
+        is_first = self.attack or part == self.source.parts[0]
+        opened = self.first if is_first else _open(self.source, part, self.first)
+        return replace(opened, size=self.images.shape[1:3])
+
+    def facts(self) -> Suite:
+        """What the signature says of the suite."""
+        part, options = self.first, asdict(self.attack) if self.attack else {}
+        return Suite(
+            images=part.total // len(part.severities),
+            severities=part.severities,
+            data=as_text(self.source.folder),
+            settings={"preprocessing": self.source.preprocessing}
+            | {name: value for name, value in options.items() if name not in ("variant", "seed")},
+            stamps=self.stamps,
+        )
+
+
+def make_jobs(
+    data: Data, suites: Sequence[str], opening: Opening, attack: Attack, variants: Sequence[str]
+) -> dict[str, Job]:
+    """The jobs by suite, in their order. Raises `LayerMixError` for unknown suites and variants, and for bad data."""
+    chosen = chosen_suites(suites, data)
+    variants = chosen_variants(variants, chosen)
+    jobs = {name: _job(name, data, opening, attack, variants) for name in chosen}
+    for suite in ("c", "cbar"):
+        if suite in jobs and "clean" in jobs:
+            _check_labels(jobs[suite], jobs["clean"])
+    _check_sizes(list(jobs.values()))
+    return jobs
+
+
+def chosen_suites(names: Sequence[str], data: Data) -> tuple[str, ...]:
+    """The suites to evaluate, in their order. Raises `LayerMixError` for unknown ones and those without data."""
+    if unknown := [name for name in names if name not in CHOICES]:
+        raise LayerMixError(f"expected suites out of {', '.join(CHOICES)}, got {unknown[0]!r}; change --suites")
+    wanted = set(names) or set(data.folders)
+    if CALIBRATION in wanted and "clean" in data.folders:
+        wanted.add("clean")
+    if CALIBRATION in wanted and not wanted.intersection(CALIBRATED):
+        wanted |= data.folders.keys() & set(CALIBRATED)
+    if wanted == {CALIBRATION}:
+        raise LayerMixError(
+            f"expected data for calibration, which is that of {', '.join(CALIBRATED)}, got none of these; "
+            "add --data clean=DIR"
+        )
+    for name in SUITES:
+        folder = "clean" if name == "pgd" else name
+        if name in wanted and folder not in data.folders:
+            raise LayerMixError(
+                f"expected data for the suite {name}, got {', '.join(data.folders)} alone; "
+                f"add --data {folder}=DIR, or leave {name} out"
+            )
+    return tuple(name for name in SUITES if name in wanted)
+
+
+def chosen_variants(names: Sequence[str], suites: Sequence[str]) -> tuple[str, ...]:
+    """The variants of the attack, in their order. Raises `LayerMixError` for unknown ones, and without the suite."""
+    if unknown := [name for name in names if name not in PGD]:
+        raise LayerMixError(f"expected variants of PGD out of {', '.join(PGD)}, got {unknown[0]!r}; change --pgd")
+    if names and "pgd" not in suites:
+        raise LayerMixError(f"expected pgd among the suites for its variant {names[0]}; add it to --suites")
+    return tuple(name for name in PGD if name in (names or PGD[:1]))
+
+
+def _job(name: str, data: Data, opening: Opening, attack: Attack, variants: tuple[str, ...]) -> Job:
+    source = complete(find_suite("clean" if name == "pgd" else name, data, opening))
+    stamps = {part: stamp(source.folder, source.look(part)) for part in source.parts}
+    first = source.open(source.parts[0])
+    for part in source.parts if source.in_order else ():  # of which nothing has to be listed
+        _open(source, part, first)
+    images = next(first.batches(FIRST))[:FIRST]
+    if name == "pgd":
+        return Job(source, first, images, variants, dict.fromkeys(variants, stamps["clean"]), attack)
+    return Job(source, first, images, source.parts, stamps)
+
+
+def _open(source: SuiteSource, part: str, first: Part) -> Part:
+    """Open a part. Raises `LayerMixError` where it differs from the first in what all parts have in common."""
+    opened = source.open(part)
+    if problem := differs(opened, first, as_text(source.folder / part)):
+        raise LayerMixError(problem)
+    return opened
+
+
+def _check_sizes(jobs: Sequence[Job]) -> None:
+    """Raise `LayerMixError` where suites have images of different sizes: these are of no one test set."""
+    suites: dict[tuple[int, ...], str] = {}
+    for job in jobs:
+        suites.setdefault(job.images.shape[1:3], job.source.suite)
+    if len(suites) > 1:
+        found = " and ".join(f"{as_size(size)} in {suite}" for size, suite in suites.items())
+        raise LayerMixError(
+            f"expected images of one size in all suites, found {found}; make them alike, or evaluate them one after "
+            "the other"
+        )
+
+
+def _check_labels(corrupted: Job, clean: Job) -> None:
+    """Raise `LayerMixError` where corrupted images cannot be those of the clean suite."""
+    in_order = corrupted.source.in_order and clean.source.in_order
+    if problem := contradiction(corrupted.first, clean.first, in_order):
+        raise LayerMixError(f"{as_text(corrupted.source.folder)}: {problem}")

@@ -1,0 +1,43 @@
+"""How suites are opened: what is done to image files, which parts are wanted, and how many threads decode."""
+
+from dataclasses import dataclass
+
+from layermix_gen.errors import LayerMixError
+from layermix_gen.evaluate.preprocessing import PREPROCESSINGS
+from layermix_gen.support.processes import available_cpus
+
+PHOTOGRAPHS = "resize-256-center-224"  # of a validation set and of ImageNet-R, in every published protocol
+NONE = "none"
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """How suites are opened.
+
+    `preprocessing` is that of ImageNet-C, C-bar and P: "center-224", as their authors have it, or
+    "resize-256-center-224", as AugMix and its successors; "none" leaves all images as they are, those of the validation
+    set and of ImageNet-R too. `extras` adds the corruptions that are in no mean.
+    """
+
+    preprocessing: str = "center-224"
+    extras: bool = False
+    threads: int = 0  # 0: one for each CPU
+
+    def __post_init__(self) -> None:
+        if self.preprocessing not in PREPROCESSINGS:
+            raise LayerMixError(
+                f"expected a preprocessing of {', '.join(PREPROCESSINGS)}, got {self.preprocessing!r}; "
+                "change --preprocessing"
+            )
+        if self.threads < 0:
+            raise LayerMixError(f"threads must be at least 1, or 0 for the CPUs there are, got {self.threads}")
+
+    @property
+    def photographs(self) -> str:
+        """The preprocessing of a validation set and of ImageNet-R."""
+        return NONE if self.preprocessing == NONE else PHOTOGRAPHS
+
+    @property
+    def workers(self) -> int:
+        """How many threads decode images."""
+        return self.threads or available_cpus()

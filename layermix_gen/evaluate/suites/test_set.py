@@ -1,0 +1,75 @@
+"""The clean suite: a test set as it was published, image files, or shards built by us."""
+
+from pathlib import Path
+
+from layermix_gen.dataset.settings import SMALL
+from layermix_gen.evaluate.preprocessing import PREPROCESSINGS
+from layermix_gen.evaluate.suites import arrays, built, folders
+from layermix_gen.evaluate.suites.base import Part, SuiteSource
+from layermix_gen.evaluate.suites.locate import Data
+from layermix_gen.evaluate.suites.suite_options import NONE, Opening
+from layermix_gen.images import Image
+from layermix_gen.sources import Source, cifar, open_source, open_test_set, source_files
+
+PARTS = ("clean",)
+
+
+def find_test_set(data: Data, opening: Opening) -> SuiteSource:
+    """The clean suite: shards, or any source of labelled images; of CIFAR and MNIST the test split.
+
+    Image files are prepared as photographs are, but for small squares, and for a test set beside arrays that were made
+    of it: these stay as they are. Raises `LayerMixError` where no image is found, or the first cannot be read.
+    """
+    folder = data.folders["clean"]
+    if built.is_dataset(folder):
+        return SuiteSource(
+            suite="clean",
+            folder=folder,
+            open=lambda _: built.open_shards(folder),
+            form="shards",
+            preprocessing=NONE,
+            parts=PARTS,
+            look=lambda _: built.files(folder),
+        )
+    source = _source(folder, data.dataset)
+    items = source.items()
+    is_array = source.kind.endswith(":test")
+    as_is = is_array or _is_small(folders.read_item(source, items[0])) or _has_arrays(data)
+    preprocessing = NONE if as_is else opening.photographs
+
+    def opened(_: str) -> Part:
+        return folders.open_source_part(source, items, PREPROCESSINGS[preprocessing], opening.workers)
+
+    return SuiteSource(
+        suite="clean",
+        folder=folder,
+        open=opened,
+        form=source.kind,
+        preprocessing=preprocessing,
+        parts=PARTS,
+        look=lambda _: source_files(source),
+        in_order=is_array,
+    )
+
+
+def validation_classes(data: Data) -> tuple[str, ...]:
+    """The sorted classes of a test set of class folders; () of any other, and without one."""
+    folder = data.folders.get("clean")
+    if folder is None or built.is_dataset(folder):
+        return ()
+    source = _source(folder, data.dataset)
+    return source.classes if source.kind == "folder" else ()
+
+
+def _source(folder: Path, dataset: str) -> Source:
+    is_named = dataset in cifar.VERSIONS and cifar.find(dataset, folder)  # where another CIFAR may be, too
+    return open_source(folder, f"{dataset}:test") if is_named else open_test_set(folder)
+
+
+def _is_small(image: Image) -> bool:
+    height, width, _ = image.shape
+    return height == width <= SMALL
+
+
+def _has_arrays(data: Data) -> bool:
+    return any(arrays.names(data.folders[suite]) for suite in ("c", "cbar", "p") if suite in data.folders)
