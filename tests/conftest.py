@@ -19,6 +19,8 @@ settings.load_profile("patient")
 # Where Ctrl-C is ignored, as in the background of a shell, processes that tests interrupt would ignore it too.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
+pytest_plugins = ("tests.inspection.datasets", "tests.reading.datasets")
+
 PHOTOGRAPHS = ("astronaut.png", "chelsea.png", "coffee.png", "rocket.jpg")
 PIECE = (56, 44)  # height and width of the pieces, in pixels
 

@@ -13,12 +13,12 @@ from pathlib import Path
 import click
 import pytest
 from click.testing import CliRunner
-from helpers import COMMAND, digest, invoke
 
 import layermix_gen
 from layermix_gen.cli import COMMANDS, main
 from layermix_gen.commands.build import command as build_command
 from layermix_gen.dataset.settings import BuildSettings
+from tests.helpers import COMMAND, digest, invoke
 
 HEAVY = {"torch", "numpy", "cv2", "duckdb", "PIL", "simplejpeg"}
 OPTIONS = {option.name: option for option in build_command.params}

@@ -15,12 +15,12 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from helpers import wait_until
 from PIL import Image
-from torchvision_on_cpu import allow_timm
 
 from layermix_gen import BuildSettings, build
 from layermix_gen.mixing_sets.mixing_set import resolve_mixing_set
+from tests.helpers import wait_until
+from tests.torchvision_on_cpu import allow_timm
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 

@@ -4,12 +4,12 @@ import pickle
 
 import numpy as np
 import pytest
-from strategies import make_image
 
 from layermix_gen import LayerMix, LayerMixError, MixingSet, open_mixing_set, parse, render
 from layermix_gen.dataset.settings import BuildSettings
 from layermix_gen.mixing.methods import METHODS, DrawSettings
 from layermix_gen.support.seeds import generator
+from tests.strategies import make_image
 
 PICTURES = np.random.default_rng(0).integers(0, 256, (5, 36, 36), np.uint8)
 IMAGE = make_image("random", 32, 32, seed=1)

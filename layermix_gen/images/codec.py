@@ -61,7 +61,7 @@ _OPENERS: tuple[tuple[Callable[[bytes], bool], Callable[[io.BytesIO], ImageFile]
 # Decoders that never warn, PNG and WebP being what our own data sets hold: they stay clear of the lock below.
 _SILENT = (PngImageFile, WebPImageFile)
 
-# Everything that Pillow was seen to raise on damaged files (tests/test_codec.py damages some thousands) or raises by
+# Everything that Pillow was seen to raise on damaged files (the tests of this module damage thousands) or raises by
 # its code, and the warnings, which a caller may have turned into exceptions.
 _FAULTS = (
     OSError,

@@ -6,11 +6,11 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from strategies import steady
-from torchvision_on_cpu import allow_timm
 
 from layermix_gen.errors import LayerMixError
 from layermix_gen.evaluate.losses import jsd_loss
+from tests.strategies import steady
+from tests.torchvision_on_cpu import allow_timm
 
 
 def drawn(seed: int, images: int = 5, views: int = 3, classes: int = 7) -> tuple[torch.Tensor, torch.Tensor]:

@@ -1,0 +1,63 @@
+"""Sidecars: what timm, open_clip and wids want to know, equal to what the tars hold."""
+
+import json
+import tarfile
+from pathlib import Path
+
+import pytest
+
+from layermix_gen import BuildSettings, build
+from layermix_gen.dataset.sidecars import write_sidecars
+from tests.helpers import files, snapshot
+
+PLANES = ("clean", "v00", "v01")
+
+
+@pytest.fixture(scope="module")
+def dataset(digits: Path, pool: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """40 images in 3 uneven shards and 3 planes, with sidecars."""
+    root = tmp_path_factory.mktemp("sidecars")
+    settings = BuildSettings(variants=2, shard_size="15")
+    manifest = build(digits, root, settings, mixing_set=pool, workers=1, progress=False)
+    write_sidecars(root, manifest)
+    return root
+
+
+def count(tar: Path) -> int:
+    with tarfile.open(tar) as archive:
+        return sum(name.endswith(".cls") for name in archive.getnames())
+
+
+def test_timm(dataset: Path) -> None:
+    splits = json.loads((dataset / "_info.json").read_text())["splits"]
+    assert set(splits) == {*PLANES, "variants"}
+    assert splits["variants"]["filenames"] == splits["v00"]["filenames"] + splits["v01"]["filenames"]
+    for name, split in splits.items():
+        lengths = [count(dataset / tar) for tar in split["filenames"]]
+        assert split == split | {"name": name, "num_samples": sum(lengths), "shard_lengths": lengths}
+    assert sorted(splits["clean"]["filenames"]) == [name for name in files(dataset) if name.startswith("clean/0")]
+
+
+def test_open_clip_and_wids(dataset: Path) -> None:
+    for plane in PLANES:
+        tars = sorted((dataset / plane).glob("*.tar"))
+        assert json.loads((dataset / plane / "sizes.json").read_text()) == {tar.name: count(tar) for tar in tars}
+        shards = json.loads((dataset / plane / "wids.json").read_text())
+        assert (shards["__kind__"], shards["wids_version"]) == ("wids-shard-index-v1", 1)
+        assert shards["shardlist"] == [
+            {"url": tar.name, "nsamples": count(tar), "filesize": tar.stat().st_size} for tar in tars
+        ]
+        assert shards["name"].endswith(f"-{plane}")
+
+
+def test_the_same_bytes_again(dataset: Path, digits: Path, pool: Path) -> None:
+    before = {name: digest for name, (_, digest) in snapshot(dataset).items()}
+    settings = BuildSettings(variants=2, shard_size="15")
+    write_sidecars(dataset, build(digits, dataset, settings, mixing_set=pool, workers=1, progress=False))
+    assert {name: digest for name, (_, digest) in snapshot(dataset).items()} == before
+
+
+def test_only_a_clean_plane(digits: Path, tmp_path: Path) -> None:
+    settings = BuildSettings(variants=0, method="none", shard_size="100")
+    write_sidecars(tmp_path, build(digits, tmp_path, settings, workers=1, progress=False))
+    assert list(json.loads((tmp_path / "_info.json").read_text())["splits"]) == ["clean"]

@@ -1,0 +1,131 @@
+"""The documentation is held to the code: snippets run, help is current, links lead somewhere, no name is missing."""
+
+import re
+import subprocess
+import sys
+from functools import partial
+from pathlib import Path
+
+import fsspec
+import numpy as np
+import pytest
+
+from layermix_gen import build
+from layermix_gen.dataset.index import COLUMNS
+from layermix_gen.dataset.settings import BuildSettings
+from layermix_gen.mixing.methods.base import PRESETS
+from layermix_gen.mixing.operations import OPERATIONS
+from layermix_gen.mixing.recipe import SIGNATURES
+from layermix_gen.mixing_sets.mixing_set import resolve_mixing_set
+from tests.servers import object_store
+
+ROOT = Path(__file__).parents[2]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+def snippets(page: Path) -> list[str]:
+    return re.findall(r"```python\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
+
+
+@pytest.mark.parametrize("name", ["README.md", "docs/build.md", "docs/recipes.md"])
+def test_python_snippets_run(name, tmp_path, monkeypatch, photographs):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("layermix_gen.building.builder.resolve_mixing_set", partial(resolve_mixing_set, count=8))
+    (tmp_path / "path" / "to").mkdir(parents=True)
+    (tmp_path / "path" / "to" / "train").symlink_to(photographs)
+    rng = np.random.default_rng(0)
+    image, view, fractal = rng.integers(0, 256, (3, 32, 32, 3), np.uint8)
+    np.save("fractals.npy", rng.integers(0, 256, (4, 36, 36), np.uint8))
+    made = {}
+    for snippet in snippets(ROOT / name):
+        names = {"image": image, "view": view, "fractal": fractal}
+        exec(snippet, names)  # noqa: S102
+        made |= names
+    assert made["mixed"].shape == (32, 32, 3)
+    if name == "README.md":
+        assert made["report"].complete
+        assert made["facts"]["recipe"]  # of the last sample that the WebDataset loop read
+        assert made["pixels"].shape == (32, 32, 3)
+
+
+def run_page(name):
+    """Run the snippets of a page one after the other and return all names that they leave."""
+    made = {}
+    for snippet in snippets(ROOT / name):
+        names = {}
+        exec(snippet, names)  # noqa: S102
+        made |= names
+    return made
+
+
+def test_python_snippets_of_the_fractals_page_run(tmp_path, monkeypatch, photographs):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "photographs").symlink_to(photographs)
+    made = run_page("docs/fractals.md")
+    assert (len(made["mixing"]), made["mixing"].size) == (20, 36)
+    assert (len(made["packed"].mixing_set), made["packed"].skipped) == (24, ())
+    assert made["crops"].pictures.shape == (96, 64, 64)
+    assert made["large"].shape == (1024, 1024)
+    assert (tmp_path / "sheet.png").stat().st_size > 0
+
+
+def test_python_snippets_of_the_sources_page_run(tmp_path, monkeypatch, photographs, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "photographs").symlink_to(photographs)
+    made = run_page("docs/sources.md")
+    assert len(capsys.readouterr().out.splitlines()) == 24
+    assert made["pixels"].shape == (56, 44, 3)
+
+
+def test_python_snippets_of_the_inspect_page_run(tmp_path, monkeypatch, photographs, pool, capsys):
+    monkeypatch.chdir(tmp_path)
+    build(photographs, "shards", BuildSettings(variants=8, size=32), mixing_set=pool, workers=1, progress=False)
+    view, fractal = np.random.default_rng(0).integers(0, 256, (2, 32, 32, 3), np.uint8)
+    names = {"view": view, "fractal": fractal}
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "testing")
+    with object_store() as (endpoint, _):
+        monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint)
+        s3 = fsspec.filesystem("s3", skip_instance_cache=True)
+        s3.mkdir("bucket")
+        s3.put("shards", "bucket/", recursive=True)
+        for snippet in snippets(ROOT / "docs" / "inspect.md"):
+            exec(snippet, names)  # noqa: S102
+        assert names["shards"].count() == 9 * 24
+    made = {"explained.png", "tree.png", "sheet.png", "gallery.html", "plot.png"}
+    assert made <= {path.name for path in tmp_path.iterdir() if path.stat().st_size > 10_000}
+    assert len(list((tmp_path / "odd-ones").glob("*.png"))) == 5
+    assert names["report"].ok
+    assert names["repaired"].mended == ()
+    assert "as the settings draw them; chi-square" in capsys.readouterr().out
+
+
+def test_command_line_page_is_current(tmp_path):
+    subprocess.run([sys.executable, ROOT / "docs" / "generate.py", tmp_path], check=True)
+    made = (tmp_path / "command-line.md").read_text(encoding="utf-8")
+    assert (ROOT / "docs" / "command-line.md").read_text(encoding="utf-8") == made, "run: make docs"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_somewhere(page):
+    for link in re.findall(r"\]\(([^)#]+)\)", page.read_text(encoding="utf-8")):
+        if not link.startswith("http"):
+            assert (page.parent / link).exists(), link
+
+
+def test_every_call_and_operation_is_documented():
+    text = (ROOT / "docs" / "recipes.md").read_text(encoding="utf-8")
+    assert [name for name in SIGNATURES if f"`{name}(" not in text] == []
+    assert [name for name in OPERATIONS if f"`{name}`" not in text] == []
+    assert [preset for preset in PRESETS if f"`{preset}`" not in text] == []
+
+
+def test_every_setting_is_on_the_command_line_page():
+    text = (ROOT / "docs" / "command-line.md").read_text(encoding="utf-8")
+    options = [f"--{name.replace('_', '-')}" for name in BuildSettings.__dataclass_fields__]
+    assert [option for option in options if option not in text] == []
+
+
+def test_every_column_of_the_index_is_documented():
+    text = (ROOT / "docs" / "format.md").read_text(encoding="utf-8")
+    assert [name for name in COLUMNS if f"`{name}`" not in text] == []

@@ -1,0 +1,55 @@
+"""The page on reading: every snippet runs, on a small dataset that lies here and in a bucket."""
+
+import re
+import shutil
+from pathlib import Path
+
+import fsspec
+import pytest
+
+import layermix_gen
+from layermix_gen.reading.device import normalize
+from layermix_gen.reading.options import ORDERS
+from layermix_gen.reading.order import REMAINDERS
+from layermix_gen.reading.reader import LayerMixDataset
+from layermix_gen.reading.selection import DRAWN
+from tests.reading.truth import Truth
+from tests.servers import object_store
+from tests.torchvision_on_cpu import allow_timm
+
+PAGE = (Path(__file__).parents[2] / "docs" / "reading.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.filterwarnings("ignore")  # those of a library's own classes cannot be handed on
+def test_snippets_run(tiny: Truth, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("HF_HUB_OFFLINE", "HF_DATASETS_OFFLINE", "HF_HUB_DISABLE_TELEMETRY"):
+        monkeypatch.setenv(name, "1")
+    monkeypatch.setenv("HF_HOME", str(tmp_path / "home"))
+    shutil.copytree(tiny.root, "shards")
+    allow_timm()
+    monkeypatch.setattr(layermix_gen, "LayerMixDataset", LayerMixDataset, raising=False)
+    monkeypatch.setattr(layermix_gen, "normalize", normalize, raising=False)
+    with object_store() as (endpoint, _):
+        monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint)
+        monkeypatch.setenv("AWS_ACCESS_KEY_ID", "a")
+        monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "b")
+        s3 = fsspec.filesystem("s3")
+        s3.mkdir("bucket")
+        s3.put("shards", "bucket/", recursive=True)
+        names: dict = {}
+        for snippet in re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL):
+            exec(snippet, names)  # noqa: S102
+    assert names["x"].shape == (32, 3, 12, 12)
+
+
+def test_every_choice_is_documented() -> None:
+    for name in (*ORDERS, *REMAINDERS, *DRAWN):
+        assert f'`"{name}"`' in PAGE, name
+
+
+def test_every_option_is_told() -> None:
+    code = LayerMixDataset.__init__.__code__
+    options = code.co_varnames[1 : code.co_argcount + code.co_kwonlyargcount]
+    text = PAGE + (LayerMixDataset.__doc__ or "")
+    assert [name for name in options if not re.search(rf"\b{name}\b", text)] == []

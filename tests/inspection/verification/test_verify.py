@@ -1,0 +1,282 @@
+"""Verification and repair: whatever is damaged is found and named, and mended to the digest of the first build."""
+
+import json
+import re
+import shutil
+import tarfile
+from collections.abc import Callable
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+import duckdb
+import numpy as np
+import pytest
+
+from layermix_gen import open_shards
+from layermix_gen.inspection.verification import repair as repairing
+from tests.helpers import digest, files, invoke, snapshot
+from tests.inspection.built import INDEX, OTHER, TAR, Built, flip, lose_shard, replace, swap, verify
+
+# --- what is whole ---------------------------------------------------------------------------------------------------
+
+
+def test_a_whole_dataset(small: Built) -> None:
+    before = snapshot(small.root)
+    result = invoke("verify", small.root, "--workers", 1)
+    assert result.exit_code == 0, result.output
+    assert "3 shards, 9 tars, 72 samples" in result.stdout
+    assert result.stdout.endswith("all is as it was built\n")
+    assert snapshot(small.root) == before
+
+
+def test_worker_processes_find_the_same(damaged: Path) -> None:
+    flip(damaged / TAR, 5000)
+    flip(damaged / INDEX, 700)
+    one, two = (open_shards(damaged).verify(replay=0.5, workers=workers, progress=False) for workers in (1, 2))
+    assert one == two
+    assert one.files == (INDEX, TAR)
+
+
+# --- what is damaged -------------------------------------------------------------------------------------------------
+
+
+def place(root: Path, key: str) -> dict[str, int]:
+    """Where the parts of a sample are in its tar, by tarfile's account."""
+    row = open_shards(root).row(key)
+    found = {}
+    with tarfile.open(root / row["plane"] / f"{row['shard']:06d}.tar") as tar:
+        for member in tar:
+            stem, _, extension = member.name.partition(".")
+            if stem == key:
+                found |= {f"{extension} header": member.offset, extension: member.offset_data}
+                found[f"{extension} end"] = member.offset_data + member.size
+    return found
+
+
+KEY = "000000010-v00"
+SHA = "is not as it was built (sha256)"
+
+
+def in_tar(part: str, shift: int = 0) -> Callable[[Path], None]:
+    return lambda root: flip(root / TAR, place(root, KEY)[part] + shift)
+
+
+def cut(root: Path) -> None:
+    (root / TAR).write_bytes((root / TAR).read_bytes()[: place(root, KEY)["png"] + 5])
+
+
+def link_out(root: Path) -> None:
+    (root / TAR).rename(root.parent / "elsewhere.tar")
+    (root / TAR).symlink_to(root.parent / "elsewhere.tar")
+
+
+def swap_lines(root: Path) -> None:
+    lines = (root / "sources.jsonl").read_text().splitlines(keepends=True)
+    (root / "sources.jsonl").write_text("".join([*lines[:3], lines[4], lines[3], *lines[5:]]))
+
+
+DAMAGES: dict[str, tuple[Callable[[Path], None], list[tuple[str, str, str]]]] = {
+    "a byte of an image": (in_tar("png", 40), [(TAR, KEY, "its image is damaged (crc32)")]),
+    "the name in a header": (in_tar("png header"), [(TAR, KEY, "the tar header of its image is damaged")]),
+    "the size in a header": (in_tar("cls header", 130), [(TAR, KEY, "the tar header of its label is damaged")]),
+    "the type in a header": (in_tar("json header", 156), [(TAR, KEY, "the tar header of its JSON is damaged")]),
+    "a label": (in_tar("cls"), [(TAR, KEY, "its label is damaged")]),
+    "metadata": (in_tar("json", 12), [(TAR, KEY, "its JSON is damaged")]),
+    "padding": (in_tar("cls", 9), [(TAR, KEY, "the padding behind its label is damaged")]),
+    "the end of a tar": (
+        lambda root: flip(root / TAR, -7),
+        [(TAR, "", "expected two empty blocks from byte {end} to its end, found 1024 other bytes")],
+    ),
+    "a truncated tar": (
+        cut,
+        [(TAR, KEY, "the tar ends in it, after {length} bytes; all samples behind it are missing")],
+    ),
+    "an empty tar": (
+        lambda root: (root / TAR).write_bytes(b""),
+        [(TAR, "000000008-v00", "the tar ends in it, after 0 bytes; all samples behind it are missing")],
+    ),
+    "a deleted tar": (lambda root: (root / TAR).unlink(), [(TAR, "", "is missing")]),
+    "a deleted shard": (
+        lose_shard,
+        [(name, "", "is missing") for name in ("clean/000001.tar", INDEX, TAR, OTHER)],
+    ),
+    "a swapped plane": (
+        lambda root: swap(root, TAR, OTHER),
+        [(TAR, "", f"is {OTHER}, in the wrong place"), (OTHER, "", f"is {TAR}, in the wrong place")],
+    ),
+    "a shard in another's place": (
+        lambda root: shutil.copy(root / "v00" / "000002.tar", root / TAR),
+        [(TAR, "", "is v00/000002.tar, in the wrong place")],
+    ),
+    "a byte of an index": (lambda root: flip(root / INDEX, 900), [(INDEX, "", SHA)]),
+    "the end of an index": (lambda root: flip(root / INDEX, -1), [(INDEX, "", SHA)]),
+    "an empty index": (lambda root: (root / INDEX).write_bytes(b""), [(INDEX, "", SHA)]),
+    "a deleted index": (lambda root: (root / INDEX).unlink(), [(INDEX, "", "is missing")]),
+    "another shard's index": (
+        lambda root: shutil.copy(root / "index" / "000000.parquet", root / INDEX),
+        [(INDEX, "", SHA)],
+    ),
+    "a link out of the dataset": (
+        link_out,
+        [(TAR, "", "expected {root}/v00/000001.tar in the dataset, found a link out of it; put the file there")],
+    ),
+    "no manifest": (lambda root: (root / "dataset.json").unlink(), [("dataset.json", "", "is missing")]),
+    "a count in the manifest": (
+        lambda root: replace(root / "dataset.json", '"written": 24', '"written": 25'),
+        [("dataset.json", "", "its written are not those of the shards")],
+    ),
+    "a setting in the manifest": (
+        lambda root: replace(root / "dataset.json", '"magnitude": 8', '"magnitude": 7'),
+        [("dataset.json", "", "its fingerprint is not that of what it says")],
+    ),
+    "a digest in the manifest": (
+        lambda root: replace(root / "dataset.json", '"digest": "', '"digest": "0'),
+        [("dataset.json", "", "its digest is not that of its files")],
+    ),
+    "half a manifest": (
+        lambda root: (root / "dataset.json").write_bytes((root / "dataset.json").read_bytes()[:999]),
+        [("dataset.json", "", "it is damaged (JSONDecodeError: *")],
+    ),
+    "no plan": (lambda root: (root / "plan.json").unlink(), [("plan.json", "", "is missing")]),
+    "a setting in the plan": (
+        lambda root: replace(root / "plan.json", '"seed": 0', '"seed": 1'),
+        [("plan.json", "", "is damaged, or of another version (*its fingerprint is not that of what it says*")],
+    ),
+    "no listing": (lambda root: (root / "sources.jsonl").unlink(), [("sources.jsonl", "", "is missing")]),
+    "a listing in another order": (
+        swap_lines,
+        [("sources.jsonl", "", "its inputs are *")],
+    ),
+    "the list of errors": (
+        lambda root: (root / "errors.jsonl").unlink(),
+        [("errors.jsonl", "", "is missing")],
+    ),
+    "a sidecar": (
+        lambda root: flip(root / "v00" / "wids.json", 50),
+        [("v00/wids.json", "", "is not as it was built")],
+    ),
+}
+"""What is done to a dataset, and what is found; * stands for any text."""
+
+
+def fits(found: tuple[str, str, str], expected: tuple[str, str, str]) -> bool:
+    return found[:2] == expected[:2] and fnmatchcase(found[2], expected[2])
+
+
+@pytest.mark.parametrize("name", DAMAGES)
+def test_damage_is_found_named_and_mended(name: str, small: Built, damaged: Path) -> None:
+    damage, expected = DAMAGES[name]
+    end = (damaged / TAR).stat().st_size - 1024
+    damage(damaged)
+    length = (damaged / TAR).stat().st_size if (damaged / TAR).exists() else 0
+    wanted = [(file, key, what.format(root=damaged, length=length, end=end)) for file, key, what in expected]
+    found = verify(damaged)
+    assert len(found) == len(wanted), found
+    assert all(map(fits, found, wanted)), found
+
+    before = snapshot(damaged)
+    result = invoke("verify", damaged, "--repair", "--workers", 1)
+    assert result.exit_code == 0, result.output
+    for file, key, what in found:
+        assert f"  {file}  {key + ': ' if key else ''}{what}\n" in result.stdout
+    assert result.stdout.endswith(f"digest {small.manifest.digest}\n")
+    assert digest(damaged) == small.manifest.digest
+    assert same_but_for_the_run(damaged, small.root)
+    changed = {file for file, state in snapshot(damaged).items() if state != before.get(file)}
+    assert changed - set(sidecars(damaged)) == {file for file, _, _ in found} - set(sidecars(damaged))
+    assert verify(damaged) == []
+
+
+def test_damage_is_status_1(damaged: Path) -> None:
+    for place in range(3000, 30000, 1000):
+        flip(damaged / TAR, place)
+    result = invoke("verify", damaged, "--workers", 1)
+    assert (result.exit_code, result.stderr) == (1, "")
+    head, *lines, last = result.stdout.splitlines()
+    assert head.startswith(f"{damaged}: 3 shards, 9 tars, 72 samples, ")
+    assert len(lines) == 5
+    assert all(line.startswith(f"  {TAR}  0000000") for line in lines)
+    assert re.fullmatch(rf"  {TAR}  and \d+ more", last)
+
+
+def sidecars(root: Path) -> list[str]:
+    return [name for name in files(root) if name.endswith(("_info.json", "sizes.json", "wids.json"))]
+
+
+def same_but_for_the_run(one: Path, other: Path) -> bool:
+    """Whether two datasets have the same files with the same content, but for what the last run took."""
+
+    def content(root: Path) -> dict[str, object]:
+        found: dict[str, object] = {name: (root / name).read_bytes() for name in files(root)}
+        manifest = json.loads((root / "dataset.json").read_text())
+        return found | {"dataset.json": manifest | {"run": None}}
+
+    return content(one) == content(other)
+
+
+def test_a_byte_anywhere(small: Built, damaged: Path) -> None:
+    """Every byte counts, but for those of `dataset.json` and `plan.json` that only tell of the build."""
+    names = [name for name in files(damaged) if name not in ("dataset.json", "plan.json")]
+    rng = np.random.default_rng(5)
+    for name in rng.choice(names, 20).tolist():
+        content = (damaged / name).read_bytes()
+        flip(damaged / name, int(rng.integers(len(content))))
+        assert {file for file, _, _ in verify(damaged)} == {name}
+        (damaged / name).write_bytes(content)
+    assert verify(damaged) == []
+
+
+@pytest.mark.parametrize("where", ["index", "tar", "planes"])
+def test_damage_without_a_manifest(where: str, small: Built, damaged: Path) -> None:
+    """Then the summary in each index tells what its tars must be; and intact tars what the index must say."""
+    (damaged / "dataset.json").unlink()
+    if where == "index":
+        (row,) = open_shards(small.root).query("key = '000000010-v00'", ["image_crc32"])
+        patch_index(damaged / INDEX, "image_crc32", row["image_crc32"], row["image_crc32"] ^ 1)
+        expected = {"dataset.json", INDEX}
+    elif where == "tar":
+        flip(damaged / TAR, 6000)
+        expected = {"dataset.json", TAR}
+    else:
+        swap(damaged, TAR, OTHER)
+        expected = {"dataset.json", TAR, OTHER}
+    assert {file for file, _, _ in verify(damaged)} == expected
+    repaired = open_shards(damaged).repair(workers=1, progress=False)
+    assert (set(repaired.mended), repaired.digest) == (expected, small.manifest.digest)
+    assert same_but_for_the_run(damaged, small.root)
+
+
+def patch_index(path: Path, column: str, old: int, new: int) -> None:
+    """Write an index anew with another value in a column, and with its summary."""
+    with duckdb.connect() as db:
+        ((seal,),) = db.execute(f"SELECT decode(value) FROM parquet_kv_metadata('{path}')").fetchall()  # noqa: S608
+        table = f"SELECT * REPLACE (CASE {column} WHEN {old} THEN {new} ELSE {column} END AS {column})"
+        summary = seal.replace("'", "''")
+        db.execute(
+            f"COPY ({table} FROM read_parquet('{path}')) TO '{path}.new' "
+            f"(FORMAT parquet, KV_METADATA {{layermix_gen: '{summary}'}})"
+        )
+    Path(f"{path}.new").replace(path)
+
+
+def test_what_belongs_to_no_shard_is_left_to_the_user(small: Built, damaged: Path) -> None:
+    shutil.copy(damaged / TAR, damaged / "v00" / "000077.tar")
+    flip(damaged / TAR, 6000)
+    result = invoke("verify", damaged, "--repair", "--workers", 1)
+    assert result.exit_code == 1
+    assert f"mended 1 file: {TAR}\nleft as they are: v00/000077.tar\ndigest {small.manifest.digest}\n" in result.stdout
+    assert verify(damaged) == [("v00/000077.tar", "", "belongs to no shard; remove it")]
+
+
+def test_only_damaged_shards_are_built_again(small: Built, damaged: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    built, engine = [], repairing.in_this_process
+
+    def counting(plan, numbers, watch):
+        built.append(numbers)
+        return engine(plan, numbers, watch)
+
+    monkeypatch.setattr(repairing, "in_this_process", counting)
+    assert invoke("verify", damaged, "--repair", "--workers", 1).exit_code == 0
+    flip(damaged / "clean" / "000002.tar", 900)
+    assert invoke("verify", damaged, "--repair", "--workers", 1).exit_code == 0
+    assert built == [[2]]

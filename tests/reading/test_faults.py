@@ -1,0 +1,239 @@
+"""Damage: an error that names shard and key, or a bounded number of stand-ins that no thread can change."""
+
+import errno
+import gc
+import json
+import re
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from layermix_gen.errors import LayerMixError
+from layermix_gen.reading import catalog
+from layermix_gen.reading.order import draw_image
+from layermix_gen.reading.reader import LayerMixDataset
+from layermix_gen.reading.storage import maps
+from tests.reading.truth import Truth, flat, keys
+
+SHARD, KEY = "v01/000002.tar", "000000030-v01"
+
+
+@pytest.fixture
+def damaged(tiny: Truth, tmp_path: Path) -> Truth:
+    """A copy to damage."""
+    shutil.copytree(tiny.root, tmp_path / "shards")
+    return Truth(tmp_path / "shards", tiny.pixels, tiny.metadata)
+
+
+def place(truth: Truth, key: str) -> tuple[int, int]:
+    """Offset and size of an image."""
+    ds = truth.open(views=key.partition("-")[2], order="sequential")
+    image, plane = int(key[:9]), 0
+    return int(ds.catalog.offsets[plane, image]), int(ds.catalog.sizes[plane, image])
+
+
+def overwrite(path: Path, offset: int, data: bytes) -> None:
+    with path.open("r+b") as file:
+        file.seek(offset)
+        file.write(data)
+
+
+def flip_byte(truth: Truth) -> str:
+    path, (offset, size) = truth.root / SHARD, place(truth, KEY)
+    middle = offset + size // 2
+    overwrite(path, middle, bytes([path.read_bytes()[middle] ^ 1]))
+    return f"sample {KEY}: expected an image with the index's checksum, found other bytes at offset {offset}"
+
+
+def truncate(truth: Truth) -> str:
+    path = truth.root / SHARD
+    size = path.stat().st_size
+    with path.open("r+b") as file:
+        file.truncate(size - 1024)
+    return f"sample 0000000..-v01: expected a tar of {size} bytes, found {size - 1024} bytes"
+
+
+def remove(truth: Truth) -> str:
+    (truth.root / SHARD).unlink()
+    return "sample 0000000..-v01: expected a tar, but it cannot be read: no such file or directory"
+
+
+def damage_metadata(truth: Truth) -> str:
+    offset, size = place(truth, KEY)
+    behind = offset + size + -size % 512
+    overwrite(truth.root / SHARD, behind + 3 * 512, b"#")
+    return f"sample {KEY}: expected metadata behind the image, found none"
+
+
+@pytest.mark.parametrize("damage", [flip_byte, truncate, remove, damage_metadata])
+def test_damage_names_shard_and_key(damaged: Truth, damage) -> None:
+    message = damage(damaged)
+    for threads in (1, 4):
+        with pytest.raises(LayerMixError) as caught:
+            list(damaged.open(views="v01", remainder="exact", threads=threads))
+        assert re.match(rf"^{damaged.root}/{SHARD}, {message}", str(caught.value))
+        assert str(caught.value).endswith("; restore that file, or read with on_error='skip'")
+        assert "\n" not in str(caught.value)
+    assert len(list(damaged.open(views="v02", remainder="exact"))) == 13
+
+
+@pytest.mark.parametrize("damage", [flip_byte, damage_metadata])
+def test_one_bad_sample_is_replaced(damaged: Truth, tiny: Truth, damage) -> None:
+    damage(damaged)
+    expected = flat(tiny.open(views="v01", remainder="exact"))
+    found = []
+    for threads in (1, 4):
+        ds = damaged.open(views="v01", remainder="exact", on_error="skip", threads=threads)
+        for images, labels, facts in ds:
+            for image, label, key in zip(images, labels, facts["key"], strict=True):
+                assert np.array_equal(image.permute(1, 2, 0), tiny.pixels[key])
+                assert label == tiny.metadata[key]["label"]
+        assert len(ds.skipped) == 1
+        assert KEY in ds.skipped[0]
+        ds.set_epoch(0)
+        found.append(flat(ds))
+    assert found[0] == found[1]
+    assert [key for key, other in zip(expected, found[0], strict=True) if key != other] == [KEY]
+
+
+def test_all_views_are_replaced_together(damaged: Truth) -> None:
+    flip_byte(damaged)
+    ds = damaged.open(views=("v01", "variant", "variant"), remainder="exact", on_error="skip")
+    triples = [triple for batch in keys(ds) for triple in batch]
+    assert all(len({key[:9] for key in triple}) == 1 for triple in triples)
+    assert all(KEY not in triple for triple in triples)
+    assert len(ds.skipped) == 1
+
+
+@pytest.mark.parametrize("damage", [truncate, remove])
+def test_a_lost_shard_is_replaced_within_bounds(damaged: Truth, damage) -> None:
+    damage(damaged)
+    options = {"views": "v01", "remainder": "exact", "on_error": "skip"}
+    ds = damaged.open(**options, max_skipped=14)
+    assert len(flat(ds)) == 97
+    assert len(ds.skipped) == 14  # the images of the shard
+    messages = set()
+    for threads in (1, 4):
+        with pytest.raises(LayerMixError, match=r"^1[1-4] images cannot be read, 10 are allowed; restore") as caught:
+            list(damaged.open(**options, threads=threads))
+        messages.add(str(caught.value))
+    assert len(messages) == 1
+
+
+def test_nothing_left_to_stand_in(damaged: Truth) -> None:
+    shutil.rmtree(damaged.root / "v01")
+    with pytest.raises(LayerMixError, match=r"; nor can 10 others of its batch be read; restore their files$"):
+        list(damaged.open(views="v01", on_error="skip"))
+
+
+def test_bound_is_counted_anew_each_epoch(damaged: Truth) -> None:
+    flip_byte(damaged)
+    ds = damaged.open(views="v01", remainder="exact", on_error="skip", max_skipped=1)
+    for _ in range(3):
+        assert len(flat(ds)) == 97
+        assert len(ds.skipped) == 1
+
+
+def test_memory_wants_every_sample(damaged: Truth) -> None:
+    flip_byte(damaged)
+    with pytest.raises(LayerMixError, match=KEY):
+        damaged.open(on_error="skip").in_memory()
+
+
+def test_stand_ins_are_drawn_by_the_image(damaged: Truth) -> None:
+    flip_byte(damaged)
+    ds = damaged.open(views="v01", order="sequential", on_error="skip")
+    shown = keys(ds)[3][6]  # image 30, in batches of 8
+    expected = [8 * 3 + draw_image(number, 0, 8, 0) for number in (30, 6)]
+    assert int(shown[:9]) == expected[0] != expected[1]
+
+
+@pytest.mark.parametrize("on_error", ["raise", "skip"])
+def test_an_index_that_is_lost_meanwhile(damaged: Truth, on_error: str) -> None:
+    remove(damaged)
+    ds = damaged.open(views="v01", remainder="exact", on_error=on_error, max_skipped=14)
+    shutil.rmtree(damaged.root / "index")
+    message = rf"{SHARD}, sample number 1?\d of its tar: expected a tar, but it cannot be read"
+    if on_error == "skip":
+        assert len(flat(ds)) == 97
+        assert all(re.search(message, line) for line in ds.skipped)
+    else:
+        with pytest.raises(LayerMixError, match=message):
+            list(ds)
+
+
+def test_the_keys_of_a_lost_shard_are_looked_up_once(damaged: Truth, monkeypatch: pytest.MonkeyPatch) -> None:
+    remove(damaged)
+    ds = damaged.open(views="v01", remainder="exact", on_error="skip", max_skipped=14, threads=1)
+    opened, connect = [], catalog.duckdb.connect
+    monkeypatch.setattr(catalog.duckdb, "connect", lambda *args, **options: opened.append(1) or connect())
+    assert len(flat(ds)) == 97
+    assert len(ds.skipped) == 14
+    assert len(opened) == 1
+
+
+def tars_open(root: Path) -> int:
+    """How many files below a folder this process holds open."""
+    links = [link for link in Path("/proc/self/fd").iterdir() if link.is_symlink()]
+    return sum(link.readlink().is_relative_to(root) and link.readlink().suffix == ".tar" for link in links)
+
+
+def test_all_readers_together_keep_few_tars_open(tiny: Truth, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(maps, "OPEN_TARS", 3)
+    readers = []
+    for name in ("a", "b", "c"):
+        shutil.copytree(tiny.root, tmp_path / name)
+        readers.append(LayerMixDataset(tmp_path / name, 8, fields=("key",), threads=1))
+        assert keys(readers[-1]) == keys(tiny.open())
+        gc.collect()
+        assert tars_open(tmp_path) <= 3
+    assert keys(readers[0]) == keys(readers[1])
+    gc.collect()
+    assert tars_open(tmp_path) == 3
+
+
+@pytest.mark.parametrize("on_error", ["raise", "skip"])
+def test_too_many_open_files_are_no_bad_sample(damaged: Truth, monkeypatch: pytest.MonkeyPatch, on_error: str) -> None:
+    def full(*args: object, **options: object) -> None:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    ds = damaged.open(on_error=on_error)
+    monkeypatch.setattr(maps.mmap, "mmap", full)
+    with pytest.raises(LayerMixError, match=r"\.tar cannot be opened beside all that is open .*; raise the limit of"):
+        list(ds)
+
+
+def test_an_index_that_disagrees(damaged: Truth, independent: Truth) -> None:
+    shutil.copy(damaged.root / "index" / "000001.parquet", damaged.root / "index" / "000003.parquet")
+    with pytest.raises(
+        LayerMixError, match=r"^the index in .*index belongs to other shards; restore it or build it again$"
+    ):
+        damaged.open()
+    shutil.copy(independent.root / "index" / "000000.parquet", damaged.root / "index" / "000003.parquet")
+    with pytest.raises(
+        LayerMixError, match=r"^expected 14 samples of each of clean, .*000003\.parquet, found other rows;"
+    ):
+        damaged.open()
+    (damaged.root / "index" / "000003.parquet").write_bytes(b"PAR1")
+    with pytest.raises(LayerMixError, match=r"^the index cannot be read: .*000003\.parquet.*; restore the file"):
+        damaged.open()
+    (damaged.root / "index" / "000003.parquet").unlink()
+    with pytest.raises(
+        LayerMixError, match=r"^expected the index of a shard at .*000003\.parquet, found nothing; restore"
+    ):
+        damaged.open()
+
+
+def test_an_index_of_other_images(damaged: Truth, tiny: Truth) -> None:
+    """Same counts, other bytes: the checksums tell."""
+    value = json.loads((damaged.root / "dataset.json").read_text())
+    assert value["digest"] == json.loads((tiny.root / "dataset.json").read_text())["digest"]
+    shutil.copy(damaged.root / "v00" / "000002.tar", damaged.root / SHARD)
+    value["tars"][SHARD]["bytes"] = (damaged.root / SHARD).stat().st_size
+    (damaged.root / "dataset.json").write_text(json.dumps(value))
+    with pytest.raises(
+        LayerMixError, match=rf"{SHARD}, sample 0000000..-v01: expected an image with the index's checksum"
+    ):
+        list(LayerMixDataset(damaged.root, 8, views="v01"))

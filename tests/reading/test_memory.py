@@ -1,0 +1,61 @@
+"""A dataset in memory: the batches of the reader it is made from."""
+
+import pytest
+import torch
+
+from layermix_gen.errors import LayerMixError
+from layermix_gen.reading.reader import LayerMixDataset
+from tests.reading.truth import Truth, flat, keys
+
+JSD = ("clean", "variant", "variant")
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"views": JSD, "remainder": "exact"},
+        {"views": ("variant",), "remainder": "pad"},
+        {"where": "layer = 2", "views": "random", "remainder": "exact"},
+        {"order": "shards", "window": 1, "rank": 1, "world_size": 3},
+    ],
+)
+def test_memory_holds_the_same_batches(tiny: Truth, options: dict) -> None:
+    ds, memory = tiny.open(**options), tiny.open(**options).in_memory()
+    assert len(memory) == len(ds)
+    for _ in range(3):
+        pairs = list(zip(ds, memory, strict=True))
+        assert all(torch.equal(a[0], b[0]) and torch.equal(a[1], b[1]) and a[2] == b[2] for a, b in pairs)
+        assert all(a[0].stride() == b[0].stride() for a, b in pairs)
+        assert len(pairs) == len(ds)
+
+
+def test_only_what_can_be_shown_is_held(tiny: Truth) -> None:
+    assert len(tiny.open(views="clean").in_memory().samples.images) == 97
+    assert len(tiny.open(views=JSD).in_memory().samples.images) == 5 * 97
+    fitting = [key for key, facts in tiny.metadata.items() if facts["layer"] == 2]
+    assert len(tiny.open(1, where="layer = 2").in_memory().samples.images) == len(fitting)
+
+
+def test_memory_is_resumed(tiny: Truth) -> None:
+    memory = tiny.open().in_memory()
+    expected = keys(memory)
+    memory.set_epoch(0)
+    batches = iter(memory)
+    seen = [next(batches)[2]["key"] for _ in range(5)]
+    other = tiny.open()
+    other.load_state_dict(memory.state_dict())
+    assert seen + keys(other) == expected
+    again = tiny.open().in_memory()
+    again.load_state_dict(memory.state_dict())
+    assert keys(again) == expected[5:]
+
+
+def test_on_another_device(tiny: Truth) -> None:
+    images, labels = next(iter(LayerMixDataset(tiny.root, 8).in_memory("meta")))
+    assert (images.device.type, labels.device.type, images.shape) == ("meta", "meta", (8, 3, 12, 12))
+
+
+def test_too_little_for_a_batch(tiny: Truth) -> None:
+    with pytest.raises(LayerMixError, match="expected at least 98 images"):
+        flat(tiny.open(98).in_memory())

@@ -1,0 +1,68 @@
+"""Files that are there completely or not at all, and what is swept up."""
+
+import os
+import socket
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from layermix_gen.errors import LayerMixError
+from layermix_gen.support.files import disk_errors, read_json, replacing, sweep, temporary, write_json
+from tests.helpers import files
+
+
+def test_json_comes_back(tmp_path: Path) -> None:
+    write_json(tmp_path / "a.json", {"ü": [1, None]})
+    write_json(tmp_path / "a.json", {"ü": [2, None]})
+    assert read_json(tmp_path / "a.json") == {"ü": [2, None]}
+    assert files(tmp_path) == ["a.json"]
+    with pytest.raises(FileNotFoundError):
+        read_json(tmp_path / "b.json")
+
+
+@pytest.mark.parametrize("error", [OSError, KeyboardInterrupt, ValueError])
+def test_an_error_leaves_what_was_there(error: type[BaseException], tmp_path: Path) -> None:
+    (tmp_path / "a").write_text("old")
+
+    def fail() -> None:
+        with replacing(tmp_path / "a") as draft:
+            draft.write_text("new")
+            raise error
+
+    with pytest.raises(error):
+        fail()
+    assert files(tmp_path) == ["a"]
+    assert (tmp_path / "a").read_text() == "old"
+
+
+def test_sweeping_spares_what_another_process_may_be_writing(tmp_path: Path) -> None:
+    (tmp_path / "v00").mkdir()
+    own = temporary(tmp_path / "v00" / "000000.tar")
+    with subprocess.Popen(["true"]) as killed:
+        killed.wait()
+    host = socket.gethostname()
+    dead = tmp_path / "v00" / f".000001.tar.{host}-{killed.pid}.tmp"
+    old, young = (tmp_path / f".{name}.elsewhere-{os.getpid()}.tmp" for name in ("plan.json", "dataset.json"))
+    for path in (own, dead, old, young, tmp_path / "dataset.json", tmp_path / "v00" / "000000.tar"):
+        path.write_text("")
+    os.utime(old, (time.time() - 4000, time.time() - 4000))
+    sweep(tmp_path)
+    assert files(tmp_path) == [young.name, "dataset.json", f"v00/{own.name}", "v00/000000.tar"]
+
+
+def test_what_is_in_the_way_is_named(tmp_path: Path) -> None:
+    (tmp_path / "index").touch()
+    line = f"^cannot write to {tmp_path / 'index'}: file exists; mend it"
+    with pytest.raises(LayerMixError, match=line), disk_errors(tmp_path):
+        (tmp_path / "index").mkdir()
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"), [(OSError(28, "No space"), "no space; make room"), (OSError("Odd"), "odd; mend it")]
+)
+def test_what_the_disk_says_is_one_line(error: OSError, reason: str) -> None:
+    line = f"^cannot write to out: {reason}, then run the same command to resume$"
+    with pytest.raises(LayerMixError, match=line), disk_errors(Path("out")):
+        raise error
