@@ -1,14 +1,11 @@
 """The package's structure: what may import what, what is public, and habits that no linter checks."""
 
 import ast
-import importlib
 import re
 import subprocess
 import sys
 from graphlib import TopologicalSorter
 from pathlib import Path
-
-import pytest
 
 import layermix_gen
 
@@ -95,31 +92,6 @@ def test_torch_is_left_to_reading_and_evaluation():
             for alias in node.names
         }
         assert "torch" not in roots
-
-
-# --- the public names ----------------------------------------------------------------------------------------------
-
-
-def test_public_names_are_the_lazy_ones():
-    assert layermix_gen.__all__ == sorted(layermix_gen._HOMES)
-    (block,) = (node for node in TREES["layermix_gen"].body if isinstance(node, ast.If))
-    for_types = {alias.name: node.module for node in block.body for alias in node.names}
-    assert for_types == {name: f"layermix_gen.{home}" for name, home in layermix_gen._HOMES.items()}
-
-
-@pytest.mark.parametrize("name", layermix_gen.__all__)
-def test_public_names_resolve_to_documented_objects(name):
-    found = getattr(layermix_gen, name)
-    home = importlib.import_module(f"layermix_gen.{layermix_gen._HOMES[name]}")
-    assert found is getattr(home, name)
-    assert (found.__module__, found.__name__) == (home.__name__, name)
-    assert len(found.__doc__) > 20
-
-
-def test_other_names_are_missing():
-    with pytest.raises(AttributeError, match="module 'layermix_gen' has no attribute 'train'"):
-        _ = layermix_gen.train
-    assert not hasattr(layermix_gen, "__path_of_nothing__")
 
 
 def test_the_version_is_the_distributions():

@@ -124,7 +124,7 @@ class OpenedDataset:
         """
         return self._replayer.replay(row)
 
-    def forget(self) -> None:
+    def _forget(self) -> None:
         """Read everything anew when it is asked for next: the files have changed."""
         for name in ("manifest", "plan", "index", "_replayer"):
             self.__dict__.pop(name, None)

@@ -118,4 +118,4 @@ class Shards(OpenedDataset):
         try:
             return repair(self._files, replay=replay, workers=workers, progress=progress)
         finally:
-            self.forget()
+            self._forget()
