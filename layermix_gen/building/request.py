@@ -14,8 +14,9 @@ from layermix_gen.dataset.settings import BuildSettings
 from layermix_gen.errors import LayerMixError
 from layermix_gen.mixing_sets.mixing_set import MixingSet
 from layermix_gen.sources import Item, Source, open_source
-from layermix_gen.sources.base import as_text, reason
+from layermix_gen.support.files import reason
 from layermix_gen.support.processes import checked_workers
+from layermix_gen.support.text import as_text
 
 MIN_ERRORS, ERROR_SHARE = 10, 0.01  # inputs that may be skipped unless the user says how many: 1%, but at least 10
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from layermix_gen.errors import BadImage, LayerMixError
-from layermix_gen.sources.base import reason
+from layermix_gen.support.files import reason
 from layermix_gen.support.remote import RemoteFiles, is_remote
 
 

@@ -18,7 +18,7 @@ from PIL import ImageDraw, ImageFont
 
 from layermix_gen.errors import LayerMixError
 from layermix_gen.images import Image
-from layermix_gen.support.files import replacing
+from layermix_gen.support.files import replacing, writing
 
 Point: TypeAlias = tuple[float, float]
 Line: TypeAlias = npt.NDArray[np.float64]  # (N, 2): x and y of points
@@ -89,13 +89,8 @@ def write_picture(picture: PillowImage.Image, out: str | Path) -> Path:
     form = SUFFIXES.get(out.suffix.lower())
     if form is None:
         raise LayerMixError(f"expected a picture's name ending in {', '.join(SUFFIXES)}, got {out}; change the suffix")
-    try:
-        with replacing(out) as draft:
-            picture.save(draft, form, **OPTIONS.get(form, {}))
-    except OSError as error:
-        raise LayerMixError(
-            f"cannot write {out}: {(error.strerror or str(error)).lower()}; give another path"
-        ) from error
+    with writing(out), replacing(out) as draft:
+        picture.save(draft, form, **OPTIONS.get(form, {}))
     return out
 
 

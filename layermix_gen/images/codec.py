@@ -35,6 +35,7 @@ from PIL.WebPImagePlugin import WebPImageFile
 
 from layermix_gen.errors import BadImage, LayerMixError
 from layermix_gen.images import Image
+from layermix_gen.support.text import message_of
 
 MAX_PIXELS = 100_000_000
 """The default bound on height x width: an image of 300 MB. A header that claims more is not believed."""
@@ -129,9 +130,9 @@ def _decode_pillow(data: bytes | memoryview, opener: Callable[[io.BytesIO], Imag
             image.info.pop("transparency", None)  # it plays no part in RGB, but Pillow would warn of it
             return np.array(image if image.mode == "RGB" else image.convert("RGB"))
     except PillowImage.DecompressionBombError as fault:  # of a frame or tile larger than the image
-        raise BadImage(f"too large: {_one_line(fault)}") from fault
+        raise BadImage(f"too large: {message_of(fault)}") from fault
     except _FAULTS as fault:
-        raise BadImage(f"truncated or corrupt: {_one_line(fault)}") from fault
+        raise BadImage(f"truncated or corrupt: {message_of(fault)}") from fault
 
 
 def _check_size(width: int, height: int, max_pixels: int) -> None:
@@ -147,10 +148,6 @@ def _no_warnings() -> Iterator[None]:
     with _warnings_lock, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield
-
-
-def _one_line(fault: BaseException) -> str:
-    return " ".join(str(fault).split())[:200] or type(fault).__name__
 
 
 # ---------------------------------------------------------------------------------------------------- encoding

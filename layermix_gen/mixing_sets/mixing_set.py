@@ -22,9 +22,9 @@ from layermix_gen.images import Image, Pictures
 from layermix_gen.images.views import PictureView
 from layermix_gen.mixing_sets.fractals.render import VERSION
 from layermix_gen.mixing_sets.fractals.sets import render_set
-from layermix_gen.mixing_sets.packing import Cut, list_pictures, listing_key, one_line, pack_folder
+from layermix_gen.mixing_sets.packing import Cut, list_pictures, listing_key, pack_folder
 from layermix_gen.mixing_sets.store import digest_of, recorded_digest
-from layermix_gen.sources.base import reason
+from layermix_gen.support.files import reading, reason
 from layermix_gen.support.processes import checked_workers
 from layermix_gen.support.progress import say, say_without_bar
 
@@ -85,7 +85,7 @@ class MixingSet:
 def open_mixing_set(path: str | Path) -> MixingSet:
     """Map the set at `path`, any `.npy` file of a fitting shape. Raises `LayerMixError` where it is not one."""
     path = Path(path)
-    with one_line(path):
+    with reading(path):
         try:
             pictures = np.lib.format.open_memmap(path, mode="r")
         except FileNotFoundError as error:
@@ -224,5 +224,5 @@ def _as_pool(pictures: Any, name: object) -> Pictures:
 
 
 def _is_folder(path: Path) -> bool:
-    with one_line(path):
+    with reading(path):
         return path.is_dir()

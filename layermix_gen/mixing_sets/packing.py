@@ -8,7 +8,6 @@ import hashlib
 import json
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -20,11 +19,12 @@ from layermix_gen.errors import BadImage, Interrupted, LayerMixError
 from layermix_gen.images import Image, Pictures
 from layermix_gen.mixing_sets.store import MAX_SIZE, SetWriter, check_range
 from layermix_gen.sources import Item
-from layermix_gen.sources.base import as_text, reason
 from layermix_gen.sources.folder import FolderSource
+from layermix_gen.support.files import reading
 from layermix_gen.support.processes import available_cpus, memory_errors
 from layermix_gen.support.progress import progress_bar
 from layermix_gen.support.seeds import generator
+from layermix_gen.support.text import as_text
 
 MAX_CROPS = 1000  # of one picture
 MOST_BYTES = 1 << 30  # of the squares of one picture, which are in memory together
@@ -99,27 +99,17 @@ def list_pictures(folder: Path) -> tuple[FolderSource, list[Item]]:
 
     Raises `LayerMixError` where there is none.
     """
-    with one_line(folder):
+    with reading(folder):
         source = FolderSource(str(folder))
         return source, source.items()
 
 
 def listing_key(source: FolderSource, items: Sequence[Item], cut: Cut) -> str:
     """A key that changes with any name, size or time of a picture, and with the form of what is kept of them."""
-    with one_line(Path(source.location)):
+    with reading(Path(source.location)):
         root = as_text(Path(source.location).resolve())
         listing = [(item.id, item.size, source.changed(item)) for item in items]
     return hashlib.sha256(json.dumps([root, listing, cut.size, cut.color]).encode()).hexdigest()[:16]
-
-
-@contextmanager
-def one_line(path: Path) -> Iterator[None]:
-    """Turn what the system says about looking at `path` (the name too long, not permitted) into one line."""
-    try:
-        yield
-    except OSError as error:
-        found = f"cannot read {as_text(path)}: {reason(error)}"
-        raise LayerMixError(f"{found}; check the path and its permissions") from error
 
 
 def draw_square(rng: np.random.Generator, height: int, width: int, size: int) -> Square:

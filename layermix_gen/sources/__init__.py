@@ -15,12 +15,14 @@ from pathlib import Path
 from layermix_gen.errors import LayerMixError
 from layermix_gen.images.codec import MAX_PIXELS
 from layermix_gen.sources import cifar, idx
-from layermix_gen.sources.base import Item, Source, as_text, is_image_name, reason
+from layermix_gen.sources.base import Item, Source, is_image_name
 from layermix_gen.sources.cifar import CifarSource
 from layermix_gen.sources.folder import FolderSource, scan
 from layermix_gen.sources.idx import IdxSource
 from layermix_gen.sources.table import ManifestSource, is_manifest
 from layermix_gen.sources.webdataset import WebDatasetSource, expand, is_pattern
+from layermix_gen.support.files import reason
+from layermix_gen.support.text import as_text
 
 TABLES = (".csv", ".tsv")  # names of files that are meant as manifests
 

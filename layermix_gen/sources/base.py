@@ -6,7 +6,6 @@ calls `read` in any order, on items that another process listed. Only `items` lo
 
 import errno
 import os
-import re
 import stat
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from typing import Protocol
 
 from layermix_gen.errors import BadImage
 from layermix_gen.images import Image
+from layermix_gen.support.files import reason
 
 EXTENSIONS = frozenset(
     {"jpg", "jpeg", "jpe", "jfif", "png", "apng", "webp", "gif", "bmp", "dib", "tif", "tiff", "avif"}
@@ -22,7 +22,6 @@ EXTENSIONS = frozenset(
 )
 """Lower-case extensions of the files that are taken as inputs. What format a file has is told by its content."""
 
-_LOOKS_ESCAPED = re.compile(rb"\\(?=x[0-9a-f]{2})")
 _MAX_BYTES = 1 << 30  # of one file: no image within the bound on pixels is longer
 
 
@@ -78,14 +77,6 @@ def is_image_name(name: str) -> bool:
     return bool(stem and dot) and extension.lower() in EXTENSIONS
 
 
-def as_text(path: str | Path) -> str:
-    r"""Return a path as valid Unicode: bytes of a file name that are not UTF-8 become `\xff`.
-
-    Where a name has these four characters already, their backslash becomes `\x5c`: two paths never give one text.
-    """
-    return _LOOKS_ESCAPED.sub(rb"\\x5c", os.fsencode(path)).decode("utf-8", "backslashreplace")
-
-
 def class_names(labels: Iterable[int]) -> tuple[str, ...]:
     """Name classes that have no names by their numbers: "0", "1", ... up to the largest label."""
     return tuple(str(label) for label in range(max(labels, default=-1) + 1))
@@ -94,11 +85,6 @@ def class_names(labels: Iterable[int]) -> tuple[str, ...]:
 def class_name(classes: Sequence[str], label: int) -> str:
     """The name of the class `label`, "" where it has none."""
     return classes[label] if 0 <= label < len(classes) else ""
-
-
-def reason(fault: OSError) -> str:
-    """Say in lower case why the system refused: "permission denied"."""
-    return (fault.strerror or type(fault).__name__).lower()
 
 
 def read_inside(root: str, path: str) -> bytes:

@@ -15,8 +15,10 @@ import numpy.typing as npt
 from layermix_gen.errors import BadImage, LayerMixError
 from layermix_gen.images import Image
 from layermix_gen.images.codec import MAX_PIXELS
-from layermix_gen.sources.base import Item, as_text, reason
+from layermix_gen.sources.base import Item
 from layermix_gen.sources.pickles import load_arrays, read_file
+from layermix_gen.support.files import reading
+from layermix_gen.support.text import as_text
 
 SPLITS = ("train", "test")
 SIZE = 32
@@ -169,7 +171,7 @@ def _load_pickle(path: Path, version: Version) -> Batch:
 
 def _load_binary(path: Path, version: Version) -> Batch:
     record = version.label_bytes + PIXELS
-    try:
+    with reading(path, "extract the archive again"):
         size = path.stat().st_size
         if size == 0 or size % record:
             raise LayerMixError(
@@ -177,8 +179,6 @@ def _load_binary(path: Path, version: Version) -> Batch:
                 "the file is truncated; extract the archive again"
             )
         records = np.asarray(np.memmap(path, np.uint8, "r")).reshape(-1, record)
-    except OSError as fault:
-        raise LayerMixError(f"cannot read {as_text(path)}: {reason(fault)}; extract the archive again") from fault
     return Batch(records[:, version.label_bytes :], records[:, version.label_bytes - 1].astype(np.int64))
 
 

@@ -15,7 +15,9 @@ from pathlib import Path
 from layermix_gen.errors import LayerMixError
 from layermix_gen.images import Image
 from layermix_gen.images.codec import MAX_PIXELS, decode
-from layermix_gen.sources.base import Item, as_text, is_image_name, read_inside, reason
+from layermix_gen.sources.base import Item, is_image_name, read_inside
+from layermix_gen.support.files import reason
+from layermix_gen.support.text import as_text
 
 
 class FolderSource:

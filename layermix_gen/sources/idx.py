@@ -19,7 +19,9 @@ import numpy.typing as npt
 from layermix_gen.errors import BadImage, LayerMixError
 from layermix_gen.images import Image
 from layermix_gen.images.codec import MAX_PIXELS
-from layermix_gen.sources.base import Item, as_text, class_names, reason
+from layermix_gen.sources.base import Item, class_names
+from layermix_gen.support.files import cannot_read, reason
+from layermix_gen.support.text import as_text
 
 SPLITS = ("train", "test")
 _PREFIX = {"train": "train", "test": "t10k"}
@@ -193,4 +195,4 @@ def _check_length(path: Path, found: int, expected: int) -> None:
 
 def _damaged(path: Path, fault: BaseException) -> LayerMixError:
     why = reason(fault) if isinstance(fault, OSError) and fault.strerror else "it is truncated or corrupt"
-    return LayerMixError(f"cannot read {as_text(path)}: {why}; download it again")
+    return cannot_read(path, why, "download it again")

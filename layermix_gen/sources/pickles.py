@@ -15,7 +15,8 @@ import numpy as np
 import numpy.typing as npt
 
 from layermix_gen.errors import LayerMixError
-from layermix_gen.sources.base import as_text, reason
+from layermix_gen.support.files import reading
+from layermix_gen.support.text import as_text
 
 
 class _Dtype:
@@ -100,10 +101,8 @@ def load_arrays(path: Path) -> dict[str, Any]:
 
 def read_file(path: Path) -> bytes:
     """Read a whole file. Raises `LayerMixError` that names it."""
-    try:
+    with reading(path, "extract the archive again"):
         return path.read_bytes()
-    except OSError as fault:
-        raise LayerMixError(f"cannot read {as_text(path)}: {reason(fault)}; extract the archive again") from fault
 
 
 def _text(key: object) -> str:

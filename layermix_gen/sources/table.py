@@ -14,7 +14,9 @@ from pathlib import Path, PurePath
 from layermix_gen.errors import BadImage, LayerMixError
 from layermix_gen.images import Image
 from layermix_gen.images.codec import MAX_PIXELS, decode
-from layermix_gen.sources.base import Item, as_text, class_names, read_inside, reason
+from layermix_gen.sources.base import Item, class_names, read_inside
+from layermix_gen.support.files import cannot_read, reason
+from layermix_gen.support.text import as_text, message_of
 
 MAX_LABEL = 999_999  # a larger one is some other number by mistake, and would be the count of the classes
 _REQUIRED = ["path", "label"]
@@ -142,8 +144,7 @@ def _parquet(path: Path) -> Iterator[tuple[str, list[object]]]:
             name = _NAME if _NAME in table.columns else f"NULL AS {_NAME}"
             rows = table.project(f"path, label, {name}").fetchall()
     except (duckdb.Error, RuntimeError) as fault:  # RuntimeError where a text is not UTF-8
-        complaint = " ".join(str(fault).split())[:200]
-        raise _unreadable(path, f"it is no sound Parquet file ({complaint})") from fault
+        raise _unreadable(path, f"it is no sound Parquet file ({message_of(fault)})") from fault
     for number, row in enumerate(rows, 1):
         yield f"row {number}", list(row)
 
@@ -185,4 +186,4 @@ def _is_outside(path: str) -> bool:
 
 
 def _unreadable(path: Path, why: str) -> LayerMixError:
-    return LayerMixError(f"cannot read {as_text(path)}: {why}; mend or replace it")
+    return cannot_read(path, why, "mend or replace it")

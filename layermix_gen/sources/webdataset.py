@@ -20,7 +20,9 @@ from braceexpand import braceexpand
 from layermix_gen.errors import BadImage, LayerMixError
 from layermix_gen.images import Image
 from layermix_gen.images.codec import MAX_PIXELS, decode
-from layermix_gen.sources.base import EXTENSIONS, Item, as_text, reason
+from layermix_gen.sources.base import EXTENSIONS, Item
+from layermix_gen.support.files import cannot_read, reason
+from layermix_gen.support.text import as_text
 
 MAGIC = re.compile(r"[*?\[{]")  # what makes a location a pattern
 COMPRESSED = (b"\x1f\x8b", b"BZh", b"\xfd7zXZ\0", b"\x28\xb5\x2f\xfd")  # how gzip, bzip2, xz and zstd files begin
@@ -189,7 +191,7 @@ def _members(path: Path) -> Iterator[tuple[tarfile.TarInfo, BinaryIO]]:
             raise LayerMixError(f"{as_text(path)} is compressed; decompress it first") from fault
         raise LayerMixError(f"{as_text(path)} is truncated or not a tar: {fault}; get it again") from fault
     except OSError as fault:
-        raise LayerMixError(f"cannot read {as_text(path)}: {reason(fault)}; get it again") from fault
+        raise cannot_read(path, reason(fault), "get it again") from fault
 
 
 def _is_compressed(path: Path) -> bool:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from layermix_gen.errors import LayerMixError
+from layermix_gen.support.text import as_text
 
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 DRAFT_SECONDS = 3600  # a draft of another host that has not grown for so long belongs to nobody
@@ -122,15 +123,42 @@ def locked(root: Path) -> Iterator[None]:
             path.unlink(missing_ok=True)
 
 
+def reason(error: OSError) -> str:
+    """Why the system refused, in lower case: "permission denied"."""
+    return (error.strerror or str(error) or type(error).__name__).lower()
+
+
+def cannot_read(path: str | Path, why: str, remedy: str) -> LayerMixError:
+    """The error of a file that cannot be read: "cannot read PATH: why; remedy"."""
+    return LayerMixError(f"cannot read {as_text(path)}: {why}; {remedy}")
+
+
+@contextmanager
+def reading(path: str | Path, remedy: str = "check the path and its permissions") -> Iterator[None]:
+    """Turn what the system says about reading `path` (the name too long, not permitted) into one line."""
+    try:
+        yield
+    except OSError as error:
+        raise cannot_read(path, reason(error), remedy) from error
+
+
+@contextmanager
+def writing(path: str | Path, remedy: str = "give another path") -> Iterator[None]:
+    """Turn what the system says about writing `path` into one line."""
+    try:
+        yield
+    except OSError as error:
+        raise LayerMixError(f"cannot write {as_text(path)}: {reason(error)}; {remedy}") from error
+
+
 @contextmanager
 def disk_errors(folder: Path) -> Iterator[None]:
     """Turn what the system says about writing below `folder` (full, read-only, not permitted) into one line."""
     try:
         yield
     except OSError as error:
-        reason = (error.strerror or str(error)).lower()
         remedy = "make room" if error.errno in FULL else "mend it"
         place = error.filename if isinstance(error, FileExistsError) else folder  # the one that is in the way
         raise LayerMixError(
-            f"cannot write to {place}: {reason}; {remedy}, then run the same command to resume"
+            f"cannot write to {place}: {reason(error)}; {remedy}, then run the same command to resume"
         ) from error

@@ -10,6 +10,7 @@ import fsspec
 
 from layermix_gen.errors import BadImage, LayerMixError
 from layermix_gen.support.files import temporary
+from layermix_gen.support.text import first_line
 
 TRIES, PAUSE = 4, 0.5  # of a fetch that fails, and seconds before the second; twice as many before each later one
 FETCHES = 16  # of small files, at a time
@@ -36,7 +37,7 @@ class RemoteFiles:
             return self._system.cat_file(f"{self._path}/{name}").decode("utf-8")
         except Exception as error:
             raise LayerMixError(
-                f"expected a dataset with a {name} at {self.location}, but it cannot be read ({_one_line(error)}); "
+                f"expected a dataset with a {name} at {self.location}, but it cannot be read ({first_line(error)}); "
                 "check the URL, the rights to it, and that its build is finished"
             ) from error
 
@@ -45,7 +46,7 @@ class RemoteFiles:
         try:
             data = self._system.cat_file(f"{self._path}/{name}", start=start, end=start + size)
         except Exception as error:
-            raise BadImage(f"{self.location}/{name} cannot be fetched: {_one_line(error)}") from error
+            raise BadImage(f"{self.location}/{name} cannot be fetched: {first_line(error)}") from error
         return data if len(data) <= size else data[start : start + size]  # of a server that only sends whole files
 
     def copy_file(self, name: str, path: Path) -> None:
@@ -62,7 +63,7 @@ class RemoteFiles:
             except Exception as error:  # each of fsspec's file systems raises what its libraries do
                 draft.unlink(missing_ok=True)
                 if attempt == TRIES - 1:
-                    raise BadImage(f"{self.location}/{name} cannot be fetched: {_one_line(error)}") from error
+                    raise BadImage(f"{self.location}/{name} cannot be fetched: {first_line(error)}") from error
                 time.sleep(PAUSE * 2**attempt)
 
     def copy(self, names: Sequence[str], folder: Path) -> None:
@@ -81,10 +82,6 @@ def _file_system(url: str, options: Mapping[str, Any]) -> tuple[Any, str]:
         return fsspec.core.url_to_fs(url, **options)
     except ImportError as error:
         remedy = "pip install 'layermix-gen[s3]'" if url.startswith("s3") else "install what it names"
-        raise LayerMixError(f"{url} cannot be opened: {_one_line(error)}; {remedy}") from error
+        raise LayerMixError(f"{url} cannot be opened: {first_line(error)}; {remedy}") from error
     except (ValueError, TypeError) as error:
-        raise LayerMixError(f"{url} cannot be opened: {_one_line(error)}; mend the URL or storage_options=") from error
-
-
-def _one_line(error: BaseException) -> str:
-    return f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
+        raise LayerMixError(f"{url} cannot be opened: {first_line(error)}; mend the URL or storage_options=") from error

@@ -1,8 +1,13 @@
-"""Plain text for people: facts in two columns, and tables."""
+"""Text for people: names, errors and numbers on one line, facts in two columns, and tables."""
 
+import os
 import re
 from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
 from typing import Any
+
+_LOOKS_ESCAPED = re.compile(rb"\\(?=x[0-9a-f]{2})")
+_LONGEST = 200  # characters of another library's error that are shown
 
 
 def facts(rows: Mapping[str, str]) -> str:
@@ -11,8 +16,16 @@ def facts(rows: Mapping[str, str]) -> str:
     return "\n".join(f"{name:<{width}}  {text}" for name, text in rows.items() if text)
 
 
+def as_text(path: str | Path) -> str:
+    r"""Return a path as valid Unicode: bytes of a file name that are not UTF-8 become `\xff`.
+
+    Where a name has these four characters already, their backslash becomes `\x5c`: two paths never give one text.
+    """
+    return _LOOKS_ESCAPED.sub(rb"\\x5c", os.fsencode(path)).decode("utf-8", "backslashreplace")
+
+
 def one_line(text: str) -> str:
-    """The text on one line, without signs that steer a terminal; what UTF-8 cannot hold is written as an escape."""
+    """The text on one line, without control characters; what UTF-8 cannot hold is written as an escape."""
     words = re.sub(r"[\x00-\x1f\x7f-\x9f]", " ", text).split()
     return " ".join(words).encode("utf-8", "backslashreplace").decode("utf-8")
 
@@ -43,6 +56,11 @@ def duration(seconds: float) -> str:
 
 
 def first_line(error: BaseException) -> str:
-    """An error's type and the first line of what it says, for an error of one line: `KeyError: 'x'`."""
+    """The type of an error and the first line of its message, such as `KeyError: 'x'`."""
     text = (str(error).strip().splitlines() or [""])[0]
-    return f"{type(error).__name__}: {text[:200]}" if text else type(error).__name__
+    return f"{type(error).__name__}: {text[:_LONGEST]}" if text else type(error).__name__
+
+
+def message_of(error: BaseException) -> str:
+    """The message of an error on one line; the name of its type where it has none."""
+    return " ".join(str(error).split())[:_LONGEST] or type(error).__name__

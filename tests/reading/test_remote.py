@@ -163,7 +163,7 @@ class _Failing:
         self.tries += 1
         if self.tries <= self.times:
             Path(target).write_bytes(b"half")
-            raise ConnectionResetError("the line\nis bad")
+            raise ConnectionResetError("the line is bad\nand long")
         self.system.get_file(source, target)
 
 

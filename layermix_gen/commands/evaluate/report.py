@@ -8,7 +8,7 @@ import click
 from layermix_gen.commands.parameters import Names
 from layermix_gen.errors import LayerMixError
 from layermix_gen.evaluate.reporting.report import SUFFIXES, make_report, render, write_report
-from layermix_gen.sources.base import as_text
+from layermix_gen.support.text import as_text
 
 
 @click.command("report")

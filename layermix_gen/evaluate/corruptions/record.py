@@ -21,8 +21,8 @@ from layermix_gen.errors import LayerMixError
 from layermix_gen.evaluate.benchmarks import SCALES, SEVERITIES, Scale
 from layermix_gen.evaluate.corruptions.published import VERSION
 from layermix_gen.sources import Item, Source, source_files
-from layermix_gen.sources.base import as_text
-from layermix_gen.support.files import file_digest, read_json
+from layermix_gen.support.files import file_digest, read_json, reading
+from layermix_gen.support.text import as_text
 
 RECORD = "corruptions.json"
 FORMAT = "layermix-gen corruptions 1"
@@ -111,11 +111,10 @@ def read_record(root: Path) -> Record | None:
     if not path.is_file():
         return None
     try:
-        value = read_json(path, REMEDY)
+        with reading(path, REMEDY):
+            value = read_json(path, REMEDY)
         if value["format"] != FORMAT:
             raise ValueError("another format")
         return Record(value["scale"], tuple(value["severities"]), value["images"], tuple(value["corruptions"]))
-    except OSError as error:
-        raise LayerMixError(f"cannot read {path}: {(error.strerror or str(error)).lower()}; {REMEDY}") from error
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise LayerMixError(f"expected {FORMAT!r} in {path}, found something else; {REMEDY}") from error

@@ -20,7 +20,8 @@ from layermix_gen.figures.canvas import write_picture
 from layermix_gen.images import Image
 from layermix_gen.images.codec import decode
 from layermix_gen.reading.device import as_device
-from layermix_gen.sources.base import as_text, reason
+from layermix_gen.support.files import cannot_read, reading
+from layermix_gen.support.text import as_text
 
 CELL = 224  # px; smaller images are enlarged to about this
 GAP, MARGIN, HEAD, FOOT = 14, 28, 30, 30
@@ -63,12 +64,12 @@ def write_gradcam_sheet(
 
 
 def _read(path: Path, preprocessing: str) -> Image:
+    with reading(path, "check the path"):
+        data = path.read_bytes()
     try:
-        return PREPROCESSINGS[preprocessing](decode(path.read_bytes()))
-    except OSError as error:
-        raise LayerMixError(f"cannot read {as_text(path)}: {reason(error)}; check the path") from error
+        return PREPROCESSINGS[preprocessing](decode(data))
     except BadImage as error:
-        raise LayerMixError(f"cannot read {as_text(path)}: {error}; give another image") from error
+        raise cannot_read(path, str(error), "give another image") from error
 
 
 def overlaid(image: Image, heat: np.ndarray[tuple[int, int], np.dtype[np.float32]]) -> Image:

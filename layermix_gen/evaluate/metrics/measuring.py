@@ -26,8 +26,7 @@ from layermix_gen.evaluate.metrics.error_rates import error_rates, log_loss, nor
 from layermix_gen.evaluate.results.predictions import TOP, Predictions, SequencePredictions
 from layermix_gen.evaluate.results.results_folder import finished_parts, load_part, part_path, read_signature
 from layermix_gen.evaluate.results.signature import Signature
-from layermix_gen.sources.base import as_text
-from layermix_gen.support.text import count, one_line
+from layermix_gen.support.text import as_text, count, one_line
 
 METRICS_VERSION = 1  # rises whenever the same predictions would give another number
 ALEXNET = ("imagenet", "imagenet", 1000)  # dataset, scale and classes that its errors are of

@@ -16,9 +16,8 @@ from layermix_gen.evaluate.reporting.contents import report_tables
 from layermix_gen.evaluate.reporting.markup import Table, as_latex, as_markdown, as_plain_text
 from layermix_gen.evaluate.reporting.paper import PaperTable, paper_tables
 from layermix_gen.evaluate.reporting.provenance import metrics_facts, notes, run_facts
-from layermix_gen.sources.base import as_text
-from layermix_gen.support.files import disk_errors, read_json, replacing, sweep, write_json
-from layermix_gen.support.text import facts, one_line
+from layermix_gen.support.files import disk_errors, read_json, reading, reason, replacing, sweep, write_json
+from layermix_gen.support.text import as_text, facts, one_line
 
 SUFFIXES = {"text": "txt", "markdown": "md", "csv": "csv", "latex": "tex"}
 LEGEND = "{best} - not evaluated. (12/15) a mean over 12 of 15 parts: it does not compare, and is never best."
@@ -160,8 +159,8 @@ def _make_folder(out: Path, own: Collection[str]) -> None:
         out.mkdir(parents=True, exist_ok=True)
         there = sorted(one.name for one in out.iterdir() if one.name in own)
     except OSError as error:
-        reason = "a file is there" if isinstance(error, FileExistsError) else str(error.strerror).lower()
-        raise LayerMixError(f"cannot make the folder {as_text(out)}: {reason}; choose another --out") from error
+        why = "a file is there" if isinstance(error, FileExistsError) else reason(error)
+        raise LayerMixError(f"cannot make the folder {as_text(out)}: {why}; choose another --out") from error
     if there and "report.json" not in there:
         raise LayerMixError(
             f"expected no {there[0]} that is not an earlier report's in {as_text(out)}, found one; choose another --out"
@@ -209,10 +208,8 @@ def _as_json(run: Measured) -> dict[str, Any]:
 
 
 def _reference(path: Path) -> dict[str, dict[str, float]]:
-    try:
+    with reading(path, "change --reference-p"):
         value = read_json(path, "mend it, or change --reference-p")
-    except OSError as error:
-        raise LayerMixError(f"cannot read {as_text(path)}: {error.strerror}; change --reference-p") from error
     tables = value.values() if isinstance(value, dict) else [None]
     if not all(isinstance(one, dict) and all(isinstance(x, int | float) for x in one.values()) for one in tables):
         raise LayerMixError(

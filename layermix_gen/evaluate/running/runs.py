@@ -25,8 +25,8 @@ from layermix_gen.evaluate.running.pgd import Attack
 from layermix_gen.evaluate.running.probing import probe
 from layermix_gen.evaluate.running.tasks import Job, make_jobs
 from layermix_gen.evaluate.suites import Opening, Part, locate
-from layermix_gen.sources.base import as_text
 from layermix_gen.support.files import disk_errors, file_digest, locked
+from layermix_gen.support.text import as_text
 
 IMAGENET_CLASSES = 1000  # a model of fewer is of another dataset
 

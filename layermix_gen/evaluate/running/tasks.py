@@ -15,7 +15,7 @@ from layermix_gen.evaluate.running.pgd import Attack
 from layermix_gen.evaluate.suites import Data, Opening, Part, SuiteSource, complete, find_suite
 from layermix_gen.evaluate.suites.base import Images, as_size, contradiction, differs
 from layermix_gen.evaluate.suites.stamps import stamp
-from layermix_gen.sources.base import as_text
+from layermix_gen.support.text import as_text
 
 CALIBRATION = "calibration"  # computed from what the model says of the clean images and, if they are there, of C
 CHOICES = (*SUITES, CALIBRATION)

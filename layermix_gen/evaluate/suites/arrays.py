@@ -18,7 +18,8 @@ from layermix_gen.errors import LayerMixError
 from layermix_gen.evaluate.benchmarks import SEVERITIES
 from layermix_gen.evaluate.corruptions.record import Record, read_record
 from layermix_gen.evaluate.suites.base import Images, Ints, Part
-from layermix_gen.sources.base import as_text, reason
+from layermix_gen.support.files import reading
+from layermix_gen.support.text import as_text
 
 CLASSES = {"cifar10": 10, "cifar100": 100}  # of the datasets whose suites are arrays
 LABELS = "labels"
@@ -98,10 +99,9 @@ def read_labels(folder: Path, record: Record | None = None) -> Ints:
 
 def _mapped(path: Path) -> npt.NDArray[Any]:
     try:
-        if path.is_file():
-            return np.lib.format.open_memmap(path, "r")  # of a single array, and of nothing that needs unpickling
-    except OSError as fault:
-        raise LayerMixError(f"cannot read {as_text(path)}: {reason(fault)}; {REMEDY}") from fault
+        with reading(path, REMEDY):
+            if path.is_file():
+                return np.lib.format.open_memmap(path, "r")  # of a single array, and of nothing that needs unpickling
     except (ValueError, EOFError) as fault:  # no array, an array of objects, or one that is shorter than it says
         raise LayerMixError(f"{as_text(path)} is truncated or not an array of numbers; {REMEDY}") from fault
     raise LayerMixError(f"expected {as_text(path)}, found no such file; {REMEDY}")

@@ -5,8 +5,8 @@ from pathlib import Path
 
 from layermix_gen.errors import LayerMixError
 from layermix_gen.evaluate.suites.base import Images, Part
-from layermix_gen.sources.base import as_text
 from layermix_gen.support.files import read_json
+from layermix_gen.support.text import as_text
 
 MANIFEST = "dataset.json"
 

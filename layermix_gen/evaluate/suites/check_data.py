@@ -20,8 +20,7 @@ from layermix_gen.evaluate.suites.built import is_dataset
 from layermix_gen.evaluate.suites.folders import folder_names
 from layermix_gen.evaluate.suites.locate import DATASETS, PUBLISHED, plain, published
 from layermix_gen.sources import cifar, idx
-from layermix_gen.sources.base import as_text
-from layermix_gen.support.text import count
+from layermix_gen.support.text import as_text, count
 
 BATCH = 256  # images that are read at a time
 BLANK_SHARE = 0.1  # of images of one colour, from which on a part is not believed

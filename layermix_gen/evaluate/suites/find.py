@@ -13,7 +13,7 @@ from layermix_gen.evaluate.suites.base import Part, SuiteSource
 from layermix_gen.evaluate.suites.locate import Data
 from layermix_gen.evaluate.suites.suite_options import NONE, Opening
 from layermix_gen.evaluate.suites.test_set import find_test_set, validation_classes
-from layermix_gen.sources.base import as_text
+from layermix_gen.support.text import as_text
 
 ARRAYS, FILES, VIDEOS = "arrays", "image files", "videos"
 

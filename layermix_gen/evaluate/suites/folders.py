@@ -16,8 +16,9 @@ from layermix_gen.evaluate.corruptions.record import read_record
 from layermix_gen.evaluate.results.predictions import class_columns
 from layermix_gen.evaluate.suites.base import Images, Ints, Part, mapped_ahead
 from layermix_gen.images import Image
-from layermix_gen.sources.base import Item, Source, as_text
+from layermix_gen.sources.base import Item, Source
 from layermix_gen.sources.folder import FolderSource, scan
+from layermix_gen.support.text import as_text
 
 Prepare = Callable[[Image], Image]
 

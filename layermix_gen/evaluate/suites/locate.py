@@ -11,8 +11,8 @@ from layermix_gen.evaluate.corruptions.record import read_record
 from layermix_gen.evaluate.suites import arrays
 from layermix_gen.evaluate.suites.built import is_dataset
 from layermix_gen.sources import cifar
-from layermix_gen.sources.base import as_text
 from layermix_gen.sources.folder import scan
+from layermix_gen.support.text import as_text
 
 ROLES = tuple(suite for suite in SUITES if suite != "pgd")
 # What the folder of each suite is called where the files of its authors are unpacked, without signs and in lower case;

@@ -10,8 +10,8 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
-from layermix_gen.errors import LayerMixError
-from layermix_gen.sources.base import as_text, reason
+from layermix_gen.support.files import reading
+from layermix_gen.support.text import as_text
 
 SMALL = 1 << 20  # bytes
 
@@ -20,7 +20,7 @@ def stamp(root: Path, paths: Iterable[Path]) -> str:
     """16 hex digits that are others when one of the files or folders is. Their names count from the folder `root`."""
     digest = hashlib.sha256()
     for path in paths:
-        try:
+        with reading(path, "get it again"):
             status = path.stat()
             if path.is_dir():
                 state = f"{status.st_mtime_ns}"
@@ -28,7 +28,5 @@ def stamp(root: Path, paths: Iterable[Path]) -> str:
                 state = f"{status.st_size} {status.st_mtime_ns}"
             else:
                 state = hashlib.sha256(path.read_bytes()).hexdigest()
-        except OSError as error:
-            raise LayerMixError(f"cannot read {as_text(path)}: {reason(error)}; get it again") from error
         digest.update(f"{as_text(os.path.relpath(path, root))}\n{state}\n".encode())
     return digest.hexdigest()[:16]

@@ -12,8 +12,9 @@ from layermix_gen.errors import BadImage, LayerMixError
 from layermix_gen.evaluate.suites.base import Images, Part, mapped_ahead
 from layermix_gen.evaluate.suites.folders import check_classes, class_folders
 from layermix_gen.images import Image
-from layermix_gen.sources.base import as_text
 from layermix_gen.sources.folder import scan
+from layermix_gen.support.files import cannot_read
+from layermix_gen.support.text import as_text
 
 MAX_FRAMES, MAX_SIDE = 1000, 4096  # of a video; those of the benchmark have about 30 frames of 224 px
 EXTENSION = ".mp4"
@@ -87,4 +88,4 @@ def _prepared(path: Path, prepare: Callable[[Image], Image]) -> Images:
     try:
         return np.stack([prepare(frame) for frame in read_video(path)])
     except BadImage as fault:
-        raise LayerMixError(f"cannot read {as_text(path)}: {fault}; get the suite again") from fault
+        raise cannot_read(path, str(fault), "get the suite again") from fault

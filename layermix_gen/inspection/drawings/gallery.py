@@ -26,7 +26,7 @@ from layermix_gen.inspection.drawings.explain import replayed
 from layermix_gen.inspection.drawings.steps import MASKED, NUMBERS, steps_of
 from layermix_gen.inspection.opened import OpenedDataset
 from layermix_gen.mixing.recipe import IMAGE
-from layermix_gen.support.files import replacing
+from layermix_gen.support.files import replacing, writing
 from layermix_gen.support.processes import available_cpus
 from layermix_gen.support.text import count
 
@@ -75,12 +75,8 @@ def write_gallery(
         "unillustrated": reason,
         "columns": _columns(rows),
     }
-    try:
-        with replacing(out) as draft:
-            draft.write_text(page(facts, {"thumbnails": thumbnails, "steps": steps}), encoding="utf-8")
-    except OSError as error:
-        why = (error.strerror or str(error)).lower()
-        raise LayerMixError(f"cannot write {out}: {why}; give another path") from error
+    with writing(out), replacing(out) as draft:
+        draft.write_text(page(facts, {"thumbnails": thumbnails, "steps": steps}), encoding="utf-8")
     return out
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from layermix_gen.errors import BadImage, LayerMixError
+from layermix_gen.support.files import reason
 
 OPEN_TARS = 512  # maps that a process keeps; each holds a file open, and 1024 is a common limit
 
@@ -60,4 +61,4 @@ def map_file(path: Path, size: int) -> memoryview:
                 f"{path} cannot be opened beside all that is open (up to {OPEN_TARS} tars); raise the limit of open "
                 "files, for instance by `ulimit -n 4096`"
             ) from error
-        raise BadImage(f"expected a tar, but it cannot be read: {(error.strerror or str(error)).lower()}") from error
+        raise BadImage(f"expected a tar, but it cannot be read: {reason(error)}") from error

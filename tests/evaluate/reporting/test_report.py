@@ -625,14 +625,14 @@ def test_bytes_that_are_no_utf8(folders: list[Path], tmp_path: Path) -> None:
     ("more", "message"),
     [
         (["--paper", "X"], "expected tables of III"),
-        (["--reference-p", "nothing.json"], "cannot read nothing.json: No such file"),
+        (["--reference-p", "nothing.json"], "cannot read nothing.json: no such file"),
         (["nothing"], "expected results of `evaluate run` in nothing, found no run.json"),
         ([__file__], f"expected results of `evaluate run` in {__file__}, found no run.json; check the path"),
         (["A="], "expected a folder of results or NAME=FOLDER, got 'A='; give both"),
         (["=results"], "expected a folder of results or NAME=FOLDER, got '=results'; give both"),
         (["A=nothing"], "expected results of `evaluate run` in nothing, found no run.json"),
         (["A=B=nothing"], "expected results of `evaluate run` in nothing, found no run.json"),
-        (["--reference-p", "."], "cannot read .: Is a directory; change --reference-p"),
+        (["--reference-p", "."], "cannot read .: is a directory; change --reference-p"),
     ],
 )
 def test_mistakes_get_one_line(folders: list[Path], more: list[str], message: str) -> None:
