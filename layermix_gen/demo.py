@@ -12,6 +12,7 @@ from layermix_gen.dataset.settings import BuildSettings
 from layermix_gen.errors import LayerMixError
 from layermix_gen.inspection.drawings.sheet import contact_sheet
 from layermix_gen.inspection.shards import open_shards
+from layermix_gen.support.checks import check_output
 from layermix_gen.support.files import disk_errors
 from layermix_gen.support.text import table
 
@@ -48,13 +49,11 @@ def demo(out: str | Path, progress: bool = True) -> tuple[Manifest, str, Path]:
 
 def _check_out(out: Path) -> None:
     """Refuse a folder with anything in it that is not the demo's own."""
-    own = {"photographs", *(f"photographs/{label}" for label in PHOTOGRAPHS)}
-    own |= {f"photographs/{label}/{name}" for label, names in PHOTOGRAPHS.items() for name in names}
-    if (out / "shards" / "plan.json").exists():  # written after the photographs and before all else
-        own |= {"shards", "sheet.png"}
-    shown = [path for path in (*out.glob("*"), *out.glob("photographs/**/*")) if not path.name.startswith(".")]
-    if others := sorted({path.relative_to(out).as_posix() for path in shown} - own):
-        raise LayerMixError(f"expected an empty folder for the demo, found {others[0]!r} in {out}; choose another")
+    built = (out / "shards" / "plan.json").exists()  # written after the photographs and before all else
+    check_output(out, own=("photographs", "shards", "sheet.png") if built else ("photographs",))
+    check_output(out / "photographs", own=PHOTOGRAPHS)
+    for label, names in PHOTOGRAPHS.items():
+        check_output(out / "photographs" / label, own=names)
 
 
 def _copy_photographs(folder: Path) -> None:

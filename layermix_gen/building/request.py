@@ -3,9 +3,6 @@
 Builds and their estimates begin alike, so that an estimate refuses what the build would.
 """
 
-import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from layermix_gen.building.sizing import planned_shards
@@ -14,9 +11,8 @@ from layermix_gen.dataset.settings import BuildSettings
 from layermix_gen.errors import LayerMixError
 from layermix_gen.mixing_sets.mixing_set import MixingSet
 from layermix_gen.sources import Item, Source, open_source
-from layermix_gen.support.files import reason
+from layermix_gen.support.checks import as_path, check_output, check_whole
 from layermix_gen.support.processes import checked_workers
-from layermix_gen.support.text import as_text
 
 MIN_ERRORS, ERROR_SHARE = 10, 0.01  # inputs that may be skipped unless the user says how many: 1%, but at least 10
 
@@ -36,11 +32,12 @@ class Job:
         max_errors: int | None,
     ) -> None:
         self.workers, self._partition = checked_workers(workers), _checked_partition(partition)
-        self._max_errors = _checked_max_errors(max_errors)
-        location, self.root = checked_path(source, "source"), checked_path(out, "output folder")
+        if max_errors is not None:
+            check_whole("max-errors", max_errors, 0)
+        self._max_errors = max_errors
+        location, self.root = as_path(source, "source"), as_path(out, "output folder")
         self.mixing_set = _checked_mixing_set(mixing_set, settings)
-        with _looking_at(self.root):
-            _check_out(self.root, location)
+        check_output(self.root, source=location, mark="plan.json", own=("sources.jsonl",))
         self.source: Source = open_source(location, kind, settings.max_pixels)
         self.settings = settings.resolve(self.source.native_size)
         self.size = self.settings.size or 0
@@ -76,23 +73,6 @@ class Job:
         return make_plan(self.root, self.source, self.items, self.settings, pool, shards)
 
 
-def checked_path(path: str | Path, what: str) -> Path:
-    """A path that a plan, which is text, can hold. Raises `LayerMixError` for any other."""
-    if not isinstance(path, str | Path):
-        raise LayerMixError(f"expected a path as the {what}, got {path!r}")
-    if path == "":
-        raise LayerMixError(f"expected a path as the {what}, got an empty text; name one")
-    if "\0" in str(path):
-        raise LayerMixError(f"expected a path as the {what}, got a zero byte in {path!r}; take it out")
-    path = Path(path)
-    try:
-        str(path.absolute()).encode()
-    except UnicodeEncodeError as error:
-        found, remedy = as_text(path.absolute()), "rename it, or use a UTF-8 locale if that is what it is in"
-        raise LayerMixError(f"expected a path in UTF-8 as the {what}, got {found}; {remedy}") from error
-    return path
-
-
 def _checked_mixing_set(mixing_set: MixingSet | str | Path | None, settings: BuildSettings) -> Path | None:
     if isinstance(mixing_set, MixingSet):
         if mixing_set.path is None:
@@ -103,7 +83,7 @@ def _checked_mixing_set(mixing_set: MixingSet | str | Path | None, settings: Bui
         mixing_set = mixing_set.path
     if mixing_set is None:
         return None
-    path = checked_path(mixing_set, "mixing set")
+    path = as_path(mixing_set, "mixing set")
     if settings.method == "none":
         raise LayerMixError(f"expected no mixing set with the method none, got {path}; leave out --mixing-set")
     return path
@@ -116,40 +96,3 @@ def _checked_partition(partition: tuple[int, int]) -> tuple[int, int]:
     if not 0 <= index < count:
         raise LayerMixError(f"partition i/n must have 0 <= i < n, got {index}/{count}; change --partition")
     return index, count
-
-
-def _checked_max_errors(max_errors: int | None) -> int | None:
-    if max_errors is not None and (type(max_errors) is not int or max_errors < 0):
-        raise LayerMixError(f"max-errors must be a whole number, at least 0, got {max_errors!r}; change --max-errors")
-    return max_errors
-
-
-@contextmanager
-def _looking_at(root: Path) -> Iterator[None]:
-    """Turn what the system says about looking at `root` (the name too long, not permitted) into one line."""
-    try:
-        yield
-    except OSError as error:
-        raise LayerMixError(f"cannot build into {root}: {reason(error)}; choose another") from error
-
-
-def _check_out(root: Path, source: Path) -> None:
-    """Refuse to mix a dataset with other files, and to make it a part of its own source."""
-    if source.is_dir() and root.resolve().is_relative_to(source.resolve()):
-        raise LayerMixError(f"expected an output folder outside of the source, got {root}; choose another")
-    for folder in (root, *root.absolute().parents):
-        if folder.is_symlink() and not folder.exists():
-            raise LayerMixError(f"expected a folder to build into, found a broken link at {folder}; choose another")
-    if root.is_file():
-        raise LayerMixError(f"expected a folder to build into, found a file at {root}; choose another")
-    there = next(folder for folder in (root, *root.absolute().parents) if folder.exists())
-    if not (there.is_dir() and os.access(there, os.R_OK | os.W_OK | os.X_OK)):
-        raise LayerMixError(f"cannot build into {root}: {there} is no folder, or closed to you; choose another")
-    if root.is_dir() and not (root / "plan.json").exists():
-        others = sorted(
-            entry.name for entry in root.iterdir() if not entry.name.startswith(".") and entry.name != "sources.jsonl"
-        )
-        if others:
-            raise LayerMixError(
-                f"expected an empty folder to build into, found {others[0]!r} in {root}; choose another"
-            )

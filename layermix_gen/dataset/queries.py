@@ -18,6 +18,7 @@ import duckdb
 
 from layermix_gen.dataset.index import COLUMNS
 from layermix_gen.errors import LayerMixError
+from layermix_gen.support.checks import check_whole
 
 # What a syntax tree may hold, by DuckDB's names: expressions, and what stands around them.
 EXPRESSIONS = {"BETWEEN", "CASE", "CAST", "COLUMN_REF", "COMPARISON", "CONJUNCTION", "CONSTANT", "FUNCTION", "LAMBDA"}
@@ -54,8 +55,8 @@ def select(
     """
     if unknown := [name for name in columns or () if name not in COLUMNS]:
         raise LayerMixError(f"no column {unknown[0]!r} in the index; {REMEDY}")
-    if limit is not None and limit < 0:
-        raise LayerMixError(f"limit must be at least 0, got {limit}; change --limit")
+    if limit is not None:
+        check_whole("limit", limit, 0)
     names = ", ".join(f'"{name}"' for name in columns or COLUMNS)
     sql = f"SELECT {names} FROM samples{_condition(where)}"
     sql += f" ORDER BY {order_by}\n" if order_by is not None else ""

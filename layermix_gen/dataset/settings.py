@@ -12,6 +12,7 @@ from layermix_gen.errors import LayerMixError
 from layermix_gen.images.codec import MAX_PIXELS, Encoding
 from layermix_gen.images.views import VIEWS
 from layermix_gen.mixing.methods import METHODS, DrawSettings
+from layermix_gen.support.checks import check_choice, check_seed, check_whole
 
 VIEW_MODES = ("independent", "shared")
 SMALL = 64  # px; up to here samples are lossless and cropped as CIFAR is, above as ImageNet is
@@ -44,18 +45,18 @@ class BuildSettings:
     def __post_init__(self) -> None:
         if type(self.clean) is not bool:
             raise LayerMixError(f"clean must be True or False, got {self.clean!r}")
-        _check_range("variants", self.variants, 0, MAX_VARIANTS)
+        check_whole("variants", self.variants, 0, MAX_VARIANTS)
         if self.variants == 0 and not self.clean:
             raise LayerMixError(
                 "nothing to build: no variants and no clean plane; give --variants 1 or more, or --clean"
             )
         if self.size is not None:
-            _check_range("size", self.size, 8, 4096)
-        _check_choice("view", self.view, (*VIEWS, None))
-        _check_choice("view mode", self.view_mode, VIEW_MODES)
-        _check_choice("method", self.method, METHODS)
-        _check_range("seed", self.seed, 0, 2**63 - 1)
-        _check_range("max-pixels", self.max_pixels, 1, 2**40)
+            check_whole("size", self.size, 8, 4096)
+        check_choice("view", self.view, (*VIEWS, None))
+        check_choice("view mode", self.view_mode, VIEW_MODES)
+        check_choice("method", self.method, METHODS)
+        check_seed(self.seed)
+        check_whole("max-pixels", self.max_pixels, 1, 2**40)
         self.drawing(pictures=1, picture_size=0)
         Encoding(self.format or "png", self.quality, self.subsampling)
         parse_size(self.shard_size)
@@ -103,17 +104,6 @@ def parse_size(text: str) -> tuple[int, bool]:
             f"shard size must be bytes like 256MB or a number of samples like 10000, got {text!r}; change --shard-size"
         )
     return int(float(match[1]) * UNITS[match[2]]), bool(match[2])
-
-
-def _check_range(name: str, value: Any, low: int, high: int) -> None:
-    if type(value) is not int or not low <= value <= high:
-        raise LayerMixError(f"{name} must be a whole number in [{low}, {high}], got {value!r}; change --{name}")
-
-
-def _check_choice(name: str, value: str | None, choices: Any) -> None:
-    if value not in choices:
-        known = ", ".join(choice for choice in choices if choice)
-        raise LayerMixError(f"{name} must be one of {known}, got {value!r}; change --{name.replace(' ', '-')}")
 
 
 DEFAULTS = BuildSettings()

@@ -33,8 +33,9 @@ from PIL.PpmImagePlugin import PpmImageFile
 from PIL.TiffImagePlugin import TiffImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
-from layermix_gen.errors import BadImage, LayerMixError
+from layermix_gen.errors import BadImage
 from layermix_gen.images import Image
+from layermix_gen.support.checks import check_choice, check_whole
 from layermix_gen.support.text import message_of
 
 MAX_PIXELS = 100_000_000
@@ -166,14 +167,9 @@ class Encoding:
     subsampling: str = "444"
 
     def __post_init__(self) -> None:
-        if self.format not in FORMATS:
-            raise LayerMixError(f"expected an image format out of {', '.join(FORMATS)}, got {self.format!r}")
-        if type(self.quality) is not int or not 1 <= self.quality <= 100:
-            raise LayerMixError(f"quality must be a whole number in [1, 100], got {self.quality!r}; change --quality")
-        if self.subsampling not in SUBSAMPLINGS:
-            raise LayerMixError(
-                f"expected a chroma subsampling out of {', '.join(SUBSAMPLINGS)}, got {self.subsampling!r}"
-            )
+        check_choice("format", self.format, FORMATS)
+        check_whole("quality", self.quality, 1, 100)
+        check_choice("subsampling", self.subsampling, SUBSAMPLINGS)
 
     @property
     def extension(self) -> str:

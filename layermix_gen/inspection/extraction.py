@@ -27,10 +27,8 @@ def extract(
 ) -> None:
     """Write the image that `read` gives for each row, and its metadata as in the tar, to a new or empty `folder`.
 
-    Raises `LayerMixError` for a folder that holds something, and for rows whose key is none.
+    Raises `LayerMixError` for rows whose key is none.
     """
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise LayerMixError(f"expected a new or empty folder to extract to, got {folder}; choose another")
     if bad := next((row["key"] for row in rows if not re.fullmatch(KEY, row["key"])), None):
         raise LayerMixError(f"expected keys such as 000000123-v03 in the index, found {bad!r}; restore the index")
     draft = temporary(folder.absolute())

@@ -18,6 +18,7 @@ from layermix_gen.inspection.summary import Summary, summarize
 from layermix_gen.inspection.verification.findings import Report
 from layermix_gen.inspection.verification.repair import Repair, repair
 from layermix_gen.inspection.verification.verify import verify
+from layermix_gen.support.checks import check_output
 from layermix_gen.support.remote import is_remote
 
 
@@ -49,9 +50,8 @@ class Shards(OpenedDataset):
 
         The folder is there once it is complete. Raises `LayerMixError` as `query` and `image` do.
         """
-        folder = Path(folder)
-        if not is_remote(self.location) and folder.resolve().is_relative_to(Path(self.location).resolve()):
-            raise LayerMixError(f"expected a folder outside of the dataset to extract to, got {folder}; choose another")
+        folder, source = Path(folder), None if is_remote(self.location) else Path(self.location)
+        check_output(folder, source=source, hidden=True)  # hidden files too: a finished draft takes its place
         rows = self.query(where, None, order_by, limit)
         if not rows:
             raise LayerMixError(f"no sample meets {where!r}; nothing was extracted")

@@ -17,9 +17,10 @@ from PIL import Image as PillowImage
 
 from layermix_gen.errors import BadImage, Interrupted, LayerMixError
 from layermix_gen.images import Image, Pictures
-from layermix_gen.mixing_sets.store import MAX_SIZE, SetWriter, check_range
+from layermix_gen.mixing_sets.store import MAX_SIZE, SetWriter
 from layermix_gen.sources import Item
 from layermix_gen.sources.folder import FolderSource
+from layermix_gen.support.checks import check_seed, check_whole
 from layermix_gen.support.files import reading
 from layermix_gen.support.processes import available_cpus, memory_errors
 from layermix_gen.support.progress import progress_bar
@@ -43,9 +44,9 @@ class Cut:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        check_range("size", self.size, 1, MAX_SIZE)
-        check_range("crops", self.crops, 0, MAX_CROPS)
-        check_range("seed", self.seed, 0, 2**63 - 1)
+        check_whole("size", self.size, 1, MAX_SIZE)
+        check_whole("crops", self.crops, 0, MAX_CROPS)
+        check_seed(self.seed)
         if self.bytes > MOST_BYTES:
             found = f"{self.bytes} bytes of each picture, at most {MOST_BYTES} are held"
             raise LayerMixError(f"{found}; use a smaller --size, or fewer --crops")

@@ -19,6 +19,7 @@ import numpy as np
 
 from layermix_gen.errors import LayerMixError
 from layermix_gen.images import Pictures
+from layermix_gen.support.checks import check_whole
 from layermix_gen.support.files import disk_errors, replacing, sync_folder
 
 Record = Mapping[str, Any]
@@ -55,12 +56,6 @@ def recorded_digest(path: Path) -> str | None:
     return about["digest"] if same and isinstance(about["digest"], str) else None
 
 
-def check_range(name: str, value: Any, low: int, high: int) -> None:
-    """Raise `LayerMixError` where an option's value is no whole number in [low, high]."""
-    if type(value) is not int or not low <= value <= high:
-        raise LayerMixError(f"{name} must be a whole number in [{low}, {high}], got {value!r}; change --{name}")
-
-
 class SetWriter:
     """Writes one set, picture after picture, as a context; leaving it without `finish` keeps the finished pictures.
 
@@ -75,8 +70,8 @@ class SetWriter:
         Raises `LayerMixError` for more pictures or pixels than a set may have, where `out` exists, or a `SET.json` that
         is not ours, where it is not named `.npy` or is being written, and where the disk has no room.
         """
-        check_range("count", shape[0], 1, MAX_COUNT)
-        check_range("size", shape[1], 1, MAX_SIZE)
+        check_whole("count", shape[0], 1, MAX_COUNT)
+        check_whole("size", shape[1], 1, MAX_SIZE)
         if out.suffix != ".npy":
             raise LayerMixError(f"expected a mixing set's name to end in .npy, got {out}; name it {out.name}.npy")
         self.out, self.shape, self.done = out, shape, 0

@@ -14,9 +14,10 @@ from torch.utils.data import IterableDataset, get_worker_info
 
 from layermix_gen.errors import LayerMixError
 from layermix_gen.reading.frameworks import refuse_dispatch
-from layermix_gen.reading.options import ReadOptions, whole
+from layermix_gen.reading.options import ReadOptions
 from layermix_gen.reading.order import Deal, Ints, shuffled_order, windowed_order
 from layermix_gen.reading.selection import Selection
+from layermix_gen.support.checks import as_whole
 
 NONE = -1
 
@@ -55,7 +56,7 @@ class Epochs(IterableDataset[Any]):
 
     def set_epoch(self, epoch: int) -> None:
         """Say which epoch is read next. The epoch that a state was loaded for goes on where it was."""
-        if whole("epoch", epoch, 0) != self.epoch:
+        if as_whole("epoch", epoch, 0, change="epoch=") != self.epoch:
             self._shared[0] = epoch
             self._begin(0)
 
@@ -172,8 +173,8 @@ def _parts(state: Any) -> tuple[dict[str, Any], int, int, int, list[int]]:
     """What a state says: of which reader it is, epoch, positions consumed, lanes, and the place of a worker."""
     try:
         of, places = dict(state["of"]), list(state.get("worker", (0, 0, 0)))
-        epoch, consumed, lanes = (whole(name, state[name], 0) for name in ("epoch", "consumed", "lanes"))
-        worker, workers, done = (whole("worker", number, 0) for number in places)
+        epoch, consumed, lanes = (as_whole(name, state[name], 0) for name in ("epoch", "consumed", "lanes"))
+        worker, workers, done = (as_whole("worker", number, 0) for number in places)
     except (AttributeError, KeyError, TypeError, ValueError, LayerMixError) as error:
         raise LayerMixError(f"expected the state of a reader, got {str(state)[:100]}; {_NO_STATE}") from error
     return of, epoch, consumed, lanes, [worker, workers, done]

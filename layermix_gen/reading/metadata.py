@@ -10,7 +10,7 @@ import torch
 from layermix_gen.dataset.index import METADATA
 from layermix_gen.dataset.tar import BLOCK, MAX_NAME, member_bytes
 from layermix_gen.errors import BadImage, LayerMixError
-from layermix_gen.reading.options import several
+from layermix_gen.support.checks import as_several
 
 PLACE = ("plane", "key")  # known without the JSON
 FIELDS = (*PLACE, *METADATA)
@@ -19,7 +19,7 @@ _SIZE = slice(124, 135)  # of a member, in its header
 
 def check_fields(fields: Sequence[str]) -> tuple[str, ...]:
     """Raise `LayerMixError` for a field that samples do not have."""
-    fields = several("fields", fields)
+    fields = as_several("fields", fields)
     for name in fields:
         if name not in FIELDS:
             raise LayerMixError(f"expected fields out of {', '.join(FIELDS)}, got {name!r}; mend fields=")

@@ -1,12 +1,10 @@
 """How a dataset is read: the choices that a reader is made with, checked as soon as they are made."""
 
-import operator
-from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
 
 from layermix_gen.errors import LayerMixError
 from layermix_gen.reading.order import REMAINDERS
+from layermix_gen.support.checks import as_whole, check_choice
 
 ORDERS = ("shuffle", "shards", "sequential")
 ON_ERROR = ("raise", "skip")
@@ -34,13 +32,13 @@ class ReadOptions:
     pin_memory: bool = False
 
     def __post_init__(self) -> None:
-        _check_choice("order", self.order, ORDERS)
-        _check_choice("remainder", self.remainder, REMAINDERS)
-        _check_choice("on_error", self.on_error, ON_ERROR)
+        check_choice("order", self.order, ORDERS, change="order=")
+        check_choice("remainder", self.remainder, REMAINDERS, change="remainder=")
+        check_choice("on_error", self.on_error, ON_ERROR, change="on_error=")
         for name, low in LOWEST.items():
             value = getattr(self, name)
             if value is not None or name not in OPTIONAL:
-                object.__setattr__(self, name, whole(name, value, low))
+                object.__setattr__(self, name, as_whole(name, value, low, change=f"{name}="))
         rank, world_size = self.rank, self.world_size
         if (rank is None) != (world_size is None) or (
             rank is not None and world_size is not None and rank >= world_size
@@ -51,26 +49,3 @@ class ReadOptions:
     def share(self) -> tuple[int, int] | None:
         """Rank and world size, or None where torch.distributed is to be asked."""
         return None if self.rank is None or self.world_size is None else (self.rank, self.world_size)
-
-
-def whole(name: str, value: Any, low: int) -> int:
-    """A whole number of any type, NumPy's too, as an int. Raises `LayerMixError` for another value, or one too low."""
-    try:
-        number = operator.index(value)
-    except TypeError:
-        number = low - 1
-    if not low <= number < 2**63:
-        raise LayerMixError(f"{name} must be a whole number from {low} on, got {value!r}; change {name}=")
-    return number
-
-
-def _check_choice(name: str, value: Any, choices: tuple[str, ...]) -> None:
-    if value not in choices:
-        raise LayerMixError(f"{name} must be one of {', '.join(choices)}, got {value!r}; change {name}=")
-
-
-def several(name: str, values: Any) -> tuple[Any, ...]:
-    """Some values as a tuple. Raises `LayerMixError` for a single one: a text would be taken for its letters."""
-    if isinstance(values, str) or not isinstance(values, Iterable):
-        raise LayerMixError(f"{name} must be several values, got {values!r}; write {name}=({values!r},)")
-    return tuple(values)

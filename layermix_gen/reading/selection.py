@@ -10,8 +10,8 @@ import numpy as np
 from layermix_gen.errors import LayerMixError
 from layermix_gen.reading.catalog import Catalog
 from layermix_gen.reading.description import Description
-from layermix_gen.reading.options import several
 from layermix_gen.reading.order import Ints, Mask, draw_variants
+from layermix_gen.support.checks import as_several
 
 DRAWN = ("variant", "random")
 """Views that are drawn among the variants: without replacement over the epochs, or each epoch anew."""
@@ -27,8 +27,8 @@ class Views:
     @classmethod
     def of(cls, views: str | Sequence[str], planes: Sequence[str] | None, description: Description) -> "Views":
         """Check what was asked for against what there is."""
-        names = (views,) if isinstance(views, str) else several("views", views)
-        planes = None if planes is None else several("planes", planes)
+        names = (views,) if isinstance(views, str) else as_several("views", views)
+        planes = None if planes is None else as_several("planes", planes)
         known = ", ".join((*DRAWN, *description.planes))
         for name in (*names, *(planes or ())):
             if name not in description.planes and (name not in DRAWN or name in (planes or ())):
@@ -124,7 +124,7 @@ def select(
 
 def class_numbers(classes: Sequence[str | int], known: Sequence[str]) -> list[int]:
     """Labels for names of classes, or labels as they are. Raises `LayerMixError` for one that is not known."""
-    return [_class_number(one, known) for one in several("classes", classes)]
+    return [_class_number(one, known) for one in as_several("classes", classes)]
 
 
 def _class_number(one: Any, known: Sequence[str]) -> int:

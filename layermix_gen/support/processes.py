@@ -22,6 +22,7 @@ from typing import Any
 import cv2
 
 from layermix_gen.errors import LayerMixError
+from layermix_gen.support.checks import check_whole
 
 
 def available_cpus() -> int:
@@ -46,10 +47,7 @@ def checked_workers(workers: int | None) -> int:
         )
     if workers is None:
         return available_cpus()
-    if type(workers) is not int:
-        raise LayerMixError(f"workers must be a whole number, got {workers!r}; change --workers")
-    if workers < 1:
-        raise LayerMixError(f"workers must be at least 1, got {workers}; change --workers")
+    check_whole("workers", workers, 1)
     return workers
 
 

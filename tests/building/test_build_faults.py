@@ -181,12 +181,12 @@ def test_where_nothing_may_be_written(photographs: Path, open_folder: Path) -> N
     run = as_nobody("build", open_folder / "source", open_folder / "out", *QUICK, "--workers", 1)
     assert (run.returncode, run.stderr) == (
         1,
-        f"Error: cannot build into {open_folder / 'out'}: {open_folder} {remedy}",
+        f"Error: cannot write to {open_folder / 'out'}: {open_folder} {remedy}",
     )
     (open_folder / "closed").mkdir(mode=0o700)
     run = as_nobody("build", open_folder / "source", open_folder / "closed", *QUICK, "--workers", 1)
     closed = open_folder / "closed"
-    assert (run.returncode, run.stderr) == (1, f"Error: cannot build into {closed}: {closed} {remedy}")
+    assert (run.returncode, run.stderr) == (1, f"Error: cannot write to {closed}: {closed} {remedy}")
     assert files(open_folder / "closed") == []
 
 
@@ -514,36 +514,36 @@ def places(photographs: Path, tmp_path: Path) -> dict[str, Any]:
 MISTAKES = [
     (
         "{photographs} {photographs}/out",
-        "expected an output folder outside of the source, got {photographs}/out; choose another",
+        "expected an output folder outside of {photographs}, got {photographs}/out; choose another",
     ),
     (
         "{photographs} {photographs}",
-        "expected an output folder outside of the source, got {photographs}; choose another",
+        "expected an output folder outside of {photographs}, got {photographs}; choose another",
     ),
     (
         "{photographs} {tmp}/link/out",
-        "expected an output folder outside of the source, got {tmp}/link/out; choose another",
+        "expected an output folder outside of {photographs}, got {tmp}/link/out; choose another",
     ),
     (
         "{tmp}/link {photographs}/out",
-        "expected an output folder outside of the source, got {photographs}/out; choose another",
+        "expected an output folder outside of {tmp}/link, got {photographs}/out; choose another",
     ),
-    ("{photographs} {tmp}/file", "expected a folder to build into, found a file at {tmp}/file; choose another"),
+    ("{photographs} {tmp}/file", "expected a folder to write into, found a file at {tmp}/file; choose another"),
     (
         "{photographs} {tmp}/dangling",
-        "expected a folder to build into, found a broken link at {tmp}/dangling; choose another",
+        "expected a folder to write into, found a broken link at {tmp}/dangling; choose another",
     ),
     (
         "{photographs} {tmp}/dangling/out",
-        "expected a folder to build into, found a broken link at {tmp}/dangling; choose another",
+        "expected a folder to write into, found a broken link at {tmp}/dangling; choose another",
     ),
     (
         "{photographs} {tmp}/" + "a" * 300,
-        "cannot build into {tmp}/" + "a" * 300 + ": file name too long; choose another",
+        "cannot write to {tmp}/" + "a" * 300 + ": file name too long; choose another",
     ),
     (
         "{photographs} {tmp}/file\nof/two\nlines",
-        "cannot build into {tmp}/file\\nof/two\\nlines: {tmp}/file\\nof is no folder, or closed to you; choose another",
+        "cannot write to {tmp}/file\\nof/two\\nlines: {tmp}/file\\nof is no folder, or closed to you; choose another",
     ),
     (" {tmp}/out", "expected a path as the source, got an empty text; name one"),
     ("{photographs} ", "expected a path as the output folder, got an empty text; name one"),
@@ -585,11 +585,11 @@ MISTAKES = [
     ),
     (
         "{photographs} {tmp}/file/out",
-        "cannot build into {tmp}/file/out: {tmp}/file is no folder, or closed to you; choose another",
+        "cannot write to {tmp}/file/out: {tmp}/file is no folder, or closed to you; choose another",
     ),
     (
         "{photographs} {tmp}/full",
-        "expected an empty folder to build into, found 'thesis.txt' in {tmp}/full; choose another",
+        "expected an empty folder, found 'thesis.txt' in {tmp}/full; choose another",
     ),
     ("{tmp}/none {tmp}/out", "expected a source of images, found nothing at {tmp}/none; check the path"),
     ("{tmp}/empty {tmp}/out", "looked in {tmp}/empty for one of {kinds}, found an empty folder"),
@@ -665,9 +665,9 @@ MISTAKES = [
     ),
     (
         "{photographs} {tmp}/out --max-errors -1",
-        "max-errors must be a whole number, at least 0, got -1; change --max-errors",
+        "max-errors must be a whole number from 0 on, got -1; change --max-errors",
     ),
-    ("{photographs} {tmp}/out --workers 0", "workers must be at least 1, got 0; change --workers"),
+    ("{photographs} {tmp}/out --workers 0", "workers must be a whole number from 1 on, got 0; change --workers"),
     ("{photographs} {tmp}/out --partition 3/3", "partition i/n must have 0 <= i < n, got 3/3; change --partition"),
     ("{photographs} {tmp}/out --partition 0/0", "partition i/n must have 0 <= i < n, got 0/0; change --partition"),
 ]
@@ -684,12 +684,12 @@ def test_a_mistake_is_one_line(arguments: str, line: str, places: dict[str, Any]
 
 
 PYTHON_MISTAKES: list[tuple[dict[str, Any], str]] = [
-    ({"workers": "2"}, "workers must be a whole number, got '2'; change --workers"),
-    ({"workers": 1.5}, "workers must be a whole number, got 1.5; change --workers"),
+    ({"workers": "2"}, "workers must be a whole number from 1 on, got '2'; change --workers"),
+    ({"workers": 1.5}, "workers must be a whole number from 1 on, got 1.5; change --workers"),
     ({"partition": [0, 1, 2]}, "partition must be two whole numbers (i, n), got [0, 1, 2]; change --partition"),
     ({"partition": 3}, "partition must be two whole numbers (i, n), got 3; change --partition"),
     ({"partition": (0, "1")}, "partition must be two whole numbers (i, n), got (0, '1'); change --partition"),
-    ({"max_errors": 0.5}, "max-errors must be a whole number, at least 0, got 0.5; change --max-errors"),
+    ({"max_errors": 0.5}, "max-errors must be a whole number from 0 on, got 0.5; change --max-errors"),
     ({"out": "a\0b"}, "expected a path as the output folder, got a zero byte in 'a\\x00b'; take it out"),
     ({"out": None}, "expected a path as the output folder, got None"),
     (

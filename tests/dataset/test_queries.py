@@ -117,7 +117,7 @@ def test_wrong_sql_is_one_line_and_the_columns(where: str, reason: str, small: B
 def test_an_unknown_column_and_a_negative_limit(small: Built) -> None:
     with pytest.raises(LayerMixError, match=rf"^no column 'kez' in the index; {ALL_COLUMNS}$"):
         small.open().query(columns=["key", "kez"])
-    with pytest.raises(LayerMixError, match=r"^limit must be at least 0, got -1; change --limit$"):
+    with pytest.raises(LayerMixError, match=r"^limit must be a whole number from 0 on, got -1; change --limit$"):
         small.open().query(limit=-1)
 
 
@@ -315,7 +315,7 @@ def test_a_table_shows_twenty_rows_unless_told(small: Built) -> None:
         (("--where", "1=1); COPY (SELECT 1) TO '/tmp/x'; SELECT (1"), "Only SELECT statements"),
         (("--columns", "kez"), "no column 'kez' in the index"),
         (("--order-by", "size; DROP TABLE samples"), "expected a question to the index in SQL"),
-        (("--limit", -1), "limit must be at least 0, got -1; change --limit"),
+        (("--limit", -1), "limit must be a whole number from 0 on, got -1; change --limit"),
     ],
 )
 def test_a_mistake_is_one_line_and_status_1(arguments: tuple[object, ...], line: str, small: Built) -> None:

@@ -254,11 +254,11 @@ def test_webp_of_quality_100_is_lossless() -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("gif",), "expected an image format out of jpg, png, webp, got 'gif'"),
+        (("gif",), "format must be one of jpg, png, webp, got 'gif'; change --format"),
         (("jpg", 0), "quality must be a whole number in [1, 100], got 0; change --quality"),
         (("jpg", 101), "quality must be a whole number in [1, 100], got 101; change --quality"),
         (("jpg", 95.0), "quality must be a whole number in [1, 100], got 95.0; change --quality"),
-        (("jpg", 95, "411"), "expected a chroma subsampling out of 444, 422, 420, got '411'"),
+        (("jpg", 95, "411"), "subsampling must be one of 444, 422, 420, got '411'; change --subsampling"),
     ],
 )
 def test_an_encoding_out_of_range_is_refused(arguments: tuple[str, int, str], message: str) -> None:

@@ -141,13 +141,13 @@ def test_what_is_in_the_way_stays(small: Built, tmp_path: Path) -> None:
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "thesis.txt").touch()
     (tmp_path / "file").touch()
-    for name in ("full", "file"):
-        line = refuses(lambda name=name: small.open().extract(tmp_path / name))
-        assert line == f"expected a new or empty folder to extract to, got {tmp_path / name}; choose another"
-    inside = small.root / "v00" / "extracted"
-    assert refuses(lambda: small.open().extract(inside)).startswith(
-        "expected a folder outside of the dataset to extract"
-    )
+    lines = {
+        tmp_path / "full": f"expected an empty folder, found 'thesis.txt' in {tmp_path / 'full'}; choose another",
+        tmp_path / "file": f"expected a folder to write into, found a file at {tmp_path / 'file'}; choose another",
+        small.root / "v00" / "extracted": f"expected an output folder outside of {small.root}, got {small.root}/v00/",
+    }
+    for folder, line in lines.items():
+        assert refuses(lambda folder=folder: small.open().extract(folder)).startswith(line)
     assert refuses(lambda: small.open().extract(tmp_path / "new", "layer = 7")) == (
         "no sample meets 'layer = 7'; nothing was extracted"
     )

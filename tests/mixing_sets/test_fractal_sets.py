@@ -328,7 +328,7 @@ def test_what_is_rendered_is_said_once_where_there_is_no_bar(
         ("set.npy", {"detail": 255}, r"detail must be a whole number in \[256, 8192\], got 255; change --detail"),
         ("set.npz", {}, "to end in .npy, got .*set.npz; name it set.npz.npy"),
         ("set.npy", {"kinds": ("julia",)}, "got julia"),
-        ("set.npy", {"workers": 0}, "workers must be at least 1, got 0; change --workers"),
+        ("set.npy", {"workers": 0}, "workers must be a whole number from 1 on, got 0; change --workers"),
         ("file/set.npy", {}, "cannot write to .*/file: file exists; "),
         (f"{'x' * 300}.npy", {}, "cannot write to .*x.npy: file name too long; "),
         (f"{'x' * 248}.npy", {}, "cannot write to .*x.npy: file name too long; "),  # as that of its parts is

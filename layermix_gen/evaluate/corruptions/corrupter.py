@@ -20,10 +20,11 @@ from layermix_gen.evaluate.benchmarks import SEVERITIES, Scale
 from layermix_gen.evaluate.corruptions import corrupted, names_of
 from layermix_gen.evaluate.corruptions.layouts import LAYOUTS, Layout, LayoutName, make_layout, write_labels
 from layermix_gen.evaluate.corruptions.published import Family, parameters
-from layermix_gen.evaluate.corruptions.record import RECORD, check_out, check_record, describe
+from layermix_gen.evaluate.corruptions.record import RECORD, check_record, describe
 from layermix_gen.images import Image
 from layermix_gen.images.codec import MAX_PIXELS
 from layermix_gen.sources import Item, Source, open_source, open_test_set
+from layermix_gen.support.checks import check_choice, check_output, check_seed
 from layermix_gen.support.files import disk_errors, locked, sweep, write_json
 from layermix_gen.support.processes import checked_workers, interrupts_held, spawned
 from layermix_gen.support.seeds import corruption_generator
@@ -100,7 +101,7 @@ def corrupt(
     """
     workers, root = checked_workers(workers), Path(out)
     opened = open_test_set(source, kind, max_pixels)
-    check_out(root, Path(source))
+    check_output(root, source=Path(source), mark=RECORD)
     items = opened.items()
     shape = _read(opened, items[0]).shape
     is_small = shape[0] == shape[1] <= SMALL
@@ -234,8 +235,6 @@ def _checked(
     if wrong or not severities:
         found = repr(wrong[0]) if wrong else "none"
         raise LayerMixError(f"severities must be whole numbers in [1, 5], got {found}; change --severities")
-    if type(seed) is not int or not 0 <= seed < 2**63:
-        raise LayerMixError(f"seed must be a whole number in [0, {2**63 - 1}], got {seed!r}; change --seed")
-    if layout not in LAYOUTS:
-        raise LayerMixError(f"layout must be one of {', '.join(LAYOUTS)}, got {layout!r}; change --layout")
+    check_seed(seed)
+    check_choice("layout", layout, LAYOUTS)
     return tuple(name for name in known if name in corruptions or not corruptions), tuple(sorted(set(severities)))

@@ -9,6 +9,7 @@ from layermix_gen.evaluate.benchmarks import SCALES, SEVERITIES, Scale, extra_li
 from layermix_gen.evaluate.corruptions.effects import blur, digital, obscuring, pixel_noise, warps, waves, weather
 from layermix_gen.evaluate.corruptions.effects.base import Corruption, Severities
 from layermix_gen.images import Image, as_image
+from layermix_gen.support.checks import check_choice, check_whole
 
 Family: TypeAlias = Literal["c", "cbar"]
 FAMILIES: tuple[Family, ...] = ("c", "cbar")
@@ -24,8 +25,7 @@ def names_of(suite: Family, scale: Scale) -> tuple[str, ...]:
 
     Raises `LayerMixError` for any other suite or scale.
     """
-    if suite not in FAMILIES:
-        raise LayerMixError(f"suite must be one of {', '.join(FAMILIES)}, got {suite!r}; change --suite")
+    check_choice("suite", suite, FAMILIES)
     return (*mean_list(suite, scale), *extra_list(suite))
 
 
@@ -36,8 +36,7 @@ def corrupted(image: Image, name: str, severity: int, scale: Scale, rng: np.rand
     """
     if name not in CORRUPTIONS:
         raise LayerMixError(f"expected a corruption out of {', '.join(CORRUPTIONS)}, got {name!r}; change the name")
-    if severity not in SEVERITIES:
-        raise LayerMixError(f"severity must be a whole number in [1, 5], got {severity!r}; change the severity")
+    check_whole("severity", severity, SEVERITIES[0], SEVERITIES[-1], change="the severity")
     return CORRUPTIONS[name].kernel(as_image(image), rng, *parameters(name, scale)[severity - 1])
 
 

@@ -6,7 +6,6 @@ here which severities and corruptions it has.
 
 import hashlib
 import json
-import os
 import platform
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,20 +27,6 @@ RECORD = "corruptions.json"
 FORMAT = "layermix-gen corruptions 1"
 REMEDY = "restore it, or make the corruptions anew"
 OPEN = ("corruptions", "versions", "source")  # what may differ when a folder is gone on with
-
-
-def check_out(root: Path, source: Path) -> None:
-    """Refuse to mix corruptions with other files, and to make them a part of their own source."""
-    if source.is_dir() and root.resolve().is_relative_to(source.resolve()):
-        raise LayerMixError(f"expected an output folder outside of the source, got {root}; choose another")
-    if os.path.lexists(root) and not root.is_dir():
-        raise LayerMixError(f"expected a folder to write into, found something else at {root}; choose another")
-    if root.is_dir() and not (root / RECORD).exists():
-        others = sorted(entry.name for entry in root.iterdir() if not entry.name.startswith("."))
-        if others:
-            raise LayerMixError(
-                f"expected an empty folder to write into, found {others[0]!r} in {root}; choose another"
-            )
 
 
 def check_record(root: Path, record: dict[str, Any]) -> None:

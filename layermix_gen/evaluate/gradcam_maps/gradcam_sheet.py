@@ -20,6 +20,7 @@ from layermix_gen.figures.canvas import write_picture
 from layermix_gen.images import Image
 from layermix_gen.images.codec import decode
 from layermix_gen.reading.device import as_device
+from layermix_gen.support.checks import check_choice
 from layermix_gen.support.files import cannot_read, reading
 from layermix_gen.support.text import as_text
 
@@ -52,8 +53,7 @@ def write_gradcam_sheet(
         raise LayerMixError(f"expected at least one model and one image, got {len(models)} and {len(paths)}; give more")
     if Path(out).suffix.lower() != ".png":
         raise LayerMixError(f"expected a name like sheet.png, got {as_text(out)}; change --out")
-    if preprocessing not in PREPROCESSINGS:
-        raise LayerMixError(f"expected a preprocessing of {', '.join(PREPROCESSINGS)}, got {preprocessing!r}")
+    check_choice("preprocessing", preprocessing, PREPROCESSINGS)
     images = next(rebatched((_read(Path(path), preprocessing)[None] for path in paths), len(paths)))
     pixels = torch.from_numpy(images).permute(0, 3, 1, 2).contiguous().float().div(255).to(place)
     for _, model in models:

@@ -20,6 +20,7 @@ from layermix_gen.evaluate.benchmarks import check_part, extra_list, mean_list
 from layermix_gen.evaluate.results.archive import load_predictions, save_predictions
 from layermix_gen.evaluate.results.predictions import AnyPredictions
 from layermix_gen.evaluate.results.signature import Signature, Suite
+from layermix_gen.support.checks import check_output
 from layermix_gen.support.files import disk_errors, read_json, sweep, write_json
 from layermix_gen.support.text import count
 
@@ -36,9 +37,9 @@ def begin_results(root: str | Path, signature: Signature) -> Signature:
     """
     root = Path(root)
     before = read_signature(root) if (root / "run.json").exists() else None
-    if before is None and root.is_dir() and any(not entry.name.startswith(".") for entry in root.iterdir()):
-        raise LayerMixError(f"expected an empty folder or results in {root}, found other files; choose another --out")
-    if before:
+    if before is None:
+        check_output(root, remedy="choose another --out")
+    else:
         if differences := _differences(before, signature):
             raise LayerMixError(
                 f"{root} holds results of something else: {'; '.join(differences)}; repeat the command that began it, "

@@ -26,6 +26,7 @@ from layermix_gen.evaluate.results.predictions import (
 from layermix_gen.evaluate.running.pgd import Attack, attack
 from layermix_gen.evaluate.suites.base import Images, Part, rebatched
 from layermix_gen.reading.device import as_device
+from layermix_gen.support.checks import check_choice, check_whole
 
 PRECISIONS = {"float32": None, "bf16": torch.bfloat16, "fp16": torch.float16}
 AHEAD = 2  # batches that are read ahead
@@ -43,10 +44,8 @@ class Forward:
 
     def __post_init__(self) -> None:
         as_device(self.device)
-        if self.batch_size < 1:
-            raise LayerMixError(f"batch size must be at least 1, got {self.batch_size}; raise --batch-size")
-        if self.precision not in PRECISIONS:
-            raise LayerMixError(f"expected a precision of {', '.join(PRECISIONS)}, got {self.precision!r}")
+        check_whole("batch size", self.batch_size, 1)
+        check_choice("precision", self.precision, PRECISIONS)
 
     def logits(self, model: nn.Module, images: Tensor) -> Tensor:
         """The logits (B, classes) of pixels in [0, 1], as float32. Raises `LayerMixError` as `ask` does."""

@@ -14,6 +14,7 @@ from torch.nn import functional as F
 from layermix_gen.errors import LayerMixError
 from layermix_gen.evaluate.benchmarks import PGD
 from layermix_gen.evaluate.models.asking import ask, check_images, gradient
+from layermix_gen.support.checks import check_seed
 from layermix_gen.support.seeds import generator
 
 
@@ -46,8 +47,7 @@ class Attack:
             raise LayerMixError(
                 f"expected at least one step and one start, got {self.steps} and {self.restarts}; raise them"
             )
-        if type(self.seed) is not int or not 0 <= self.seed < 2**63:
-            raise LayerMixError(f"seed must be a whole number in [0, {2**63 - 1}], got {self.seed!r}; change --seed")
+        check_seed(self.seed)
 
 
 def attack(model: nn.Module, images: Tensor, labels: Tensor, options: Attack | None = None, first: int = 0) -> Tensor:

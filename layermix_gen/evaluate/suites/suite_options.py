@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from layermix_gen.errors import LayerMixError
 from layermix_gen.evaluate.preprocessing import PREPROCESSINGS
+from layermix_gen.support.checks import check_choice, check_whole
 from layermix_gen.support.processes import available_cpus
 
 PHOTOGRAPHS = "resize-256-center-224"  # of a validation set and of ImageNet-R, in every published protocol
@@ -24,13 +24,8 @@ class Opening:
     threads: int = 0  # 0: one for each CPU
 
     def __post_init__(self) -> None:
-        if self.preprocessing not in PREPROCESSINGS:
-            raise LayerMixError(
-                f"expected a preprocessing of {', '.join(PREPROCESSINGS)}, got {self.preprocessing!r}; "
-                "change --preprocessing"
-            )
-        if self.threads < 0:
-            raise LayerMixError(f"threads must be at least 1, or 0 for the CPUs there are, got {self.threads}")
+        check_choice("preprocessing", self.preprocessing, PREPROCESSINGS)
+        check_whole("threads", self.threads, 0)
 
     @property
     def photographs(self) -> str:

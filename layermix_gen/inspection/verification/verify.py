@@ -18,6 +18,7 @@ from layermix_gen.inspection.verification.dataset_checks import LISTING, PLAN, r
 from layermix_gen.inspection.verification.findings import Problem, Report
 from layermix_gen.inspection.verification.replay_checks import Again
 from layermix_gen.inspection.verification.shard_checks import Checked, Known, check_shard
+from layermix_gen.support.checks import check_share
 from layermix_gen.support.processes import checked_workers, interrupts_held, spawned
 
 
@@ -67,8 +68,7 @@ def verify(files: Files, *, replay: float = 0.0, workers: int | None = None, pro
 
 def _prepared(files: Files, known: Known, replay: float, problems: list[Problem]) -> tuple[Again | None, str]:
     """What makes samples again, its source and mixing set found, and with which other versions it will do so."""
-    if not 0 <= replay <= 1:
-        raise LayerMixError(f"replay must be a share in [0, 1], or all, got {replay:g}; change --replay")
+    check_share("replay", replay)
     if not replay:
         return None, ""
     if known.plan is None or any(problem.file in (PLAN, LISTING) for problem in problems):

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 
@@ -11,6 +11,7 @@ from layermix_gen.errors import LayerMixError
 from layermix_gen.images.views import PictureView
 from layermix_gen.mixing.operations import DEFAULT_OPERATIONS, OPERATIONS
 from layermix_gen.mixing.recipe import Expression
+from layermix_gen.support.checks import check_choice, check_number
 
 PRESETS = tuple(DEFAULT_OPERATIONS)
 
@@ -28,12 +29,9 @@ class DrawSettings:
     ops: tuple[str, ...] = ()  # names of operations; empty: those of the preset
 
     def __post_init__(self) -> None:
-        if self.preset not in PRESETS:
-            raise LayerMixError(
-                f"preset must be one of {', '.join(PRESETS)}, got {self.preset!r}; choose one with --preset"
-            )
-        _check_number("magnitude", self.magnitude, 0.1, 10)
-        _check_number("blending-ratio", self.blending_ratio, 0.01, 100)
+        check_choice("preset", self.preset, PRESETS)
+        check_number("magnitude", self.magnitude, 0.1, 10)
+        check_number("blending-ratio", self.blending_ratio, 0.01, 100)
         if not self.ops:
             object.__setattr__(self, "ops", DEFAULT_OPERATIONS[self.preset])
         if isinstance(self.ops, str):
@@ -44,13 +42,6 @@ class DrawSettings:
                 raise LayerMixError(f"no operation {name!r} in preset {self.preset}; --ops takes {known}")
         if twice := [name for name, times in Counter(self.ops).items() if times > 1]:
             raise LayerMixError(f"expected each operation once, got {twice[0]!r} again; take it out of --ops")
-
-
-def _check_number(name: str, value: Any, low: float, high: float) -> None:
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    if not (is_number and low <= value <= high):
-        found = f"{value:g}" if is_number else repr(value)
-        raise LayerMixError(f"{name} must be in [{low:g}, {high:g}], got {found}; change --{name}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,8 @@ from layermix_gen.images import Pictures
 from layermix_gen.mixing_sets.fractals.kinds import select_kinds
 from layermix_gen.mixing_sets.fractals.measures import ALIKE, thumbnails
 from layermix_gen.mixing_sets.fractals.render import RENDER_SIZE, VERSION, Fractal, make_fractal
-from layermix_gen.mixing_sets.store import MAX_SIZE, SetWriter, check_range, read_about
+from layermix_gen.mixing_sets.store import MAX_SIZE, SetWriter, read_about
+from layermix_gen.support.checks import check_whole
 from layermix_gen.support.files import disk_errors
 from layermix_gen.support.processes import checked_workers, interrupts_held, memory_errors, spawned
 from layermix_gen.support.progress import progress_bar, say_without_bar
@@ -46,7 +47,7 @@ def render_set(
     """
     workers = checked_workers(workers)
     if detail is not None:
-        check_range("detail", detail, RENDER_SIZE, MAX_SIZE)
+        check_whole("detail", detail, RENDER_SIZE, MAX_SIZE)
     out, made_by = Path(out), describe(count, size, seed, kinds, detail)
     with disk_errors(out):
         if out.exists() and read_about(out).get("made_by") == made_by:

@@ -423,7 +423,7 @@ def test_texts_are_in_the_letters_of_the_font(model, tmp_path, text, plain):
         ({"device": "privateuseone"}, "expected a GPU for the device 'privateuseone', found none; name another device"),
         ({"device": "cuda:99"}, "expected a GPU for the device 'cuda:99', found none"),
         ({"device": "foo"}, "expected a device like 'cuda' or 'cuda:1', got 'foo'"),
-        ({"preprocessing": "crop"}, "expected a preprocessing of none, center-224, resize-256-center-224, got 'crop'"),
+        ({"preprocessing": "crop"}, "preprocessing must be one of none, center-224, resize-256-center-224, got 'crop'"),
         ({"models": []}, "expected at least one model and one image, got 0 and 1"),
         ({"paths": []}, "expected at least one model and one image, got 1 and 0"),
     ],

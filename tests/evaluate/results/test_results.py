@@ -234,7 +234,7 @@ def test_results_are_not_mixed(tmp_path: Path, change: dict[str, Any], differenc
 
 def test_other_folders_are_left_alone(tmp_path: Path) -> None:
     (tmp_path / "thesis.tex").touch()
-    with pytest.raises(LayerMixError, match=r"^expected an empty folder or results in .*, found other files"):
+    with pytest.raises(LayerMixError, match=r"^expected an empty folder, found 'thesis.tex' in .*another --out"):
         begin_results(tmp_path, SIGNATURE)
     with pytest.raises(LayerMixError, match=r"^expected results of `evaluate run` in .*, found no run.json"):
         read_signature(tmp_path)

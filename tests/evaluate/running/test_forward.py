@@ -206,8 +206,8 @@ def test_a_part_that_gives_fewer_images_than_labels(model):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"batch_size": 0}, "batch size must be at least 1"),
-        ({"precision": "int8"}, "expected a precision of float32, bf16, fp16"),
+        ({"batch_size": 0}, "batch size must be a whole number from 1 on"),
+        ({"precision": "int8"}, "precision must be one of float32, bf16, fp16"),
         ({"device": "toaster"}, "expected a device like 'cuda'"),
     ],
 )

@@ -585,5 +585,5 @@ def test_preprocessing_refuses_small_images_and_keeps_others():
         PREPROCESSINGS["center-224"](image)
     assert PREPROCESSINGS["none"](image) is image
     assert resize_short_side(image).shape == (256, 588, 3)
-    with pytest.raises(LayerMixError, match="expected a preprocessing of none, center-224"):
+    with pytest.raises(LayerMixError, match="preprocessing must be one of none, center-224"):
         Opening(preprocessing="squash")

@@ -1,0 +1,120 @@
+"""Checks of arguments: each raises one line that says what was expected, what was found and what to change."""
+
+import operator
+import os
+from collections.abc import Collection, Iterable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from layermix_gen.errors import LayerMixError
+from layermix_gen.support.files import reason
+from layermix_gen.support.text import as_text
+
+MAX_SEED = 2**63 - 1
+
+
+def check_whole(name: str, value: Any, low: int, high: int | None = None, *, change: str = "") -> None:
+    """Raise `LayerMixError` unless `value` is an int, and no bool, in [low, high]; without `high`, from `low` on.
+
+    `change` is what to change, by default the option `--name`.
+    """
+    if type(value) is not int or not low <= value <= (MAX_SEED if high is None else high):
+        bounds = f"from {low} on" if high is None else f"in [{low}, {high}]"
+        raise LayerMixError(f"{name} must be a whole number {bounds}, got {value!r}; change {change or _option(name)}")
+
+
+def as_whole(name: str, value: Any, low: int, *, change: str = "") -> int:
+    """A whole number of any type, NumPy's too, as an int. Raises as `check_whole` does."""
+    with suppress(TypeError):
+        value = int(operator.index(value))
+    check_whole(name, value, low, change=change)
+    number: int = value
+    return number
+
+
+def check_seed(value: Any) -> None:
+    """Raise `LayerMixError` unless `value` is a whole number in [0, 2^63)."""
+    check_whole("seed", value, 0, MAX_SEED)
+
+
+def check_number(name: str, value: Any, low: float, high: float, *, what: str = "") -> None:
+    """Raise `LayerMixError` unless `value` is a number, and no bool, in [low, high]. `what` says more of it."""
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not (is_number and low <= value <= high):
+        found = f"{value:g}" if is_number else repr(value)
+        raise LayerMixError(f"{name} must be {what}in [{low:g}, {high:g}], got {found}; change {_option(name)}")
+
+
+def check_share(name: str, value: Any) -> None:
+    """Raise `LayerMixError` unless `value` is a number in [0, 1]."""
+    check_number(name, value, 0, 1, what="a share ")
+
+
+def check_choice(name: str, value: Any, choices: Collection[Any], *, change: str = "") -> None:
+    """Raise `LayerMixError` unless `value` is one of `choices`, of which None is not shown."""
+    if value not in choices:
+        known = ", ".join(str(choice) for choice in choices if choice is not None)
+        raise LayerMixError(f"{name} must be one of {known}, got {value!r}; change {change or _option(name)}")
+
+
+def as_several(name: str, values: Any) -> tuple[Any, ...]:
+    """Some values as a tuple. Raises `LayerMixError` for a single one: a text would be taken for its letters."""
+    if isinstance(values, str) or not isinstance(values, Iterable):
+        raise LayerMixError(f"{name} must be several values, got {values!r}; write {name}=({values!r},)")
+    return tuple(values)
+
+
+def as_path(path: Any, what: str) -> Path:
+    """A path that text, such as a plan's, can hold. Raises `LayerMixError` for any other."""
+    if not isinstance(path, str | Path):
+        raise LayerMixError(f"expected a path as the {what}, got {path!r}")
+    if path == "":
+        raise LayerMixError(f"expected a path as the {what}, got an empty text; name one")
+    if "\0" in str(path):
+        raise LayerMixError(f"expected a path as the {what}, got a zero byte in {path!r}; take it out")
+    path = Path(path)
+    try:
+        str(path.absolute()).encode()
+    except UnicodeEncodeError as error:
+        found, remedy = as_text(path.absolute()), "rename it, or use a UTF-8 locale if that is what it is in"
+        raise LayerMixError(f"expected a path in UTF-8 as the {what}, got {found}; {remedy}") from error
+    return path
+
+
+def check_output(
+    folder: Path,
+    *,
+    source: Path | None = None,
+    mark: str = "",
+    own: Collection[str] = (),
+    hidden: bool = False,
+    remedy: str = "choose another",
+) -> None:
+    """Raise `LayerMixError` unless `folder` is missing or empty and can be written to, or was begun by this command.
+
+    A folder with a file `mark` in it was begun by this command; `own` are names that it may have written before that.
+    Hidden entries count where `hidden` says so. The folder may not lie in `source`, from which is read.
+    """
+    try:
+        if source and source.is_dir() and folder.resolve().is_relative_to(source.resolve()):
+            raise LayerMixError(f"expected an output folder outside of {source}, got {folder}; {remedy}")
+        parents = (folder, *folder.absolute().parents)
+        for one in parents:
+            if one.is_symlink() and not one.exists():
+                raise LayerMixError(f"expected a folder to write into, found a broken link at {one}; {remedy}")
+        if folder.exists() and not folder.is_dir():
+            raise LayerMixError(f"expected a folder to write into, found a file at {folder}; {remedy}")
+        there = next(one for one in parents if one.exists())
+        if not (there.is_dir() and os.access(there, os.R_OK | os.W_OK | os.X_OK)):
+            raise LayerMixError(f"cannot write to {folder}: {there} is no folder, or closed to you; {remedy}")
+        if folder.is_dir() and not (mark and (folder / mark).exists()):
+            names = sorted(one.name for one in folder.iterdir() if hidden or not one.name.startswith("."))
+            if others := [name for name in names if name not in own]:
+                raise LayerMixError(f"expected an empty folder, found {others[0]!r} in {folder}; {remedy}")
+    except OSError as error:
+        raise LayerMixError(f"cannot write to {folder}: {reason(error)}; {remedy}") from error
+
+
+def _option(name: str) -> str:
+    return f"--{name.replace(' ', '-').replace('_', '-')}"
