@@ -8,7 +8,6 @@ take turns, and medians are printed; timings of one run can be compared with eac
 
 import argparse
 import io
-import json
 import struct
 import tarfile
 import tempfile
@@ -33,7 +32,10 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from layermix_gen import BuildSettings, build
-from layermix_gen.dataset.manifest import FORMAT
+from layermix_gen.dataset.index import ShardSummary
+from layermix_gen.dataset.manifest import Run, collect, write_manifest
+from layermix_gen.dataset.names import index_path, tar_path
+from layermix_gen.dataset.plan import Inputs, Plan
 from layermix_gen.dataset.tar import TarWriter
 from layermix_gen.images.codec import Encoding, encode
 from layermix_gen.reading.reader import LayerMixDataset
@@ -67,7 +69,7 @@ def bare(root: Path, threads: int) -> Reader:
         offset = int(catalog.offsets[0, i])
         tar = storage.tar(catalog.planes[0], int(catalog.shards[i]))
         images.append(bytes(tar[offset : offset + int(catalog.sizes[0, i])]))
-    size = storage.description.size
+    size = storage.manifest.size
     batch = np.zeros((BATCH, size, size, 3), np.uint8)
 
     def decode(part: int) -> None:
@@ -166,28 +168,30 @@ INDEX = """
 """
 
 
-def simulate(root: Path, images: int, planes: tuple[str, ...], shards: int) -> Path:
+def simulate(root: Path, images: int, variants: int, shards: int) -> Path:
     """A dataset whose index has a row for each of `images` in each plane, while its tars hold one image each."""
     image = encode(np.zeros((SMALL, SMALL, 3), np.uint8), Encoding("png"))
-    tars = {}
-    for name in (f"{plane}/{shard:06d}.tar" for plane in planes for shard in range(shards)):
-        (root / name).parent.mkdir(parents=True, exist_ok=True)
-        tar = TarWriter(root / name)
-        offset = tar.add("0.png", image)
-        summary = tar.close()
-        tars[name] = {"samples": images // shards, "bytes": summary.bytes, "sha256": summary.sha256}
-    (root / "index").mkdir()
+    settings = BuildSettings(variants, size=SMALL, view_mode="shared").resolve(None)
+    summaries = {}
+    (root / "index").mkdir(parents=True)
     with duckdb.connect() as db:
         for shard in range(shards):
+            tars = {}
+            for plane in settings.planes:
+                path = tar_path(root, plane, shard)
+                path.parent.mkdir(exist_ok=True)
+                tar = TarWriter(path)
+                offset = tar.add("0.png", image)
+                tars[plane] = tar.close()
+            summaries[shard] = ShardSummary(shard, images // shards, images // shards, (), tars)
             begin, end = (images // shards * number for number in (shard, shard + 1))
             db.execute(
-                f"COPY ({INDEX.format(shard=shard, begin=begin, end=end, planes=list(planes))}) "
-                f"TO '{root}/index/{shard:06d}.parquet' (FORMAT parquet, COMPRESSION zstd)",
+                f"COPY ({INDEX.format(shard=shard, begin=begin, end=end, planes=list(settings.planes))}) "
+                f"TO '{index_path(root, shard)}' (FORMAT parquet, COMPRESSION zstd)",
                 [offset, len(image), isal_zlib.crc32(image)],
             )
-    settings = {"size": SMALL, "format": "png", "view_mode": "shared", "view": "pad-crop"}
-    facts = {"format": FORMAT, "digest": "0" * 64, "planes": planes, "shards": shards, "tars": tars}
-    (root / "dataset.json").write_text(json.dumps(facts | {"settings": settings, "source": {"classes": []}}))
+    inputs = Inputs("folder", "/nowhere", "0" * 64, images, 0, ())
+    write_manifest(collect(Plan(root, inputs, settings, None, (0,) * shards), summaries, Run(0, 0.0, 0.0, 1)))
     return root
 
 
@@ -277,7 +281,7 @@ def main() -> None:
             folder / "small",
             BuildSettings(variants=1, clean=False),
         )
-        simulate(folder / "index", 1_000_000, ("clean", "v00", "v01", "v02", "v03"), 128)
+        simulate(folder / "index", 1_000_000, 4, 128)
         large(folder / "large", files, arguments.rounds)
         small(folder / "small", arguments.rounds)
         first_batch(folder / "index", arguments.rounds)

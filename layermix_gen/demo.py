@@ -8,6 +8,7 @@ from pathlib import Path
 from layermix_gen.building.builder import build
 from layermix_gen.dataset.index import query
 from layermix_gen.dataset.manifest import Manifest
+from layermix_gen.dataset.names import PLAN
 from layermix_gen.dataset.settings import BuildSettings
 from layermix_gen.errors import LayerMixError
 from layermix_gen.inspection.drawings.sheet import contact_sheet
@@ -49,7 +50,7 @@ def demo(out: str | Path, progress: bool = True) -> tuple[Manifest, str, Path]:
 
 def _check_out(out: Path) -> None:
     """Refuse a folder with anything in it that is not the demo's own."""
-    built = (out / "shards" / "plan.json").exists()  # written after the photographs and before all else
+    built = (out / "shards" / PLAN).exists()  # written after the photographs and before all else
     check_output(out, own=("photographs", "shards", "sheet.png") if built else ("photographs",))
     check_output(out / "photographs", own=PHOTOGRAPHS)
     for label, names in PHOTOGRAPHS.items():

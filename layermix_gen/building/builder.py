@@ -10,6 +10,7 @@ from layermix_gen.building.request import Job
 from layermix_gen.building.shard_builder import is_finished, missing_planes
 from layermix_gen.dataset.index import ShardSummary, read_summaries
 from layermix_gen.dataset.manifest import Manifest, Run, collect, declared_planes, is_declared, write_manifest
+from layermix_gen.dataset.names import ERRORS, INDEX, MANIFEST
 from layermix_gen.dataset.plan import Plan, Pool, freeze
 from layermix_gen.dataset.settings import DEFAULTS, BuildSettings
 from layermix_gen.dataset.sidecars import write_sidecars
@@ -64,7 +65,7 @@ def _run(plan: Plan, numbers: Sequence[int], workers: int, limit: int, progress:
     todo = [number for number in numbers if lacking[number]]
     declared = declared_planes(plan.root)
     if any(declared & missing_planes(plan, before.get(number)).keys() for number in todo):
-        (plan.root / "dataset.json").unlink(missing_ok=True)  # it is not true any more
+        (plan.root / MANIFEST).unlink(missing_ok=True)  # it is not true any more
         declared = set()
     settled = declared == plan.settings.planes.keys()
     workers = max(1, min(workers, len(todo)))
@@ -121,7 +122,7 @@ def _watching(
 
 def write_errors(root: Path, skipped: Sequence[Skipped]) -> None:
     """List every input that was left out; no file where there is none."""
-    path = root / "errors.jsonl"
+    path = root / ERRORS
     if not skipped:
         path.unlink(missing_ok=True)
         return
@@ -132,7 +133,7 @@ def write_errors(root: Path, skipped: Sequence[Skipped]) -> None:
 def _check_errors(plan: Plan, skipped: Sequence[Skipped], limit: int) -> None:
     what = ", ".join(f"{count} {reason}" for reason, count in reasons(skipped).items())
     found = f"{len(skipped)} of {plan.inputs.count} inputs cannot be read ({what})"
-    remedy = f"see {plan.root / 'errors.jsonl'}, then mend them and build into another folder"
+    remedy = f"see {plan.root / ERRORS}, then mend them and build into another folder"
     if len(skipped) == plan.inputs.count:
         raise LayerMixError(f"{found}, which leaves nothing; {remedy}")
     if len(skipped) > limit:
@@ -144,5 +145,5 @@ def _check_counts(plan: Plan, manifest: Manifest) -> None:
     if not plan.inputs.count == manifest.inputs == manifest.written + manifest.skipped:
         raise LayerMixError(
             f"expected {plan.inputs.count} inputs in the shards, found {manifest.written} written and "
-            f"{manifest.skipped} skipped; delete {plan.root / 'index'} and run the same command to build them again"
+            f"{manifest.skipped} skipped; delete {plan.root / INDEX} and run the same command to build them again"
         )

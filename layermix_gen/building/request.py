@@ -6,6 +6,7 @@ Builds and their estimates begin alike, so that an estimate refuses what the bui
 from pathlib import Path
 
 from layermix_gen.building.sizing import planned_shards
+from layermix_gen.dataset.names import LISTING, PLAN
 from layermix_gen.dataset.plan import Plan, Pool, make_plan, planned_order, read_plan, refuse_changes
 from layermix_gen.dataset.settings import BuildSettings
 from layermix_gen.errors import LayerMixError
@@ -37,7 +38,7 @@ class Job:
         self._max_errors = max_errors
         location, self.root = as_path(source, "source"), as_path(out, "output folder")
         self.mixing_set = _checked_mixing_set(mixing_set, settings)
-        check_output(self.root, source=location, mark="plan.json", own=("sources.jsonl",))
+        check_output(self.root, source=location, mark=PLAN, own=(LISTING,))
         self.source: Source = open_source(location, kind, settings.max_pixels)
         self.settings = settings.resolve(self.source.native_size)
         self.size = self.settings.size or 0

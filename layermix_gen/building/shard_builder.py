@@ -14,7 +14,7 @@ from typing import Self, TypeAlias
 from isal import isal_zlib
 
 from layermix_gen.dataset.index import ShardSummary, read_summary, write_index
-from layermix_gen.dataset.names import index_path, tar_path
+from layermix_gen.dataset.names import INDEX, index_path, sample_key, tar_path
 from layermix_gen.dataset.plan import Plan
 from layermix_gen.dataset.samples import Sample, SampleMaker, metadata
 from layermix_gen.dataset.skipped import Skipped
@@ -112,7 +112,7 @@ class _Draft:
         self._tars: dict[str, TarWriter] = {}
 
     def __enter__(self) -> Self:
-        for folder in (*(path.parent for path in self._paths.values()), self._plan.root / "index"):
+        for folder in (*(path.parent for path in self._paths.values()), self._plan.root / INDEX):
             folder.mkdir(parents=True, exist_ok=True)
         try:
             for plane, path in self._paths.items():
@@ -132,7 +132,7 @@ class _Draft:
         encoding, name = self._plan.settings.encoding, class_name(self._plan.inputs.classes, item.label)
         for sample in samples:
             plane = self._planes[sample.variant]
-            key = f"{ordinal:09d}-{plane}"
+            key = sample_key(ordinal, plane)
             image = encode(sample.pixels, encoding)
             facts = json.dumps(metadata(sample, item.id, item.label, name), ensure_ascii=False)
             tar = self._tars[plane]

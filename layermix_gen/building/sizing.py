@@ -13,8 +13,8 @@ from statistics import fmean, pstdev
 import numpy as np
 
 from layermix_gen.dataset.plan import shard_count
-from layermix_gen.dataset.samples import CLEAN, SampleMaker, metadata
-from layermix_gen.dataset.settings import BuildSettings, parse_size
+from layermix_gen.dataset.samples import SampleMaker, metadata
+from layermix_gen.dataset.settings import CLEAN, BuildSettings, parse_size
 from layermix_gen.dataset.tar import END, member_bytes
 from layermix_gen.errors import BadImage
 from layermix_gen.images.codec import encode

@@ -6,12 +6,13 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
+from layermix_gen.dataset.names import MANIFEST, PLAN
 from layermix_gen.errors import BadImage, LayerMixError
 from layermix_gen.support.files import reason
 from layermix_gen.support.remote import RemoteFiles, is_remote
 
 
-class Files(Protocol):
+class DatasetFiles(Protocol):
     """The files of one dataset, by their path within it. What `fetch` has named lies in `folder`."""
 
     location: str
@@ -30,7 +31,7 @@ class Files(Protocol):
         """A file on this machine, meanwhile. Raises `LayerMixError` with a short reason where there is none."""
 
 
-def open_files(location: str | Path, options: Mapping[str, Any] | None = None) -> Files:
+def open_files(location: str | Path, options: Mapping[str, Any] | None = None) -> DatasetFiles:
     """The files of the dataset at a path or URL; `options` go to fsspec's file system."""
     if is_remote(location):
         return _RemoteFiles(str(location), options)
@@ -40,17 +41,18 @@ def open_files(location: str | Path, options: Mapping[str, Any] | None = None) -
 
 
 class LocalFiles:
-    """Files below a folder. A link out of it is not followed."""
+    """Files below a folder. A link out of it is followed only where that is asked for."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, follow_links: bool = False) -> None:
         self.folder, self.location = folder, str(folder)
+        self._follow_links = follow_links
         if not folder.is_dir():
             raise LayerMixError(f"expected a dataset in a folder, found none at {folder}; check the path")
 
     def path(self, name: str) -> Path:
         """Where a file is. Raises `LayerMixError` where that is outside of the folder."""
         path = self.folder / name
-        if not path.resolve().is_relative_to(self.folder.resolve()):
+        if not self._follow_links and not path.resolve().is_relative_to(self.folder.resolve()):
             raise LayerMixError(f"expected {path} in the dataset, found a link out of it; put the file there")
         return path
 
@@ -62,7 +64,7 @@ class LocalFiles:
         except UnicodeDecodeError as error:
             raise LayerMixError(f"expected text in {path}, found other bytes; restore it") from error
         except OSError as error:
-            unfinished = name == "dataset.json" and (self.folder / "plan.json").exists()
+            unfinished = name == MANIFEST and (self.folder / PLAN).exists()
             remedy = "it is not finished: run its build again" if unfinished else "check the path"
             raise LayerMixError(
                 f"expected a dataset with a {name} at {self.folder}, but it cannot be read ({reason(error)}); {remedy}"

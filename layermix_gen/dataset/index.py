@@ -15,7 +15,7 @@ from typing import Any
 
 import duckdb
 
-from layermix_gen.dataset.names import index_path
+from layermix_gen.dataset.names import found_indexes, index_path
 from layermix_gen.dataset.skipped import Skipped
 from layermix_gen.dataset.tar import TarSummary
 from layermix_gen.errors import LayerMixError
@@ -104,9 +104,9 @@ def read_summary(root: Path, number: int) -> ShardSummary | None:
 
 def read_summaries(root: Path) -> dict[int, ShardSummary]:
     """The summaries of all shards that are finished, by number."""
-    if not any((root / "index").glob("*.parquet")):
+    if not (files := found_indexes(root)):
         return {}
-    summaries = sorted(_summaries(_files(root)), key=lambda summary: summary.number)
+    summaries = sorted(_summaries(_literals(files)), key=lambda summary: summary.number)
     return {summary.number: summary for summary in summaries}
 
 
@@ -134,10 +134,10 @@ def query(root: Path, sql: str, parameters: Sequence[Any] = ()) -> list[dict[str
 
     Raises `LayerMixError` where no shard is finished.
     """
-    if not any((root / "index").glob("*.parquet")):
+    if not (files := found_indexes(root)):
         raise LayerMixError(f"expected a dataset with samples in {root}, found none; build one first")
     with _duckdb() as db:
-        db.execute(f"CREATE VIEW samples AS SELECT * FROM read_parquet({_files(root)})")
+        db.execute(f"CREATE VIEW samples AS SELECT * FROM read_parquet({_literals(files)})")
         result = db.execute(sql, parameters)
         names = [column[0] for column in result.description or ()]
         return [dict(zip(names, row, strict=True)) for row in result.fetchall()]
@@ -160,8 +160,8 @@ def _duckdb() -> Iterator[duckdb.DuckDBPyConnection]:
         raise
 
 
-def _files(root: Path) -> str:
-    return _quoted(f"{glob.escape(str(root / 'index'))}/*.parquet")
+def _literals(paths: Sequence[Path]) -> str:
+    return f"[{', '.join(map(_literal, paths))}]"
 
 
 def _literal(path: Path) -> str:

@@ -8,13 +8,16 @@ from dataclasses import asdict, dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from layermix_gen.dataset.dataset_files import DatasetFiles
 from layermix_gen.dataset.index import ShardSummary
-from layermix_gen.dataset.names import PLANE, index_name, index_path, tar_name
+from layermix_gen.dataset.names import CLEAN_PLANE, MANIFEST, PLANE, index_name, index_path, tar_name
 from layermix_gen.dataset.plan import Inputs, Plan, Pool
 from layermix_gen.dataset.settings import BuildSettings
 from layermix_gen.dataset.skipped import reasons
+from layermix_gen.dataset.tar import TarSummary
 from layermix_gen.errors import LayerMixError
 from layermix_gen.support.files import file_digest, json_text, read_json, write_json
+from layermix_gen.support.remote import RemoteFiles
 from layermix_gen.support.text import count, facts
 
 FORMAT = "layermix-gen dataset 1"
@@ -62,10 +65,12 @@ class Manifest:
     @classmethod
     def from_json(cls, text: str, root: Path, location: str) -> "Manifest":
         """Read the text of a `dataset.json` at `location`. Raises `LayerMixError` where it is none, or is damaged."""
-        remedy = "delete it and run the build again to write it anew"
         try:
             value = json.loads(text)
-            found = value.pop("format")
+            if (found := value.pop("format")) != FORMAT:
+                raise LayerMixError(
+                    f"expected {FORMAT!r} in {location}, found {found!r}; use the version that wrote it"
+                )
             made = value | {
                 "planes": tuple(value["planes"]),
                 "source": Inputs.from_json(value["source"]),
@@ -74,12 +79,37 @@ class Manifest:
                 "run": Run(**value["run"]),
             }
             manifest = cls(root, **made)
-            _check_files(manifest)
-        except (LayerMixError, ValueError, KeyError, TypeError, AttributeError) as error:
-            raise LayerMixError(f"{location} is damaged ({type(error).__name__}: {error}); {remedy}") from error
-        if found != FORMAT:
-            raise LayerMixError(f"expected {FORMAT!r} in {location}, found {found!r}; use the version that wrote it")
-        return manifest
+            _check_content(manifest)
+            return manifest
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise LayerMixError(
+                f"{location} is damaged ({type(error).__name__}: {error}); run the build again to write it anew"
+            ) from error
+
+    @property
+    def size(self) -> int:
+        """The side of the samples, in pixels."""
+        return self.settings.size or 0
+
+    @property
+    def counts(self) -> tuple[int, ...]:
+        """How many images each shard has in every plane."""
+        return tuple(self.tars[tar_name(self.planes[0], number)]["samples"] for number in range(self.shards))
+
+    @property
+    def variant_planes(self) -> tuple[str, ...]:
+        """The planes that are variants: all but the clean one."""
+        return tuple(plane for plane in self.planes if plane != CLEAN_PLANE)
+
+    @property
+    def one_view(self) -> bool:
+        """Whether all planes of an image show the same part of it."""
+        return self.settings.view_mode == "shared" or self.settings.view == "center"
+
+    def tar(self, plane: str, number: int) -> TarSummary:
+        """Size and sha256 of the tar of one plane of a shard."""
+        tar = self.tars[tar_name(plane, number)]
+        return TarSummary(tar["bytes"], tar["sha256"])
 
     def summary(self) -> str:
         """The report for people, one fact a line."""
@@ -142,9 +172,17 @@ def collect(plan: Plan, summaries: Mapping[int, ShardSummary], run: Run) -> Mani
     )
 
 
-def _check_files(manifest: Manifest) -> None:
-    """Raise ValueError or KeyError unless the planes have names of planes, and every tar and index is described."""
-    if not all(re.fullmatch(PLANE, plane) for plane in manifest.planes):
+def read_manifest(files: DatasetFiles | RemoteFiles) -> Manifest:
+    """Read the manifest of a finished dataset. Raises `LayerMixError` where there is none, or it is damaged."""
+    return Manifest.from_json(files.text(MANIFEST), Path(files.location), f"{files.location}/{MANIFEST}")
+
+
+def _check_content(manifest: Manifest) -> None:
+    """Raise ValueError or KeyError unless settings are resolved, planes named so, every tar and index described."""
+    settings = manifest.settings
+    if settings.size is None or settings.view is None or settings.format is None:
+        raise ValueError("settings without size, view or format")
+    if not manifest.planes or not all(re.fullmatch(PLANE, plane) for plane in manifest.planes):
         raise ValueError(f"planes {manifest.planes}")
     for number in range(manifest.shards):
         known = [manifest.indexes[index_name(number)]]
@@ -166,26 +204,34 @@ def digest_of(tars: Mapping[str, Mapping[str, Any]], indexes: Mapping[str, str])
 
 def write_manifest(manifest: Manifest) -> None:
     """Declare the dataset complete."""
-    write_json(manifest.root / "dataset.json", _facts(manifest))
+    write_json(manifest.root / MANIFEST, _facts(manifest))
 
 
 def is_declared(manifest: Manifest) -> bool:
-    """Whether `dataset.json` says all of this already, but for the run."""
-    try:
-        there = read_json(manifest.root / "dataset.json")
-    except (FileNotFoundError, LayerMixError):
-        return False
+    """Whether the folder's manifest says all of this already, but for the run."""
     now = json.loads(json_text(_facts(manifest)))
-    return isinstance(there, dict) and there | {"run": None} == now | {"run": None}
+    return _declared(manifest.root) | {"run": None} == now | {"run": None}
+
+
+def declared_planes(root: Path) -> set[str]:
+    """The planes that are complete by the folder's manifest; none where it is missing or damaged."""
+    planes = _declared(root).get("planes")
+    return set(planes) if isinstance(planes, list) else set()
+
+
+def is_dataset(folder: Path) -> bool:
+    """Whether a folder holds a finished dataset."""
+    return (folder / MANIFEST).is_file()
+
+
+def _declared(root: Path) -> dict[str, Any]:
+    """What the folder's manifest says, as JSON; {} where it is missing or damaged."""
+    try:
+        value = read_json(root / MANIFEST)
+    except (FileNotFoundError, LayerMixError):
+        return {}
+    return value if isinstance(value, dict) else {}
 
 
 def _facts(manifest: Manifest) -> dict[str, Any]:
     return {"format": FORMAT} | {name: value for name, value in asdict(manifest).items() if name != "root"}
-
-
-def declared_planes(root: Path) -> set[str]:
-    """The planes that `dataset.json` says are complete; none where it is missing or damaged: a build writes it anew."""
-    try:
-        return set(read_json(root / "dataset.json")["planes"])
-    except (FileNotFoundError, LayerMixError, KeyError, TypeError):
-        return set()

@@ -1,10 +1,37 @@
-"""What the files of a dataset are called, and the keys of its samples."""
+"""Names of everything in a dataset's folder, and the keys of its samples.
+
+dataset.json             the manifest, written last: the dataset is complete when it is there
+plan.json                what is built from what, frozen at the start
+sources.jsonl            the inputs in planned order
+errors.jsonl             the inputs that were skipped, and why
+clean/000000.tar         the clean plane of shard 0
+v03/000000.tar           variant 3 of the same source images
+index/000000.parquet     the index of shard 0
+"""
 
 from functools import cache
 from pathlib import Path
 
-PLANE = r"clean|v\d\d"  # the names of planes
-KEY = rf"\d{{9,}}-({PLANE})"  # the keys of samples: the input's ordinal and the plane
+MANIFEST, PLAN, LISTING, ERRORS = "dataset.json", "plan.json", "sources.jsonl", "errors.jsonl"
+INDEX = "index"  # the folder of the indexes
+CLEAN_PLANE = "clean"
+PLANE = rf"{CLEAN_PLANE}|v\d\d"  # a pattern of the names of planes
+KEY = rf"\d{{9,}}-({PLANE})"  # a pattern of the keys of samples
+
+
+def plane_name(variant: int) -> str:
+    """The name of the plane of a variant: `v03`."""
+    return f"v{variant:02d}"
+
+
+def sample_key(ordinal: int, plane: str) -> str:
+    """The key of a sample: the number of its input in planned order, and its plane."""
+    return f"{ordinal:09d}-{plane}"
+
+
+def ordinal_of(key: str) -> int:
+    """The number of a sample's input in planned order."""
+    return int(key.partition("-")[0])
 
 
 @cache
@@ -20,9 +47,19 @@ def tar_path(root: Path, plane: str, number: int) -> Path:
 
 def index_name(number: int) -> str:
     """The path of the index of a shard within its dataset."""
-    return f"index/{number:06d}.parquet"
+    return f"{INDEX}/{number:06d}.parquet"
 
 
 def index_path(root: Path, number: int) -> Path:
     """Where the index of a shard is."""
     return root / index_name(number)
+
+
+def found_indexes(root: Path) -> list[Path]:
+    """The indexes of those shards that are finished, in their order."""
+    return sorted((root / INDEX).glob("[!.]*.parquet"))
+
+
+def found_tars(root: Path) -> list[Path]:
+    """All tars below the folders of a dataset, whether they belong to it or not."""
+    return sorted(root.glob("*/[!.]*.tar"))

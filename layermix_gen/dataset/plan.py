@@ -15,6 +15,7 @@ from typing import Any
 
 from layermix_gen._version import __version__
 from layermix_gen.dataset.index import read_summaries
+from layermix_gen.dataset.names import LISTING, PLAN
 from layermix_gen.dataset.settings import BuildSettings
 from layermix_gen.errors import LayerMixError
 from layermix_gen.mixing_sets.mixing_set import MixingSet
@@ -102,7 +103,7 @@ class Plan:
     def items(self, number: int) -> Iterator[tuple[int, Item]]:
         """The inputs of one shard with their ordinals, read from `sources.jsonl`."""
         start, stop = self.bounds(number)
-        with (self.root / "sources.jsonl").open(encoding="utf-8") as file:
+        with (self.root / LISTING).open(encoding="utf-8") as file:
             file.seek(self.offsets[number])
             for ordinal in range(start, stop):
                 yield ordinal, _item(file.readline(), ordinal)
@@ -148,7 +149,7 @@ def check_listing(plan: Plan) -> None:
     """Raise `LayerMixError` unless `sources.jsonl` has the inputs of the plan, in its order and at its offsets."""
     offsets, items, offset = [], [], 0
     starts = {plan.bounds(number)[0] for number in range(plan.shards)}
-    with (plan.root / "sources.jsonl").open("rb") as file:
+    with (plan.root / LISTING).open("rb") as file:
         for ordinal, line in enumerate(file):
             if ordinal in starts:
                 offsets.append(offset)
@@ -178,7 +179,7 @@ def _item(line: str | bytes, ordinal: int) -> Item:
         source_id, label, size, at = json.loads(line)
         return Item(source_id, label, size, tuple(at))
     except (ValueError, TypeError) as error:
-        message = f"sources.jsonl is damaged at input {ordinal}; delete it and run the same command to write it again"
+        message = f"{LISTING} is damaged at input {ordinal}; delete it and run the same command to write it again"
         raise LayerMixError(message) from error
 
 
@@ -187,7 +188,7 @@ def freeze(plan: Plan, items: Sequence[Item]) -> Plan:
 
     Raises `LayerMixError` with what differs where the folder holds the plan of another dataset.
     """
-    before, listing = read_plan(plan.root), plan.root / "sources.jsonl"
+    before, listing = read_plan(plan.root), plan.root / LISTING
     if before:
         refuse_changes(before, plan, items)
     if not before or not listing.exists():
@@ -195,7 +196,7 @@ def freeze(plan: Plan, items: Sequence[Item]) -> Plan:
         with replacing(listing) as draft, draft.open("wb") as file:
             file.writelines(map(_line, items))
     if not before or _facts(before) != _facts(plan):  # planes were added, or the source was moved
-        write_json(plan.root / "plan.json", {"format": FORMAT, "fingerprint": plan.fingerprint} | _facts(plan))
+        write_json(plan.root / PLAN, {"format": FORMAT, "fingerprint": plan.fingerprint} | _facts(plan))
     return plan
 
 
@@ -205,7 +206,7 @@ def _facts(plan: Plan) -> dict[str, Any]:
 
 def read_plan(root: Path) -> Plan | None:
     """The plan of the dataset at `root`, or None where there is none. Raises `LayerMixError` where it is damaged."""
-    path = root / "plan.json"
+    path = root / PLAN
     try:
         value = read_json(path)
         if value["format"] != FORMAT:

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from layermix_gen.dataset.settings import BuildSettings
+from layermix_gen.dataset.settings import CLEAN, BuildSettings
 from layermix_gen.images import Image
 from layermix_gen.images.views import VIEWS, PictureView, View, render_view
 from layermix_gen.mixing.methods import METHODS, DrawSettings, Recipe
@@ -12,7 +12,6 @@ from layermix_gen.mixing.renderer import render
 from layermix_gen.mixing_sets.mixing_set import MixingSet
 from layermix_gen.support.seeds import generator
 
-CLEAN = -1  # the variant number of the view before mixing
 USES, BLENDS = 3, 2  # how often a recipe uses its operation and a blend, at most: the lengths of the lists in metadata
 
 

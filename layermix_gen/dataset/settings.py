@@ -8,12 +8,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from layermix_gen.dataset.names import CLEAN_PLANE, plane_name
 from layermix_gen.errors import LayerMixError
 from layermix_gen.images.codec import MAX_PIXELS, Encoding
 from layermix_gen.images.views import VIEWS
 from layermix_gen.mixing.methods import METHODS, DrawSettings
 from layermix_gen.support.checks import check_choice, check_seed, check_whole
 
+CLEAN = -1  # the variant number of the view before mixing
 VIEW_MODES = ("independent", "shared")
 SMALL = 64  # px; up to here samples are lossless and cropped as CIFAR is, above as ImageNet is
 DEFAULT_SIZE = 224
@@ -92,8 +94,8 @@ class BuildSettings:
     @property
     def planes(self) -> dict[str, int]:
         """Name and variant number of each plane, in order; the clean plane is variant -1."""
-        names = {"clean": -1} if self.clean else {}
-        return names | {f"v{variant:02d}": variant for variant in range(self.variants)}
+        names = {CLEAN_PLANE: CLEAN} if self.clean else {}
+        return names | {plane_name(variant): variant for variant in range(self.variants)}
 
 
 def parse_size(text: str) -> tuple[int, bool]:

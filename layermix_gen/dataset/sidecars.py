@@ -10,6 +10,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from layermix_gen.dataset.manifest import Manifest
+from layermix_gen.dataset.names import CLEAN_PLANE
 from layermix_gen.support.files import write_json
 
 Tars = Mapping[str, Mapping[str, Any]]
@@ -18,7 +19,7 @@ Tars = Mapping[str, Mapping[str, Any]]
 def sidecars(manifest: Manifest) -> dict[str, Any]:
     """The sidecars of a complete dataset by relative path, as values for JSON."""
     planes = {plane: tars_of(manifest.tars, [plane]) for plane in manifest.planes}
-    variants = tars_of(manifest.tars, [plane for plane in manifest.planes if plane != "clean"])
+    variants = tars_of(manifest.tars, [plane for plane in manifest.planes if plane != CLEAN_PLANE])
     splits = planes | ({"variants": variants} if variants else {})
     found: dict[str, Any] = {"_info.json": {"splits": {name: timm_split(name, tars) for name, tars in splits.items()}}}
     for plane, tars in planes.items():

@@ -12,8 +12,8 @@ from typing import Any
 from isal import isal_zlib
 
 from layermix_gen.dataset.dataset_files import open_files
-from layermix_gen.dataset.manifest import Manifest
-from layermix_gen.dataset.names import KEY, index_name, tar_name
+from layermix_gen.dataset.manifest import Manifest, read_manifest
+from layermix_gen.dataset.names import KEY, LISTING, PLAN, index_name, tar_name
 from layermix_gen.dataset.plan import Plan, read_plan
 from layermix_gen.dataset.queries import count, select
 from layermix_gen.dataset.settings import BuildSettings
@@ -35,8 +35,7 @@ class OpenedDataset:
     @cached_property
     def manifest(self) -> Manifest:
         """What `build` said of the dataset. Raises `LayerMixError` where it is not finished, or damaged."""
-        name = "dataset.json"
-        return Manifest.from_json(self._files.text(name), Path(self.location), f"{self.location}/{name}")
+        return read_manifest(self._files)
 
     @property
     def settings(self) -> BuildSettings:
@@ -46,10 +45,10 @@ class OpenedDataset:
     @cached_property
     def plan(self) -> Plan:
         """What was built from what. Raises `LayerMixError` where it is missing or damaged."""
-        folder = self._files.fetch(["plan.json", "sources.jsonl"])[0].parent
+        folder = self._files.fetch([PLAN, LISTING])[0].parent
         plan = read_plan(folder)
         if plan is None:
-            raise LayerMixError(f"expected a plan.json in {self.location}, found none; restore it")
+            raise LayerMixError(f"expected a {PLAN} in {self.location}, found none; restore it")
         return plan
 
     @cached_property

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from layermix_gen.dataset.names import LISTING, ordinal_of
 from layermix_gen.dataset.plan import Plan
 from layermix_gen.dataset.samples import SampleMaker
 from layermix_gen.errors import BadImage, LayerMixError
@@ -89,17 +90,17 @@ class Replayer:
 
     def item(self, row: Mapping[str, Any]) -> Item:
         """The input that a row of the index was made of. Raises `LayerMixError` where the listing has another."""
-        ordinal = int(row["key"][:9])
+        ordinal = ordinal_of(row["key"])
         try:
             found = next((item for number, item in self.plan.items(row["shard"]) if number == ordinal), None)
         except OSError as error:
             raise LayerMixError(
-                f"expected the list of inputs at {self.plan.root}/sources.jsonl, found none; run the build again to "
+                f"expected the list of inputs at {self.plan.root}/{LISTING}, found none; run the build again to "
                 "write it anew"
             ) from error
         if found is None or found.id != row["source"]:
             raise LayerMixError(
-                f"expected {row['source']!r} as input {ordinal} in {self.plan.root}/sources.jsonl, found "
+                f"expected {row['source']!r} as input {ordinal} in {self.plan.root}/{LISTING}, found "
                 f"{found.id if found else 'nothing'!r}; delete the file and run the build again to write it anew"
             )
         return found

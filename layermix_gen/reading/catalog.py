@@ -17,10 +17,10 @@ import numpy.typing as npt
 from duckdb import CoalesceOperator, ColumnExpression, ConstantExpression, SQLExpression
 
 from layermix_gen.dataset.index import COLUMNS
+from layermix_gen.dataset.manifest import Manifest
 from layermix_gen.dataset.names import index_path
 from layermix_gen.dataset.queries import check
 from layermix_gen.errors import LayerMixError
-from layermix_gen.reading.description import Description
 from layermix_gen.reading.order import Ints, Mask
 
 _COLUMNS = ("shard", "file_row_number", "offset", "size", "image_crc32", "label")
@@ -59,7 +59,7 @@ def _keys(path: Path, plane: str) -> list[str]:
         return [key for (key,) in _rows(db, [path], [plane]).order("key").select("key").fetchall()]
 
 
-def load_catalog(folder: Path, description: Description, planes: Sequence[str], where: str | None = None) -> Catalog:
+def load_catalog(folder: Path, manifest: Manifest, planes: Sequence[str], where: str | None = None) -> Catalog:
     """Read the index, `folder`/index, of a dataset.
 
     `where` is a condition on the columns of the index, in SQL. Raises `LayerMixError` where it is none, where it would
@@ -67,16 +67,16 @@ def load_catalog(folder: Path, description: Description, planes: Sequence[str], 
     """
     if where is not None:
         _check_condition(where)
-    planes, counts = sorted(planes), np.array(description.counts, np.int64)
+    planes, counts = sorted(planes), np.array(manifest.counts, np.int64)
     files = [index_path(folder, number) for number in range(len(counts))]
     for path in files:
         if not path.is_file():
             raise LayerMixError(f"expected the index of a shard at {path}, found nothing; restore it or build it again")
     columns = _query(files, planes, where)
     shards, rows = columns.pop("shard"), columns.pop("file_row_number").astype(np.int32)
-    places = _places(shards, rows, counts, [sorted(description.planes).index(plane) for plane in planes])
+    places = _places(shards, rows, counts, [sorted(manifest.planes).index(plane) for plane in planes])
     if places is None:
-        raise LayerMixError(_disagreement(files, sorted(description.planes), counts))
+        raise LayerMixError(_disagreement(files, sorted(manifest.planes), counts))
     tables = {name: _by_plane(column, places, len(planes)) for name, column in columns.items()}
     return Catalog(
         folder,

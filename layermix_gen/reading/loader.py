@@ -62,7 +62,7 @@ class Loader:
     ) -> None:
         self.storage, self.catalog, self.selection = storage, catalog, selection
         self._metadata, self._replace = metadata, replace
-        self._decoder = DECODERS[storage.description.format]
+        self._decoder = DECODERS[storage.manifest.settings.encoding.format]
 
     def batch(self, rows: Ints, planes: Ints, pixels: npt.NDArray[np.uint8]) -> Batch:
         """A batch to be filled: images number `rows` (B,) of the selection, each in `planes` (B, V)."""

@@ -125,16 +125,16 @@ class LayerMixDataset(Epochs):
         )
         self.fields = check_fields(fields)
         self.storage = _open(root, storage_options, cache_dir, cache_bytes)
-        facts = self.storage.description
-        self.views = Views.of(views, planes, facts)
+        manifest = self.storage.manifest
+        self.views = Views.of(views, planes, manifest)
         self.several = not isinstance(views, str)
-        self.catalog = load_catalog(self.storage.folder, facts, self.views.planes, where)
-        numbers = None if classes is None else class_numbers(classes, facts.classes)
+        self.catalog = load_catalog(self.storage.folder, manifest, self.views.planes, where)
+        numbers = None if classes is None else class_numbers(classes, manifest.source.classes)
         selection = select(self.catalog, self.views, numbers, options.seed, variant_by_shard=order == "shards")
         self.skipped: list[str] = []
         self._buffers: Buffers | None = None
         identity = {
-            "dataset": facts.digest,
+            "dataset": manifest.digest,
             "version": VERSION,
             "seed": options.seed,
             "order": [order, options.window] if order == "shards" else [order],
@@ -151,7 +151,7 @@ class LayerMixDataset(Epochs):
         of all planes. A sample that cannot be read raises `LayerMixError`, whatever `on_error` says.
         """
         rows, planes = all_samples(self.selection, len(self.catalog.planes))
-        size, count = self.storage.description.size, len(rows)
+        size, count = self.storage.manifest.size, len(rows)
         images = torch.empty((count, size, size, 3), dtype=torch.uint8, device=as_device(device))
         metadata: list[dict[str, Any]] = []
         parts = [slice(i, i + IN_MEMORY_BATCH) for i in range(0, count, IN_MEMORY_BATCH)]
@@ -176,7 +176,7 @@ class LayerMixDataset(Epochs):
 
     def _read(self, count: int, part: Callable[[int], tuple[Ints, Ints]], *, replace: bool) -> Iterator[Batch]:
         """Read `count` batches: `part` gives the places in the selection (B,) and the planes (B, V) of each."""
-        options, size = self.options, self.storage.description.size
+        options, size = self.options, self.storage.manifest.size
         loader = Loader(self.storage, self.catalog, self.selection, metadata=bool(self.fields), replace=replace)
         self._buffers = self._buffers or Buffers(_pinned if options.pin_memory else _plain, options.prefetch + 2)
         buffers = self._buffers
@@ -193,8 +193,8 @@ class LayerMixDataset(Epochs):
 
     def _uses(self, count: int, part: Callable[[int], tuple[Ints, Ints]]) -> list[Use]:
         """The tars that these batches read, and from which to which."""
-        catalog, description = self.catalog, self.storage.description
-        shards = len(description.counts)
+        catalog, manifest = self.catalog, self.storage.manifest
+        shards = len(manifest.counts)
 
         def tars(number: int) -> Ints:
             rows, planes = part(number)
@@ -204,7 +204,7 @@ class LayerMixDataset(Epochs):
         uses = []
         for tar in np.flatnonzero(last >= 0).tolist():
             plane, shard = catalog.planes[tar // shards], tar % shards
-            size = description.tar(plane, shard).bytes
+            size = manifest.tar(plane, shard).bytes
             uses.append(Use(tar_name(plane, shard), size, int(first[tar]), int(last[tar])))
         return uses
 

@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from layermix_gen.dataset.manifest import Manifest
+from layermix_gen.dataset.names import CLEAN_PLANE
 from layermix_gen.errors import LayerMixError
 from layermix_gen.reading.catalog import Catalog
-from layermix_gen.reading.description import Description
 from layermix_gen.reading.order import Ints, Mask, draw_variants
 from layermix_gen.support.checks import as_several
 
@@ -25,23 +26,23 @@ class Views:
     pool: tuple[str, ...]
 
     @classmethod
-    def of(cls, views: str | Sequence[str], planes: Sequence[str] | None, description: Description) -> "Views":
+    def of(cls, views: str | Sequence[str], planes: Sequence[str] | None, manifest: Manifest) -> "Views":
         """Check what was asked for against what there is."""
         names = (views,) if isinstance(views, str) else as_several("views", views)
         planes = None if planes is None else as_several("planes", planes)
-        known = ", ".join((*DRAWN, *description.planes))
+        known = ", ".join((*DRAWN, *manifest.planes))
         for name in (*names, *(planes or ())):
-            if name not in description.planes and (name not in DRAWN or name in (planes or ())):
+            if name not in manifest.planes and (name not in DRAWN or name in (planes or ())):
                 raise LayerMixError(f"expected views out of {known}, got {name!r}; build has --variants and --clean")
         fixed = [name for name in names if name not in DRAWN]
         if not names or len(set(fixed)) < len(fixed) or len(set(names) & set(DRAWN)) > 1:
             raise LayerMixError(f"expected views that differ, drawn in one way, got {names}; choose out of {known}")
-        if "clean" in fixed and len(names) > 1 and not description.one_view:
+        if CLEAN_PLANE in fixed and len(names) > 1 and not manifest.one_view:
             raise LayerMixError(
                 "views that are compared with the clean one must show the same part of the image, and this dataset was "
                 "built with --view-mode independent; build it with --view-mode shared"
             )
-        pool = tuple(sorted(set(description.variants if planes is None else planes) - set(fixed)))
+        pool = tuple(sorted(set(manifest.variant_planes if planes is None else planes) - set(fixed)))
         drawn = len(names) - len(fixed)
         if drawn > len(pool):
             raise LayerMixError(
@@ -102,7 +103,11 @@ def select(
     number = {plane: i for i, plane in enumerate(catalog.planes)}
     fixed = np.array([number.get(name, -1) for name in views.names])
     pool = np.array([number[plane] for plane in views.pool], np.int64)
-    asked = [number[name] for name in views.names if name in number and (name != "clean" or views.planes == ("clean",))]
+    asked = [
+        number[name]
+        for name in views.names
+        if name in number and (name != CLEAN_PLANE or views.planes == (CLEAN_PLANE,))
+    ]
     allowed = catalog.chosen[pool].T
     takes_part = catalog.chosen[asked].all(0) & (allowed.sum(1) >= (fixed < 0).sum())
     if classes is not None:

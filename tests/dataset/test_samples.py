@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from layermix_gen.dataset.samples import CLEAN, SampleMaker
-from layermix_gen.dataset.settings import BuildSettings
+from layermix_gen.dataset.samples import SampleMaker
+from layermix_gen.dataset.settings import CLEAN, BuildSettings
 from layermix_gen.images.views import VIEWS
 from layermix_gen.mixing.methods import METHODS
 from layermix_gen.mixing_sets.mixing_set import MixingSet

@@ -95,8 +95,12 @@ def test_an_unfinished_dataset(damaged: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "content", "line"),
     [
-        ("dataset.json", b"{", r"dataset\.json is damaged \(JSONDecodeError: .*\); delete it and run the build again"),
-        ("dataset.json", b"[]", r"dataset\.json is damaged \(TypeError: .*\); delete it"),
+        (
+            "dataset.json",
+            b"{",
+            r"dataset\.json is damaged \(JSONDecodeError: .*\); run the build again to write it anew",
+        ),
+        ("dataset.json", b"[]", r"dataset\.json is damaged \(TypeError: .*\); run the build"),
         ("dataset.json", b"\xff\xfe", r"^expected text in .*dataset\.json, found other bytes; restore it$"),
         (INDEX, b"PAR1", r"^the index cannot be read: .*; see `layermix-gen verify`$"),
     ],

@@ -180,11 +180,12 @@ def test_an_iteration_that_is_left_reads_no_further(tiny: Truth, monkeypatch: py
 
 def test_where_there_is_no_dataset(tiny: Truth, tmp_path) -> None:
     with pytest.raises(
-        LayerMixError, match=r"^expected a dataset with a dataset\.json at .*, found none; check the path$"
+        LayerMixError,
+        match=r"^expected a dataset with a dataset\.json at .*, but it cannot be read .*; check the path$",
     ):
         LayerMixDataset(tmp_path, 8)
     (tmp_path / "plan.json").write_text("{}")
-    with pytest.raises(LayerMixError, match=r"found none; it is not finished: run its build again$"):
+    with pytest.raises(LayerMixError, match=r"cannot be read .*; it is not finished: run its build again$"):
         LayerMixDataset(tmp_path, 8)
     (tmp_path / "dataset.json").write_text('{"format": "other 1"}')
     with pytest.raises(

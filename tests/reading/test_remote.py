@@ -39,7 +39,7 @@ def read(url: str, batch_size: int = 8, **options: Any) -> LayerMixDataset:
 
 def tars_of(tiny: Truth, ds: LayerMixDataset, read_keys: list[str]) -> dict[str, int]:
     """The tars that hold these samples, and their sizes."""
-    counts = np.cumsum(ds.storage.description.counts)
+    counts = np.cumsum(ds.storage.manifest.counts)
     names = {f"{key[10:]}/{np.searchsorted(counts, int(key[:9]), 'right'):06d}.tar" for key in read_keys}
     return {name: (tiny.root / name).stat().st_size for name in names}
 

@@ -36,7 +36,7 @@ def test_shard_wise_order_shows_every_variant_too(tiny: Truth) -> None:
 
 
 def shard_of(ds: LayerMixDataset, key: str) -> int:
-    counts = ds.storage.description.counts
+    counts = ds.storage.manifest.counts
     ordinal = int(split(key)[0])
     return next(i for i in range(len(counts)) if ordinal < sum(counts[: i + 1]))
 

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from layermix_gen.dataset.manifest import is_dataset
 from layermix_gen.errors import LayerMixError
 from layermix_gen.evaluate.benchmarks import extra_list, mean_list
 from layermix_gen.evaluate.corruptions.record import read_record
@@ -131,7 +132,7 @@ def _find_renditions(data: Data, opening: Opening) -> SuiteSource:
 def _class_order(data: Data) -> tuple[str, ...]:
     """The classes of a model, by the validation set or else by ImageNet-C. Raises `LayerMixError` without both."""
     clean = data.folders.get("clean")
-    order = built.classes(clean) if clean and built.is_dataset(clean) else validation_classes(data)
+    order = built.class_names(clean) if clean and is_dataset(clean) else validation_classes(data)
     if not order and "c" in data.folders:
         there = [name for name in mean_list("c", data.scale) if (data.folders["c"] / name).is_dir()]
         for name in there[:1]:

@@ -5,11 +5,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from layermix_gen.dataset.manifest import is_dataset
 from layermix_gen.errors import LayerMixError
 from layermix_gen.evaluate.benchmarks import SUITES, Scale
 from layermix_gen.evaluate.corruptions.record import read_record
 from layermix_gen.evaluate.suites import arrays
-from layermix_gen.evaluate.suites.built import is_dataset
 from layermix_gen.sources import cifar
 from layermix_gen.sources.folder import scan
 from layermix_gen.support.text import as_text

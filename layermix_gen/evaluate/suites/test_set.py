@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from layermix_gen.dataset.manifest import is_dataset
 from layermix_gen.dataset.settings import SMALL
 from layermix_gen.evaluate.preprocessing import PREPROCESSINGS
 from layermix_gen.evaluate.suites import arrays, built, folders
@@ -21,11 +22,11 @@ def find_test_set(data: Data, opening: Opening) -> SuiteSource:
     of it: these stay as they are. Raises `LayerMixError` where no image is found, or the first cannot be read.
     """
     folder = data.folders["clean"]
-    if built.is_dataset(folder):
+    if is_dataset(folder):
         return SuiteSource(
             suite="clean",
             folder=folder,
-            open=lambda _: built.open_shards(folder),
+            open=lambda _: built.open_built(folder),
             form="shards",
             preprocessing=NONE,
             parts=PARTS,
@@ -55,7 +56,7 @@ def find_test_set(data: Data, opening: Opening) -> SuiteSource:
 def validation_classes(data: Data) -> tuple[str, ...]:
     """The sorted classes of a test set of class folders; () of any other, and without one."""
     folder = data.folders.get("clean")
-    if folder is None or built.is_dataset(folder):
+    if folder is None or is_dataset(folder):
         return ()
     source = _source(folder, data.dataset)
     return source.classes if source.kind == "folder" else ()

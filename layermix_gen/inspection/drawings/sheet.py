@@ -1,12 +1,13 @@
 """Contact sheets: the samples that a question finds, each source's view beside its variants, captioned by recipe."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from PIL import Image as PillowImage
 
+from layermix_gen.dataset.names import CLEAN_PLANE, ordinal_of, sample_key
 from layermix_gen.errors import LayerMixError
 from layermix_gen.figures import canvas
 from layermix_gen.figures.canvas import DENSITY, QUIET, Canvas
@@ -44,17 +45,17 @@ def contact_sheet(
     rows = shards.query(shown, order_by=order_by or "key", limit=limit)
     if not rows:
         raise LayerMixError(f"expected samples to draw, but none meets {where or 'the limit'!r}; ask for others")
-    groups: dict[str, dict[str, dict[str, Any]]] = {row["key"][:9]: {} for row in rows}
+    groups: dict[int, dict[str, dict[str, Any]]] = {ordinal_of(row["key"]): {} for row in rows}
     for row in [*_clean_views(shards, groups), *rows]:
-        groups[row["key"][:9]][row["key"]] = row
+        groups[ordinal_of(row["key"])][row["key"]] = row
     return canvas.write_picture(
         draw([[_cell(shards, row) for row in group.values()] for group in groups.values()]), out
     )
 
 
-def _clean_views(shards: OpenedDataset, ordinals: Mapping[str, Any]) -> list[dict[str, Any]]:
+def _clean_views(shards: OpenedDataset, ordinals: Iterable[int]) -> list[dict[str, Any]]:
     """The rows of the clean views of source images, where the dataset has them."""
-    keys = ", ".join(f"'{ordinal}-clean'" for ordinal in ordinals)
+    keys = ", ".join(f"'{sample_key(ordinal, CLEAN_PLANE)}'" for ordinal in ordinals)
     return shards.query(f"key IN ({keys})")
 
 

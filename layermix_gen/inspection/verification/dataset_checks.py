@@ -4,10 +4,21 @@ import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from layermix_gen.dataset.dataset_files import Files, LocalFiles
+from layermix_gen.dataset.dataset_files import DatasetFiles, LocalFiles
 from layermix_gen.dataset.index import ShardSummary
 from layermix_gen.dataset.manifest import Manifest, digest_of
-from layermix_gen.dataset.names import PLANE, index_name, tar_name
+from layermix_gen.dataset.names import (
+    ERRORS,
+    INDEX,
+    LISTING,
+    MANIFEST,
+    PLAN,
+    PLANE,
+    found_indexes,
+    found_tars,
+    index_name,
+    tar_name,
+)
 from layermix_gen.dataset.plan import Plan, check_listing, read_plan
 from layermix_gen.dataset.sidecars import sidecars
 from layermix_gen.dataset.skipped import reasons, skipped_text
@@ -16,10 +27,8 @@ from layermix_gen.inspection.verification.findings import Problem, noting
 from layermix_gen.inspection.verification.shard_checks import OTHER_BYTES, Known
 from layermix_gen.support.files import json_text
 
-MANIFEST, PLAN, LISTING, ERRORS = "dataset.json", "plan.json", "sources.jsonl", "errors.jsonl"
 
-
-def read_known(files: Files, problems: list[Problem]) -> Known:
+def read_known(files: DatasetFiles, problems: list[Problem]) -> Known:
     """What is known of a dataset from its manifest and its plan; `problems` takes what is wrong with them.
 
     Raises `LayerMixError` where neither is whole.
@@ -45,7 +54,7 @@ def read_known(files: Files, problems: list[Problem]) -> Known:
     raise LayerMixError(f"expected a dataset at {files.location}, found none ({found}); check the path")
 
 
-def _refuse_unfinished(files: Files, manifest: Manifest, plan: Plan | None) -> None:
+def _refuse_unfinished(files: DatasetFiles, manifest: Manifest, plan: Plan | None) -> None:
     """Raise `LayerMixError` while planes are being added: some shards have them then, and the manifest has not."""
     if plan and tuple(plan.settings.planes) != manifest.planes:
         before, after = " ".join(manifest.planes), " ".join(plan.settings.planes)
@@ -55,7 +64,7 @@ def _refuse_unfinished(files: Files, manifest: Manifest, plan: Plan | None) -> N
         )
 
 
-def _read_manifest(files: Files) -> Manifest:
+def _read_manifest(files: DatasetFiles) -> Manifest:
     """The manifest. Raises `LayerMixError` where it does not agree with itself."""
     with files.local(MANIFEST) as path:
         text = path.read_text(encoding="utf-8", errors="replace")
@@ -69,7 +78,7 @@ def _read_manifest(files: Files) -> Manifest:
     return manifest
 
 
-def _read_plan(files: Files) -> Plan:
+def _read_plan(files: DatasetFiles) -> Plan:
     """The plan. Raises `LayerMixError` where it is missing, damaged, or does not agree with itself."""
     with files.local(PLAN) as path:
         try:
@@ -81,7 +90,7 @@ def _read_plan(files: Files) -> Plan:
     return plan
 
 
-def whole_problems(files: Files, known: Known, summaries: Mapping[int, ShardSummary]) -> Iterator[Problem]:
+def whole_problems(files: DatasetFiles, known: Known, summaries: Mapping[int, ShardSummary]) -> Iterator[Problem]:
     """What is wrong with what is said of all shards together, by those summaries that could be read."""
     skipped = [one for number in sorted(summaries) for one in summaries[number].skipped]
     manifest = known.manifest
@@ -108,7 +117,7 @@ def whole_problems(files: Files, known: Known, summaries: Mapping[int, ShardSumm
         yield from _strays(files, known)
 
 
-def _other_text(files: Files, name: str, text: str) -> Iterator[Problem]:
+def _other_text(files: DatasetFiles, name: str, text: str) -> Iterator[Problem]:
     """A problem unless a small file holds this text; where it is to hold nothing, it is not there."""
     found = ""
     try:
@@ -129,7 +138,7 @@ def _strays(files: LocalFiles, known: Known) -> Iterator[Problem]:
     planes = {*known.planes, *(known.plan.settings.planes if known.plan else ())}
     expected = {tar_name(plane, number) for plane in planes for number in range(known.shards)}
     expected |= {index_name(number) for number in range(known.shards)}
-    for path in sorted((*files.folder.glob("*/[!.]*.tar"), *files.folder.glob("index/[!.]*.parquet"))):
+    for path in sorted((*found_tars(files.folder), *found_indexes(files.folder))):
         name = path.relative_to(files.folder).as_posix()
-        if re.fullmatch(rf"{PLANE}|index", path.parent.name) and name not in expected:
+        if re.fullmatch(rf"{PLANE}|{INDEX}", path.parent.name) and name not in expected:
             yield Problem(name, "", "belongs to no shard; remove it")

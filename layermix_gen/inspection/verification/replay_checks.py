@@ -10,9 +10,9 @@ import numpy as np
 from duckdb import DuckDBPyConnection
 from isal import isal_zlib
 
-from layermix_gen.dataset.dataset_files import Files
+from layermix_gen.dataset.dataset_files import DatasetFiles
 from layermix_gen.dataset.index import ShardSummary
-from layermix_gen.dataset.names import tar_name
+from layermix_gen.dataset.names import LISTING, ordinal_of, tar_name
 from layermix_gen.dataset.plan import Plan
 from layermix_gen.dataset.queries import rows
 from layermix_gen.dataset.samples import Sample, metadata
@@ -42,22 +42,22 @@ class Again:
         """Open source and mixing set now. Raises `LayerMixError` where they are gone, or are others."""
         _ = self._replayer.source, self._replayer.maker
 
-    def shard(self, files: Files, index: DuckDBPyConnection, summary: ShardSummary) -> Iterator[list[Problem]]:
+    def shard(self, files: DatasetFiles, index: DuckDBPyConnection, summary: ShardSummary) -> Iterator[list[Problem]]:
         """What is wrong with each of the samples that are rendered again: always the same ones of a shard."""
         plan, number = self._replayer.plan, summary.number
         rng = generator(plan.settings.seed, "verify", number)
         chosen = set(rng.choice(summary.written, math.ceil(summary.written * self._share), replace=False).tolist())
         items = dict(plan.items(number))
         by_key = rows(index, "SELECT * FROM samples ORDER BY key")
-        for place, (ordinal, of_image) in enumerate(groupby(by_key, lambda row: int(row["key"].partition("-")[0]))):
+        for place, (ordinal, of_image) in enumerate(groupby(by_key, lambda row: ordinal_of(row["key"]))):
             if place in chosen:
                 yield from self._image(files, items.get(ordinal), list(of_image))
 
-    def _image(self, files: Files, item: Item | None, of_image: list[dict[str, Any]]) -> Iterator[list[Problem]]:
+    def _image(self, files: DatasetFiles, item: Item | None, of_image: list[dict[str, Any]]) -> Iterator[list[Problem]]:
         """All samples of one source image."""
         try:
             if item is None or item.id != of_image[0]["source"]:
-                raise LayerMixError(f"is not of {of_image[0]['source']} by sources.jsonl")
+                raise LayerMixError(f"is not of {of_image[0]['source']} by {LISTING}")
             variants = [row["variant"] for row in of_image]
             samples = list(self._replayer.maker.make(self._replayer.read(item), item.id, variants))
         except (BadImage, LayerMixError) as error:
@@ -70,7 +70,7 @@ class Again:
             yield [Problem(tar, row["key"], what) for what in self._differences(files, tar, row, sample, facts)]
 
     def _differences(
-        self, files: Files, tar: str, row: Mapping[str, Any], sample: Sample, facts: Mapping[str, Any]
+        self, files: DatasetFiles, tar: str, row: Mapping[str, Any], sample: Sample, facts: Mapping[str, Any]
     ) -> Iterator[str]:
         if other := [name for name in facts if facts[name] != row[name]]:
             yield f"rendered again, its {', '.join(other)} would be another"

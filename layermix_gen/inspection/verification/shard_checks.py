@@ -15,7 +15,7 @@ from typing import Any, TypeAlias
 from duckdb import DuckDBPyConnection
 from isal import isal_zlib
 
-from layermix_gen.dataset.dataset_files import Files
+from layermix_gen.dataset.dataset_files import DatasetFiles
 from layermix_gen.dataset.index import ShardSummary, metadata_text, summary_in
 from layermix_gen.dataset.manifest import Manifest
 from layermix_gen.dataset.names import index_name, tar_name
@@ -49,8 +49,7 @@ class Known:
     def tar(self, number: int, plane: str, summary: ShardSummary | None) -> TarSummary | None:
         """Size and sha256 that a tar must have: by the manifest, else by the shard's own summary."""
         if self.manifest:
-            tar = self.manifest.tars[tar_name(plane, number)]
-            return TarSummary(tar["bytes"], tar["sha256"])
+            return self.manifest.tar(plane, number)
         return summary.planes.get(plane) if summary else None
 
     def samples(self, name: str, summary: ShardSummary | None) -> int:
@@ -83,7 +82,7 @@ class Checked:
     replayed: int = 0
 
 
-def check_shard(files: Files, known: Known, number: int, again: Again | None = None) -> Checked:
+def check_shard(files: DatasetFiles, known: Known, number: int, again: Again | None = None) -> Checked:
     """Check the index of a shard and all of its tars, and make some of its samples again."""
     checked, name = Checked(number), index_name(number)
     index: DuckDBPyConnection | None = None

@@ -10,11 +10,12 @@ from dataclasses import dataclass
 
 from tqdm import tqdm
 
-from layermix_gen.dataset.dataset_files import Files
+from layermix_gen.dataset.dataset_files import DatasetFiles
 from layermix_gen.dataset.index import ShardSummary
+from layermix_gen.dataset.names import LISTING, PLAN
 from layermix_gen.dataset.plan import versions
 from layermix_gen.errors import Interrupted, LayerMixError
-from layermix_gen.inspection.verification.dataset_checks import LISTING, PLAN, read_known, whole_problems
+from layermix_gen.inspection.verification.dataset_checks import read_known, whole_problems
 from layermix_gen.inspection.verification.findings import Problem, Report
 from layermix_gen.inspection.verification.replay_checks import Again
 from layermix_gen.inspection.verification.shard_checks import Checked, Known, check_shard
@@ -31,7 +32,9 @@ class Verification:
     summaries: dict[int, ShardSummary]
 
 
-def verify(files: Files, *, replay: float = 0.0, workers: int | None = None, progress: bool = True) -> Verification:
+def verify(
+    files: DatasetFiles, *, replay: float = 0.0, workers: int | None = None, progress: bool = True
+) -> Verification:
     """Check a dataset, and make the share `replay` of its samples again.
 
     Raises `LayerMixError` where there is no finished dataset, and where samples cannot be rendered again: without the
@@ -66,14 +69,14 @@ def verify(files: Files, *, replay: float = 0.0, workers: int | None = None, pro
     return Verification(report, known, summaries)
 
 
-def _prepared(files: Files, known: Known, replay: float, problems: list[Problem]) -> tuple[Again | None, str]:
+def _prepared(files: DatasetFiles, known: Known, replay: float, problems: list[Problem]) -> tuple[Again | None, str]:
     """What makes samples again, its source and mixing set found, and with which other versions it will do so."""
     check_share("replay", replay)
     if not replay:
         return None, ""
     if known.plan is None or any(problem.file in (PLAN, LISTING) for problem in problems):
         raise LayerMixError(
-            f"samples cannot be rendered again without {files.location}/plan.json and sources.jsonl, one of which is "
+            f"samples cannot be rendered again without {files.location}/{PLAN} and {LISTING}, one of which is "
             "missing or damaged; mend them with --repair, or drop --replay"
         )
     files.fetch([LISTING])
@@ -84,7 +87,7 @@ def _prepared(files: Files, known: Known, replay: float, problems: list[Problem]
     return again, f"rendered again by other versions than it was built with: {', '.join(other)}" if other else ""
 
 
-def _checked(files: Files, known: Known, again: Again | None, workers: int) -> Iterator[Checked]:
+def _checked(files: DatasetFiles, known: Known, again: Again | None, workers: int) -> Iterator[Checked]:
     """Check all shards, in this process or in several; each as it is done."""
     numbers = range(known.shards)
     if workers <= 1:
@@ -99,10 +102,10 @@ def _checked(files: Files, known: Known, again: Again | None, workers: int) -> I
 
 # --- in a worker ---------------------------------------------------------------------------------------------------
 
-_job: tuple[Files, Known, Again | None]  # for the life of the process
+_job: tuple[DatasetFiles, Known, Again | None]  # for the life of the process
 
 
-def _begin_work(files: Files, known: Known, again: Again | None) -> None:
+def _begin_work(files: DatasetFiles, known: Known, again: Again | None) -> None:
     global _job
     _job = (files, known, again)
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from layermix_gen.reading.description import Description
+from layermix_gen.dataset.manifest import Manifest
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +21,7 @@ class Use:
 class Storage(Protocol):
     """The files of a dataset: `folder` holds its index; `location` is where it is, for people."""
 
-    description: Description
+    manifest: Manifest
     location: str
     folder: Path
 

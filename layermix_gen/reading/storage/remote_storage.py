@@ -10,9 +10,9 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from layermix_gen.dataset.manifest import read_manifest
 from layermix_gen.dataset.names import index_name, tar_name
 from layermix_gen.errors import LayerMixError
-from layermix_gen.reading.description import Description
 from layermix_gen.reading.storage.base import Use
 from layermix_gen.reading.storage.tar_cache import TarCache, bytes_at_once
 from layermix_gen.support.remote import RemoteFiles
@@ -33,10 +33,10 @@ class RemoteStorage:
         self._files = files = RemoteFiles(url, options)
         self.location = files.location
         self._temporary = None if cache_dir else tempfile.TemporaryDirectory(prefix="layermix-gen-")
-        self.description = Description.from_json(files.text("dataset.json"), f"{self.location}/dataset.json")
-        self.folder = Path(self._temporary.name if self._temporary else cache_dir or "") / self.description.digest[:16]
-        files.copy([index_name(number) for number in range(len(self.description.counts))], self.folder)
-        sizes = {name: tar.bytes for name, tar in self.description.tars.items()}
+        self.manifest = read_manifest(files)
+        self.folder = Path(self._temporary.name if self._temporary else cache_dir or "") / self.manifest.digest[:16]
+        files.copy([index_name(number) for number in range(self.manifest.shards)], self.folder)
+        sizes = {name: tar["bytes"] for name, tar in self.manifest.tars.items()}
         self._cache = TarCache(self.folder, sizes, files.copy_file)
 
     def __reduce__(self) -> tuple[type["RemoteStorage"], tuple[Any, ...]]:
