@@ -6,7 +6,6 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from layermix_gen.building.builder import build
-from layermix_gen.dataset.index import query
 from layermix_gen.dataset.manifest import Manifest
 from layermix_gen.dataset.names import PLAN
 from layermix_gen.dataset.settings import BuildSettings
@@ -24,10 +23,7 @@ PHOTOGRAPHS = {  # in the public domain or CC0
     "person": ("astronaut.png",),
     "sky": ("hubble_deep_field.jpg",),
 }
-SQL = """
-    SELECT key, class_name AS class, layer, op, array_to_string(list_filter(blends, lambda b: b <> ''), ' + ') AS blends
-    FROM samples WHERE layer > 0 ORDER BY key LIMIT 12
-"""
+LISTED = 12  # samples
 
 
 def demo(out: str | Path, progress: bool = True) -> tuple[Manifest, str, Path]:
@@ -44,8 +40,14 @@ def demo(out: str | Path, progress: bool = True) -> tuple[Manifest, str, Path]:
         _check_out(out)
         _copy_photographs(photographs)
     manifest = build(photographs, out / "shards", BuildSettings(view_mode="shared"), progress=progress)
-    rows = query(manifest.root, SQL)
-    return manifest, table(rows), contact_sheet(open_shards(manifest.root), out / "sheet.png")
+    shards = open_shards(manifest.root)
+    samples = shards.query("layer > 0", ("key", "class_name", "layer", "op", "blends"), "key", LISTED)
+    rows = [
+        {"key": one["key"], "class": one["class_name"], "layer": one["layer"], "op": one["op"]}
+        | {"blends": " + ".join(filter(None, one["blends"]))}
+        for one in samples
+    ]
+    return manifest, table(rows), contact_sheet(shards, out / "sheet.png")
 
 
 def _check_out(out: Path) -> None:

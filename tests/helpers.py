@@ -1,5 +1,6 @@
 """Running the command and looking at what it left, for the tests of whole builds."""
 
+import glob
 import hashlib
 import json
 import os
@@ -12,10 +13,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import duckdb
 from click.testing import CliRunner, Result
 
 from layermix_gen.cli import main
-from layermix_gen.dataset import index
 
 GATED = (sys.executable, str(Path(__file__).parent / "gated.py"))
 COMMAND = (sys.executable, str(Path(__file__).parent.parent / "cli.py"))
@@ -123,7 +124,9 @@ def digest(root: Path) -> str:
 
 def rows(root: Path) -> list[dict[str, Any]]:
     """All rows of the index."""
-    return index.query(root, "SELECT * FROM samples ORDER BY plane, key")
+    with duckdb.connect() as db:
+        found = db.read_parquet(f"{glob.escape(str(root))}/index/*.parquet").order("plane, key")
+        return [dict(zip(found.columns, row, strict=True)) for row in found.fetchall()]
 
 
 def members(tar: Path) -> dict[str, bytes]:

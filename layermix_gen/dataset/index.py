@@ -5,20 +5,17 @@ summary is the shard's seal: it is written with the rows, last of all, and says 
 DuckDB writes and reads the files; rows reach it as lines of JSON.
 """
 
-import glob
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
-
-import duckdb
 
 from layermix_gen.dataset.names import found_indexes, index_path
 from layermix_gen.dataset.skipped import Skipped
 from layermix_gen.dataset.tar import TarSummary
 from layermix_gen.errors import LayerMixError
+from layermix_gen.support.database import Database, connected, list_of, pattern_of, quoted, rows, struct_of
 from layermix_gen.support.files import replacing, temporary
 
 COLUMNS = {
@@ -46,6 +43,7 @@ COLUMNS = {
 }
 METADATA = tuple(list(COLUMNS)[list(COLUMNS).index("source") :])  # the columns that a sample's JSON has, too
 _SEAL = "layermix_gen"
+ONE_THREAD = {"threads": 1}  # so that the order of rows, and so the bytes of a file, are always the same
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,33 +70,34 @@ def metadata_text(row: Mapping[str, Any]) -> str:
     return json.dumps({name: row[name] for name in METADATA}, ensure_ascii=False)
 
 
-def write_index(path: Path, rows: Iterable[str], summary: ShardSummary, kept: Iterable[str] = ()) -> None:
-    """Write the index of a shard, atomically: `rows` as JSON objects, and its summary.
+def write_index(path: Path, lines: Iterable[str], summary: ShardSummary, kept: Iterable[str] = ()) -> None:
+    """Write the index of a shard, atomically: `lines` are its rows as JSON objects, and its summary.
 
     The rows of the planes `kept` are taken over from the index that is there. The file has all rows plane by plane, in
     the order of the samples, whichever were written first.
     """
-    lines = temporary(path.with_suffix(".jsonl"))
+    listing = temporary(path.with_suffix(".jsonl"))
     try:
-        with lines.open("w", encoding="utf-8") as file:
-            file.writelines(f"{row}\n" for row in rows)
-        table = f"SELECT * FROM read_json({_literal(lines)}, format='newline_delimited', columns={_struct(COLUMNS)})"
-        if names := ", ".join(map(_quoted, kept)):
-            table = f"SELECT * FROM read_parquet({_literal(path)}) WHERE plane IN ({names}) UNION ALL {table}"
-        seal = _struct({_SEAL: json.dumps(asdict(summary))})
-        with replacing(path) as draft, _duckdb() as db:
+        with listing.open("w", encoding="utf-8") as file:
+            file.writelines(f"{line}\n" for line in lines)
+        written, earlier = quoted(pattern_of(listing)), quoted(pattern_of(path))
+        table = f"SELECT * FROM read_json({written}, format='newline_delimited', columns={struct_of(COLUMNS)})"
+        if names := ", ".join(map(quoted, kept)):
+            table = f"SELECT * FROM read_parquet({earlier}) WHERE plane IN ({names}) UNION ALL {table}"
+        seal = struct_of({_SEAL: json.dumps(asdict(summary))})
+        with replacing(path) as draft, connected(_unreadable, ONE_THREAD) as db:
             db.execute(
-                f"COPY (SELECT * FROM ({table}) ORDER BY plane, key) TO {_quoted(draft)} "
+                f"COPY (SELECT * FROM ({table}) ORDER BY plane, key) TO {quoted(draft)} "
                 f"(FORMAT parquet, COMPRESSION zstd, KV_METADATA {seal})"
             )
     finally:
-        lines.unlink(missing_ok=True)
+        listing.unlink(missing_ok=True)
 
 
 def read_summary(root: Path, number: int) -> ShardSummary | None:
     """The summary of one shard, or None where it is not finished: without an index, or with a file that is none."""
     path = index_path(root, number)
-    found = _summaries(_literal(path)) if path.exists() else []
+    found = _summaries([path]) if path.exists() else []
     return next((summary for summary in found if summary.number == number), None)
 
 
@@ -106,73 +105,31 @@ def read_summaries(root: Path) -> dict[int, ShardSummary]:
     """The summaries of all shards that are finished, by number."""
     if not (files := found_indexes(root)):
         return {}
-    summaries = sorted(_summaries(_literals(files)), key=lambda summary: summary.number)
+    summaries = sorted(_summaries(files), key=lambda summary: summary.number)
     return {summary.number: summary for summary in summaries}
 
 
-def summary_in(db: duckdb.DuckDBPyConnection, path: Path) -> ShardSummary:
+def summary_in(db: Database, path: Path) -> ShardSummary:
     """The summary in one index, read by an open database. Raises ValueError where there is none, or it is damaged."""
     try:
-        (summary,) = _summaries_in(db, _literal(path))
+        (summary,) = _summaries_in(db, [path])
         return summary
     except (KeyError, TypeError) as error:
         raise ValueError(f"no summary of a shard ({type(error).__name__})") from error
 
 
-def _summaries(files: str) -> list[ShardSummary]:
-    with _duckdb() as db:
+def _summaries(files: Sequence[Path]) -> list[ShardSummary]:
+    with connected(_unreadable, ONE_THREAD) as db:
         return _summaries_in(db, files)
 
 
-def _summaries_in(db: duckdb.DuckDBPyConnection, files: str) -> list[ShardSummary]:
-    rows = db.execute(f"SELECT decode(value) FROM parquet_kv_metadata({files}) WHERE decode(key) = '{_SEAL}'")
-    return [ShardSummary.from_json(text) for (text,) in rows.fetchall()]
+def _summaries_in(db: Database, files: Sequence[Path]) -> list[ShardSummary]:
+    seals = f"SELECT decode(value) AS seal FROM parquet_kv_metadata({list_of(map(pattern_of, files))})"
+    return [ShardSummary.from_json(row["seal"]) for row in rows(db, f"{seals} WHERE decode(key) = '{_SEAL}'")]
 
 
-def query(root: Path, sql: str, parameters: Sequence[Any] = ()) -> list[dict[str, Any]]:
-    """Run SQL over the table `samples`, the rows of all shards of the dataset at `root`.
-
-    Raises `LayerMixError` where no shard is finished.
-    """
-    if not (files := found_indexes(root)):
-        raise LayerMixError(f"expected a dataset with samples in {root}, found none; build one first")
-    with _duckdb() as db:
-        db.execute(f"CREATE VIEW samples AS SELECT * FROM read_parquet({_literals(files)})")
-        result = db.execute(sql, parameters)
-        names = [column[0] for column in result.description or ()]
-        return [dict(zip(names, row, strict=True)) for row in result.fetchall()]
-
-
-@contextmanager
-def _duckdb() -> Iterator[duckdb.DuckDBPyConnection]:
-    """A database in memory. One thread, so that the order of rows, and so the bytes of a file, are always the same."""
-    try:
-        with duckdb.connect(config={"threads": 1}) as db:
-            yield db
-    except duckdb.Error as error:
-        raise LayerMixError(
-            f"the index cannot be read or written: {str(error).splitlines()[0]}; make room for it, or delete the "
-            "file if it is damaged, then run the same command to resume"
-        ) from error
-    except RuntimeError as error:
-        if "interrupted" in str(error):  # what DuckDB makes of Ctrl-C
-            raise KeyboardInterrupt from error
-        raise
-
-
-def _literals(paths: Sequence[Path]) -> str:
-    return f"[{', '.join(map(_literal, paths))}]"
-
-
-def _literal(path: Path) -> str:
-    """A path for DuckDB's readers, which would take the signs *, ? and [ in it for a pattern."""
-    return _quoted(glob.escape(str(path)))
-
-
-def _quoted(text: Path | str) -> str:
-    escaped = str(text).replace("'", "''")
-    return f"'{escaped}'"
-
-
-def _struct(values: dict[str, str]) -> str:
-    return "{" + ", ".join(f"{_quoted(key)}: {_quoted(value)}" for key, value in values.items()) + "}"
+def _unreadable(reason: str) -> LayerMixError:
+    return LayerMixError(
+        f"the index cannot be read or written: {reason}; make room for it, or delete the file if it is damaged, then "
+        "run the same command to resume"
+    )

@@ -6,19 +6,17 @@ arguments. Then it runs in a database in memory that can open no file but those 
 locked.
 """
 
-import glob
 import json
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import duckdb
-
 from layermix_gen.dataset.index import COLUMNS
 from layermix_gen.errors import LayerMixError
 from layermix_gen.support.checks import check_whole
+from layermix_gen.support.database import Database, connected, list_of, pattern_of, refusals, rows
 
 # What a syntax tree may hold, by DuckDB's names: expressions, and what stands around them.
 EXPRESSIONS = {"BETWEEN", "CASE", "CAST", "COLUMN_REF", "COMPARISON", "CONJUNCTION", "CONSTANT", "FUNCTION", "LAMBDA"}
@@ -37,7 +35,6 @@ SETTINGS: dict[str, str | bool | int | float | list[str]] = {
     "autoload_known_extensions": False,
     "temp_directory": "",  # nothing is written, however large the question
 }
-FETCHED = 4096  # rows at a time
 REMEDY = f"the columns are {', '.join(COLUMNS)}"
 
 
@@ -61,7 +58,7 @@ def select(
     sql = f"SELECT {names} FROM samples{_condition(where)}"
     sql += f" ORDER BY {order_by}\n" if order_by is not None else ""
     sql += f" LIMIT {limit}" if limit is not None else ""
-    with sandbox(files) as db, _mistakes():
+    with sandbox(files) as db, refusals(_mistake, files=False):
         check(db, sql)
         yield from rows(db, sql)
 
@@ -69,7 +66,7 @@ def select(
 def count(files: Sequence[Path], where: str | None = None) -> int:
     """How many rows meet a condition. Raises as `select` does."""
     sql = f"SELECT count(*) AS count FROM samples{_condition(where)}"
-    with sandbox(files) as db, _mistakes():
+    with sandbox(files) as db, refusals(_mistake, files=False):
         check(db, sql)
         (row,) = rows(db, sql)
         found: int = row["count"]
@@ -86,53 +83,29 @@ def _condition(where: str | None) -> str:
     return f" WHERE ({where}\n)" if where is not None else ""  # a comment at its end ends with the line
 
 
-def rows(db: duckdb.DuckDBPyConnection, sql: str, parameters: Sequence[Any] = ()) -> Iterator[dict[str, Any]]:
-    """Run a statement; its rows by column, fetched as they are used. Raises `duckdb.Error`; see `readable`."""
-    result = db.execute(sql, parameters)
-    names = [column[0] for column in result.description or ()]
-    while fetched := result.fetchmany(FETCHED):
-        for row in fetched:
-            yield dict(zip(names, row, strict=True))
-
-
 @contextmanager
-def sandbox(files: Sequence[Path]) -> Iterator[duckdb.DuckDBPyConnection]:
-    """A database with the view `samples` that can open the index `files` and nothing else; see `readable`."""
-    patterns = [glob.escape(str(path)) for path in files]  # read_parquet takes *, ? and [ for patterns
-    with readable(), duckdb.connect(config=SETTINGS) as db:
+def sandbox(files: Sequence[Path]) -> Iterator[Database]:
+    """A database with the view `samples` that can open the index `files` and nothing else.
+
+    Besides the columns of the index the view has `file_row_number`. Raises `LayerMixError` where a file cannot be read.
+    """
+    patterns = [pattern_of(path) for path in files]
+    with connected(unreadable, SETTINGS) as db:
         db.execute("SET enable_progress_bar = false")
-        db.execute(f"SET allowed_paths = {_list([*map(str, files), *patterns])}")
+        db.execute(f"SET allowed_paths = {list_of([*files, *patterns])}")
         db.execute("SET enable_external_access = false")
         db.execute("SET lock_configuration = true")
-        db.execute(f"CREATE VIEW samples AS SELECT * FROM read_parquet({_list(patterns)})")
+        view = f"SELECT * FROM read_parquet({list_of(patterns)}, file_row_number = true)"
+        db.execute(f"CREATE VIEW samples AS {view}")
         yield db
 
 
-@contextmanager
-def readable() -> Iterator[None]:
-    """Take what DuckDB says for the fault of the index: raise `LayerMixError`. Ctrl-C stays what it is."""
-    try:
-        yield
-    except duckdb.Error as error:
-        raise LayerMixError(f"the index cannot be read: {_first_line(error)}; see `layermix-gen verify`") from error
-    except RuntimeError as error:
-        if "interrupted" in str(error):  # what DuckDB makes of it
-            raise KeyboardInterrupt from error
-        raise
+def unreadable(reason: str) -> LayerMixError:
+    """The error of an index that DuckDB refuses."""
+    return LayerMixError(f"the index cannot be read: {reason}; see `layermix-gen verify`")
 
 
-@contextmanager
-def _mistakes() -> Iterator[None]:
-    """Take what DuckDB says, but for files that it cannot read, for the fault of the question."""
-    try:
-        yield
-    except duckdb.IOException:
-        raise
-    except duckdb.Error as error:
-        raise _mistake(_first_line(error)) from error
-
-
-def check(db: duckdb.DuckDBPyConnection, sql: str) -> None:
+def check(db: Database, sql: str) -> None:
     """Raise `LayerMixError` unless `sql` is one SELECT over `samples` of expressions that tell of nothing else."""
     ((text,),) = db.execute("SELECT json_serialize_sql(?)", [sql]).fetchall()
     tree = json.loads(text)
@@ -176,12 +149,3 @@ def _mistake(reason: str) -> LayerMixError:
 
 def _refusal(found: str) -> LayerMixError:
     return LayerMixError(f"expected a question to the table samples alone, got {found}; {REMEDY}")
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).splitlines()[0]
-
-
-def _list(texts: Iterable[str]) -> str:
-    """A list of strings in SQL."""
-    return "[" + ", ".join("'" + text.replace("'", "''") + "'" for text in texts) + "]"

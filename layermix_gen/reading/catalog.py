@@ -4,24 +4,21 @@ A condition in SQL is answered by the same query, so that a selection reads no i
 one expression over the columns of the index, and runs in a database that can open no other file.
 """
 
-import glob
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-import duckdb
 import numpy as np
 import numpy.typing as npt
-from duckdb import CoalesceOperator, ColumnExpression, ConstantExpression, SQLExpression
 
-from layermix_gen.dataset.index import COLUMNS
 from layermix_gen.dataset.manifest import Manifest
 from layermix_gen.dataset.names import index_path
-from layermix_gen.dataset.queries import check
+from layermix_gen.dataset.queries import REMEDY, check, sandbox
 from layermix_gen.errors import LayerMixError
 from layermix_gen.reading.order import Ints, Mask
+from layermix_gen.support.database import quoted, refusals, rows
 
 _COLUMNS = ("shard", "file_row_number", "offset", "size", "image_crc32", "label")
 
@@ -49,14 +46,14 @@ class Catalog:
         row = image - int(np.searchsorted(self.shards, shard))
         try:
             return _keys(index_path(self.folder, shard), self.planes[plane])[row]
-        except (duckdb.Error, IndexError):
+        except (LayerMixError, IndexError):
             return f"number {row} of its tar"
 
 
 @lru_cache(maxsize=16)  # a lost shard is told of image by image
 def _keys(path: Path, plane: str) -> list[str]:
-    with duckdb.connect() as db:
-        return [key for (key,) in _rows(db, [path], [plane]).order("key").select("key").fetchall()]
+    with sandbox([path]) as db:
+        return [row["key"] for row in rows(db, "SELECT key FROM samples WHERE plane = ? ORDER BY key", [plane])]
 
 
 def load_catalog(folder: Path, manifest: Manifest, planes: Sequence[str], where: str | None = None) -> Catalog:
@@ -65,16 +62,14 @@ def load_catalog(folder: Path, manifest: Manifest, planes: Sequence[str], where:
     `where` is a condition on the columns of the index, in SQL. Raises `LayerMixError` where it is none, where it would
     not choose the same on every rank and every day, and where the index is damaged or is another dataset's.
     """
-    if where is not None:
-        _check_condition(where)
     planes, counts = sorted(planes), np.array(manifest.counts, np.int64)
     files = [index_path(folder, number) for number in range(len(counts))]
     for path in files:
         if not path.is_file():
             raise LayerMixError(f"expected the index of a shard at {path}, found nothing; restore it or build it again")
     columns = _query(files, planes, where)
-    shards, rows = columns.pop("shard"), columns.pop("file_row_number").astype(np.int32)
-    places = _places(shards, rows, counts, [sorted(manifest.planes).index(plane) for plane in planes])
+    shards, numbers = columns.pop("shard"), columns.pop("file_row_number").astype(np.int32)
+    places = _places(shards, numbers, counts, [sorted(manifest.planes).index(plane) for plane in planes])
     if places is None:
         raise LayerMixError(_disagreement(files, sorted(manifest.planes), counts))
     tables = {name: _by_plane(column, places, len(planes)) for name, column in columns.items()}
@@ -117,53 +112,35 @@ def _by_plane(column: npt.NDArray[Any], places: Ints, planes: int) -> npt.NDArra
     return table.reshape(planes, -1)
 
 
-def _check_condition(where: Any) -> None:
-    """One expression of columns and of functions that depend on nothing but their arguments."""
-    if not isinstance(where, str):
-        raise LayerMixError(f"where={where!r} is no condition: expected a text in SQL; {_REMEDY}")
-    with duckdb.connect() as db:
-        try:
-            check(db, f"FROM samples WHERE ({where}\n)")
-        except (LayerMixError, duckdb.Error) as error:
-            raise LayerMixError(f"where={where!r} is no condition on the index: {error}") from error
-
-
 def _query(files: Sequence[Path], planes: Sequence[str], where: str | None) -> dict[str, npt.NDArray[Any]]:
     """The columns of `_COLUMNS` and `chosen` of some planes, in any order."""
-    try:
-        with duckdb.connect(config={"python_enable_replacements": False}) as db:
-            folder = str(files[0].parent).replace("'", "''")
-            db.execute(f"SET allowed_directories = ['{folder}']")
-            db.execute("SET enable_external_access = false")
-            db.execute("SET lock_configuration = true")
-            condition = SQLExpression(where) if where is not None else ConstantExpression(True)
-            chosen = CoalesceOperator(condition, ConstantExpression(False)).alias("chosen")
-            columns = _rows(db, files, planes).select(*map(ColumnExpression, _COLUMNS), chosen).fetchnumpy()
-    except duckdb.Error as error:
-        reason = str(error).splitlines()[0]
-        if where is not None:
+    if where is not None and not isinstance(where, str):
+        raise LayerMixError(f"where={where!r} is no condition: expected a text in SQL; {REMEDY}")
+    condition = "true" if where is None else f"coalesce(({where}\n), false)"  # a comment at its end ends with the line
+    names, wanted = ", ".join(f'"{name}"' for name in _COLUMNS), ", ".join(map(quoted, planes))
+    sql = f"SELECT {names}, {condition} AS chosen FROM samples WHERE plane IN ({wanted})"
+    columns: dict[str, npt.NDArray[Any]]
+    with sandbox(files) as db:
+        if where is None:
+            return db.execute(sql).fetchnumpy()
+        try:
+            with refusals(lambda reason: LayerMixError(f"{reason}; {REMEDY}"), files=False):
+                check(db, sql)
+                columns = db.execute(sql).fetchnumpy()
+        except LayerMixError as error:
             _query(files, planes, None)  # is it the index?
-            raise LayerMixError(f"where={where!r} is no condition on the index: {reason}; {_REMEDY}") from error
-        raise LayerMixError(f"the index cannot be read: {reason}; restore the file or build it again") from error
+            raise LayerMixError(f"where={where!r} is no condition on the index: {error}") from error
     if columns["chosen"].dtype != np.bool_:
-        raise LayerMixError(f"where={where!r} is no condition: expected true or false of it; {_REMEDY}")
+        raise LayerMixError(f"where={where!r} is no condition: expected true or false of it; {REMEDY}")
     return columns
-
-
-_REMEDY = f"its columns are {', '.join(COLUMNS)}"
-
-
-def _rows(db: duckdb.DuckDBPyConnection, files: Sequence[Path], planes: Sequence[str]) -> duckdb.DuckDBPyRelation:
-    rows = db.read_parquet([glob.escape(str(path)) for path in files], file_row_number=True)
-    return rows.filter(ColumnExpression("plane").isin(*map(ConstantExpression, planes)))
 
 
 def _disagreement(files: Sequence[Path], planes: Sequence[str], counts: Ints) -> str:
     """Which shard's index has other rows than the manifest says."""
     for path, count in zip(files, counts, strict=True):
-        with duckdb.connect() as db:
-            found = db.read_parquet(glob.escape(str(path))).order("plane, key").select("plane").fetchall()
-        if [plane for (plane,) in found] != [plane for plane in planes for _ in range(count)]:
+        with sandbox([path]) as db:
+            found = [row["plane"] for row in rows(db, "SELECT plane FROM samples ORDER BY plane, key")]
+        if found != [plane for plane in planes for _ in range(count)]:
             return (
                 f"expected {count} samples of each of {', '.join(planes)} in {path}, found other rows; it is another "
                 "dataset's index: restore this one's or build it again"

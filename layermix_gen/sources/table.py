@@ -135,23 +135,21 @@ def _csv(path: Path) -> Iterator[tuple[str, list[object]]]:
 
 def _parquet(path: Path) -> Iterator[tuple[str, list[object]]]:
     """Yield of each row its place and its path, label and class name."""
-    import duckdb  # here, for it takes a while to load
+    from layermix_gen.support.database import connected, pattern_of  # here, for DuckDB takes a while to load
+
+    def unsound(reason: str) -> LayerMixError:
+        return _unreadable(path, f"it is no sound Parquet file ({reason})")
 
     try:
-        with duckdb.connect() as connection:
-            table = connection.read_parquet(_literal(path))
+        with connected(unsound) as db:
+            table = db.read_parquet(pattern_of(path))
             _check_columns(path, table.columns)
             name = _NAME if _NAME in table.columns else f"NULL AS {_NAME}"
             rows = table.project(f"path, label, {name}").fetchall()
-    except (duckdb.Error, RuntimeError) as fault:  # RuntimeError where a text is not UTF-8
-        raise _unreadable(path, f"it is no sound Parquet file ({message_of(fault)})") from fault
+    except RuntimeError as fault:  # where a text is not UTF-8
+        raise unsound(message_of(fault)) from fault
     for number, row in enumerate(rows, 1):
         yield f"row {number}", list(row)
-
-
-def _literal(path: Path) -> str:
-    """Return a path that DuckDB will not take for a pattern."""
-    return re.sub(r"([*?\[])", r"[\1]", str(path))
 
 
 def _check_columns(path: Path, columns: list[str]) -> None:

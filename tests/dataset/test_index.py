@@ -8,13 +8,13 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from layermix_gen.dataset import index
-from layermix_gen.dataset.index import COLUMNS, ShardSummary, query, read_summaries, read_summary
+from layermix_gen.dataset.index import COLUMNS, ShardSummary, read_summaries, read_summary
 from layermix_gen.dataset.index import write_index as write
 from layermix_gen.dataset.names import index_path
 from layermix_gen.dataset.skipped import Skipped
 from layermix_gen.dataset.tar import TarSummary
 from layermix_gen.errors import LayerMixError
+from tests.helpers import rows
 
 VALUES = {
     "VARCHAR": "x",
@@ -46,7 +46,7 @@ def write_index(root: Path, number: int, old: list[str], new: list[str]) -> Path
 
 def test_rows_and_seal_come_back(tmp_path: Path) -> None:
     write_index(tmp_path, 0, [], ["v00", "clean"])
-    assert query(tmp_path, "SELECT * FROM samples") == [row(p, n) for p in ("clean", "v00") for n in range(2)]
+    assert rows(tmp_path) == [row(p, n) for p in ("clean", "v00") for n in range(2)]
     assert read_summary(tmp_path, 0) == summary(0, "clean", "v00")
     assert read_summary(tmp_path, 1) is None
 
@@ -70,7 +70,7 @@ def test_a_shard_without_a_sample_has_an_index(tmp_path: Path) -> None:
     path.parent.mkdir()
     write(path, [], summary(0, "v00"))
     assert read_summary(tmp_path, 0) == summary(0, "v00")
-    assert query(tmp_path, "SELECT * FROM samples") == []
+    assert rows(tmp_path) == []
 
 
 @pytest.mark.parametrize("name", ["it's", "a*b?", "[c]", "ü é", "{d,e}"])
@@ -83,9 +83,7 @@ def test_any_folder_name_will_do(name: str, tmp_path: Path) -> None:
     write_index(root, 10, [], ["v00", "v01"])
     write_index(root, 2, [], ["v00", "v01"])
     assert list(read_summaries(root)) == [0, 2, 10]
-    assert query(root, "SELECT count(*) AS n, min(shard) AS s FROM samples WHERE plane = ?", ["v01"]) == [
-        {"n": 6, "s": 1}
-    ]
+    assert [one["shard"] for one in rows(root) if one["plane"] == "v01"] == [1] * 6
 
 
 LIMITED = """
@@ -111,14 +109,6 @@ def test_a_full_disk_is_one_line_and_leaves_nothing(tmp_path: Path) -> None:
     assert line.startswith("the index cannot be read or written: ")
     assert "make room for it" in line
     assert list((tmp_path / "index").iterdir()) == []
-
-
-def test_ctrl_c_in_a_query_is_ctrl_c() -> None:
-    """DuckDB answers the signal itself, by an exception of its own."""
-    with pytest.raises(KeyboardInterrupt), index._duckdb():
-        raise RuntimeError("Query interrupted")
-    with pytest.raises(RuntimeError, match="other"), index._duckdb():
-        raise RuntimeError("other")
 
 
 def test_no_index_is_no_summary(tmp_path: Path) -> None:

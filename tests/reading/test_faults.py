@@ -167,8 +167,8 @@ def test_an_index_that_is_lost_meanwhile(damaged: Truth, on_error: str) -> None:
 def test_the_keys_of_a_lost_shard_are_looked_up_once(damaged: Truth, monkeypatch: pytest.MonkeyPatch) -> None:
     remove(damaged)
     ds = damaged.open(views="v01", remainder="exact", on_error="skip", max_skipped=14, threads=1)
-    opened, connect = [], catalog.duckdb.connect
-    monkeypatch.setattr(catalog.duckdb, "connect", lambda *args, **options: opened.append(1) or connect())
+    opened, sandbox = [], catalog.sandbox
+    monkeypatch.setattr(catalog, "sandbox", lambda files: opened.append(1) or sandbox(files))
     assert len(flat(ds)) == 97
     assert len(ds.skipped) == 14
     assert len(opened) == 1
@@ -217,7 +217,9 @@ def test_an_index_that_disagrees(damaged: Truth, independent: Truth) -> None:
     ):
         damaged.open()
     (damaged.root / "index" / "000003.parquet").write_bytes(b"PAR1")
-    with pytest.raises(LayerMixError, match=r"^the index cannot be read: .*000003\.parquet.*; restore the file"):
+    with pytest.raises(
+        LayerMixError, match=r"^the index cannot be read: .*000003\.parquet.*; see `layermix-gen verify`"
+    ):
         damaged.open()
     (damaged.root / "index" / "000003.parquet").unlink()
     with pytest.raises(

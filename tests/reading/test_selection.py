@@ -142,9 +142,9 @@ def test_classes(tiny: Truth, classes: tuple) -> None:
             r"where='layr = 3' is no condition on the index: Binder Error: .*\"layr\".*columns are plane,",
         ),
         ({"where": "layer ="}, "where='layer =' is no condition on the index: .* syntax error"),
-        ({"where": "layer"}, "where='layer' is no condition: expected true or false of it; its columns are plane, "),
+        ({"where": "layer"}, "where='layer' is no condition: expected true or false of it; the columns are plane, "),
         ({"where": "layer = 3; drop table x"}, "where=.* is no condition on the index: "),
-        ({"where": "true) or (true"}, "where=.* is no condition on the index: "),
+        ({"where": "true) group by (true"}, "where=.* is no condition on the index: "),
         (
             {"where": "(select count(*) from read_text('/etc/hostname')) > 0"},
             "where=.*: expected a question to the table samples alone",

@@ -7,14 +7,12 @@ from itertools import groupby
 from typing import Any
 
 import numpy as np
-from duckdb import DuckDBPyConnection
 from isal import isal_zlib
 
 from layermix_gen.dataset.dataset_files import DatasetFiles
 from layermix_gen.dataset.index import ShardSummary
 from layermix_gen.dataset.names import LISTING, ordinal_of, tar_name
 from layermix_gen.dataset.plan import Plan
-from layermix_gen.dataset.queries import rows
 from layermix_gen.dataset.samples import Sample, metadata
 from layermix_gen.errors import BadImage, LayerMixError
 from layermix_gen.images.codec import decode
@@ -22,6 +20,7 @@ from layermix_gen.inspection.replay import Replayer
 from layermix_gen.inspection.verification.findings import Problem
 from layermix_gen.sources import Item
 from layermix_gen.sources.base import class_name
+from layermix_gen.support.database import Database, rows
 from layermix_gen.support.seeds import generator
 
 
@@ -42,7 +41,7 @@ class Again:
         """Open source and mixing set now. Raises `LayerMixError` where they are gone, or are others."""
         _ = self._replayer.source, self._replayer.maker
 
-    def shard(self, files: DatasetFiles, index: DuckDBPyConnection, summary: ShardSummary) -> Iterator[list[Problem]]:
+    def shard(self, files: DatasetFiles, index: Database, summary: ShardSummary) -> Iterator[list[Problem]]:
         """What is wrong with each of the samples that are rendered again: always the same ones of a shard."""
         plan, number = self._replayer.plan, summary.number
         rng = generator(plan.settings.seed, "verify", number)

@@ -12,7 +12,6 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from duckdb import DuckDBPyConnection
 from isal import isal_zlib
 
 from layermix_gen.dataset.dataset_files import DatasetFiles
@@ -20,11 +19,12 @@ from layermix_gen.dataset.index import ShardSummary, metadata_text, summary_in
 from layermix_gen.dataset.manifest import Manifest
 from layermix_gen.dataset.names import index_name, tar_name
 from layermix_gen.dataset.plan import Plan
-from layermix_gen.dataset.queries import readable, rows, sandbox
+from layermix_gen.dataset.queries import sandbox, unreadable
 from layermix_gen.dataset.tar import BLOCK, TarSummary, header
 from layermix_gen.errors import LayerMixError
 from layermix_gen.inspection.verification.findings import Problem, noting
 from layermix_gen.inspection.verification.replay_checks import Again
+from layermix_gen.support.database import Database, refusals, rows
 from layermix_gen.support.files import file_digest
 
 END = bytes(2 * BLOCK)
@@ -85,31 +85,31 @@ class Checked:
 def check_shard(files: DatasetFiles, known: Known, number: int, again: Again | None = None) -> Checked:
     """Check the index of a shard and all of its tars, and make some of its samples again."""
     checked, name = Checked(number), index_name(number)
-    index: DuckDBPyConnection | None = None
+    index: Database | None = None
     with ExitStack() as stack:
         with noting(checked.problems, name):
             path = stack.enter_context(files.local(name))
             if known.manifest and file_digest(path) != known.manifest.indexes[name]:
                 raise LayerMixError(OTHER_BYTES)
             index = stack.enter_context(sandbox([path]))
-            with readable():
+            with refusals(unreadable):
                 checked.summary = _read_summary(index, path, number)
                 checked.problems += _misalignment(index, name, known, checked.summary)
         for plane in known.planes:
             tar = tar_name(plane, number)
-            with noting(checked.problems, tar), readable(), files.local(tar) as path, _mapped(path) as data:
+            with noting(checked.problems, tar), refusals(unreadable), files.local(tar) as path, _mapped(path) as data:
                 checked.tars, checked.bytes = checked.tars + 1, checked.bytes + len(data)
                 checked.samples += known.samples(tar, checked.summary)
                 checked.problems += _check_tar(data, index, known, plane, checked)
         if again and index and checked.summary:
-            with noting(checked.problems, name), readable():
+            with noting(checked.problems, name), refusals(unreadable):
                 for problems in again.shard(files, index, checked.summary):
                     checked.replayed += 1
                     checked.problems += problems
     return checked
 
 
-def _read_summary(index: DuckDBPyConnection, path: Path, number: int) -> ShardSummary:
+def _read_summary(index: Database, path: Path, number: int) -> ShardSummary:
     """The summary of a shard. Raises `LayerMixError` where it cannot be read, or is another shard's."""
     try:
         summary = summary_in(index, path)
@@ -120,7 +120,7 @@ def _read_summary(index: DuckDBPyConnection, path: Path, number: int) -> ShardSu
     return summary
 
 
-def _misalignment(index: DuckDBPyConnection, name: str, known: Known, summary: ShardSummary) -> Iterator[Problem]:
+def _misalignment(index: Database, name: str, known: Known, summary: ShardSummary) -> Iterator[Problem]:
     """What makes an index disagree with its own summary, or one plane with the others."""
     planes = {row["plane"]: row for row in rows(index, PLANES, [summary.number])}
     first = planes.get(known.planes[0])
@@ -135,7 +135,7 @@ def _misalignment(index: DuckDBPyConnection, name: str, known: Known, summary: S
 
 
 def _check_tar(
-    data: memoryview, index: DuckDBPyConnection | None, known: Known, plane: str, checked: Checked
+    data: memoryview, index: Database | None, known: Known, plane: str, checked: Checked
 ) -> Iterator[Problem]:
     """All that is wrong with a tar; where it is intact and yet not as its rows say, that is the index's fault."""
     name, digest, summary = tar_name(plane, checked.number), sha256(data).hexdigest(), checked.summary

@@ -1,0 +1,41 @@
+"""The door to DuckDB: its refusals as one line, Ctrl-C as what it is, names and paths as SQL."""
+
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from layermix_gen.errors import LayerMixError
+from layermix_gen.support.database import connected, list_of, pattern_of, quoted, refusals, rows, struct_of
+
+
+def test_ctrl_c_is_ctrl_c() -> None:
+    """DuckDB answers the signal itself, by an exception of its own."""
+    with pytest.raises(KeyboardInterrupt), connected(LayerMixError):
+        raise RuntimeError("Query interrupted")
+    with pytest.raises(RuntimeError, match="other"), connected(LayerMixError):
+        raise RuntimeError("other")
+
+
+def test_a_refusal_is_one_line() -> None:
+    with pytest.raises(LayerMixError, match=r"^Parser Error: [^\n]*$"), connected(LayerMixError) as db:
+        db.execute("SELEKT\n1")
+
+
+def test_files_that_cannot_be_read_may_be_left_to_another() -> None:
+    with pytest.raises(duckdb.IOException), refusals(LayerMixError, files=False):
+        duckdb.read_parquet("/nowhere.parquet")
+    with pytest.raises(LayerMixError), refusals(LayerMixError):
+        duckdb.read_parquet("/nowhere.parquet")
+
+
+def test_rows_are_dicts() -> None:
+    with connected(LayerMixError) as db:
+        assert list(rows(db, "SELECT i, i * ? AS x FROM range(5000) AS r(i)", [2]))[4097] == {"i": 4097, "x": 8194}
+
+
+def test_names_and_paths_as_sql() -> None:
+    assert quoted("it's") == "'it''s'"
+    assert list_of(["a", Path("b'c")]) == "['a', 'b''c']"
+    assert struct_of({"a": "b"}) == "{'a': 'b'}"
+    assert pattern_of(Path("a*b?[c]")) == "a[*]b[?][[]c]"
