@@ -7,12 +7,11 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from tqdm import tqdm
-
 from layermix_gen.dataset.index import metadata_text
 from layermix_gen.dataset.names import KEY
 from layermix_gen.errors import Interrupted, LayerMixError
 from layermix_gen.support.files import disk_errors, temporary
+from layermix_gen.support.progress import progress_bar
 
 READERS = 8  # threads: files in a folder wait for the disk, those at a URL for the network
 
@@ -37,7 +36,7 @@ def extract(
         (draft / f"{row['key']}.{extension}").write_bytes(read(row))
         (draft / f"{row['key']}.json").write_text(metadata_text(row), encoding="utf-8")
 
-    with disk_errors(folder), tqdm(total=len(rows), unit="image", disable=None if progress else True) as bar:
+    with disk_errors(folder), progress_bar(len(rows), "image", progress) as bar:
         try:
             draft.mkdir(parents=True)
             with ThreadPoolExecutor(READERS) as pool:

@@ -1,28 +1,32 @@
-"""Worker processes: how many there are, how they begin and how they end. Builds and renderings of fractals share this.
+"""Worker processes: how many there are, what they work on, how they begin and end; the one way to use several cores.
 
 Workers are spawned, use one OpenCV thread each, leave Ctrl-C to their parent, and end when it is gone.
 """
 
 import multiprocessing.connection
 import multiprocessing.process
-import multiprocessing.resource_tracker
 import multiprocessing.util
 import os
-import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
+from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 import cv2
 
 from layermix_gen.errors import LayerMixError
 from layermix_gen.support.checks import check_whole
+from layermix_gen.support.interrupts import interrupts_held
+
+S_co = TypeVar("S_co", covariant=True)  # the state of workers
+T = TypeVar("T")
+R = TypeVar("R")
 
 
 def available_cpus() -> int:
@@ -51,19 +55,72 @@ def checked_workers(workers: int | None) -> int:
     return workers
 
 
-@contextmanager
-def spawned(
-    workers: int, begin: Callable[..., None] | None = None, arguments: tuple[Any, ...] = ()
-) -> Iterator[ProcessPoolExecutor]:
-    """A pool of worker processes, each of which calls `begin(*arguments)` first.
+class Workers(Protocol[S_co]):
+    """What works on tasks with a state, here or in several processes, which each have a copy of the state."""
 
-    Submit inside of `interrupts_held()`, so that workers never hear Ctrl-C. What has not begun when the context ends
-    never does. Raises `LayerMixError` where a worker dies, and where none could begin.
+    def in_order(self, work: Callable[[S_co, T], R], tasks: Iterable[T]) -> Iterator[R]:
+        """The results of `work(state, task)`, in the order of the tasks."""
+
+    def as_completed(self, work: Callable[[S_co, T], R], tasks: Iterable[T]) -> Iterator[R]:
+        """The results of `work(state, task)`, each as soon as it is there."""
+
+
+@dataclass(frozen=True, slots=True)
+class ThisProcess(Workers[S_co]):
+    """Works here, on one task after the other, each when its result is asked for."""
+
+    state: S_co
+
+    def in_order(self, work: Callable[[S_co, T], R], tasks: Iterable[T]) -> Iterator[R]:
+        return (work(self.state, task) for task in tasks)
+
+    def as_completed(self, work: Callable[[S_co, T], R], tasks: Iterable[T]) -> Iterator[R]:
+        return self.in_order(work, tasks)
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerProcesses(Workers[S_co]):
+    """Works in spawned processes. Functions and tasks travel to them, the state did when they began."""
+
+    pool: ProcessPoolExecutor
+
+    def submit(self, work: Callable[[S_co, T], R], tasks: Iterable[T]) -> list[Future[R]]:
+        """Hand the tasks out; Ctrl-C is held back until that is done, so that workers never hear it."""
+        with interrupts_held():
+            return [self.pool.submit(_work_on, work, task) for task in tasks]
+
+    def in_order(self, work: Callable[[S_co, T], R], tasks: Iterable[T]) -> Iterator[R]:
+        return (future.result() for future in self.submit(work, tasks))
+
+    def as_completed(self, work: Callable[[S_co, T], R], tasks: Iterable[T]) -> Iterator[R]:
+        return (future.result() for future in as_completed(self.submit(work, tasks)))
+
+
+@contextmanager
+def working(state: T, workers: int) -> Iterator[Workers[T]]:
+    """What works with a state: so many processes or, for one worker, this process with one OpenCV thread."""
+    if workers > 1:
+        with worker_processes(state, workers) as pool:
+            yield pool
+        return
+    threads = cv2.getNumThreads()
+    cv2.setNumThreads(1)
+    try:
+        yield ThisProcess(state)
+    finally:
+        cv2.setNumThreads(threads)
+
+
+@contextmanager
+def worker_processes(state: T, workers: int) -> Iterator[WorkerProcesses[T]]:
+    """So many processes with a copy of the state each. What has not begun when the context ends never does.
+
+    Raises `LayerMixError` where a worker dies, and where none could begin.
     """
     _check_script()
-    pool = ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), _begin, (begin, arguments))
+    pool = ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), _begin, (state,))
     try:
-        yield pool
+        yield WorkerProcesses(pool)
     except BrokenProcessPool as error:
         raise LayerMixError(
             "a worker process died: it was killed, or the machine ran out of memory; "
@@ -71,42 +128,6 @@ def spawned(
         ) from error
     finally:
         pool.shutdown(cancel_futures=True)
-
-
-@contextmanager
-def on_interrupt(handler: Any, *signals: signal.Signals) -> Iterator[None]:
-    """Let `handler` answer `signals`, by default Ctrl-C, meanwhile.
-
-    Only the main thread can say so, and only it would be interrupted.
-    """
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = {number: signal.signal(number, handler) for number in signals or (signal.SIGINT,)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-@contextmanager
-def interrupts_held() -> Iterator[None]:
-    """Hold Ctrl-C back meanwhile, and answer it afterwards, if it came.
-
-    Processes that are started meanwhile never hear it: they inherit that the signal is blocked. To ignore it instead
-    would lose one that comes at this moment.
-    """
-    came: list[int] = []
-    multiprocessing.resource_tracker.ensure_running()  # starting it unblocks the signal
-    with on_interrupt(lambda number, _: came.append(number)):  # which another thread may take
-        blocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-        try:
-            yield
-        finally:
-            signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
-    if came:
-        signal.raise_signal(signal.SIGINT)
 
 
 def _check_script() -> None:
@@ -131,16 +152,25 @@ def memory_errors(
         raise LayerMixError(f"the memory has run out; {remedy}") from error
 
 
-def _begin(begin: Callable[..., None] | None, arguments: tuple[Any, ...]) -> None:
+# --- in a worker ---------------------------------------------------------------------------------------------------
+
+_state: Any  # for the life of the process
+
+
+def _begin(state: Any) -> None:
     """The first thing in a worker."""
+    global _state
+    _state = state
     cv2.setNumThreads(1)
     leave, leaving = multiprocessing.Pipe(duplex=False)
     guard = threading.Thread(target=_end_with_parent, args=(leave,), daemon=True)
     guard.start()
     # A thread still running when the interpreter is torn down makes DuckDB's bindings complain of leaks.
     multiprocessing.util.Finalize(None, _leave, args=(leaving, guard), exitpriority=0)
-    if begin:
-        begin(*arguments)
+
+
+def _work_on(work: Callable[[Any, T], R], task: T) -> R:
+    return work(_state, task)
 
 
 def _leave(leaving: Connection, guard: threading.Thread) -> None:

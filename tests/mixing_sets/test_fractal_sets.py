@@ -155,11 +155,11 @@ def test_a_stopped_set_goes_on_where_it_was(tmp_path: Path, monkeypatch: pytest.
     whole = rendered(tmp_path / "whole.npy", 20)
     render_batch, calls = sets._render_batch, []
 
-    def stopping(indices: range, **settings: object) -> object:
+    def stopping(made_by: dict[str, Any], indices: range) -> object:
         calls.append(indices)
         if len(calls) == 2:
             raise KeyboardInterrupt
-        return render_batch(indices, **settings)  # type: ignore[arg-type]
+        return render_batch(made_by, indices)
 
     monkeypatch.setattr(sets, "_render_batch", stopping)
     with pytest.raises(Interrupted, match="stopped with 8 of 20 pictures; run the same command to go on"):
@@ -183,12 +183,12 @@ from layermix_gen.mixing_sets.fractals import render_set, sets
 render_batch, folder = sets._render_batch, Path(sys.argv[1])
 
 
-def gated(indices, **settings):
+def gated(made_by, indices):
     if indices.start >= 2 * sets.BATCH:  # two batches are let through
         (folder / f"waiting-{indices.start}").touch()
         while not (folder / "open").exists():
             time.sleep(0.05)
-    return render_batch(indices, **settings)
+    return render_batch(made_by, indices)
 
 
 sets._render_batch = gated

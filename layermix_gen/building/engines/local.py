@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, wait
 from ctypes import c_bool, c_int64
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -19,7 +20,8 @@ import cv2
 from layermix_gen.building.engines.base import Engine, Watch
 from layermix_gen.building.shard_builder import ShardResult, build_shard
 from layermix_gen.dataset.plan import Plan
-from layermix_gen.support.processes import interrupts_held, on_interrupt, spawned
+from layermix_gen.support.interrupts import on_interrupt
+from layermix_gen.support.processes import worker_processes
 
 POLL_SECONDS = 0.1
 
@@ -55,10 +57,9 @@ def _in_processes(workers: int, plan: Plan, numbers: Sequence[int], watch: Watch
     context = multiprocessing.get_context("spawn")
     counters: Any = context.RawArray(c_int64, 2 * len(numbers))  # inputs done and skipped, shard by shard
     stop: Any = context.RawValue(c_bool, False)
-    with spawned(workers, _begin_work, (plan, counters, stop)) as pool:
+    with worker_processes(_Work(plan, counters, stop), workers) as pool:
         try:
-            with interrupts_held():
-                pending = {pool.submit(_work, number, slot) for slot, number in enumerate(numbers)}
+            pending = set(pool.submit(_build, [(number, slot) for slot, number in enumerate(numbers)]))
             while pending:
                 finished, pending = wait(pending, POLL_SECONDS, FIRST_COMPLETED)
                 if not watch(sum(counters[::2]), sum(counters[1::2])):
@@ -72,21 +73,21 @@ def _in_processes(workers: int, plan: Plan, numbers: Sequence[int], watch: Watch
             stop.value = True
 
 
-# --- in a worker ---------------------------------------------------------------------------------------------------
+@dataclass(frozen=True, slots=True)
+class _Work:
+    """What a worker has: the plan, the counters of all shards and the flag to stop."""
 
-_job: tuple[Plan, Any, Any]  # the plan, the counters and the flag to stop, for the life of the process
+    plan: Plan
+    counters: Any
+    stop: Any
 
 
-def _begin_work(plan: Plan, counters: Any, stop: Any) -> None:
-    global _job
-    _job = (plan, counters, stop)
-
-
-def _work(number: int, slot: int) -> ShardResult:
-    plan, counters, stop = _job
+def _build(work: _Work, task: tuple[int, int]) -> ShardResult:
+    """Build a shard, in a worker; `task` is its number and where it is counted."""
+    number, slot = task
 
     def tick(done: int, skipped: int) -> bool:
-        counters[2 * slot], counters[2 * slot + 1] = done, skipped
-        return not stop.value
+        work.counters[2 * slot], work.counters[2 * slot + 1] = done, skipped
+        return not work.stop.value
 
-    return build_shard(plan, number, tick)
+    return build_shard(work.plan, number, tick)

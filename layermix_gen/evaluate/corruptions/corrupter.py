@@ -5,14 +5,10 @@ number of workers nor on which other corruptions are made. `corruptions.json` sa
 is only gone on with by the same settings.
 """
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import Any, TypeAlias
-
-import cv2
-from tqdm import tqdm
+from typing import Any
 
 from layermix_gen.dataset.settings import SMALL
 from layermix_gen.errors import BadImage, Interrupted, LayerMixError
@@ -26,13 +22,12 @@ from layermix_gen.images.codec import MAX_PIXELS
 from layermix_gen.sources import Item, Source, open_source, open_test_set
 from layermix_gen.support.checks import check_choice, check_output, check_seed
 from layermix_gen.support.files import disk_errors, locked, sweep, write_json
-from layermix_gen.support.processes import checked_workers, interrupts_held, spawned
+from layermix_gen.support.processes import checked_workers, working
+from layermix_gen.support.progress import progress_bar
 from layermix_gen.support.seeds import corruption_generator
 from layermix_gen.support.text import count, facts
 
 CHUNK = 32  # images a task
-
-Work: TypeAlias = Callable[[str], Iterator[int]]  # makes one corruption, and says how many images each step was
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +54,7 @@ class Corrupted:
         )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class _Task:
     """What a worker needs to know."""
 
@@ -71,6 +66,11 @@ class _Task:
     scale: Scale
     severities: tuple[int, ...]
     seed: int
+
+    @cached_property
+    def source(self) -> Source:
+        """The source, opened once in each process."""
+        return open_source(self.location, self.kind, self.max_pixels)
 
 
 def corrupt(
@@ -127,16 +127,16 @@ def _run(
 ) -> Corrupted:
     layout, kept = task.layout, tuple(name for name in names if task.layout.path(name).exists())
     missing = tuple(name for name in names if name not in kept)
-    total = len(missing) * len(task.items)
+    chunks = [range(first, min(first + CHUNK, len(task.items))) for first in range(0, len(task.items), CHUNK)]
     try:
         with (
-            _working(task, workers if missing else 1) as work,
-            tqdm(total=total, unit="image", disable=None if progress else True) as bar,
+            working(task, min(workers, len(chunks)) if missing else 1) as pool,
+            progress_bar(len(missing) * len(task.items), "image", progress) as bar,
         ):
             for name in missing:
                 bar.set_description(name)
                 layout.begin(name)
-                for done in work(name):
+                for done in pool.in_order(_write, [(name, chunk) for chunk in chunks]):
                     bar.update(done)
                 layout.finish(name)
                 _note(root, record, layout)
@@ -154,57 +154,28 @@ def _note(root: Path, record: dict[str, Any], layout: Layout) -> None:
     write_json(root / RECORD, record)
 
 
-@contextmanager
-def _working(task: _Task, workers: int) -> Iterator[Work]:
-    """Yield what makes one corruption, with so many processes, or here with one."""
-    chunks = [range(first, min(first + CHUNK, len(task.items))) for first in range(0, len(task.items), CHUNK)]
-    if min(workers, len(chunks)) == 1:
-        threads = cv2.getNumThreads()
-        cv2.setNumThreads(1)
-        try:
-            _begin(task)
-            yield lambda name: (_work(name, chunk) for chunk in chunks)
-        finally:
-            cv2.setNumThreads(threads)
-        return
-    with spawned(min(workers, len(chunks)), _begin, (task,)) as pool:
-
-        def work(name: str) -> Iterator[int]:
-            with interrupts_held():
-                pending = [pool.submit(_work, name, chunk) for chunk in chunks]
-            return (future.result() for future in pending)
-
-        yield work
-
-
 # --- in a worker ---------------------------------------------------------------------------------------------------
 
-_task: _Task  # for the life of the process
-_source: Source
 
-
-def _begin(task: _Task) -> None:
-    global _task, _source
-    _task, _source = task, open_source(task.location, task.kind, task.max_pixels)
-
-
-def _work(name: str, numbers: range) -> int:
-    _task.layout.write(name, numbers, [_corrupted(_task.items[number], name) for number in numbers])
+def _write(task: _Task, part: tuple[str, range]) -> int:
+    """Corrupt and write some images; return how many."""
+    name, numbers = part
+    task.layout.write(name, numbers, [_corrupted(task, task.items[number], name) for number in numbers])
     return len(numbers)
 
 
-def _corrupted(item: Item, name: str) -> list[Image]:
+def _corrupted(task: _Task, item: Item, name: str) -> list[Image]:
     """One image of the source at all severities."""
-    image = _read(_source, item)
+    image = _read(task.source, item)
     try:
-        view = _task.layout.view(image)
+        view = task.layout.view(image)
     except BadImage as fault:
         raise LayerMixError(
             f"expected images that fit the layout, got {item.id}: {fault}; make them alike, or change --layout"
         ) from fault
-    rngs = [corruption_generator(_task.seed, item.id, name, severity) for severity in _task.severities]
+    rngs = [corruption_generator(task.seed, item.id, name, severity) for severity in task.severities]
     return [
-        corrupted(view, name, severity, _task.scale, rng) for severity, rng in zip(_task.severities, rngs, strict=True)
+        corrupted(view, name, severity, task.scale, rng) for severity, rng in zip(task.severities, rngs, strict=True)
     ]
 
 

@@ -11,7 +11,6 @@ from importlib.metadata import version
 from pathlib import Path
 
 from torch import nn
-from tqdm import tqdm
 
 from layermix_gen._version import __version__
 from layermix_gen.errors import Interrupted, LayerMixError
@@ -26,6 +25,7 @@ from layermix_gen.evaluate.running.probing import probe
 from layermix_gen.evaluate.running.tasks import Job, make_jobs
 from layermix_gen.evaluate.suites import Opening, Part, locate
 from layermix_gen.support.files import disk_errors, file_digest, locked
+from layermix_gen.support.progress import progress_bar
 from layermix_gen.support.text import as_text
 
 IMAGENET_CLASSES = 1000  # a model of fewer is of another dataset
@@ -145,8 +145,7 @@ def _run_all(
             opened = job.open(part)
             title = f"{done + 1}/{len(steps)} {suite}" + (f" {part}" if part != suite else "")
             unit = "video" if opened.labels is None else "image"
-            quiet = None if progress else True
-            with tqdm(total=opened.total, desc=title, unit=unit, unit_scale=True, disable=quiet) as bar:
+            with progress_bar(opened.total, unit, progress, desc=title, unit_scale=True) as bar:
                 said = predict(model, opened, forward, attacked=attacked, watch=bar.update)
             save_part(root, signature, suite, part, said)
             done += 1

@@ -8,8 +8,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from tqdm import tqdm
-
 from layermix_gen.dataset.manifest import is_dataset
 from layermix_gen.errors import LayerMixError
 from layermix_gen.evaluate.benchmarks import Scale, extra_list, mean_list
@@ -20,6 +18,7 @@ from layermix_gen.evaluate.suites.base import contradiction, differs
 from layermix_gen.evaluate.suites.folders import folder_names
 from layermix_gen.evaluate.suites.locate import DATASETS, PUBLISHED, plain, published
 from layermix_gen.sources import cifar, idx
+from layermix_gen.support.progress import progress_bar
 from layermix_gen.support.text import as_text, count
 
 BATCH = 256  # images that are read at a time
@@ -109,13 +108,15 @@ def _look_through(source: SuiteSource, deep: bool, progress: bool) -> tuple[dict
     if source.missing:
         problems.append(f"missing: {', '.join(source.missing)}")
     parts: dict[str, Part] = {}
-    for name in tqdm(source.parts, desc=source.suite, unit="part", disable=None if progress else True):
-        try:
-            parts[name] = source.open(name)
-            if deep:
-                parts[name] = replace(parts[name], size=_read_through(parts[name], name, progress))
-        except LayerMixError as error:
-            problems.append(str(error))
+    with progress_bar(len(source.parts), "part", progress, desc=source.suite) as bar:
+        for name in source.parts:
+            try:
+                parts[name] = source.open(name)
+                if deep:
+                    parts[name] = replace(parts[name], size=_read_through(parts[name], name, progress))
+            except LayerMixError as error:
+                problems.append(str(error))
+            bar.update()
     return parts, problems
 
 
@@ -169,7 +170,7 @@ def _read_through(part: Part, name: str, progress: bool) -> tuple[int, int]:
     """
     blank = images = 0
     size = (0, 0)
-    with tqdm(total=part.total, desc=name, unit="image", leave=False, disable=None if progress else True) as bar:
+    with progress_bar(part.total, "image", progress, desc=name, leave=False) as bar:
         for batch in part.batches(BATCH):
             size = batch.shape[1:3]
             flat = batch.reshape(len(batch), -1)

@@ -17,7 +17,6 @@ from typing import Any
 
 import numpy as np
 from PIL import Image as PillowImage
-from tqdm import tqdm
 
 from layermix_gen.errors import Interrupted, LayerMixError
 from layermix_gen.figures.canvas import scaled
@@ -28,6 +27,7 @@ from layermix_gen.inspection.opened import OpenedDataset
 from layermix_gen.mixing.recipe import IMAGE
 from layermix_gen.support.files import replacing, writing
 from layermix_gen.support.processes import available_cpus
+from layermix_gen.support.progress import progress_bar
 from layermix_gen.support.text import count
 
 LIMIT = 5000  # samples, unless the caller says
@@ -86,7 +86,7 @@ def _pictures(
     """Thumbnails and steps of all rows, and why not all have their steps."""
     pool = ThreadPoolExecutor(available_cpus())
     try:
-        with tqdm(total=2 * len(rows), unit="picture", disable=None if progress else True) as bar:
+        with progress_bar(2 * len(rows), "picture", progress) as bar:
             pictures = _Pictures(shards, pool, bar)
             thumbnails = pictures.thumbnails(rows, budget)
             return thumbnails, *pictures.steps(rows, budget - sum(map(len, thumbnails)))

@@ -11,8 +11,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from tqdm import tqdm
-
 from layermix_gen.building.builder import write_errors
 from layermix_gen.building.engines import in_processes, in_this_process
 from layermix_gen.building.shard_builder import ShardResult
@@ -29,6 +27,7 @@ from layermix_gen.inspection.verification.shard_checks import Known
 from layermix_gen.inspection.verification.verify import Verification, verify
 from layermix_gen.support.files import disk_errors, file_digest, sync_folder
 from layermix_gen.support.processes import checked_workers
+from layermix_gen.support.progress import progress_bar
 from layermix_gen.support.text import count
 
 
@@ -126,7 +125,7 @@ def _mend_shards(plan: Plan, found: Verification, numbers: Sequence[int], worker
     root, mended, others = Path(found.report.location), list[str](), list[str]()
     inputs = sum(stop - start for start, stop in map(plan.bounds, numbers))
     engine = in_processes(min(workers, len(numbers))) if min(workers, len(numbers)) > 1 else in_this_process
-    with tqdm(total=inputs, unit="input", disable=None if progress else True) as bar:
+    with progress_bar(inputs, "input", progress) as bar:
 
         def watch(done: int, skipped: int) -> bool:
             bar.update(done - bar.n)

@@ -4,11 +4,7 @@ What a file must be is told by the manifest, which has digests of itself; where 
 summary in each shard's index.
 """
 
-from collections.abc import Iterator
-from concurrent.futures import as_completed
 from dataclasses import dataclass
-
-from tqdm import tqdm
 
 from layermix_gen.dataset.dataset_files import DatasetFiles
 from layermix_gen.dataset.index import ShardSummary
@@ -20,7 +16,8 @@ from layermix_gen.inspection.verification.findings import Problem, Report
 from layermix_gen.inspection.verification.replay_checks import Again
 from layermix_gen.inspection.verification.shard_checks import Checked, Known, check_shard
 from layermix_gen.support.checks import check_share
-from layermix_gen.support.processes import checked_workers, interrupts_held, spawned
+from layermix_gen.support.processes import checked_workers, working
+from layermix_gen.support.progress import progress_bar
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,9 +42,12 @@ def verify(
     known = read_known(files, problems)
     again, note = _prepared(files, known, replay, problems)
     checked: list[Checked] = []
-    with tqdm(total=known.shards, unit="shard", disable=None if progress else True) as bar:
+    with (
+        working((files, known, again), min(workers, known.shards)) as pool,
+        progress_bar(known.shards, "shard", progress) as bar,
+    ):
         try:
-            for shard in _checked(files, known, again, min(workers, known.shards)):
+            for shard in pool.as_completed(_check, range(known.shards)):
                 checked.append(shard)
                 bar.update()
         except KeyboardInterrupt:
@@ -87,29 +87,6 @@ def _prepared(files: DatasetFiles, known: Known, replay: float, problems: list[P
     return again, f"rendered again by other versions than it was built with: {', '.join(other)}" if other else ""
 
 
-def _checked(files: DatasetFiles, known: Known, again: Again | None, workers: int) -> Iterator[Checked]:
-    """Check all shards, in this process or in several; each as it is done."""
-    numbers = range(known.shards)
-    if workers <= 1:
-        yield from (check_shard(files, known, number, again) for number in numbers)
-        return
-    with spawned(workers, _begin_work, (files, known, again)) as pool:
-        with interrupts_held():
-            pending = [pool.submit(_work, number) for number in numbers]
-        for future in as_completed(pending):
-            yield future.result()
-
-
-# --- in a worker ---------------------------------------------------------------------------------------------------
-
-_job: tuple[DatasetFiles, Known, Again | None]  # for the life of the process
-
-
-def _begin_work(files: DatasetFiles, known: Known, again: Again | None) -> None:
-    global _job
-    _job = (files, known, again)
-
-
-def _work(number: int) -> Checked:
-    files, known, again = _job
+def _check(work: tuple[DatasetFiles, Known, Again | None], number: int) -> Checked:
+    files, known, again = work
     return check_shard(files, known, number, again)

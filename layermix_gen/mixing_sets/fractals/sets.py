@@ -7,7 +7,6 @@ in order.
 
 from collections.abc import Generator
 from contextlib import closing
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +20,7 @@ from layermix_gen.mixing_sets.fractals.render import RENDER_SIZE, VERSION, Fract
 from layermix_gen.mixing_sets.store import MAX_SIZE, SetWriter, read_about
 from layermix_gen.support.checks import check_whole
 from layermix_gen.support.files import disk_errors
-from layermix_gen.support.processes import checked_workers, interrupts_held, memory_errors, spawned
+from layermix_gen.support.processes import checked_workers, memory_errors, working
 from layermix_gen.support.progress import progress_bar, say_without_bar
 
 BATCH = 8  # pictures per task of a process
@@ -122,22 +121,10 @@ class _Earlier:
 def _render_rest(start: int, made_by: dict[str, Any], workers: int) -> Generator[list[Fractal], None, None]:
     stop = made_by["count"]
     tasks = [range(first, min(first + BATCH, stop)) for first in range(start, stop, BATCH)]
-    work = partial(
-        _render_batch,
-        size=made_by["size"],
-        seed=made_by["seed"],
-        kinds=tuple(made_by["kinds"]),
-        detail=made_by.get("detail"),
-    )
-    processes = min(workers, len(tasks))
-    if processes <= 1:
-        yield from map(work, tasks)
-        return
-    with spawned(processes) as pool:
-        with interrupts_held():
-            batches = pool.map(work, tasks)
-        yield from batches
+    with working(made_by, min(workers, len(tasks))) as pool:
+        yield from pool.in_order(_render_batch, tasks)
 
 
-def _render_batch(indices: range, size: int, seed: int, kinds: tuple[str, ...], detail: int | None) -> list[Fractal]:
+def _render_batch(made_by: dict[str, Any], indices: range) -> list[Fractal]:
+    seed, size, kinds, detail = made_by["seed"], made_by["size"], tuple(made_by["kinds"]), made_by.get("detail")
     return [make_fractal(seed, index, size, kinds, detail=detail) for index in indices]

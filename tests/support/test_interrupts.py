@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import pytest
 
-from layermix_gen.support.processes import interrupts_held
+from layermix_gen.support.interrupts import interrupts_held
 
 
 def interrupted(work: Callable[[], object]) -> bool:
