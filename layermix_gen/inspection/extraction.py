@@ -3,7 +3,6 @@
 import re
 import shutil
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,7 @@ from layermix_gen.dataset.names import KEY
 from layermix_gen.errors import Interrupted, LayerMixError
 from layermix_gen.support.files import disk_errors, temporary
 from layermix_gen.support.progress import progress_bar
+from layermix_gen.support.threads import mapped_ahead
 
 READERS = 8  # threads: files in a folder wait for the disk, those at a URL for the network
 
@@ -39,12 +39,8 @@ def extract(
     with disk_errors(folder), progress_bar(len(rows), "image", progress) as bar:
         try:
             draft.mkdir(parents=True)
-            with ThreadPoolExecutor(READERS) as pool:
-                try:
-                    for _ in pool.map(write, rows):
-                        bar.update()
-                finally:
-                    pool.shutdown(cancel_futures=True)
+            for _ in mapped_ahead(write, rows, READERS):
+                bar.update()
             draft.replace(folder)
         except KeyboardInterrupt:
             done = f"{bar.n:.0f} of {len(rows)} images"

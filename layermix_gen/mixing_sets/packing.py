@@ -7,7 +7,6 @@ cannot be read is told. Crops are keyed by (seed, path, number), so they depend 
 import hashlib
 import json
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -26,10 +25,11 @@ from layermix_gen.support.processes import available_cpus, memory_errors
 from layermix_gen.support.progress import progress_bar
 from layermix_gen.support.seeds import generator
 from layermix_gen.support.text import as_text
+from layermix_gen.support.threads import mapped_ahead
 
 MAX_CROPS = 1000  # of one picture
 MOST_BYTES = 1 << 30  # of the squares of one picture, which are in memory together
-BATCH, BATCH_BYTES = 64, 1 << 28  # files that the threads read together, fewer where their squares take more bytes
+AHEAD, AHEAD_BYTES = 64, 1 << 28  # files that are read ahead, fewer where their squares take more bytes
 
 Square: TypeAlias = tuple[float, float, float]  # top, left and side, in pixels of the picture
 
@@ -127,11 +127,9 @@ def _read(
     source: FolderSource, items: Sequence[Item], cut: Cut
 ) -> Iterator[tuple[Item, list[tuple[Pictures, Square]] | str]]:
     """Each item with its squares and where they were cut, or with the reason why it cannot be read."""
-    batch = max(1, min(BATCH, BATCH_BYTES // cut.bytes))
-    with ThreadPoolExecutor(available_cpus()) as pool:
-        for first in range(0, len(items), batch):
-            some = items[first : first + batch]
-            yield from zip(some, pool.map(lambda item: _squares(source, item, cut), some), strict=True)
+    threads = available_cpus()
+    ahead = max(1, min(AHEAD, AHEAD_BYTES // cut.bytes) // threads)
+    return mapped_ahead(lambda item: (item, _squares(source, item, cut)), items, threads, ahead=ahead)
 
 
 def _squares(source: FolderSource, item: Item, cut: Cut) -> list[tuple[Pictures, Square]] | str:

@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +10,7 @@ import fsspec
 from layermix_gen.errors import BadImage, LayerMixError
 from layermix_gen.support.files import temporary
 from layermix_gen.support.text import first_line
+from layermix_gen.support.threads import mapped_ahead
 
 TRIES, PAUSE = 4, 0.5  # of a fetch that fails, and seconds before the second; twice as many before each later one
 FETCHES = 16  # of small files, at a time
@@ -69,11 +69,10 @@ class RemoteFiles:
     def copy(self, names: Sequence[str], folder: Path) -> None:
         """Copy those of the files `names` that are not in `folder`. Raises `LayerMixError` where one cannot be read."""
         missing = [name for name in names if not (folder / name).is_file()]
-        with ThreadPoolExecutor(FETCHES) as pool:
-            try:
-                list(pool.map(lambda name: self.copy_file(name, folder / name), missing))
-            except BadImage as error:
-                raise LayerMixError(f"the dataset at {self.location} cannot be read: {error}; restore it") from error
+        try:
+            list(mapped_ahead(lambda name: self.copy_file(name, folder / name), missing, FETCHES))
+        except BadImage as error:
+            raise LayerMixError(f"the dataset at {self.location} cannot be read: {error}; restore it") from error
 
 
 def _file_system(url: str, options: Mapping[str, Any]) -> tuple[Any, str]:

@@ -3,11 +3,9 @@
 Memory is bounded by a few batches and by what is kept of each image, 52 bytes.
 """
 
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -27,6 +25,7 @@ from layermix_gen.evaluate.running.pgd import Attack, attack
 from layermix_gen.evaluate.suites.base import Images, Part, rebatched
 from layermix_gen.reading.device import as_device
 from layermix_gen.support.checks import check_choice, check_whole
+from layermix_gen.support.threads import read_ahead
 
 PRECISIONS = {"float32": None, "bf16": torch.bfloat16, "fp16": torch.float16}
 AHEAD = 2  # batches that are read ahead
@@ -198,16 +197,3 @@ def as_pixels(batch: Tensor, forward: Forward) -> Tensor:
     """Pixels in [0, 1], float32 (B, 3, H, W), on the device."""
     images = batch.to(forward.device, non_blocking=True).permute(0, 3, 1, 2)
     return images.to(torch.float32, memory_format=torch.contiguous_format).div_(255)
-
-
-def read_ahead(values: Iterable[T], count: int) -> Iterator[T]:
-    """The same values, computed by a thread up to `count` ahead. What that raises is raised here."""
-    source, end = iter(values), object()
-    with ThreadPoolExecutor(1, "layermix-evaluate") as pool:
-        ahead = deque(pool.submit(next, source, end) for _ in range(count))
-        try:
-            while (value := ahead.popleft().result()) is not end:
-                ahead.append(pool.submit(next, source, end))
-                yield cast(T, value)
-        finally:
-            pool.shutdown(cancel_futures=True)

@@ -4,11 +4,8 @@ A part gives its images in pieces, in the order of its labels and never all at o
 a part is needed, as ImageNet-C alone has 3.75 million files.
 """
 
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 from typing import TypeAlias, TypeVar
 
@@ -17,12 +14,12 @@ import numpy.typing as npt
 
 from layermix_gen.errors import LayerMixError
 from layermix_gen.evaluate.results.predictions import NO_SEVERITY
+from layermix_gen.support.threads import AHEAD, mapped_ahead
 
 Images: TypeAlias = npt.NDArray[np.uint8]
 Ints: TypeAlias = npt.NDArray[np.int64]
 T = TypeVar("T")
 
-AHEAD = 32  # images that are decoded ahead, for each thread
 MOST_AHEAD = 256 << 20  # bytes of what is decoded ahead by all threads, but for one image a thread
 
 
@@ -145,23 +142,8 @@ def as_size(shape: tuple[int, ...]) -> str:
     return f"{shape[1]}x{shape[0]}"
 
 
-def mapped_ahead(
-    function: Callable[[T], Images], values: Iterable[T], threads: int, ahead: int = AHEAD
+def decoded_ahead(
+    decode: Callable[[T], Images], values: Iterable[T], threads: int, ahead: int = AHEAD
 ) -> Iterator[Images]:
-    """The results of `function` in the order of `values`, computed by threads, each of them up to `ahead` ahead.
-
-    Large results are fewer, so that those that wait take no more than `MOST_AHEAD` bytes.
-    """
-    todo, room = iter(values), threads  # until it is known how large one is
-    waiting: deque[Future[Images]] = deque()
-    with ThreadPoolExecutor(threads, "layermix-evaluate") as pool:
-        try:
-            while True:
-                waiting.extend(pool.submit(function, value) for value in islice(todo, max(room - len(waiting), 0)))
-                if not waiting:
-                    return
-                result = waiting.popleft().result()
-                room = max(threads, min(ahead * threads, MOST_AHEAD // max(result.nbytes, 1)))
-                yield result
-        finally:
-            pool.shutdown(wait=False, cancel_futures=True)
+    """Images in the order of `values`, decoded by threads; those that wait take no more than `MOST_AHEAD` bytes."""
+    return mapped_ahead(decode, values, threads, ahead=ahead, bytes_of=lambda one: one.nbytes, most_bytes=MOST_AHEAD)

@@ -14,7 +14,7 @@ from layermix_gen.errors import BadImage, LayerMixError
 from layermix_gen.evaluate.benchmarks import SEVERITIES
 from layermix_gen.evaluate.corruptions.record import read_record
 from layermix_gen.evaluate.results.predictions import class_columns
-from layermix_gen.evaluate.suites.base import Images, Ints, Part, mapped_ahead
+from layermix_gen.evaluate.suites.base import Images, Ints, Part, decoded_ahead
 from layermix_gen.images import Image
 from layermix_gen.sources.base import Item, Source
 from layermix_gen.sources.folder import FolderSource, scan
@@ -141,7 +141,7 @@ def check_classes(where: str, found: tuple[str, ...], expected: tuple[str, ...])
 
 def read_all(pairs: Sequence[tuple[Source, Item]], prepare: Prepare, threads: int) -> Iterator[Images]:
     """The images one by one, (1, H, W, 3), decoded by threads. Raises `LayerMixError` for one that cannot be read."""
-    return mapped_ahead(lambda pair: read_item(*pair, prepare)[None], pairs, threads)
+    return decoded_ahead(lambda pair: read_item(*pair, prepare)[None], pairs, threads)
 
 
 def read_item(source: Source, item: Item, prepare: Prepare = lambda image: image) -> Image:

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 
 from layermix_gen.errors import BadImage, LayerMixError
-from layermix_gen.evaluate.suites.base import Images, Part, mapped_ahead
+from layermix_gen.evaluate.suites.base import Images, Part, decoded_ahead
 from layermix_gen.evaluate.suites.folders import check_classes, class_folders
 from layermix_gen.images import Image
 from layermix_gen.sources.folder import scan
@@ -45,7 +45,7 @@ def open_videos(folder: Path, order: tuple[str, ...], prepare: Callable[[Image],
         raise _no_videos(folder)
 
     def pieces(_: int) -> Iterator[Images]:
-        return mapped_ahead(lambda path: _prepared(path, prepare), paths, threads, AHEAD)
+        return decoded_ahead(lambda path: _prepared(path, prepare), paths, threads, AHEAD)
 
     return Part(pieces, None, len(paths), len(order))
 

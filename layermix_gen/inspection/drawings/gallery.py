@@ -9,8 +9,7 @@ import hashlib
 import io
 import json
 import re
-from collections.abc import Mapping, Sequence
-from concurrent.futures import Executor, ThreadPoolExecutor
+from collections.abc import Iterator, Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -29,6 +28,7 @@ from layermix_gen.support.files import replacing, writing
 from layermix_gen.support.processes import available_cpus
 from layermix_gen.support.progress import progress_bar
 from layermix_gen.support.text import count
+from layermix_gen.support.threads import mapped_ahead
 
 LIMIT = 5000  # samples, unless the caller says
 BUDGET = 56_000_000  # bytes of pictures in a page; steps beyond it are drawn as text
@@ -84,16 +84,13 @@ def _pictures(
     shards: OpenedDataset, rows: Sequence[Mapping[str, Any]], budget: int, progress: bool
 ) -> tuple[list[str], list[str], str]:
     """Thumbnails and steps of all rows, and why not all have their steps."""
-    pool = ThreadPoolExecutor(available_cpus())
     try:
         with progress_bar(2 * len(rows), "picture", progress) as bar:
-            pictures = _Pictures(shards, pool, bar)
+            pictures = _Pictures(shards, bar)
             thumbnails = pictures.thumbnails(rows, budget)
             return thumbnails, *pictures.steps(rows, budget - sum(map(len, thumbnails)))
     except KeyboardInterrupt:
         raise Interrupted("the gallery was not written; run the same command to make it") from None
-    finally:
-        pool.shutdown(cancel_futures=True)
 
 
 def _columns(rows: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
@@ -107,15 +104,15 @@ def _columns(rows: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
 class _Pictures:
     """Makes the pictures of a page, each the base64 of a WebP file, on several threads."""
 
-    def __init__(self, shards: OpenedDataset, pool: Executor, bar: Any) -> None:
-        self.shards, self.pool, self.bar = shards, pool, bar
+    def __init__(self, shards: OpenedDataset, bar: Any) -> None:
+        self.shards, self.bar = shards, bar
         self.small = (shards.settings.size or 0) <= SMALL
 
     def thumbnails(self, rows: Sequence[Mapping[str, Any]], budget: int) -> list[str]:
         """A picture for each row. Raises `LayerMixError` where they take more than `budget` bytes."""
         made: list[str] = []
         spent = 0
-        for one in self.pool.map(self._thumbnail, rows):
+        for one in mapped_ahead(self._thumbnail, rows, available_cpus()):
             made.append(one)
             spent += len(one)
             self.bar.update()
@@ -136,7 +133,7 @@ class _Pictures:
         made: list[str] = []
         reason = ""
         for first in range(0, len(rows), CHUNK):
-            for one, failure in self.pool.map(lambda row: self._strip(row, side), rows[first : first + CHUNK]):
+            for one, failure in self._strips(rows[first : first + CHUNK], side):
                 reason = reason or failure
                 if len(one) > room:
                     room = 0
@@ -156,10 +153,13 @@ class _Pictures:
         tried = rows[:: -(-len(rows) // TRIED)]
         sides = [side for side in FRAMES if side <= (self.shards.settings.size or 0)] or [FRAMES[-1]]
         for side in sides[:-1]:
-            sizes = [len(one) for one, _ in self.pool.map(lambda row, side=side: self._strip(row, side), tried)]
+            sizes = [len(one) for one, _ in self._strips(tried, side)]
             if sum(sizes) / len(sizes) * len(rows) < 0.9 * room:
                 return side
         return sides[-1]
+
+    def _strips(self, rows: Sequence[Mapping[str, Any]], side: int) -> Iterator[tuple[str, str]]:
+        return mapped_ahead(lambda row: self._strip(row, side), rows, available_cpus())
 
     def _strip(self, row: Mapping[str, Any], side: int) -> tuple[str, str]:
         """The view and every step of a sample, each mask after its blend; or why they cannot be had."""

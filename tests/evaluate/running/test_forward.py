@@ -1,7 +1,6 @@
 """Predictions are what a model says of each image, one by one, whatever batches, threads and precisions are."""
 
 import sys
-import threading
 
 import numpy as np
 import pytest
@@ -11,7 +10,7 @@ from torch import nn
 
 from layermix_gen.errors import LayerMixError
 from layermix_gen.evaluate.results.predictions import Predictions, SequencePredictions
-from layermix_gen.evaluate.running.forward import Forward, predict, read_ahead
+from layermix_gen.evaluate.running.forward import Forward, predict
 from layermix_gen.evaluate.running.pgd import Attack, attack
 from layermix_gen.evaluate.suites.base import Part
 from tests.evaluate.worlds import Answering, load_from, logits_of, pixels, write_models
@@ -214,40 +213,3 @@ def test_a_part_that_gives_fewer_images_than_labels(model):
 def test_options_are_checked(options, message):
     with pytest.raises(LayerMixError, match=message):
         Forward(**options)
-
-
-# --- reading ahead ---------------------------------------------------------------------------------------------------
-
-
-def test_reading_ahead_keeps_order_and_is_bounded():
-    made = []
-
-    def values():
-        for number in range(50):
-            made.append(threading.current_thread().name)
-            yield number
-
-    ahead = read_ahead(values(), 3)
-    assert next(ahead) == 0
-    assert len(made) <= 4
-    assert list(ahead) == list(range(1, 50))
-    assert all(name.startswith("layermix-evaluate") for name in made)
-
-
-def test_what_the_thread_raises_is_raised():
-    def values():
-        yield 1
-        raise LayerMixError("damaged")
-
-    ahead = read_ahead(values(), 2)
-    assert next(ahead) == 1
-    with pytest.raises(LayerMixError, match="damaged"):
-        next(ahead)
-
-
-def test_leaving_early_ends_the_thread():
-    before = threading.active_count()
-    ahead = read_ahead(iter(range(1000)), 2)
-    next(ahead)
-    ahead.close()
-    assert threading.active_count() == before

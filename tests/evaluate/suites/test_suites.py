@@ -13,9 +13,9 @@ from PIL import Image as PillowImage
 from layermix_gen.errors import BadImage, LayerMixError
 from layermix_gen.evaluate.benchmarks import CBAR, C
 from layermix_gen.evaluate.preprocessing import PREPROCESSINGS, center_crop, resize_short_side
-from layermix_gen.evaluate.suites import Opening, base, complete, find_suite, folders, locate
+from layermix_gen.evaluate.suites import Opening, complete, find_suite, folders, locate
 from layermix_gen.evaluate.suites.arrays import open_corruption
-from layermix_gen.evaluate.suites.base import mapped_ahead, rebatched
+from layermix_gen.evaluate.suites.base import rebatched
 from layermix_gen.evaluate.suites.suite_options import PHOTOGRAPHS
 from layermix_gen.evaluate.suites.videos import read_video
 from layermix_gen.sources import open_source
@@ -535,36 +535,6 @@ def test_batches_hold_the_pieces_in_order(lengths, size):
 def test_batches_hold_images_of_one_size():
     with pytest.raises(LayerMixError, match="expected images of one size, found 4x3 and 3x4"):
         list(rebatched([np.zeros((2, 3, 4, 3), np.uint8), np.zeros((2, 4, 3, 3), np.uint8)], 2))
-
-
-def test_mapping_ahead_keeps_order_and_is_bounded():
-    taken = []
-
-    def values():
-        for number in range(500):
-            taken.append(number)
-            yield number
-
-    results = mapped_ahead(lambda number: np.array(number * number), values(), threads=2)
-    assert next(results) == 0
-    assert len(taken) <= 64
-    assert list(results) == [number * number for number in range(1, 500)]
-
-
-def test_mapping_ahead_is_bounded_by_bytes(monkeypatch):
-    monkeypatch.setattr(base, "MOST_AHEAD", 3000)
-    taken = []
-
-    def values():
-        for number in range(100):
-            taken.append(number)
-            yield number
-
-    results = mapped_ahead(lambda number: np.full(1000, number, np.uint8), values(), threads=2)
-    for number in range(100):
-        assert next(results)[0] == number
-        assert min(number + 2, 100) <= len(taken) <= number + 4  # no thread is ever idle
-    assert next(results, None) is None
 
 
 @steady()
