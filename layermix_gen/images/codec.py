@@ -1,10 +1,10 @@
-"""Bytes to image and back: the only module that knows image file formats.
+"""Bytes to image and back, for every image file format.
 
 `decode` tells the format by the content, checks the size in the header before it decodes a pixel, and either
 returns an image or raises `BadImage`. JPEG goes through simplejpeg (libjpeg-turbo without a Python image object, the
 same pixels as Pillow's at about twice the speed); what simplejpeg does not take, and every other format, goes through
-Pillow, whose verdict decides. `encode` writes JPEG by simplejpeg, PNG by ourselves with libdeflate (four times
-the speed of Pillow's fastest for a 32 px image) and WebP by Pillow. The same pixels give the same bytes.
+Pillow, whose verdict decides. `encode` writes JPEG by simplejpeg, PNG by `png` and WebP by Pillow. The same pixels give
+the same bytes.
 """
 
 import io
@@ -15,12 +15,9 @@ import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
-from functools import lru_cache
 
-import deflate
 import numpy as np
 import simplejpeg
-from isal import isal_zlib
 from PIL import Image as PillowImage
 from PIL.AvifImagePlugin import AvifImageFile
 from PIL.BmpImagePlugin import BmpImageFile
@@ -35,6 +32,7 @@ from PIL.WebPImagePlugin import WebPImageFile
 
 from layermix_gen.errors import BadImage
 from layermix_gen.images import Image
+from layermix_gen.images.png import encode_png
 from layermix_gen.support.checks import check_choice, check_whole
 from layermix_gen.support.text import message_of
 
@@ -182,44 +180,7 @@ def encode(pixels: Image, encoding: Encoding) -> bytes:
     if encoding.format == "jpg":
         data: bytes = simplejpeg.encode_jpeg(pixels, encoding.quality, "RGB", encoding.subsampling)
         return data
-    return _encode_png(pixels) if encoding.format == "png" else _encode_webp(pixels, encoding.quality)
-
-
-_UP = 2  # PNG's filter that stores the difference to the row above
-# Of libdeflate: 17 µs for a 32 px crop of a photograph; level 2 takes 24 µs for the same size. ISA-L takes 13 µs, but
-# about one image in a million came out in other bytes the next time, and then no two builds are alike.
-_LEVEL = 1
-_IDAT_CRC = zlib.crc32(b"IDAT")
-_LENGTH = struct.Struct(">I")
-
-
-def _encode_png(pixels: Image) -> bytes:
-    """Write an 8-bit RGB PNG, all of its rows with the filter "up".
-
-    Of the filters over whole arrays few give smaller files, but at more than the time that is left to save (32 px crops
-    of photographs: none 1877 bytes, sub 1517, up 1505, average 1498, Paeth 1401).
-    """
-    height, width, _ = pixels.shape
-    flat = pixels.reshape(height, 3 * width)
-    rows = np.empty((height, 3 * width + 1), np.uint8)
-    rows[:, 0] = _UP
-    rows[0, 1:] = flat[0]
-    np.subtract(flat[1:], flat[:-1], out=rows[1:, 1:])  # modulo 256, as PNG has it
-    body = deflate.zlib_compress(rows, _LEVEL)
-    head, tail = _png_frame(height, width)
-    crc = isal_zlib.crc32(body, _IDAT_CRC)
-    return b"".join((head, _LENGTH.pack(len(body)), b"IDAT", body, _LENGTH.pack(crc), tail))
-
-
-@lru_cache(maxsize=64)
-def _png_frame(height: int, width: int) -> tuple[bytes, bytes]:
-    """Return what stands before and after the pixels of an 8-bit RGB PNG of this size."""
-    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
-    return b"\x89PNG\r\n\x1a\n" + _chunk(b"IHDR", header), _chunk(b"IEND", b"")
-
-
-def _chunk(name: bytes, body: bytes) -> bytes:
-    return _LENGTH.pack(len(body)) + name + body + _LENGTH.pack(zlib.crc32(name + body))
+    return encode_png(pixels) if encoding.format == "png" else _encode_webp(pixels, encoding.quality)
 
 
 def _encode_webp(pixels: Image, quality: int) -> bytes:

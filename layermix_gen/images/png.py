@@ -1,0 +1,80 @@
+"""PNG as it is written here: 8-bit RGB, one chunk of data, each row as its difference to the row above.
+
+Encoding takes a quarter of the time of Pillow's fastest for a 32 px image. Files of this form, and no others, are also
+taken apart here, so that a reader can undo the differences of many images in one go.
+"""
+
+import struct
+import zlib
+from functools import lru_cache
+
+import deflate
+import numpy as np
+import numpy.typing as npt
+from isal import isal_zlib
+
+from layermix_gen.images import Image
+
+_UP = 2  # PNG's filter that stores the difference to the row above
+# Of libdeflate: 17 µs for a 32 px crop of a photograph; level 2 takes 24 µs for the same size. ISA-L takes 13 µs, but
+# about one image in a million came out in other bytes the next time, and then no two builds are alike.
+_LEVEL = 1
+_IDAT_CRC = zlib.crc32(b"IDAT")
+_LENGTH = struct.Struct(">I")
+_BEFORE, _BEHIND = 8, 4  # bytes of a chunk before its data (length and name) and behind it (CRC)
+
+
+def encode_png(pixels: Image) -> bytes:
+    """Encode an image, uint8 (H, W, 3). The same pixels give the same bytes.
+
+    Of the filters over whole arrays few give smaller files, but at more than the time that is left to save (32 px crops
+    of photographs: none 1877 bytes, sub 1517, up 1505, average 1498, Paeth 1401).
+    """
+    body = deflate.zlib_compress(filtered(pixels), _LEVEL)
+    head, tail = _frame(*pixels.shape[:2])
+    crc = isal_zlib.crc32(body, _IDAT_CRC)
+    return b"".join((head, _LENGTH.pack(len(body)), b"IDAT", body, _LENGTH.pack(crc), tail))
+
+
+def filtered(pixels: Image) -> npt.NDArray[np.uint8]:
+    """The rows of an image as a PNG holds them, (H, 1 + 3 W): the filter's number, then differences modulo 256."""
+    height, width, _ = pixels.shape
+    flat = pixels.reshape(height, 3 * width)
+    rows = np.empty((height, 3 * width + 1), np.uint8)
+    rows[:, 0] = _UP
+    rows[0, 1:] = flat[0]
+    np.subtract(flat[1:], flat[:-1], out=rows[1:, 1:])
+    return rows
+
+
+def filtered_in(data: bytes | memoryview, height: int, width: int) -> bytes | None:
+    """The filtered rows, H (1 + 3 W) bytes, in a PNG of this size that was written here; None for any other file."""
+    head, tail = _frame(height, width)
+    length = 1 + 3 * width
+    if data[: len(head)] != head:
+        return None
+    try:
+        rows = isal_zlib.decompress(data[len(head) + _BEFORE : -_BEHIND - len(tail)], bufsize=height * length)
+    except isal_zlib.error:  # type: ignore[misc] # of a module without types
+        return None
+    return rows if len(rows) == height * length and rows[::length] == bytes([_UP]) * height else None
+
+
+def unfilter(rows: npt.NDArray[np.uint8], pixels: Image) -> None:
+    """Undo the filter of images of one size: from rows (N, H, 1 + 3 W) to `pixels` (N, H, W, 3)."""
+    differences = rows[:, :, 1:]
+    flat = pixels.reshape(differences.shape)
+    flat[:, 0] = differences[:, 0]
+    for y in range(1, differences.shape[1]):
+        np.add(flat[:, y - 1], differences[:, y], out=flat[:, y])
+
+
+@lru_cache(maxsize=64)
+def _frame(height: int, width: int) -> tuple[bytes, bytes]:
+    """What stands before the chunk of data, and behind it."""
+    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + _chunk(b"IHDR", header), _chunk(b"IEND", b"")
+
+
+def _chunk(name: bytes, body: bytes) -> bytes:
+    return _LENGTH.pack(len(body)) + name + body + _LENGTH.pack(zlib.crc32(name + body))
