@@ -102,7 +102,7 @@ def stages(location: Path, settings: BuildSettings, folder: Path, count: int) ->
             with clock("draw"):
                 rng = generator(0, item.id, variant)
                 view = draw_view(rng, pixels.shape[0], pixels.shape[1], size)
-                recipe = METHODS[settings.method](rng, maker.drawing)
+                recipe = METHODS[settings.method].draw(rng, maker.drawing)
             with clock("view"):
                 cropped = render_view(pixels, view, size)
             with clock("render"):

@@ -60,7 +60,7 @@ def write_dataset(root: Path, images: int) -> None:
                 source = f"n{label:08d}/{ordinal:06d}.jpg"
                 rng = generator(SETTINGS.seed, source, variant)
                 view = draw_view(rng, *SIDE, SETTINGS.size or 0)
-                sample = Sample(variant, view, METHODS[SETTINGS.method](rng, drawing), NO_PIXELS)
+                sample = Sample(variant, view, METHODS[SETTINGS.method].draw(rng, drawing), NO_PIXELS)
                 size, crc, pixels_crc = rng.integers(10_000, 60_000), *rng.integers(2**32, size=2)
                 place = {"plane": plane, "shard": number, "key": f"{ordinal:09d}-{plane}", "offset": offset}
                 place |= {"size": int(size), "image_crc32": int(crc), "pixels_crc32": int(pixels_crc)}

@@ -40,7 +40,7 @@ class LayerMix:
                 f"expected a square image of at most {self.mixing_set.size} px, got {width}x{size}; crop it first, "
                 "or use a mixing set of larger pictures"
             )
-        recipe = METHODS["layermix"](rng, self._drawing(size))
+        recipe = METHODS["layermix"].draw(rng, self._drawing(size))
         picture = self.mixing_set.view(recipe.picture, size) if recipe.picture else None
         return render(recipe.expression, image, picture), recipe
 

@@ -32,7 +32,7 @@ def test_draws_as_a_build_does():
     mix = LayerMix(MixingSet(PICTURES), magnitude=5, ops=("rotate", "invert"))
     for variant in range(50):
         _, recipe = mix(IMAGE, generator(3, "a.png", variant))
-        assert recipe == METHODS["layermix"](generator(3, "a.png", variant), settings)
+        assert recipe == METHODS["layermix"].draw(generator(3, "a.png", variant), settings)
 
 
 def test_the_generator_is_all_its_randomness():
@@ -61,7 +61,7 @@ def test_images_of_several_sizes():
     for size in (36, 8, 1, 36, 20):
         mixed, recipe = mix(make_image("random", size, size, seed=size), np.random.default_rng(0))
         assert mixed.shape == (size, size, 3)
-        assert recipe == METHODS["layermix"](np.random.default_rng(0), DrawSettings(size, 5, 36))
+        assert recipe == METHODS["layermix"].draw(np.random.default_rng(0), DrawSettings(size, 5, 36))
 
 
 def test_a_pool_by_its_path(tmp_path):

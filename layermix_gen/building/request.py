@@ -10,6 +10,7 @@ from layermix_gen.dataset.names import LISTING, PLAN
 from layermix_gen.dataset.plan import Plan, Pool, make_plan, planned_order, read_plan, refuse_changes
 from layermix_gen.dataset.settings import BuildSettings
 from layermix_gen.errors import LayerMixError
+from layermix_gen.mixing.methods import METHODS
 from layermix_gen.mixing_sets.mixing_set import MixingSet
 from layermix_gen.sources import Item, Source, open_source
 from layermix_gen.support.checks import as_path, check_output, check_whole
@@ -50,7 +51,9 @@ class Job:
     @property
     def mixes(self) -> bool:
         """Whether a mixing set is needed, or was named and is to be one."""
-        return self.settings.method != "none" and (self.settings.variants > 0 or self.mixing_set is not None)
+        return METHODS[self.settings.method].mixes_pictures and (
+            self.settings.variants > 0 or self.mixing_set is not None
+        )
 
     @property
     def max_errors(self) -> int:
@@ -85,8 +88,10 @@ def _checked_mixing_set(mixing_set: MixingSet | str | Path | None, settings: Bui
     if mixing_set is None:
         return None
     path = as_path(mixing_set, "mixing set")
-    if settings.method == "none":
-        raise LayerMixError(f"expected no mixing set with the method none, got {path}; leave out --mixing-set")
+    if not METHODS[settings.method].mixes_pictures:
+        raise LayerMixError(
+            f"expected no mixing set with the method {settings.method}, got {path}; leave out --mixing-set"
+        )
     return path
 
 

@@ -18,6 +18,7 @@ from layermix_gen.dataset.settings import CLEAN, BuildSettings, parse_size
 from layermix_gen.dataset.tar import END, member_bytes
 from layermix_gen.errors import BadImage
 from layermix_gen.images.codec import encode
+from layermix_gen.mixing.methods import UNMIXED
 from layermix_gen.mixing_sets.mixing_set import MixingSet, pool_size_for
 from layermix_gen.sources import Item, Source
 from layermix_gen.sources.base import class_name
@@ -77,7 +78,7 @@ def _sizes_of_planes(
 ) -> list[tuple[int, ...]]:
     """The sizes of some samples of the clean plane, and of a mixed one, which may be larger or smaller."""
     size = settings.size or 0
-    variants = [CLEAN] if settings.method == "none" else [CLEAN, 0]
+    variants = [CLEAN] if settings.method == UNMIXED else [CLEAN, 0]
     # Noise for a mixing set: no picture takes more bytes, and the number of shards is the same whichever is mixed in.
     side = pool_size_for(size)
     noise = np.random.Generator(np.random.Philox(key=settings.seed)).integers(0, 256, (1, side, side), np.uint8)

@@ -7,7 +7,7 @@ from typing import Any
 from layermix_gen.dataset.settings import CLEAN, BuildSettings
 from layermix_gen.images import Image
 from layermix_gen.images.views import VIEWS, PictureView, View, render_view
-from layermix_gen.mixing.methods import METHODS, DrawSettings, Recipe
+from layermix_gen.mixing.methods import METHODS, UNMIXED, DrawSettings, Recipe
 from layermix_gen.mixing.renderer import render
 from layermix_gen.mixing_sets.mixing_set import MixingSet
 from layermix_gen.support.seeds import generator
@@ -53,7 +53,7 @@ class SampleMaker:
             view = shared or draw_view(rng, height, width, size)
             if view != seen:
                 seen, pixels = view, render_view(source, view, size)
-            recipe = METHODS["none" if variant == CLEAN else settings.method](rng, self.drawing)
+            recipe = METHODS[UNMIXED if variant == CLEAN else settings.method].draw(rng, self.drawing)
             yield Sample(variant, view, recipe, self.render(recipe, pixels))
 
     def render(self, recipe: Recipe, view: Image) -> Image:

@@ -11,7 +11,7 @@ from layermix_gen.dataset.manifest import Manifest
 from layermix_gen.dataset.queries import aggregate
 from layermix_gen.dataset.settings import BuildSettings
 from layermix_gen.inspection.statistics import Comparison, compare
-from layermix_gen.mixing.methods import SHARES
+from layermix_gen.mixing.methods import METHODS
 from layermix_gen.support.text import count, facts, table
 
 MARKED = 4  # |z| from which on a cell is marked: one cell of 16,000 is so by chance
@@ -51,7 +51,7 @@ def summarize(manifest: Manifest, index: Sequence[Path]) -> Summary:
     """Count what is in the index of a dataset."""
     layers, ops, blends, labels = (aggregate(index, sql) for sql in (LAYERS, OPS, BLENDS, LABELS))
     settings = manifest.settings
-    shares = SHARES[settings.method](settings.drawing(pictures=1, picture_size=settings.size or 0))
+    shares = METHODS[settings.method].shares(settings.drawing(pictures=1, picture_size=settings.size or 0))
     uses = Counter[str]()
     blend_sizes: dict[int, dict[str, float]] = {}
     for row in blends:

@@ -16,7 +16,10 @@ import numpy as np
 import numpy.typing as npt
 
 from layermix_gen.images import Image
-from layermix_gen.mixing.operations import UNIT, Parameter, Table, quantize, rounded, uniform
+from layermix_gen.mixing.kernels import UNIT, Table, quantize
+from layermix_gen.mixing.masks import mask
+from layermix_gen.mixing.operations import Parameter
+from layermix_gen.mixing.strengths import rounded, uniform
 
 Sampler: TypeAlias = Callable[[np.random.Generator, float], tuple[float, ...]]
 Factors: TypeAlias = npt.NDArray[np.float32]
@@ -54,18 +57,6 @@ def _multiply_tables(x: Table, y: Table, a: float, b: float) -> Table:
 
 
 # --- masks ---------------------------------------------------------------------------------------------------------
-
-
-def random_bytes(seed: int, count: int) -> npt.NDArray[np.uint8]:
-    """The first `count` bytes of Philox(key=seed), as little-endian words: part of the recipe language, for good."""
-    words = np.random.Philox(key=seed).random_raw(-(-count // 8))
-    return words.astype("<u8", copy=False).view(np.uint8)[:count]
-
-
-def mask(shape: tuple[int, ...], cut: float, seed: int) -> npt.NDArray[np.uint8]:
-    """255 where the random byte is below `cut`, else 0: so in a share cut/256 of all places."""
-    below = random_bytes(seed, int(np.prod(shape))) < cut
-    return (below.view(np.uint8) * np.uint8(255)).reshape(shape)
 
 
 def pixel(x: Image, y: Image, cut: float, seed: float) -> Image:

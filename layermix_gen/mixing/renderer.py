@@ -17,7 +17,8 @@ import numpy as np
 from layermix_gen.errors import LayerMixError
 from layermix_gen.images import Image, as_image
 from layermix_gen.mixing.blends import BLENDS
-from layermix_gen.mixing.operations import OPERATIONS, Histogram, Kind, Table
+from layermix_gen.mixing.kernels import Histogram, Table
+from layermix_gen.mixing.operations import OPERATIONS, KernelKind
 from layermix_gen.mixing.recipe import Call, Expression, Leaf, parse
 
 IDENTITY = np.arange(256, dtype=np.uint8)
@@ -101,9 +102,9 @@ def _evaluate(expression: Expression, leaves: dict[str, Tones], known: dict[Expr
 
 def _operation(call: Call, x: Tones) -> Tones:
     row = OPERATIONS[call.name]
-    if row.kind is Kind.PIXELS:
+    if row.kind is KernelKind.PIXELS:
         return Tones(Pixels(row.kernel(x.image(), *call.arguments)))
-    if row.kind is Kind.HISTOGRAM:
+    if row.kind is KernelKind.HISTOGRAM:
         return x.then(row.kernel(x.histogram(), *call.arguments))
     return x.then(row.kernel(*call.arguments))
 

@@ -26,7 +26,7 @@ def test_a_shared_view_is_drawn_by_the_generator_of_the_clean_one(variants: list
     for sample in made.make(SOURCE, "a.png", variants):
         assert sample.view == shared
         if sample.variant != CLEAN:
-            assert sample.recipe == METHODS["layermix"](generator(5, "a.png", sample.variant), made.drawing)
+            assert sample.recipe == METHODS["layermix"].draw(generator(5, "a.png", sample.variant), made.drawing)
 
 
 @pytest.mark.parametrize("variants", [[CLEAN, 0, 1], [0], [1, 0]], ids=str)
@@ -35,4 +35,4 @@ def test_a_view_of_its_own_is_drawn_before_the_recipe(variants: list[int]) -> No
     for sample in made.make(SOURCE, "a.png", variants):
         rng = generator(5, "a.png", sample.variant)
         assert sample.view == VIEWS["rrc"](rng, 50, 40, 32)
-        assert sample.recipe == METHODS["none" if sample.variant == CLEAN else "layermix"](rng, made.drawing)
+        assert sample.recipe == METHODS["none" if sample.variant == CLEAN else "layermix"].draw(rng, made.drawing)

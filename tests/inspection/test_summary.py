@@ -10,7 +10,7 @@ from scipy.stats import binom, chi2, chisquare
 
 from layermix_gen import BuildSettings, open_shards
 from layermix_gen.inspection.statistics import chi_square_p, compare
-from layermix_gen.mixing.methods import METHODS, SHARES
+from layermix_gen.mixing.methods import METHODS
 from tests.helpers import build as run_build
 from tests.helpers import invoke, rows
 from tests.inspection.built import Built
@@ -30,8 +30,8 @@ SETTINGS = [
 def test_shares_are_those_of_what_is_drawn(settings: BuildSettings) -> None:
     """6,000 draws differ from the shares no more than chance makes them."""
     drawing = settings.resolve(32).drawing(5, 40)
-    shares, rng = SHARES["layermix"](drawing), np.random.default_rng(1)
-    drawn = [METHODS["layermix"](rng, drawing) for _ in range(6000)]
+    shares, rng = METHODS["layermix"].shares(drawing), np.random.default_rng(1)
+    drawn = [METHODS["layermix"].draw(rng, drawing) for _ in range(6000)]
     for expected, found in (
         (shares.layers, [recipe.layer for recipe in drawn]),
         (shares.ops, [recipe.op for recipe in drawn]),
@@ -43,11 +43,11 @@ def test_shares_are_those_of_what_is_drawn(settings: BuildSettings) -> None:
 
 
 def test_shares_by_hand() -> None:
-    shares = SHARES["layermix"](BuildSettings(ops=("rotate", "solarize", "invert")).drawing(1, 0))
+    shares = METHODS["layermix"].shares(BuildSettings(ops=("rotate", "solarize", "invert")).drawing(1, 0))
     assert shares.layers == pytest.approx({1: 1 / 3, 2: 1 / 3, 3: 1 / 3})
     assert shares.ops == pytest.approx({"rotate": 1 / 3, "solarize": 1 / 3, "invert": 1 / 3})
     assert shares.blends == pytest.approx({"add": 1 / 3, "multiply": 1 / 3, "pixel": 1 / 6, "element": 1 / 6})
-    assert SHARES["none"](BuildSettings().drawing(1, 0)).ops == {}
+    assert METHODS["none"].shares(BuildSettings().drawing(1, 0)).ops == {}
 
 
 # --- comparisons -----------------------------------------------------------------------------------------------------

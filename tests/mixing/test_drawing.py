@@ -33,7 +33,7 @@ class Drawn:
         self.layers, self.ops, self.pictures = [], [], []
         self.blends, self.strengths, self.numbers = defaultdict(list), defaultdict(list), defaultdict(list)
         for _ in range(count):
-            recipe = METHODS["layermix"](rng, settings)
+            recipe = METHODS["layermix"].draw(rng, settings)
             self.layers.append(recipe.layer)
             self.ops.append(recipe.op)
             self.strengths[recipe.op] += recipe.op_args
@@ -138,7 +138,7 @@ def test_one_operation_at_every_stage_with_strengths_drawn_anew(preset):
     settings = DrawSettings(SIZE, PICTURES, PICTURE_SIZE, preset=preset, ops=("rotate",))
     strengths = []
     for _ in range(6000):
-        recipe = METHODS["layermix"](rng, settings)
+        recipe = METHODS["layermix"].draw(rng, settings)
         assert len(recipe.op_args) == recipe.layer
         assert str(recipe.expression).count("rotate(") == recipe.layer
         if recipe.layer == 3:
@@ -152,7 +152,7 @@ def test_the_shape_of_each_layer(preset):
     rng = np.random.default_rng(1)
     settings = DrawSettings(SIZE, PICTURES, PICTURE_SIZE, preset=preset)
     for _ in range(300):
-        recipe = METHODS["layermix"](rng, settings)
+        recipe = METHODS["layermix"].draw(rng, settings)
         call = recipe.expression
         op = {"posterize_increasing": "posterize", "solarize_increasing": "solarize"}.get(recipe.op, recipe.op)
         if recipe.layer == 3:
@@ -270,7 +270,7 @@ def test_shifts_go_with_the_size(size):
     rng = np.random.default_rng(3)
     for preset, side in (("paper", 0.33 * size), ("released", int(0.33 * size))):
         settings = DrawSettings(size, 10, size + 4, preset=preset, ops=("translate_y",))
-        values = [value for _ in range(3000) for value in METHODS["layermix"](rng, settings).op_args]
+        values = [value for _ in range(3000) for value in METHODS["layermix"].draw(rng, settings).op_args]
         low = 0.01 * side if preset == "paper" else 0.1
         assert_spread(np.abs(values), uniform(low, 0.8 * side))
 
@@ -374,7 +374,7 @@ def test_refuses(choices, message):
 def test_the_method_none_draws_nothing():
     rng = np.random.default_rng(0)
     before = json.dumps(rng.bit_generator.state, default=str)
-    recipe = METHODS["none"](rng, DrawSettings(SIZE, 0, 0))
+    recipe = METHODS["none"].draw(rng, DrawSettings(SIZE, 0, 0))
     assert (str(recipe.expression), recipe.layer, recipe.op, recipe.picture) == ("image", 0, "", None)
     assert json.dumps(rng.bit_generator.state, default=str) == before
 
@@ -383,7 +383,9 @@ def test_the_method_none_draws_nothing():
 
 
 def draw(seed, source_id, variant, preset="paper"):
-    return METHODS["layermix"](generator(seed, source_id, variant), DrawSettings(SIZE, PICTURES, PICTURE_SIZE, preset))
+    return METHODS["layermix"].draw(
+        generator(seed, source_id, variant), DrawSettings(SIZE, PICTURES, PICTURE_SIZE, preset)
+    )
 
 
 NEVER_CHANGES = [

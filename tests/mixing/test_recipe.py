@@ -56,7 +56,7 @@ def test_what_is_drawn_reads_back(preset):
     drawing = DrawSettings(224, 100, 256, preset=preset, ops=names)
     seen = set()
     for _ in range(4000):
-        recipe = METHODS["layermix"](rng, drawing)
+        recipe = METHODS["layermix"].draw(rng, drawing)
         text = str(recipe.expression)
         assert parse(text) == recipe.expression
         assert str(parse(text)) == text

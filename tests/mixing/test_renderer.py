@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from layermix_gen import LayerMixError, parse, render
 from layermix_gen.mixing.blends import BLENDS
 from layermix_gen.mixing.methods import METHODS, PRESETS, DrawSettings
-from layermix_gen.mixing.operations import OPERATIONS, Kind
+from layermix_gen.mixing.operations import OPERATIONS, KernelKind
 from layermix_gen.mixing.recipe import IMAGE, PICTURE, Call, Leaf
 from tests.strategies import make_image, pairs, steady
 
@@ -63,7 +63,7 @@ def kernels(monkeypatch):
         return count
 
     for name, row in OPERATIONS.items():
-        if row.kind is Kind.PIXELS:
+        if row.kind is KernelKind.PIXELS:
             monkeypatch.setitem(OPERATIONS, name, type(row)(name, row.kind, counted(name, row.kernel), row.parameters))
     for name, row in BLENDS.items():
         changed = type(row)(name, row.weight, row.parameters, row.sample, counted(name, row.images), row.tables)
@@ -82,7 +82,7 @@ def test_folding_changes_nothing(preset, shape):
     kinds = ("random", "narrow", "ramp", "gray")
     inputs = [(make_image(kind, *shape, seed=1), make_image("random", *shape, seed=2)) for kind in kinds]
     for i in range(700):
-        expression = METHODS["layermix"](rng, drawing).expression
+        expression = METHODS["layermix"].draw(rng, drawing).expression
         image, picture = inputs[i % len(inputs)]
         expected = one_by_one(expression, image, picture)
         np.testing.assert_array_equal(render(expression, image, picture), expected, err_msg=str(expression))
@@ -179,7 +179,7 @@ def test_inputs_stay_and_results_are_new(preset):
     image.flags.writeable = picture.flags.writeable = False
     before = image.copy(), picture.copy()
     for _ in range(300):
-        expression = METHODS["layermix"](rng, drawing).expression
+        expression = METHODS["layermix"].draw(rng, drawing).expression
         result = render(expression, image, picture)
         assert not any(np.shares_memory(result, given) for given in (image, picture))
         assert result.flags.c_contiguous

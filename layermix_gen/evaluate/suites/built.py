@@ -8,6 +8,7 @@ from layermix_gen.dataset.manifest import Manifest, read_manifest
 from layermix_gen.dataset.names import CLEAN_PLANE, index_path, tar_path
 from layermix_gen.errors import LayerMixError
 from layermix_gen.evaluate.suites.base import Images, Part
+from layermix_gen.mixing.methods import UNMIXED
 from layermix_gen.support.text import as_text
 
 
@@ -50,7 +51,7 @@ def _plane(folder: Path, manifest: Manifest) -> str:
         )
     if CLEAN_PLANE in manifest.planes:
         return CLEAN_PLANE
-    if manifest.settings.method != "none":
+    if manifest.settings.method != UNMIXED:
         raise LayerMixError(
             f"expected images before mixing in {as_text(folder)}, found variants of {manifest.settings.method} alone; "
             "build it with --clean"

@@ -79,7 +79,7 @@ def expected(manifest: Manifest, draws: int) -> Counts:
     """Count what the method draws with the settings of a dataset, in so many recipes."""
     settings, pool = manifest.settings, manifest.mixing_set
     drawing = settings.drawing(pool.count if pool else 0, pool.size if pool else 0)
-    rng, method = generator(settings.seed, "what is to be expected", 0), METHODS[settings.method]
+    rng, method = generator(settings.seed, "what is to be expected", 0), METHODS[settings.method].draw
     counts: Counts = defaultdict(Counter)
     for _ in range(draws):
         recipe = method(rng, drawing)

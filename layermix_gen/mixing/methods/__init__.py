@@ -1,11 +1,14 @@
-"""The methods: ways of drawing recipes. A method uses a random generator and touches no pixel."""
-
-from collections.abc import Callable
+"""The methods, one table row each: ways of drawing recipes. A method uses a random generator and touches no pixel."""
 
 from layermix_gen.mixing.methods import layermix, none
 from layermix_gen.mixing.methods.base import PRESETS, DrawSettings, Method, Recipe, Shares
 
-METHODS: dict[str, Method] = {"layermix": layermix.draw, "none": none.draw}
-SHARES: dict[str, Callable[[DrawSettings], Shares]] = {"layermix": layermix.shares, "none": none.shares}
+_ROWS = (
+    Method("layermix", layermix.draw, layermix.shares, mixes_pictures=True),
+    Method("none", none.draw, none.shares, mixes_pictures=False),
+)
 
-__all__ = ["METHODS", "PRESETS", "SHARES", "DrawSettings", "Method", "Recipe", "Shares"]
+METHODS = {row.name: row for row in _ROWS}
+UNMIXED = "none"  # the method of clean planes
+
+__all__ = ["METHODS", "PRESETS", "UNMIXED", "DrawSettings", "Method", "Recipe", "Shares"]

@@ -3,7 +3,6 @@
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypeAlias
 
 import numpy as np
 
@@ -58,9 +57,6 @@ class Recipe:
     picture: PictureView | None = None  # the crop of the mixing picture, where the expression uses one
 
 
-Method: TypeAlias = Callable[[np.random.Generator, DrawSettings], Recipe]
-
-
 @dataclass(frozen=True, slots=True)
 class Shares:
     """How often a method draws what, in the long run: each a share of all variants, or of all uses of a blend."""
@@ -68,3 +64,13 @@ class Shares:
     layers: dict[int, float]
     ops: dict[str, float]
     blends: dict[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Method:
+    """One method: what it is called, how it draws, and how often it draws what."""
+
+    name: str
+    draw: Callable[[np.random.Generator, DrawSettings], Recipe]
+    shares: Callable[[DrawSettings], Shares]
+    mixes_pictures: bool  # whether recipes use the pictures of a mixing set

@@ -180,7 +180,7 @@ def test_every_operation_and_blend_at_every_size(side):
             if getattr(OPERATIONS[name], preset) is None:
                 continue
             settings = DrawSettings(side, 1, side + 4, preset, ops=(name,))
-            recipe = METHODS["layermix"](np.random.default_rng(len(name)), settings)
+            recipe = METHODS["layermix"].draw(np.random.default_rng(len(name)), settings)
             drawn = recipe_tree(recipe.expression, image, picture)
             assert min(drawn.size) > tree.HERO
     for name in BLENDS:

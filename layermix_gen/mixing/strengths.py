@@ -1,0 +1,81 @@
+"""How strengths of operations are drawn, by the two presets: the paper's, and that of its released code.
+
+A sampler takes a generator, the magnitude m in (0, 10] and the side of the image in pixels, and gives the arguments of
+one operation. They are rounded here, once, so that a recipe's text says exactly what is rendered.
+"""
+
+from collections.abc import Callable
+from typing import TypeAlias
+
+import numpy as np
+
+Sampler: TypeAlias = Callable[[np.random.Generator, float, int], tuple[float, ...]]
+
+
+def uniform(rng: np.random.Generator, low: float, high: float) -> float:
+    return low + (high - low) * rng.random()
+
+
+def rounded(value: float) -> float:
+    """`value` with the four decimals that a recipe keeps, and no negative zero."""
+    return round(value, 4) + 0.0
+
+
+def _sign(rng: np.random.Generator) -> float:
+    return 1.0 if rng.random() < 0.5 else -1.0
+
+
+def _level(rng: np.random.Generator, magnitude: float) -> float:
+    """Strength as a share of an operation's range, as in AugMix and PixMix."""
+    return uniform(rng, 0.1, magnitude) / 10
+
+
+def nothing(rng: np.random.Generator, magnitude: float, side: int) -> tuple[float, ...]:
+    return ()
+
+
+def signed(limit: float) -> Sampler:
+    """The `paper` preset: a share of `limit`, with a random sign."""
+    return lambda rng, magnitude, side: (rounded(_level(rng, magnitude) * limit * _sign(rng)),)
+
+
+def signed_shift(rng: np.random.Generator, magnitude: float, side: int) -> tuple[float, ...]:
+    return (rounded(_level(rng, magnitude) * 0.33 * side * _sign(rng)),)
+
+
+def factor(rng: np.random.Generator, magnitude: float, side: int) -> tuple[float, ...]:
+    return (rounded(1 + 0.9 * _level(rng, magnitude) * _sign(rng)),)
+
+
+def bits(rng: np.random.Generator, magnitude: float, side: int) -> tuple[float, ...]:
+    return (4 - int(4 * _level(rng, magnitude)),)
+
+
+def threshold(rng: np.random.Generator, magnitude: float, side: int) -> tuple[float, ...]:
+    return (rounded(1 - _level(rng, magnitude)),)
+
+
+def released_signed(limit: float) -> Sampler:
+    """The `released` preset: the 0.1 of U(0.1, m/10 · limit) is in the value's own unit, whatever that is."""
+    return lambda rng, magnitude, side: (rounded(uniform(rng, 0.1, magnitude / 10 * limit) * _sign(rng)),)
+
+
+def released_shift(rng: np.random.Generator, magnitude: float, side: int) -> tuple[float, ...]:
+    return (rounded(uniform(rng, 0.1, magnitude / 10 * int(0.33 * side)) * _sign(rng)),)
+
+
+def released_bits(rng: np.random.Generator, magnitude: float, side: int) -> tuple[float, ...]:
+    return (int(uniform(rng, 0.1, 4 * magnitude / 10)),)
+
+
+def released_bits_rising(rng: np.random.Generator, magnitude: float, side: int) -> tuple[float, ...]:
+    return (4 - int(uniform(rng, 0.1, 4 * magnitude / 10)),)
+
+
+def released_threshold(rng: np.random.Generator, magnitude: float, side: int) -> tuple[float, ...]:
+    return (rounded(uniform(rng, 0.1, magnitude / 10)),)
+
+
+def released_threshold_rising(rng: np.random.Generator, magnitude: float, side: int) -> tuple[float, ...]:
+    """U(0.1, (1 - m)/10), which is below 0, and so a full inversion, in 7 of 8 draws at m = 8."""
+    return (rounded(max(uniform(rng, 0.1, (1 - magnitude) / 10), 0.0)),)
