@@ -36,7 +36,7 @@ from layermix_gen.mixing.methods import METHODS
 from layermix_gen.mixing.operations import OPERATIONS
 from layermix_gen.mixing.recipe import IMAGE, PICTURE, Call
 from layermix_gen.mixing.renderer import render
-from layermix_gen.mixing_sets.mixing_set import resolve_mixing_set
+from layermix_gen.mixing_sets.provision import resolve_mixing_set
 from layermix_gen.sources import open_source
 from layermix_gen.support.seeds import generator
 

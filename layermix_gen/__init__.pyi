@@ -12,7 +12,7 @@ from .mixing.recipe import parse as parse
 from .mixing.renderer import render as render
 from .mixing_sets.mixing_set import MixingSet as MixingSet
 from .mixing_sets.mixing_set import open_mixing_set as open_mixing_set
-from .mixing_sets.mixing_set import pack as pack
+from .mixing_sets.packing import pack as pack
 from .online import LayerMix as LayerMix
 from .reading.device import normalize as normalize
 from .reading.reader import LayerMixDataset as LayerMixDataset

@@ -18,7 +18,7 @@ import torch
 from PIL import Image
 
 from layermix_gen import BuildSettings, build
-from layermix_gen.mixing_sets.mixing_set import resolve_mixing_set
+from layermix_gen.mixing_sets.provision import resolve_mixing_set
 from tests.helpers import wait_until
 from tests.torchvision_on_cpu import allow_timm
 

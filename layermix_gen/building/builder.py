@@ -11,12 +11,14 @@ from layermix_gen.building.shard_builder import is_finished, missing_planes
 from layermix_gen.dataset.index import ShardSummary, read_summaries
 from layermix_gen.dataset.manifest import Manifest, Run, collect, declared_planes, is_declared, write_manifest
 from layermix_gen.dataset.names import ERRORS, INDEX, MANIFEST
-from layermix_gen.dataset.plan import Plan, Pool, freeze
+from layermix_gen.dataset.plan import Plan, Pool
+from layermix_gen.dataset.plan_changes import freeze
 from layermix_gen.dataset.settings import DEFAULTS, BuildSettings
 from layermix_gen.dataset.sidecars import write_sidecars
 from layermix_gen.dataset.skipped import Skipped, reasons, skipped_text
 from layermix_gen.errors import Interrupted, LayerMixError
-from layermix_gen.mixing_sets.mixing_set import MixingSet, resolve_mixing_set
+from layermix_gen.mixing_sets.mixing_set import MixingSet
+from layermix_gen.mixing_sets.provision import resolve_mixing_set
 from layermix_gen.support.files import disk_errors, replacing, sweep
 from layermix_gen.support.processes import memory_errors
 from layermix_gen.support.progress import progress_bar

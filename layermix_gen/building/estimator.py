@@ -14,8 +14,9 @@ from layermix_gen.building.sizing import UNREADABLE, sample_bytes
 from layermix_gen.dataset.samples import SampleMaker
 from layermix_gen.dataset.settings import DEFAULTS, BuildSettings
 from layermix_gen.mixing_sets.fractals.render import make_fractal
-from layermix_gen.mixing_sets.mixing_set import DEFAULT_COUNT, DETAIL, MixingSet, pool_size_for, resolve_mixing_set
+from layermix_gen.mixing_sets.mixing_set import MixingSet
 from layermix_gen.mixing_sets.packing import list_pictures
+from layermix_gen.mixing_sets.provision import DEFAULT_COUNT, DETAIL, pool_size_for, resolve_mixing_set
 from layermix_gen.sources import Item
 from layermix_gen.support.processes import memory_errors
 from layermix_gen.support.text import count, duration, facts

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from layermix_gen.building.sizing import planned_shards
 from layermix_gen.dataset.names import LISTING, PLAN
-from layermix_gen.dataset.plan import Plan, Pool, make_plan, planned_order, read_plan, refuse_changes
+from layermix_gen.dataset.plan import Plan, Pool, make_plan, planned_order, read_plan
+from layermix_gen.dataset.plan_changes import refuse_changes
 from layermix_gen.dataset.settings import BuildSettings
 from layermix_gen.errors import LayerMixError
 from layermix_gen.mixing.methods import METHODS

@@ -19,7 +19,8 @@ from layermix_gen.dataset.tar import END, member_bytes
 from layermix_gen.errors import BadImage
 from layermix_gen.images.codec import encode
 from layermix_gen.mixing.methods import UNMIXED
-from layermix_gen.mixing_sets.mixing_set import MixingSet, pool_size_for
+from layermix_gen.mixing_sets.mixing_set import MixingSet
+from layermix_gen.mixing_sets.provision import pool_size_for
 from layermix_gen.sources import Item, Source
 from layermix_gen.sources.base import class_name
 from layermix_gen.support.progress import progress_bar

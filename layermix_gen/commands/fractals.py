@@ -7,7 +7,8 @@ import click
 
 from layermix_gen.commands.parameters import Names
 from layermix_gen.mixing_sets.fractals import KINDS, render_set, write_sheet
-from layermix_gen.mixing_sets.mixing_set import open_mixing_set, pack
+from layermix_gen.mixing_sets.mixing_set import open_mixing_set
+from layermix_gen.mixing_sets.packing import pack
 
 OUT = click.Path(path_type=Path)
 

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 from layermix_gen._version import __version__
-from layermix_gen.dataset.index import read_summaries
 from layermix_gen.dataset.names import LISTING, PLAN
 from layermix_gen.dataset.settings import BuildSettings
 from layermix_gen.errors import LayerMixError
@@ -183,24 +182,19 @@ def _item(line: str | bytes, ordinal: int) -> Item:
         raise LayerMixError(message) from error
 
 
-def freeze(plan: Plan, items: Sequence[Item]) -> Plan:
-    """Write the plan, or take up the one that is there; return the one to build by.
-
-    Raises `LayerMixError` with what differs where the folder holds the plan of another dataset.
-    """
-    before, listing = read_plan(plan.root), plan.root / LISTING
-    if before:
-        refuse_changes(before, plan, items)
-    if not before or not listing.exists():
-        plan.root.mkdir(parents=True, exist_ok=True)
-        with replacing(listing) as draft, draft.open("wb") as file:
-            file.writelines(map(_line, items))
-    if not before or _facts(before) != _facts(plan):  # planes were added, or the source was moved
-        write_json(plan.root / PLAN, {"format": FORMAT, "fingerprint": plan.fingerprint} | _facts(plan))
-    return plan
+def write_listing(root: Path, items: Sequence[Item]) -> None:
+    """List the inputs in planned order, atomically."""
+    with replacing(root / LISTING) as draft, draft.open("wb") as file:
+        file.writelines(map(_line, items))
 
 
-def _facts(plan: Plan) -> dict[str, Any]:
+def write_plan(plan: Plan) -> None:
+    """Write the plan, atomically."""
+    write_json(plan.root / PLAN, {"format": FORMAT, "fingerprint": plan.fingerprint} | plan_facts(plan))
+
+
+def plan_facts(plan: Plan) -> dict[str, Any]:
+    """What a plan says, wherever it lies."""
     return {name: value for name, value in asdict(plan).items() if name != "root"}
 
 
@@ -231,56 +225,3 @@ def _from_json(root: Path, value: Mapping[str, Any]) -> Plan:
     if plan.fingerprint != value["fingerprint"]:
         raise ValueError("its fingerprint is not that of what it says")
     return plan
-
-
-def refuse_changes(before: Plan, now: Plan, items: Sequence[Item]) -> None:
-    """Raise `LayerMixError` with a readable difference unless `now` is `before`, with planes added at most.
-
-    Planes that no shard has yet can be given up again.
-    """
-    differences = changes(before, now, items)
-    given_up = before.settings.planes.keys() - now.settings.planes.keys()
-    if given_up:
-        built = {plane for summary in read_summaries(now.root).values() for plane in summary.planes}
-        if left_out := sorted(given_up & built):
-            differences.append(f"planes {', '.join(left_out)} left out")
-    if differences:
-        raise LayerMixError(
-            f"{now.root} holds another dataset: {'; '.join(differences)}; "
-            "repeat the command that began it, or build into another folder"
-        )
-
-
-def changes(before: Plan, now: Plan, items: Sequence[Item]) -> list[str]:
-    """What makes the samples of `now`, of these `items`, other ones than those of `before`, a phrase for each.
-
-    A dataset of clean views alone has no mixing set to keep.
-    """
-    old, new = before.identity(), now.identity()
-    if before.settings.variants == 0:
-        old["mixing set"] = new["mixing set"]
-    names = [name for name in old | new if json.dumps(old.get(name)) != json.dumps(new.get(name))]
-    differences = [
-        f"{name.replace('_', '-')} {_short(old.get(name))} -> {_short(new.get(name))}"
-        for name in names
-        if name != "source"
-    ]
-    return differences + ([_first_change(before, items)] if "source" in names else [])
-
-
-def _first_change(before: Plan, items: Sequence[Item]) -> str:
-    """Name the first input, by its id, that was added, removed or changed."""
-    now = {item.id: (item.label, item.size) for item in items}
-    try:
-        then = {item.id: (item.label, item.size) for number in range(before.shards) for _, item in before.items(number)}
-    except FileNotFoundError:  # the listing is lost
-        then = {}
-    name = min((name for name in now | then if now.get(name) != then.get(name)), default="")
-    return (
-        f"source image {name!r} {'changed' if name in now and name in then else 'added' if name in now else 'removed'}"
-    )
-
-
-def _short(value: Any) -> str:
-    text = value if isinstance(value, str) else json.dumps(value)
-    return text if len(text) <= 40 else text[:12] + "..."

@@ -16,6 +16,7 @@ from PIL import Image as PillowImage
 
 from layermix_gen.errors import BadImage, Interrupted, LayerMixError
 from layermix_gen.images import Image, Pictures
+from layermix_gen.mixing_sets.mixing_set import MixingSet, open_mixing_set
 from layermix_gen.mixing_sets.store import MAX_SIZE, SetWriter
 from layermix_gen.sources import Item
 from layermix_gen.sources.folder import FolderSource
@@ -67,10 +68,39 @@ class Cut:
         return self.squares * int(np.prod(self.shape))
 
 
+@dataclass(frozen=True, slots=True)
+class Packed:
+    """What `pack` made, and a line for each picture that could not be read."""
+
+    mixing_set: MixingSet
+    skipped: tuple[str, ...]
+
+
+def pack(
+    folder: str | Path,
+    out: str | Path,
+    size: int = 256,
+    color: bool = False,
+    *,
+    crops: int = 0,
+    seed: int = 0,
+    progress: bool = True,
+) -> Packed:
+    """Make the set `out` (`.npy`) of the pictures below `folder`, in the order of their paths.
+
+    Of each the centre square is kept, or `crops` random squares drawn by `seed`, resized (antialiased) to `size`
+    pixels, in gray by default; the JSON beside the set says which, as source, top, left and side in pixels. Unreadable
+    pictures are left out. Raises `LayerMixError` where no picture is left, where `size` or `crops` leaves its bounds,
+    and where `out` exists or cannot be written.
+    """
+    skipped = pack_folder(Path(folder), Path(out), Cut(size, color, crops, seed), progress)
+    return Packed(open_mixing_set(out), skipped)
+
+
 def pack_folder(folder: Path, out: Path, cut: Cut, progress: bool) -> tuple[str, ...]:
     """Write the set `out` of the pictures below `folder`; return a line for each that cannot be read.
 
-    Raises `LayerMixError` as `layermix_gen.mixing_sets.mixing_set.pack` does.
+    Raises `LayerMixError` as `pack` does.
     """
     source, items = list_pictures(folder)
     made_by: dict[str, Any] = {"packed": listing_key(source, items, cut), "size": cut.size, "color": cut.color}

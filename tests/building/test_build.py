@@ -27,7 +27,7 @@ from layermix_gen.images.codec import decode
 from layermix_gen.images.views import PictureView, View, render_view
 from layermix_gen.mixing.recipe import parse
 from layermix_gen.mixing.renderer import render
-from layermix_gen.mixing_sets import mixing_set as pictures
+from layermix_gen.mixing_sets import provision
 from layermix_gen.mixing_sets.fractals.render import Fractal
 from layermix_gen.mixing_sets.mixing_set import open_mixing_set
 from layermix_gen.sources import open_source
@@ -399,12 +399,12 @@ def test_without_a_mixing_set_fractals_are_rendered_once(
         asked.append((count, size, seed))
         np.save(path, np.random.default_rng(seed).integers(0, 256, (3, size, size), np.uint8))
 
-    monkeypatch.setattr(pictures, "render_set", render_few)
+    monkeypatch.setattr(provision, "render_set", render_few)
     monkeypatch.setenv("LAYERMIX_GEN_CACHE", str(tmp_path / "cache"))
     for name, seed in (("a", 3), ("b", 3), ("c", 4)):
         printed = build(photographs, tmp_path / name, *SMALL, "--variants", 1, "--seed", seed)
         assert f"mixing set  3 pictures of 36 px in {tmp_path / 'cache'}" in printed
-    assert asked == [(pictures.DEFAULT_COUNT, 36, 3), (pictures.DEFAULT_COUNT, 36, 4)]
+    assert asked == [(provision.DEFAULT_COUNT, 36, 3), (provision.DEFAULT_COUNT, 36, 4)]
     assert digest(tmp_path / "a") == digest(tmp_path / "b")
 
 
@@ -711,8 +711,8 @@ def test_a_dry_run_tells_how_long_the_fractals_take(
     monkeypatch.setattr(estimator.time, "perf_counter", lambda: now[0])
     settings = BuildSettings(size=512, variants=1, shard_size="10")
     found = layermix_gen.estimate(photographs, tmp_path / "out", settings, workers=2)
-    assert found.fractal_seconds == 3 * pictures.DEFAULT_COUNT
-    assert details == [pictures.DETAIL] * 8
+    assert found.fractal_seconds == 3 * provision.DEFAULT_COUNT
+    assert details == [provision.DETAIL] * 8
     assert "mixing set  384 fractals, rendered before that in about 9.6 minutes, unless" in found.summary()
 
 

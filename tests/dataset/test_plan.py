@@ -14,7 +14,8 @@ import pytest
 
 import layermix_gen
 from layermix_gen.dataset import plan as plans
-from layermix_gen.dataset.plan import Pool, freeze, make_plan, planned_order, read_plan, shard_bounds, shard_count
+from layermix_gen.dataset.plan import Pool, make_plan, planned_order, read_plan, shard_bounds, shard_count
+from layermix_gen.dataset.plan_changes import freeze
 from layermix_gen.dataset.settings import BuildSettings
 from layermix_gen.errors import LayerMixError
 from layermix_gen.mixing_sets.mixing_set import open_mixing_set

@@ -16,7 +16,7 @@ from layermix_gen.dataset.settings import BuildSettings
 from layermix_gen.mixing.methods.base import PRESETS
 from layermix_gen.mixing.operations import OPERATIONS
 from layermix_gen.mixing.recipe import SIGNATURES
-from layermix_gen.mixing_sets.mixing_set import resolve_mixing_set
+from layermix_gen.mixing_sets.provision import resolve_mixing_set
 from tests.servers import object_store
 
 ROOT = Path(__file__).parents[2]

@@ -286,7 +286,7 @@ def test_a_script_without_a_guard_ends_with_a_line(tmp_path: Path, call: str) ->
     script = tmp_path / "script.py"
     script.write_text(
         "from layermix_gen.mixing_sets.fractals import render_set\n"
-        "from layermix_gen.mixing_sets.mixing_set import resolve_mixing_set\n"
+        "from layermix_gen.mixing_sets.provision import resolve_mixing_set\n"
         f"{call[:-1]}, workers=2)\n"
     )
     run = subprocess.run(

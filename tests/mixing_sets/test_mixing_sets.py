@@ -20,17 +20,11 @@ from PIL import Image as PillowImage
 
 from layermix_gen.errors import Interrupted, LayerMixError
 from layermix_gen.images.views import PictureView, draw_picture_view
-from layermix_gen.mixing_sets import mixing_set as module
-from layermix_gen.mixing_sets import packing
+from layermix_gen.mixing_sets import mixing_set, packing, provision
 from layermix_gen.mixing_sets.fractals import render_fractal
-from layermix_gen.mixing_sets.mixing_set import (
-    MixingSet,
-    cache_directory,
-    open_mixing_set,
-    pack,
-    pool_size_for,
-    resolve_mixing_set,
-)
+from layermix_gen.mixing_sets.mixing_set import MixingSet, open_mixing_set
+from layermix_gen.mixing_sets.packing import pack
+from layermix_gen.mixing_sets.provision import cache_directory, pool_size_for, resolve_mixing_set
 from layermix_gen.mixing_sets.store import digest_of
 
 GRAY = np.random.default_rng(0).integers(0, 256, (3, 9, 9), np.uint8)
@@ -157,7 +151,7 @@ def test_a_replaced_or_copied_set_is_digested_again(
 ) -> None:
     mixing = pack(folder, tmp_path / "set.npy", size=8, progress=False).mixing_set
     computed = []
-    monkeypatch.setattr(module, "digest_of", lambda pictures: computed.append(pictures) or digest_of(pictures))
+    monkeypatch.setattr(mixing_set, "digest_of", lambda pictures: computed.append(pictures) or digest_of(pictures))
     assert mixing.digest == digest_of(mixing.pictures)
     assert computed == []
     for name in ("set.npy", "set.json"):
@@ -506,7 +500,7 @@ def test_an_empty_name_is_not_the_working_folder(
 
 READ_ONLY = """
 import mmap, os
-from layermix_gen.mixing_sets.mixing_set import resolve_mixing_set
+from layermix_gen.mixing_sets.provision import resolve_mixing_set
 if os.getuid() == 0:
     os.setuid(65534)
 print(len(resolve_mixing_set(None, 8, count=2, progress=False)))
@@ -543,7 +537,7 @@ def test_large_sets_of_our_own_are_rendered_small_and_enlarged(
         asked.append(options["detail"])
         np.save(path, np.zeros((count, size, size), np.uint8))
 
-    monkeypatch.setattr(module, "render_set", render_few)
+    monkeypatch.setattr(provision, "render_set", render_few)
     path = resolved(None, view_size=view).path
     size = pool_size_for(view)
     assert path == cache / f"fractals-v1-seed0-2x{size}{'-detail384' if detail else ''}.npy"

@@ -18,7 +18,8 @@ from layermix_gen.dataset.dataset_files import LocalFiles
 from layermix_gen.dataset.index import read_summaries
 from layermix_gen.dataset.manifest import Manifest, Run, collect, write_manifest
 from layermix_gen.dataset.names import ERRORS, LISTING, MANIFEST, PLAN, index_name, tar_name
-from layermix_gen.dataset.plan import Plan, Pool, changes, freeze, make_plan, planned_order, read_plan
+from layermix_gen.dataset.plan import Plan, Pool, make_plan, planned_order, read_plan
+from layermix_gen.dataset.plan_changes import changes, freeze
 from layermix_gen.dataset.sidecars import sidecars, write_sidecars
 from layermix_gen.errors import Interrupted, LayerMixError
 from layermix_gen.inspection.replay import Replayer
