@@ -10,6 +10,7 @@ from PIL import Image as PillowImage
 
 from layermix_gen.errors import BadImage
 from layermix_gen.images import Image
+from layermix_gen.images.views import MAX_SCALED
 
 CROP, SHORT_SIDE = 224, 256
 
@@ -24,11 +25,16 @@ def center_crop(image: Image, size: int = CROP) -> Image:
 
 
 def resize_short_side(image: Image, size: int = SHORT_SIDE) -> Image:
-    """Scale an image so that its short side is `size` px, the long side being rounded down."""
+    """Scale an image so that its short side is `size` px, the long side being rounded down.
+
+    Raises `BadImage` for a strip that would become too long.
+    """
     height, width, _ = image.shape
     if min(height, width) == size:
         return image
     scaled = (size, size * height // width) if width <= height else (size * width // height, size)
+    if scaled[0] * scaled[1] > MAX_SCALED:
+        raise BadImage(f"too elongated: {width}x{height} pixels would become {scaled[0]}x{scaled[1]}")
     return np.asarray(PillowImage.fromarray(image).resize(scaled, PillowImage.Resampling.BILINEAR))
 
 

@@ -4,9 +4,8 @@ Lengths and places are device pixels; a point of type is two of them.
 """
 
 import math
-import re
 from collections.abc import Callable
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -17,13 +16,14 @@ from PIL import Image as PillowImage
 from PIL import ImageDraw, ImageFont
 
 from layermix_gen.errors import LayerMixError
+from layermix_gen.figures import fitting
+from layermix_gen.figures.palette import HAIRLINE, INK, PAPER
 from layermix_gen.images import Image
 from layermix_gen.support.files import replacing, writing
 
 Point: TypeAlias = tuple[float, float]
 Line: TypeAlias = npt.NDArray[np.float64]  # (N, 2): x and y of points
 
-PAPER, INK, QUIET, HAIRLINE = "#ffffff", "#17181c", "#73757f", "#d9dadf"
 DENSITY = 2  # device pixels of a point
 BOLD = 0.013  # of the size: how far the outline of a heading grows, for the font that Pillow brings has one weight
 ENLARGED = 3  # from this factor on pixels are shown as squares
@@ -60,24 +60,12 @@ def text_width(text: str, points: float) -> float:
 
 def shortened(text: str, width: float, points: float) -> str:
     """A text on one line, cut off where it is wider than `width`."""
-    text = " ".join(text.split())
-    if text_width(text, points) <= width:
-        return text
-    least, most = 0, len(text)  # characters that are kept, by bisection
-    while least < most:
-        middle = (least + most + 1) // 2
-        least, most = (middle, most) if text_width(text[:middle] + "…", points) <= width else (least, middle - 1)
-    return text[:least] + "…"
+    return fitting.shortened(text, width, partial(text_width, points=points))
 
 
 def wrapped(text: str, width: float, points: float) -> list[str]:
     """A recipe or a path on as many lines as it needs, broken where a name, a number or a word begins."""
-    lines = [""]
-    for word in re.findall(r"[^ (/]*[ (/]?", " ".join(text.split())):
-        if lines[-1] and text_width((lines[-1] + word).rstrip(), points) > width:
-            lines.append("")
-        lines[-1] += word
-    return [shortened(line, width, points) for line in lines]
+    return fitting.wrapped(text, width, partial(text_width, points=points))
 
 
 def write_picture(picture: PillowImage.Image, out: str | Path) -> Path:

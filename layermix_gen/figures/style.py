@@ -1,10 +1,12 @@
 """How plots look: colors, places in inches, and names that fit where they are to stand."""
 
-import re
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 from layermix_gen.errors import LayerMixError
+from layermix_gen.figures.fitting import in_two_lines, shortened_inside
+from layermix_gen.figures.palette import HAIRLINE, HATCHES, HEAT, INK, PAPER, QUIET, SERIES
 
 try:
     from matplotlib.axes import Axes
@@ -18,29 +20,21 @@ except ImportError as missing:
         "expected Matplotlib for plots, found none; pip install 'layermix-gen[plots]', or print with --format alone"
     ) from missing
 
-INK, FAINT, RULE = "#22252b", "#767b85", "#d9dce1"
-COLORS = (
-    *("#a3a9b3", "#4f7cac", "#d98e32", "#7c9d5b", "#8d6a9f", "#4aa3a2"),
-    *("#c9a227", "#b05c5c", "#2f3e5c", "#d78fa8", "#8a6b4a", "#a9c4de"),
-)
-HATCHES = ("", "////", "xxxx", "....")  # once the colors are used up
-RIGHT, OVER, UNDER = "#4f7cac", "#e7a7a3", "#b9cde3"
-HEAT = LinearSegmentedColormap.from_list("error", ["#fbf7ef", "#f3cf9b", "#e08a5f", "#b5435a", "#6a1f4d", "#2c1037"])
+HEAT_MAP = LinearSegmentedColormap.from_list("error", HEAT)
 DPI = 160
 MARGIN, HEAD, LINE = 0.12, 0.4, 0.19  # inches: at the edges, of the head, of a line of small text
 BOX, GAP = 0.11, 0.24  # inches: of a color in a legend, and between its entries
-ELLIPSIS = "\N{HORIZONTAL ELLIPSIS}"
 
 
 def run_look(number: int) -> dict[str, Any]:
     """The color and hatching of the run of this number; the first 48 are all unlike."""
-    hatch = HATCHES[number // len(COLORS) % len(HATCHES)]
-    return {"facecolor": COLORS[number % len(COLORS)], "edgecolor": "white", "linewidth": 0, "hatch": hatch}
+    hatch = HATCHES[number // len(SERIES) % len(HATCHES)]
+    return {"facecolor": SERIES[number % len(SERIES)], "edgecolor": "white", "linewidth": 0, "hatch": hatch}
 
 
 def figure_of(width: float, height: float, text: str) -> Figure:
     """A figure of this size in inches under a head."""
-    figure = Figure(figsize=(width, height), dpi=DPI, facecolor="white")
+    figure = Figure(figsize=(width, height), dpi=DPI, facecolor=PAPER)
     write(figure, MARGIN, height - MARGIN, text, 10, INK, weight="bold", va="top")
     return figure
 
@@ -51,7 +45,7 @@ def panel(figure: Figure, left: float, bottom: float, width: float, height: floa
     return figure.add_axes((left / full_width, bottom / full_height, width / full_width, height / full_height))
 
 
-def write(figure: Figure, left: float, bottom: float, text: str, size: float, color: str = FAINT, **more: Any) -> None:
+def write(figure: Figure, left: float, bottom: float, text: str, size: float, color: str = QUIET, **more: Any) -> None:
     """Put text at a place in inches, letter for letter: a dollar begins no formula."""
     width, height = figure.get_size_inches()
     figure.text(left / width, bottom / height, text, fontsize=size, color=color, parse_math=False, **more)
@@ -91,32 +85,17 @@ def text_width(text: str, size: float) -> float:
 
 def shortened(text: str, width: float, size: float) -> str:
     """The text with an ellipsis in its middle, if need be, so that it is no wider: names tend to differ at an end."""
-    if text_width(text, size) <= width:
-        return text
-    for kept in range(len(text) - 1, 1, -1):
-        tail = text[len(text) - kept // 2 :]
-        shown = text[: kept - kept // 2].rstrip() + ELLIPSIS + tail.lstrip()
-        if text_width(shown, size) <= width:
-            return shown
-    return ELLIPSIS
+    return shortened_inside(text, width, partial(text_width, size=size))
 
 
 def wrapped(text: str, width: float, size: float) -> list[str]:
     """The text on one line or two that are no wider, divided between words where that can be, or else shortened."""
-    if text_width(text, size) <= width:
-        return [text]
-    pairs = [(text[: gap.end()].rstrip(), text[gap.end() :]) for gap in re.finditer(r"[\s_/-]+", text)]
-    fitting = [pair for pair in pairs if max(text_width(one, size) for one in pair) <= width]
-    if fitting:
-        return list(min(fitting, key=lambda pair: max(text_width(one, size) for one in pair)))
-    text = shortened(text, 1.9 * width, size)
-    cut = max(i for i in range(1, len(text)) if i == 1 or text_width(text[:i], size) <= width)
-    return [text[:cut].rstrip(), shortened(text[cut:].lstrip(), width, size)]
+    return in_two_lines(text, width, partial(text_width, size=size))
 
 
 def plain(axes: Axes) -> None:
     """Horizontal rules and a ground line alone."""
     axes.spines[["top", "right", "left"]].set_visible(False)
-    axes.spines["bottom"].set_color(RULE)
-    axes.tick_params(length=0, colors=FAINT, labelsize=8)
-    axes.yaxis.grid(color=RULE, linewidth=0.7, zorder=0)
+    axes.spines["bottom"].set_color(HAIRLINE)
+    axes.tick_params(length=0, colors=QUIET, labelsize=8)
+    axes.yaxis.grid(color=HAIRLINE, linewidth=0.7, zorder=0)

@@ -59,7 +59,7 @@ def test_all_fields(tiny: Truth) -> None:
 
 
 @pytest.mark.parametrize("order", ["shuffle", "shards", "sequential"])
-@pytest.mark.parametrize(("world", "threads", "remainder"))
+@pytest.mark.parametrize(("world", "threads", "remainder"), SHARES)
 def test_every_image_once_over_all_ranks(tiny: Truth, world: int, threads: int, remainder: str, order: str) -> None:
     options = {"order": order, "world_size": world, "threads": threads, "remainder": remainder}
     ranks = [tiny.open(rank=rank, window=2, **options) for rank in range(world)]

@@ -20,14 +20,14 @@ import numpy as np
 from PIL import Image as PillowImage
 
 from layermix_gen.errors import BadImage, LayerMixError
+from layermix_gen.evaluate.preprocessing import PREPROCESSINGS
 from layermix_gen.images import Image
-from layermix_gen.images.views import MAX_SCALED
 from layermix_gen.sources import Item, Source
 from layermix_gen.support.files import replacing, sync_folder
 
 LayoutName: TypeAlias = Literal["arrays", "folders"]
 LAYOUTS: tuple[LayoutName, ...] = ("arrays", "folders")
-RESIZED, CROPPED, QUALITY = 256, 224, 85  # as published, of folders
+PREPROCESSING, QUALITY = "resize-256-center-224", 85  # as published, of folders
 
 
 class Layout(Protocol):
@@ -109,15 +109,7 @@ class FolderLayout(Layout):
         return self.root / name
 
     def view(self, image: Image) -> Image:
-        """Resize the short side to 256 px, antialiased, and cut out the 224 px in the middle, as torchvision does."""
-        height, width = image.shape[:2]
-        short = min(height, width)
-        size = (RESIZED * width // short, RESIZED * height // short)
-        if size[0] * size[1] > MAX_SCALED:
-            raise BadImage(f"too elongated: {width}x{height} pixels would become {size[0]}x{size[1]}")
-        resized = PillowImage.fromarray(image).resize(size, PillowImage.Resampling.BILINEAR)
-        left, top = (round((length - CROPPED) / 2) for length in size)
-        return np.array(resized.crop((left, top, left + CROPPED, top + CROPPED)))
+        return PREPROCESSINGS[PREPROCESSING](image)
 
     def begin(self, name: str) -> None:
         shutil.rmtree(self._draft(name), ignore_errors=True)

@@ -8,15 +8,15 @@ import cv2
 import numpy as np
 import torch
 from PIL import Image as PillowImage
-from PIL import ImageDraw, ImageFont
 from torch import nn
 
 from layermix_gen.errors import BadImage, LayerMixError
 from layermix_gen.evaluate.gradcam_maps.gradcam import Attention, gradcam
 from layermix_gen.evaluate.models.weights import check_weights
 from layermix_gen.evaluate.preprocessing import PREPROCESSINGS
-from layermix_gen.evaluate.suites.base import Images, rebatched
-from layermix_gen.figures.canvas import write_picture
+from layermix_gen.evaluate.suites.batching import Images, rebatched
+from layermix_gen.figures.canvas import Canvas, shortened, write_picture
+from layermix_gen.figures.palette import QUIET
 from layermix_gen.images import Image
 from layermix_gen.images.codec import decode
 from layermix_gen.reading.device import as_device
@@ -25,9 +25,8 @@ from layermix_gen.support.files import cannot_read, reading
 from layermix_gen.support.text import as_text
 
 CELL = 224  # px; smaller images are enlarged to about this
-GAP, MARGIN, HEAD, FOOT = 14, 28, 30, 30
-PAPER, INK, FAINT = "#ffffff", "#1c1c22", "#6a6a74"
-TITLE_SIZE, TEXT_SIZE = 14, 12
+GAP, MARGIN, HEAD, FOOT = 14, 28, 30, 34  # px
+TITLE, SMALL = 7.5, 6.5  # points
 HOTTEST = 226  # of 255, the red of the colour map; what lies beyond is as dark as a black image
 LETTERS = str.maketrans({"ß": "ss", "æ": "ae", "Æ": "AE", "ø": "o", "Ø": "O", "œ": "oe", "ł": "l"})  # of no accents
 LEAST, MOST = 0.1, 0.65  # how opaque the colours are where the map is 0 and where it is 1
@@ -84,22 +83,17 @@ def _draw(images: Images, names: list[str], titles: list[str], seen: list[Attent
     factor = max(1, round(CELL / images.shape[2]))
     height, width = images.shape[1] * factor, images.shape[2] * factor
     rows, columns = len(images), 1 + len(seen)
-    size = (2 * MARGIN + columns * (width + GAP) - GAP, 2 * MARGIN + HEAD + rows * (height + FOOT) - GAP)
-    sheet = PillowImage.new("RGB", size, PAPER)
-    draw = ImageDraw.Draw(sheet)
-    title, text = ImageFont.load_default(TITLE_SIZE), ImageFont.load_default(TEXT_SIZE)
+    sheet = Canvas(2 * MARGIN + columns * (width + GAP) - GAP, 2 * MARGIN + HEAD + rows * (height + FOOT) - GAP)
     for column, name in enumerate(["image", *map(_plain, titles)]):
         left = MARGIN + column * (width + GAP)
-        draw.text((left, MARGIN), _cut(name, title, width), INK, title)
+        sheet.text((left, MARGIN + HEAD / 2), shortened(name, width, TITLE), TITLE, bold=True)
         for row, image in enumerate(images):
             top = MARGIN + HEAD + row * (height + FOOT)
             shown = image if column == 0 else _shaded(image, seen[column - 1].maps[row], factor)
-            sheet.paste(
-                PillowImage.fromarray(shown).resize((width, height), PillowImage.Resampling.NEAREST), (left, top)
-            )
+            sheet.image(PillowImage.fromarray(shown).resize((width, height), PillowImage.Resampling.NEAREST), left, top)
             caption = _plain(names[row]) if column == 0 else _said(seen[column - 1], row)
-            draw.text((left, top + height + 6), _cut(caption, text, width), FAINT, text)
-    return sheet
+            sheet.text((left, top + height + FOOT * 0.6), shortened(caption, width, SMALL), SMALL, QUIET)
+    return sheet.picture
 
 
 def _shaded(image: Image, heat: np.ndarray[tuple[int, int], np.dtype[np.float32]], factor: int) -> Image:
@@ -118,12 +112,3 @@ def _plain(text: str) -> str:
     """A text in the letters of the font, which has no accents: `u` for `ü`, and `?` for what has no such letter."""
     letters = unicodedata.normalize("NFKD", text.translate(LETTERS))
     return "".join(one if one.isascii() else "?" for one in letters if not unicodedata.combining(one))
-
-
-def _cut(text: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, width: int) -> str:
-    """As much of a text as fits."""
-    if font.getlength(text) <= width:
-        return text
-    while text and font.getlength(text + "…") > width:
-        text = text[:-1]
-    return text + "…"

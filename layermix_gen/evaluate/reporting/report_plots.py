@@ -10,16 +10,11 @@ from layermix_gen.evaluate.benchmarks import SEVERITIES, TITLES, mean_list
 from layermix_gen.evaluate.metrics.calibration import Reliability
 from layermix_gen.evaluate.metrics.measuring import CALIBRATED, Measured
 from layermix_gen.evaluate.reporting.comparability import apart
+from layermix_gen.figures.palette import INK, OVER, QUIET, RIGHT, SERIES, UNDER
 from layermix_gen.figures.style import (
-    COLORS,
-    FAINT,
     HEAD,
-    HEAT,
-    INK,
+    HEAT_MAP,
     LINE,
-    OVER,
-    RIGHT,
-    UNDER,
     figure_of,
     legend,
     legend_height,
@@ -87,9 +82,9 @@ def heat_map(runs: Sequence[Measured], suite: str) -> "Figure":
     sheet = _Sheet(runs, facts, f"Error on {TITLES[suite]} by corruption and severity, %", 1.75, 0.27 * len(names))
     for grid, (left, bottom, is_first) in zip(grids, sheet.places("severity"), strict=True):
         axes = panel(sheet.figure, left, bottom, PANEL, sheet.height)
-        axes.imshow(grid, cmap=HEAT, vmin=0, vmax=top, aspect="auto")
+        axes.imshow(grid, cmap=HEAT_MAP, vmin=0, vmax=top, aspect="auto")
         for (row, column), error in np.ndenumerate(grid):
-            color = FAINT if np.isnan(error) else "white" if error > 0.52 * top else INK
+            color = QUIET if np.isnan(error) else "white" if error > 0.52 * top else INK
             text = "-" if np.isnan(error) else f"{error:.0f}"
             axes.text(column, row, text, ha="center", va="center", fontsize=7.5, color=color)
         axes.set_xticks(range(5), map(str, SEVERITIES))
@@ -97,7 +92,7 @@ def heat_map(runs: Sequence[Measured], suite: str) -> "Figure":
         axes.set_xticks(np.arange(-0.5, 5), minor=True)
         axes.set_yticks(np.arange(-0.5, len(names)), minor=True)
         axes.grid(which="minor", color="white", linewidth=1.2)
-        axes.tick_params(which="both", length=0, colors=FAINT, labelsize=8)
+        axes.tick_params(which="both", length=0, colors=QUIET, labelsize=8)
         axes.spines[:].set_visible(False)
     return sheet.figure
 
@@ -150,7 +145,7 @@ def reliability_diagrams(runs: Sequence[Measured], suite: str) -> "Figure":
             axes.set_ylim(0, ticks[-1])
             axes.set_xticks((0, 0.5, 1), ("0", "0.5", "1") if axes is lower else ("", "", ""))
             axes.set_yticks(ticks, [f"{tick:.2g}" for tick in ticks] if is_first else [""] * len(ticks))
-            axes.set_ylabel(label if is_first else "", fontsize=8, color=FAINT)
+            axes.set_ylabel(label if is_first else "", fontsize=8, color=QUIET)
             plain(axes)
     legend(sheet.figure, [{"facecolor": color, "linewidth": 0} for color in looks.values()], [*looks])
     return sheet.figure
@@ -164,7 +159,7 @@ def _reliability(upper: "Axes", lower: "Axes", diagram: Reliability) -> None:
     upper.bar(centres, np.maximum(sure - right, 0), bar, low, color=OVER, zorder=2)
     upper.bar(centres, np.maximum(right - sure, 0), bar, low, color=UNDER, zorder=2)
     upper.plot([0, 1], [0, 1], color=INK, linewidth=0.7, linestyle=(0, (3, 3)), zorder=3)
-    lower.bar(centres, diagram.counts[full] / diagram.counts.sum(), bar, color=COLORS[0], zorder=2)
+    lower.bar(centres, diagram.counts[full] / diagram.counts.sum(), bar, color=SERIES[0], zorder=2)
 
 
 class _Sheet:

@@ -22,7 +22,8 @@ from layermix_gen.evaluate.results.predictions import (
     predicted,
 )
 from layermix_gen.evaluate.running.pgd import Attack, attack
-from layermix_gen.evaluate.suites.base import Images, Part, rebatched
+from layermix_gen.evaluate.suites.base import Part
+from layermix_gen.evaluate.suites.batching import Images, rebatched
 from layermix_gen.reading.device import as_device
 from layermix_gen.support.checks import check_choice, check_whole
 from layermix_gen.support.threads import read_ahead

@@ -14,7 +14,8 @@ from layermix_gen.evaluate.models.asking import memory_faults
 from layermix_gen.evaluate.models.modes import evaluating
 from layermix_gen.evaluate.models.weights import weight_digests
 from layermix_gen.evaluate.running.forward import Forward, as_pixels, check_classes
-from layermix_gen.evaluate.suites.base import Images, Part
+from layermix_gen.evaluate.suites.base import Part
+from layermix_gen.evaluate.suites.batching import Images
 
 # Shares of the range of all logits by which two answers may differ: several times the last place of TF32, fp16 and
 # bf16. Batches of one size take the same kernels, so most answers are equal to the last bit.

@@ -13,7 +13,8 @@ from layermix_gen.evaluate.metrics.measuring import CALIBRATED
 from layermix_gen.evaluate.results.signature import Suite
 from layermix_gen.evaluate.running.pgd import Attack
 from layermix_gen.evaluate.suites import Data, Opening, Part, SuiteSource, complete, find_suite
-from layermix_gen.evaluate.suites.base import Images, as_size, contradiction, differs
+from layermix_gen.evaluate.suites.agreement import contradiction, differs
+from layermix_gen.evaluate.suites.batching import Images, as_size
 from layermix_gen.evaluate.suites.stamps import stamp
 from layermix_gen.support.text import as_text
 

@@ -17,7 +17,8 @@ import numpy.typing as npt
 from layermix_gen.errors import LayerMixError
 from layermix_gen.evaluate.benchmarks import SEVERITIES
 from layermix_gen.evaluate.corruptions.record import Record, read_record
-from layermix_gen.evaluate.suites.base import Images, Ints, Part
+from layermix_gen.evaluate.suites.base import Ints, Part
+from layermix_gen.evaluate.suites.batching import Images
 from layermix_gen.support.files import reading
 from layermix_gen.support.text import as_text
 

@@ -4,23 +4,18 @@ A part gives its images in pieces, in the order of its labels and never all at o
 a part is needed, as ImageNet-C alone has 3.75 million files.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeAlias, TypeVar
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
-from layermix_gen.errors import LayerMixError
 from layermix_gen.evaluate.results.predictions import NO_SEVERITY
-from layermix_gen.support.threads import AHEAD, mapped_ahead
+from layermix_gen.evaluate.suites.batching import Images, rebatched
 
-Images: TypeAlias = npt.NDArray[np.uint8]
 Ints: TypeAlias = npt.NDArray[np.int64]
-T = TypeVar("T")
-
-MOST_AHEAD = 256 << 20  # bytes of what is decoded ahead by all threads, but for one image a thread
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -67,83 +62,3 @@ class SuiteSource:
     missing: tuple[str, ...] = ()
     unknown: tuple[str, ...] = ()
     in_order: bool = False
-
-
-def differs(part: Part, usual: Part, where: str) -> str:
-    """What is unlike in a part and in the usual one of its suite, as far as it is known before reading; "" for nothing.
-
-    The text is for people, with a remedy; `where` is how it calls the part.
-    """
-    other, remedy = f"in {where} as in the other parts, found", "get the part again"
-    noun = "videos" if part.labels is None else "images"
-    if part.total != usual.total:
-        return f"expected {usual.total} {noun} {other} {part.total}; {remedy}"
-    if part.size and usual.size and part.size != usual.size:
-        return f"expected {noun} of {as_size(usual.size)} pixels {other} {as_size(part.size)}; {remedy}"
-    if part.labels is not None and usual.labels is not None and not np.array_equal(part.labels, usual.labels):
-        return f"expected the labels {other} others; {remedy}"
-    return ""
-
-
-def contradiction(corrupted: Part, clean: Part, in_order: bool) -> str:
-    """Why a part cannot be the corrupted images of the clean one, by its labels; "" where it can. With a remedy.
-
-    Those of fewer or more images may be of a part of the test set, if it has all classes. `in_order` are parts whose
-    images come in one order.
-    """
-    if corrupted.labels is None or clean.labels is None:
-        return ""
-    found, expected = corrupted.labels[0], clean.labels[0]
-    if lacking := sorted(set(expected.tolist()) - set(found.tolist())):
-        return (
-            f"expected images of all classes of the clean suite, found none of class {lacking[0]}; get the suite again"
-        )
-    if len(found) != len(expected):
-        return ""
-    if not in_order:
-        found, expected = np.sort(found), np.sort(expected)
-    if np.array_equal(found, expected):
-        return ""
-    number = int(np.flatnonzero(found != expected)[0])
-    if in_order:
-        what = f"the labels of the clean images, found {found[number]} for {expected[number]} at image {number}"
-    else:
-        what = f"as many images of each class as in the clean suite, found others of class {expected[number]}"
-    return f"expected {what}; get both of one test set"
-
-
-def rebatched(pieces: Iterable[Images], size: int, shape: tuple[int, int] | None = None) -> Iterator[Images]:
-    """Images in batches of `size`, the last one shorter, whatever pieces they come in.
-
-    Raises `LayerMixError` where their heights and widths differ from each other, as no batch could hold them, or from
-    `shape`.
-    """
-    waiting: list[Images] = []
-    count = 0
-    for piece in pieces:
-        shape = shape or piece.shape[1:3]
-        if piece.shape[1:3] != shape:
-            raise LayerMixError(
-                f"expected images of one size, found {as_size(shape)} and {as_size(piece.shape[1:3])}; "
-                "evaluate them with --preprocessing resize-256-center-224"
-            )
-        waiting.append(piece)
-        count += len(piece)
-        while count >= size:
-            joined = waiting[0] if len(waiting) == 1 else np.concatenate(waiting)
-            yield joined[:size]
-            waiting, count = ([joined[size:]] if count > size else []), count - size
-    if count:
-        yield np.concatenate(waiting)
-
-
-def as_size(shape: tuple[int, ...]) -> str:
-    """(H, W) as `WxH`."""
-    return f"{shape[1]}x{shape[0]}"
-
-
-def decoded_ahead(
-    decode: Callable[[T], Images], values: Iterable[T], threads: int, ahead: int = AHEAD
-) -> Iterator[Images]:
-    """Images in the order of `values`, decoded by threads; those that wait take no more than `MOST_AHEAD` bytes."""
-    return mapped_ahead(decode, values, threads, ahead=ahead, bytes_of=lambda one: one.nbytes, most_bytes=MOST_AHEAD)

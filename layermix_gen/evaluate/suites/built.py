@@ -7,7 +7,8 @@ from layermix_gen.dataset.dataset_files import LocalFiles
 from layermix_gen.dataset.manifest import Manifest, read_manifest
 from layermix_gen.dataset.names import CLEAN_PLANE, index_path, tar_path
 from layermix_gen.errors import LayerMixError
-from layermix_gen.evaluate.suites.base import Images, Part
+from layermix_gen.evaluate.suites.base import Part
+from layermix_gen.evaluate.suites.batching import Images
 from layermix_gen.mixing.methods import UNMIXED
 from layermix_gen.support.text import as_text
 

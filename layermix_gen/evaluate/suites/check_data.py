@@ -12,9 +12,9 @@ from layermix_gen.dataset.manifest import is_dataset
 from layermix_gen.errors import LayerMixError
 from layermix_gen.evaluate.benchmarks import Scale, extra_list, mean_list
 from layermix_gen.evaluate.suites import Data, Opening, Part, SuiteSource, find_suite, locate
+from layermix_gen.evaluate.suites.agreement import contradiction, differs
 from layermix_gen.evaluate.suites.arrays import dimensions
 from layermix_gen.evaluate.suites.arrays import names as array_names
-from layermix_gen.evaluate.suites.base import contradiction, differs
 from layermix_gen.evaluate.suites.folders import folder_names
 from layermix_gen.evaluate.suites.locate import DATASETS, PUBLISHED, plain, published
 from layermix_gen.sources import cifar, idx

@@ -14,7 +14,8 @@ from layermix_gen.errors import BadImage, LayerMixError
 from layermix_gen.evaluate.benchmarks import SEVERITIES
 from layermix_gen.evaluate.corruptions.record import read_record
 from layermix_gen.evaluate.results.predictions import class_columns
-from layermix_gen.evaluate.suites.base import Images, Ints, Part, decoded_ahead
+from layermix_gen.evaluate.suites.base import Ints, Part
+from layermix_gen.evaluate.suites.batching import Images, decoded_ahead
 from layermix_gen.images import Image
 from layermix_gen.sources.base import Item, Source
 from layermix_gen.sources.folder import FolderSource, scan

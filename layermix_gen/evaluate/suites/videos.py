@@ -9,7 +9,8 @@ import cv2
 import numpy as np
 
 from layermix_gen.errors import BadImage, LayerMixError
-from layermix_gen.evaluate.suites.base import Images, Part, decoded_ahead
+from layermix_gen.evaluate.suites.base import Part
+from layermix_gen.evaluate.suites.batching import Images, decoded_ahead
 from layermix_gen.evaluate.suites.folders import check_classes, class_folders
 from layermix_gen.images import Image
 from layermix_gen.sources.folder import scan

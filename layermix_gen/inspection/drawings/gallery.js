@@ -213,8 +213,13 @@ function open(place) {
   if (!dialog.open) dialog.showModal();
   const steps = picture("steps", i);
   $("note").textContent = steps ? "" : data.unillustrated;
-  const captions = { picture: `no. ${samples.picture[i]}` };
-  drawTree($("tree"), { recipe: samples.recipe[i], steps, result: picture("thumbnails", i), captions });
+  drawTree($("tree"), {
+    recipe: samples.recipe[i],
+    places: data.places.arrangements[data.places.chosen[i]],
+    steps,
+    result: picture("thumbnails", i),
+    captions: { picture: `no. ${samples.picture[i]}` },
+  });
 }
 
 // --- events

@@ -22,8 +22,9 @@ from layermix_gen.figures.canvas import scaled
 from layermix_gen.images import Image
 from layermix_gen.inspection.drawings.explain import replayed
 from layermix_gen.inspection.drawings.steps import MASKED, NUMBERS, steps_of
+from layermix_gen.inspection.drawings.tree_layout import laid_out
 from layermix_gen.inspection.opened import OpenedDataset
-from layermix_gen.mixing.recipe import IMAGE
+from layermix_gen.mixing.recipe import IMAGE, parse
 from layermix_gen.support.files import replacing, writing
 from layermix_gen.support.processes import available_cpus
 from layermix_gen.support.progress import progress_bar
@@ -74,6 +75,7 @@ def write_gallery(
         "masked": MASKED,
         "unillustrated": reason,
         "columns": _columns(rows),
+        "places": _places(rows),
     }
     with writing(out), replacing(out) as draft:
         draft.write_text(page(facts, {"thumbnails": thumbnails, "steps": steps}), encoding="utf-8")
@@ -96,6 +98,17 @@ def _pictures(
 def _columns(rows: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
     columns = {name: [row[name] for row in rows] for name in COLUMNS}
     return columns | {"blends": [[blend for blend in row["blends"] if blend] for row in rows]}
+
+
+def _places(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Column and row of every step, operands first: each arrangement once, and which of them each sample has."""
+    arrangements: dict[tuple[tuple[int, float], ...], int] = {}
+    chosen = []
+    for row in rows:
+        tree = laid_out(parse(row["recipe"]))
+        places = tuple((node.column, node.row) for node in tree.walk())
+        chosen.append(arrangements.setdefault(places, len(arrangements)))
+    return {"arrangements": list(arrangements), "chosen": chosen}
 
 
 # --- pictures ------------------------------------------------------------------------------------------------------

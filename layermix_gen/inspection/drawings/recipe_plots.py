@@ -15,7 +15,8 @@ from PIL import Image as PillowImage
 from layermix_gen.dataset.manifest import Manifest
 from layermix_gen.dataset.queries import aggregate
 from layermix_gen.errors import LayerMixError
-from layermix_gen.figures.canvas import HAIRLINE, INK, PAPER, QUIET, write_picture
+from layermix_gen.figures.canvas import write_picture
+from layermix_gen.figures.palette import FOUND, HAIRLINE, INK, PAPER, QUIET
 from layermix_gen.inspection.drawings.steps import MASKED
 from layermix_gen.inspection.opened import OpenedDataset
 from layermix_gen.mixing.blends import BLENDS
@@ -27,7 +28,6 @@ from layermix_gen.support.seeds import generator
 DRAWS = 100_000  # recipes that tell what to expect
 BINS, FEW = 26, 12  # bins of a number, about; up to so many values have a bar each
 COLUMNS = 4  # panels side by side
-FILL = "#b3c4e3"
 PANEL, HEAD, SCALE = (3.0, 1.72), 0.95, 160  # inches of a panel, of the heading; pixels of an inch
 
 Counts: TypeAlias = dict[str, Counter[Any]]
@@ -172,7 +172,7 @@ def _ranks(axes: Any, values: Sequence[str], found: Counter[Any], wanted: Counte
     """A bar to the right for each operation, from the top down, with the name in it."""
     shares, lines = _shares(values, found), _shares(values, wanted)
     places = np.arange(len(values))
-    axes.barh(places, shares, 0.72, color=FILL)
+    axes.barh(places, shares, 0.72, color=FOUND)
     axes.vlines(lines, places - 0.42, places + 0.42, color=INK, linewidth=1.3)
     for place, value, share, line in zip(places, values, shares, lines, strict=True):
         at = max(share, line)
@@ -185,7 +185,7 @@ def _bars(axes: Any, values: Sequence[Any], found: Counter[Any], wanted: Counter
     """A bar for each value."""
     shares, lines = _shares(values, found), _shares(values, wanted)
     places = np.arange(len(values))
-    axes.bar(places, shares, 0.66, color=FILL)
+    axes.bar(places, shares, 0.66, color=FOUND)
     axes.hlines(lines, places - 0.38, places + 0.38, color=INK, linewidth=1.3)
     for place, share, line in zip(places, shares, lines, strict=True):
         at = max(share, line)
@@ -205,7 +205,7 @@ def _histogram(axes: Any, values: Sequence[float], found: Counter[Any], wanted: 
         np.histogram(list(counts), edges, weights=_shares(list(counts), counts))[0] / np.diff(edges)
         for counts in (found, wanted)
     ]
-    axes.stairs(heights[0], edges, fill=True, color=FILL)
+    axes.stairs(heights[0], edges, fill=True, color=FOUND)
     axes.stairs(heights[1], edges, baseline=None, color=INK, linewidth=1.1)
     axes.set(yticks=[], ylim=(0, max(map(np.max, heights)) * 1.08), xlim=(edges[0], edges[-1]))
     axes.locator_params(axis="x", nbins=5)
@@ -222,7 +222,7 @@ def _heading(figure: Any, headings: tuple[str, str], width: float, height: float
     left = 0.4 / width
     figure.text(left, 1 - 0.48 / height, headings[0], fontsize=15, fontweight="bold", color=INK)
     figure.text(left, 1 - 0.74 / height, headings[1], fontsize=9, color=QUIET)
-    keys = [Patch(color=FILL, label="this dataset"), Line2D([], [], color=INK, lw=1.3, label="what its settings draw")]
+    keys = [Patch(color=FOUND, label="this dataset"), Line2D([], [], color=INK, lw=1.3, label="what its settings draw")]
     figure.legend(
         handles=keys, loc="upper right", bbox_to_anchor=(1 - 0.3 / width, 1 - 0.28 / height), ncols=2, frameon=False,
         fontsize=9, labelcolor=INK, handlelength=1.6,

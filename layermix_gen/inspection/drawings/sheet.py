@@ -10,7 +10,8 @@ from PIL import Image as PillowImage
 from layermix_gen.dataset.names import CLEAN_PLANE, ordinal_of, sample_key
 from layermix_gen.errors import LayerMixError
 from layermix_gen.figures import canvas
-from layermix_gen.figures.canvas import DENSITY, QUIET, Canvas
+from layermix_gen.figures.canvas import DENSITY, Canvas
+from layermix_gen.figures.palette import QUIET
 from layermix_gen.images import Image
 from layermix_gen.inspection.opened import OpenedDataset
 

@@ -1,6 +1,6 @@
 "use strict";
 
-// The tree of a recipe, as `layout.py` lays it out and `tree.py` draws it: from the view on the left to the result.
+// The tree of a recipe, as `tree.py` draws it: from the view on the left to the result.
 
 const HERO = 1.45; // how much larger than a step the result is
 const NARROW = 40, WIDE = 134, BETWEEN = 22, LINES = 40, TEXT_HEIGHT = 44, SIGN = 12, MASK = 46, SPACE = 5;
@@ -11,7 +11,7 @@ function parsed(text) {
   const tokens = text.match(/[a-z_]+|[-+]?[\d.]+(?:e[-+]?\d+)?|[()]/g);
   let at = 0;
   function expression() {
-    const node = { name: tokens[at++], operands: [], numbers: [], row: 0, column: 0 };
+    const node = { name: tokens[at++], operands: [], numbers: [] };
     if (tokens[at] !== "(") return node;
     for (at++; tokens[at] !== ")"; ) {
       if (/^[a-z]/.test(tokens[at])) node.operands.push(expression());
@@ -27,42 +27,18 @@ function walk(node) {
   return [...node.operands.flatMap(walk), node];
 }
 
-function laidOut(root) {
-  inColumns(root);
-  inRows(root);
+// A recipe's tree, every step in its place: `places` are [column, row] of the steps as `walk` gives them.
+function laidOut(recipe, places) {
+  const root = parsed(recipe);
+  walk(root).forEach((node, index) => ([node.column, node.row] = places[index]));
   return root;
-}
-
-function inColumns(node) {
-  node.operands.forEach(inColumns);
-  node.column = Math.max(0, ...node.operands.map((operand) => operand.column + 1));
-  for (const operand of node.operands) if (operand.name === "picture") operand.column = node.column - 1;
-}
-
-function inRows(node) {
-  const contour = new Map(); // by column: the first and the last row that is taken
-  const take = (taken, column, first, last) => {
-    const [a, b] = taken.get(column) ?? [first, last];
-    taken.set(column, [Math.min(a, first), Math.max(b, last)]);
-  };
-  for (const operand of node.operands) {
-    const below = inRows(operand);
-    for (let column = operand.column + 1; column < node.column; column++) take(below, column, operand.row, operand.row);
-    const shared = [...below].filter(([column]) => contour.has(column));
-    const distance = Math.max(0, ...shared.map(([column, [first]]) => contour.get(column)[1] + 1 - first));
-    for (const one of walk(operand)) one.row += distance;
-    for (const [column, [first, last]] of below) take(contour, column, first + distance, last + distance);
-  }
-  if (node.operands.length) node.row = (node.operands[0].row + node.operands.at(-1).row) / 2;
-  take(contour, node.column, node.row, node.row);
-  return contour;
 }
 
 // Draw a recipe into `container`. `steps` is a strip of square pictures: the view, then every step as `walk` gives
 // them, each followed by its mask where it has one; without it the steps are drawn as text. `captions` are second lines
 // for leaves.
-function drawTree(container, { recipe, steps, result, captions }) {
-  const root = laidOut(parsed(recipe));
+function drawTree(container, { recipe, places, steps, result, captions }) {
+  const root = laidOut(recipe, places);
   const nodes = walk(root).filter((node) => node.name !== "image");
   const uses = walk(root).filter((node) => node.name === "image");
   const view = { name: "image", operands: [], numbers: [], column: 0, frame: 0 };

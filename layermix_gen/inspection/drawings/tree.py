@@ -9,12 +9,13 @@ from PIL import Image as PillowImage
 from PIL import ImageDraw
 
 from layermix_gen.figures import canvas
-from layermix_gen.figures.canvas import DENSITY, PAPER, QUIET, Canvas, Line, Point
+from layermix_gen.figures.canvas import DENSITY, Canvas, Line, Point
+from layermix_gen.figures.palette import IMAGE_INK, PAPER, PICTURE_INK, QUIET
 from layermix_gen.images import Image, as_image
 from layermix_gen.images.views import View
 from layermix_gen.inspection.drawings.steps import Step, steps_of
 from layermix_gen.inspection.drawings.tree_layout import Node, laid_out
-from layermix_gen.mixing.recipe import IMAGE, PICTURE, Expression, parse
+from layermix_gen.mixing.recipe import IMAGE, PICTURE, Call, Expression, parse
 
 # Lengths are device pixels, sizes of type are points.
 SIDE, HERO, MASK = 168 * DENSITY, 256 * DENSITY, 64 * DENSITY  # of a step, of the result, of a mask
@@ -22,10 +23,6 @@ NARROW, WIDE = 68 * DENSITY, 136 * DENSITY  # between columns, and where two ope
 MARGIN, HEAD, CAPTION, BETWEEN = 44 * DENSITY, 76 * DENSITY, 44 * DENSITY, 32 * DENSITY
 TITLE, NAME, SMALL, LINE = 22, 15, 13, 20 * DENSITY
 RADIUS, SPACE = 14 * DENSITY, 7 * DENSITY  # of the sign of a blend; between a connector and what it leads to
-IMAGE_INK, PICTURE_INK = (
-    "#3f62a3",
-    "#c4702b",
-)  # of connectors: the training image, the mixing picture
 SIGNS = {"add": 0.0, "multiply": 45.0}  # a cross, turned by so many degrees
 FADED = 0.62  # how white the source is outside of the view
 SHOWN = 32  # places of a mask that are shown along each side, for the whole of a large one would look gray
@@ -56,25 +53,33 @@ def recipe_tree(
     enlarged by whole squares. Raises `LayerMixError` as `render` does.
     """
     expression = parse(recipe) if isinstance(recipe, str) else recipe
-    root = laid_out(steps_of(expression, as_image(image), picture))
-    drawing = _Drawing(root, Step(IMAGE, image), origin, captions or {})
+    drawing = _Drawing(steps_of(expression, as_image(image), picture), Step(IMAGE, image), origin, captions or {})
     return drawing.draw(title, subtitle, str(expression))
 
 
 class _Drawing:
     """The tree of one recipe, in its place on the paper."""
 
-    def __init__(self, root: Node, view: Step, origin: Origin | None, captions: Mapping[str, str]) -> None:
-        self.root, self.captions = root, captions
+    def __init__(self, result: Step, view: Step, origin: Origin | None, captions: Mapping[str, str]) -> None:
+        self.root, self.captions = laid_out(result.expression), captions
+        self.steps = dict(zip(self.root.walk(), result.walk(), strict=True))
         self.side, self.hero = (canvas.fitted(max(view.pixels.shape), side) for side in (SIDE, HERO))
-        rows = [node.row for node in root.walk() if node.is_view]
-        self.view = Node(view, 0, row=(min(rows) + max(rows)) / 2) if rows else None
-        self.cards = [node for node in root.walk() if not node.is_view] + ([self.view] if self.view else [])
-        if root.is_view:
+        self.view = self._view(view)
+        self.cards = [node for node in self.root.walk() if not node.is_view] + ([self.view] if self.view else [])
+        if self.root.is_view:
             self.root = self.cards[0]
         self.origin = origin if self.view else None
         self.lefts = self._columns()
         self.pitch = self.side + CAPTION + BETWEEN
+
+    def _view(self, view: Step) -> Node | None:
+        """The view in its place: amid the rows of its uses."""
+        rows = [node.row for node in self.root.walk() if node.is_view]
+        if not rows:
+            return None
+        node = Node(IMAGE, 0, row=(min(rows) + max(rows)) / 2)
+        self.steps[node] = view
+        return node
 
     def _columns(self) -> list[float]:
         """The left edge of each column."""
@@ -116,7 +121,7 @@ class _Drawing:
     # --- pictures
 
     def _card(self, node: Node) -> None:
-        step, side = node.step, self._side(node)
+        step, side = self.steps[node], self._side(node)
         left, y = self.lefts[node.column], self._y(node)
         self.canvas.image(canvas.scaled(step.pixels, side), left, y - side / 2)
         name = "mixing picture" if step.expression == PICTURE else step.name
@@ -141,17 +146,18 @@ class _Drawing:
         """Lead the operands of a step to it, two of them over the sign of the blend."""
         end = (self.lefts[node.column] - SPACE, self._y(node))
         if len(node.operands) == 1:
-            self.canvas.arrow(self._led(node.operands[0], node, end), _ink(node.operands[0].step))
+            self.canvas.arrow(self._led(node.operands[0], node, end), _ink(node.operands[0].expression))
         elif node.operands:
+            step = self.steps[node]
             joint = (self.lefts[node.column] - WIDE / 2, self._y(node))
-            half = RADIUS if node.step.mask is None else _shown(node.step.mask)[1] / 2
-            for operand, side, text in zip(node.operands, (-1, 1), _parts(node.step), strict=True):
+            half = RADIUS if step.mask is None else _shown(step.mask)[1] / 2
+            for operand, side, text in zip(node.operands, (-1, 1), _parts(step), strict=True):
                 meeting = (joint[0], joint[1] + side * (half + SPACE / 2))
-                self.canvas.line(self._led(operand, node, meeting), _ink(operand.step))
+                self.canvas.line(self._led(operand, node, meeting), _ink(operand.expression))
                 place = (joint[0] + SPACE, meeting[1] + side * 9 * DENSITY)
-                self.canvas.text(place, text, SMALL, _ink(operand.step), "lm")
-            self.canvas.arrow(np.array([(joint[0] + half + SPACE / 2, joint[1]), end]), _ink(node.step))
-            self._joint(node.step, joint)
+                self.canvas.text(place, text, SMALL, _ink(operand.expression), "lm")
+            self.canvas.arrow(np.array([(joint[0] + half + SPACE / 2, joint[1]), end]), _ink(step.expression))
+            self._joint(step, joint)
 
     def _led(self, operand: Node, node: Node, end: Point) -> Line:
         """The line from an operand along its row to `end`: straight into an operation, round a corner into a blend."""
@@ -176,19 +182,20 @@ class _Drawing:
             mask, side = _shown(step.mask)
             self.canvas.image(canvas.scaled(mask, side), centre[0] - side / 2, centre[1] - side / 2, edge=QUIET)
             return
-        self.canvas.disc(centre, RADIUS, PAPER, _ink(step))
+        ink = _ink(step.expression)
+        self.canvas.disc(centre, RADIUS, PAPER, ink)
         turn = np.radians(SIGNS[step.name] + np.array([0, 90]))
         for arm in np.stack([np.cos(turn), np.sin(turn)], axis=1) * RADIUS * 0.46:
-            self.canvas.line(np.array([centre - arm, centre + arm]), _ink(step))
+            self.canvas.line(np.array([centre - arm, centre + arm]), ink)
 
 
-def _ink(step: Step) -> str:
-    """The colour of what comes out of a step: that of the mixing picture where nothing else is in it."""
-    return IMAGE_INK if _has_image(step) else PICTURE_INK
+def _ink(expression: Expression) -> str:
+    """The colour of the connector that leaves a step: the mixing picture's where nothing else is in it."""
+    return IMAGE_INK if _has_image(expression) else PICTURE_INK
 
 
-def _has_image(step: Step) -> bool:
-    return step.expression == IMAGE or any(map(_has_image, step.operands))
+def _has_image(expression: Expression) -> bool:
+    return any(map(_has_image, expression.operands)) if isinstance(expression, Call) else expression == IMAGE
 
 
 def _is_sum(step: Step) -> bool:

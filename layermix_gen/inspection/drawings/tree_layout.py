@@ -8,8 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
-from layermix_gen.inspection.drawings.steps import Step
-from layermix_gen.mixing.recipe import IMAGE, PICTURE
+from layermix_gen.mixing.recipe import IMAGE, PICTURE, Call, Expression
 
 Contour: TypeAlias = dict[int, tuple[float, float]]  # by column: the first and the last row that is taken
 
@@ -18,7 +17,7 @@ Contour: TypeAlias = dict[int, tuple[float, float]]  # by column: the first and 
 class Node:
     """A step in its place: its column from 0 on, and its row, which may lie between two others."""
 
-    step: Step
+    expression: Expression
     column: int
     operands: list["Node"] = field(default_factory=list)
     row: float = 0.0
@@ -26,7 +25,7 @@ class Node:
     @property
     def is_view(self) -> bool:
         """Whether this is a use of the view, which stands elsewhere: only the row is its own."""
-        return self.step.expression == IMAGE
+        return self.expression == IMAGE
 
     def walk(self) -> Iterator["Node"]:
         """All nodes of the tree, this one last."""
@@ -35,21 +34,21 @@ class Node:
         yield self
 
 
-def laid_out(root: Step) -> Node:
-    """Place a recipe; its first row is row 0."""
-    tree = _in_columns(root)
+def laid_out(recipe: Expression) -> Node:
+    """Place the steps of a recipe; the first row is row 0."""
+    tree = _in_columns(recipe)
     contour = _in_rows(tree)
     _shift(tree, -min(first for first, _ in contour.values()))
     return tree
 
 
-def _in_columns(step: Step) -> Node:
-    operands = [_in_columns(operand) for operand in step.operands]
+def _in_columns(expression: Expression) -> Node:
+    operands = [_in_columns(operand) for operand in expression.operands] if isinstance(expression, Call) else []
     column = max((operand.column + 1 for operand in operands), default=0)
     for operand in operands:
-        if operand.step.expression == PICTURE:
+        if operand.expression == PICTURE:
             operand.column = column - 1  # beside what it is mixed with, not at the far left
-    return Node(step, column, operands)
+    return Node(expression, column, operands)
 
 
 def _in_rows(node: Node) -> Contour:

@@ -7,8 +7,8 @@ import numpy as np
 from PIL import Image as PillowImage
 
 from layermix_gen.errors import LayerMixError
+from layermix_gen.figures.canvas import write_picture
 from layermix_gen.images import Pictures
-from layermix_gen.support.files import replacing
 from layermix_gen.support.processes import memory_errors
 
 
@@ -30,27 +30,9 @@ def contact_sheet(pictures: Pictures, count: int = 100, side: int = 96) -> Pictu
 
 
 def write_sheet(pictures: Pictures, out: str | Path, count: int = 100, side: int = 96) -> Path:
-    """Write the contact sheet of a set's first pictures to `out`, in the format of its suffix, and return `out`.
+    """Write the contact sheet of a set's first pictures to `out` (.png, .jpg or .webp) and return `out`.
 
     Raises `LayerMixError` where it cannot be written, and for less than one picture or pixel.
     """
-    out = Path(out)
     with memory_errors("show fewer with --count"):
-        image = PillowImage.fromarray(contact_sheet(pictures, count, side))
-    try:
-        with replacing(out) as draft:
-            image.save(draft, _format(out.suffix))
-    except ValueError as error:
-        raise LayerMixError(f"cannot write the contact sheet {out}: {error}; give a name such as sheet.png") from error
-    except OSError as error:  # its file name would be that of a draft
-        found, remedy = (error.strerror or str(error)).lower(), "check its folder, the rights and the room there"
-        raise LayerMixError(f"cannot write the contact sheet {out}: {found}; {remedy}") from error
-    return out
-
-
-def _format(suffix: str) -> str:
-    """The format that Pillow writes under a suffix."""
-    found = PillowImage.registered_extensions().get(suffix.lower())
-    if found not in PillowImage.SAVE:
-        raise ValueError(f"no format of pictures is named {suffix!r}")
-    return found
+        return write_picture(PillowImage.fromarray(contact_sheet(pictures, count, side)), out)

@@ -382,11 +382,11 @@ def test_the_sheet_is_drawn_where_everything_is_expected(model, tmp_path):
     paths = [tmp_path / "0.png", tmp_path / "1.png"]
     out = write_gradcam_sheet([("one", model)], paths, tmp_path / "sheet.png", preprocessing="none")
     sheet = np.asarray(PillowImage.open(out)).astype(int)
-    assert sheet.shape == (2 * 28 + 30 + 2 * (160 + 30) - 14, 2 * 28 + 2 * 224 + 14, 3)
+    assert sheet.shape == (2 * 28 + 30 + 2 * (160 + 34) - 14, 2 * 28 + 2 * 224 + 14, 3)
     images = np.stack([pixels(number, 1, 20, 28, 3)[0] for number in range(2)])
     seen = gradcam(model, torch.tensor(images / 255, dtype=torch.float32).permute(0, 3, 1, 2))
     for row in range(2):
-        top, left = 28 + 30 + row * 190, 28
+        top, left = 28 + 30 + row * 194, 28
         large = images[row].repeat(8, 0).repeat(8, 1)
         np.testing.assert_array_equal(sheet[top : top + 160, left : left + 224], large)
         heat = np.clip(cv2.resize(seen.maps[row], (224, 160), interpolation=cv2.INTER_CUBIC), 0, 1)

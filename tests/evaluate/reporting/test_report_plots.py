@@ -11,7 +11,9 @@ from matplotlib.transforms import Bbox
 
 from layermix_gen.evaluate.metrics.measuring import Measured, measure
 from layermix_gen.evaluate.reporting.report_plots import bars, draw_plots, heat_map, reliability_diagrams
-from layermix_gen.figures.style import COLORS, ELLIPSIS, HATCHES, run_look, shortened, text_width, wrapped
+from layermix_gen.figures.fitting import ELLIPSIS
+from layermix_gen.figures.palette import HATCHES, SERIES
+from layermix_gen.figures.style import run_look, shortened, text_width, wrapped
 from tests.evaluate.made_results import make_results
 
 LONG = "wrn-40-4 m{} beta3 JSD with rather a long name"
@@ -72,7 +74,7 @@ def test_every_name_is_there_as_it_is_in_its_order(folder: Path, names: list[str
 
 
 def test_runs_look_unlike() -> None:
-    looks = [tuple(run_look(number).items()) for number in range(len(COLORS) * len(HATCHES))]
+    looks = [tuple(run_look(number).items()) for number in range(len(SERIES) * len(HATCHES))]
     assert len(set(looks)) == len(looks) == 48
     assert [run_look(number)["hatch"] for number in (0, 11, 12)] == ["", "", "////"]
 

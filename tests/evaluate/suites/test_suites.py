@@ -15,7 +15,7 @@ from layermix_gen.evaluate.benchmarks import CBAR, C
 from layermix_gen.evaluate.preprocessing import PREPROCESSINGS, center_crop, resize_short_side
 from layermix_gen.evaluate.suites import Opening, complete, find_suite, folders, locate
 from layermix_gen.evaluate.suites.arrays import open_corruption
-from layermix_gen.evaluate.suites.base import rebatched
+from layermix_gen.evaluate.suites.batching import rebatched
 from layermix_gen.evaluate.suites.suite_options import PHOTOGRAPHS
 from layermix_gen.evaluate.suites.videos import read_video
 from layermix_gen.sources import open_source

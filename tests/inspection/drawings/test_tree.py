@@ -81,30 +81,29 @@ def test_numbers_have_their_units():
 
 
 def places(text):
-    root = laid_out(steps_of(parse(text), IMAGE_28, PICTURE_28))
-    return [(str(node.step.name), node.column, node.row) for node in root.walk()]
+    root = laid_out(parse(text))
+    return [(node.expression.name, node.column, node.row) for node in root.walk()]
 
 
 def test_the_places_of_layer_3():
     assert places(LAYER_3) == [
-        ("view", 0, 0), ("rotate", 1, 0), ("view", 0, 1), ("rotate", 1, 1), ("pixel", 2, 0.5),
+        ("image", 0, 0), ("rotate", 1, 0), ("image", 0, 1), ("rotate", 1, 1), ("pixel", 2, 0.5),
         ("picture", 2, 1.5), ("multiply", 3, 1.0), ("rotate", 4, 1.0),
     ]  # fmt: skip
 
 
 def test_the_places_of_leaves_and_of_uneven_operands():
-    assert places("image") == [("view", 0, 0)]
+    assert places("image") == [("image", 0, 0)]
     assert places("invert(picture)") == [("picture", 0, 0), ("invert", 1, 0)]
     assert places("add(image, invert(mirror(image)), 0.5, 0.5)") == [
-        ("view", 0, 0), ("view", 0, 1), ("mirror", 1, 1), ("invert", 2, 1), ("add", 3, 0.5),
+        ("image", 0, 0), ("image", 0, 1), ("mirror", 1, 1), ("invert", 2, 1), ("add", 3, 0.5),
     ]  # fmt: skip
 
 
 @steady(max_examples=60)
 @given(expressions())
 def test_nothing_overlaps(expression):
-    image = make_image("ramp", 4, 4, 0)
-    root = laid_out(steps_of(expression, image, image))
+    root = laid_out(expression)
     nodes = list(root.walk())
     taken = [(node.column, node.row) for node in nodes if not node.is_view]
     for node in nodes:  # a connector runs along its operand's row up to the step

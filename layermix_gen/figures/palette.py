@@ -1,0 +1,13 @@
+"""The colours of every picture that is drawn."""
+
+PAPER, INK, QUIET, HAIRLINE = "#ffffff", "#17181c", "#73757f", "#d9dadf"
+IMAGE_INK, PICTURE_INK = "#3f62a3", "#c4702b"  # what comes of the training image, and of the mixing picture
+FOUND = "#b3c4e3"  # bars of what was found, beside lines of what was to be expected
+
+SERIES = (
+    *("#a3a9b3", "#4f7cac", "#d98e32", "#7c9d5b", "#8d6a9f", "#4aa3a2"),
+    *("#c9a227", "#b05c5c", "#2f3e5c", "#d78fa8", "#8a6b4a", "#a9c4de"),
+)
+HATCHES = ("", "////", "xxxx", "....")  # once the colours of a series are used up
+RIGHT, OVER, UNDER = "#4f7cac", "#e7a7a3", "#b9cde3"  # accuracy, overconfidence, underconfidence
+HEAT = ("#fbf7ef", "#f3cf9b", "#e08a5f", "#b5435a", "#6a1f4d", "#2c1037")  # from low errors to high ones
