@@ -1,101 +1,250 @@
-"""The package's structure: what may import what, what is public, and habits that no linter checks."""
+"""The package's structure: its floors, what may import what, one home for each name, and habits no linter checks."""
 
 import ast
 import re
 import subprocess
 import sys
-from graphlib import TopologicalSorter
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
+
+import pytest
 
 import layermix_gen
 
 PACKAGE = Path(layermix_gen.__file__).parent
-# Modules import from lower floors; on one floor the imports make no circle.
-FLOORS = (
+FLOORS = (  # what lies in the package's root, lowest first: imports lead down, or to the same floor
     ("_version", "errors"),
     ("support", "images"),
     ("sources", "mixing", "figures"),
     ("mixing_sets",),
-    ("dataset",),
-    ("building",),
-    ("demo", "inspection", "online", "reading"),
-    ("evaluate",),
-    ("cli", "commands", "__main__"),
+    ("dataset", "online"),
+    ("building", "reading"),
+    ("inspection", "evaluate"),
+    ("demo",),
+    ("commands", "cli", "__main__"),
 )
 FLOOR = {name: number for number, names in enumerate(FLOORS) for name in names}
+NEIGHBOURS = {("images", "support"), ("cli", "commands"), ("__main__", "cli")}  # that import on their own floor
 LONGEST = 300  # lines of a module
+MOST = 14  # modules flat in one folder
+TORCH = ("reading", "evaluate")
+SHARED_NAMES = ("base", "__init__", "__main__")  # of modules in several folders; and those of commands
 
-MODULES = {
-    ".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts).removesuffix(".__init__"): path
-    for path in sorted(PACKAGE.rglob("*.py"))
-}
+Graph = Mapping[str, set[str]]
+
+
+def modules(root: Path) -> dict[str, list[Path]]:
+    """The files of each module and stub of a package, by dotted name; a package's are its `__init__`."""
+    found = defaultdict(list)
+    for path in sorted([*root.rglob("*.py"), *root.rglob("*.pyi")]):
+        parts = path.relative_to(root.parent).with_suffix("").parts
+        found[".".join(parts).removesuffix(".__init__")].append(path)
+    return dict(found)
+
+
+def imports(root: Path) -> Graph:
+    """What each module of a package imports of it: anywhere in the file, for type checkers too, and by its stub."""
+    files = modules(root)
+    graph: dict[str, set[str]] = {name: set() for name in files}
+    for name, paths in files.items():
+        for path in paths:
+            package = name if path.stem == "__init__" else name.rpartition(".")[0]
+            for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+                if isinstance(node, ast.Import):
+                    graph[name] |= {alias.name for alias in node.names}
+                elif isinstance(node, ast.ImportFrom):
+                    source = f"{package}.{node.module}" if node.level else str(node.module)
+                    parts = {f"{source}.{alias.name}" for alias in node.names}
+                    graph[name] |= {part if part in files else source for part in parts}
+        graph[name] &= files.keys() - {name}
+    return graph
+
+
+def between(graph: Graph, folder: str) -> Graph:
+    """What the modules and folders that lie directly in a folder import of each other."""
+    depth = folder.count(".") + 1
+    within: dict[str, set[str]] = defaultdict(set)
+    for name, others in graph.items():
+        if name.startswith(f"{folder}."):
+            child = name.split(".")[depth]
+            within[child] |= {other.split(".")[depth] for other in others if other.startswith(f"{folder}.")} - {child}
+    return within
+
+
+def upwards(graph: Graph, package: str = "layermix_gen") -> list[str]:
+    """The imports that lead to a higher floor, to a neighbour that is none, or to the package's face."""
+    wrong = [f"{name} imports the face of the package" for name, others in graph.items() if package in others]
+    arrows = [(name, other) for name, others in between(graph, package).items() for other in others]
+    wrong += [
+        f"{name} imports {other}"
+        for name, other in arrows
+        if FLOOR[other] > FLOOR[name] or (FLOOR[other] == FLOOR[name] and (name, other) not in NEIGHBOURS)
+    ]
+    return sorted(wrong)
+
+
+def circle(graph: Graph) -> list[str]:
+    """Modules that import each other round, the first again at the end; none where imports make no circle."""
+    try:
+        list(TopologicalSorter(graph).static_order())
+    except CycleError as error:
+        return list(error.args[1])
+    return []
+
+
+MODULES = {name: paths[0] for name, paths in modules(PACKAGE).items()}
 TREES = {name: ast.parse(path.read_text("utf-8")) for name, path in MODULES.items()}
+GRAPH = imports(PACKAGE)
+FOLDERS = sorted({path.parent for path in MODULES.values()})
 
 
-def imported(name):
-    """The modules of the package that `name` imports when it is imported."""
-    found = set()
-    for node in TREES[name].body:  # not inside functions or `if TYPE_CHECKING`
-        if isinstance(node, ast.Import):
-            found |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0, f"{name}: expected absolute imports"
-            parts = {f"{node.module}.{alias.name}" for alias in node.names}
-            found |= {part if part in MODULES else str(node.module) for part in parts}
-    return found & set(MODULES) - {name}
-
-
-def top(name):
-    return name.split(".")[1]
+def of_modules(node_type: type[ast.AST]) -> Iterator[tuple[str, ast.AST]]:
+    """All nodes of a type, each with the name of its module."""
+    for name, tree in TREES.items():
+        yield from ((name, node) for node in ast.walk(tree) if isinstance(node, node_type))
 
 
 # --- imports -------------------------------------------------------------------------------------------------------
 
 
-def test_every_module_has_a_floor():
-    assert {top(name) for name in MODULES if name != "layermix_gen"} <= set(FLOOR)
+def test_every_file_and_folder_of_the_root_has_a_floor() -> None:
+    assert {name.split(".")[1] for name in MODULES if "." in name} == set(FLOOR)
 
 
-def test_imports_lead_down():
-    for name in MODULES:
-        if name == "layermix_gen":
-            assert imported(name) == {"layermix_gen._version"}
-            continue
-        for other in imported(name):
-            assert FLOOR[top(other)] <= FLOOR[top(name)], f"{name} imports {other} from a higher floor"
+def test_imports_lead_down() -> None:
+    assert upwards(GRAPH) == []
 
 
-def test_imports_make_no_circle():
-    list(TopologicalSorter({name: imported(name) for name in MODULES}).static_order())
-    parts: dict[str, set[str]] = {name: set() for name in FLOOR}
-    for name in MODULES:
-        if name != "layermix_gen":
-            parts[top(name)] |= {top(other) for other in imported(name)} - {top(name)}
-    list(TopologicalSorter(parts).static_order())
+def test_imports_make_no_circle() -> None:
+    """Neither those of modules nor, in any folder, those of the modules and folders in it."""
+    assert circle(GRAPH) == []
+    for folder in FOLDERS:
+        name = ".".join(folder.relative_to(PACKAGE.parent).parts)
+        assert circle(between(GRAPH, name)) == [], name
 
 
-def test_the_command_line_starts_without_the_heavy_libraries():
+def test_imports_are_absolute_but_in_stubs() -> None:
+    for name, node in of_modules(ast.ImportFrom):
+        assert isinstance(node, ast.ImportFrom)
+        assert not node.level, f"{name}, line {node.lineno}"
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "fault"),
+    [
+        ("mixing/recipe.py", "from layermix_gen.reading import reader", "mixing imports reading"),
+        ("sources/base.py", "import layermix_gen.mixing.recipe", "sources imports mixing"),
+        (
+            "evaluate/losses.py",
+            "def f():\n    from layermix_gen.inspection import shards",
+            "evaluate imports inspection",
+        ),
+        (
+            "mixing/recipe.py",
+            "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from layermix_gen.demo import demo",
+            "mixing imports demo",
+        ),
+        (
+            "support/text.py",
+            "from layermix_gen import render",
+            "layermix_gen.support.text imports the face of the package",
+        ),
+    ],
+)
+def test_upward_imports_are_seen(tmp_path: Path, file: str, text: str, fault: str) -> None:
+    root = tmp_path / "layermix_gen"
+    for one in ("demo", "mixing/recipe", "sources/base", "evaluate/losses", "inspection/shards", "reading/reader"):
+        (root / one).parent.mkdir(parents=True, exist_ok=True)
+        (root / f"{one}.py").touch()
+    (root / file).parent.mkdir(exist_ok=True)
+    (root / "__init__.py").touch()
+    (root / file).write_text(text)
+    assert upwards(imports(root)) == [fault]
+
+
+def test_circles_through_faces_and_type_checking_are_seen(tmp_path: Path) -> None:
+    root = tmp_path / "package"
+    (root / "room").mkdir(parents=True)
+    (root / "room" / "__init__.py").touch()
+    (root / "room" / "__init__.pyi").write_text("from .one import f as f")
+    (root / "room" / "one.py").write_text("from package.room.two import g")
+    (root / "room" / "two.py").write_text("if TYPE_CHECKING:\n    from package.room import f")
+    assert sorted(set(circle(imports(root)))) == ["package.room", "package.room.one", "package.room.two"]
+    (root / "room" / "two.py").write_text("")
+    assert circle(imports(root)) == []
+
+
+def test_the_command_line_starts_without_the_heavy_libraries() -> None:
     heavy = ("torch", "cv2", "numpy", "duckdb", "PIL", "webdataset", "skimage")
     code = f"import sys, layermix_gen.cli; print([name for name in {heavy} if name in sys.modules])"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert run.stdout.strip() == "[]"
 
 
-def test_torch_is_left_to_reading_and_evaluation():
-    for name in MODULES:
-        if name.startswith(("layermix_gen.reading", "layermix_gen.reading.reader", "layermix_gen.evaluate")):
-            continue
-        roots = {
-            (alias.name if isinstance(node, ast.Import) else str(node.module)).split(".")[0]
-            for node in ast.walk(TREES[name])
-            if isinstance(node, ast.Import | ast.ImportFrom)
-            for alias in node.names
-        }
-        assert "torch" not in roots
+def users(library: str) -> set[str]:
+    """The modules that import a library."""
+    found = set()
+    for name, tree in TREES.items():
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Import | ast.ImportFrom):
+                names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else [str(node.module)]
+                found |= {name for one in names if one.split(".")[0] == library}
+    return found
 
 
-def test_the_version_is_the_distributions():
+def test_torch_is_left_to_reading_and_evaluation() -> None:
+    assert {name.split(".")[1] for name in users("torch")} <= set(TORCH)
+
+
+def test_the_version_is_the_distributions() -> None:
     assert re.fullmatch(r"\d+\.\d+\.\d+(\.dev\d+)?", layermix_gen.__version__)
+
+
+# --- one home ------------------------------------------------------------------------------------------------------
+
+
+def test_modules_are_short_and_folders_small() -> None:
+    for name, path in MODULES.items():
+        assert len(path.read_text("utf-8").splitlines()) <= LONGEST, name
+    for folder in FOLDERS:
+        assert len({path.stem for path in folder.glob("*.py*")} - {"__init__"}) <= MOST, folder.name
+
+
+def test_the_root_holds_faces_and_ways_in_alone() -> None:
+    ways_in = {"__init__", "__main__", "_version", "cli", "demo", "errors", "online"}
+    assert {path.stem for path in PACKAGE.glob("*.py*")} == ways_in
+
+
+def test_no_two_modules_or_folders_have_one_name() -> None:
+    """But commands, which are named like what they call, and the `base` of a folder's table."""
+    homes = defaultdict(list)
+    for name in MODULES:
+        last = name.rpartition(".")[2]
+        if not name.startswith("layermix_gen.commands.") and last not in SHARED_NAMES:
+            homes[last].append(name)
+    assert [names for names in homes.values() if len(names) > 1] == []
+
+
+def test_a_public_class_name_stands_for_one_thing() -> None:
+    homes = defaultdict(list)
+    for name, node in of_modules(ast.ClassDef):
+        assert isinstance(node, ast.ClassDef)
+        if not node.name.startswith("_"):
+            homes[node.name].append(name)
+    assert [names for names in homes.values() if len(names) > 1] == []
+
+
+def test_each_idea_has_one_home() -> None:
+    """One door to DuckDB, one to worker processes, one to progress bars, and one place that names files on disk."""
+    assert users("duckdb") == {"layermix_gen.support.database"}
+    assert users("tqdm") == {"layermix_gen.support.progress"}
+    pools = {name for name, node in of_modules(ast.alias) if getattr(node, "name", "") == "ProcessPoolExecutor"}
+    assert pools == {"layermix_gen.support.processes"}
+    for file in ("dataset.json", "plan.json", "sources.jsonl", "errors.jsonl"):
+        named = {name for name, node in of_modules(ast.Constant) if getattr(node, "value", "") == file}
+        assert named == {"layermix_gen.dataset.names"}, file
 
 
 # --- habits --------------------------------------------------------------------------------------------------------
@@ -118,11 +267,6 @@ def test_no_global_random_generator():
 def test_no_assert_for_a_users_mistake():
     for name in MODULES:
         assert not [node.lineno for node in ast.walk(TREES[name]) if isinstance(node, ast.Assert)], name
-
-
-def test_modules_are_short():
-    for name in MODULES:
-        assert len(MODULES[name].read_text("utf-8").splitlines()) <= LONGEST, name
 
 
 def undocumented(body, prefix=""):

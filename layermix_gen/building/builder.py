@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from layermix_gen.building.engines import Watch, in_processes, in_this_process
-from layermix_gen.building.request import Job
+from layermix_gen.building.request import BuildRequest
 from layermix_gen.building.shard_builder import is_finished, missing_planes
 from layermix_gen.dataset.index import ShardSummary, read_summaries
 from layermix_gen.dataset.manifest import Manifest, Run, collect, declared_planes, is_declared, write_manifest
@@ -47,15 +47,15 @@ def build(
     Returns the manifest. Raises `LayerMixError` for what the user can mend, `Interrupted` after Ctrl-C.
     """
     with memory_errors():
-        job = Job(source, out, settings, kind, mixing_set, workers, partition, max_errors)
+        request = BuildRequest(source, out, settings, kind, mixing_set, workers, partition, max_errors)
         pool = None
-        if job.mixes:
+        if request.mixes:
             color = settings.preset == "released"  # that code mixes with fractals in colour
-            pool = resolve_mixing_set(job.mixing_set, job.size, settings.seed, color=color, progress=progress)
-        with disk_errors(job.root):
+            pool = resolve_mixing_set(request.mixing_set, request.size, settings.seed, color=color, progress=progress)
+        with disk_errors(request.root):
             mixed = Pool.of(pool) if pool and settings.variants else None
-            plan = freeze(job.planned(mixed, job.shards(progress)), job.items)
-            return _run(plan, job.own(plan.shards), job.workers, job.max_errors, progress)
+            plan = freeze(request.planned(mixed, request.shards(progress)), request.items)
+            return _run(plan, request.own(plan.shards), request.workers, request.max_errors, progress)
 
 
 def _run(plan: Plan, numbers: Sequence[int], workers: int, limit: int, progress: bool) -> Manifest:

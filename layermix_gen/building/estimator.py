@@ -9,7 +9,7 @@ from statistics import fmean
 
 import numpy as np
 
-from layermix_gen.building.request import Job
+from layermix_gen.building.request import BuildRequest
 from layermix_gen.building.sizing import UNREADABLE, sample_bytes
 from layermix_gen.dataset.samples import SampleMaker
 from layermix_gen.dataset.settings import DEFAULTS, BuildSettings
@@ -83,46 +83,46 @@ def estimate(
     `LayerMixError` for what the build would refuse.
     """
     with memory_errors():
-        job = Job(source, out, settings, kind, mixing_set, workers, partition, max_errors)
-        pool, fractal_seconds = _mixing_set(job) if job.mixes else (None, 0.0)
-        shards = job.shards(progress)
-        size, seconds = _measure(job, SampleMaker(job.settings, pool))
-        planes = len(job.settings.planes)
-        images = len(job.items) * planes
+        request = BuildRequest(source, out, settings, kind, mixing_set, workers, partition, max_errors)
+        pool, fractal_seconds = _mixing_set(request) if request.mixes else (None, 0.0)
+        shards = request.shards(progress)
+        size, seconds = _measure(request, SampleMaker(request.settings, pool))
+        planes = len(request.settings.planes)
+        images = len(request.items) * planes
         return Estimate(
-            inputs=len(job.items),
+            inputs=len(request.items),
             planes=planes,
             images=images,
             shards=shards,
-            own_shards=len(job.own(shards)),
+            own_shards=len(request.own(shards)),
             bytes=int(size * images),
-            core_seconds=seconds * len(job.items),
-            workers=job.workers,
+            core_seconds=seconds * len(request.items),
+            workers=request.workers,
             fractal_seconds=fractal_seconds,
         )
 
 
-def _mixing_set(job: Job) -> tuple[MixingSet, float]:
+def _mixing_set(request: BuildRequest) -> tuple[MixingSet, float]:
     """The pool that is named, or a few fractals for another set; and the seconds to render all of the default one."""
-    if job.mixing_set and job.mixing_set.is_dir():
-        list_pictures(job.mixing_set)  # refuses a folder without any
-    elif job.mixing_set:
-        return resolve_mixing_set(job.mixing_set, job.size), 0.0
-    begin, size = time.perf_counter(), pool_size_for(job.size)
-    fractals = [make_fractal(job.settings.seed, number, size, detail=DETAIL).pixels for number in range(STAND_INS)]
+    if request.mixing_set and request.mixing_set.is_dir():
+        list_pictures(request.mixing_set)  # refuses a folder without any
+    elif request.mixing_set:
+        return resolve_mixing_set(request.mixing_set, request.size), 0.0
+    begin, size = time.perf_counter(), pool_size_for(request.size)
+    fractals = [make_fractal(request.settings.seed, number, size, detail=DETAIL).pixels for number in range(STAND_INS)]
     seconds = (time.perf_counter() - begin) / STAND_INS * DEFAULT_COUNT
-    return MixingSet(np.stack(fractals)), 0.0 if job.mixing_set else seconds
+    return MixingSet(np.stack(fractals)), 0.0 if request.mixing_set else seconds
 
 
-def _measure(job: Job, maker: SampleMaker) -> tuple[float, float]:
+def _measure(request: BuildRequest, maker: SampleMaker) -> tuple[float, float]:
     """The mean bytes of a sample in a tar, and the seconds that one source image takes through all planes."""
 
     def sizes(items: Sequence[Item]) -> list[int]:
         variants = list(maker.settings.planes.values())
-        return list(chain.from_iterable(sample_bytes(job.source, items, maker, variants)))
+        return list(chain.from_iterable(sample_bytes(request.source, items, maker, variants)))
 
-    sizes(job.items[:1])  # the first image pays for imports and caches
-    items = job.items[:TIMED]
+    sizes(request.items[:1])  # the first image pays for imports and caches
+    items = request.items[:TIMED]
     begin = time.perf_counter()
     found = sizes(items)
     return fmean(found or [UNREADABLE]), (time.perf_counter() - begin) / len(items)

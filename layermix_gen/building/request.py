@@ -20,7 +20,7 @@ from layermix_gen.support.processes import checked_workers
 MIN_ERRORS, ERROR_SHARE = 10, 0.01  # inputs that may be skipped unless the user says how many: 1%, but at least 10
 
 
-class Job:
+class BuildRequest:
     """A build that is asked for. Raises `LayerMixError` for what the user can mend; writes nothing."""
 
     def __init__(

@@ -59,7 +59,7 @@ class Assignment(click.ParamType[tuple[str, str]]):
         return name, text
 
 
-class Numbers(click.ParamType[tuple[float, ...]]):
+class Fractions(click.ParamType[tuple[float, ...]]):
     """Numbers with commas between them, each of which may be a fraction: `0.5`, `2/255`, `0.49,0.48,0.45`."""
 
     name = "x,y,..."
@@ -73,7 +73,7 @@ class Numbers(click.ParamType[tuple[float, ...]]):
             self.fail(f"expected numbers or fractions with commas between them, got {value!r}", param, ctx)
 
 
-class Number(click.ParamType[float]):
+class Fraction(click.ParamType[float]):
     """A number or a fraction: `0.5`, `2/255`."""
 
     name = "x"

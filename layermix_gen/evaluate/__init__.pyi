@@ -41,8 +41,8 @@ from .running.pgd import Attack as Attack
 from .running.pgd import attack as attack
 from .running.runs import run as run
 from .suites.base import Part as Part
-from .suites.check_data import Finding as Finding
+from .suites.check_data import SuiteReport as SuiteReport
 from .suites.check_data import check_data as check_data
 from .suites.find import find_suite as find_suite
 from .suites.locate import locate as locate
-from .suites.suite_options import Opening as Opening
+from .suites.suite_options import SuiteOptions as SuiteOptions

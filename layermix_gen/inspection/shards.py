@@ -15,7 +15,7 @@ from layermix_gen.inspection.drawings.sheet import contact_sheet
 from layermix_gen.inspection.extraction import extract
 from layermix_gen.inspection.opened import OpenedDataset
 from layermix_gen.inspection.summary import Summary, summarize
-from layermix_gen.inspection.verification.findings import Report
+from layermix_gen.inspection.verification.findings import VerificationReport
 from layermix_gen.inspection.verification.repair import Repair, repair
 from layermix_gen.inspection.verification.verify import verify
 from layermix_gen.support.checks import check_output
@@ -96,7 +96,7 @@ class Shards(OpenedDataset):
         """
         return plot(self, out)
 
-    def verify(self, *, replay: float = 0.0, workers: int | None = None, progress: bool = True) -> Report:
+    def verify(self, *, replay: float = 0.0, workers: int | None = None, progress: bool = True) -> VerificationReport:
         """Check every byte: index, structure and members of each tar, manifest and the files beside the shards.
 
         The share `replay` of the source images (0.01; 1.0 for all), the same ones each time, is rendered again, and

@@ -9,7 +9,7 @@ REMARKABLE = 1e-3  # p below which a test tells that something is amiss
 
 
 @dataclass(frozen=True, slots=True)
-class Cell:
+class Frequency:
     """How often one thing was drawn: its share of all draws, the expected share, by how many deviations it is off."""
 
     name: int | str
@@ -23,7 +23,7 @@ class Cell:
 class Comparison:
     """Counts of all things that could be drawn, and the p of Pearson's chi-square test; 1 where nothing was drawn."""
 
-    cells: tuple[Cell, ...]
+    frequencies: tuple[Frequency, ...]
     p: float
 
     @property
@@ -35,16 +35,16 @@ class Comparison:
 def compare(counts: Mapping[Any, int], expected: Mapping[Any, float]) -> Comparison:
     """Compare counts with the shares to be expected, which add up to 1. What was never to be drawn makes p = 0."""
     total = sum(counts.values())
-    cells: list[Cell] = []
+    frequencies: list[Frequency] = []
     statistic = 0.0
     for name in [*expected, *(name for name in counts if name not in expected)]:
         count, share = counts.get(name, 0), expected.get(name, 0.0)
         mean = total * share
         deviation = math.sqrt(mean * (1 - share))
         z = (count - mean) / deviation if deviation else math.copysign(math.inf, count - mean) if count != mean else 0.0
-        cells.append(Cell(name, count, count / total if total else 0.0, share, z))
+        frequencies.append(Frequency(name, count, count / total if total else 0.0, share, z))
         statistic += (count - mean) ** 2 / mean if mean else math.inf if count else 0.0
-    return Comparison(tuple(cells), chi_square_p(statistic, len(expected) - 1))
+    return Comparison(tuple(frequencies), chi_square_p(statistic, len(expected) - 1))
 
 
 def chi_square_p(statistic: float, freedom: int) -> float:

@@ -42,7 +42,7 @@ class Summary:
     blend_sizes: dict[int, dict[str, float]]
 
     def __str__(self) -> str:
-        if not self.layers.cells:  # of a method that draws nothing
+        if not self.layers.frequencies:  # of a method that draws nothing
             return _facts(self)
         return f"{_facts(self)}\n\n{_distributions(self)}\n\n{_verdict(self)}"
 
@@ -130,13 +130,13 @@ def _rows(head: str, found: Comparison, sizes: Mapping[str, Mapping[Any, float]]
     """A row for each cell: shares, score, and mean sizes in bytes by the name of their column."""
     return [
         {
-            head: str(cell.name),
-            "share": f"{cell.share:.1%}",
-            "expected": f"{cell.expected:.1%}",
-            "z": f"{cell.z:+.1f}" + ("!" if abs(cell.z) >= MARKED else ""),
+            head: str(frequency.name),
+            "share": f"{frequency.share:.1%}",
+            "expected": f"{frequency.expected:.1%}",
+            "z": f"{frequency.z:+.1f}" + ("!" if abs(frequency.z) >= MARKED else ""),
         }
-        | {column: f"{of[cell.name]:,.0f}" if cell.name in of else "" for column, of in sizes.items()}
-        for cell in found.cells
+        | {column: f"{of[frequency.name]:,.0f}" if frequency.name in of else "" for column, of in sizes.items()}
+        for frequency in found.frequencies
     ]
 
 

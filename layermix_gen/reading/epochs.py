@@ -15,7 +15,7 @@ from torch.utils.data import IterableDataset, get_worker_info
 from layermix_gen.errors import LayerMixError
 from layermix_gen.reading.frameworks import refuse_dispatch
 from layermix_gen.reading.options import ReadOptions
-from layermix_gen.reading.order import Deal, Ints, shuffled_order, windowed_order
+from layermix_gen.reading.order import Ints, RankShare, shuffled_order, windowed_order
 from layermix_gen.reading.selection import Selection
 from layermix_gen.support.checks import as_whole
 
@@ -62,7 +62,7 @@ class Epochs(IterableDataset[Any]):
 
     def __len__(self) -> int:
         """How many batches this rank reads in a whole epoch."""
-        return self._deal(0).batches
+        return self._rank_share(0).batches
 
     def __iter__(self) -> Iterator[Any]:
         refuse_dispatch(self)
@@ -75,15 +75,15 @@ class Epochs(IterableDataset[Any]):
             self._begin(0)
         self._resumes = False
         self._counted = this = object()
-        worker, epoch, deal = get_worker_info(), self.epoch, self._deal(self._start)
-        self._lanes = self._lanes or deal.world_size
+        worker, epoch, share = get_worker_info(), self.epoch, self._rank_share(self._start)
+        self._lanes = self._lanes or share.world_size
         order = self._order(epoch)
         first, step = (worker.id, worker.num_workers) if worker else (0, 1)
         if worker and not worker.id:
             self._warn_of_repetition(epoch)
-        numbers = range(first + step * self._done, deal.batches, step)
+        numbers = range(first + step * self._done, share.batches, step)
         self._ended = not numbers and not worker
-        for i, batch in enumerate(self._deliver(epoch, len(numbers), lambda i: order[deal.positions(numbers[i])])):
+        for i, batch in enumerate(self._deliver(epoch, len(numbers), lambda i: order[share.positions(numbers[i])])):
             if self._counted is this:
                 self._done += 1
                 if i + 1 == len(numbers):  # not when more is asked for: many loops never do
@@ -116,24 +116,24 @@ class Epochs(IterableDataset[Any]):
             return windowed_order(self.selection.units, self._lanes, options.window, options.seed, epoch)
         return torch.arange(count).numpy()
 
-    def _deal(self, start: int) -> Deal:
+    def _rank_share(self, start: int) -> RankShare:
         options, (rank, world_size) = self.options, self._share or distributed_share()
-        deal = Deal(len(self.selection), start, options.batch_size, options.remainder, rank, world_size)
-        if options.remainder == "drop" and deal.count < deal.step:
+        share = RankShare(len(self.selection), start, options.batch_size, options.remainder, rank, world_size)
+        if options.remainder == "drop" and share.count < share.step:
             raise LayerMixError(
-                f"expected at least {deal.step} images for a batch of {deal.batch_size} on each of {world_size} ranks, "
-                f"found {deal.count}; lower batch_size, or read with remainder='pad'"
+                f"expected at least {share.step} images for a batch of {share.batch_size} on each of {world_size} "
+                f"ranks, found {share.count}; lower batch_size, or read with remainder='pad'"
             )
-        return deal
+        return share
 
     def state_dict(self) -> dict[str, Any]:
         """All it takes to go on from here, in plain values: a few integers, and what they are true of."""
-        worker, deal = get_worker_info(), self._deal(self._start)
+        worker, share = get_worker_info(), self._rank_share(self._start)
         state = {"epoch": int(self._shared[0]), "lanes": self._lanes, "of": self.identity}
         if worker:
             return state | {"consumed": self._start, "worker": [worker.id, worker.num_workers, self._done]}
-        consumed = deal.consumed(self._done)
-        if self._ended and (deal.remainder != "exact" or consumed == deal.count):  # else others have a batch to read
+        consumed = share.consumed(self._done)
+        if self._ended and (share.remainder != "exact" or consumed == share.count):  # else others have a batch to read
             return state | {"epoch": self.epoch, "lanes": 0, "consumed": 0}
         return state | {"consumed": consumed}
 

@@ -1,9 +1,9 @@
 """The order of an epoch, as pure functions of integers: which image is at which position, who reads it, which variant.
 
 An epoch is one sequence of positions over all ranks. `shuffled_order` and `windowed_order` say which image is at each
-position; `Deal` says which positions a rank reads, batch by batch; `draw_variants` says which variant an image shows.
-Ranks read in step, so what all of them have consumed is a beginning of the sequence, and one number holds it: that is
-why an epoch can be resumed at any batch, by any number of ranks.
+position; `RankShare` says which positions a rank reads, batch by batch; `draw_variants` says which variant an image
+shows. Ranks read in step, so what all of them have consumed is a beginning of the sequence, and one number holds it:
+that is why an epoch can be resumed at any batch, by any number of ranks.
 """
 
 from dataclasses import dataclass
@@ -49,7 +49,7 @@ def windowed_order(shards: Ints, lanes: int, window: int, seed: int, epoch: int)
 
 
 @dataclass(frozen=True, slots=True)
-class Deal:
+class RankShare:
     """How the positions of an epoch of `count` images, from `start` on, are dealt out to ranks and batches.
 
     Rank r of w reads the positions start + r, start + r + w, ..., `batch_size` of them at a time; `remainder` is one of

@@ -26,7 +26,7 @@ from layermix_gen.reading.metadata import check_fields, collate
 from layermix_gen.reading.options import WINDOW, ReadOptions
 from layermix_gen.reading.order import VERSION, Ints
 from layermix_gen.reading.selection import Views, class_numbers, select
-from layermix_gen.reading.storage.base import Storage, Use
+from layermix_gen.reading.storage.base import Storage, TarUse
 from layermix_gen.reading.storage.local_storage import LocalStorage
 from layermix_gen.reading.storage.remote_storage import RemoteStorage
 from layermix_gen.reading.storage.tar_cache import spans
@@ -191,7 +191,7 @@ class LayerMixDataset(Epochs):
             self._count(batch)
             yield batch
 
-    def _uses(self, count: int, part: Callable[[int], tuple[Ints, Ints]]) -> list[Use]:
+    def _uses(self, count: int, part: Callable[[int], tuple[Ints, Ints]]) -> list[TarUse]:
         """The tars that these batches read, and from which to which."""
         catalog, manifest = self.catalog, self.storage.manifest
         shards = len(manifest.counts)
@@ -205,7 +205,7 @@ class LayerMixDataset(Epochs):
         for tar in np.flatnonzero(last >= 0).tolist():
             plane, shard = catalog.planes[tar // shards], tar % shards
             size = manifest.tar(plane, shard).bytes
-            uses.append(Use(tar_name(plane, shard), size, int(first[tar]), int(last[tar])))
+            uses.append(TarUse(tar_name(plane, shard), size, int(first[tar]), int(last[tar])))
         return uses
 
     def __getstate__(self) -> dict[str, Any]:

@@ -26,11 +26,11 @@ from layermix_gen.support.text import as_text
 
 TABLES = (".csv", ".tsv")  # names of files that are meant as manifests
 
-__all__ = ["KINDS", "Item", "Kind", "Source", "open_source", "open_test_set", "source_files"]
+__all__ = ["KINDS", "Item", "Source", "SourceKind", "open_source", "open_test_set", "source_files"]
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
+class SourceKind:
     """One row of the table of sources."""
 
     open: Callable[[str, str, int], Source]  # (location, split, max_pixels)
@@ -38,13 +38,13 @@ class Kind:
     splits: tuple[str, ...] = ()  # of which the first is the default
 
 
-KINDS: dict[str, Kind] = {
-    "folder": Kind(FolderSource, "a folder of class folders or images"),
-    "cifar10": Kind(partial(CifarSource, "cifar10"), "the files of CIFAR-10", cifar.SPLITS),
-    "cifar100": Kind(partial(CifarSource, "cifar100"), "the files of CIFAR-100", cifar.SPLITS),
-    "idx": Kind(IdxSource, "IDX files (MNIST)", idx.SPLITS),
-    "webdataset": Kind(WebDatasetSource, "WebDataset tars"),
-    "manifest": Kind(ManifestSource, "a CSV or Parquet table with the columns path and label"),
+KINDS: dict[str, SourceKind] = {
+    "folder": SourceKind(FolderSource, "a folder of class folders or images"),
+    "cifar10": SourceKind(partial(CifarSource, "cifar10"), "the files of CIFAR-10", cifar.SPLITS),
+    "cifar100": SourceKind(partial(CifarSource, "cifar100"), "the files of CIFAR-100", cifar.SPLITS),
+    "idx": SourceKind(IdxSource, "IDX files (MNIST)", idx.SPLITS),
+    "webdataset": SourceKind(WebDatasetSource, "WebDataset tars"),
+    "manifest": SourceKind(ManifestSource, "a CSV or Parquet table with the columns path and label"),
 }
 
 

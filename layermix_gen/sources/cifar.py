@@ -78,7 +78,7 @@ VERSIONS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Batch:
+class LabelledImages:
     """The content of one file: images (N, 3072), each three planes of 32x32, and their labels (N,)."""
 
     images: npt.NDArray[np.uint8]
@@ -134,7 +134,7 @@ class CifarSource:
         return np.ascontiguousarray(planes.reshape(3, SIZE, SIZE).transpose(1, 2, 0))
 
     @cached_property
-    def _batches(self) -> list[Batch]:
+    def _batches(self) -> list[LabelledImages]:
         load = _load_pickle if self._version.labels else _load_binary
         paths = [self._folder / name for name in self._version.parts[self._split]]
         batches = [_check(load(path, self._version), path, len(self.classes)) for path in paths]
@@ -157,7 +157,7 @@ def find(name: str, location: Path) -> tuple[Path, Version] | None:
     return None
 
 
-def _load_pickle(path: Path, version: Version) -> Batch:
+def _load_pickle(path: Path, version: Version) -> LabelledImages:
     content = load_arrays(path)
     images, labels = content.get("data"), content.get(version.labels)
     if not isinstance(images, np.ndarray) or images.shape[1:] != (PIXELS,):
@@ -166,10 +166,10 @@ def _load_pickle(path: Path, version: Version) -> Batch:
         raise LayerMixError(
             f"expected a list of integers in [0, 255] as {version.labels} in {as_text(path)}; extract the archive again"
         )
-    return Batch(images, np.array(labels, np.int64))
+    return LabelledImages(images, np.array(labels, np.int64))
 
 
-def _load_binary(path: Path, version: Version) -> Batch:
+def _load_binary(path: Path, version: Version) -> LabelledImages:
     record = version.label_bytes + PIXELS
     with reading(path, "extract the archive again"):
         size = path.stat().st_size
@@ -179,10 +179,10 @@ def _load_binary(path: Path, version: Version) -> Batch:
                 "the file is truncated; extract the archive again"
             )
         records = np.asarray(np.memmap(path, np.uint8, "r")).reshape(-1, record)
-    return Batch(records[:, version.label_bytes :], records[:, version.label_bytes - 1].astype(np.int64))
+    return LabelledImages(records[:, version.label_bytes :], records[:, version.label_bytes - 1].astype(np.int64))
 
 
-def _check(batch: Batch, path: Path, classes: int) -> Batch:
+def _check(batch: LabelledImages, path: Path, classes: int) -> LabelledImages:
     if not len(batch.labels) or len(batch.labels) != len(batch.images):
         raise LayerMixError(
             f"expected one label per image in {as_text(path)}, found {len(batch.labels)} labels "

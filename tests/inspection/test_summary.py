@@ -61,25 +61,25 @@ def test_p_is_scipys(statistic: float, freedom: int) -> None:
 
 @steady()
 @given(st.lists(st.tuples(st.integers(0, 500), st.integers(1, 9)), min_size=2, max_size=12))
-def test_a_comparison_is_scipys(cells: list[tuple[int, int]]) -> None:
-    counts = {name: count for name, (count, _) in enumerate(cells)}
-    weights = sum(weight for _, weight in cells)
-    expected = {name: weight / weights for name, (_, weight) in enumerate(cells)}
+def test_a_comparison_is_scipys(frequencies: list[tuple[int, int]]) -> None:
+    counts = {name: count for name, (count, _) in enumerate(frequencies)}
+    weights = sum(weight for _, weight in frequencies)
+    expected = {name: weight / weights for name, (_, weight) in enumerate(frequencies)}
     found, total = compare(counts, expected), sum(counts.values())
     if not total:
         assert found.p == 1
         return
     means = [share * total for share in expected.values()]
     assert found.p == pytest.approx(chisquare(list(counts.values()), means).pvalue, rel=1e-6, abs=1e-300)
-    for cell in found.cells:
-        law = binom(total, expected[cell.name])
-        assert cell.share == cell.count / total
-        assert cell.z == pytest.approx((cell.count - law.mean()) / law.std())
+    for frequency in found.frequencies:
+        law = binom(total, expected[frequency.name])
+        assert frequency.share == frequency.count / total
+        assert frequency.z == pytest.approx((frequency.count - law.mean()) / law.std())
 
 
 def test_what_was_never_to_be_drawn_is_remarkable() -> None:
     found = compare({"a": 100, "x": 1}, {"a": 1.0})
-    assert [(cell.name, cell.z) for cell in found.cells] == [("a", -math.inf), ("x", math.inf)]
+    assert [(frequency.name, frequency.z) for frequency in found.frequencies] == [("a", -math.inf), ("x", math.inf)]
     assert found.is_remarkable
     assert not compare({"a": 100}, {"a": 1.0}).is_remarkable
 
@@ -91,12 +91,14 @@ def test_counts_and_sizes_are_those_of_the_rows(large: Built) -> None:
     summary, everything = large.open().summary(), rows(large.root)
     variants = [row for row in everything if row["layer"]]
     assert summary.labels == {label: 75 if label < 2 else 74 for label in range(7)}
-    for cells, of_rows in (
-        (summary.layers.cells, [row["layer"] for row in variants]),
-        (summary.ops.cells, [row["op"] for row in variants]),
-        (summary.blends.cells, [blend for row in variants for blend in row["blends"] if blend]),
+    for frequencies, of_rows in (
+        (summary.layers.frequencies, [row["layer"] for row in variants]),
+        (summary.ops.frequencies, [row["op"] for row in variants]),
+        (summary.blends.frequencies, [blend for row in variants for blend in row["blends"] if blend]),
     ):
-        assert {cell.name: cell.count for cell in cells} == {name: of_rows.count(name) for name in set(of_rows)}
+        assert {frequency.name: frequency.count for frequency in frequencies} == {
+            name: of_rows.count(name) for name in set(of_rows)
+        }
 
     def mean(sizes: list[int]) -> float:
         return pytest.approx(sum(sizes) / len(sizes))

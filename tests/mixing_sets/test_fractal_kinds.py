@@ -11,7 +11,7 @@ from layermix_gen.errors import LayerMixError
 from layermix_gen.mixing_sets.fractals import KINDS, VERSION, render_fractal, tone
 from layermix_gen.mixing_sets.fractals.kinds import escape, fold, ifs, lyapunov, newton, noise, select_kinds
 from layermix_gen.mixing_sets.fractals.kinds.chaos import Map, fill, play
-from layermix_gen.mixing_sets.fractals.kinds.plane import Place, search
+from layermix_gen.mixing_sets.fractals.kinds.plane import Viewport, search
 from layermix_gen.mixing_sets.fractals.kinds.variations import VARIATIONS
 from layermix_gen.mixing_sets.fractals.measures import spectral_slope
 
@@ -224,7 +224,7 @@ def test_a_search_ends_where_something_happens() -> None:
         return np.where((x > 0) & (y > 0), np.sin(40 * x) * np.sin(40 * y), 0).astype(np.float32)
 
     for seed in range(10):
-        place = search(generator(seed), Place(0, 0, 2), corner, zooms=2)
+        place = search(generator(seed), Viewport(0, 0, 2), corner, zooms=2)
         assert place.x > 0
         assert place.y > 0
         assert 2 / 16 <= place.width <= 2 / 4

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from layermix_gen.reading.order import (
     REMAINDERS,
-    Deal,
+    RankShare,
     draw_image,
     draw_variants,
     shuffled_order,
@@ -24,7 +24,7 @@ batch_sizes = st.integers(1, 9)
 
 def dealt(count: int, start: int, batch_size: int, remainder: str, world_size: int) -> list[list[list[int]]]:
     """Positions by rank and batch."""
-    deals = [Deal(count, start, batch_size, remainder, rank, world_size) for rank in range(world_size)]
+    deals = [RankShare(count, start, batch_size, remainder, rank, world_size) for rank in range(world_size)]
     return [[deal.positions(batch).tolist() for batch in range(deal.batches)] for deal in deals]
 
 
@@ -70,7 +70,7 @@ def test_drop_and_pad_deal_full_batches_in_step(count, batch_size, world_size):
 
 @given(count=counts, batch_size=batch_sizes, before=worlds, after=worlds, steps=st.integers(0, 30))
 def test_what_remains_is_dealt_to_any_number_of_ranks(count, batch_size, before, after, steps):
-    first = Deal(count, 0, batch_size, "exact", 0, before)
+    first = RankShare(count, 0, batch_size, "exact", 0, before)
     start = first.consumed(steps)
     done = [p for batches in dealt(count, 0, batch_size, "exact", before) for batch in batches[:steps] for p in batch]
     assert sorted(done) == list(range(start))
@@ -81,7 +81,7 @@ def test_what_remains_is_dealt_to_any_number_of_ranks(count, batch_size, before,
 @given(count=counts, batch_size=batch_sizes, world_size=worlds, steps=st.integers(0, 30))
 def test_resumed_by_as_many_ranks_nothing_changes(remainder, count, batch_size, world_size, steps):
     whole = dealt(count, 0, batch_size, remainder, world_size)
-    start = Deal(count, 0, batch_size, remainder, 0, world_size).consumed(steps)
+    start = RankShare(count, 0, batch_size, remainder, 0, world_size).consumed(steps)
     rest = dealt(count, start, batch_size, remainder, world_size)
     assert [batches[steps:] for batches in whole] == rest
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from layermix_gen.errors import BadImage
-from layermix_gen.reading.storage.base import Use
+from layermix_gen.reading.storage.base import TarUse
 from layermix_gen.reading.storage.tar_cache import TarCache, bytes_at_once, spans
 
 
@@ -25,7 +25,7 @@ from layermix_gen.reading.storage.tar_cache import TarCache, bytes_at_once, span
     ],
 )
 def test_bytes_at_once(uses: list[tuple[int, int, int]], ahead: int, expected: int) -> None:
-    assert bytes_at_once([Use(str(i), *use) for i, use in enumerate(uses)], ahead) == expected
+    assert bytes_at_once([TarUse(str(i), *use) for i, use in enumerate(uses)], ahead) == expected
 
 
 def test_spans() -> None:
@@ -57,7 +57,7 @@ def test_everything_in_time_and_within_the_bound(
 
     cache = TarCache(folder, names, fetch)
     epochs = [
-        [Use(name, size, *span) for (name, size), span in zip(names.items(), spans, strict=True) if span]
+        [TarUse(name, size, *span) for (name, size), span in zip(names.items(), spans, strict=True) if span]
         for spans in plan
     ]
     limit = max(bytes_at_once(uses, ahead) for uses in epochs) + spare
@@ -84,7 +84,7 @@ def test_what_is_there_is_taken_up(tmp_path: Path) -> None:
         path.write_bytes(b"12345")
 
     cache = TarCache(tmp_path, {"a.tar": 2, "b.tar": 5, "c.tar": 5}, fetch)
-    cache.expect([Use("a.tar", 2, 0, 0), Use("b.tar", 5, 1, 1)], 7)
+    cache.expect([TarUse("a.tar", 2, 0, 0), TarUse("b.tar", 5, 1, 1)], 7)
     assert bytes(cache.open("a.tar")) == b"12"
     assert bytes(cache.open("b.tar")) == b"12345"
     assert fetched == ["b.tar"]
@@ -94,7 +94,7 @@ def test_what_is_read_stays_while_its_file_goes(tmp_path: Path) -> None:
     cache = TarCache(
         tmp_path, {"a.tar": 2, "b.tar": 2}, lambda name, path: path.write_bytes(name[:2].encode()) and None
     )
-    cache.expect([Use("a.tar", 2, 0, 0), Use("b.tar", 2, 1, 1)], 2)
+    cache.expect([TarUse("a.tar", 2, 0, 0), TarUse("b.tar", 2, 1, 1)], 2)
     held = cache.open("a.tar")
     cache.handed_out(0)
     assert bytes(cache.open("b.tar")) == b"b."
@@ -113,9 +113,9 @@ def test_a_failed_fetch_is_told_and_tried_again(tmp_path: Path) -> None:
 
     cache = TarCache(tmp_path, {"a.tar": 2}, fetch)
     for _ in range(2):
-        cache.expect([Use("a.tar", 2, 0, 0)], 2)
+        cache.expect([TarUse("a.tar", 2, 0, 0)], 2)
         with pytest.raises(BadImage, match="gone"):
             cache.open("a.tar")
     broken.clear()
-    cache.expect([Use("a.tar", 2, 0, 0)], 2)
+    cache.expect([TarUse("a.tar", 2, 0, 0)], 2)
     assert bytes(cache.open("a.tar")) == b"12"

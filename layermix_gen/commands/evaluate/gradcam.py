@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from layermix_gen.commands.parameters import Numbers
+from layermix_gen.commands.parameters import Fractions
 from layermix_gen.errors import LayerMixError
 from layermix_gen.evaluate.gradcam_maps.gradcam_sheet import write_gradcam_sheet
 from layermix_gen.evaluate.models.loading import load_model
@@ -21,8 +21,8 @@ from layermix_gen.evaluate.preprocessing import PREPROCESSINGS
 )
 @click.option("--title", "titles", multiple=True, help="One for each --model; default: the checkpoint's or its name.")
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="The sheet, .png.")
-@click.option("--mean", type=Numbers(), help="As of evaluate run.")
-@click.option("--std", type=Numbers(), help="As of evaluate run.")
+@click.option("--mean", type=Fractions(), help="As of evaluate run.")
+@click.option("--std", type=Fractions(), help="As of evaluate run.")
 @click.option("--classes", "n_classes", default=0, help="Outputs of a timm model; 0: as many as it has by default.")
 @click.option("--preprocessing", type=click.Choice(list(PREPROCESSINGS)), default="resize-256-center-224")
 @click.option("--layer", default="", help="The layer to look at; default: the last one with feature maps.")

@@ -7,7 +7,7 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
-from layermix_gen.commands.parameters import Assignment, Names, Number, Numbers
+from layermix_gen.commands.parameters import Assignment, Fraction, Fractions, Names
 from layermix_gen.errors import LayerMixError
 from layermix_gen.evaluate.benchmarks import PGD
 from layermix_gen.evaluate.preprocessing import PREPROCESSINGS
@@ -17,10 +17,10 @@ from layermix_gen.evaluate.running.forward import PRECISIONS, Forward
 from layermix_gen.evaluate.running.pgd import Attack
 from layermix_gen.evaluate.running.runs import run
 from layermix_gen.evaluate.running.tasks import CHOICES
-from layermix_gen.evaluate.suites import Opening
+from layermix_gen.evaluate.suites import SuiteOptions
 from layermix_gen.evaluate.suites.locate import DATASETS, ROLES
 
-ATTACK, FORWARD, OPENING = Attack(), Forward(), Opening()
+ATTACK, FORWARD, SUITES_AS = Attack(), Forward(), SuiteOptions()
 ATTACKS = ("pgd", "epsilon", "steps", "step_size", "restarts")  # options of the suite pgd alone
 HALVES = [name for name, dtype in PRECISIONS.items() if dtype]
 
@@ -50,23 +50,23 @@ HALVES = [name for name, dtype in PRECISIONS.items() if dtype]
     default="unknown",
     help="Which epoch it is: the last, or the one best on the test set.",
 )
-@click.option("--mean", type=Numbers(), help="Of the pixels in [0, 1], as in training; default: timm's, else 0.")
-@click.option("--std", type=Numbers(), help="Of the pixels in [0, 1], as in training; default: timm's, else 1.")
+@click.option("--mean", type=Fractions(), help="Of the pixels in [0, 1], as in training; default: timm's, else 0.")
+@click.option("--std", type=Fractions(), help="Of the pixels in [0, 1], as in training; default: timm's, else 1.")
 @click.option(
     "--preprocessing",
     type=click.Choice(list(PREPROCESSINGS)),
-    default=OPENING.preprocessing,
+    default=SUITES_AS.preprocessing,
     help="Of ImageNet-C, C-bar and P; validation images are always resized, unless this is none.",
 )
 @click.option("--extras", is_flag=True, help="Evaluate the extra corruptions too, which are in no mean.")
-@click.option("--threads", default=OPENING.threads, help="That decode images; 0: one for each CPU.")
+@click.option("--threads", default=SUITES_AS.threads, help="That decode images; 0: one for each CPU.")
 @click.option("--device", default=FORWARD.device, help="Such as cpu, cuda or cuda:1.")
 @click.option("--batch-size", default=FORWARD.batch_size, help="Images at a time.")
 @click.option("--amp", type=click.Choice(HALVES), help="Mixed precision; an attack's gradients stay in float32.")
 @click.option("--pgd", type=Names(), default=PGD[:1], help=f"Variants of the attack, out of {', '.join(PGD)}.")
-@click.option("--epsilon", type=Number(), default="2/255", help="Of the attack, for pixels in [0, 1].")
+@click.option("--epsilon", type=Fraction(), default="2/255", help="Of the attack, for pixels in [0, 1].")
 @click.option("--steps", default=ATTACK.steps, help="Of the attack.")
-@click.option("--step-size", type=Number(), default="0.5/255", help="Of the attack.")
+@click.option("--step-size", type=Fraction(), default="0.5/255", help="Of the attack.")
 @click.option("--restarts", default=ATTACK.restarts, help="Random starts of the attack.")
 @click.option("--seed", default=ATTACK.seed, help="Of the random starts, and of weights that no checkpoint sets.")
 @click.pass_context
@@ -93,7 +93,7 @@ def command(
         raise LayerMixError(f"expected pgd among the suites for --{option}; add it to --suites, or leave that out")
     options["pgd"] = options["pgd"] if "pgd" in suites else ()
     attack = Attack(**{name: options.pop(name) for name in ("epsilon", "steps", "step_size", "restarts", "seed")})
-    opening = Opening(**{name: options.pop(name) for name in ("preprocessing", "extras", "threads")})
+    suite_options = SuiteOptions(**{name: options.pop(name) for name in ("preprocessing", "extras", "threads")})
     forward = Forward(options.pop("device"), options.pop("batch_size"), options.pop("amp") or FORWARD.precision)
-    run(model, folders, out, suites, attack=attack, opening=opening, forward=forward, **options)
+    run(model, folders, out, suites, attack=attack, suite_options=suite_options, forward=forward, **options)
     click.echo(make_report([out]).text(partial(click.style, bold=True)))

@@ -2,7 +2,7 @@
 
 Each part is saved when it is done, so a run that was stopped goes on after the last one. Everything that can be wrong
 with the model or the data, and can be seen in no time, is looked for before hours are spent: each suite is searched for
-its parts (`jobs`), and the model is asked about the first images of each.
+its parts (`tasks`), and the model is asked about the first images of each.
 """
 
 from collections.abc import Mapping, Sequence
@@ -22,8 +22,8 @@ from layermix_gen.evaluate.results.signature import Signature
 from layermix_gen.evaluate.running.forward import Forward, predict
 from layermix_gen.evaluate.running.pgd import Attack
 from layermix_gen.evaluate.running.probing import probe
-from layermix_gen.evaluate.running.tasks import Job, make_jobs
-from layermix_gen.evaluate.suites import Opening, Part, locate
+from layermix_gen.evaluate.running.tasks import SuiteTask, make_tasks
+from layermix_gen.evaluate.suites import Part, SuiteOptions, locate
 from layermix_gen.support.files import disk_errors, file_digest, locked
 from layermix_gen.support.progress import progress_bar
 from layermix_gen.support.text import as_text
@@ -41,7 +41,7 @@ def run(
     checkpoint_rule: str = "unknown",
     mean: Sequence[float] | float | None = None,
     std: Sequence[float] | float | None = None,
-    opening: Opening | None = None,
+    suite_options: SuiteOptions | None = None,
     forward: Forward | None = None,
     attack: Attack | None = None,
     pgd: Sequence[str] = (),
@@ -56,11 +56,11 @@ def run(
     variants of `attack`, by default "correct". The same call goes on where an earlier one was stopped, and adds suites.
     Raises `LayerMixError` for what the user can mend, `Interrupted` after Ctrl-C.
     """
-    opening, attack, root = opening or Opening(), attack or Attack(), Path(out)
+    suite_options, attack, root = suite_options or SuiteOptions(), attack or Attack(), Path(out)
     located = locate(data, dataset)
-    jobs = make_jobs(located, suites, opening, attack, pgd)
-    loaded, forward, name = _prepared(model, checkpoint, mean, std, forward or Forward(), jobs, attack.seed)
-    n_classes = probe(loaded, [(job.first, job.images) for job in jobs.values()], forward)
+    tasks = make_tasks(located, suites, suite_options, attack, pgd)
+    loaded, forward, name = _prepared(model, checkpoint, mean, std, forward or Forward(), tasks, attack.seed)
+    n_classes = probe(loaded, [(task.first, task.images) for task in tasks.values()], forward)
     signature = Signature(
         model=as_text(name),
         model_sha256=_code_digest(model),
@@ -74,13 +74,13 @@ def run(
         precision=forward.precision,
         seed=attack.seed,
         versions={"layermix-gen": __version__} | {one: version(one) for one in _libraries(model)},
-        suites={name: job.facts() for name, job in jobs.items()},
+        suites={name: task.facts() for name, task in tasks.items()},
     )
     with disk_errors(root):
         root.mkdir(parents=True, exist_ok=True)
     with locked(root):
         signature = begin_results(root, signature)
-        _run_all(root, signature, jobs, loaded, forward, progress)
+        _run_all(root, signature, tasks, loaded, forward, progress)
     return signature
 
 
@@ -90,12 +90,12 @@ def _prepared(
     mean: Sequence[float] | float | None,
     std: Sequence[float] | float | None,
     forward: Forward,
-    jobs: Mapping[str, Job],
+    tasks: Mapping[str, SuiteTask],
     seed: int,
 ) -> tuple[Normalized, Forward, str]:
     """The model on its device, how it is run, and what it is called."""
     if isinstance(model, str):
-        parts = [job.first for job in jobs.values()]
+        parts = [task.first for task in tasks.values()]
         n_classes = max(part.classes or _least_classes(part) for part in parts)
         loaded = load_model(model, checkpoint, mean=mean, std=std, n_classes=n_classes, seed=seed)
         return loaded.to(forward.device), forward, model
@@ -131,18 +131,18 @@ def _with_classes(dataset: str, n_classes: int) -> str:
 
 
 def _run_all(
-    root: Path, signature: Signature, jobs: Mapping[str, Job], model: nn.Module, forward: Forward, progress: bool
+    root: Path, signature: Signature, tasks: Mapping[str, SuiteTask], model: nn.Module, forward: Forward, progress: bool
 ) -> None:
     """Predict and save what is missing."""
     there = finished_parts(root, signature)
-    steps = [(suite, part) for suite, job in jobs.items() for part in job.parts]
+    steps = [(suite, part) for suite, task in tasks.items() for part in task.parts]
     todo = [(suite, part) for suite, part in steps if part not in there[suite]]
     done = len(steps) - len(todo)
     try:
         for suite, part in todo:
-            job = jobs[suite]
-            attacked = replace(job.attack, variant=part) if job.attack else None
-            opened = job.open(part)
+            task = tasks[suite]
+            attacked = replace(task.attack, variant=part) if task.attack else None
+            opened = task.open(part)
             title = f"{done + 1}/{len(steps)} {suite}" + (f" {part}" if part != suite else "")
             unit = "video" if opened.labels is None else "image"
             with progress_bar(opened.total, unit, progress, desc=title, unit_scale=True) as bar:

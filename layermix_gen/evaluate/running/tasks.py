@@ -12,7 +12,7 @@ from layermix_gen.evaluate.benchmarks import PGD, SUITES
 from layermix_gen.evaluate.metrics.measuring import CALIBRATED
 from layermix_gen.evaluate.results.signature import Suite
 from layermix_gen.evaluate.running.pgd import Attack
-from layermix_gen.evaluate.suites import Data, Opening, Part, SuiteSource, complete, find_suite
+from layermix_gen.evaluate.suites import Data, Part, SuiteOptions, SuiteSource, complete, find_suite
 from layermix_gen.evaluate.suites.agreement import contradiction, differs
 from layermix_gen.evaluate.suites.batching import Images, as_size
 from layermix_gen.evaluate.suites.stamps import stamp
@@ -24,7 +24,7 @@ FIRST = 2  # images that the model is asked about: it has to take more than one
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Job:
+class SuiteTask:
     """A suite to be evaluated: where it lies, its first part and the first images of that, and what is done there."""
 
     source: SuiteSource
@@ -53,18 +53,18 @@ class Job:
         )
 
 
-def make_jobs(
-    data: Data, suites: Sequence[str], opening: Opening, attack: Attack, variants: Sequence[str]
-) -> dict[str, Job]:
-    """The jobs by suite, in their order. Raises `LayerMixError` for unknown suites and variants, and for bad data."""
+def make_tasks(
+    data: Data, suites: Sequence[str], options: SuiteOptions, attack: Attack, variants: Sequence[str]
+) -> dict[str, SuiteTask]:
+    """The tasks by suite, in their order. Raises `LayerMixError` for unknown suites and variants, and for bad data."""
     chosen = chosen_suites(suites, data)
     variants = chosen_variants(variants, chosen)
-    jobs = {name: _job(name, data, opening, attack, variants) for name in chosen}
+    tasks = {name: _task(name, data, options, attack, variants) for name in chosen}
     for suite in ("c", "cbar"):
-        if suite in jobs and "clean" in jobs:
-            _check_labels(jobs[suite], jobs["clean"])
-    _check_sizes(list(jobs.values()))
-    return jobs
+        if suite in tasks and "clean" in tasks:
+            _check_labels(tasks[suite], tasks["clean"])
+    _check_sizes(list(tasks.values()))
+    return tasks
 
 
 def chosen_suites(names: Sequence[str], data: Data) -> tuple[str, ...]:
@@ -100,16 +100,16 @@ def chosen_variants(names: Sequence[str], suites: Sequence[str]) -> tuple[str, .
     return tuple(name for name in PGD if name in (names or PGD[:1]))
 
 
-def _job(name: str, data: Data, opening: Opening, attack: Attack, variants: tuple[str, ...]) -> Job:
-    source = complete(find_suite("clean" if name == "pgd" else name, data, opening))
+def _task(name: str, data: Data, options: SuiteOptions, attack: Attack, variants: tuple[str, ...]) -> SuiteTask:
+    source = complete(find_suite("clean" if name == "pgd" else name, data, options))
     stamps = {part: stamp(source.folder, source.look(part)) for part in source.parts}
     first = source.open(source.parts[0])
     for part in source.parts if source.in_order else ():  # of which nothing has to be listed
         _open(source, part, first)
     images = next(first.batches(FIRST))[:FIRST]
     if name == "pgd":
-        return Job(source, first, images, variants, dict.fromkeys(variants, stamps["clean"]), attack)
-    return Job(source, first, images, source.parts, stamps)
+        return SuiteTask(source, first, images, variants, dict.fromkeys(variants, stamps["clean"]), attack)
+    return SuiteTask(source, first, images, source.parts, stamps)
 
 
 def _open(source: SuiteSource, part: str, first: Part) -> Part:
@@ -120,11 +120,11 @@ def _open(source: SuiteSource, part: str, first: Part) -> Part:
     return opened
 
 
-def _check_sizes(jobs: Sequence[Job]) -> None:
+def _check_sizes(tasks: Sequence[SuiteTask]) -> None:
     """Raise `LayerMixError` where suites have images of different sizes: these are of no one test set."""
     suites: dict[tuple[int, ...], str] = {}
-    for job in jobs:
-        suites.setdefault(job.images.shape[1:3], job.source.suite)
+    for task in tasks:
+        suites.setdefault(task.images.shape[1:3], task.source.suite)
     if len(suites) > 1:
         found = " and ".join(f"{as_size(size)} in {suite}" for size, suite in suites.items())
         raise LayerMixError(
@@ -133,7 +133,7 @@ def _check_sizes(jobs: Sequence[Job]) -> None:
         )
 
 
-def _check_labels(corrupted: Job, clean: Job) -> None:
+def _check_labels(corrupted: SuiteTask, clean: SuiteTask) -> None:
     """Raise `LayerMixError` where corrupted images cannot be those of the clean suite."""
     in_order = corrupted.source.in_order and clean.source.in_order
     if problem := contradiction(corrupted.first, clean.first, in_order):

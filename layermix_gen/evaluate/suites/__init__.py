@@ -7,6 +7,6 @@ holds what no list names: nothing slips into a mean.
 from layermix_gen.evaluate.suites.base import Part, SuiteSource
 from layermix_gen.evaluate.suites.find import complete, find_suite
 from layermix_gen.evaluate.suites.locate import Data, locate
-from layermix_gen.evaluate.suites.suite_options import Opening
+from layermix_gen.evaluate.suites.suite_options import SuiteOptions
 
-__all__ = ["Data", "Opening", "Part", "SuiteSource", "complete", "find_suite", "locate"]
+__all__ = ["Data", "Part", "SuiteOptions", "SuiteSource", "complete", "find_suite", "locate"]

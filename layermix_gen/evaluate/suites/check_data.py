@@ -11,7 +11,7 @@ from pathlib import Path
 from layermix_gen.dataset.manifest import is_dataset
 from layermix_gen.errors import LayerMixError
 from layermix_gen.evaluate.benchmarks import Scale, extra_list, mean_list
-from layermix_gen.evaluate.suites import Data, Opening, Part, SuiteSource, find_suite, locate
+from layermix_gen.evaluate.suites import Data, Part, SuiteOptions, SuiteSource, find_suite, locate
 from layermix_gen.evaluate.suites.agreement import contradiction, differs
 from layermix_gen.evaluate.suites.arrays import dimensions
 from layermix_gen.evaluate.suites.arrays import names as array_names
@@ -26,7 +26,7 @@ BLANK_SHARE = 0.1  # of images of one colour, from which on a part is not believ
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class SuiteReport:
     """A suite that was found, what it holds, and what is wrong with it, a line each."""
 
     suite: str
@@ -41,7 +41,7 @@ class Finding:
         return "\n".join([*lines, *(f"  {problem}" for problem in self.problems)])
 
 
-def check_data(root: str | Path, *, deep: bool = False, threads: int = 0, progress: bool = True) -> list[Finding]:
+def check_data(root: str | Path, *, deep: bool = False, threads: int = 0, progress: bool = True) -> list[SuiteReport]:
     """Look for suites in `root`: published ones under their own names, or one suite that `root` itself is.
 
     Of each part that has something wrong, the first thing is reported. Raises `LayerMixError` where no suite is found.
@@ -49,19 +49,19 @@ def check_data(root: str | Path, *, deep: bool = False, threads: int = 0, progre
     root = Path(root)
     if not root.is_dir():
         raise LayerMixError(f"expected a folder with suites, found none at {as_text(root)}; check the path")
-    opening = Opening(extras=True, threads=threads)
+    options = SuiteOptions(extras=True, threads=threads)
     found = [locate({name: root}) for name in DATASETS if published(name, root)] or [locate({_suite_of(root): root})]
-    return [finding for data in found for finding in _check_all(data, opening, deep, progress)]
+    return [finding for data in found for finding in _check_all(data, options, deep, progress)]
 
 
-def _check_all(data: Data, opening: Opening, deep: bool, progress: bool) -> Iterator[Finding]:
+def _check_all(data: Data, options: SuiteOptions, deep: bool, progress: bool) -> Iterator[SuiteReport]:
     """Check the suites of one dataset, each by itself and the corrupted ones beside the clean one."""
     clean: tuple[SuiteSource, Part] | None = None
     for suite, folder in data.folders.items():
         try:
-            source = find_suite(suite, data, opening)
+            source = find_suite(suite, data, options)
         except LayerMixError as error:
-            yield Finding(suite, folder, "unreadable", (str(error),))
+            yield SuiteReport(suite, folder, "unreadable", (str(error),))
             continue
         parts, problems = _look_through(source, deep, progress)
         if parts:
@@ -72,7 +72,7 @@ def _check_all(data: Data, opening: Opening, deep: bool, progress: bool) -> Iter
             elif clean and suite in ("c", "cbar"):
                 problem = contradiction(usual, clean[1], source.in_order and clean[0].in_order)
                 problems += [problem] * bool(problem)
-        yield Finding(suite, folder, _content(source, parts, data.scale), tuple(dict.fromkeys(problems)))
+        yield SuiteReport(suite, folder, _content(source, parts, data.scale), tuple(dict.fromkeys(problems)))
 
 
 def _suite_of(root: Path) -> str:

@@ -12,23 +12,23 @@ from layermix_gen.evaluate.preprocessing import PREPROCESSINGS
 from layermix_gen.evaluate.suites import arrays, built, folders, videos
 from layermix_gen.evaluate.suites.base import Part, SuiteSource
 from layermix_gen.evaluate.suites.locate import Data
-from layermix_gen.evaluate.suites.suite_options import NONE, Opening
+from layermix_gen.evaluate.suites.suite_options import NONE, SuiteOptions
 from layermix_gen.evaluate.suites.test_set import find_test_set, validation_classes
 from layermix_gen.support.text import as_text
 
 ARRAYS, FILES, VIDEOS = "arrays", "image files", "videos"
 
 
-def find_suite(suite: str, data: Data, opening: Opening) -> SuiteSource:
+def find_suite(suite: str, data: Data, options: SuiteOptions) -> SuiteSource:
     """Look for the parts of a suite in its folder. Of the clean suite alone the images are listed."""
     if suite == "clean":
-        return find_test_set(data, opening)
+        return find_test_set(data, options)
     if suite == "r":
-        return _find_renditions(data, opening)
+        return _find_renditions(data, options)
     folder = data.folders[suite]
-    found = _divided(suite, folder, data, opening)
+    found = _divided(suite, folder, data, options)
     known, mean = (*mean_list(suite, data.scale), *extra_list(suite)), mean_list(suite, data.scale)
-    wanted = known if opening.extras else mean
+    wanted = known if options.extras else mean
     record = read_record(folder)
     needed = record.corruptions if record else mean  # what we made ourselves need not be all
     return SuiteSource(
@@ -36,7 +36,7 @@ def find_suite(suite: str, data: Data, opening: Opening) -> SuiteSource:
         folder=folder,
         open=found.open,
         form=found.form,
-        preprocessing=NONE if found.form == ARRAYS else opening.preprocessing,
+        preprocessing=NONE if found.form == ARRAYS else options.preprocessing,
         parts=tuple(name for name in wanted if name in found.names),
         look=found.look,
         missing=tuple(name for name in needed if name not in found.names),
@@ -76,10 +76,10 @@ class _Divided:
     look: Callable[[str], list[Path]]
 
 
-def _divided(suite: str, folder: Path, data: Data, opening: Opening) -> _Divided:
+def _divided(suite: str, folder: Path, data: Data, options: SuiteOptions) -> _Divided:
     if names := arrays.names(folder):
         return _of_arrays(suite, folder, arrays.CLASSES.get(data.dataset, 0), names)
-    prepare, threads = PREPROCESSINGS[opening.preprocessing], opening.workers
+    prepare, threads = PREPROCESSINGS[options.preprocessing], options.workers
     names, order = folders.folder_names(folder), validation_classes(data)
     if suite == "p":
         order = order or tuple(name for first in names[:1] for name in folders.folder_names(folder / first))
@@ -116,14 +116,14 @@ def _is_harder(suite: str, name: str, known: Sequence[str]) -> bool:
     return suite == "p" and difficulty in ("2", "3") and stem in known
 
 
-def _find_renditions(data: Data, opening: Opening) -> SuiteSource:
-    folder, prepare = data.folders["r"], PREPROCESSINGS[opening.photographs]
+def _find_renditions(data: Data, options: SuiteOptions) -> SuiteSource:
+    folder, prepare = data.folders["r"], PREPROCESSINGS[options.photographs]
     return SuiteSource(
         suite="r",
         folder=folder,
-        open=lambda _: folders.open_renditions(folder, _class_order(data), prepare, opening.workers),
+        open=lambda _: folders.open_renditions(folder, _class_order(data), prepare, options.workers),
         form=FILES,
-        preprocessing=opening.photographs,
+        preprocessing=options.photographs,
         parts=("r",),
         look=lambda _: folders.class_folders(folder),
     )

@@ -11,7 +11,7 @@ NONE = "none"
 
 
 @dataclass(frozen=True, slots=True)
-class Opening:
+class SuiteOptions:
     """How suites are opened.
 
     `preprocessing` is that of ImageNet-C, C-bar and P: "center-224", as their authors have it, or

@@ -8,14 +8,14 @@ from layermix_gen.evaluate.preprocessing import PREPROCESSINGS
 from layermix_gen.evaluate.suites import arrays, built, folders
 from layermix_gen.evaluate.suites.base import Part, SuiteSource
 from layermix_gen.evaluate.suites.locate import Data
-from layermix_gen.evaluate.suites.suite_options import NONE, Opening
+from layermix_gen.evaluate.suites.suite_options import NONE, SuiteOptions
 from layermix_gen.images import Image
 from layermix_gen.sources import Source, cifar, open_source, open_test_set, source_files
 
 PARTS = ("clean",)
 
 
-def find_test_set(data: Data, opening: Opening) -> SuiteSource:
+def find_test_set(data: Data, options: SuiteOptions) -> SuiteSource:
     """The clean suite: shards, or any source of labelled images; of CIFAR and MNIST the test split.
 
     Image files are prepared as photographs are, but for small squares, and for a test set beside arrays that were made
@@ -36,10 +36,10 @@ def find_test_set(data: Data, opening: Opening) -> SuiteSource:
     items = source.items()
     is_array = source.kind.endswith(":test")
     as_is = is_array or _is_small(folders.read_item(source, items[0])) or _has_arrays(data)
-    preprocessing = NONE if as_is else opening.photographs
+    preprocessing = NONE if as_is else options.photographs
 
     def opened(_: str) -> Part:
-        return folders.open_source_part(source, items, PREPROCESSINGS[preprocessing], opening.workers)
+        return folders.open_source_part(source, items, PREPROCESSINGS[preprocessing], options.workers)
 
     return SuiteSource(
         suite="clean",

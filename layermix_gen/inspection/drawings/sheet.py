@@ -25,7 +25,7 @@ CAPTION, BELOW = 24 * DENSITY + LINES * LINE, 18 * DENSITY
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Cell:
+class Tile:
     """A picture (H, W, 3), what it is, its plane and layer, and how it was made or where it comes from."""
 
     pixels: Image
@@ -50,7 +50,7 @@ def contact_sheet(
     for row in [*_clean_views(shards, groups), *rows]:
         groups[ordinal_of(row["key"])][row["key"]] = row
     return canvas.write_picture(
-        draw([[_cell(shards, row) for row in group.values()] for group in groups.values()]), out
+        draw([[_tile(shards, row) for row in group.values()] for group in groups.values()]), out
     )
 
 
@@ -60,17 +60,17 @@ def _clean_views(shards: OpenedDataset, ordinals: Iterable[int]) -> list[dict[st
     return shards.query(f"key IN ({keys})")
 
 
-def _cell(shards: OpenedDataset, row: Mapping[str, Any]) -> Cell:
+def _tile(shards: OpenedDataset, row: Mapping[str, Any]) -> Tile:
     if row["layer"] == 0:
-        return Cell(shards.pixels(row), row["class_name"] or Path(row["source"]).name, row["plane"], row["source"])
+        return Tile(shards.pixels(row), row["class_name"] or Path(row["source"]).name, row["plane"], row["source"])
     title = " · ".join([row["op"], *filter(None, row["blends"])])
-    return Cell(shards.pixels(row), title, f"{row['plane']} · layer {row['layer']}", row["recipe"])
+    return Tile(shards.pixels(row), title, f"{row['plane']} · layer {row['layer']}", row["recipe"])
 
 
-def draw(groups: Sequence[Sequence[Cell]]) -> PillowImage.Image:
+def draw(groups: Sequence[Sequence[Tile]]) -> PillowImage.Image:
     """Draw groups of pictures of one size, several in a row where they fit."""
     side = canvas.fitted(max(groups[0][0].pixels.shape), SIDE)
-    rows: list[list[Sequence[Cell]]] = [[]]
+    rows: list[list[Sequence[Tile]]] = [[]]
     for group in groups:
         if sum(map(len, rows[-1])) + len(group) > max(COLUMNS, len(group)):
             rows.append([])
@@ -79,26 +79,26 @@ def draw(groups: Sequence[Sequence[Cell]]) -> PillowImage.Image:
     width = max(left for row in places for left, _ in row) + side
     sheet = Canvas(width + 2 * MARGIN, len(rows) * (side + CAPTION + BELOW) - BELOW + 2 * MARGIN)
     for number, row in enumerate(places):
-        for left, cell in row:
-            _put(sheet, cell, MARGIN + left, MARGIN + number * (side + CAPTION + BELOW), side)
+        for left, tile in row:
+            _put(sheet, tile, MARGIN + left, MARGIN + number * (side + CAPTION + BELOW), side)
     return sheet.picture
 
 
-def _places(row: Sequence[Sequence[Cell]], side: int) -> Iterator[tuple[int, Cell]]:
+def _places(row: Sequence[Sequence[Tile]], side: int) -> Iterator[tuple[int, Tile]]:
     """The left edge of each picture of a row."""
     left = 0
     for group in row:
-        for cell in group:
-            yield left, cell
+        for tile in group:
+            yield left, tile
             left += side + GAP
         left += APART - GAP
 
 
-def _put(sheet: Canvas, cell: Cell, left: float, top: float, side: int) -> None:
-    sheet.image(canvas.scaled(cell.pixels, side), left, top)
+def _put(sheet: Canvas, tile: Tile, left: float, top: float, side: int) -> None:
+    sheet.image(canvas.scaled(tile.pixels, side), left, top)
     base = top + side + 17 * DENSITY
-    sheet.text((left, base), canvas.shortened(cell.title, side, TITLE), TITLE, bold=True)
-    lines = [canvas.shortened(cell.note, side, SMALL), *canvas.wrapped(cell.text, side, SMALL)]
+    sheet.text((left, base), canvas.shortened(tile.title, side, TITLE), TITLE, bold=True)
+    lines = [canvas.shortened(tile.note, side, SMALL), *canvas.wrapped(tile.text, side, SMALL)]
     if len(lines) > LINES:
         lines[LINES - 1] = canvas.shortened(" ".join([*lines[LINES - 1 :], "…"]), side, SMALL)
     for number, line in enumerate(lines[:LINES], 1):

@@ -24,11 +24,11 @@ from layermix_gen.dataset.sidecars import sidecars
 from layermix_gen.dataset.skipped import reasons, skipped_text
 from layermix_gen.errors import LayerMixError
 from layermix_gen.inspection.verification.findings import Problem, noting
-from layermix_gen.inspection.verification.shard_checks import OTHER_BYTES, Known
+from layermix_gen.inspection.verification.shard_checks import OTHER_BYTES, Expected
 from layermix_gen.support.files import json_text
 
 
-def read_known(files: DatasetFiles, problems: list[Problem]) -> Known:
+def read_expected(files: DatasetFiles, problems: list[Problem]) -> Expected:
     """What is known of a dataset from its manifest and its plan; `problems` takes what is wrong with them.
 
     Raises `LayerMixError` where neither is whole.
@@ -47,9 +47,9 @@ def read_known(files: DatasetFiles, problems: list[Problem]) -> Known:
             plan = None
         _refuse_unfinished(files, manifest, plan)
         settings = manifest.settings
-        return Known(manifest, plan, manifest.planes, manifest.shards, settings.encoding.extension)
+        return Expected(manifest, plan, manifest.planes, manifest.shards, settings.encoding.extension)
     if plan:
-        return Known(None, plan, tuple(plan.settings.planes), plan.shards, plan.settings.encoding.extension)
+        return Expected(None, plan, tuple(plan.settings.planes), plan.shards, plan.settings.encoding.extension)
     found = "; ".join(f"{one.file} {one.what}" for one in problems if one.file != LISTING)
     raise LayerMixError(f"expected a dataset at {files.location}, found none ({found}); check the path")
 
@@ -90,13 +90,15 @@ def _read_plan(files: DatasetFiles) -> Plan:
     return plan
 
 
-def whole_problems(files: DatasetFiles, known: Known, summaries: Mapping[int, ShardSummary]) -> Iterator[Problem]:
+def dataset_problems(
+    files: DatasetFiles, expected: Expected, summaries: Mapping[int, ShardSummary]
+) -> Iterator[Problem]:
     """What is wrong with what is said of all shards together, by those summaries that could be read."""
     skipped = [one for number in sorted(summaries) for one in summaries[number].skipped]
-    manifest = known.manifest
-    if len(summaries) == known.shards:
+    manifest = expected.manifest
+    if len(summaries) == expected.shards:
         yield from _other_text(files, ERRORS, skipped_text(skipped))
-    if manifest and len(summaries) == known.shards:
+    if manifest and len(summaries) == expected.shards:
         written = sum(summary.written for summary in summaries.values())
         facts = {
             "complete": True,
@@ -104,9 +106,9 @@ def whole_problems(files: DatasetFiles, known: Known, summaries: Mapping[int, Sh
             "written": written,
             "skipped": len(skipped),
             "skipped_reasons": reasons(skipped),
-            "images": written * len(known.planes),
+            "images": written * len(expected.planes),
             "bytes": sum(tar["bytes"] for tar in manifest.tars.values()),
-            "shards_finished": known.shards,
+            "shards_finished": expected.shards,
         }
         if other := [name for name, fact in facts.items() if getattr(manifest, name) != fact]:
             yield Problem(MANIFEST, "", f"its {', '.join(other)} are not those of the shards")
@@ -114,7 +116,7 @@ def whole_problems(files: DatasetFiles, known: Known, summaries: Mapping[int, Sh
         for name, value in sidecars(manifest).items():
             yield from _other_text(files, name, json_text(value))
     if isinstance(files, LocalFiles):
-        yield from _strays(files, known)
+        yield from _strays(files, expected)
 
 
 def _other_text(files: DatasetFiles, name: str, text: str) -> Iterator[Problem]:
@@ -133,12 +135,12 @@ def _other_text(files: DatasetFiles, name: str, text: str) -> Iterator[Problem]:
         yield Problem(name, "", OTHER_BYTES.partition(" (")[0])
 
 
-def _strays(files: LocalFiles, known: Known) -> Iterator[Problem]:
+def _strays(files: LocalFiles, expected: Expected) -> Iterator[Problem]:
     """Tars and indexes that belong to no shard, but would be read by whoever reads all that match a pattern."""
-    planes = {*known.planes, *(known.plan.settings.planes if known.plan else ())}
-    expected = {tar_name(plane, number) for plane in planes for number in range(known.shards)}
-    expected |= {index_name(number) for number in range(known.shards)}
+    planes = {*expected.planes, *(expected.plan.settings.planes if expected.plan else ())}
+    named = {tar_name(plane, number) for plane in planes for number in range(expected.shards)}
+    named |= {index_name(number) for number in range(expected.shards)}
     for path in sorted((*found_tars(files.folder), *found_indexes(files.folder))):
         name = path.relative_to(files.folder).as_posix()
-        if re.fullmatch(rf"{PLANE}|{INDEX}", path.parent.name) and name not in expected:
+        if re.fullmatch(rf"{PLANE}|{INDEX}", path.parent.name) and name not in named:
             yield Problem(name, "", "belongs to no shard; remove it")

@@ -30,7 +30,7 @@ def noting(problems: list[Problem], file: str) -> Iterator[None]:
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class VerificationReport:
     """A verification: what was looked at, the samples that were rendered again, and the problems, sorted."""
 
     location: str
@@ -61,7 +61,7 @@ class Report:
         return "\n".join(filter(None, lines))
 
 
-def _listed(report: Report) -> Iterable[str]:
+def _listed(report: VerificationReport) -> Iterable[str]:
     """The problems file by file, of each the first few."""
     for file, of_file in groupby(report.problems, key=lambda problem: problem.file):
         problems = list(of_file)

@@ -23,8 +23,8 @@ from layermix_gen.dataset.plan_changes import changes, freeze
 from layermix_gen.dataset.sidecars import sidecars, write_sidecars
 from layermix_gen.errors import Interrupted, LayerMixError
 from layermix_gen.inspection.replay import Replayer
-from layermix_gen.inspection.verification.findings import Report
-from layermix_gen.inspection.verification.shard_checks import Known
+from layermix_gen.inspection.verification.findings import VerificationReport
+from layermix_gen.inspection.verification.shard_checks import Expected
 from layermix_gen.inspection.verification.verify import Verification, verify
 from layermix_gen.support.files import disk_errors, file_digest, sync_folder
 from layermix_gen.support.processes import checked_workers
@@ -36,7 +36,7 @@ from layermix_gen.support.text import count
 class Repair:
     """A verification, the files that were mended after it, and the digest of the dataset then."""
 
-    report: Report
+    report: VerificationReport
     mended: tuple[str, ...]
     digest: str
 
@@ -60,23 +60,23 @@ def repair(files: LocalFiles, *, replay: float = 0.0, workers: int | None = None
     """Verify the dataset, then build again exactly what is damaged or missing; see `Shards.repair`."""
     begin, workers, root = time.perf_counter(), checked_workers(workers), files.folder
     found = verify(files, replay=replay, workers=workers, progress=progress)
-    known, damaged = found.known, set(found.report.files)
-    numbers = [number for number in range(known.shards) if damaged & set(_names(known, number))]
-    if known.manifest and not damaged:
-        return Repair(found.report, (), known.manifest.digest)
+    expected, damaged = found.expected, set(found.report.files)
+    numbers = [number for number in range(expected.shards) if damaged & set(_names(expected, number))]
+    if expected.manifest and not damaged:
+        return Repair(found.report, (), expected.manifest.digest)
     mended: list[str] = []
     with disk_errors(root), _staging(root) as staging:
         if numbers or damaged & {PLAN, LISTING}:
-            plan = _plan_again(known, root, staging)
+            plan = _plan_again(expected, root, staging)
             mended += _mend_shards(plan, found, numbers, workers, progress)
             mended += _put_in_place(staging, root, sorted(damaged & {PLAN, LISTING}))
         whole, digest = _mend_whole(found, root, Run(0, round(time.perf_counter() - begin, 3), 0.0, workers))
     return Repair(found.report, (*mended, *whole), digest)
 
 
-def _names(known: Known, number: int) -> list[str]:
+def _names(expected: Expected, number: int) -> list[str]:
     """The files of a shard, the index last."""
-    return [*(tar_name(plane, number) for plane in known.planes), index_name(number)]
+    return [*(tar_name(plane, number) for plane in expected.planes), index_name(number)]
 
 
 @contextmanager
@@ -91,12 +91,12 @@ def _staging(root: Path) -> Iterator[Path]:
         shutil.rmtree(staging, ignore_errors=True)
 
 
-def _plan_again(known: Known, root: Path, staging: Path) -> Plan:
+def _plan_again(expected: Expected, root: Path, staging: Path) -> Plan:
     """The plan, made anew from the source and written to `staging`.
 
     Raises `LayerMixError` where anything that bytes depend on has changed since the build.
     """
-    before = known.plan or _plan_of(known.manifest, root)
+    before = expected.plan or _plan_of(expected.manifest, root)
     replayer = Replayer(before)
     items = planned_order(replayer.source, before.settings.seed)
     mixing_set = replayer.maker.mixing_set
@@ -151,12 +151,12 @@ def _mend_shards(plan: Plan, found: Verification, numbers: Sequence[int], worker
 
 def _differences(plan: Plan, found: Verification, result: ShardResult) -> str:
     """Which files of a shard came out otherwise than they must be; an empty text if none did."""
-    known, number, before = found.known, result.number, found.summaries.get(result.number)
-    expected = {tar_name(plane, number): known.tar(number, plane, before) for plane in known.planes}
+    expected, number, before = found.expected, result.number, found.summaries.get(result.number)
+    recorded = {tar_name(plane, number): expected.tar(number, plane, before) for plane in expected.planes}
     built = result.summary.planes if result.summary else {}
-    others = [name for name, tar in expected.items() if tar and tar != built.get(name.partition("/")[0])]
+    others = [name for name, tar in recorded.items() if tar and tar != built.get(name.partition("/")[0])]
     name = index_name(number)
-    if known.manifest and file_digest(plan.root / name) != known.manifest.indexes[name]:
+    if expected.manifest and file_digest(plan.root / name) != expected.manifest.indexes[name]:
         others.append(name)
     unread = "".join(f"; {one.source} cannot be read now ({one.reason})" for one in result.skipped[:1])
     return f"{', '.join(others)}{unread}" if others else ""
@@ -164,8 +164,8 @@ def _differences(plan: Plan, found: Verification, result: ShardResult) -> str:
 
 def _wanted(found: Verification, number: int) -> list[str]:
     """The files of a shard to put in place: the damaged ones, or all where nothing tells whether one is intact."""
-    names = _names(found.known, number)
-    if found.known.manifest is None and number not in found.summaries:
+    names = _names(found.expected, number)
+    if found.expected.manifest is None and number not in found.summaries:
         return names
     return [name for name in names if name in found.report.files]
 
@@ -186,7 +186,7 @@ def _put_in_place(staging: Path, root: Path, names: Sequence[str]) -> list[str]:
 
 def _mend_whole(found: Verification, root: Path, run: Run) -> tuple[list[str], str]:
     """Write those of the files beside the shards again that are damaged; return their names, and the digest of all."""
-    plan, damaged, before = read_plan(root), set(found.report.files), found.known.manifest
+    plan, damaged, before = read_plan(root), set(found.report.files), found.expected.manifest
     if plan is None:
         raise LayerMixError(f"expected the plan at {root / PLAN}, found nothing there; restore it")
     summaries = read_summaries(root)

@@ -24,7 +24,7 @@ from layermix_gen.support.database import Database, rows
 from layermix_gen.support.seeds import generator
 
 
-class Again:
+class ReplayCheck:
     """Makes a `share` of the samples of each shard again, all planes of a source image or none, and compares."""
 
     def __init__(self, plan: Plan, share: float) -> None:
@@ -33,9 +33,9 @@ class Again:
         encoding = plan.settings.encoding
         self._lossless = encoding.format == "png" or (encoding.format == "webp" and encoding.quality == 100)
 
-    def __reduce__(self) -> tuple[type["Again"], tuple[Plan, float]]:
+    def __reduce__(self) -> tuple[type["ReplayCheck"], tuple[Plan, float]]:
         """Another process opens source and mixing set by itself."""
-        return Again, self._arguments
+        return ReplayCheck, self._arguments
 
     def open(self) -> None:
         """Open source and mixing set now. Raises `LayerMixError` where they are gone, or are others."""

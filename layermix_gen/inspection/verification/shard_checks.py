@@ -23,7 +23,7 @@ from layermix_gen.dataset.queries import sandbox, unreadable
 from layermix_gen.dataset.tar import BLOCK, TarSummary, header
 from layermix_gen.errors import LayerMixError
 from layermix_gen.inspection.verification.findings import Problem, noting
-from layermix_gen.inspection.verification.replay_checks import Again
+from layermix_gen.inspection.verification.replay_checks import ReplayCheck
 from layermix_gen.support.database import Database, refusals, rows
 from layermix_gen.support.files import file_digest
 
@@ -37,7 +37,7 @@ PLANES = """
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class Expected:
     """What is known of a dataset before its shards are looked at; None for what is missing or damaged."""
 
     manifest: Manifest | None
@@ -70,7 +70,7 @@ class Known:
 
 
 @dataclass(slots=True)
-class Checked:
+class ShardFindings:
     """What was found in a shard; its summary is None where its index is missing or damaged."""
 
     number: int
@@ -82,31 +82,33 @@ class Checked:
     replayed: int = 0
 
 
-def check_shard(files: DatasetFiles, known: Known, number: int, again: Again | None = None) -> Checked:
+def check_shard(
+    files: DatasetFiles, expected: Expected, number: int, replay_check: ReplayCheck | None = None
+) -> ShardFindings:
     """Check the index of a shard and all of its tars, and make some of its samples again."""
-    checked, name = Checked(number), index_name(number)
+    findings, name = ShardFindings(number), index_name(number)
     index: Database | None = None
     with ExitStack() as stack:
-        with noting(checked.problems, name):
+        with noting(findings.problems, name):
             path = stack.enter_context(files.local(name))
-            if known.manifest and file_digest(path) != known.manifest.indexes[name]:
+            if expected.manifest and file_digest(path) != expected.manifest.indexes[name]:
                 raise LayerMixError(OTHER_BYTES)
             index = stack.enter_context(sandbox([path]))
             with refusals(unreadable):
-                checked.summary = _read_summary(index, path, number)
-                checked.problems += _misalignment(index, name, known, checked.summary)
-        for plane in known.planes:
+                findings.summary = _read_summary(index, path, number)
+                findings.problems += _misalignment(index, name, expected, findings.summary)
+        for plane in expected.planes:
             tar = tar_name(plane, number)
-            with noting(checked.problems, tar), refusals(unreadable), files.local(tar) as path, _mapped(path) as data:
-                checked.tars, checked.bytes = checked.tars + 1, checked.bytes + len(data)
-                checked.samples += known.samples(tar, checked.summary)
-                checked.problems += _check_tar(data, index, known, plane, checked)
-        if again and index and checked.summary:
-            with noting(checked.problems, name), refusals(unreadable):
-                for problems in again.shard(files, index, checked.summary):
-                    checked.replayed += 1
-                    checked.problems += problems
-    return checked
+            with noting(findings.problems, tar), refusals(unreadable), files.local(tar) as path, _mapped(path) as data:
+                findings.tars, findings.bytes = findings.tars + 1, findings.bytes + len(data)
+                findings.samples += expected.samples(tar, findings.summary)
+                findings.problems += _check_tar(data, index, expected, plane, findings)
+        if replay_check and index and findings.summary:
+            with noting(findings.problems, name), refusals(unreadable):
+                for problems in replay_check.shard(files, index, findings.summary):
+                    findings.replayed += 1
+                    findings.problems += problems
+    return findings
 
 
 def _read_summary(index: Database, path: Path, number: int) -> ShardSummary:
@@ -120,38 +122,38 @@ def _read_summary(index: Database, path: Path, number: int) -> ShardSummary:
     return summary
 
 
-def _misalignment(index: Database, name: str, known: Known, summary: ShardSummary) -> Iterator[Problem]:
+def _misalignment(index: Database, name: str, expected: Expected, summary: ShardSummary) -> Iterator[Problem]:
     """What makes an index disagree with its own summary, or one plane with the others."""
     planes = {row["plane"]: row for row in rows(index, PLANES, [summary.number])}
-    first = planes.get(known.planes[0])
-    for plane in known.planes:
+    first = planes.get(expected.planes[0])
+    for plane in expected.planes:
         row = planes.get(plane, {"count": 0, "here": True, "inputs": first and first["inputs"]})
         if row["count"] != summary.written:
             yield Problem(name, "", f"expected {summary.written} rows of {plane}, found {row['count']}")
         elif not row["here"]:
             yield Problem(name, "", f"its rows of {plane} have the keys of another plane, or of another shard")
         elif first and row["inputs"] != first["inputs"]:
-            yield Problem(name, "", f"its rows of {plane} are of other inputs than those of {known.planes[0]}")
+            yield Problem(name, "", f"its rows of {plane} are of other inputs than those of {expected.planes[0]}")
 
 
 def _check_tar(
-    data: memoryview, index: Database | None, known: Known, plane: str, checked: Checked
+    data: memoryview, index: Database | None, expected: Expected, plane: str, findings: ShardFindings
 ) -> Iterator[Problem]:
     """All that is wrong with a tar; where it is intact and yet not as its rows say, that is the index's fault."""
-    name, digest, summary = tar_name(plane, checked.number), sha256(data).hexdigest(), checked.summary
-    expected = known.tar(checked.number, plane, summary)
-    intact = expected is not None and digest == expected.sha256
-    if not intact and (owner := known.owner(digest, summary)):
+    name, digest, summary = tar_name(plane, findings.number), sha256(data).hexdigest(), findings.summary
+    recorded = expected.tar(findings.number, plane, summary)
+    intact = recorded is not None and digest == recorded.sha256
+    if not intact and (owner := expected.owner(digest, summary)):
         yield Problem(name, "", f"is {owner}, in the wrong place")
         return
     found = False
     if index and summary:
         of_plane = rows(index, "SELECT * FROM samples WHERE plane = ? ORDER BY key", [plane])
-        for key, what in _check_samples(data, of_plane, known.extension):
+        for key, what in _check_samples(data, of_plane, expected.extension):
             found = True
-            at_fault = index_name(checked.number) if intact else name
+            at_fault = index_name(findings.number) if intact else name
             yield Problem(at_fault, key, f"says otherwise than the tar: {what}" if intact else what)
-    if expected and not intact and not found:
+    if recorded and not intact and not found:
         yield Problem(name, "", OTHER_BYTES)
 
 

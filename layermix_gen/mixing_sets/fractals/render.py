@@ -14,7 +14,7 @@ import numpy as np
 
 from layermix_gen.images import Pictures
 from layermix_gen.mixing_sets.fractals import tone
-from layermix_gen.mixing_sets.fractals.kinds import Kind, select_kinds
+from layermix_gen.mixing_sets.fractals.kinds import FractalKind, select_kinds
 from layermix_gen.mixing_sets.fractals.measures import faults, measure
 
 VERSION = 1  # raised whenever a seed gives other pictures than before
@@ -69,7 +69,7 @@ def render_record(record: dict[str, Any], size: int) -> Pictures:
     return _resized(tone.apply(field, **record["tone"]), size)
 
 
-def _choose(kinds: tuple[Kind, ...], uniform: float) -> Kind:
+def _choose(kinds: tuple[FractalKind, ...], uniform: float) -> FractalKind:
     shares = np.cumsum([kind.share for kind in kinds])
     return kinds[int(np.searchsorted(shares, uniform * shares[-1], side="right"))]
 

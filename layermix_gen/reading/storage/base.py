@@ -9,7 +9,7 @@ from layermix_gen.dataset.manifest import Manifest
 
 
 @dataclass(frozen=True, slots=True)
-class Use:
+class TarUse:
     """A tar of `size` bytes, and the first and the last batch of an epoch that read it."""
 
     name: str
@@ -28,7 +28,7 @@ class Storage(Protocol):
     def tar(self, plane: str, number: int) -> memoryview:
         """The bytes of a tar. Raises `BadImage` where it cannot be had, or is not as long as it was built."""
 
-    def expect(self, uses: Callable[[], Sequence[Use]], ahead: int) -> None:
+    def expect(self, uses: Callable[[], Sequence[TarUse]], ahead: int) -> None:
         """Begin an epoch that uses these tars, read up to `ahead` batches beyond the next to be handed out."""
 
     def handed_out(self, batch: int) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 from layermix_gen.dataset.dataset_files import LocalFiles
 from layermix_gen.dataset.manifest import read_manifest
 from layermix_gen.dataset.names import tar_name
-from layermix_gen.reading.storage.base import Use
+from layermix_gen.reading.storage.base import TarUse
 from layermix_gen.reading.storage.maps import Maps
 
 
@@ -27,7 +27,7 @@ class LocalStorage:
         name = tar_name(plane, number)
         return self._maps.open(name, self.manifest.tars[name]["bytes"])
 
-    def expect(self, uses: Callable[[], Sequence[Use]], ahead: int) -> None:
+    def expect(self, uses: Callable[[], Sequence[TarUse]], ahead: int) -> None:
         """All tars are here."""
 
     def handed_out(self, batch: int) -> None:

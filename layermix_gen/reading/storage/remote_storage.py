@@ -13,7 +13,7 @@ from typing import Any
 from layermix_gen.dataset.manifest import read_manifest
 from layermix_gen.dataset.names import index_name, tar_name
 from layermix_gen.errors import LayerMixError
-from layermix_gen.reading.storage.base import Use
+from layermix_gen.reading.storage.base import TarUse
 from layermix_gen.reading.storage.tar_cache import TarCache, bytes_at_once
 from layermix_gen.support.remote import RemoteFiles
 
@@ -46,7 +46,7 @@ class RemoteStorage:
         """The bytes of a tar, once it is here."""
         return self._cache.open(tar_name(plane, number))
 
-    def expect(self, uses: Callable[[], Sequence[Use]], ahead: int) -> None:
+    def expect(self, uses: Callable[[], Sequence[TarUse]], ahead: int) -> None:
         """Begin to fetch. Raises `LayerMixError` where what is used at once does not fit into the cache."""
         if os.getpid() != self._process:  # neither our threads nor fsspec's are in a fork
             raise LayerMixError(

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from layermix_gen.reading.order import Ints
-from layermix_gen.reading.storage.base import Use
+from layermix_gen.reading.storage.base import TarUse
 from layermix_gen.reading.storage.maps import Maps
 
 FETCHES = 4  # at a time
@@ -31,7 +31,7 @@ def spans(batches: Iterable[tuple[int, Ints]], count: int) -> tuple[Ints, Ints]:
     return first, last
 
 
-def bytes_at_once(uses: Sequence[Use], ahead: int) -> int:
+def bytes_at_once(uses: Sequence[TarUse], ahead: int) -> int:
     """How many bytes are in use together, at most, where `ahead` batches are read beyond the next to be handed out."""
     begins, ends = [(use.first - ahead, use.size) for use in uses], [(use.last + 1, -use.size) for use in uses]
     held = peak = 0
@@ -52,8 +52,8 @@ class TarCache:
         self._maps = Maps(folder)
         self._changed = threading.Condition(threading.RLock())
         self._pool = ThreadPoolExecutor(FETCHES, "layermix-fetch")
-        self._uses: dict[str, Use] = {}
-        self._todo: list[Use] = []  # the next one last
+        self._uses: dict[str, TarUse] = {}
+        self._todo: list[TarUse] = []  # the next one last
         self._limit = self._batch = 0
         self._tars: dict[str, Future[None]] = {}  # here, or on their way
         for name, size in sizes.items():
@@ -62,7 +62,7 @@ class TarCache:
                 self._tars[name] = Future()
                 self._tars[name].set_result(None)
 
-    def expect(self, uses: Sequence[Use], limit: int) -> None:
+    def expect(self, uses: Sequence[TarUse], limit: int) -> None:
         """Begin an epoch that uses these tars, and hold `limit` bytes at most from now on."""
         with self._changed:
             failed = [name for name, tar in self._tars.items() if tar.done() and tar.exception()]
@@ -99,7 +99,7 @@ class TarCache:
                 self._changed.notify_all()
                 tar.add_done_callback(partial(_fetched, weakref.ref(self)))  # at once, where it is done already
 
-    def _make_room(self, use: Use) -> bool:
+    def _make_room(self, use: TarUse) -> bool:
         """Remove tars whose next use comes later than this one's, until it fits; say whether it does."""
         while sum(self._sizes[name] for name in self._tars) + use.size > self._limit:
             name = max((name for name, tar in self._tars.items() if tar.done()), key=self._next_use, default=use.name)

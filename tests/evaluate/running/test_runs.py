@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from layermix_gen.errors import Interrupted, LayerMixError
-from layermix_gen.evaluate import Attack, Opening, corrupt, make_report, measure, run, write_report
+from layermix_gen.evaluate import Attack, SuiteOptions, corrupt, make_report, measure, run, write_report
 from layermix_gen.evaluate.benchmarks import CBAR, C, P
 from layermix_gen.evaluate.results.results_folder import load_part, read_signature
 from layermix_gen.evaluate.running import runs
@@ -255,7 +255,7 @@ def test_extra_corruptions_alone_are_evaluated_on_request(digits, tmp_path):
     model = nn.Sequential(nn.AdaptiveAvgPool2d(2), nn.Flatten(), nn.Linear(12, 10))
     with pytest.raises(LayerMixError, match="found none but extra ones; add --extras"):
         run(model, {"c": tmp_path / "c"}, tmp_path / "o", progress=False)
-    run(model, {"c": tmp_path / "c"}, tmp_path / "o", opening=Opening(extras=True), progress=False)
+    run(model, {"c": tmp_path / "c"}, tmp_path / "o", suite_options=SuiteOptions(extras=True), progress=False)
     assert set(measure(tmp_path / "o").errors["c"]["saturate"]) == {2}
 
 

@@ -13,7 +13,7 @@ from PIL import Image as PillowImage
 from layermix_gen.errors import BadImage, LayerMixError
 from layermix_gen.evaluate.benchmarks import CBAR, C
 from layermix_gen.evaluate.preprocessing import PREPROCESSINGS, center_crop, resize_short_side
-from layermix_gen.evaluate.suites import Opening, complete, find_suite, folders, locate
+from layermix_gen.evaluate.suites import SuiteOptions, complete, find_suite, folders, locate
 from layermix_gen.evaluate.suites.arrays import open_corruption
 from layermix_gen.evaluate.suites.batching import rebatched
 from layermix_gen.evaluate.suites.suite_options import PHOTOGRAPHS
@@ -34,12 +34,12 @@ from tests.evaluate.worlds import (
 from tests.helpers import build
 from tests.strategies import steady
 
-CENTER = Opening()
+CENTER = SuiteOptions()
 
 
-def opened(suite, data, opening=CENTER, part=None):
+def opened(suite, data, options=CENTER, part=None):
     """A part of a suite, by default the first."""
-    source = complete(find_suite(suite, locate(data), opening))
+    source = complete(find_suite(suite, locate(data), options))
     return source.open(part or source.parts[0])
 
 
@@ -89,7 +89,7 @@ def test_extras_are_read_on_request_alone(tmp_path):
     write_corruptions(tmp_path / "c", (*C, "saturate"), count=2)
     data = locate({"c": tmp_path / "c"})
     assert complete(find_suite("c", data, CENTER)).parts == C
-    assert complete(find_suite("c", data, Opening(extras=True))).parts == (*C, "saturate")
+    assert complete(find_suite("c", data, SuiteOptions(extras=True))).parts == (*C, "saturate")
 
 
 def test_suites_are_found_under_their_published_names(tmp_path):
@@ -316,7 +316,7 @@ def test_corrupted_images_are_preprocessed_by_name(tmp_path, name):
     ):  # C-bar's generator names them like this, by number and not by text
         write_photographs(tmp_path / "cbar" / "lines" / severity, int(float(severity)), each=1)
     data = locate({"cbar": tmp_path / "cbar"})
-    part = find_suite("cbar", data, Opening(preprocessing=name)).open("lines")
+    part = find_suite("cbar", data, SuiteOptions(preprocessing=name)).open("lines")
     order = ("1", "2.35", "3", "4.5", "10")
     paths = [path for one in order for path in sorted((tmp_path / "cbar" / "lines" / one).rglob("*.JPEG"))]
     expected = [decoded(path, resize=name.startswith("resize")) for path in paths]
@@ -436,7 +436,7 @@ def test_small_squares_and_what_lies_beside_arrays_stay_as_they_are(tmp_path, si
     assert source.preprocessing == expected
     side = size if expected == "none" else 224
     assert all_images(source.open("clean")).shape == (8, side, side, 3)
-    assert find_suite("clean", locate(data), Opening(preprocessing="none")).preprocessing == "none"
+    assert find_suite("clean", locate(data), SuiteOptions(preprocessing="none")).preprocessing == "none"
 
 
 def test_classes_come_from_class_folders_alone(tmp_path):
@@ -445,7 +445,7 @@ def test_classes_come_from_class_folders_alone(tmp_path):
     for severity in range(1, 6):
         write_photographs(tmp_path / "c" / "fog" / str(severity), severity, 32, 32, each=1)
     data = locate({"clean": tmp_path, "c": tmp_path / "c"})
-    assert find_suite("c", data, Opening(preprocessing="none")).open("fog").classes == 4
+    assert find_suite("c", data, SuiteOptions(preprocessing="none")).open("fog").classes == 4
 
 
 def test_links_to_videos_are_not_followed(tmp_path):
@@ -556,4 +556,4 @@ def test_preprocessing_refuses_small_images_and_keeps_others():
     assert PREPROCESSINGS["none"](image) is image
     assert resize_short_side(image).shape == (256, 588, 3)
     with pytest.raises(LayerMixError, match="preprocessing must be one of none, center-224"):
-        Opening(preprocessing="squash")
+        SuiteOptions(preprocessing="squash")

@@ -8,18 +8,18 @@ from layermix_gen import LayerMixError, contact_sheet
 from layermix_gen.figures import canvas
 from layermix_gen.figures.canvas import shortened, text_width, wrapped
 from layermix_gen.inspection.drawings import sheet
-from layermix_gen.inspection.drawings.sheet import GAP, LINES, MARGIN, SIDE, SMALL, TITLE, Cell, draw
+from layermix_gen.inspection.drawings.sheet import GAP, LINES, MARGIN, SIDE, SMALL, TITLE, Tile, draw
 
 
 @pytest.fixture
-def cells(monkeypatch):
+def tiles(monkeypatch):
     """The pictures on a sheet, each with its left and top edge and its texts."""
     seen = []
     put = sheet._put
 
-    def noted(paper, cell, left, top, side):
-        seen.append((cell, left, top))
-        put(paper, cell, left, top, side)
+    def noted(paper, tile, left, top, side):
+        seen.append((tile, left, top))
+        put(paper, tile, left, top, side)
 
     monkeypatch.setattr(sheet, "_put", noted)
     return seen
@@ -39,15 +39,15 @@ def texts(monkeypatch):
     return seen
 
 
-def test_variants_stand_after_the_view_of_their_source(squares, tmp_path, cells):
+def test_variants_stand_after_the_view_of_their_source(squares, tmp_path, tiles):
     out = contact_sheet(squares, tmp_path / "sheet.png", limit=8)
     rows = squares.query(order_by="key", limit=10)
-    assert [cell.text for cell, _, _ in cells] == [
+    assert [tile.text for tile, _, _ in tiles] == [
         row["source"] if row["layer"] == 0 else row["recipe"] for row in rows
     ]
-    for (cell, _, _), row in zip(cells, rows, strict=True):
-        np.testing.assert_array_equal(cell.pixels, squares.pixels(row))
-    lefts, tops = [left for _, left, _ in cells], [top for _, _, top in cells]
+    for (tile, _, _), row in zip(tiles, rows, strict=True):
+        np.testing.assert_array_equal(tile.pixels, squares.pixels(row))
+    lefts, tops = [left for _, left, _ in tiles], [top for _, _, top in tiles]
     assert lefts == 2 * [MARGIN + column * (SIDE + GAP) for column in range(5)]
     assert len(set(tops)) == 2
     with PillowImage.open(out) as drawn:
@@ -55,32 +55,32 @@ def test_variants_stand_after_the_view_of_their_source(squares, tmp_path, cells)
         assert drawn.width == 2 * MARGIN + 5 * SIDE + 4 * GAP
         pixels = np.asarray(drawn.convert("RGB"))
     factor = SIDE // 28
-    enlarged = cells[0][0].pixels.repeat(factor, axis=0).repeat(factor, axis=1)
+    enlarged = tiles[0][0].pixels.repeat(factor, axis=0).repeat(factor, axis=1)
     np.testing.assert_array_equal(pixels[MARGIN : MARGIN + SIDE, MARGIN : MARGIN + SIDE], enlarged)
 
 
-def test_matches_of_a_question_share_rows(squares, tmp_path, cells):
+def test_matches_of_a_question_share_rows(squares, tmp_path, tiles):
     where = "layer = 2 AND variant = 1"
     contact_sheet(squares, tmp_path / "sheet.png", where, order_by="key DESC", limit=5)
     keys = [row["key"][:9] for row in squares.query(where, order_by="key DESC", limit=5)]
     found = {row["key"]: row for row in squares.query()}
-    assert [cell.text for cell, _, _ in cells] == [
+    assert [tile.text for tile, _, _ in tiles] == [
         text for key in keys for text in (found[f"{key}-clean"]["source"], found[f"{key}-v01"]["recipe"])
     ]
-    assert [sum(top == other for _, _, other in cells) for top in sorted({top for _, _, top in cells})] == [6, 4]
+    assert [sum(top == other for _, _, other in tiles) for top in sorted({top for _, _, top in tiles})] == [6, 4]
 
 
-def test_a_dataset_without_clean_views(scenes, tmp_path, cells):
+def test_a_dataset_without_clean_views(scenes, tmp_path, tiles):
     contact_sheet(scenes, tmp_path / "sheet.jpg", "layer > 1", limit=3)
-    assert {cell.note.split(" · ")[1] for cell, _, _ in cells} <= {"layer 2", "layer 3"}
-    assert len(cells) == 3
+    assert {tile.note.split(" · ")[1] for tile, _, _ in tiles} <= {"layer 2", "layer 3"}
+    assert len(tiles) == 3
     with PillowImage.open(tmp_path / "sheet.jpg") as drawn:
         assert drawn.format == "JPEG"
 
 
-def test_clean_views_alone(squares, tmp_path, cells):
+def test_clean_views_alone(squares, tmp_path, tiles):
     contact_sheet(squares, tmp_path / "sheet.png", "layer = 0", limit=2)
-    assert [cell.note for cell, _, _ in cells] == ["clean", "clean"]
+    assert [tile.note for tile, _, _ in tiles] == ["clean", "clean"]
 
 
 def test_the_same_sheet_again(squares, tmp_path):
@@ -108,7 +108,7 @@ def test_questions_without_an_answer(squares, tmp_path):
     ],
 )
 def test_any_caption_fits(text, texts):
-    draw([[Cell(np.zeros((28, 28, 3), np.uint8), text, text, text)]])
+    draw([[Tile(np.zeros((28, 28, 3), np.uint8), text, text, text)]])
     assert max(width for _, width in texts) <= SIDE
     assert 2 <= len(texts) <= 1 + LINES
     assert all("\n" not in line for line, _ in texts)

@@ -12,7 +12,7 @@ from layermix_gen.mixing_sets.fractals.kinds.base import Floats
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
+class FractalKind:
     """`draw(rng)` gives JSON-able parameters; `render(size, **parameters)` uses no other randomness."""
 
     name: str
@@ -24,18 +24,18 @@ class Kind:
 KINDS = {
     kind.name: kind
     for kind in (
-        Kind("escape", 0.25, escape.draw, escape.render),
-        Kind("flame", 0.25, flame.draw, flame.render),
-        Kind("fold", 0.12, fold.draw, fold.render),
-        Kind("ifs", 0.18, ifs.draw, ifs.render),
-        Kind("lyapunov", 0.04, lyapunov.draw, lyapunov.render),
-        Kind("newton", 0.1, newton.draw, newton.render),
-        Kind("noise", 0.06, noise.draw, noise.render),
+        FractalKind("escape", 0.25, escape.draw, escape.render),
+        FractalKind("flame", 0.25, flame.draw, flame.render),
+        FractalKind("fold", 0.12, fold.draw, fold.render),
+        FractalKind("ifs", 0.18, ifs.draw, ifs.render),
+        FractalKind("lyapunov", 0.04, lyapunov.draw, lyapunov.render),
+        FractalKind("newton", 0.1, newton.draw, newton.render),
+        FractalKind("noise", 0.06, noise.draw, noise.render),
     )
 }
 
 
-def select_kinds(names: tuple[str, ...] | None) -> tuple[Kind, ...]:
+def select_kinds(names: tuple[str, ...] | None) -> tuple[FractalKind, ...]:
     """The kinds of these names, in the table's order; all of them for None."""
     unknown = sorted(set(names or ()) - set(KINDS))
     if unknown or names == ():

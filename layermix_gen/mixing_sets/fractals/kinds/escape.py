@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from layermix_gen.mixing_sets.fractals.kinds.base import Floats
-from layermix_gen.mixing_sets.fractals.kinds.plane import Place, sampled, search
+from layermix_gen.mixing_sets.fractals.kinds.plane import Viewport, sampled, search
 
 Step = Callable[[Floats, Floats], tuple[Floats, Floats]]
 
@@ -38,14 +38,14 @@ TRAPS: dict[str, Callable[[Floats, Floats, Floats], Floats]] = {  # distance of 
 def draw(rng: np.random.Generator) -> dict[str, Any]:
     """Draw a formula, a Julia set's c (none: a Mandelbrot set), a place on the boundary and the colouring."""
     formula = str(rng.choice(list(FORMULAS), p=[0.4, 0.12, 0.12, 0.12, 0.12, 0.12]))
-    whole = Place(-0.4 if formula == "square" else 0.0, 0.0, 3.0)
+    whole = Viewport(-0.4 if formula == "square" else 0.0, 0.0, 3.0)
     place = search(
         rng, whole, lambda x, y: np.log(_orbits(x, y, formula, None, LOOK_LIMIT)[0]), int(rng.integers(2, 6))
     )
     julia = None
     if rng.random() < 0.6:
         julia = [round(place.x, 6), round(place.y, 6)]
-        whole = Place(0, 0, 2.8)
+        whole = Viewport(0, 0, 2.8)
         place = search(
             rng, whole, lambda x, y: np.log(_orbits(x, y, formula, julia, LOOK_LIMIT)[0]), int(rng.integers(0, 4))
         )

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from layermix_gen.mixing_sets.fractals.kinds.base import Floats
-from layermix_gen.mixing_sets.fractals.kinds.plane import Place, sampled, search
+from layermix_gen.mixing_sets.fractals.kinds.plane import Viewport, sampled, search
 
 
 def draw(rng: np.random.Generator) -> dict[str, Any]:
@@ -24,7 +24,7 @@ def draw(rng: np.random.Generator) -> dict[str, Any]:
         "trap": [round(float(v), 3) for v in rng.uniform(-0.8, 0.8, 2)],
         "weight": round(float(rng.random()), 3),
     }
-    start = Place(float(rng.uniform(-1, 1)), float(rng.uniform(-1, 1)), float(rng.uniform(1.5, 4)))
+    start = Viewport(float(rng.uniform(-1, 1)), float(rng.uniform(-1, 1)), float(rng.uniform(1.5, 4)))
     place = search(rng, start, lambda x, y: _field(x, y, **parameters), int(rng.integers(0, 3)))
     return {"place": place.rounded(), **parameters}
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from layermix_gen.mixing_sets.fractals.kinds.base import Floats
-from layermix_gen.mixing_sets.fractals.kinds.plane import Place, sampled, search
+from layermix_gen.mixing_sets.fractals.kinds.plane import Viewport, sampled, search
 
 SETTLE = 24
 ROUNDS = 72
@@ -21,7 +21,7 @@ def draw(rng: np.random.Generator) -> dict[str, Any]:
     """Draw the word of a's and b's (at least one of each), the first x, and a place with 2 <= a, b <= 4."""
     letters = rng.permutation(["a", "b", *rng.choice(["a", "b"], int(rng.integers(0, 7)))])
     word = "".join(str(letter) for letter in letters)
-    start = Place(3.2, 3.2, 1.6)
+    start = Viewport(3.2, 3.2, 1.6)
     place = search(rng, start, lambda x, y: np.clip(_exponents(x, y, word, 0.5), -1, 0), int(rng.integers(1, 4)))
     return {
         "place": place.rounded(),

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from layermix_gen.mixing_sets.fractals.kinds.base import Floats
-from layermix_gen.mixing_sets.fractals.kinds.plane import Place, sampled, search
+from layermix_gen.mixing_sets.fractals.kinds.plane import Viewport, sampled, search
 
 ROUNDS = 24
 TINY = np.float32(1e-9)
@@ -31,7 +31,7 @@ def draw(rng: np.random.Generator) -> dict[str, Any]:
         "stripes": int(rng.integers(0, 4)),
         "bands": round(float(rng.uniform(0.5, 3)), 3),
     }
-    place = search(rng, Place(0, 0, 3.0), lambda x, y: _field(x, y, **parameters), int(rng.integers(0, 4)))
+    place = search(rng, Viewport(0, 0, 3.0), lambda x, y: _field(x, y, **parameters), int(rng.integers(0, 4)))
     return {"place": place.rounded(), **parameters}
 
 

@@ -21,7 +21,7 @@ OVERSAMPLING = 1.5  # pixels are rendered this much finer and averaged, against 
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class Viewport:
     """A square of the plane: its middle, its width and the angle (radians) by which it is turned."""
 
     x: float
@@ -45,12 +45,14 @@ class Place:
 def sampled(size: int, place: dict[str, float], field: Callable[[Floats, Floats], Floats]) -> Floats:
     """Evaluate `field` at the points of the place, finer than the pixels, and average to float32 (size, size)."""
     fine = round(size * OVERSAMPLING)
-    values = field(*Place(**place).points(fine)).reshape(fine, fine)
+    values = field(*Viewport(**place).points(fine)).reshape(fine, fine)
     averaged: Any = cv2.resize(np.nan_to_num(values), (size, size), interpolation=cv2.INTER_AREA)
     return averaged
 
 
-def search(rng: np.random.Generator, start: Place, field: Callable[[Floats, Floats], Floats], zooms: int) -> Place:
+def search(
+    rng: np.random.Generator, start: Viewport, field: Callable[[Floats, Floats], Floats], zooms: int
+) -> Viewport:
     """Zoom into `start` `zooms` times, each time 2 to 4 times closer, towards one of the cells where most happens.
 
     Where the way ends at a place that is too calm, another way is tried.
@@ -61,14 +63,14 @@ def search(rng: np.random.Generator, start: Place, field: Callable[[Floats, Floa
             row, column = divmod(int(rng.choice(np.argsort(stir)[-len(stir) // 2 :])), LOOK // CELL)
             x, y = (points.reshape(LOOK, LOOK) for points in place.points(LOOK))
             middle = row * CELL + CELL // 2, column * CELL + CELL // 2
-            place = Place(float(x[middle]), float(y[middle]), place.width / float(rng.uniform(2, 4)))
+            place = Viewport(float(x[middle]), float(y[middle]), place.width / float(rng.uniform(2, 4)))
             stir = _stir(place, field)
         if stir.mean() > CALM:
             break
-    return Place(place.x, place.y, place.width, float(rng.uniform(0, 2 * np.pi)))
+    return Viewport(place.x, place.y, place.width, float(rng.uniform(0, 2 * np.pi)))
 
 
-def _stir(place: Place, field: Callable[[Floats, Floats], Floats]) -> Floats:
+def _stir(place: Viewport, field: Callable[[Floats, Floats], Floats]) -> Floats:
     """How much happens in each cell of a coarse look at the place, row by row, in [0, 8]."""
     look = np.nan_to_num(field(*place.points(LOOK)))
     ranks = np.unique(look, return_inverse=True)[1].astype(np.float32).reshape(LOOK, LOOK) / np.float32(LOOK * LOOK)
