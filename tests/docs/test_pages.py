@@ -20,7 +20,7 @@ from layermix_gen.mixing_sets.provision import resolve_mixing_set
 from tests.servers import object_store
 
 ROOT = Path(__file__).parents[2]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 
 def snippets(page: Path) -> list[str]:

@@ -4,7 +4,7 @@ Parts are read one after the other, so memory holds one of them at a time. A mea
 says so, and a corruption without all its severities is in no mean.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from layermix_gen.evaluate.metrics.calibration import (
     BIN,
     Reliability,
     aurra,
+    expected_calibration_error,
     pooled,
     reliability,
     rms_calibration,
@@ -31,6 +32,17 @@ from layermix_gen.support.text import as_text, count, one_line
 METRICS_VERSION = 1  # rises whenever the same predictions would give another number
 ALEXNET = ("imagenet", "imagenet", 1000)  # dataset, scale and classes that its errors are of
 CALIBRATED = ("clean", "c", "cbar", "r")  # the suites of which calibration is measured
+
+CALIBRATION_METRICS: dict[str, Callable[[np.ndarray, np.ndarray], float | None]] = {
+    "rms": rms_calibration,
+    "rms_floor": lambda confidences, _: rms_floor(confidences),
+    "rms_released": lambda confidences, correct: (
+        rms_calibration(confidences, correct, "released") if len(confidences) >= BIN else None
+    ),
+    "ece": expected_calibration_error,
+    "aurra": aurra,
+}
+"""The metrics of confidences (N,) and whether they were right (N,); None where there are too few images."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,9 +162,8 @@ def _numbers(part: Predictions, pool: bool) -> _Part:
 
 
 def _calibration(sure: np.ndarray, right: np.ndarray) -> dict[str, float]:
-    diagram = {"ece": reliability(sure, right).error, "aurra": aurra(sure, right)}
-    released = {"rms_released": rms_calibration(sure, right, "released")} if len(sure) >= BIN else {}
-    return {"rms": rms_calibration(sure, right), "rms_floor": rms_floor(sure)} | released | diagram
+    rows = {metric: compute(sure, right) for metric, compute in CALIBRATION_METRICS.items()}
+    return {metric: value for metric, value in rows.items() if value is not None}
 
 
 def _set_calibration(run: Measured, suite: str, parts: Sequence[_Part], of: int) -> None:

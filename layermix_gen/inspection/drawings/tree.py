@@ -23,7 +23,7 @@ NARROW, WIDE = 68 * DENSITY, 136 * DENSITY  # between columns, and where two ope
 MARGIN, HEAD, CAPTION, BETWEEN = 44 * DENSITY, 76 * DENSITY, 44 * DENSITY, 32 * DENSITY
 TITLE, NAME, SMALL, LINE = 22, 15, 13, 20 * DENSITY
 RADIUS, SPACE = 14 * DENSITY, 7 * DENSITY  # of the sign of a blend; between a connector and what it leads to
-SIGNS = {"add": 0.0, "multiply": 45.0}  # a cross, turned by so many degrees
+SIGNS = {"multiply": 45.0}  # by how many degrees the cross of a blend is turned, 0 for others
 FADED = 0.62  # how white the source is outside of the view
 SHOWN = 32  # places of a mask that are shown along each side, for the whole of a large one would look gray
 
@@ -184,7 +184,7 @@ class _Drawing:
             return
         ink = _ink(step.expression)
         self.canvas.disc(centre, RADIUS, PAPER, ink)
-        turn = np.radians(SIGNS[step.name] + np.array([0, 90]))
+        turn = np.radians(SIGNS.get(step.name, 0.0) + np.array([0, 90]))
         for arm in np.stack([np.cos(turn), np.sin(turn)], axis=1) * RADIUS * 0.46:
             self.canvas.line(np.array([centre - arm, centre + arm]), ink)
 

@@ -21,18 +21,17 @@ class FractalKind:
     render: Callable[..., Floats]  # a field (S, S) of any range; `tone` makes gray levels of it
 
 
-KINDS = {
-    kind.name: kind
-    for kind in (
-        FractalKind("escape", 0.25, escape.draw, escape.render),
-        FractalKind("flame", 0.25, flame.draw, flame.render),
-        FractalKind("fold", 0.12, fold.draw, fold.render),
-        FractalKind("ifs", 0.18, ifs.draw, ifs.render),
-        FractalKind("lyapunov", 0.04, lyapunov.draw, lyapunov.render),
-        FractalKind("newton", 0.1, newton.draw, newton.render),
-        FractalKind("noise", 0.06, noise.draw, noise.render),
-    )
-}
+_ROWS = (
+    FractalKind("escape", 0.25, escape.draw, escape.render),
+    FractalKind("flame", 0.25, flame.draw, flame.render),
+    FractalKind("fold", 0.12, fold.draw, fold.render),
+    FractalKind("ifs", 0.18, ifs.draw, ifs.render),
+    FractalKind("lyapunov", 0.04, lyapunov.draw, lyapunov.render),
+    FractalKind("newton", 0.1, newton.draw, newton.render),
+    FractalKind("noise", 0.06, noise.draw, noise.render),
+)
+
+KINDS = {row.name: row for row in _ROWS}
 
 
 def select_kinds(names: tuple[str, ...] | None) -> tuple[FractalKind, ...]:
