@@ -19,7 +19,7 @@ def command_line() -> str:
 
 
 def _sections(command: click.Command, name: str, parent: click.Context | None) -> list[str]:
-    settings = command.context_settings | {"terminal_width": 100}
+    settings = {**command.context_settings, "terminal_width": 100}
     context = click.Context(command, parent, info_name=name, **settings)
     sections = [f"\n## {context.command_path}\n\n```\n{command.get_help(context)}\n```\n"]
     if isinstance(command, click.Group):

@@ -48,7 +48,7 @@ def train(model: nn.Module, shards: str, test: str | None, recipe: Recipe) -> No
     """Train `model` on the dataset `shards`, from its beginning or from the checkpoint in `recipe.out`."""
     with ranks() as here:
         device = here.device
-        model = model.to(device, memory_format=torch.channels_last)
+        model = model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         whole = DistributedDataParallel(model) if here.world_size > 1 else model
         optimizer = torch.optim.SGD(
             model.parameters(), recipe.rate, 0.9, weight_decay=recipe.weight_decay, nesterov=True

@@ -60,7 +60,7 @@ def web_server(root: Path) -> Iterator[tuple[str, Traffic]]:
     traffic = Traffic()
 
     class Handler(SimpleHTTPRequestHandler):
-        def copyfile(self, source: Any, outputfile: BinaryIO) -> None:
+        def copyfile(self, source: Any, outputfile: BinaryIO) -> None:  # type: ignore[override]
             data = source.read()
             traffic.requests[self.path] += 1
             traffic.bytes[self.path] += len(data)

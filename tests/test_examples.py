@@ -101,7 +101,7 @@ def test_two_ranks(shards: Path, tmp_path: Path) -> None:
 
 def test_ranks_part_when_no_communication_is_under_way(monkeypatch: pytest.MonkeyPatch) -> None:
     """All ranks meet, and only then the group goes; the last communication outlives it. Not so after an error."""
-    from training import dist, ranks
+    from training import dist, ranks  # type: ignore[attr-defined]
 
     class Work:
         def wait(self) -> None:
@@ -216,7 +216,7 @@ def looked_at(out: Path, test: np.ndarray[Any, Any]) -> None:
             stem = f"class {label}, {name.replace('_', ' ')} 3"
             assert (shown[stem] == arrays[2 * len(test) + first]).all()
     with Image.open(out / "report" / "gradcam.png") as sheet:
-        assert sheet.size == (2 * 28 + 3 * 224 + 2 * 14, 2 * 28 + 30 + 6 * 254 - 14)
+        assert sheet.size == (2 * 28 + 3 * 224 + 2 * 14, 2 * 28 + 30 + 6 * 258 - 14)
 
 
 def test_the_rate_falls_as_a_cosine() -> None:

@@ -117,4 +117,4 @@ def test_refuses_pools(tmp_path):
     with pytest.raises(LayerMixError, match="nothing is there"):
         LayerMix(tmp_path / "none.npy")
     with pytest.raises(LayerMixError, match="expected uint8"):
-        LayerMix(MixingSet(PICTURES / 255))
+        LayerMix(MixingSet(PICTURES / 255))  # type: ignore[arg-type]

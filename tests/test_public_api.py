@@ -28,7 +28,7 @@ def called(function: object) -> str:
         if parameter.kind is parameter.KEYWORD_ONLY and not by_name:
             texts.append("*")
         by_name = parameter.kind in (parameter.KEYWORD_ONLY, parameter.VAR_POSITIONAL)
-        stars = {parameter.VAR_POSITIONAL: "*", parameter.VAR_KEYWORD: "**"}.get(parameter.kind, "")
+        stars = "*" * (parameter.kind is parameter.VAR_POSITIONAL) + "**" * (parameter.kind is parameter.VAR_KEYWORD)
         texts.append(f"{stars}{parameter.name}{'' if parameter.default is parameter.empty else '='}")
     return f"({', '.join(texts)})"
 

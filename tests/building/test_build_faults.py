@@ -115,7 +115,7 @@ def test_bad_inputs_are_skipped_with_a_line_each(
     facts = manifest(root)
     assert facts["inputs"] == 31 == facts["written"] + facts["skipped"]
     assert sum(facts["skipped_reasons"].values()) == 7
-    keys = {}
+    keys: dict[str, list[list[str]]] = {}
     for tar in root.glob("*/*.tar"):
         keys.setdefault(tar.name, []).append([name.split("-")[0] for name in members(tar)])
     assert all(one == planes[0] for planes in keys.values() for one in planes)

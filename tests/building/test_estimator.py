@@ -84,8 +84,8 @@ def test_an_estimate_by_a_clock_of_its_own(
 ) -> None:
     """Each image takes 2 s by this clock: 400 take 800, on two workers with 10 shards 400."""
     now = [0.0]
-    monkeypatch.setattr(estimator.time, "perf_counter", lambda: now[0])
-    measured = estimator.sample_bytes
+    monkeypatch.setattr(estimator.time, "perf_counter", lambda: now[0])  # type: ignore[attr-defined]
+    measured = estimator.sample_bytes  # type: ignore[attr-defined]
 
     def slow(source, items, *rest):
         now[0] += 2.0 * len(items)

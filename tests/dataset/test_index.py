@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pytest
@@ -27,7 +28,7 @@ VALUES = {
 }
 
 
-def row(plane: str, ordinal: int) -> dict[str, object]:
+def row(plane: str, ordinal: int) -> dict[str, Any]:
     return {name: VALUES[kind] for name, kind in COLUMNS.items()} | {"plane": plane, "key": f"{ordinal:09d}-{plane}"}
 
 

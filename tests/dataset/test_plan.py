@@ -18,6 +18,7 @@ from layermix_gen.dataset.plan import Pool, make_plan, planned_order, read_plan,
 from layermix_gen.dataset.plan_changes import freeze
 from layermix_gen.dataset.settings import BuildSettings
 from layermix_gen.errors import LayerMixError
+from layermix_gen.images import Image
 from layermix_gen.mixing_sets.mixing_set import open_mixing_set
 from layermix_gen.sources import Item, open_source
 from layermix_gen.support.seeds import shuffled
@@ -99,8 +100,11 @@ class Listed:
     def items(self) -> list[Item]:
         return ITEMS
 
+    def read(self, item: Item) -> Image:
+        raise NotImplementedError
 
-def planned(root: Path, shards: int = 3, **changes: object) -> plans.Plan:
+
+def planned(root: Path, shards: int = 3, **changes: Any) -> plans.Plan:
     settings = BuildSettings(**changes).resolve(None)
     return make_plan(root, Listed(), ITEMS, settings, None, shards)
 
@@ -130,7 +134,7 @@ def test_a_plan_comes_back_as_it_was_frozen(tmp_path: Path) -> None:
 
 # --- fingerprint -----------------------------------------------------------------------------------------------------
 
-OTHERS = {
+OTHERS: dict[str, Any] = {
     "size": 48,
     "view": "center",
     "view_mode": "shared",
@@ -270,7 +274,7 @@ def test_equal_settings_are_the_same_settings(one: dict[str, Any], other: dict[s
 
 
 def test_python_and_the_command_line_resume_each_other(photographs: Path, pool: Path, tmp_path: Path) -> None:
-    settings = BuildSettings(variants=1, size=32, magnitude=8, shard_size=12, ops=["rotate"])
+    settings = BuildSettings(variants=1, size=32, magnitude=8, shard_size=12, ops=["rotate"])  # type: ignore[arg-type]
     layermix_gen.build(photographs, tmp_path, settings, mixing_set=pool, workers=1, progress=False)
     options = ("--size", 32, "--magnitude", 8, "--shard-size", 12, "--ops", "rotate")
     assert "24 images in" in build(photographs, tmp_path, *options, "--variants", 2, "--mixing-set", pool)

@@ -2,6 +2,7 @@
 
 import re
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -14,7 +15,7 @@ PAGE = Path(__file__).parents[2] / "docs" / "corruptions.md"
 def test_the_snippets_run(tmp_path, monkeypatch, photographs, capsys):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "photographs").symlink_to(photographs)
-    names = {"__name__": "__main__", "image": np.zeros((48, 64, 3), np.uint8)}
+    names: dict[str, Any] = {"__name__": "__main__", "image": np.zeros((48, 64, 3), np.uint8)}
     for snippet in re.findall(r"```python\n(.*?)```", PAGE.read_text("utf-8"), re.DOTALL):
         exec(snippet, names)  # noqa: S102
     assert "24 images (folder) at severities 1, 3, imagenet scale" in capsys.readouterr().out

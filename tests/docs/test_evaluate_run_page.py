@@ -1,6 +1,7 @@
 """The page on running an evaluation: its snippets run, and it names every suite, preprocessing, form and variant."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -35,7 +36,7 @@ def test_the_snippets_run(tmp_path, monkeypatch, capsys):
     torch.save(made["net"]().state_dict(), "last.pt")
     for name in ("cat", "cup"):
         PillowImage.fromarray(pixels(len(name), 1, 260, 300, 3)[0]).save(f"{name}.png")
-    names = {"images": torch.rand(3, 3, 32, 32), "labels": torch.tensor([1, 2, 3])}
+    names: dict[str, Any] = {"images": torch.rand(3, 3, 32, 32), "labels": torch.tensor([1, 2, 3])}
     for snippet in snippets(PAGE):
         exec(snippet, names)  # noqa: S102
     assert capsys.readouterr().out.startswith("clean: 1 problem, 20 images as cifar10:test, in data\n")

@@ -1,6 +1,7 @@
 """Results of models that never were, for the tests of reports."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -17,7 +18,7 @@ from layermix_gen.evaluate.results.results_folder import begin_results, save_par
 from layermix_gen.evaluate.results.signature import Signature, Suite
 
 SUITES = ("clean", "c", "cbar", "p", "pgd")
-SETTINGS = {"preprocessing": "none"}
+SETTINGS: dict[str, str | int | float] = {"preprocessing": "none"}
 ATTACK = SETTINGS | {"epsilon": 2 / 255, "steps": 20, "step_size": 0.5 / 255, "restarts": 1}
 
 
@@ -27,7 +28,7 @@ def make_signature(
     severities: tuple[int, ...] = SEVERITIES,
     settings: dict[str, str | int | float] = SETTINGS,
     attack: dict[str, str | int | float] = ATTACK,
-    **changes: object,
+    **changes: Any,
 ) -> Signature:
     facts = {
         "clean": Suite(images, data="data/x", settings=settings),
@@ -37,7 +38,7 @@ def make_signature(
         "p": Suite(6, data="data/x-p", settings=settings),
         "pgd": Suite(images, settings=attack),
     }
-    values = {
+    values: dict[str, Any] = {
         "model": "models.py:small",
         "model_sha256": "ef" * 32,
         "checkpoint": "a.pt",
@@ -78,7 +79,7 @@ def make_part(rng: np.random.Generator, suite: str, skill: float, classes: int, 
 
 
 def make_results(
-    root: Path, skill: float = 3.0, seed: int = 0, without: tuple[str, ...] = (), **changes: object
+    root: Path, skill: float = 3.0, seed: int = 0, without: tuple[str, ...] = (), **changes: Any
 ) -> tuple[Signature, dict[str, dict[str, AnyPredictions]]]:
     """Write results of all parts of some suites but those in `without`; return their signature and the predictions."""
     rng, signature = np.random.default_rng(seed), make_signature(**changes)

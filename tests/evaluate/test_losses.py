@@ -35,7 +35,7 @@ def test_as_the_formula(seed: int, images: int, views: int, classes: int) -> Non
 def test_as_timm_has_it_without_smoothing(views: int, weight: float) -> None:
     """timm takes the views one after the other, each a batch."""
     allow_timm()
-    from timm.loss import JsdCrossEntropy
+    from timm.loss import JsdCrossEntropy  # type: ignore[attr-defined]
 
     logits, labels = drawn(1, views=views)
     ours, theirs = (logits.clone().requires_grad_() for _ in range(2))
@@ -44,7 +44,7 @@ def test_as_timm_has_it_without_smoothing(views: int, weight: float) -> None:
     assert torch.isclose(loss, other)
     loss.backward()
     other.backward()
-    assert torch.allclose(ours.grad, theirs.grad)
+    assert torch.allclose(ours.grad, theirs.grad)  # type: ignore[arg-type]
 
 
 def test_equal_views_leave_the_cross_entropy() -> None:
@@ -69,7 +69,7 @@ def test_saturated_predictions_have_finite_gradients(second: list[float], apart:
     loss = jsd_loss(logits, torch.tensor([0]))
     loss.backward()
     assert loss.item() == pytest.approx(apart, abs=1e-6)
-    assert torch.isfinite(logits.grad).all()
+    assert torch.isfinite(logits.grad).all()  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(

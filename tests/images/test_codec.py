@@ -6,6 +6,7 @@ import struct
 import threading
 import warnings
 import zlib
+from typing import Any
 
 import numpy as np
 import pytest
@@ -28,7 +29,7 @@ def picture(height: int = 21, width: int = 34) -> Image:
     return (waves + rng.normal(0, 5, waves.shape)).clip(0, 255).astype(np.uint8)
 
 
-def saved(image: PillowImage.Image, format: str, **options: object) -> bytes:  # noqa: A002
+def saved(image: PillowImage.Image, format: str, **options: Any) -> bytes:  # noqa: A002
     file = io.BytesIO()
     image.save(file, format, **options)
     return file.getvalue()
@@ -49,7 +50,7 @@ def samples() -> dict[str, bytes]:
     deep = PillowImage.fromarray(picture()[..., 0].astype(np.uint16) * 250)
     turned = PillowImage.Exif()
     turned[0x0112] = 6
-    frames: dict[str, object] = {"save_all": True, "append_images": [rgb.rotate(90)]}
+    frames: dict[str, Any] = {"save_all": True, "append_images": [rgb.rotate(90)]}
     return {
         "jpeg": saved(rgb, "JPEG"),
         "jpeg progressive 420": saved(rgb, "JPEG", progressive=True, subsampling=2),

@@ -11,6 +11,7 @@ from PIL import Image as PillowImage
 from scipy import stats
 
 from layermix_gen.errors import BadImage
+from layermix_gen.images.resize import resize
 from layermix_gen.images.views import (
     VIEWS,
     PictureView,
@@ -20,7 +21,6 @@ from layermix_gen.images.views import (
     draw_picture_view,
     draw_random_resized_crop,
     render_view,
-    resize,
     scaled_shape,
 )
 from tests.strategies import images, make_image, steady
@@ -204,7 +204,8 @@ every_view = pytest.mark.parametrize("kind", VIEWS)
 def test_makes_a_new_square(kind, data):
     image, size, seed = data.draw(images), data.draw(st.integers(8, 40)), data.draw(st.integers(0, 2**32 - 1))
     before = image.copy()
-    view = VIEWS[kind](np.random.default_rng(seed), *image.shape[:2], size)
+    height, width, _ = image.shape
+    view = VIEWS[kind](np.random.default_rng(seed), height, width, size)
     result = render_view(image, view, size)
     assert (result.dtype, result.shape) == (np.uint8, (size, size, 3))
     assert result.flags.c_contiguous
@@ -220,7 +221,7 @@ def test_a_recorded_view_cuts_the_same_pixels(kind, height, width):
     for view in boxes(VIEWS[kind], height, width, 32, count=60):
         recorded = [float(value) for value in (view.top, view.left, view.height, view.width, view.flip)]
         assert [round(value, 4) for value in recorded] == recorded
-        again = View(*recorded[:4], bool(recorded[4]))
+        again = View(*recorded[:4], bool(recorded[4]))  # type: ignore[call-arg, arg-type]
         np.testing.assert_array_equal(render_view(image, again, 32), render_view(image, view, 32))
 
 
@@ -273,7 +274,7 @@ def random_crops(name, size, count):
     whole = PillowImage.fromarray(image)
     means = []
     for _ in range(count):
-        view = draw_random_resized_crop(rng, *image.shape[:2], size)
+        view = draw_random_resized_crop(rng, image.shape[0], image.shape[1], size)
         box = (view.left, view.top, view.left + view.width, view.top + view.height)
         crop = np.asarray(whole.resize((size, size), PillowImage.Resampling.BILINEAR, box=box))
         crop = crop[:, ::-1] if view.flip else crop

@@ -4,6 +4,7 @@ import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -30,7 +31,7 @@ class Built:
         return shutil.copytree(self.root, to)
 
 
-def verify(root: Path, **options: object) -> list[tuple[str, str, str]]:
+def verify(root: Path, **options: Any) -> list[tuple[str, str, str]]:
     """File, key and description of each problem."""
     report = open_shards(root).verify(workers=1, progress=False, **options)
     assert report.ok == (not report.problems)

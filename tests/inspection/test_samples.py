@@ -4,6 +4,7 @@ import io
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import fsspec
 import numpy as np
@@ -41,6 +42,7 @@ def test_a_replay_shows_what_the_row_says(small: Built) -> None:
             top, left, flip_h, flip_v = row["picture_view"]
             crop = pool.pictures[row["picture"], top : top + 32, left : left + 32]
             crop = np.repeat(crop[:: -1 if flip_v else 1, :: -1 if flip_h else 1, None], 3, axis=2)
+            assert made.picture is not None
             assert np.array_equal(made.picture, crop)
             picture = np.ascontiguousarray(crop)
         assert np.array_equal(made.source, source.read(items[row["source"]]))
@@ -68,7 +70,7 @@ def test_damage_is_told_and_not_shown(damaged: Path) -> None:
     [{"plane": "../../etc"}, {"plane": "v07"}, {"shard": 77}, {"offset": -1}, {"size": 10**9}, {"size": -600}],
     ids=str,
 )
-def test_a_row_of_another_dataset_reads_nothing(change: dict[str, object], small: Built) -> None:
+def test_a_row_of_another_dataset_reads_nothing(change: dict[str, Any], small: Built) -> None:
     shards = small.open()
     row = shards.row("000000010-v00") | change
     assert refuses(lambda: shards.image(row)).startswith(
@@ -151,7 +153,7 @@ def test_what_is_in_the_way_stays(small: Built, tmp_path: Path) -> None:
         small.root / "v00" / "extracted": f"expected an output folder outside of {small.root}, got {small.root}/v00/",
     }
     for folder, line in lines.items():
-        assert refuses(lambda folder=folder: small.open().extract(folder)).startswith(line)
+        assert refuses(lambda folder=folder: small.open().extract(folder)).startswith(line)  # type: ignore[misc]
     assert refuses(lambda: small.open().extract(tmp_path / "new", "layer = 7")) == (
         "no sample meets 'layer = 7'; nothing was extracted"
     )

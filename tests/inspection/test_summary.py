@@ -39,7 +39,7 @@ def test_shares_are_those_of_what_is_drawn(settings: BuildSettings) -> None:
     ):
         assert math.isclose(sum(expected.values()), 1)
         assert set(found) == set(expected)
-        assert compare({name: found.count(name) for name in expected}, expected).p > 1e-3
+        assert compare({name: found.count(name) for name in expected}, expected).p > 1e-3  # type: ignore[arg-type]
 
 
 def test_shares_by_hand() -> None:
@@ -72,7 +72,7 @@ def test_a_comparison_is_scipys(frequencies: list[tuple[int, int]]) -> None:
     means = [share * total for share in expected.values()]
     assert found.p == pytest.approx(chisquare(list(counts.values()), means).pvalue, rel=1e-6, abs=1e-300)
     for frequency in found.frequencies:
-        law = binom(total, expected[frequency.name])
+        law = binom(total, expected[frequency.name])  # type: ignore[index]
         assert frequency.share == frequency.count / total
         assert frequency.z == pytest.approx((frequency.count - law.mean()) / law.std())
 
@@ -101,7 +101,7 @@ def test_counts_and_sizes_are_those_of_the_rows(large: Built) -> None:
         }
 
     def mean(sizes: list[int]) -> float:
-        return pytest.approx(sum(sizes) / len(sizes))
+        return pytest.approx(sum(sizes) / len(sizes))  # type: ignore[return-value]
 
     assert summary.layer_sizes == {
         layer: mean([row["size"] for row in everything if row["layer"] == layer]) for layer in range(4)

@@ -474,9 +474,9 @@ def test_global_generators_play_no_part():
     for seed in (0, 1):
         np.random.seed(seed)  # noqa: NPY002
         random.seed(seed)
-        before = np.random.get_state()[1].tolist(), random.getstate()  # noqa: NPY002
+        before = np.random.get_state()[1].tolist(), random.getstate()  # type: ignore[index]  # noqa: NPY002
         assert [draw(5, f"{i}.png", 2) for i in range(20)] == expected
-        assert (np.random.get_state()[1].tolist(), random.getstate()) == before  # noqa: NPY002
+        assert (np.random.get_state()[1].tolist(), random.getstate()) == before  # type: ignore[index]  # noqa: NPY002
 
 
 def test_shuffled():

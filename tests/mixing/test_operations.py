@@ -1,6 +1,7 @@
 """Each operation, on images of any shape, against a second implementation in float64 that shares no code with it."""
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -105,7 +106,7 @@ def rotate(x, degrees):
     return warp(x, lambda right, down: (cosine * right - sine * down, sine * right + cosine * down))
 
 
-REFERENCES = {
+REFERENCES: dict[str, Any] = {
     "equalize": equalize,
     "autocontrast": autocontrast,
     "grayscale": grayscale,
@@ -247,7 +248,7 @@ def test_whole_shifts_move_pixels(name, axis, image, pixels):
 @pytest.mark.parametrize("shape", [(1, 1), (2, 3), (1, 17), (17, 1), (3, 3)])
 @pytest.mark.parametrize("name", NAMES)
 def test_tiny_images(name, shape):
-    image = make_image("random", *shape, seed=7)
+    image = make_image("random", *shape, seed=7)  # type: ignore[misc]
     for value in {"posterize": (1, 5), "solarize": (0.3, 0.7)}.get(name, (0.5, 1.9) if name in ARGUMENTS else (None,)):
         arguments = () if value is None else (value,)
         assert difference(operate(name, image, *arguments), REFERENCES[name](image / 255, *arguments)) <= 1.0

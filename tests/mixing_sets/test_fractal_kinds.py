@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -203,7 +204,7 @@ def test_known_exponents_of_the_logistic_map(rate: float, exponent: float, withi
 
 def test_folds_are_symmetric_about_both_axes() -> None:
     z = complex_points()
-    settings = {"shift": [0.7, 0.5], "rounds": 9, "sharpness": 1.0, "trap": [0.1, 0.2]}
+    settings: dict[str, Any] = {"shift": [0.7, 0.5], "rounds": 9, "sharpness": 1.0, "trap": [0.1, 0.2]}
     field = fold._orbits(z.real, z.imag, **settings)
     assert np.array_equal(field, fold._orbits(-z.real, z.imag, **settings))
     assert np.array_equal(field, fold._orbits(z.real, -z.imag, **settings))

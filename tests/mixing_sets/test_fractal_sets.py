@@ -40,9 +40,9 @@ from tests.helpers import COMMAND
 QUICK = ("fold", "noise")  # the kinds that are rendered fastest
 
 
-def rendered(out: Path, count: int, **options: object) -> np.ndarray:
+def rendered(out: Path, count: int, **options: Any) -> np.ndarray:
     settings = {"size": 36, "kinds": QUICK, "workers": 1, "progress": False, **options}
-    return np.load(render_set(out, count, **settings))  # type: ignore[arg-type]
+    return np.load(render_set(out, count, **settings))
 
 
 def names(folder: Path) -> list[str]:
@@ -335,11 +335,11 @@ def test_what_is_rendered_is_said_once_where_there_is_no_bar(
     ],
 )
 def test_mistakes_get_a_line_and_leave_nothing(
-    tmp_path: Path, name: str, options: dict[str, object], message: str
+    tmp_path: Path, name: str, options: dict[str, Any], message: str
 ) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(LayerMixError, match=message) as caught:
-        rendered(tmp_path / name, **{"count": 2, **options})  # type: ignore[arg-type]
+        rendered(tmp_path / name, **{"count": 2, **options})
     assert "\n" not in str(caught.value)
     assert names(tmp_path) == ["file"]
 
@@ -364,7 +364,7 @@ os.execv(sys.executable, [sys.executable, *sys.argv[1:]])
 def command(*arguments: object, before: str = "", **options: Any) -> "subprocess.CompletedProcess[str]":
     """Run the command line as a process; `before` is a script that starts it."""
     start = (sys.executable, "-c", before, *COMMAND[1:]) if before else COMMAND
-    text = {"capture_output": True, "text": True, "errors": "surrogateescape"}
+    text: dict[str, Any] = {"capture_output": True, "text": True, "errors": "surrogateescape"}
     return subprocess.run([*start, *map(str, arguments)], timeout=PATIENCE, check=False, **text, **options)
 
 
@@ -385,7 +385,7 @@ def test_standard_error_may_be_closed(tmp_path: Path) -> None:
 def test_memory_that_runs_out_gets_a_line_and_leaves_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
-    def failing(*_: object, **__: object) -> object:
+    def failing(*_: object, **__: Any) -> object:
         raise error
 
     monkeypatch.setattr(sets, "_render_batch", failing)
@@ -395,7 +395,7 @@ def test_memory_that_runs_out_gets_a_line_and_leaves_nothing(
 
 
 def test_other_faults_of_opencv_are_no_lack_of_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def failing(*_: object, **__: object) -> object:
+    def failing(*_: object, **__: Any) -> object:
         raise cv2.error("OpenCV(5.0.0) a.cpp:71: error: (-215:Assertion failed)")
 
     monkeypatch.setattr(sets, "_render_batch", failing)

@@ -11,6 +11,7 @@ import sys
 import tempfile
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -321,7 +322,7 @@ def test_crops_are_random_squares_that_are_recorded(tmp_path: Path, folder: Path
 
 
 def test_crops_depend_on_seed_path_and_number_alone(tmp_path: Path, folder: Path) -> None:
-    def crops(name: str, count: int, **options: int) -> list[dict[str, object]]:
+    def crops(name: str, count: int, **options: Any) -> list[dict[str, Any]]:
         pack(folder, tmp_path / f"{name}.npy", size=8, crops=count, progress=False, **options)
         pictures = json.loads((tmp_path / f"{name}.json").read_text())["pictures"]
         return [one for one in pictures if one["source"] == "b/wide.png"]
@@ -361,9 +362,9 @@ def test_drawn_squares_are_uniform() -> None:
         ({"size": 8192, "crops": 17}, "at most 1073741824 are held; use a smaller --size, or fewer --crops"),
     ],
 )
-def test_settings_of_packing_have_bounds(tmp_path: Path, folder: Path, options: dict[str, int], message: str) -> None:
+def test_settings_of_packing_have_bounds(tmp_path: Path, folder: Path, options: dict[str, Any], message: str) -> None:
     with pytest.raises(LayerMixError, match=message):
-        pack(folder, tmp_path / "set.npy", progress=False, **options)  # type: ignore[arg-type]
+        pack(folder, tmp_path / "set.npy", progress=False, **options)
     assert names(tmp_path) == ["folder"]
 
 
@@ -373,7 +374,7 @@ def test_memory_that_runs_out_while_packing_gets_a_line(
     def failing(picture: np.ndarray, *rest: object) -> object:
         if picture.shape == (20, 40, 3):  # the second one
             raise MemoryError
-        return resized(picture, *rest)
+        return resized(picture, *rest)  # type: ignore[arg-type]
 
     resized = packing._resized
     monkeypatch.setattr(packing, "_resized", failing)
@@ -401,8 +402,8 @@ def test_the_cache_directory_follows_the_environment(monkeypatch: pytest.MonkeyP
     assert cache_directory() == tmp_path / ".cache" / "layermix-gen"
 
 
-def resolved(location: Path | str | None, view_size: int = 8, **options: object) -> MixingSet:
-    return resolve_mixing_set(location, view_size, workers=1, progress=False, count=2, **options)  # type: ignore[arg-type]
+def resolved(location: Path | str | None, view_size: int = 8, **options: Any) -> MixingSet:
+    return resolve_mixing_set(location, view_size, workers=1, progress=False, count=2, **options)
 
 
 def test_a_set_of_our_own_is_rendered_once(cache: Path) -> None:
@@ -533,7 +534,7 @@ def test_large_sets_of_our_own_are_rendered_small_and_enlarged(
     """Their names say so; those of the others are as they always were."""
     asked = []
 
-    def render_few(path: Path, count: int, size: int, seed: int, **options: object) -> None:
+    def render_few(path: Path, count: int, size: int, seed: int, **options: Any) -> None:
         asked.append(options["detail"])
         np.save(path, np.zeros((count, size, size), np.uint8))
 

@@ -44,7 +44,7 @@ def test_a_png_that_is_not_ours(mode: str) -> None:
     image.save(file, "PNG")
     ours = encode(np.asarray(image.convert("RGB")), Encoding("png"))
     found = decoded("png", [ours, file.getvalue(), ours], 9, 7)
-    assert all(np.array_equal(one, image.convert("RGB")) for one in found)
+    assert all(np.array_equal(one, np.asarray(image.convert("RGB"))) for one in found)
 
 
 @pytest.mark.parametrize("image_format", FORMATS)
@@ -78,7 +78,7 @@ def test_a_damaged_png_is_not_taken_for_another() -> None:
 
 def test_a_png_of_another_size_with_as_many_bytes() -> None:
     """16 rows of 25 bytes instead of 10 rows of 40. All of its bytes are 2, those of the filter, too."""
-    rising = np.repeat(np.arange(2, 34, 2, np.uint8), 8 * 3).reshape(16, 8, 3)
+    rising = np.repeat(np.arange(2, 34, 2, dtype=np.uint8), 8 * 3).reshape(16, 8, 3)
     file = encode(rising, Encoding("png"))
     assert np.array_equal(decoded("png", [file], 16, 8)[0], rising)
     with pytest.raises(BadImage, match=r"^expected an image of shape \(10, 13, 3\), found \(16, 8, 3\)"):

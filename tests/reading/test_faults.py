@@ -6,6 +6,7 @@ import json
 import re
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -110,7 +111,7 @@ def test_all_views_are_replaced_together(damaged: Truth) -> None:
 @pytest.mark.parametrize("damage", [truncate, remove])
 def test_a_lost_shard_is_replaced_within_bounds(damaged: Truth, damage) -> None:
     damage(damaged)
-    options = {"views": "v01", "remainder": "exact", "on_error": "skip"}
+    options: dict[str, Any] = {"views": "v01", "remainder": "exact", "on_error": "skip"}
     ds = damaged.open(**options, max_skipped=14)
     assert len(flat(ds)) == 97
     assert len(ds.skipped) == 14  # the images of the shard
@@ -167,7 +168,7 @@ def test_an_index_that_is_lost_meanwhile(damaged: Truth, on_error: str) -> None:
 def test_the_keys_of_a_lost_shard_are_looked_up_once(damaged: Truth, monkeypatch: pytest.MonkeyPatch) -> None:
     remove(damaged)
     ds = damaged.open(views="v01", remainder="exact", on_error="skip", max_skipped=14, threads=1)
-    opened, sandbox = [], catalog.sandbox
+    opened, sandbox = [], catalog.sandbox  # type: ignore[attr-defined]
     monkeypatch.setattr(catalog, "sandbox", lambda files: opened.append(1) or sandbox(files))
     assert len(flat(ds)) == 97
     assert len(ds.skipped) == 14
@@ -196,11 +197,11 @@ def test_all_readers_together_keep_few_tars_open(tiny: Truth, tmp_path: Path, mo
 
 @pytest.mark.parametrize("on_error", ["raise", "skip"])
 def test_too_many_open_files_are_no_bad_sample(damaged: Truth, monkeypatch: pytest.MonkeyPatch, on_error: str) -> None:
-    def full(*args: object, **options: object) -> None:
+    def full(*args: object, **options: Any) -> None:
         raise OSError(errno.EMFILE, "Too many open files")
 
     ds = damaged.open(on_error=on_error)
-    monkeypatch.setattr(maps.mmap, "mmap", full)
+    monkeypatch.setattr(maps.mmap, "mmap", full)  # type: ignore[attr-defined]
     with pytest.raises(LayerMixError, match=r"\.tar cannot be opened beside all that is open .*; raise the limit of"):
         list(ds)
 

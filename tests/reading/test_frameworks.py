@@ -169,18 +169,24 @@ def hugging_face(ds: LayerMixDataset, out: Path, seen: list[list[str]], follow: 
     names = documented("TrainerCallback")
 
     class Classifier(Net):
-        def forward(self, pixel_values: Tensor, labels: Tensor) -> dict[str, Tensor]:
+        def forward(self, pixel_values: Tensor, labels: Tensor) -> dict[str, Tensor]:  # type: ignore[override]
             logits = super().forward(pixel_values)
             return {"loss": nn.functional.cross_entropy(logits, labels), "logits": logits}
 
-    class Watched(names["ShardsTrainer"]):
+    class Watched(names["ShardsTrainer"]):  # type: ignore[valid-type, misc, name-defined]
         def get_train_dataloader(self) -> Any:
             loader = super().get_train_dataloader()
             named = loader.collate_fn
             loader.collate_fn = lambda batch: seen.append(batch[2]["key"]) or named(batch)
             return loader
 
-    settings = {"num_train_epochs": 3, "save_strategy": "no", "report_to": [], "use_cpu": True, "disable_tqdm": True}
+    settings: dict[str, Any] = {
+        "num_train_epochs": 3,
+        "save_strategy": "no",
+        "report_to": [],
+        "use_cpu": True,
+        "disable_tqdm": True,
+    }
     arguments = TrainingArguments(str(out), **settings | more)
     callbacks = [names["FollowEpochs"]()] if follow else []
     return Watched(Classifier(), arguments, train_dataset=ds, callbacks=callbacks)

@@ -5,6 +5,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -61,7 +62,7 @@ def test_all_fields(tiny: Truth) -> None:
 @pytest.mark.parametrize("order", ["shuffle", "shards", "sequential"])
 @pytest.mark.parametrize(("world", "threads", "remainder"), SHARES)
 def test_every_image_once_over_all_ranks(tiny: Truth, world: int, threads: int, remainder: str, order: str) -> None:
-    options = {"order": order, "world_size": world, "threads": threads, "remainder": remainder}
+    options: dict[str, Any] = {"order": order, "world_size": world, "threads": threads, "remainder": remainder}
     ranks = [tiny.open(rank=rank, window=2, **options) for rank in range(world)]
     read = [list(ds) for ds in ranks]
     assert [len(batches) for batches in read] == [len(ds) for ds in ranks]
@@ -140,10 +141,15 @@ def test_options_are_checked(tiny: Truth, options: dict, message: str) -> None:
 
 
 def test_whole_numbers_of_numpy_will_do(tiny: Truth) -> None:
-    numbers = {"batch_size": np.int64(8), "seed": np.uint8(3), "rank": np.int32(0), "world_size": np.int64(2)}
+    numbers: dict[str, Any] = {
+        "batch_size": np.int64(8),
+        "seed": np.uint8(3),
+        "rank": np.int32(0),
+        "world_size": np.int64(2),
+    }
     ds = tiny.open(**numbers)
     assert keys(ds) == keys(tiny.open(seed=3, rank=0, world_size=2))
-    ds.set_epoch(np.int64(4))
+    ds.set_epoch(np.int64(4))  # type: ignore[arg-type]
     assert json.loads(json.dumps(ds.state_dict()))["epoch"] == 4
 
 
@@ -174,7 +180,7 @@ def test_an_iteration_that_is_left_reads_no_further(tiny: Truth, monkeypatch: py
     monkeypatch.setattr(Loader, "fill", fill)
     batches = iter(LayerMixDataset(tiny.root, 8, threads=1, prefetch=11))
     next(batches)
-    batches.close()
+    batches.close()  # type: ignore[attr-defined]
     assert len(filled) < 6  # of 12
 
 

@@ -129,7 +129,7 @@ def test_resumed_in_the_midst(tiny: Truth, web: tuple[str, Traffic]) -> None:
     batches = iter(ds)
     first = [next(batches)[2]["key"] for _ in range(9)]
     state = ds.state_dict()
-    batches.close()
+    batches.close()  # type: ignore[attr-defined]
     traffic.tars()
     resumed = read(url)
     resumed.load_state_dict(state)
@@ -171,12 +171,12 @@ def test_a_bad_line(tiny: Truth, web: tuple[str, Traffic], monkeypatch: pytest.M
     url, _ = web
     monkeypatch.setattr(remote, "PAUSE", 0)
     ds = read(url)
-    ds.storage._files._system = _Failing(ds.storage._files._system, 3)
+    ds.storage._files._system = _Failing(ds.storage._files._system, 3)  # type: ignore[attr-defined]
     assert keys(ds) == keys(tiny.open(order="shards", window=1))
-    ds.storage._files._system = _Failing(ds.storage._files._system, 1000)
+    ds.storage._files._system = _Failing(ds.storage._files._system, 1000)  # type: ignore[attr-defined]
     with pytest.raises(LayerMixError, match=r"\.tar cannot be fetched: ConnectionResetError: the line is bad; restore"):
         list(ds)
-    ds.storage._files._system = ds.storage._files._system.system
+    ds.storage._files._system = ds.storage._files._system.system  # type: ignore[attr-defined]
     ds.set_epoch(0)
     assert keys(ds) == keys(tiny.open(order="shards", window=1))
 
@@ -228,7 +228,7 @@ def test_a_reader_takes_its_folder_and_threads_along(web: tuple[str, Traffic]) -
     url, _ = web
     ds = read(url)
     assert len(keys(ds)) == 12
-    folder, threads = ds.storage.folder.parent, list(ds.storage._cache._pool._threads)
+    folder, threads = ds.storage.folder.parent, list(ds.storage._cache._pool._threads)  # type: ignore[attr-defined]
     assert folder.is_dir()
     assert all(thread.is_alive() for thread in threads)
     del ds

@@ -3,6 +3,7 @@
 import json
 import pickle
 from collections import Counter
+from typing import Any
 
 import pytest
 
@@ -60,7 +61,7 @@ def test_resumed_by_another_number_of_ranks(tiny: Truth, options: dict, before: 
 
 
 def test_resumed_twice_with_ranks_changing(tiny: Truth) -> None:
-    options = {"batch_size": 4, "remainder": "drop", "order": "shards"}
+    options: dict[str, Any] = {"batch_size": 4, "remainder": "drop", "order": "shards"}
     first = [read(tiny.open(rank=rank, world_size=4, **options), 2) for rank in range(4)]
     seen, state = [key for some, _ in first for batch in some for key in batch], first[0][1]
     for world in (2, 3):
@@ -81,7 +82,7 @@ def test_the_state_counts_what_was_handed_out(tiny: Truth) -> None:
     for number in range(1, 4):
         next(batches)
         assert ds.state_dict()["consumed"] == 8 * number
-    batches.close()
+    batches.close()  # type: ignore[attr-defined]
     assert ds.state_dict()["consumed"] == 24
 
 
@@ -106,7 +107,7 @@ def test_setting_the_epoch_of_the_state_goes_on_in_it(tiny: Truth) -> None:
     assert keys(ds) == keys_of_epoch(tiny, 1)
 
 
-def keys_of_epoch(tiny: Truth, epoch: int, **options: str) -> list[list[str]]:
+def keys_of_epoch(tiny: Truth, epoch: int, **options: Any) -> list[list[str]]:
     ds = tiny.open(**options)
     ds.set_epoch(epoch)
     return keys(ds)
@@ -140,7 +141,7 @@ def test_a_loop_that_takes_no_more_than_len(tiny: Truth, remainder: str) -> None
 
 def test_a_rank_that_ends_before_the_others_has_their_state(tiny: Truth) -> None:
     """97 images, 3 on each of 4 ranks: only the first rank has a ninth batch, and a state after 8 must not lose it."""
-    options = {"batch_size": 3, "world_size": 4, "remainder": "exact"}
+    options: dict[str, Any] = {"batch_size": 3, "world_size": 4, "remainder": "exact"}
     ranks = [tiny.open(rank=rank, **options) for rank in range(4)]
     assert [len(ds) for ds in ranks] == [9, 8, 8, 8]
     states = [read(ds, 8)[1] for ds in ranks]
@@ -188,14 +189,14 @@ def test_what_is_no_state_is_refused(tiny: Truth, change: dict) -> None:
         ds.load_state_dict(state)
     for nothing in ({}, None, {"of": ds.state_dict()["of"]}, "state"):
         with pytest.raises(LayerMixError, match=r"^expected the state of a reader, got .*; give what state_dict\(\)"):
-            ds.load_state_dict(nothing)
+            ds.load_state_dict(nothing)  # type: ignore[arg-type]
     assert keys(ds) == keys(tiny.open())
 
 
 @pytest.mark.parametrize("epoch", [-1, 1.5, "2", None])
 def test_epochs_are_whole_numbers(tiny: Truth, epoch: object) -> None:
     with pytest.raises(LayerMixError, match=r"^epoch must be a whole number from 0 on, got "):
-        tiny.open().set_epoch(epoch)
+        tiny.open().set_epoch(epoch)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(

@@ -40,7 +40,7 @@ def epochs(draw: st.DrawFn) -> tuple[list[int], list[list[tuple[int, int]]]]:
     sizes = draw(st.lists(st.integers(1, 9), min_size=1, max_size=8))
     span = st.tuples(st.integers(0, 12), st.integers(0, 4)).map(lambda pair: (pair[0], sum(pair)))
     one = st.lists(st.none() | span, min_size=len(sizes), max_size=len(sizes))
-    return sizes, draw(st.lists(one, min_size=1, max_size=3))
+    return sizes, draw(st.lists(one, min_size=1, max_size=3))  # type: ignore[arg-type]
 
 
 @given(case=epochs(), ahead=st.integers(0, 2), spare=st.integers(0, 12))
@@ -92,7 +92,9 @@ def test_what_is_there_is_taken_up(tmp_path: Path) -> None:
 
 def test_what_is_read_stays_while_its_file_goes(tmp_path: Path) -> None:
     cache = TarCache(
-        tmp_path, {"a.tar": 2, "b.tar": 2}, lambda name, path: path.write_bytes(name[:2].encode()) and None
+        tmp_path,
+        {"a.tar": 2, "b.tar": 2},
+        lambda name, path: path.write_bytes(name[:2].encode()) and None,  # type: ignore[arg-type]
     )
     cache.expect([TarUse("a.tar", 2, 0, 0), TarUse("b.tar", 2, 1, 1)], 2)
     held = cache.open("a.tar")

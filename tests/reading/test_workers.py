@@ -7,6 +7,7 @@ import warnings
 from itertools import chain
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from torch.utils.data import DataLoader
@@ -62,7 +63,7 @@ def test_workers_that_read_an_epoch_again_warn_once(tiny: Truth, monkeypatch: py
 @pytest.mark.parametrize("persistent", [False, True])
 def test_workers_tell_each_other_what_they_have_read(tiny: Truth, persistent: bool) -> None:
     ds = tiny.open()
-    options = {"num_workers": 2, "multiprocessing_context": "fork", "persistent_workers": persistent}
+    options: dict[str, Any] = {"num_workers": 2, "multiprocessing_context": "fork", "persistent_workers": persistent}
     loader = DataLoader(ds, batch_size=None, **options)
     found = []
     for _ in range(2):

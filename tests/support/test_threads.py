@@ -68,5 +68,5 @@ def test_leaving_early_ends_the_thread() -> None:
     before = threading.active_count()
     ahead = read_ahead(iter(range(1000)), 2)
     next(ahead)
-    ahead.close()
+    ahead.close()  # type: ignore[attr-defined]
     assert threading.active_count() == before

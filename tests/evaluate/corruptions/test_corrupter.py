@@ -11,6 +11,7 @@ import shutil
 import signal
 import struct
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -124,7 +125,7 @@ def test_whole_suites(suite: str, scale: str, names: tuple[str, ...], digits: Pa
 
 
 def test_the_layout_and_the_scale_are_options(digits: Path, photographs: Path, tmp_path: Path) -> None:
-    common = {"corruptions": ("contrast",), "severities": (3,), "workers": 1, "progress": False}
+    common: dict[str, Any] = {"corruptions": ("contrast",), "severities": (3,), "workers": 1, "progress": False}
     folders = corrupt(digits, tmp_path / "a", "c", layout="folders", **common)
     assert (tmp_path / "a" / "contrast" / "3" / "7" / "00017.JPEG").exists()
     assert folders.record["scale"] == "cifar"

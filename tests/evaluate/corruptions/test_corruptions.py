@@ -122,7 +122,7 @@ def test_generators_are_keyed_by_all_that_names_an_image():
 )
 def test_what_no_benchmark_has_gets_a_line(arguments, message):
     with pytest.raises(LayerMixError, match=message):
-        corrupted(np.zeros((8, 8, 3), np.uint8), *arguments, rng())
+        corrupted(np.zeros((8, 8, 3), np.uint8), *arguments, rng())  # type: ignore[call-arg]
 
 
 def test_arrays_that_are_no_image_are_refused():
@@ -132,9 +132,9 @@ def test_arrays_that_are_no_image_are_refused():
 
 def test_suites_that_are_none():
     with pytest.raises(LayerMixError, match="suite must be one of c, cbar, got 'p'"):
-        names_of("p", "cifar")
+        names_of("p", "cifar")  # type: ignore[arg-type]
     with pytest.raises(LayerMixError, match="expected a scale of cifar, imagenet, got 'tiny'"):
-        names_of("c", "tiny")
+        names_of("c", "tiny")  # type: ignore[arg-type]
 
 
 # --- values by hand ------------------------------------------------------------------------------------------------
@@ -175,7 +175,7 @@ def test_blurs_keep_flat_images_and_spread_points():
     point = np.zeros((41, 41, 3), np.uint8)
     point[20, 20] = 255
     for name in ("defocus_blur", "glass_blur", "zoom_blur", "gaussian_blur", "motion_blur", "pixelate"):
-        parameters = CORRUPTIONS[name].imagenet[2]
+        parameters = CORRUPTIONS[name].imagenet[2]  # type: ignore[index]
         assert np.abs(kernel(name, flat(120), *parameters).astype(int) - 120).max() <= 1
         assert kernel(name, point, *parameters).max() < 255
     # 113 pixels have their centres within 6 px of another's

@@ -30,7 +30,7 @@ def library():
     """The module of `imagecorruptions`, whose compiler we do without."""
     with pytest.MonkeyPatch.context() as patch:
         numba = ModuleType("numba")
-        numba.njit = lambda *_: lambda function: function
+        numba.njit = lambda *_: lambda function: function  # type: ignore[attr-defined]
         patch.setitem(sys.modules, "numba", numba)
         import imagecorruptions.corruptions
 
@@ -69,7 +69,7 @@ def test_images_are_the_librarys(name, library):
             options = {"seed": seed} if name in ("impulse_noise", "glass_blur") else {}
             theirs = np.uint8(getattr(library, name)(PillowImage.fromarray(view), severity, **options))
             rng = np.random.default_rng(seed) if name == "impulse_noise" else Legacy(seed)
-            ours = corrupted(view, name, severity, "imagenet", rng)
+            ours = corrupted(view, name, severity, "imagenet", rng)  # type: ignore[arg-type]
             difference = np.abs(ours.astype(int) - theirs)
             different.append((difference > 0).mean())
             assert difference.max() <= most, severity
@@ -82,7 +82,7 @@ def test_snow_is_the_librarys_but_for_rounding_and_an_edge(library):
         (view, _, _, _) = photographs(224)
         np.random.seed(severity)  # noqa: NPY002
         theirs = np.uint8(library.snow(PillowImage.fromarray(view), severity))
-        ours = corrupted(view, "snow", severity, "imagenet", Legacy(severity))
+        ours = corrupted(view, "snow", severity, "imagenet", Legacy(severity))  # type: ignore[arg-type]
         difference = np.abs(ours.astype(int) - theirs)[32:-32, 32:-32]
         assert difference.max() <= 3
         assert difference.mean() < 0.6
@@ -104,7 +104,7 @@ def test_frost_darkens_and_whitens_as_the_librarys_photographs_do(library):
             np.random.seed(seed)  # noqa: NPY002
             for view in photographs(224):
                 theirs.append(np.uint8(library.frost(PillowImage.fromarray(view), severity)))
-                ours.append(corrupted(view, "frost", severity, "imagenet", Legacy(seed)))
+                ours.append(corrupted(view, "frost", severity, "imagenet", Legacy(seed)))  # type: ignore[arg-type]
         assert np.mean(ours) == pytest.approx(np.mean(theirs), abs=13)
         assert np.std(ours) == pytest.approx(np.std(theirs), abs=13)
 
@@ -152,7 +152,7 @@ def test_scattering_is_a_walk_over_the_pixels(reach):
 
 
 def test_chromatic_aberration_by_scipys_zoom():
-    for severity, (difficulty,) in enumerate(CORRUPTIONS["transverse_chromatic_abberation"].cifar, 1):
+    for severity, (difficulty,) in enumerate(CORRUPTIONS["transverse_chromatic_abberation"].cifar, 1):  # type: ignore[arg-type]
         for seed, view in enumerate(photographs(32)):
             order = np.random.default_rng(seed).permutation([0, 0.5, 1])
             expected = np.empty_like(view)
@@ -167,7 +167,7 @@ def test_chromatic_aberration_by_scipys_zoom():
 
 
 def test_circular_motion_blur_by_scipys_rotate():
-    for severity, (difficulty,) in enumerate(CORRUPTIONS["circular_motion_blur"].cifar, 1):
+    for severity, (difficulty,) in enumerate(CORRUPTIONS["circular_motion_blur"].cifar, 1):  # type: ignore[arg-type]
         for view in photographs(32):
             places = np.linspace(-1, 1, 21)
             turns = [ndimage.rotate(view / 255, 1.5 * difficulty * place, reshape=False) for place in places]
@@ -211,7 +211,7 @@ def test_ripple_by_scipy():
 def test_pinch_and_twirl_by_complex_numbers():
     """A circle's inside turns by a power of e and moves out by a power of a sine; all else stays as it is."""
     (_, view, *_) = photographs(32)
-    difficulty = CORRUPTIONS["pinch_and_twirl"].cifar[2][0]
+    difficulty = CORRUPTIONS["pinch_and_twirl"].cifar[2][0]  # type: ignore[index]
     signs = np.random.default_rng(4).choice([1.0, -1.0], (4, 4))
     places = np.array(np.mgrid[:32, :32], float)
     for i in range(3):
@@ -241,7 +241,7 @@ def test_refraction_by_snells_law_for_vectors():
     cosine = normal[2]
     ray = (np.sqrt(1 - (1 - cosine**2) / 16) - cosine / 4) * normal  # and a quarter of (0, 0, 1)
     ray[:, cosine >= 1 - 1e-3] = 0
-    difficulty = CORRUPTIONS["caustic_refraction"].imagenet[3][0]
+    difficulty = CORRUPTIONS["caustic_refraction"].imagenet[3][0]  # type: ignore[index]
     places = np.mgrid[:112, :112] + 0.05 * difficulty * 112 * ray[:2]
     seen = np.stack(sample(view, places), axis=2) / 255 + 0.2 * difficulty * (slopes[0] - slopes[1])[..., None]
     ours = corrupted(view, "caustic_refraction", 4, "imagenet", np.random.default_rng(5))
@@ -261,7 +261,7 @@ def test_caustics_by_pixel():
             a, b = moving
             moving = point + np.array([np.cos(t - a) + np.sin(t + b), np.sin(t - b) + np.cos(t + a)])
             waves = np.array([np.sin(moving[0] + t), np.cos(moving[1] + t)])
-            total += 1 / np.linalg.norm(0.005 * point / waves)
+            total += 1 / float(np.linalg.norm(0.005 * point / waves))
         expected = min(abs(1.17 - (total / 5) ** 1.4) ** 8, 1)
         assert ours[row, column] == pytest.approx(expected, abs=1e-9)
 

@@ -283,9 +283,9 @@ def test_models_that_cannot_be_explained(model, tmp_path):
         (nn.Conv2d(3, 4, 3, device="meta"), "one on the meta device, without numbers; make the model on the CPU"),
     ):
         with pytest.raises(LayerMixError, match=message):
-            gradcam(given, IMAGES)
+            gradcam(given, IMAGES)  # type: ignore[arg-type]
         with pytest.raises(LayerMixError, match=message):
-            write_gradcam_sheet([("one", model), ("two", given)], [tmp_path / "0.png"], tmp_path / "sheet.png")
+            write_gradcam_sheet([("one", model), ("two", given)], [tmp_path / "0.png"], tmp_path / "sheet.png")  # type: ignore[list-item]
     assert not (tmp_path / "sheet.png").exists()
 
 
@@ -464,7 +464,7 @@ def test_models_of_two_repositories(tmp_path):
     models = [(name, load_model(f"{tmp_path / name}/net.py:Net")) for name in "ab"]
     seen = [gradcam(model, IMAGES) for _, model in models]
     for (_, model), block, found in zip(models, (nn.ReLU(), nn.Tanh()), seen, strict=True):
-        body = nn.Sequential(model.model.conv, block, nn.AdaptiveAvgPool2d(1), nn.Flatten(), model.model.head)
+        body = nn.Sequential(model.model.conv, block, nn.AdaptiveAvgPool2d(1), nn.Flatten(), model.model.head)  # type: ignore[arg-type]
         np.testing.assert_allclose(found.maps, gradcam(body, IMAGES, layer="0").maps, atol=1e-6)
     assert not np.allclose(seen[0].probabilities, seen[1].probabilities)
 

@@ -106,7 +106,7 @@ def test_the_released_code_drops_the_most_confident_bin() -> None:
     with pytest.raises(LayerMixError, match=r"^expected at least 100 images for bins 'released', got 99; use 'all'"):
         rms_calibration(confidences[:99], correct[:99], "released")
     with pytest.raises(LayerMixError, match=r"^expected bins all or released, got 'last'"):
-        rms_calibration(confidences, correct, "last")
+        rms_calibration(confidences, correct, "last")  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("images", [1, 40, 150, 1000])

@@ -99,9 +99,9 @@ def test_more_pairs_than_are_compared_at_a_time() -> None:
 
 
 def test_a_still_video_and_few_classes() -> None:
-    part = predicted_sequences(np.tile(np.float32([[1, 3, 2]]), (4, 1)), [4])
+    part = predicted_sequences(np.tile(np.array([[1, 3, 2]], np.float32), (4, 1)), [4])
     assert (flip_probability(part, noise=False), top5_distance(part, noise=True)) == (0, 0)
-    swapped = predicted_sequences(np.float32([[1, 2, 3], [3, 2, 1]]), [2])
+    swapped = predicted_sequences(np.array([[1, 2, 3], [3, 2, 1]], np.float32), [2])
     assert top5_distance(swapped, noise=False) == 4
     assert top5_distance(predicted_sequences(np.ones((2, 1), np.float32), [2]), noise=False) == 0
 

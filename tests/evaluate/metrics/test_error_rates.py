@@ -113,7 +113,7 @@ def test_probabilities_never_rise(seed: int, classes: int) -> None:
 def test_an_exponential_that_rises(monkeypatch: pytest.MonkeyPatch) -> None:
     """On some processors NumPy's does, by its last digit, between two numbers that fall by theirs."""
     exact = np.exp
-    rounding = np.float32([[0, 1e-7, 0]])
+    rounding = np.array([[0, 1e-7, 0]], np.float32)
     monkeypatch.setattr(np, "exp", lambda x: exact(x) + (rounding if x.shape == (1, 3) else 0))
     part = predicted(np.zeros((1, 3), np.float32), [0])
     assert part.classes[0].tolist() == [[0, 1, 2]]

@@ -4,6 +4,7 @@ import dataclasses
 import os
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,10 +19,15 @@ from layermix_gen.evaluate.results.results_folder import begin_results, part_pat
 from layermix_gen.evaluate.results.signature import Suite
 from tests.evaluate.made_results import make_results, make_signature, some_images, some_videos
 
-ALEXNET = {"dataset": "imagenet", "scale": "imagenet", "n_classes": 1000}  # what its errors are of
+ALEXNET: dict[str, Any] = {"dataset": "imagenet", "scale": "imagenet", "n_classes": 1000}  # what its errors are of
 
 
-def error(part: object) -> np.ndarray:
+def about(value: Any, parts: int = 1, of: int = 1) -> Number:
+    """A number of this value, but for rounding."""
+    return Number(pytest.approx(value), parts, of)  # type: ignore[arg-type]
+
+
+def error(part: Any) -> np.ndarray:
     """Percent wrong at each severity, from the arrays themselves."""
     return 100 * (part.classes[:, :, 0] != part.labels).mean(1)
 
@@ -31,15 +37,16 @@ def test_every_number_by_a_second_route(tmp_path: Path) -> None:
     run = measure(tmp_path / "run")
     c, cbar = ([error(one).mean() for one in made[suite].values()] for suite in ("c", "cbar"))
     assert run.name == "run"
-    assert run.numbers["clean_error"] == Number(pytest.approx(error(made["clean"]["clean"])[0]))
-    assert run.numbers["c_error"] == Number(pytest.approx(np.mean(c)), 15, 15)
-    assert run.numbers["cbar_error"] == Number(pytest.approx(np.mean(cbar)), 10, 10)
+    assert run.numbers["clean_error"] == about(error(made["clean"]["clean"])[0])
+    assert run.numbers["c_error"] == about(np.mean(c), 15, 15)
+    assert run.numbers["cbar_error"] == about(np.mean(cbar), 10, 10)
     assert run.numbers["pgd_error"].value == pytest.approx(error(made["pgd"]["correct"])[0])
     assert run.numbers["pgd_released_error"].value == pytest.approx(error(made["pgd"]["released"])[0])
-    flips = [flip_probability(one, noise=name in P_NOISE) for name, one in made["p"].items()]
-    distances = [top5_distance(one, noise=name in P_NOISE) for name, one in made["p"].items()]
-    assert run.numbers["p_flips"] == Number(pytest.approx(np.mean(flips)), 10, 10)
-    assert run.numbers["p_distance"] == Number(pytest.approx(np.mean(distances)), 10, 10)
+    videos: dict[str, Any] = dict(made["p"])
+    flips = [flip_probability(one, noise=name in P_NOISE) for name, one in videos.items()]
+    distances = [top5_distance(one, noise=name in P_NOISE) for name, one in videos.items()]
+    assert run.numbers["p_flips"] == about(np.mean(flips), 10, 10)
+    assert run.numbers["p_distance"] == about(np.mean(distances), 10, 10)
     assert run.errors["c"]["fog"] == pytest.approx(dict(enumerate(error(made["c"]["fog"]), 1)))
     assert "c_error_normalized" not in run.numbers  # AlexNet's errors are ImageNet's
     assert run.notes == []
@@ -51,7 +58,7 @@ def test_error_at_five_is_of_clean_images_and_r(tmp_path: Path) -> None:
     for suite in ("clean", "r"):
         part = made[suite][suite]
         outside = [label not in five for label, five in zip(part.labels[0], part.classes[0], strict=True)]
-        assert run.numbers[f"{suite}_error5"] == Number(pytest.approx(100 * np.mean(outside)))
+        assert run.numbers[f"{suite}_error5"] == about(100 * np.mean(outside))
         assert 0 < run.numbers[f"{suite}_error5"].value < run.numbers[f"{suite}_error"].value
     assert "c_error5" not in run.numbers
     assert "cbar_error5" not in run.numbers
@@ -72,7 +79,7 @@ def test_every_calibration_number_by_a_second_route(tmp_path: Path) -> None:
         pairs = [(one.confidences.ravel(), one.correct.ravel()) for one in parts.values()]
         for metric, function in metrics.items():
             expected = np.mean([function(*pair) for pair in pairs])
-            assert numbers[metric] == Number(pytest.approx(expected), len(parts), len(parts)), (suite, metric)
+            assert numbers[metric] == about(expected, len(parts), len(parts)), (suite, metric)
         losses = [-one.log_likelihoods.mean() for one in parts.values()]
         assert numbers["nll"].value == pytest.approx(np.mean(losses), rel=1e-5)
         assert set(numbers) == {*metrics, "nll"}
@@ -84,7 +91,7 @@ def test_calibration_under_corruptions_pools_severities_for_cifar(tmp_path: Path
     pooled = [rms_calibration(one.confidences.ravel(), one.correct.ravel()) for one in made["c"].values()]
     floors = [rms_floor(one.confidences.ravel()) for one in made["c"].values()]
     numbers = measure(tmp_path).calibration["c"]
-    assert numbers["rms"] == Number(pytest.approx(np.mean(pooled)), 15, 15)
+    assert numbers["rms"] == about(np.mean(pooled), 15, 15)
     assert numbers["rms_floor"].value == pytest.approx(np.mean(floors))
 
 
@@ -104,7 +111,7 @@ def test_normalised_for_a_thousand_classes(tmp_path: Path) -> None:
     _, made = make_results(tmp_path, suites=("c",), **ALEXNET)
     run = measure(tmp_path)
     ratios = [error(made["c"][name]).mean() / ALEXNET_C[name] for name in C]
-    assert run.numbers["c_error_normalized"] == Number(pytest.approx(np.mean(ratios)), 15, 15)
+    assert run.numbers["c_error_normalized"] == about(np.mean(ratios), 15, 15)
     assert run.normalized["fog"] == pytest.approx(ratios[C.index("fog")])
 
 
@@ -112,7 +119,7 @@ def test_normalised_for_a_thousand_classes(tmp_path: Path) -> None:
     "change",
     [{"dataset": "mine"}, {"scale": "cifar"}, {"n_classes": 999}, {"severities": (5,)}, {"severities": (1, 3)}],
 )
-def test_normalised_for_nothing_else(tmp_path: Path, change: dict[str, object]) -> None:
+def test_normalised_for_nothing_else(tmp_path: Path, change: dict[str, Any]) -> None:
     """AlexNet's errors are those on ImageNet-C, over all severities."""
     make_results(tmp_path, suites=("c",), **ALEXNET | change)
     run = measure(tmp_path)
@@ -125,7 +132,7 @@ def test_a_mean_over_fewer_parts_says_so(tmp_path: Path) -> None:
     missing, facts = ("c/fog", "c/snow", "p/tilt", "pgd/correct"), ALEXNET
     _, made = make_results(tmp_path, without=missing, **facts)
     run = measure(tmp_path)
-    assert run.numbers["c_error"] == Number(pytest.approx(np.mean([error(one) for one in made["c"].values()])), 13, 15)
+    assert run.numbers["c_error"] == about(np.mean([error(one) for one in made["c"].values()]), 13, 15)
     assert not run.numbers["c_error"].complete
     assert (run.numbers["p_flips"].parts, run.numbers["p_flips"].of) == (9, 10)
     assert run.calibration["c"]["rms"].parts == 13
@@ -157,7 +164,7 @@ def test_a_corruption_without_all_severities_is_in_no_mean(tmp_path: Path) -> No
     run = measure(tmp_path)
     assert run.notes == ["c/fog lacks severity 3, 5 and is in no mean"]
     others = [error(one) for name, one in made["c"].items() if name != "fog"]
-    assert run.numbers["c_error"] == Number(pytest.approx(np.mean(others)), 14, 15)
+    assert run.numbers["c_error"] == about(np.mean(others), 14, 15)
     assert list(run.errors["c"]["fog"]) == [1, 2, 4]
 
 
@@ -218,8 +225,8 @@ def test_consistency_normalised_by_a_file(tmp_path: Path) -> None:
         "top5_distance": {name: 2 * distance for name, (_, distance) in run.consistency.items()},
     }
     normalize_consistency(run, itself)
-    assert run.numbers["p_flips_normalized"] == Number(pytest.approx(100), 10, 10)
-    assert run.numbers["p_distance_normalized"] == Number(pytest.approx(50), 10, 10)
+    assert run.numbers["p_flips_normalized"] == about(100, 10, 10)
+    assert run.numbers["p_distance_normalized"] == about(50, 10, 10)
     for wrong in (0, -1.0, 101, float("nan"), 10**400):
         itself["flip_probability"]["snow"] = wrong
         with pytest.raises(LayerMixError, match=r"^expected a flip_probability of snow above 0 and up to 100 in the "):

@@ -297,7 +297,7 @@ def test_a_model_is_named_by_a_text(spec):
 
 
 def test_what_is_no_module():
-    for call in (lambda: Normalized(None), lambda: evaluating(None).__enter__()):
+    for call in (lambda: Normalized(None), lambda: evaluating(None).__enter__()):  # type: ignore[arg-type]
         with pytest.raises(LayerMixError, match=r"expected a torch\.nn\.Module, got NoneType; give PATH"):
             call()
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -22,7 +23,7 @@ from layermix_gen.evaluate.suites.locate import PUBLISHED
 from layermix_gen.evaluate.suites.suite_options import PHOTOGRAPHS
 from tests.evaluate.made_results import ATTACK, SETTINGS, make_results, make_signature
 
-RESIZED = {"preprocessing": PHOTOGRAPHS}
+RESIZED: dict[str, Any] = {"preprocessing": PHOTOGRAPHS}
 DIFFERENT = "has numbers that do not compare"
 
 
@@ -37,7 +38,7 @@ def starred(report: Report, name: str) -> set[str]:
     return found
 
 
-def measured(name: str = "run", **changes: object) -> Measured:
+def measured(name: str = "run", **changes: Any) -> Measured:
     """A run of which nothing but its signature is known."""
     signature = make_signature(**changes)
     return Measured(name, signature, dict.fromkeys(signature.suites, ("some",)))
@@ -61,7 +62,7 @@ def table_of(number: str) -> PaperTable:
     ],
 )
 def test_other_data_and_settings_do_not_compare(
-    tmp_path: Path, change: dict[str, object], suites: list[str], shown: str
+    tmp_path: Path, change: dict[str, Any], suites: list[str], shown: str
 ) -> None:
     """The second run is better in all; where it does not compare nobody is best, and one note a suite says why."""
     for name, skill, more in (("one", 1, {}), ("two", 9, change)):
@@ -77,7 +78,12 @@ def test_other_data_and_settings_do_not_compare(
 
 
 def test_what_belongs_to_the_model_is_no_reason(tmp_path: Path) -> None:
-    facts = {"normalization": "mean 0.5, std 0.2", "precision": "bf16", "seed": 3, "checkpoint_sha256": "cd" * 32}
+    facts: dict[str, Any] = {
+        "normalization": "mean 0.5, std 0.2",
+        "precision": "bf16",
+        "seed": 3,
+        "checkpoint_sha256": "cd" * 32,
+    }
     attack = ATTACK | {"epsilon": 2 / 255 + 1e-12}  # as another way to write it
     make_results(tmp_path / "one", 1, suites=("clean", "pgd"))
     make_results(tmp_path / "two", 9, suites=("clean", "pgd"), attack=attack, **facts)
@@ -133,7 +139,12 @@ def test_the_papers_cifar_is_as_we_evaluate_it() -> None:
 def test_the_papers_imagenet_is_cut_as_its_authors_do(number: str, classes: int, images: int) -> None:
     """They resize the files of C and C-bar, too; our default, the original authors', does not compare with that."""
     table = table_of(number)
-    facts = {"dataset": table.dataset, "scale": "imagenet", "n_classes": classes, "suites": ("clean", "c", "cbar", "r")}
+    facts: dict[str, Any] = {
+        "dataset": table.dataset,
+        "scale": "imagenet",
+        "n_classes": classes,
+        "suites": ("clean", "c", "cbar", "r"),
+    }
     run = measured(images=images, settings=RESIZED, **facts)
     run.signature.suites["r"] = Suite(30_000, settings=RESIZED)
     for suite in facts["suites"]:
@@ -149,7 +160,9 @@ def test_the_papers_imagenet_p_compares_with_nothing_but_itself() -> None:
 
 
 def test_what_the_paper_is_said_to_have_is_what_others_say_too() -> None:
-    attack = {name: value for name, value in dataclasses.asdict(Attack()).items() if name not in ("variant", "seed")}
+    attack: dict[str, Any] = {
+        name: value for name, value in dataclasses.asdict(Attack()).items() if name not in ("variant", "seed")
+    }
     assert SETTINGS | attack == ATTACK
     paper = dict(paper_basis(table_of("IV"), "pgd").facts)
     assert {name: float(paper[name]) for name in attack} == pytest.approx(attack, rel=1e-5)

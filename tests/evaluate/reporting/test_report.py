@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -120,7 +121,7 @@ def test_rows_that_latex_would_take_for_arguments() -> None:
     ],
 )
 def test_the_best(numbers: list[Number | None], better: str, best: list[int]) -> None:
-    marked = mark_best([Cell(number) for number in numbers], better, ["cifar100"] * len(numbers))
+    marked = mark_best([Cell(number) for number in numbers], better, ["cifar100"] * len(numbers))  # type: ignore[arg-type]
     assert [i for i, cell in enumerate(marked) if cell.best] == best
 
 
@@ -216,7 +217,7 @@ def test_tables_of_another_dataset_are_noted_and_apart(folders: list[Path]) -> N
 def thousands(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     """Results of a thousand classes on every suite: two runs of one dataset, and one of another that is better."""
     root = tmp_path_factory.mktemp("thousands")
-    facts = {"scale": "imagenet", "n_classes": 1000, "suites": ("clean", "c", "cbar", "r", "p", "pgd")}
+    facts: dict[str, Any] = {"scale": "imagenet", "n_classes": 1000, "suites": ("clean", "c", "cbar", "r", "p", "pgd")}
     make_results(root / "one", skill=3, dataset="imagenet", **facts)
     make_results(root / "two", skill=4, dataset="imagenet", seed=1, **facts)
     make_results(root / "other", skill=9, dataset="mine", seed=2, **facts)
@@ -489,7 +490,7 @@ def test_an_incomplete_corruption_has_no_bar(tmp_path: Path) -> None:
     save_part(tmp_path, signature, "c", "fog", stack({number: some_images(rng, 1) for number in (1, 2)}))
     (run,) = make_report([tmp_path]).runs
     (axes,) = bars([run], "c").axes
-    heights = [bar.get_height() for bar in axes.patches]
+    heights = [bar.get_height() for bar in axes.patches]  # type: ignore[attr-defined]
     assert [number for number, height in enumerate(heights) if np.isnan(height)] == [0, 1 + C.index("fog")]
     assert heights[1 + C.index("snow")] == pytest.approx(np.mean(list(run.errors["c"]["snow"].values())))
 
@@ -528,7 +529,7 @@ def test_a_name_is_one_line_in_every_format(folders: list[Path], form: str) -> N
 
 def test_facts_and_notes_are_one_line(tmp_path: Path) -> None:
     """A model, a checkpoint and a folder may be called anything."""
-    changes = {"model": "a\n.py:b", "checkpoint": "c\u2028d", "suites": ("c",), "severities": (1, 3)}
+    changes: dict[str, Any] = {"model": "a\n.py:b", "checkpoint": "c\u2028d", "suites": ("c",), "severities": (1, 3)}
     make_results(tmp_path / "run", **changes)
     report = make_report([("run", tmp_path / "run")])
     assert report.signature["run"]["model"].startswith("a .py:b, sha256")
@@ -603,7 +604,15 @@ def test_bytes_that_are_no_utf8(folders: list[Path], tmp_path: Path) -> None:
     flips = {"flip_probability": dict.fromkeys(P, 50), "top5_distance": dict.fromkeys(P, 9)}
     reference = tmp_path / os.fsdecode(b"p\xfe.json")
     reference.write_text(json.dumps(flips))
-    command = [sys.executable, "-m", "layermix_gen", "evaluate", "report", own, b"n\xe9=" + os.fsencode(folder)]
+    command: list[Any] = [
+        sys.executable,
+        "-m",
+        "layermix_gen",
+        "evaluate",
+        "report",
+        own,
+        b"n\xe9=" + os.fsencode(folder),
+    ]
     command += ["--out", out, "--reference-p", reference]
     run = subprocess.run(command, capture_output=True, text=True, check=False, env=os.environ | {"LC_ALL": "C.UTF-8"})
     assert run.returncode == 0, run.stderr
@@ -611,10 +620,11 @@ def test_bytes_that_are_no_utf8(folders: list[Path], tmp_path: Path) -> None:
     assert "p\\xfe.json at 100" in run.stdout
     assert {path.name for path in out.iterdir()} >= {"report.txt", "report.csv", "report.json", "bars-c.png"}
     assert f"wrote {tmp_path}/out\\xff/report.txt" in run.stderr
-    for more in (
+    wrong: list[list[Any]] = [
         ["--reference-p", tmp_path / os.fsdecode(b"no\xe9")],
         ["--out", folders[0] / os.fsdecode(b"run.json/\xe9")],
-    ):
+    ]
+    for more in wrong:
         run = subprocess.run([*command[:6], *more], capture_output=True, text=True, check=False)
         assert run.returncode == 1
         assert run.stderr.startswith("Error: cannot ")
@@ -703,7 +713,7 @@ def test_files_of_others_are_left_alone(folders: list[Path], tmp_path: Path) -> 
 def test_a_report_that_was_cut_short_is_written_again(
     folders: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def interrupted(*_: object, **__: object) -> None:
+    def interrupted(*_: object, **__: Any) -> None:
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
@@ -733,6 +743,6 @@ def test_reports_and_metrics_import_no_torch(folders: list[Path], tmp_path: Path
         "import sys; from layermix_gen.evaluate import make_report, write_report, measure; "
         "write_report(make_report(sys.argv[1:2]), sys.argv[2]); print('torch' in sys.modules, 'cv2' in sys.modules)"
     )
-    command = [sys.executable, "-c", code, folders[0], tmp_path]
+    command: list[Any] = [sys.executable, "-c", code, folders[0], tmp_path]
     run = subprocess.run(command, capture_output=True, text=True, check=True)
     assert run.stdout.strip() == "False False"

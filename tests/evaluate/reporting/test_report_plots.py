@@ -2,6 +2,7 @@
 
 import itertools
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -41,7 +42,7 @@ def boxes(figure: Figure) -> list[Bbox]:
 
 @pytest.mark.parametrize("draw", DRAWN)
 @pytest.mark.parametrize("number", [1, 2, 3, 8, 12])
-def test_long_names_run_into_nothing(folder: Path, draw: object, number: int) -> None:
+def test_long_names_run_into_nothing(folder: Path, draw: Any, number: int) -> None:
     """No text of any of the plots lies on another, on a panel, or beyond the edge."""
     run = measure(folder)
     named = [LONG.format(i) for i in range(number)]
@@ -82,7 +83,7 @@ def test_runs_look_unlike() -> None:
 def test_the_legend_has_the_colors_of_the_bars(folder: Path) -> None:
     run = measure(folder)
     figure = bars([_called(run, str(number)) for number in range(14)], "c")
-    shown = [(box.get_facecolor(), box.get_hatch()) for box in figure.artists]
+    shown = [(box.get_facecolor(), box.get_hatch()) for box in figure.artists]  # type: ignore[attr-defined]
     drawn = [(group[0].get_facecolor(), group[0].get_hatch()) for group in figure.axes[0].containers]
     assert len(drawn) == 14
     assert shown == drawn
@@ -93,12 +94,12 @@ def test_the_legend_has_the_colors_of_the_bars(folder: Path) -> None:
     [({"severities": (1, 3)}, "severities 1 3"), ({"images": 60}, "N 60"), ({"dataset": "mine"}, "mine")],
 )
 def test_a_mean_that_does_not_compare_has_no_bar(
-    folder: Path, tmp_path: Path, change: dict[str, object], reason: str
+    folder: Path, tmp_path: Path, change: dict[str, Any], reason: str
 ) -> None:
     make_results(tmp_path, suites=("c",), **change)
     runs = [measure(folder, "one"), measure(tmp_path, "few"), measure(folder, "two")]
     figure = bars(runs, "c")
-    one, few, two = (container.patches for container in figure.axes[0].containers)
+    one, few, two = (container.patches for container in figure.axes[0].containers)  # type: ignore[attr-defined]
     assert np.isnan(few[0].get_height())
     assert few[1].get_height() == pytest.approx(runs[1].mean_error("c", "gaussian_noise"))
     assert one[0].get_height() == two[0].get_height() == pytest.approx(runs[0].numbers["c_error"].value)
@@ -110,7 +111,7 @@ def test_a_mean_that_does_not_compare_has_no_bar(
 def test_alone_a_run_has_its_mean(tmp_path: Path) -> None:
     make_results(tmp_path, suites=("c",), severities=(1, 3))
     run = measure(tmp_path, "few")
-    assert bars([run], "c").axes[0].containers[0].patches[0].get_height() == pytest.approx(run.numbers["c_error"].value)
+    assert bars([run], "c").axes[0].containers[0].patches[0].get_height() == pytest.approx(run.numbers["c_error"].value)  # type: ignore[attr-defined]
 
 
 def test_what_is_shortened_keeps_both_ends() -> None:

@@ -5,6 +5,7 @@ import os
 import re
 import shutil
 import signal
+from typing import Any
 
 import numpy as np
 import pytest
@@ -129,7 +130,7 @@ def test_imagenet_from_files_to_metrics(imagenet, models, tmp_path):
 
 def test_a_checkpoint_and_normalization(cifar, models, tmp_path):
     trained = load_from(models, "ten")
-    torch.nn.init.normal_(trained.linear.weight, generator=torch.Generator().manual_seed(9))
+    torch.nn.init.normal_(trained.linear.weight, generator=torch.Generator().manual_seed(9))  # type: ignore[arg-type]
     torch.save({"model": trained.state_dict(), "epoch": 7}, tmp_path / "last.pt")
     options = (
         "--checkpoint",
@@ -331,7 +332,7 @@ def test_a_stopped_run_goes_on_after_the_last_part(models, tmp_path, number):
 
 
 def test_ctrl_c_in_python(cifar, models, tmp_path, monkeypatch):
-    predict, calls = runs.predict, []
+    predict, calls = runs.predict, []  # type: ignore[attr-defined]
 
     def stopping(*arguments, **options):
         calls.append(1)
@@ -519,7 +520,7 @@ def test_an_exported_model_that_takes_one_number_of_images_is_refused(cifar, mod
 
 def test_an_exported_model_is_attacked_too(cifar, models, tmp_path):
     batch = torch.export.Dim("batch", min=1, max=1024)
-    options = {"dynamic_shapes": ({0: batch},)}
+    options: dict[str, Any] = {"dynamic_shapes": ({0: batch},)}
     torch.export.save(
         torch.export.export(load_from(models, "ten").eval(), (torch.rand(2, 3, 32, 32),), **options), tmp_path / "n.pt2"
     )

@@ -55,7 +55,7 @@ class Counting(nn.Module):
         self.register_buffer("seen", torch.zeros(()))
 
     def forward(self, maps):
-        self.seen += len(maps)
+        self.seen += len(maps)  # type: ignore[operator, assignment]
         return maps
 
 

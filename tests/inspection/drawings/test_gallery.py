@@ -85,7 +85,7 @@ def test_large_samples_are_reduced_and_masks_are_shown_in_part(scenes, tmp_path)
     strip = decoded(made.lines("steps")[0])
     assert strip.shape == (224, 5 * 224, 3)  # a few samples have room: view, two uses, blend and mask
     replay = scenes.replay(row)
-    mask = steps_of(replay.recipe.expression, replay.view).mask[:CORNER, :CORNER]
+    mask = steps_of(replay.recipe.expression, replay.view).mask[:CORNER, :CORNER]  # type: ignore[index]
     centres = np.rint((np.arange(CORNER) + 0.5) * 224 / CORNER).astype(int)
     shown = strip[:, 4 * 224 :][np.ix_(centres, centres)]
     assert np.mean((shown > 127) == (mask > 127)) > 0.97

@@ -221,7 +221,7 @@ class Nothing(BaseHTTPRequestHandler):
     """A server that is told of every request and answers none of them well."""
 
     def do_GET(self):
-        self.server.seen.append(self.path)
+        self.server.seen.append(self.path)  # type: ignore[attr-defined]
         self.send_error(404)
 
     def log_message(self, *_):
@@ -238,7 +238,7 @@ def test_no_request_leaves_the_page(opened, path):
 def test_the_page_may_request_nothing(opened):
     """What a script in the page could try, had one got into it."""
     server = HTTPServer(("127.0.0.1", 0), Nothing)
-    server.seen = []
+    server.seen = []  # type: ignore[attr-defined]
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
     try:
@@ -255,7 +255,7 @@ def test_the_page_may_request_nothing(opened):
         server.shutdown()
         thread.join()
         server.server_close()
-    assert server.seen == []
+    assert server.seen == []  # type: ignore[attr-defined]
 
 
 def test_only_the_rows_that_are_seen_are_in_the_page(browser, squares, tmp_path, monkeypatch):

@@ -3,6 +3,7 @@
 import sys
 from collections import Counter
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -79,9 +80,14 @@ def test_bars_are_what_was_found_and_lines_what_was_wanted(monkeypatch):
 
 
 def test_what_nobody_expected_is_drawn_too():
-    found = {"layer": Counter({4: 1}), "operation": Counter(invert=2), "blend": Counter(add=1)}
+    found: dict[str, Any] = {"layer": Counter({4: 1}), "operation": Counter(invert=2), "blend": Counter(add=1)}
     found |= {"add a": Counter({0.5: 1}), "brightness factor": Counter({float(i): i for i in range(1, 30)})}
-    wanted = {"layer": Counter({1: 1}), "operation": Counter(rotate=1), "blend": Counter(), "add a": Counter()}
+    wanted: dict[str, Any] = {
+        "layer": Counter({1: 1}),
+        "operation": Counter(rotate=1),
+        "blend": Counter(),
+        "add a": Counter(),
+    }
     assert draw(found, wanted | {"brightness factor": Counter()}, ("heading", "subtitle")).width == 1920
 
 

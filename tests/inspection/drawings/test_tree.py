@@ -17,7 +17,8 @@ from layermix_gen.inspection.drawings.explain import explain
 from layermix_gen.inspection.drawings.steps import MASKED, NUMBERS, steps_of
 from layermix_gen.inspection.drawings.tree import Origin
 from layermix_gen.inspection.drawings.tree_layout import laid_out
-from layermix_gen.mixing.blends import BLENDS, mask
+from layermix_gen.mixing.blends import BLENDS
+from layermix_gen.mixing.masks import mask
 from layermix_gen.mixing.methods import METHODS, DrawSettings
 from layermix_gen.mixing.operations import OPERATIONS
 from layermix_gen.mixing.recipe import IMAGE, PICTURE, SIGNATURES, Call
@@ -59,9 +60,9 @@ def test_masks_are_those_of_the_language(name):
     cut, seed = (100, 4711) if name in MASKED else (0.5, 0.25)
     step = steps_of(Call(name, (IMAGE, PICTURE), (cut, seed)), IMAGE_28, PICTURE_28)
     if name == "pixel":
-        expected = mask((28, 28), cut, seed)[..., None].repeat(3, axis=2)
+        expected = mask((28, 28), cut, int(seed))[..., None].repeat(3, axis=2)
     elif name == "element":
-        expected = mask((28, 28 * 3), cut, seed).reshape(28, 28, 3)
+        expected = mask((28, 28 * 3), cut, int(seed)).reshape(28, 28, 3)
     else:
         assert step.mask is None
         return

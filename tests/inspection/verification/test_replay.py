@@ -3,6 +3,7 @@
 import re
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -38,7 +39,7 @@ def test_every_operation_and_blend_rendered_again(large: Built) -> None:
     ],
     ids=str,
 )
-def test_every_way_to_build(settings: dict[str, object], photographs: Path, tmp_path: Path) -> None:
+def test_every_way_to_build(settings: dict[str, Any], photographs: Path, tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     np.save(tmp_path / "pool.npy", rng.integers(0, 256, (3, 40, 40, 3), np.uint8))
     chosen = BuildSettings(variants=3, size=32, shard_size="9", **settings)
@@ -143,7 +144,7 @@ def test_other_versions(own: Built, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_pixels_that_are_not_those_of_the_recipe(large: Built, monkeypatch: pytest.MonkeyPatch) -> None:
     """As after a change of the renderer, or of the drawing."""
-    render = samples.render
+    render = samples.render  # type: ignore[attr-defined]
     monkeypatch.setattr(samples, "render", lambda *given: render(*given) ^ 1)
     found = verify(large.root, replay=0.01)
     assert {what for _, _, what in found} == {
@@ -152,7 +153,7 @@ def test_pixels_that_are_not_those_of_the_recipe(large: Built, monkeypatch: pyte
     }
     assert len(found) == 2 * 4 * 2 * 5
     monkeypatch.undo()
-    monkeypatch.setitem(samples.METHODS, "layermix", samples.METHODS["none"])
+    monkeypatch.setitem(samples.METHODS, "layermix", samples.METHODS["none"])  # type: ignore[attr-defined]
     whats = {what for _, _, what in verify(large.root, replay=0.01)}
     assert "rendered again, its method, layer, op, op_args, recipe would be another" in whats
 

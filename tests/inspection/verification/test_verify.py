@@ -7,6 +7,7 @@ import tarfile
 from collections.abc import Callable
 from fnmatch import fnmatchcase
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import numpy as np
@@ -75,7 +76,7 @@ def swap_lines(root: Path) -> None:
     (root / "sources.jsonl").write_text("".join([*lines[:3], lines[4], lines[3], *lines[5:]]))
 
 
-DAMAGES: dict[str, tuple[Callable[[Path], None], list[tuple[str, str, str]]]] = {
+DAMAGES: dict[str, tuple[Callable[[Path], Any], list[tuple[str, str, str]]]] = {
     "a byte of an image": (in_tar("png", 40), [(TAR, KEY, "its image is damaged (crc32)")]),
     "the name in a header": (in_tar("png header"), [(TAR, KEY, "the tar header of its image is damaged")]),
     "the size in a header": (in_tar("cls header", 130), [(TAR, KEY, "the tar header of its label is damaged")]),
@@ -206,8 +207,8 @@ def sidecars(root: Path) -> list[str]:
 def same_but_for_the_run(one: Path, other: Path) -> bool:
     """Whether two datasets have the same files with the same content, but for what the last run took."""
 
-    def content(root: Path) -> dict[str, object]:
-        found: dict[str, object] = {name: (root / name).read_bytes() for name in files(root)}
+    def content(root: Path) -> dict[str, Any]:
+        found: dict[str, Any] = {name: (root / name).read_bytes() for name in files(root)}
         manifest = json.loads((root / "dataset.json").read_text())
         return found | {"dataset.json": manifest | {"run": None}}
 
@@ -269,7 +270,7 @@ def test_what_belongs_to_no_shard_is_left_to_the_user(small: Built, damaged: Pat
 
 
 def test_only_damaged_shards_are_built_again(small: Built, damaged: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    built, engine = [], repairing.in_this_process
+    built, engine = [], repairing.in_this_process  # type: ignore[attr-defined]
 
     def counting(plan, numbers, watch):
         built.append(numbers)
