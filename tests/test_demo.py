@@ -1,4 +1,4 @@
-"""The demo, and plain text for people."""
+"""The demo."""
 
 import importlib.util
 from pathlib import Path
@@ -9,7 +9,6 @@ from PIL import Image as PillowImage
 
 import layermix_gen.demo
 from layermix_gen import LayerMixError
-from layermix_gen.support.text import count, facts, table
 
 
 @pytest.fixture
@@ -17,9 +16,6 @@ def large_pool(tmp_path):
     path = tmp_path / "pool.npy"
     np.save(path, np.random.default_rng(0).integers(0, 256, (3, 256, 256), np.uint8))
     return path
-
-
-# --- the demo ------------------------------------------------------------------------------------------------------
 
 
 def test_the_demo(tmp_path, large_pool, monkeypatch):
@@ -50,24 +46,6 @@ def test_the_demo_without_its_photographs(tmp_path, monkeypatch):
     with pytest.raises(LayerMixError, match=r"run: pip install 'layermix-gen\[demo\]'"):
         layermix_gen.demo.demo(tmp_path / "demo")
     assert not (tmp_path / "demo").exists()
-
-
-# --- plain text ----------------------------------------------------------------------------------------------------
-
-
-def test_facts():
-    assert facts({"images": "12", "errors": "", "time": "3 s"}) == "images  12\ntime    3 s"
-    assert facts({}) == ""
-
-
-def test_table():
-    rows = [{"key": "a", "layer": 3}, {"key": "long", "layer": 12}]
-    assert table(rows) == "key   layer\na         3\nlong     12"
-    assert table([]) == "no rows"
-
-
-def test_count():
-    assert [count(number, "image") for number in (0, 1, 2)] == ["0 images", "1 image", "2 images"]
 
 
 @pytest.mark.parametrize("name", ["notes.txt", "sheet.png", "shards/notes.txt", "photographs/animal/cat.png"])

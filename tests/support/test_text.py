@@ -1,0 +1,54 @@
+"""Plain text for people."""
+
+import errno
+import os
+from pathlib import Path
+
+import pytest
+
+from layermix_gen.support.text import as_text, count, duration, facts, first_line, message_of, one_line, table
+
+
+def test_facts() -> None:
+    assert facts({"images": "12", "errors": "", "time": "3 s"}) == "images  12\ntime    3 s"
+    assert facts({}) == ""
+
+
+def test_table() -> None:
+    rows = [{"key": "a", "layer": 3}, {"key": "long", "layer": 12}]
+    assert table(rows) == "key   layer\na         3\nlong     12"
+    assert table([]) == "no rows"
+
+
+def test_count() -> None:
+    assert [count(number, "image") for number in (0, 1, 2)] == ["0 images", "1 image", "2 images"]
+
+
+def test_duration() -> None:
+    shown = [duration(seconds) for seconds in (0.42, 90, 150, 43200)]
+    assert shown == ["0.4 s", "90 s", "2.5 minutes", "12.0 hours"]
+
+
+def test_one_line() -> None:
+    assert one_line(" a\n\tb\x1b[1m \u2028c\x85") == "a b [1m c"
+    assert one_line("a\udcff") == "a\\udcff"
+
+
+def test_paths_are_valid_text_and_stay_apart() -> None:
+    assert as_text(Path("ä/b")) == "ä/b"
+    assert as_text(os.fsdecode(b"a\xff")) == "a\\xff"
+    assert as_text("a\\xff") == "a\\x5cxff"
+
+
+@pytest.mark.parametrize(
+    ("error", "first", "message"),
+    [
+        (KeyError("x"), "KeyError: 'x'", "'x'"),
+        (ValueError("one\ntwo"), "ValueError: one", "one two"),
+        (ValueError(), "ValueError", "ValueError"),
+        (OSError(errno.ENOENT, "gone"), "FileNotFoundError: [Errno 2] gone", "[Errno 2] gone"),
+        (RuntimeError("x" * 300), f"RuntimeError: {'x' * 200}", "x" * 200),
+    ],
+)
+def test_errors_of_others(error: BaseException, first: str, message: str) -> None:
+    assert (first_line(error), message_of(error)) == (first, message)
