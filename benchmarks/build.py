@@ -1,4 +1,4 @@
-"""What a build costs: each operation, blend and stage, and whole builds beside the floor, the same build unmixed.
+"""What a build costs: each operation, blend and stage, and whole builds against the floor, the same build unmixed.
 
     python benchmarks/build.py [--photographs FOLDER] [--rounds 3] [--count 512]
 

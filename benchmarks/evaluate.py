@@ -1,4 +1,4 @@
-"""What evaluating costs beside the bare forward passes, and how much memory: on the CPU, with a small model.
+"""What evaluating costs against the bare forward passes, and how much memory: on the CPU, with a small model.
 
     python benchmarks/evaluate.py [--images 50000] [--rounds 5] [--batch-size 256]
 
@@ -104,7 +104,7 @@ def anonymous_bytes() -> int:
 
 @contextmanager
 def peak_memory(found: list[int]) -> Iterator[None]:
-    """Append by how many bytes memory grew at most meanwhile."""
+    """Append by how many bytes memory grew at most in the block."""
     before, peak, done = anonymous_bytes(), [0], threading.Event()
 
     def watch() -> None:

@@ -1,4 +1,4 @@
-"""How fast each kind of fractal is rendered, and how its pictures measure beside photographs.
+"""How fast each kind of fractal is rendered, and how its pictures compare with photographs.
 
     python benchmarks/fractals.py [--count 100] [--sheets FOLDER]
 

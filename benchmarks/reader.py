@@ -1,4 +1,4 @@
-"""What reading costs, beside the bare decoding loop, webdataset and a DataLoader over files.
+"""What reading costs, against the bare decoding loop, webdataset and a DataLoader over files.
 
     python benchmarks/reader.py [--photographs FOLDER] [--rounds 5] [--count 4096]
 

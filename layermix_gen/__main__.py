@@ -1,4 +1,4 @@
-"""Where the command line begins: `layermix-gen`, or `python -m layermix_gen`."""
+"""The entry point of the command line: `layermix-gen`, or `python -m layermix_gen`."""
 
 import os
 import sys
@@ -7,7 +7,7 @@ from layermix_gen.support.interrupts import quiet_interrupts
 
 
 def run() -> None:
-    """Run the command line, with Ctrl-C answered from the first moment on, and with all standard streams open."""
+    """Run the command line, with Ctrl-C handled from the start and all standard streams open."""
     _open_streams()
     with quiet_interrupts():
         from layermix_gen.cli import main
@@ -15,12 +15,12 @@ def run() -> None:
 
 
 def _open_streams() -> None:
-    """Lead closed standard streams nowhere: else the next file to be opened, a tar maybe, would take their place."""
+    """Open closed standard streams on the null device: else the next file, perhaps a tar, would take their place."""
     for number, name in enumerate(("stdin", "stdout", "stderr")):
         try:
             os.fstat(number)
         except OSError:
-            os.open(os.devnull, os.O_RDWR)  # which gets the lowest number that is free
+            os.open(os.devnull, os.O_RDWR)  # gets the lowest number that is free
             setattr(sys, name, os.fdopen(number, "w" if number else "r", closefd=False))
 
 

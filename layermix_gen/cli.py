@@ -1,6 +1,6 @@
 """The command line: parse, call one library function, show the result.
 
-Commands live in `layermix_gen.commands`, one module each, imported when they are used: `--help` waits for nothing.
+Commands live in `layermix_gen.commands`, one module each, imported only when they are used, so that `--help` is fast.
 """
 
 import errno
@@ -26,23 +26,23 @@ COMMANDS = {
 
 
 class Commands(LazyGroup):
-    """The commands by name, and how they fail: one line and status 1, or 130 after Ctrl-C."""
+    """The commands by name; where one fails, it prints one line and exits with status 1, or 130 after Ctrl-C."""
 
     def invoke(self, ctx: click.Context) -> Any:
         with suppress(ValueError):  # not the main thread
-            signal.signal(signal.SIGTERM, signal.default_int_handler)  # what clusters send before they take a node
+            signal.signal(signal.SIGTERM, signal.default_int_handler)  # clusters send it before they take a node away
         try:
             return super().invoke(ctx)
         except Interrupted as error:
             click.echo(f"Interrupted: {error}", err=True)
             ctx.exit(INTERRUPTED)
-        except KeyboardInterrupt:  # while nothing was at work that says more
+        except KeyboardInterrupt:  # where no code had more to say about it
             click.echo("Interrupted: run the same command to resume", err=True)
             ctx.exit(INTERRUPTED)
         except LayerMixError as error:
             raise click.ClickException(str(error)) from error
-        except OSError as error:  # what nothing said more of: a path that is too long, a folder that is closed
-            if error.errno == errno.EPIPE:  # nobody reads on: click knows what to do
+        except OSError as error:  # where no code had more to say: a path that is too long, a folder without access
+            if error.errno == errno.EPIPE:  # the reader of standard output has gone: click handles it
                 raise
             if error.filename is None:
                 message = f"cannot write the report: {error.strerror}; lead standard output elsewhere"

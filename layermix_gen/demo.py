@@ -1,4 +1,4 @@
-"""A first look: shards from a few photographs of scikit-image's, a table of samples and a contact sheet."""
+"""The demo: build shards from a few of scikit-image's photographs, list samples and draw a contact sheet."""
 
 import shutil
 from importlib.resources import files
@@ -23,7 +23,7 @@ PHOTOGRAPHS = {  # in the public domain or CC0
     "person": ("astronaut.png",),
     "sky": ("hubble_deep_field.jpg",),
 }
-LISTED = 12  # samples
+LISTED = 12  # samples in the table
 
 
 def demo(out: str | Path, progress: bool = True) -> tuple[Manifest, str, Path]:
@@ -52,7 +52,7 @@ def demo(out: str | Path, progress: bool = True) -> tuple[Manifest, str, Path]:
 
 def _check_out(out: Path) -> None:
     """Refuse a folder with anything in it that is not the demo's own."""
-    built = (out / "shards" / PLAN).exists()  # written after the photographs and before all else
+    built = (out / "shards" / PLAN).exists()  # written after the photographs and before everything else
     check_output(out, own=("photographs", "shards", "sheet.png") if built else ("photographs",))
     check_output(out / "photographs", own=PHOTOGRAPHS)
     for label, names in PHOTOGRAPHS.items():

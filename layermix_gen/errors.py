@@ -1,11 +1,11 @@
-"""What can go wrong through no fault of the code. A message is one line: what was expected, what found, what to do."""
+"""Errors that are no fault of the code; a message is one line: what was expected, what was found, what to do."""
 
 
 class LayerMixError(Exception):
-    """A mistake in the input, the settings or the surroundings that the user can mend."""
+    """A mistake in the input, the settings or the environment that the user can correct."""
 
     def __init__(self, message: str) -> None:
-        r"""Hold the message; line breaks in it, which a path may have, are shown as `\n`."""
+        r"""Hold the message; line breaks in it, which may come from a path, are shown as `\n`."""
         super().__init__(message.replace("\n", "\\n").replace("\r", "\\r"))
 
 

@@ -13,7 +13,7 @@ from layermix_gen.mixing_sets.mixing_set import MixingSet, open_mixing_set
 
 
 class LayerMix:
-    """Mix images as a build would: `mixed, recipe = LayerMix(mixing_set)(image, rng)`."""
+    """A callable that mixes images as a build does: `mixed, recipe = LayerMix(mixing_set)(image, rng)`."""
 
     def __init__(
         self,
@@ -23,7 +23,7 @@ class LayerMix:
         blending_ratio: float = 3,
         ops: tuple[str, ...] = (),
     ) -> None:
-        """`mixing_set` is open already or the path of a pool; the others are as in `BuildSettings`."""
+        """`mixing_set` is an open mixing set or the path of one; the others are as in `BuildSettings`."""
         self.mixing_set = mixing_set if isinstance(mixing_set, MixingSet) else open_mixing_set(mixing_set)
         self.preset, self.magnitude, self.blending_ratio, self.ops = preset, magnitude, blending_ratio, ops
         self._drawing(self.mixing_set.size)  # refuses wrong settings now, not at the first image

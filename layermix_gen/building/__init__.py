@@ -1,1 +1,1 @@
-"""Building: from a request to the shards of a dataset, on one engine or another."""
+"""Building a dataset: check the request, size the shards, build them on an engine and write the manifest."""

@@ -1,4 +1,4 @@
-"""A whole build: list, plan, run an engine over the shards that are missing, then declare the dataset complete."""
+"""A whole build: list the source, make the plan, build the missing shards on an engine, then write the manifest."""
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -36,13 +36,13 @@ def build(
     max_errors: int | None = None,
     progress: bool = True,
 ) -> Manifest:
-    """Build the dataset `out` from the images of `source`; the same call resumes what is unfinished.
+    """Build the dataset `out` from the images of `source`; the same call resumes an unfinished build.
 
-    `kind` names the kind of source (see `layermix_gen.sources.KINDS`); "auto" tells it by the content. `mixing_set` is
-    a pool (a `.npy` file, open or not) or a folder of pictures; without one, fractals are rendered from the seed.
+    `kind` names the kind of source (see `layermix_gen.sources.KINDS`); "auto" detects it from the content. `mixing_set`
+    is a pool (a `.npy` file, open or not) or a folder of pictures; without one, fractals are rendered from the seed.
     `workers` is the number of processes, by default the CPUs that this process may use. `partition=(i, n)` builds every
-    n-th shard from shard i on, for job arrays: the last to finish completes the dataset. More than `max_errors` inputs
-    that cannot be read (by default 1%, but at least 10) end the build.
+    n-th shard from shard i on, for job arrays: the last job to finish completes the dataset. The build fails if more
+    than `max_errors` inputs cannot be read (by default 1%, but at least 10).
 
     Returns the manifest. Raises `LayerMixError` for what the user can mend, `Interrupted` after Ctrl-C.
     """
@@ -50,7 +50,7 @@ def build(
         request = BuildRequest(source, out, settings, kind, mixing_set, workers, partition, max_errors)
         pool = None
         if request.mixes:
-            color = settings.preset == "released"  # that code mixes with fractals in colour
+            color = settings.preset == "released"  # the released code mixes with fractals in colour
             pool = resolve_mixing_set(request.mixing_set, request.size, settings.seed, color=color, progress=progress)
         with disk_errors(request.root):
             mixed = Pool.of(pool) if pool and settings.variants else None
@@ -59,15 +59,15 @@ def build(
 
 
 def _run(plan: Plan, numbers: Sequence[int], workers: int, limit: int, progress: bool) -> Manifest:
-    """Build those of the shards `numbers` that are not finished; complete the dataset if no other is missing."""
+    """Build the unfinished shards among `numbers`; complete the dataset if no shard is missing after that."""
     begin = time.perf_counter()
     sweep(plan.root)
     before = read_summaries(plan.root)
-    lacking = {number: len(missing_planes(plan, before.get(number))) for number in numbers}  # planes of each shard
+    lacking = {number: len(missing_planes(plan, before.get(number))) for number in numbers}  # planes per shard
     todo = [number for number in numbers if lacking[number]]
     declared = declared_planes(plan.root)
     if any(declared & missing_planes(plan, before.get(number)).keys() for number in todo):
-        (plan.root / MANIFEST).unlink(missing_ok=True)  # it is not true any more
+        (plan.root / MANIFEST).unlink(missing_ok=True)  # it declares planes that are no longer complete
         declared = set()
     settled = declared == plan.settings.planes.keys()
     workers = max(1, min(workers, len(todo)))
@@ -85,7 +85,7 @@ def _run(plan: Plan, numbers: Sequence[int], workers: int, limit: int, progress:
             remedy = "run the same command to resume"
             raise Interrupted(f"stopped with {finished} of {plan.shards} shards finished; {remedy}") from None
         finally:
-            summaries = read_summaries(plan.root)  # anew: other partitions may have gone on meanwhile
+            summaries = read_summaries(plan.root)  # again: other partitions may have finished shards since
             skipped = [one for summary in summaries.values() for one in summary.skipped] + abandoned
             if not settled:
                 write_errors(plan.root, skipped)
@@ -109,7 +109,10 @@ def _finished(plan: Plan, summaries: Mapping[int, ShardSummary]) -> dict[int, Sh
 def _watching(
     plan: Plan, planes: Mapping[int, int], summaries: Mapping[int, ShardSummary], limit: int, progress: bool
 ) -> Iterator[Watch]:
-    """A progress bar in images, and the bound on skipped inputs; `planes` is how many each shard to build lacks."""
+    """Yield a watch with a progress bar in images and a limit of skipped inputs.
+
+    `planes` is how many planes each shard to build lacks.
+    """
     sizes = {number: stop - start for number, (start, stop) in zip(planes, map(plan.bounds, planes), strict=True)}
     inputs, images = sum(sizes.values()), sum(size * planes[number] for number, size in sizes.items())
     known = sum(len(summary.skipped) for number, summary in summaries.items() if number not in planes)
@@ -123,7 +126,7 @@ def _watching(
 
 
 def write_errors(root: Path, skipped: Sequence[Skipped]) -> None:
-    """List every input that was left out; no file where there is none."""
+    """Write the list of all inputs that were left out; if there are none, remove the file."""
     path = root / ERRORS
     if not skipped:
         path.unlink(missing_ok=True)
@@ -143,7 +146,7 @@ def _check_errors(plan: Plan, skipped: Sequence[Skipped], limit: int) -> None:
 
 
 def _check_counts(plan: Plan, manifest: Manifest) -> None:
-    """inputs = written + skipped, or nothing is declared complete."""
+    """Raise `LayerMixError` unless inputs = written + skipped, before the dataset is declared complete."""
     if not plan.inputs.count == manifest.inputs == manifest.written + manifest.skipped:
         raise LayerMixError(
             f"expected {plan.inputs.count} inputs in the shards, found {manifest.written} written and "

@@ -1,4 +1,4 @@
-"""What a build will take, from a timed sample: how large a sample is, how long one takes, what that makes in all."""
+"""Estimate the size and time of a build by making, measuring and timing the samples of a few source images."""
 
 import time
 from collections.abc import Sequence
@@ -27,26 +27,26 @@ STAND_INS = 8  # fractals that stand in for a mixing set
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """What a build would make and take."""
+    """The estimated size and time of a build."""
 
     inputs: int
     planes: int
     images: int
     shards: int
-    own_shards: int  # of the partition that is asked for
+    own_shards: int  # of the requested partition
     bytes: int
     core_seconds: float  # of all shards
     workers: int
-    fractal_seconds: float = 0.0  # of one core, for the default mixing set; 0 without it
+    fractal_seconds: float = 0.0  # of one core, to render the default mixing set; 0 if it is not used
 
     @property
     def seconds(self) -> float:
-        """The time until the last worker is done: a shard is the unit of work."""
+        """The seconds until the last worker is done, where each worker builds whole shards."""
         at_work = max(1, min(self.workers, self.own_shards))
         return self.core_seconds / self.shards * -(-self.own_shards // at_work)
 
     def summary(self) -> str:
-        """The estimate for people, one fact a line."""
+        """The estimate as text for people, one fact per line."""
         hours, workers = self.core_seconds / 3600, max(1, min(self.workers, self.own_shards))
         share = self.own_shards / self.shards
         part = f" for {self.own_shards} of {self.shards} shards" if share < 1 else ""
@@ -77,10 +77,10 @@ def estimate(
     max_errors: int | None = None,
     progress: bool = True,
 ) -> Estimate:
-    """Say what `build` with the same arguments would make and take, from a timed sample of the images.
+    """Estimate the size and time of `build` with the same arguments, by timing a few of the images.
 
-    Writes nothing: unless the mixing set is a pool already, a few fractals in memory stand in for it. Raises
-    `LayerMixError` for what the build would refuse.
+    Writes nothing: unless the mixing set is already a pool, a few fractals in memory stand in for it. Raises
+    `LayerMixError` for what `build` would refuse.
     """
     with memory_errors():
         request = BuildRequest(source, out, settings, kind, mixing_set, workers, partition, max_errors)
@@ -103,9 +103,9 @@ def estimate(
 
 
 def _mixing_set(request: BuildRequest) -> tuple[MixingSet, float]:
-    """The pool that is named, or a few fractals for another set; and the seconds to render all of the default one."""
+    """The given pool, or a few fractals in place of another set, and the seconds to render the default set, or 0."""
     if request.mixing_set and request.mixing_set.is_dir():
-        list_pictures(request.mixing_set)  # refuses a folder without any
+        list_pictures(request.mixing_set)  # refuses a folder without pictures
     elif request.mixing_set:
         return resolve_mixing_set(request.mixing_set, request.size), 0.0
     begin, size = time.perf_counter(), pool_size_for(request.size)
@@ -115,13 +115,13 @@ def _mixing_set(request: BuildRequest) -> tuple[MixingSet, float]:
 
 
 def _measure(request: BuildRequest, maker: SampleMaker) -> tuple[float, float]:
-    """The mean bytes of a sample in a tar, and the seconds that one source image takes through all planes."""
+    """The mean bytes of a sample in a tar, and the seconds to make the samples of one source image in all planes."""
 
     def sizes(items: Sequence[Item]) -> list[int]:
         variants = list(maker.settings.planes.values())
         return list(chain.from_iterable(sample_bytes(request.source, items, maker, variants)))
 
-    sizes(request.items[:1])  # the first image pays for imports and caches
+    sizes(request.items[:1])  # this first call, which is not timed, pays for imports and caches
     items = request.items[:TIMED]
     begin = time.perf_counter()
     found = sizes(items)

@@ -1,6 +1,6 @@
-"""What is asked of a build, checked: where from, where to, by whom, with the source listed and every choice made.
+"""The request for a build, checked: source, output folder and workers, with the source listed and settings resolved.
 
-Builds and their estimates begin alike, so that an estimate refuses what the build would.
+A build and its estimate begin with the same request, so that the estimate refuses what the build would refuse.
 """
 
 from pathlib import Path
@@ -21,7 +21,7 @@ MIN_ERRORS, ERROR_SHARE = 10, 0.01  # inputs that may be skipped unless the user
 
 
 class BuildRequest:
-    """A build that is asked for. Raises `LayerMixError` for what the user can mend; writes nothing."""
+    """A checked request for a build. Raises `LayerMixError` for what the user can mend; writes nothing."""
 
     def __init__(
         self,
@@ -46,12 +46,12 @@ class BuildRequest:
         self.size = self.settings.size or 0
         self.items: list[Item] = planned_order(self.source, settings.seed)
         self._before = read_plan(self.root)
-        if self._before:  # refuse now what needs no mixing set: that may take a while to make
+        if self._before:  # refuse now what can be refused without a mixing set, which may take a while to make
             refuse_changes(self._before, self.planned(self._before.pool, self._before.shards), self.items)
 
     @property
     def mixes(self) -> bool:
-        """Whether a mixing set is needed, or was named and is to be one."""
+        """Whether a mixing set must be opened: because variants need it, or to check the one that was given."""
         return METHODS[self.settings.method].mixes_pictures and (
             self.settings.variants > 0 or self.mixing_set is not None
         )
@@ -63,18 +63,18 @@ class BuildRequest:
         return default if self._max_errors is None else self._max_errors
 
     def shards(self, progress: bool = False) -> int:
-        """How many shards there are: as the folder's plan has it, or by number or size of the images."""
+        """The number of shards: from the folder's plan if its `shard_size` is the same, else from `planned_shards`."""
         if self._before and self._before.settings.shard_size == self.settings.shard_size:
             return self._before.shards
         return planned_shards(self.source, self.items, self.settings, progress)
 
     def own(self, shards: int) -> range:
-        """Those of so many shards that this partition builds."""
+        """The numbers of the shards, out of `shards`, that this partition builds."""
         first, step = self._partition
         return range(first, shards, step)
 
     def planned(self, pool: Pool | None, shards: int) -> Plan:
-        """The plan of the build with so many shards."""
+        """The plan of the build with `shards` shards."""
         return make_plan(self.root, self.source, self.items, self.settings, pool, shards)
 
 

@@ -1,7 +1,8 @@
-"""One shard, from its inputs to its files. `build_shard` is the unit of work, and all that an engine sees.
+"""Build one shard, from its inputs to its files: `build_shard` is the unit of work, and all that an engine calls.
 
-A shard is committed in one order: every tar under a temporary name, synced and renamed, then its index, which seals it.
-Killed anywhere, a shard is finished or it is done again, and its bytes are the same either way.
+A shard is committed in a fixed order: every tar is written under a temporary name, synced and renamed, then the index,
+which marks the shard as finished. If the process is killed at any point, the shard is finished or is built again, and
+its bytes are the same either way.
 """
 
 import json
@@ -27,12 +28,12 @@ from layermix_gen.sources.base import class_name
 from layermix_gen.support.files import disk_errors, sync_folder, temporary
 
 Tick: TypeAlias = Callable[[int, int], bool]
-"""Told after every input how many of the shard's are done and how many of those were skipped; says whether to go on."""
+"""Called after each input of a shard with how many inputs are done and, among these, skipped; returns False to stop."""
 
 
 @dataclass(frozen=True, slots=True)
 class ShardResult:
-    """What became of a shard. `summary` is None where it was told to stop: then nothing of it is on disk."""
+    """The result of building a shard. `summary` is None if the build was stopped: then its files were removed."""
 
     number: int
     skipped: tuple[Skipped, ...]
@@ -40,7 +41,7 @@ class ShardResult:
 
 
 def intact_planes(root: Path, summary: ShardSummary | None) -> dict[str, TarSummary]:
-    """The planes of a shard whose tar is there in its full size."""
+    """The planes of a shard whose tars are there in full size."""
     if summary is None:
         return {}
 
@@ -52,7 +53,7 @@ def intact_planes(root: Path, summary: ShardSummary | None) -> dict[str, TarSumm
 
 
 def missing_planes(plan: Plan, summary: ShardSummary | None) -> dict[str, int]:
-    """Name and variant number of the planes that the plan asks for and a shard does not have."""
+    """The planes that the plan asks for and a shard lacks: their names and variant numbers."""
     intact = intact_planes(plan.root, summary)
     return {plane: variant for plane, variant in plan.settings.planes.items() if plane not in intact}
 
@@ -63,10 +64,10 @@ def is_finished(plan: Plan, summary: ShardSummary | None) -> bool:
 
 
 def build_shard(plan: Plan, number: int, tick: Tick = lambda done, skipped: True) -> ShardResult:
-    """Build the planes of a shard that are missing, all of them or none.
+    """Build the missing planes of a shard, all of them or none.
 
-    Planes are aligned: what is already left out of one is left out of all. Raises `LayerMixError` where the disk
-    refuses, or where an input that is in other planes can no longer be read.
+    Planes are aligned: an input that was left out of one plane is left out of all. Raises `LayerMixError` if the disk
+    cannot be written, or if an input that is in other planes can no longer be read.
     """
     source, maker = _open_inputs(plan)
     before = read_summary(plan.root, number)
@@ -128,7 +129,7 @@ class _Draft:
             temporary(self._paths[plane]).unlink(missing_ok=True)
 
     def add(self, ordinal: int, item: Item, samples: list[Sample]) -> None:
-        """Append one source image to every plane."""
+        """Append the samples of one source image, each to the tar of its plane."""
         encoding, name = self._plan.settings.encoding, class_name(self._plan.inputs.classes, item.label)
         for sample in samples:
             plane = self._planes[sample.variant]
@@ -151,7 +152,7 @@ class _Draft:
         self._written += 1
 
     def commit(self, kept: Mapping[str, TarSummary]) -> ShardSummary:
-        """Give every file its name, the index last."""
+        """Complete all tars and give them their final names, then write the index."""
         finished = {plane: tar.close() for plane, tar in self._tars.items()}
         for path in self._paths.values():
             temporary(path).replace(path)

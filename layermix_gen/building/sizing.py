@@ -1,7 +1,7 @@
-"""How many shards a dataset is cut into: a bound on the bytes of a tar, turned into a number of samples beforehand.
+"""How many shards a dataset gets: a bound on the bytes of a tar, turned into a number of samples before the build.
 
-The number follows from a sample of the images and the settings alone, neither from the planes that are asked for nor
-from the mixing set: planes that are added later fit those that are there.
+The number depends only on the settings and on some of the images, which are measured. It does not depend on the planes
+that are requested or on the mixing set, so that planes added later fit the existing ones.
 """
 
 import json
@@ -25,13 +25,13 @@ from layermix_gen.sources import Item, Source
 from layermix_gen.sources.base import class_name
 from layermix_gen.support.progress import progress_bar
 
-SAMPLE, FEWEST, PIXELS = 256, 32, 2**26  # images of a sample; fewer, but not much, where theirs would be more pixels
-ERRORS, DEVIATIONS = 3, 5  # standard errors of the mean, and standard deviations of a sum, that are allowed for
-UNREADABLE = 4096  # bytes, where not one image of the sample can be read
+SAMPLE, FEWEST, PIXELS = 256, 32, 2**26  # images that are measured; down to FEWEST if PIXELS would be exceeded
+ERRORS, DEVIATIONS = 3, 5  # safety margins: standard errors of the mean, standard deviations of a sum
+UNREADABLE = 4096  # bytes assumed for a sample if none of the measured images can be read
 
 
 def planned_shards(source: Source, items: Sequence[Item], settings: BuildSettings, progress: bool = False) -> int:
-    """How many shards the items make by resolved settings: by number where these give one, else by bytes."""
+    """How many shards the items make with resolved settings, whose `shard_size` is a number of samples or of bytes."""
     bound, is_bytes = parse_size(settings.shard_size)
     if not is_bytes:
         return max(1, -(-len(items) // bound))
@@ -40,11 +40,12 @@ def planned_shards(source: Source, items: Sequence[Item], settings: BuildSetting
 
 
 def samples_within(bound: int, sizes: Sequence[int]) -> int:
-    """How many samples make a tar of at most `bound` bytes, all but surely, by the `sizes` of some; at least one.
+    """How many samples fit, almost surely, into a tar of `bound` bytes, given the `sizes` of some; at least one.
 
-    The true mean is taken to be 3 standard errors above that of `sizes`. A sum of n sizes, which are positive and
-    skewed, is taken to have a gamma distribution, and to reach its quantile at 5 standard deviations of a normal one
-    (one in 3 million), by the approximation of Wilson and Hilferty (1931); unless n times the largest size is less.
+    The true mean is assumed to be 3 standard errors above the mean of `sizes`. Sizes are positive and skewed, so a sum
+    of n sizes is assumed to have a gamma distribution. Its upper bound is the quantile at 5 standard deviations of a
+    normal distribution (exceeded once in 3 million), by the approximation of Wilson and Hilferty (1931), or n times the
+    largest size if that is less.
     """
     mean, deviation = fmean(sizes), pstdev(sizes)
     mean += ERRORS * deviation / len(sizes) ** 0.5
@@ -60,7 +61,7 @@ def samples_within(bound: int, sizes: Sequence[int]) -> int:
 def sample_bytes(
     source: Source, items: Sequence[Item], maker: SampleMaker, variants: Sequence[int]
 ) -> Iterator[list[int]]:
-    """What the samples of each image take in a tar, in bytes, one for each variant; [] where it cannot be read."""
+    """Yield for each image the bytes that its samples take in a tar, by variant; [] for one that cannot be read."""
     for item in items:
         try:
             samples = list(maker.make(source.read(item), item.id, variants))
@@ -77,10 +78,10 @@ def sample_bytes(
 def _sizes_of_planes(
     source: Source, items: Sequence[Item], settings: BuildSettings, progress: bool
 ) -> list[tuple[int, ...]]:
-    """The sizes of some samples of the clean plane, and of a mixed one, which may be larger or smaller."""
+    """The sizes of some samples of the clean plane and of a mixed plane, whose samples may be larger or smaller."""
     size = settings.size or 0
     variants = [CLEAN] if settings.method == UNMIXED else [CLEAN, 0]
-    # Noise for a mixing set: no picture takes more bytes, and the number of shards is the same whichever is mixed in.
+    # Noise is the mixing set: no picture takes more bytes, and the number of shards does not depend on the real set.
     side = pool_size_for(size)
     noise = np.random.Generator(np.random.Philox(key=settings.seed)).integers(0, 256, (1, side, side), np.uint8)
     maker = SampleMaker(settings, MixingSet(noise))

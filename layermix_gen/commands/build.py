@@ -1,4 +1,4 @@
-"""`layermix-gen build`: the twin of `layermix_gen.build` and, with `--dry-run`, of `layermix_gen.estimate`."""
+"""`layermix-gen build`: the command for `layermix_gen.build` and, with `--dry-run`, for `layermix_gen.estimate`."""
 
 from dataclasses import fields
 from typing import Any

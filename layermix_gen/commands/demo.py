@@ -1,4 +1,4 @@
-"""`layermix-gen demo`: the twin of `layermix_gen.demo.demo`."""
+"""`layermix-gen demo`: the command for `layermix_gen.demo.demo`."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from layermix_gen.demo import demo
 @click.command("demo")
 @click.argument("out", type=click.Path(path_type=Path), default=Path("layermix-demo"))
 def command(out: Path) -> None:
-    """Build shards from the photographs of scikit-image in OUT (default: layermix-demo), list samples, draw a sheet."""
+    """Build shards of scikit-image's photographs in OUT (default: layermix-demo), list samples, draw a sheet."""
     manifest, samples, sheet = demo(out)
     click.echo(manifest.summary())
     click.echo(f"\n{samples}\n\ncontact sheet: {sheet}")

@@ -1,4 +1,4 @@
-"""`layermix-gen fractals`: the twins of `render_set`, `pack` and `write_sheet`."""
+"""`layermix-gen fractals`: the commands for `render_set`, `pack` and `write_sheet`."""
 
 from pathlib import Path
 from typing import Any
@@ -27,7 +27,7 @@ def command() -> None:
 @click.option("--detail", type=int, help="Render at most so many px a side, and enlarge; default: SIZE.")
 @click.option("--workers", type=int, help="Processes; default: the CPUs that may be used.")
 def render(out: Path, **options: Any) -> None:
-    """Render a set of fractals to OUT (.npy). The same command resumes."""
+    """Render a mixing set of fractals to OUT (.npy). The same command resumes an unfinished one."""
     mixing_set = open_mixing_set(render_set(out, **options))
     click.echo(f"{out}: {len(mixing_set)} pictures of {mixing_set.size} px, digest {mixing_set.digest}")
 
@@ -40,7 +40,7 @@ def render(out: Path, **options: Any) -> None:
 @click.option("--crops", default=0, help="Random squares of each picture; 0: its centre square.")
 @click.option("--seed", default=0, help="Of the random squares.")
 def pack_folder(folder: Path, out: Path, size: int, color: bool, crops: int, seed: int) -> None:
-    """Pack the pictures below FOLDER into the set OUT (.npy): squares of each, resized."""
+    """Pack the pictures below FOLDER into the mixing set OUT (.npy), as resized squares."""
     packed = pack(folder, out, size, color, crops=crops, seed=seed)
     for line in packed.skipped:
         click.echo(f"skipped {line}", err=True)
@@ -53,5 +53,5 @@ def pack_folder(folder: Path, out: Path, size: int, color: bool, crops: int, see
 @click.argument("out", type=OUT)
 @click.option("--count", default=100, help="Pictures to show, the first of the set.")
 def preview(mixing_set: Path, out: Path, count: int) -> None:
-    """Draw a contact sheet of a SET (.npy) to OUT (.png or .jpg)."""
+    """Draw a contact sheet of the mixing set SET (.npy) to OUT (.png or .jpg)."""
     click.echo(write_sheet(open_mixing_set(mixing_set).pictures, out, count))

@@ -1,4 +1,4 @@
-"""`layermix-gen inspect`: the twin of `layermix_gen.open_shards` and of what it opens."""
+"""`layermix-gen inspect`: the command for `layermix_gen.open_shards` and the methods of `Shards`."""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -26,14 +26,14 @@ FILE = click.Path(path_type=Path)
 @click.option("--format", "form", type=click.Choice(list(FORMATS)), help="Of the rows; default: table.")
 @click.option("--key", help="Tell how this sample was made, or draw it with --out.")
 @click.option("--out", type=FILE, help="The picture of --key: .png, .jpg or .webp.")
-@click.option("--sheet", type=FILE, help="Draw the samples beside their views to this picture.")
+@click.option("--sheet", type=FILE, help="Draw the samples next to their views to this picture.")
 @click.option("--gallery", type=FILE, help="Write the samples to this HTML page, to filter and to look at.")
-@click.option("--plot", type=FILE, help="Plot all that was drawn beside what the settings draw, to this picture.")
+@click.option("--plot", type=FILE, help="Plot all that was drawn against what the settings draw, to this picture.")
 @click.option("--extract", type=FILE, help="Write the images and their JSON to this new folder.")
 def command(dataset: str, **options: Any) -> None:
     """Summarize the dataset OUT, a folder or a URL; or find samples of it by their metadata, and show them.
 
-    Only the manifest and the index are read, and the images that are asked for.
+    This reads only the manifest, the index, and the images that it shows or extracts.
     """
     given = {name: value for name, value in options.items() if value is not None}
     _check_together(given)
@@ -59,16 +59,16 @@ def command(dataset: str, **options: Any) -> None:
 
 OF_SAMPLES = {"where", "order_by", "limit"}
 ALONE = {"key": {"out"}, "plot": set(), "sheet": OF_SAMPLES, "gallery": OF_SAMPLES, "extract": OF_SAMPLES}
-"""What shows samples in a way of its own, and the options that may be given with it."""
+"""The options that choose another way to show samples, and the options that may be given with each."""
 
 
 def _check_together(given: Mapping[str, Any]) -> None:
-    """Refuse options that would say nothing beside the others."""
+    """Refuse options that have no effect together with the others."""
     chosen = next((name for name in ALONE if name in given), None)
     idle = given.keys() - ALONE[chosen] - {chosen} if chosen else given.keys() & {"out"}
     if idle:
         flag = {"form": "format", "order_by": "order-by"}.get(min(idle), min(idle))
-        raise click.UsageError(f"--{flag} says nothing beside --{chosen}" if chosen else "--out is for --key")
+        raise click.UsageError(f"--{flag} has no effect with --{chosen}" if chosen else "--out is for --key")
 
 
 def _explained(shards: Shards, key: str, out: Path | None = None) -> str:
@@ -85,7 +85,7 @@ def _rows(
     limit: int | None = None,
     form: str = "table",
 ) -> Iterator[str]:
-    """The rows as lines; below a table that leaves some out, how many there are."""
+    """The rows as lines; below a table that leaves rows out, a line with the number of all."""
     if form != "table":
         yield from FORMATS[form](shards.iterate(where, columns, order_by, limit), columns or tuple(COLUMNS))
         return

@@ -1,4 +1,4 @@
-"""Groups of commands that are imported when they are used, so that `--help` waits for nothing."""
+"""Groups of commands that are imported only when they are used, so that `--help` is fast."""
 
 from collections.abc import Mapping
 from importlib import import_module
@@ -10,7 +10,7 @@ from layermix_gen.support.interrupts import quiet_interrupts
 
 
 class LazyGroup(click.Group):
-    """A group of the commands that the modules of `package` define as `command`, with a line of help for each."""
+    """A group of commands: each module of `package` defines one as `command`; `helps` has a line of help for each."""
 
     def __init__(self, *arguments: Any, package: str, helps: Mapping[str, str], **options: Any) -> None:
         super().__init__(*arguments, **options)

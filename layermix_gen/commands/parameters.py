@@ -6,7 +6,7 @@ import click
 
 
 class Partition(click.ParamType[tuple[int, int]]):
-    """`i/n`."""
+    """A partition: number i of n, as `i/n`."""
 
     name = "i/n"
 
@@ -46,7 +46,7 @@ class Share(click.ParamType[float]):
 
 
 class Assignment(click.ParamType[tuple[str, str]]):
-    """`name=value`."""
+    """A name and its value, as `name=value`."""
 
     name = "name=value"
 

@@ -1,4 +1,4 @@
-"""`layermix-gen verify`: the twin of `open_shards(...).verify` and `.repair`."""
+"""`layermix-gen verify`: the command for `open_shards(...).verify` and `.repair`."""
 
 import click
 
@@ -21,8 +21,8 @@ from layermix_gen.inspection.shards import open_shards
 def command(ctx: click.Context, out: str, replay: float, repair: bool, workers: int | None) -> None:
     """Check every byte of the dataset OUT, a folder or a URL. The exit status is 1 where something is wrong.
 
-    Checked are counts, the structure of the tars, offsets, the checksum of every member, that the planes are aligned,
-    and the files beside the shards. With --repair, OUT has the digest of an undamaged build afterwards.
+    This checks counts, the structure of the tars, offsets, the checksum of every member, the alignment of the planes,
+    and the files next to the shards. After --repair, OUT has the digest of an undamaged build.
     """
     shards = open_shards(out)
     found = shards.repair(replay=replay, workers=workers) if repair else shards.verify(replay=replay, workers=workers)

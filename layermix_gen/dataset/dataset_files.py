@@ -1,4 +1,4 @@
-"""The files of a dataset, in a folder or at a URL: small ones as text, parts of large ones, the index beside us."""
+"""The files of a dataset, in a folder or at a URL: small ones as text, parts of large ones, indexes as local files."""
 
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,22 +13,22 @@ from layermix_gen.support.remote import RemoteFiles, is_remote
 
 
 class DatasetFiles(Protocol):
-    """The files of one dataset, by their path within it. What `fetch` has named lies in `folder`."""
+    """The files of one dataset, by their path within it. Files that were fetched lie in `folder`."""
 
     location: str
     folder: Path
 
     def text(self, name: str) -> str:
-        """A whole file. Raises `LayerMixError` where it cannot be read."""
+        """The text of a whole file. Raises `LayerMixError` where it cannot be read."""
 
     def part(self, name: str, start: int, size: int) -> bytes:
-        """`size` bytes from `start` on, fewer where the file ends. Raises `BadImage` where it cannot be read."""
+        """`size` bytes of a file from `start` on, fewer if it ends. Raises `BadImage` where it cannot be read."""
 
     def fetch(self, names: Sequence[str]) -> list[Path]:
-        """Bring files to `folder`; return their paths. Raises `LayerMixError` where one cannot be had."""
+        """Bring files to `folder` and return their paths. Raises `LayerMixError` if one cannot be fetched."""
 
     def local(self, name: str) -> AbstractContextManager[Path]:
-        """A file on this machine, meanwhile. Raises `LayerMixError` with a short reason where there is none."""
+        """A context in which a file is on this machine. Raises `LayerMixError` with a short reason if there is none."""
 
 
 def open_files(location: str | Path, options: Mapping[str, Any] | None = None) -> DatasetFiles:
@@ -41,7 +41,7 @@ def open_files(location: str | Path, options: Mapping[str, Any] | None = None) -
 
 
 class LocalFiles:
-    """Files below a folder. A link out of it is followed only where that is asked for."""
+    """Files below a folder. A link out of it is followed only with `follow_links`."""
 
     def __init__(self, folder: Path, *, follow_links: bool = False) -> None:
         self.folder, self.location = folder, str(folder)
@@ -50,14 +50,14 @@ class LocalFiles:
             raise LayerMixError(f"expected a dataset in a folder, found none at {folder}; check the path")
 
     def path(self, name: str) -> Path:
-        """Where a file is. Raises `LayerMixError` where that is outside of the folder."""
+        """The path of a file. Raises `LayerMixError` where that is outside of the folder."""
         path = self.folder / name
         if not self._follow_links and not path.resolve().is_relative_to(self.folder.resolve()):
             raise LayerMixError(f"expected {path} in the dataset, found a link out of it; put the file there")
         return path
 
     def text(self, name: str) -> str:
-        """A whole file."""
+        """The text of a whole file."""
         path = self.path(name)
         try:
             return path.read_text(encoding="utf-8")
@@ -71,7 +71,7 @@ class LocalFiles:
             ) from error
 
     def part(self, name: str, start: int, size: int) -> bytes:
-        """A piece of a file."""
+        """`size` bytes of a file from `start` on."""
         path = self.path(name)
         try:
             with path.open("rb") as file:
@@ -81,18 +81,18 @@ class LocalFiles:
             raise BadImage(f"{path} cannot be read: {reason(error)}") from error
 
     def fetch(self, names: Sequence[str]) -> list[Path]:
-        """The paths; the files are here."""
+        """The paths of the files; nothing to fetch."""
         paths = [self.path(name) for name in names]
         for path in paths:
             if not path.is_file():
                 raise LayerMixError(
-                    f"expected {path}, found nothing there; `layermix-gen verify {self.folder} --repair` makes it anew"
+                    f"expected {path}, found nothing; `layermix-gen verify {self.folder} --repair` makes a new one"
                 )
         return paths
 
     @contextmanager
     def local(self, name: str) -> Iterator[Path]:
-        """The file itself."""
+        """The path of the file itself; nothing to copy."""
         path = self.path(name)
         if not path.is_file():
             raise LayerMixError("is missing")
@@ -100,7 +100,7 @@ class LocalFiles:
 
 
 class _RemoteFiles(RemoteFiles):
-    """Files at a URL; those that were fetched lie in a temporary folder."""
+    """Files at a URL; fetched files lie in a temporary folder."""
 
     def __init__(self, url: str, options: Mapping[str, Any] | None) -> None:
         super().__init__(url, options)
@@ -109,17 +109,17 @@ class _RemoteFiles(RemoteFiles):
         self.folder = Path(self._temporary.name)
 
     def __reduce__(self) -> tuple[type["_RemoteFiles"], tuple[Any, ...]]:
-        """Another process opens them again, with a folder of its own."""
+        """Pickle URL and options: another process opens the files again, with a folder of its own."""
         return _RemoteFiles, self._arguments
 
     def fetch(self, names: Sequence[str]) -> list[Path]:
-        """Copy those that are not here yet."""
+        """Copy the files that are not in `folder` yet, and return the paths of all."""
         self.copy(names, self.folder)
         return [self.folder / name for name in names]
 
     @contextmanager
     def local(self, name: str) -> Iterator[Path]:
-        """A copy of a file in `folder`, removed behind unless it was there before."""
+        """A copy of a file in `folder`, removed afterwards unless it was there before."""
         path = self.folder / name
         if path.is_file():
             yield path

@@ -1,8 +1,8 @@
 """The index: one Parquet file per shard, with a row for each sample and a summary of the shard.
 
-Rows hold a sample's metadata and where its image lies in which tar, so that queries and random access open no tar. The
-summary is the shard's seal: it is written with the rows, last of all, and says what every tar of the shard must be.
-DuckDB writes and reads the files; rows reach it as lines of JSON.
+A row holds a sample's metadata and where its image lies in which tar, so that no tar is searched for queries or random
+access. The summary is the shard's seal: it is written with the rows, last of all, and holds the size and sha256 of
+every tar of the shard. DuckDB writes and reads the files; rows reach it as lines of JSON.
 """
 
 import json
@@ -48,7 +48,7 @@ ONE_THREAD = {"threads": 1}  # so that the order of rows, and so the bytes of a 
 
 @dataclass(frozen=True, slots=True)
 class ShardSummary:
-    """What a finished shard holds. inputs = written + skipped."""
+    """The summary of a finished shard. inputs = written + skipped."""
 
     number: int
     inputs: int
@@ -58,7 +58,7 @@ class ShardSummary:
 
     @classmethod
     def from_json(cls, text: str) -> "ShardSummary":
-        """Read what `asdict` and JSON have made of a summary."""
+        """Rebuild a summary from the JSON text of its `asdict`."""
         value = json.loads(text)
         skipped = tuple(Skipped(**one) for one in value["skipped"])
         planes = {plane: TarSummary(**tar) for plane, tar in value["planes"].items()}
@@ -66,15 +66,15 @@ class ShardSummary:
 
 
 def metadata_text(row: Mapping[str, Any]) -> str:
-    """The JSON in the tar of the sample that a row describes."""
+    """The JSON text that the tar holds for the sample of a row."""
     return json.dumps({name: row[name] for name in METADATA}, ensure_ascii=False)
 
 
 def write_index(path: Path, lines: Iterable[str], summary: ShardSummary, kept: Iterable[str] = ()) -> None:
-    """Write the index of a shard, atomically: `lines` are its rows as JSON objects, and its summary.
+    """Write the index of a shard, atomically: its rows, from `lines` of JSON objects, and its summary.
 
-    The rows of the planes `kept` are taken over from the index that is there. The file has all rows plane by plane, in
-    the order of the samples, whichever were written first.
+    The rows of the planes `kept` are copied from the index that is there. The file has all rows plane by plane, in the
+    order of the samples, no matter which were written first.
     """
     listing = temporary(path.with_suffix(".jsonl"))
     try:
@@ -95,7 +95,7 @@ def write_index(path: Path, lines: Iterable[str], summary: ShardSummary, kept: I
 
 
 def read_summary(root: Path, number: int) -> ShardSummary | None:
-    """The summary of one shard, or None where it is not finished: without an index, or with a file that is none."""
+    """The summary of one shard, or None if it is not finished: it has no index, or its file holds no such summary."""
     path = index_path(root, number)
     found = _summaries([path]) if path.exists() else []
     return next((summary for summary in found if summary.number == number), None)

@@ -1,4 +1,4 @@
-"""The manifest, `dataset.json`: what the dataset is. It is written last, so it is the sign of completeness."""
+"""The manifest, `dataset.json`: what the dataset is. It is written last: where it exists, the dataset is complete."""
 
 import hashlib
 import json
@@ -26,7 +26,7 @@ SHA256 = r"[0-9a-f]{64}"
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """How the last run went: how many images it wrote, in how long, on how many workers."""
+    """The last run of the build: how many images it wrote, in how many seconds, on how many workers."""
 
     images: int
     seconds: float
@@ -36,7 +36,7 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """The report of a build: counts over the shards that are finished, and what they were made by.
+    """The report of a build: counts over the finished shards, and what they were made from.
 
     inputs = written + skipped once `complete`. `images` counts every plane.
     """
@@ -64,7 +64,7 @@ class Manifest:
 
     @classmethod
     def from_json(cls, text: str, root: Path, location: str) -> "Manifest":
-        """Read the text of a `dataset.json` at `location`. Raises `LayerMixError` where it is none, or is damaged."""
+        """Parse the text of the manifest at `location`. Raises `LayerMixError` if it is another file, or is damaged."""
         try:
             value = json.loads(text)
             if (found := value.pop("format")) != FORMAT:
@@ -83,7 +83,7 @@ class Manifest:
             return manifest
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise LayerMixError(
-                f"{location} is damaged ({type(error).__name__}: {error}); run the build again to write it anew"
+                f"{location} is damaged ({type(error).__name__}: {error}); run the build again to write a new one"
             ) from error
 
     @property
@@ -112,7 +112,7 @@ class Manifest:
         return TarSummary(tar["bytes"], tar["sha256"])
 
     def summary(self) -> str:
-        """The report for people, one fact a line."""
+        """The report as text for people, one fact a line."""
         source, settings, run = self.source, self.settings, self.run
         left_out = "; ".join(f"{number} {reason}" for reason, number in self.skipped_reasons.items())
         method = f"{settings.method}, preset {settings.preset}, magnitude {settings.magnitude:g}, "
@@ -138,7 +138,7 @@ class Manifest:
 
 
 def collect(plan: Plan, summaries: Mapping[int, ShardSummary], run: Run) -> Manifest:
-    """Add up the finished shards."""
+    """Add up the finished shards into a manifest."""
     skipped = [one for summary in summaries.values() for one in summary.skipped]
     planes = tuple(plan.settings.planes)
     written = sum(summary.written for summary in summaries.values())
@@ -178,7 +178,7 @@ def read_manifest(files: DatasetFiles | RemoteFiles) -> Manifest:
 
 
 def _check_content(manifest: Manifest) -> None:
-    """Raise ValueError or KeyError unless settings are resolved, planes named so, every tar and index described."""
+    """Raise ValueError or KeyError unless settings are resolved, plane names valid, all tars and indexes described."""
     settings = manifest.settings
     if settings.size is None or settings.view is None or settings.format is None:
         raise ValueError("settings without size, view or format")
@@ -203,18 +203,18 @@ def digest_of(tars: Mapping[str, Mapping[str, Any]], indexes: Mapping[str, str])
 
 
 def write_manifest(manifest: Manifest) -> None:
-    """Declare the dataset complete."""
+    """Write the manifest, which declares the dataset complete."""
     write_json(manifest.root / MANIFEST, _facts(manifest))
 
 
 def is_declared(manifest: Manifest) -> bool:
-    """Whether the folder's manifest says all of this already, but for the run."""
+    """Whether the manifest in the folder says the same already, except for the run."""
     now = json.loads(json_text(_facts(manifest)))
     return _declared(manifest.root) | {"run": None} == now | {"run": None}
 
 
 def declared_planes(root: Path) -> set[str]:
-    """The planes that are complete by the folder's manifest; none where it is missing or damaged."""
+    """The planes that the folder's manifest declares complete; none where it is missing or damaged."""
     planes = _declared(root).get("planes")
     return set(planes) if isinstance(planes, list) else set()
 

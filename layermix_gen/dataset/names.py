@@ -56,7 +56,7 @@ def index_path(root: Path, number: int) -> Path:
 
 
 def found_indexes(root: Path) -> list[Path]:
-    """The indexes of those shards that are finished, in their order."""
+    """The paths of the indexes of all finished shards, in order."""
     return sorted((root / INDEX).glob("[!.]*.parquet"))
 
 

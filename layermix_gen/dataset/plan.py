@@ -1,8 +1,9 @@
 """The plan of a build: every input in its shuffled order, cut into shards, frozen before the first pixel is touched.
 
-`plan.json` says what is built from what; `sources.jsonl` beside it lists the inputs in planned order, one line each, so
-that a worker reads the lines of its shard and nothing else. The fingerprint covers all that can change a byte: inputs,
-settings, mixing set and the versions of the code. The number of variants is not part of it, for planes can be added.
+`plan.json` says what is built from what; `sources.jsonl` lists the inputs in planned order, one line each, so that a
+worker reads the lines of its shard and nothing else. The fingerprint covers all that can change a byte: inputs,
+settings, mixing set and the versions of the code. The number of variants is not part of it, because planes can be
+added.
 """
 
 import hashlib
@@ -24,7 +25,7 @@ from layermix_gen.support.seeds import shuffled
 
 FORMAT = "layermix-gen plan 1"
 ADDABLE = ("variants", "clean")  # settings that only say which planes there are
-MIN_SHARDS, MIN_SHARD = 64, 128  # a small dataset makes so many shards for cores to share, of no fewer samples
+MIN_SHARDS, MIN_SHARD = 64, 128  # a small dataset has up to 64 shards for cores to share, of at least 128 inputs
 LIBRARIES = ("numpy", "opencv-python-headless", "simplejpeg", "pillow", "deflate", "duckdb")  # the bytes depend on them
 
 
@@ -41,13 +42,13 @@ class Inputs:
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> "Inputs":
-        """Take up what JSON has made of it."""
+        """Rebuild inputs from parsed JSON."""
         return cls(**{**value, "classes": tuple(value["classes"])})
 
 
 @dataclass(frozen=True, slots=True)
 class Pool:
-    """The mixing set."""
+    """The mixing set of a plan: where it is, its digest and its dimensions."""
 
     location: str
     digest: str
@@ -68,7 +69,7 @@ def versions() -> dict[str, str]:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Plan:
-    """What is built from what. `offsets` are where each shard begins in `sources.jsonl`."""
+    """What is built from what. `offsets` are the bytes at which each shard begins in `sources.jsonl`."""
 
     root: Path
     inputs: Inputs
@@ -89,7 +90,7 @@ class Plan:
         return hashlib.sha256(text.encode()).hexdigest()
 
     def identity(self) -> dict[str, Any]:
-        """What the fingerprint covers, by readable names."""
+        """The facts that the fingerprint covers, by readable names."""
         settings = {name: value for name, value in asdict(self.settings).items() if name not in ADDABLE}
         inputs = {"source": self.inputs.digest, "images": self.inputs.count, "classes": self.inputs.classes}
         pool = {"mixing set": self.pool and self.pool.digest}
@@ -109,12 +110,12 @@ class Plan:
 
 
 def shard_bounds(count: int, shards: int, number: int) -> tuple[int, int]:
-    """Cut `count` inputs into `shards` runs as even as can be; the bounds of run `number`."""
+    """The bounds of shard `number` when `count` inputs are cut into `shards` as evenly as possible."""
     return count * number // shards, count * (number + 1) // shards
 
 
 def shard_count(count: int, samples_at_most: int) -> int:
-    """How many shards to cut `count` samples into, for a bound on a shard's samples that comes from a size in bytes."""
+    """How many shards to cut `count` inputs into, with a bound on a tar's samples that comes from a size in bytes."""
     for_cores = min(MIN_SHARDS, count // MIN_SHARD)
     return max(1, for_cores, -(-count // samples_at_most))
 
@@ -159,12 +160,12 @@ def check_listing(plan: Plan) -> None:
     listed = [""] * len(items)
     for item, place in zip(items, shuffled(len(items), plan.settings.seed).tolist(), strict=True):
         listed[place] = item.id
-    if listed != sorted(listed):  # sources list their items so
+    if listed != sorted(listed):  # sources list their items sorted by id
         raise LayerMixError("its inputs are in another order than that of the plan")
 
 
 def _digest(items: Sequence[Item]) -> str:
-    """What the inputs are, whatever their order and wherever they lie."""
+    """The digest of the inputs, which depends neither on their order nor on their location."""
     facts = sorted((item.id, item.label, item.size) for item in items)
     return hashlib.sha256(json.dumps(facts).encode()).hexdigest()
 
@@ -183,18 +184,18 @@ def _item(line: str | bytes, ordinal: int) -> Item:
 
 
 def write_listing(root: Path, items: Sequence[Item]) -> None:
-    """List the inputs in planned order, atomically."""
+    """Write `sources.jsonl`, the inputs in planned order, atomically."""
     with replacing(root / LISTING) as draft, draft.open("wb") as file:
         file.writelines(map(_line, items))
 
 
 def write_plan(plan: Plan) -> None:
-    """Write the plan, atomically."""
+    """Write `plan.json`, atomically."""
     write_json(plan.root / PLAN, {"format": FORMAT, "fingerprint": plan.fingerprint} | plan_facts(plan))
 
 
 def plan_facts(plan: Plan) -> dict[str, Any]:
-    """What a plan says, wherever it lies."""
+    """The content of a plan, without the folder that it lies in."""
     return {name: value for name, value in asdict(plan).items() if name != "root"}
 
 
@@ -215,10 +216,10 @@ def read_plan(root: Path) -> Plan | None:
 
 
 def _from_json(root: Path, value: Mapping[str, Any]) -> Plan:
-    """Take up what JSON has made of a plan. Raises KeyError, TypeError or ValueError where it cannot have been one."""
+    """Rebuild a plan from parsed JSON. Raises KeyError, TypeError or ValueError if that is not a plan."""
     try:
         settings, inputs = BuildSettings.from_json(value["settings"]), Inputs.from_json(value["inputs"])
-    except LayerMixError as error:  # which speaks of options
+    except LayerMixError as error:  # its remedy, after the semicolon, speaks of options
         raise ValueError(str(error).partition(";")[0]) from error
     pool = Pool(**value["pool"]) if value["pool"] else None
     plan = Plan(root, inputs, settings, pool, tuple(value["offsets"]), dict(value["versions"]))

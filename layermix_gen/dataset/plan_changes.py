@@ -1,4 +1,4 @@
-"""Going on with a plan: it is frozen on disk, planes may be added, and what would make other samples is refused."""
+"""Continue a build by its plan on disk: planes may be added; changes that would make other samples are refused."""
 
 import json
 from collections.abc import Sequence
@@ -12,9 +12,9 @@ from layermix_gen.sources.base import Item
 
 
 def freeze(plan: Plan, items: Sequence[Item]) -> Plan:
-    """Write the plan, or take up the one that is there; return the one to build by.
+    """Write the plan, or continue the one that is there; return the plan to build by.
 
-    Raises `LayerMixError` with what differs where the folder holds the plan of another dataset.
+    Raises `LayerMixError`, naming what differs, if the folder holds the plan of another dataset.
     """
     before = read_plan(plan.root)
     if before:
@@ -28,7 +28,7 @@ def freeze(plan: Plan, items: Sequence[Item]) -> Plan:
 
 
 def refuse_changes(before: Plan, now: Plan, items: Sequence[Item]) -> None:
-    """Raise `LayerMixError` with a readable difference unless `now` is `before`, with planes added at most.
+    """Raise `LayerMixError`, naming what differs, unless `now` is `before` or only adds planes to it.
 
     Planes that no shard has yet can be given up again.
     """
@@ -46,9 +46,9 @@ def refuse_changes(before: Plan, now: Plan, items: Sequence[Item]) -> None:
 
 
 def changes(before: Plan, now: Plan, items: Sequence[Item]) -> list[str]:
-    """What makes the samples of `now`, of these `items`, other ones than those of `before`, a phrase for each.
+    """Name all differences by which `now`, the plan of `items`, makes other samples than `before`, a phrase for each.
 
-    A dataset of clean views alone has no mixing set to keep.
+    A dataset of clean views alone has no mixing set, so adding one is no difference.
     """
     old, new = before.identity(), now.identity()
     if before.settings.variants == 0:

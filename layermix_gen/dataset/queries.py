@@ -1,9 +1,8 @@
-"""Questions to the index in SQL, by DuckDB, which may read the index and nothing else.
+"""Answer SQL queries on the index with DuckDB, which may read the index and nothing else.
 
-Two walls stand around a question. It is parsed by DuckDB first, and its syntax tree may hold one SELECT with
-expressions over the table `samples`: no other statement, table or file, and no function that tells of anything but its
-arguments. Then it runs in a database in memory that can open no file but those of the index, and whose settings are
-locked.
+Two barriers guard a query. First DuckDB parses it, and its syntax tree may hold one SELECT with expressions over the
+table `samples`: no other statement, table or file, and no function whose result depends on more than its arguments.
+Then it runs in an in-memory database that can open the files of the index only, and whose settings are locked.
 """
 
 import json
@@ -18,13 +17,13 @@ from layermix_gen.errors import LayerMixError
 from layermix_gen.support.checks import check_whole
 from layermix_gen.support.database import Database, connected, list_of, pattern_of, refusals, rows
 
-# What a syntax tree may hold, by DuckDB's names: expressions, and what stands around them.
+# What a syntax tree may hold, by DuckDB's names: expressions, and the clauses around them.
 EXPRESSIONS = {"BETWEEN", "CASE", "CAST", "COLUMN_REF", "COMPARISON", "CONJUNCTION", "CONSTANT", "FUNCTION", "LAMBDA"}
 EXPRESSIONS |= {"OPERATOR", "STAR", "SUBQUERY", "TYPE"}
 CLAUSES = {"SELECT_NODE", "BASE_TABLE", "SUBQUERY", "ORDER_MODIFIER", "LIMIT_MODIFIER", "DISTINCT_MODIFIER"}
 CLAUSES |= {"ASCENDING", "DESCENDING", "ORDER_DEFAULT"}
 FUNCTION_WITHOUT_BRACKETS = r"current_\w+|local\w+|session_user|user"
-# Functions that give the same for the same arguments, but for those that read SQL or tell of the database.
+# Functions that return the same for the same arguments, except functions that read SQL or describe the database.
 PURE_FUNCTIONS = """
     SELECT function_name FROM duckdb_functions()
     WHERE (stability = 'CONSISTENT' AND NOT regexp_matches(function_name, 'sql|plan|version|^__'))
@@ -33,7 +32,7 @@ PURE_FUNCTIONS = """
 SETTINGS: dict[str, str | bool | int | float | list[str]] = {
     "python_enable_replacements": False,  # no variable of the program is a table
     "autoload_known_extensions": False,
-    "temp_directory": "",  # nothing is written, however large the question
+    "temp_directory": "",  # nothing is written, however large the query
 }
 REMEDY = f"the columns are {', '.join(COLUMNS)}"
 
@@ -48,7 +47,7 @@ def select(
     """Rows of the index `files`, by default all columns in the order of shards, planes and keys.
 
     `where` is a condition and `order_by` a list of expressions, in SQL; `columns` are names. Raises `LayerMixError` for
-    what is no such condition, and where the index cannot be read.
+    anything else, and if the index cannot be read.
     """
     if unknown := [name for name in columns or () if name not in COLUMNS]:
         raise LayerMixError(f"no column {unknown[0]!r} in the index; {REMEDY}")
@@ -74,13 +73,13 @@ def count(files: Sequence[Path], where: str | None = None) -> int:
 
 
 def aggregate(files: Sequence[Path], sql: str) -> list[dict[str, Any]]:
-    """Run a statement of our own over the table `samples`, the rows of the index `files`."""
+    """Run a statement of this package, unchecked, over the table `samples`, the rows of the index `files`."""
     with sandbox(files) as db:
         return list(rows(db, sql))
 
 
 def _condition(where: str | None) -> str:
-    return f" WHERE ({where}\n)" if where is not None else ""  # a comment at its end ends with the line
+    return f" WHERE ({where}\n)" if where is not None else ""  # the line break ends a comment in it
 
 
 @contextmanager
@@ -101,12 +100,12 @@ def sandbox(files: Sequence[Path]) -> Iterator[Database]:
 
 
 def unreadable(reason: str) -> LayerMixError:
-    """The error of an index that DuckDB refuses."""
+    """The error for an index that DuckDB refuses."""
     return LayerMixError(f"the index cannot be read: {reason}; see `layermix-gen verify`")
 
 
 def check(db: Database, sql: str) -> None:
-    """Raise `LayerMixError` unless `sql` is one SELECT over `samples` of expressions that tell of nothing else."""
+    """Raise `LayerMixError` unless `sql` is one SELECT over `samples`, of expressions that depend on nothing else."""
     ((text,),) = db.execute("SELECT json_serialize_sql(?)", [sql]).fetchall()
     tree = json.loads(text)
     if tree["error"]:
@@ -119,7 +118,7 @@ def check(db: Database, sql: str) -> None:
 
 
 def _functions(node: Any) -> Iterator[str]:
-    """Walk a syntax tree: the names of the functions in it. Raises `LayerMixError` for what may not be there."""
+    """Yield the names of the functions in a syntax tree. Raises `LayerMixError` for anything that it may not hold."""
     if isinstance(node, list):
         for part in node:
             yield from _functions(part)

@@ -1,4 +1,4 @@
-"""One sample, from a decoded source image to pixels and metadata: the pure heart of a build, and of its replay."""
+"""Make samples, pixels and metadata, from a decoded source image: the pure functions that build and replay share."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -12,7 +12,7 @@ from layermix_gen.mixing.renderer import render
 from layermix_gen.mixing_sets.mixing_set import MixingSet
 from layermix_gen.support.seeds import generator
 
-USES, BLENDS = 3, 2  # how often a recipe uses its operation and a blend, at most: the lengths of the lists in metadata
+USES, BLENDS = 3, 2  # how often a recipe uses its operation and blends, at most: the lengths of the lists in metadata
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +27,7 @@ class Sample:
 
 @dataclass(frozen=True, slots=True)
 class SampleMaker:
-    """Makes samples by resolved settings (see `BuildSettings.resolve`) from one mixing set."""
+    """A maker of samples, by resolved settings (see `BuildSettings.resolve`) and with one mixing set."""
 
     settings: BuildSettings
     mixing_set: MixingSet | None
@@ -40,8 +40,8 @@ class SampleMaker:
     def make(self, source: Image, source_id: str, variants: Iterable[int]) -> Iterator[Sample]:
         """Draw and render variants of one source image (H, W, 3).
 
-        Each depends on the seed, the source's id and its own number only. Where the view is shared, all of them show
-        what the clean one shows.
+        Each depends only on the seed, the image's id and its own number. In the view mode `shared`, all of them show
+        the view of the clean one.
         """
         settings, size = self.settings, self.drawing.size
         draw_view, (height, width, _) = VIEWS[settings.view or "rrc"], source.shape
@@ -68,7 +68,7 @@ NO_PICTURE = PictureView(-1, 0, 0, False, False)
 
 
 def metadata(sample: Sample, source_id: str, label: int, class_name: str) -> dict[str, Any]:
-    """What is stored beside a sample: one flat object with the same fields, types and list lengths in every sample.
+    """The metadata stored with a sample: one flat object with the same fields, types and list lengths in every sample.
 
     Lists are filled up with 0.0 and "", never empty: readers that infer a schema from the first few samples take an
     empty list for one of nulls, and then fail on the first that is not empty.

@@ -1,6 +1,6 @@
-"""What a build makes: every choice that changes a byte of the result, checked as soon as it is made.
+"""The settings of a build: every choice that changes a byte of the result, checked as soon as it is made.
 
-How the work is done (workers, partitions, progress) is no setting: it cannot change the result.
+How the work is done (workers, partitions, progress) is not a setting: it cannot change the result.
 """
 
 import re
@@ -17,7 +17,7 @@ from layermix_gen.support.checks import check_choice, check_seed, check_whole
 
 CLEAN = -1  # the variant number of the view before mixing
 VIEW_MODES = ("independent", "shared")
-SMALL = 64  # px; up to here samples are lossless and cropped as CIFAR is, above as ImageNet is
+SMALL = 64  # px; by default, samples up to this size are lossless and cropped like CIFAR, larger ones like ImageNet
 DEFAULT_SIZE = 224
 MAX_VARIANTS = 100  # two digits in the names of planes
 UNITS = {"": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KIB": 2**10, "MIB": 2**20, "GIB": 2**30}
@@ -25,19 +25,19 @@ UNITS = {"": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KIB": 2**10, "MIB": 2**2
 
 @dataclass(frozen=True, slots=True)
 class BuildSettings:
-    """The settings of a build. `None` leaves the choice to the source: `resolve` makes it."""
+    """The settings of a build. `None` leaves a choice open: `resolve` makes it to suit the source."""
 
     variants: int = 4
     clean: bool = True  # also write each view before mixing
-    size: int | None = None  # px; of the source where it has small squares, else 224
-    view: str | None = None  # rrc, pad-crop or center; by size
+    size: int | None = None  # px; None: the source's, if its images are squares of one size, else 224
+    view: str | None = None  # rrc, pad-crop or center; None: by size
     view_mode: str = "independent"  # a view for each variant, or one shared by all planes of an image
     method: str = "layermix"
     preset: str = "paper"
     magnitude: float = 8.0
     blending_ratio: float = 3.0
-    ops: tuple[str, ...] = ()  # empty: those of the preset
-    format: str | None = None  # jpg, png or webp; by size
+    ops: tuple[str, ...] = ()  # empty: the preset's
+    format: str | None = None  # jpg, png or webp; None: by size
     quality: int = 95
     subsampling: str = "444"
     shard_size: str = "256MB"  # bytes with a unit, or a plain number of samples
@@ -62,7 +62,7 @@ class BuildSettings:
         self.drawing(pictures=1, picture_size=0)
         Encoding(self.format or "png", self.quality, self.subsampling)
         parse_size(self.shard_size)
-        # Equal settings are the same settings, however they were typed.
+        # Settings that mean the same compare equal, however they were typed.
         object.__setattr__(self, "magnitude", float(self.magnitude))
         object.__setattr__(self, "blending_ratio", float(self.blending_ratio))
         object.__setattr__(self, "ops", tuple(self.ops))
@@ -70,11 +70,11 @@ class BuildSettings:
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> "BuildSettings":
-        """Take up what JSON has made of settings."""
+        """Rebuild settings from parsed JSON."""
         return cls(**{**value, "ops": tuple(value["ops"])})
 
     def resolve(self, native_size: int | None) -> "BuildSettings":
-        """Make every choice that is open, for a source whose images are all squares of `native_size` px, or not."""
+        """Make every open choice for a source whose images are all squares of `native_size` px (None: they are not)."""
         size = self.size or native_size or DEFAULT_SIZE
         view = self.view or ("pad-crop" if size <= SMALL else "rrc")
         image_format = self.format or ("png" if size <= SMALL else "jpg")
@@ -82,7 +82,7 @@ class BuildSettings:
         return replace(self, size=size, view=view, format=image_format, ops=ops)
 
     def drawing(self, pictures: int, picture_size: int) -> DrawSettings:
-        """How recipes are drawn, with a mixing set of `pictures` pictures of `picture_size` px."""
+        """The settings for drawing recipes, with a mixing set of `pictures` pictures of `picture_size` px."""
         size = self.size or DEFAULT_SIZE
         return DrawSettings(size, pictures, picture_size, self.preset, self.magnitude, self.blending_ratio, self.ops)
 
@@ -99,7 +99,7 @@ class BuildSettings:
 
 
 def parse_size(text: str) -> tuple[int, bool]:
-    """Read `256MB`, `1GiB` (bytes: True) or `10000` (samples: False)."""
+    """Parse a shard size, `256MB` or `1GiB` (bytes: True), or `10000` (samples: False)."""
     match = re.fullmatch(r"(\d{1,15}(?:\.\d+)?)\s*([KMG]I?B|)", str(text).strip().upper())
     if match is None or float(match[1]) <= 0 or (not match[2] and "." in match[1]):
         raise LayerMixError(

@@ -1,4 +1,4 @@
-"""Small files that tell other readers what there is, each in the reader's own form; they hold nothing of their own.
+"""Small files that describe a dataset to other readers, each in the reader's own format; they only repeat the manifest.
 
 OUT/_info.json          timm: a split for each plane, and one, `variants`, of all variants
 OUT/v00/sizes.json      open_clip: samples of each tar of the plane
@@ -46,7 +46,7 @@ def timm_split(name: str, tars: Tars) -> dict[str, Any]:
 
 
 def wids_list(name: str, tars: Tars) -> dict[str, Any]:
-    """A wids list of shards, with URLs relative to its own."""
+    """A wids list of shards, with URLs relative to the list's own."""
     shards = [
         {"url": file_name(tar), "nsamples": facts["samples"], "filesize": facts["bytes"]} for tar, facts in tars.items()
     ]

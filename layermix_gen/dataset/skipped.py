@@ -1,4 +1,4 @@
-"""Inputs that were left out of a dataset, and why."""
+"""Inputs that were skipped in a build, and why."""
 
 import json
 from collections import Counter
@@ -15,7 +15,7 @@ class Skipped:
 
 
 def skipped_text(skipped: Sequence[Skipped]) -> str:
-    """What `errors.jsonl` holds: every input that was left out, one JSON object a line."""
+    """The text of `errors.jsonl`: every input that was skipped, one JSON object a line."""
     return "".join(json.dumps(asdict(one), ensure_ascii=False) + "\n" for one in skipped)
 
 

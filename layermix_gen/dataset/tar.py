@@ -1,7 +1,7 @@
 """Plain USTAR archives, written by hand: no PAX headers, no times, no owners; the same bytes for the same samples.
 
 Python's tarfile takes six times as long to write a header, and webdataset's writer adds a PAX header of 1 KiB to every
-member. A member is one header block of 512 bytes and its data, filled up to whole blocks; two empty blocks end a tar.
+member. A member is one header block of 512 bytes and its data, padded to whole blocks; two empty blocks end a tar.
 """
 
 import hashlib
@@ -19,7 +19,7 @@ _BUFFER = 1 << 20
 
 
 def _blank_header() -> bytes:
-    """A header of a regular file with name and size left out, the checksum field being spaces as its rule demands."""
+    """A header of a regular file without name and size; its checksum field holds spaces, as USTAR's rule demands."""
     fields = (b"0000644\0", b"0000000\0", b"0000000\0", bytes(12), b"0" * 11 + b"\0", b" " * 8, b"0")
     mode_to_type = b"".join(fields)  # mode, uid, gid, size, mtime, checksum, type
     return (bytes(100) + mode_to_type + bytes(100) + b"ustar\x0000").ljust(BLOCK, b"\0")
@@ -40,7 +40,7 @@ def header(name: bytes, size: int) -> bytes:
 
 
 def member_bytes(size: int) -> int:
-    """What a member with `size` bytes of data takes in a tar."""
+    """How many bytes a member with `size` bytes of data takes in a tar."""
     return BLOCK + size + -size % BLOCK
 
 
@@ -53,7 +53,7 @@ class TarSummary:
 
 
 class TarWriter:
-    """An archive being written to `path`. `close` it to finish it; nothing else leaves it whole."""
+    """A writer of one tar at `path`; only `close` completes the tar."""
 
     def __init__(self, path: Path) -> None:
         self._file: BinaryIO = path.open("wb", buffering=_BUFFER)
@@ -80,6 +80,6 @@ class TarWriter:
         return TarSummary(self._position + len(end), self._hash.hexdigest())
 
     def abandon(self) -> None:
-        """Close the file as it is, whatever the disk says."""
+        """Close the unfinished file, ignoring errors of the disk."""
         with suppress(OSError):
             self._file.close()

@@ -1,7 +1,8 @@
 """Evaluate any PyTorch classifier: corruption robustness, consistency, adversarial error, calibration, reports.
 
-Two halves meet in files. Prediction runs a model on a suite and keeps its predictions (`running`, `results`); metrics
-read those and need neither model nor torch. The public names are listed in `__init__.pyi` and imported on first use.
+It has two halves, which files connect. Prediction runs a model on a suite and saves its predictions (`running`,
+`results`); metrics read these and need neither model nor torch. The public names are listed in `__init__.pyi` and
+imported on first use.
 """
 
 import lazy_loader

@@ -1,7 +1,7 @@
-"""The benchmarks' lists, fixed: which corruptions a mean is over, in which order, and what AlexNet scores on each.
+"""The fixed lists of the benchmarks: the corruptions that each mean is over, in order, and AlexNet's errors on them.
 
-Means are over these names and no others. The reference codes average every folder that they find, so that extra
-corruptions slip into their means.
+Means are over these names and no others. The benchmarks' own code averages over every folder that it finds, so that
+extra corruptions slip into its means.
 """
 
 from typing import Literal, TypeAlias
@@ -62,7 +62,7 @@ CBAR: dict[Scale, tuple[str, ...]] = {
     ),
 }
 
-# Hendrycks and Dietterich (2019), section 4.2: the ten of ImageNet-P, and the extra ones published beside them.
+# Hendrycks and Dietterich (2019), section 4.2: the ten of ImageNet-P, and the extra ones published with them.
 P = (
     "gaussian_noise",
     "shot_noise",
@@ -78,9 +78,9 @@ P = (
 P_EXTRA = ("spatter", "speckle_noise", "gaussian_blur", "shear")  # never in the mean
 P_NOISE = ("gaussian_noise", "shot_noise", "speckle_noise")  # each frame is compared with the first one
 
-PGD = ("correct", "released")  # the attack as defined, and as the authors' code has it
+PGD = ("correct", "released")  # the attack as defined, and as the authors' code implements it
 
-# The errors, as fractions, of AlexNet on each of the 15 of ImageNet-C, mean over the severities: the divisors of mCE.
+# AlexNet's errors, as fractions, on each of the 15 of ImageNet-C, averaged over the severities: the divisors of mCE.
 # From the code that accompanies Hendrycks and Dietterich (2019).
 ALEXNET_C = {
     "gaussian_noise": 0.886428,
@@ -112,7 +112,7 @@ TITLES = {
 
 
 def mean_list(suite: str, scale: Scale) -> tuple[str, ...]:
-    """The parts that a suite's mean is over, in their order. Raises `LayerMixError` for an unknown suite."""
+    """The parts that a suite's mean is over, in order. Raises `LayerMixError` for an unknown suite."""
     _known("suite", suite, SUITES)
     _known("scale", scale, SCALES)
     return {"c": C, "cbar": CBAR[scale], "p": P, "pgd": PGD[:1]}.get(suite, (suite,))

@@ -7,20 +7,20 @@ from torch import Tensor
 from layermix_gen.errors import LayerMixError
 
 JSD_WEIGHT = 12.0
-LEAST = 1e-7  # the mean of the predictions is held above this before its logarithm
+LEAST = 1e-7  # the mean of the predictions is clamped to at least this before its logarithm
 
 
 def jsd_loss(logits: Tensor, labels: Tensor, weight: float = JSD_WEIGHT) -> Tensor:
-    """Cross entropy of the first view, and how far the predictions for all views lie apart.
+    """Cross entropy of the first view plus a weighted Jensen-Shannon divergence between the predictions for all views.
 
-    CE(p_1) + weight * mean over views of KL(p_i || M), M being the mean of the predictions p_i: the Jensen-Shannon loss
-    of AugMix (Hendrycks et al. 2020), in which the first view is the clean one. `logits` are (B, V, C) for V views of
-    each of B images, as `LayerMixDataset` orders them; `labels` (B,), integers in [0, C). A scalar, in float32 at
-    least. Raises `LayerMixError` for other shapes and types, and on the CPU for other labels.
+    CE(p_1) + weight * mean over views of KL(p_i || M), where M is the mean of the predictions p_i: the loss of AugMix
+    (Hendrycks et al. 2020), in which the first view is the clean one. `logits` are (B, V, C) for V views of each of B
+    images, as `LayerMixDataset` orders them; `labels` are (B,), integers in [0, C). Returns a scalar, in float32 at
+    least. Raises `LayerMixError` for other shapes and types, and on the CPU for labels out of range.
     """
     _check(logits, labels)
     exact = logits.to(torch.promote_types(logits.dtype, torch.float32))
-    logs = exact.log_softmax(-1)  # whose gradient is finite where a probability has become 0
+    logs = exact.log_softmax(-1)  # its gradient stays finite where a probability has become 0
     predictions = logs.exp()
     mixture = predictions.mean(1, keepdim=True).clamp(LEAST, 1).log()
     apart = (predictions * (logs - mixture)).sum(-1).mean()
@@ -37,7 +37,7 @@ def _check(logits: Tensor, labels: Tensor) -> None:
         raise LayerMixError(
             f"expected floating-point logits and integer labels, got {logits.dtype} and {labels.dtype}; convert them"
         )
-    if labels.device.type == "cpu":  # a GPU would have to be waited for in every step, and says it by itself
+    if labels.device.type == "cpu":  # on a GPU the check would stall every step, and the GPU reports bad labels itself
         least, most = labels.aminmax()
         if least < 0 or most >= logits.shape[2]:
             raise LayerMixError(

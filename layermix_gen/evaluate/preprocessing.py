@@ -1,6 +1,6 @@
-"""What is done to the pixels of photographs before a model sees them, by name, as the benchmarks' own code has it.
+"""The preprocessing of photographs before a model sees them, by name, as in the benchmarks' own code.
 
-Resizing is Pillow's, antialiased and bilinear, as torchvision resizes images: the published numbers come from it.
+Pillow resizes, antialiased and bilinear, as torchvision does with images: the published numbers come from it.
 """
 
 from collections.abc import Callable
@@ -25,9 +25,9 @@ def center_crop(image: Image, size: int = CROP) -> Image:
 
 
 def resize_short_side(image: Image, size: int = SHORT_SIDE) -> Image:
-    """Scale an image so that its short side is `size` px, the long side being rounded down.
+    """Scale an image to a short side of `size` px, the long side rounded down.
 
-    Raises `BadImage` for a strip that would become too long.
+    Raises `BadImage` for an elongated image that would become too large.
     """
     height, width, _ = image.shape
     if min(height, width) == size:

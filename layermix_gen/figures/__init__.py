@@ -1,1 +1,1 @@
-"""One sheet of paper for every picture that is drawn: colours, a canvas for Pillow, a style for Matplotlib."""
+"""What all drawn figures share: colours, text fitting, a canvas for Pillow and a style for Matplotlib."""

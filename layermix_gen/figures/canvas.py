@@ -1,6 +1,6 @@
-"""White paper to draw on: pictures, text and connectors, all sharp on a screen of twice the usual density.
+"""A white canvas for pictures, text and connectors, all sharp on a screen of twice the usual density.
 
-Lengths and places are device pixels; a point of type is two of them.
+Lengths and places are in device pixels; a typographic point is two of them.
 """
 
 import math
@@ -24,23 +24,23 @@ from layermix_gen.support.files import replacing, writing
 Point: TypeAlias = tuple[float, float]
 Line: TypeAlias = npt.NDArray[np.float64]  # (N, 2): x and y of points
 
-DENSITY = 2  # device pixels of a point
-BOLD = 0.013  # of the size: how far the outline of a heading grows, for the font that Pillow brings has one weight
-ENLARGED = 3  # from this factor on pixels are shown as squares
-FRACTION = 4  # bits of a pixel that OpenCV draws lines by
+DENSITY = 2  # device pixels per point
+BOLD = 0.013  # of the size: how far the outline of bold text grows, because Pillow's own font has one weight
+ENLARGED = 3  # from this factor on, pixels are shown as squares
+FRACTION = 4  # fractional bits of the coordinates that OpenCV gets
 SUFFIXES = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
 OPTIONS: dict[str, dict[str, Any]] = {"JPEG": {"quality": 92, "subsampling": 0}, "WEBP": {"quality": 92}}
-PIECES = 40  # of a curve
+PIECES = 40  # points of a curve
 PEN, HEAD = 3, 15  # width of lines, length of arrow heads
 
 
 def fitted(size: int, side: int) -> int:
-    """The side, near `side`, at which to show a picture of `size` pixels: by whole squares where it is small."""
+    """The side, near `side`, at which to show a picture of `size` pixels: a multiple of `size` if that is small."""
     return size * round(side / size) if side >= ENLARGED * size else side
 
 
 def scaled(pixels: Image, side: int) -> PillowImage.Image:
-    """A picture (H, W, 3) with its long side `side`: by whole squares where it is small, else smoothly."""
+    """A picture (H, W, 3) scaled to the long side `side`: its pixels become squares if it is small, else smoothly."""
     height, width, _ = pixels.shape
     factor = side / max(height, width)
     size = (max(1, round(width * factor)), max(1, round(height * factor)))
@@ -54,7 +54,7 @@ def _font(points: float) -> Any:
 
 
 def text_width(text: str, points: float) -> float:
-    """How wide a text is."""
+    """The width of a text."""
     return float(_font(points).getlength(text))
 
 
@@ -92,29 +92,29 @@ class Canvas:
     def text(
         self, place: Point, text: str, points: float, fill: str = INK, anchor: str = "ls", bold: bool = False
     ) -> None:
-        """Write one line; `anchor` is Pillow's: `ls` has `place` at its left end, on the base line."""
+        """Write one line; `anchor` is Pillow's: with `ls`, `place` is the left end of the base line."""
         stroke = points * DENSITY * BOLD if bold else 0
         self._draw.text(place, text, fill, _font(points), anchor, stroke_width=stroke)
 
     def image(self, image: PillowImage.Image, left: float, top: float, edge: str = HAIRLINE) -> None:
-        """Put a picture down, with a fine edge around it, for it may be as white as the paper."""
+        """Paste a picture, with a fine edge around it, because it may be as white as the canvas."""
         x, y = round(left), round(top)
         self._draw.rectangle((x - 2, y - 2, x + image.width + 1, y + image.height + 1), outline=edge, width=2)
         self.picture.paste(image, (x, y))
 
     def rule(self, left: float, right: float, y: float) -> None:
-        """A fine horizontal line."""
+        """Draw a fine horizontal line."""
         self._draw.rectangle((round(left), round(y), round(right), round(y) + 1), fill=HAIRLINE)
 
     def line(self, line: Line, fill: str) -> None:
-        """A line through points."""
+        """Draw a line through points."""
         fixed = _fixed(line)
         self._ink(
             fill, line, lambda mask, at: cv2.polylines(mask, [fixed - at], False, 255, PEN, cv2.LINE_AA, FRACTION)
         )
 
     def arrow(self, line: Line, fill: str) -> None:
-        """A line through points with a head at its end, where it runs to the right."""
+        """Draw a line through points with an arrow head at its end, where it must run to the right."""
         x, y = line[-1]
         self.line(np.vstack([line[line[:, 0] < x - HEAD], [(x - HEAD / 2, y)]]), fill)
         head = np.array([(x, y), (x - HEAD, y - HEAD * 0.45), (x - HEAD, y + HEAD * 0.45)])
@@ -122,7 +122,7 @@ class Canvas:
         self._ink(fill, head, lambda mask, at: cv2.fillPoly(mask, [fixed - at], 255, cv2.LINE_AA, FRACTION))
 
     def disc(self, centre: Point, radius: float, fill: str, edge: str) -> None:
-        """A filled circle with an edge."""
+        """Draw a filled circle with an edge."""
         box = np.array([np.subtract(centre, radius), np.add(centre, radius)])
         r = round(radius * 2**FRACTION)
         for ink, pen in ((fill, -1), (edge, PEN)):
@@ -135,7 +135,7 @@ class Canvas:
             )
 
     def _ink(self, fill: str, points: Line, draw: Callable[..., Any]) -> None:
-        """Let OpenCV draw a mask around `points`, and fill it."""
+        """Let `draw` make a mask around `points` with OpenCV, and paint the color `fill` through it."""
         left, top = np.floor(points.min(axis=0)).astype(int) - 2 * PEN
         right, bottom = np.ceil(points.max(axis=0)).astype(int) + 2 * PEN
         mask = np.zeros((bottom - top, right - left), np.uint8)

@@ -1,4 +1,4 @@
-"""Text made to fit a width: cut off, or broken into lines. What a text takes is told by a measure of the caller's."""
+"""Fit text to a width, by shortening it or breaking it into lines; the caller passes a function that measures text."""
 
 import re
 from collections.abc import Callable
@@ -22,7 +22,7 @@ def shortened(text: str, width: float, measure: Measure) -> str:
 
 
 def shortened_inside(text: str, width: float, measure: Measure) -> str:
-    """A text with an ellipsis in its middle where it is wider than `width`: names tend to differ at an end."""
+    """A text with an ellipsis in its middle where it is wider than `width`, because names tend to differ at an end."""
     if measure(text) <= width:
         return text
     for kept in range(len(text) - 1, 1, -1):
@@ -44,7 +44,7 @@ def wrapped(text: str, width: float, measure: Measure) -> list[str]:
 
 
 def in_two_lines(text: str, width: float, measure: Measure) -> list[str]:
-    """A name on one line or two that are no wider, divided between words where that can be, or else shortened."""
+    """A name on one or two lines of at most `width`, divided between words if possible, else shortened."""
     if measure(text) <= width:
         return [text]
     pairs = [(text[: gap.end()].rstrip(), text[gap.end() :]) for gap in re.finditer(r"[\s_/-]+", text)]

@@ -1,8 +1,8 @@
-"""The colours of every picture that is drawn."""
+"""The colours of all drawn figures."""
 
 PAPER, INK, QUIET, HAIRLINE = "#ffffff", "#17181c", "#73757f", "#d9dadf"
-IMAGE_INK, PICTURE_INK = "#3f62a3", "#c4702b"  # what comes of the training image, and of the mixing picture
-FOUND = "#b3c4e3"  # bars of what was found, beside lines of what was to be expected
+IMAGE_INK, PICTURE_INK = "#3f62a3", "#c4702b"  # for what comes from the training image, and from the mixing picture
+FOUND = "#b3c4e3"  # bars of found values, next to lines of expected ones
 
 SERIES = (
     *("#a3a9b3", "#4f7cac", "#d98e32", "#7c9d5b", "#8d6a9f", "#4aa3a2"),

@@ -1,4 +1,4 @@
-"""How plots look: colors, places in inches, and names that fit where they are to stand."""
+"""How plots look: colors, places in inches, and names that are made to fit their place."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -27,37 +27,37 @@ BOX, GAP = 0.11, 0.24  # inches: of a color in a legend, and between its entries
 
 
 def run_look(number: int) -> dict[str, Any]:
-    """The color and hatching of the run of this number; the first 48 are all unlike."""
+    """The color and hatching of the run with this number; the first 48 all differ."""
     hatch = HATCHES[number // len(SERIES) % len(HATCHES)]
     return {"facecolor": SERIES[number % len(SERIES)], "edgecolor": "white", "linewidth": 0, "hatch": hatch}
 
 
 def figure_of(width: float, height: float, text: str) -> Figure:
-    """A figure of this size in inches under a head."""
+    """A figure of this size in inches, with `text` as its head."""
     figure = Figure(figsize=(width, height), dpi=DPI, facecolor=PAPER)
     write(figure, MARGIN, height - MARGIN, text, 10, INK, weight="bold", va="top")
     return figure
 
 
 def panel(figure: Figure, left: float, bottom: float, width: float, height: float) -> Axes:
-    """A panel at a place in inches, so that text keeps its own whatever the number of panels."""
+    """A panel at a place in inches, so that text keeps its place for any number of panels."""
     full_width, full_height = figure.get_size_inches()
     return figure.add_axes((left / full_width, bottom / full_height, width / full_width, height / full_height))
 
 
 def write(figure: Figure, left: float, bottom: float, text: str, size: float, color: str = QUIET, **more: Any) -> None:
-    """Put text at a place in inches, letter for letter: a dollar begins no formula."""
+    """Write text at a place in inches, literally: a dollar sign starts no formula."""
     width, height = figure.get_size_inches()
     figure.text(left / width, bottom / height, text, fontsize=size, color=color, parse_math=False, **more)
 
 
 def legend_height(width: float, names: Sequence[str]) -> float:
-    """How high a legend of these names is, in a figure so many inches wide."""
+    """The height of a legend of these names, in a figure `width` inches wide."""
     return LINE * (1 + max(line for line, _, _ in _entries(width, names)))
 
 
 def legend(figure: Figure, looks: Sequence[dict[str, Any]], names: Sequence[str]) -> None:
-    """Names of colors in lines below the head, from left to right in their order; what is too long is shortened."""
+    """Draw a legend below the head: colors with their names, from left to right; long names are shortened to fit."""
     width, height = figure.get_size_inches()
     for (line, left, room), look, name in zip(_entries(width, names), looks, names, strict=True):
         middle = height - HEAD - (line + 0.5) * LINE
@@ -67,34 +67,34 @@ def legend(figure: Figure, looks: Sequence[dict[str, Any]], names: Sequence[str]
 
 
 def _entries(width: float, names: Sequence[str]) -> list[tuple[int, float, float]]:
-    """The line of each entry of a legend, its left end and the room for its name: one line, or else columns."""
-    room, beside = width - 2 * MARGIN + GAP, 1.5 * BOX + GAP
-    each = [min(room, text_width(name, 8) + 0.02 + beside) for name in names]
+    """The line, left end and room for the name of each legend entry: all on one line if they fit, else in columns."""
+    room, mark = width - 2 * MARGIN + GAP, 1.5 * BOX + GAP
+    each = [min(room, text_width(name, 8) + 0.02 + mark) for name in names]
     if sum(each) <= room:
-        return [(0, MARGIN + sum(each[:number]), wide - beside) for number, wide in enumerate(each)]
+        return [(0, MARGIN + sum(each[:number]), wide - mark) for number, wide in enumerate(each)]
     widest = max(each)
     places = [divmod(number, int(room / widest)) for number in range(len(names))]
-    return [(line, MARGIN + column * widest, widest - beside) for line, column in places]
+    return [(line, MARGIN + column * widest, widest - mark) for line, column in places]
 
 
 def text_width(text: str, size: float) -> float:
-    """How many inches wide text of this size, in points, is."""
+    """The width, in inches, of text of this size in points."""
     width, _, _ = text_to_path.get_text_width_height_descent(text, FontProperties(size=size), False)
     return float(width) / 72
 
 
 def shortened(text: str, width: float, size: float) -> str:
-    """The text with an ellipsis in its middle, if need be, so that it is no wider: names tend to differ at an end."""
+    """The text, with an ellipsis in its middle if wider than `width`, because names tend to differ at an end."""
     return shortened_inside(text, width, partial(text_width, size=size))
 
 
 def wrapped(text: str, width: float, size: float) -> list[str]:
-    """The text on one line or two that are no wider, divided between words where that can be, or else shortened."""
+    """The text on one or two lines of at most `width`, divided between words if possible, else shortened."""
     return in_two_lines(text, width, partial(text_width, size=size))
 
 
 def plain(axes: Axes) -> None:
-    """Horizontal rules and a ground line alone."""
+    """Leave only horizontal rules and a base line on the axes."""
     axes.spines[["top", "right", "left"]].set_visible(False)
     axes.spines["bottom"].set_color(HAIRLINE)
     axes.tick_params(length=0, colors=QUIET, labelsize=8)

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from layermix_gen.errors import LayerMixError
 
 Image: TypeAlias = npt.NDArray[np.uint8]
-Pictures: TypeAlias = npt.NDArray[np.uint8]  # of a mixing set: (N, S, S) or (N, S, S, 3), or one of them
+Pictures: TypeAlias = npt.NDArray[np.uint8]  # all of a mixing set, (N, S, S) or (N, S, S, 3), or a single one
 
 
 def as_image(array: Any) -> Image:

@@ -1,9 +1,9 @@
-"""Bytes to image and back, for every image file format.
+"""Decode and encode image files of every supported format.
 
-`decode` tells the format by the content, checks the size in the header before it decodes a pixel, and either
+`decode` detects the format from the content, checks the size in the header before it decodes a pixel, and either
 returns an image or raises `BadImage`. JPEG goes through simplejpeg (libjpeg-turbo without a Python image object, the
-same pixels as Pillow's at about twice the speed); what simplejpeg does not take, and every other format, goes through
-Pillow, whose verdict decides. `encode` writes JPEG by simplejpeg, PNG by `png` and WebP by Pillow. The same pixels give
+same pixels as Pillow's at about twice the speed); what simplejpeg refuses, and every other format, goes through
+Pillow, whose result counts. `encode` writes JPEG by simplejpeg, PNG by `png` and WebP by Pillow. The same pixels give
 the same bytes.
 """
 
@@ -37,7 +37,7 @@ from layermix_gen.support.checks import check_choice, check_whole
 from layermix_gen.support.text import message_of
 
 MAX_PIXELS = 100_000_000
-"""The default bound on height x width: an image of 300 MB. A header that claims more is not believed."""
+"""The default bound on height x width: an image of 300 MB. An image whose header claims more is refused."""
 
 FORMATS = ("jpg", "png", "webp")
 SUBSAMPLINGS = ("444", "422", "420")
@@ -58,11 +58,11 @@ _OPENERS: tuple[tuple[Callable[[bytes], bool], Callable[[io.BytesIO], ImageFile]
     (lambda head: head[4:8] == b"ftyp" and head[8:12] in (b"avif", b"avis", b"mif1", b"msf1"), AvifImageFile),
 )
 
-# Decoders that never warn, PNG and WebP being what our own data sets hold: they stay clear of the lock below.
+# Decoders that never warn, so that they need no lock (below). PNG and WebP are what our own datasets hold.
 _SILENT = (PngImageFile, WebPImageFile)
 
-# Everything that Pillow was seen to raise on damaged files (the tests of this module damage thousands) or raises by
-# its code, and the warnings, which a caller may have turned into exceptions.
+# Everything that Pillow raised on damaged files (the tests of this module damage thousands) or can raise according to
+# its code, and warnings, which a caller may have turned into exceptions.
 _FAULTS = (
     OSError,
     SyntaxError,
@@ -87,10 +87,10 @@ _warnings_lock = threading.Lock()
 def decode(data: bytes | memoryview, max_pixels: int = MAX_PIXELS) -> Image:
     """Decode the bytes of an image file to a uint8 array (H, W, 3), RGB.
 
-    The format is told by the content. Gray, palette, alpha, CMYK and 16-bit images become RGB as Pillow's
-    `convert("RGB")` makes them; of an animation the first frame is taken; an EXIF orientation is not applied.
-    Raises `BadImage` with a reason of one line: "empty file", "not an image", "truncated or corrupt: ..." or
-    "too large: ...", the last where height x width is over `max_pixels`.
+    The format is detected from the content. Gray, palette, alpha, CMYK and 16-bit images become RGB as by Pillow's
+    `convert("RGB")`; an animation gives its first frame; an EXIF orientation is not applied. Raises `BadImage` with a
+    reason of one line: "empty file", "not an image", "truncated or corrupt: ..." or "too large: ...", the last if
+    height x width exceeds `max_pixels`.
     """
     if not len(data):
         raise BadImage("empty file")
@@ -98,7 +98,7 @@ def decode(data: bytes | memoryview, max_pixels: int = MAX_PIXELS) -> Image:
     opener = next((opener for fits, opener in _OPENERS if fits(head)), None)
     if opener is None:
         raise BadImage("not an image")
-    if head[12:] == b"VP8X":  # an extended WebP: Pillow would lay out the whole canvas before it tells the size
+    if head[12:] == b"VP8X":  # an extended WebP: Pillow would allocate the whole canvas before it tells the size
         canvas = bytes(data[24:30])
         _check_size(1 + int.from_bytes(canvas[:3], "little"), 1 + int.from_bytes(canvas[3:], "little"), max_pixels)
     pixels = _decode_turbo(data, max_pixels) if opener is JpegImageFile else None
@@ -108,12 +108,12 @@ def decode(data: bytes | memoryview, max_pixels: int = MAX_PIXELS) -> Image:
 def _decode_turbo(data: bytes | memoryview, max_pixels: int) -> Image | None:
     """Decode a JPEG by simplejpeg, or return None where Pillow has to decide.
 
-    simplejpeg is asked to be strict: it refuses what libjpeg warns of, where Pillow often knows better.
+    simplejpeg is set to be strict: it refuses what libjpeg warns about, and Pillow often judges that better.
     """
     try:
         height, width, colorspace, _ = simplejpeg.decode_jpeg_header(data)
         _check_size(int(width), int(height), max_pixels)
-        if colorspace in ("CMYK", "YCCK"):  # it knows nothing of Adobe's inversion
+        if colorspace in ("CMYK", "YCCK"):  # simplejpeg does not undo Adobe's inversion
             return None
         pixels: Image = simplejpeg.decode_jpeg(data, "RGB")
     except ValueError:
@@ -126,7 +126,7 @@ def _decode_pillow(data: bytes | memoryview, opener: Callable[[io.BytesIO], Imag
         with nullcontext() if opener in _SILENT else _no_warnings(), opener(io.BytesIO(data)) as image:
             _check_size(*image.size, max_pixels)
             image.load()
-            image.info.pop("transparency", None)  # it plays no part in RGB, but Pillow would warn of it
+            image.info.pop("transparency", None)  # it has no effect on RGB, but Pillow would warn about it
             return np.array(image if image.mode == "RGB" else image.convert("RGB"))
     except PillowImage.DecompressionBombError as fault:  # of a frame or tile larger than the image
         raise BadImage(f"too large: {message_of(fault)}") from fault
@@ -143,7 +143,7 @@ def _check_size(width: int, height: int, max_pixels: int) -> None:
 
 @contextmanager
 def _no_warnings() -> Iterator[None]:
-    """Silence warnings, in one thread at a time: Python's filters belong to the process."""
+    """Silence warnings, in one thread at a time: Python's warning filters are shared by the whole process."""
     with _warnings_lock, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield
@@ -154,9 +154,9 @@ def _no_warnings() -> Iterator[None]:
 
 @dataclass(frozen=True, slots=True)
 class Encoding:
-    """How images are written. Raises `LayerMixError` for a value out of its range.
+    """The file format, quality and subsampling of written images. Raises `LayerMixError` for a value out of its range.
 
-    `quality` is 1..100 for "jpg" and "webp", where WebP of quality 100 is lossless; "png" is always lossless.
+    `quality` is 1..100 for "jpg" and "webp", and WebP of quality 100 is lossless; "png" is always lossless.
     `subsampling` of the chroma applies to "jpg" alone.
     """
 

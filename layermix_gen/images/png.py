@@ -1,7 +1,7 @@
-"""PNG as it is written here: 8-bit RGB, one chunk of data, each row as its difference to the row above.
+"""Write and read one form of PNG, fast: 8-bit RGB, one data chunk, each row as its difference to the row above.
 
-Encoding takes a quarter of the time of Pillow's fastest for a 32 px image. Files of this form, and no others, are also
-taken apart here, so that a reader can undo the differences of many images in one go.
+Encoding a 32 px image takes a quarter of the time of Pillow's fastest setting. Files of this form, and no others, are
+also decompressed here, so that a reader can undo the differences of many images at once.
 """
 
 import struct
@@ -16,19 +16,19 @@ from isal import isal_zlib
 from layermix_gen.images import Image
 
 _UP = 2  # PNG's filter that stores the difference to the row above
-# Of libdeflate: 17 µs for a 32 px crop of a photograph; level 2 takes 24 µs for the same size. ISA-L takes 13 µs, but
-# about one image in a million came out in other bytes the next time, and then no two builds are alike.
+# libdeflate's: 17 µs for a 32 px crop of a photograph; level 2 takes 24 µs for the same file size. ISA-L takes 13 µs,
+# but gave other bytes the next time for about one image in a million, and then no two builds are alike.
 _LEVEL = 1
 _IDAT_CRC = zlib.crc32(b"IDAT")
 _LENGTH = struct.Struct(">I")
-_BEFORE, _BEHIND = 8, 4  # bytes of a chunk before its data (length and name) and behind it (CRC)
+_BEFORE, _BEHIND = 8, 4  # bytes of a chunk before its data (length and name) and after it (CRC)
 
 
 def encode_png(pixels: Image) -> bytes:
     """Encode an image, uint8 (H, W, 3). The same pixels give the same bytes.
 
-    Of the filters over whole arrays few give smaller files, but at more than the time that is left to save (32 px crops
-    of photographs: none 1877 bytes, sub 1517, up 1505, average 1498, Paeth 1401).
+    Few other filters over whole arrays give smaller files, and they cost more time than there is left to save (32 px
+    crops of photographs: none 1877 bytes, sub 1517, up 1505, average 1498, Paeth 1401).
     """
     body = deflate.zlib_compress(filtered(pixels), _LEVEL)
     head, tail = _frame(*pixels.shape[:2])
@@ -48,7 +48,7 @@ def filtered(pixels: Image) -> npt.NDArray[np.uint8]:
 
 
 def filtered_in(data: bytes | memoryview, height: int, width: int) -> bytes | None:
-    """The filtered rows, H (1 + 3 W) bytes, in a PNG of this size that was written here; None for any other file."""
+    """The filtered rows, H (1 + 3 W) bytes, in a PNG of this size that `encode_png` wrote; None for any other file."""
     head, tail = _frame(height, width)
     length = 1 + 3 * width
     if data[: len(head)] != head:
@@ -71,7 +71,7 @@ def unfilter(rows: npt.NDArray[np.uint8], pixels: Image) -> None:
 
 @lru_cache(maxsize=64)
 def _frame(height: int, width: int) -> tuple[bytes, bytes]:
-    """What stands before the chunk of data, and behind it."""
+    """The bytes of a PNG before its data chunk, and after it."""
     header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
     return b"\x89PNG\r\n\x1a\n" + _chunk(b"IHDR", header), _chunk(b"IEND", b"")
 

@@ -1,9 +1,9 @@
-"""Views: which part of a training image, or of a mixing picture, a sample shows. Drawn here, and cut out here.
+"""Draw views, the parts of source images and mixing pictures that samples show, and cut views out of source images.
 
-A view of a training image is a box in the pixels of the source, scaled to the sample's size and then mirrored where it
-says so. `rrc` is ImageNet's recipe (random resized crop and flip), `pad-crop` is CIFAR's (4 black pixels around, random
-crop and flip), `center` is the centre square. The boxes of the last two have the source's short side: they are cut from
-the source scaled to it, and may reach outside, where all is black.
+A view of a source image is a box in its pixels, scaled to the sample's size and then mirrored if the view says so.
+`rrc` is ImageNet's recipe (random resized crop and flip), `pad-crop` is CIFAR's (4 black pixels around, random crop and
+flip), `center` is the centre square. The boxes of the last two are squares of the source's short side: they are cut
+from the source with that side scaled to the sample's size, and may reach outside, where all is black.
 """
 
 import math
@@ -17,9 +17,9 @@ from layermix_gen.errors import BadImage
 from layermix_gen.images import Image
 from layermix_gen.images.resize import resize
 
-MAX_SCALED = 100_000_000  # pixels of a source scaled to a short side
+MAX_SCALED = 100_000_000  # pixels of a source after its short side is scaled
 PADDING = 4  # black pixels around an image in `pad-crop`
-AREA = (0.08, 1.0)  # of a random resized crop, as a share of the image's
+AREA = (0.08, 1.0)  # of a random resized crop, as a share of the image's area
 ASPECT = (3 / 4, 4 / 3)  # of a random resized crop, width to height
 
 
@@ -36,7 +36,7 @@ class View:
 
 @dataclass(frozen=True, slots=True)
 class PictureView:
-    """A crop of the mixing picture `index` at (top, left), then mirrored. What a recipe records of its picture."""
+    """A crop of the mixing picture `index` at (top, left), then mirrored. A recipe records it for its picture."""
 
     index: int
     top: int
@@ -49,7 +49,7 @@ class PictureView:
 
 
 def draw_random_resized_crop(rng: np.random.Generator, height: int, width: int, size: int) -> View:
-    """As torchvision's RandomResizedCrop: ten tries at a random area and aspect, else the largest box in the centre."""
+    """Draw like torchvision's RandomResizedCrop: ten tries of random area and aspect, else the largest centred box."""
     low, high = math.log(ASPECT[0]), math.log(ASPECT[1])
     for _ in range(10):
         area = height * width * (AREA[0] + (AREA[1] - AREA[0]) * rng.random())
@@ -65,7 +65,7 @@ def draw_random_resized_crop(rng: np.random.Generator, height: int, width: int, 
 
 
 def draw_padded_crop(rng: np.random.Generator, height: int, width: int, size: int) -> View:
-    """A crop of the scaled source with `PADDING` black pixels around it, mirrored half of the time."""
+    """Draw a crop of the scaled source with `PADDING` black pixels around it, mirrored half of the time."""
     rows, columns = scaled_shape(height, width, size)
     top = int(rng.random() * (rows + 2 * PADDING - size + 1)) - PADDING
     left = int(rng.random() * (columns + 2 * PADDING - size + 1)) - PADDING
@@ -73,7 +73,7 @@ def draw_padded_crop(rng: np.random.Generator, height: int, width: int, size: in
 
 
 def draw_center(rng: np.random.Generator, height: int, width: int, size: int) -> View:
-    """The centre square, never mirrored."""
+    """Return the centre square, never mirrored."""
     rows, columns = scaled_shape(height, width, size)
     return _box_of_scaled((rows - size) // 2, (columns - size) // 2, height, width, size, flip=False)
 
@@ -88,7 +88,7 @@ VIEWS: dict[str, Callable[[np.random.Generator, int, int, int], View]] = {
 def draw_picture_view(
     rng: np.random.Generator, count: int, picture_size: int, size: int, flips: bool = True
 ) -> PictureView:
-    """Draw one of `count` pictures of `picture_size` pixels, a crop of `size` of it and two fair flips, uniformly."""
+    """Draw uniformly one of `count` pictures of `picture_size` pixels, a crop of `size` pixels and two fair flips."""
     index, places = int(rng.random() * count), picture_size - size + 1
     top, left = int(rng.random() * places), int(rng.random() * places)
     coins = int(rng.random() * 4) if flips else 0
@@ -99,10 +99,10 @@ def draw_picture_view(
 
 
 def render_view(source: Image, view: View, size: int) -> Image:
-    """Cut `view` out of `source` (H, W, 3) and scale it: (size, size, 3), C-contiguous, never the source's memory.
+    """Cut `view` out of `source` (H, W, 3) and scale it: (size, size, 3), C-contiguous, never sharing its memory.
 
-    A box of whole pixels inside the source is cut, then scaled. Any other is cut from the scaled source, so that its
-    pixels lie on the same grid whichever part of the source it shows.
+    A box of whole pixels inside the source is cut, then scaled. Any other box is cut from the scaled source, so that
+    its pixels lie on the same grid for every part of the source.
     """
     height, width = source.shape[:2]
     box = (view.top, view.left, view.height, view.width)
@@ -117,7 +117,7 @@ def render_view(source: Image, view: View, size: int) -> Image:
 
 
 def scaled_shape(height: int, width: int, size: int) -> tuple[int, int]:
-    """Height and width once the short side is `size`. Raises `BadImage` for a strip that would become too long."""
+    """The height and width once the short side is `size`. Raises `BadImage` for a strip that would become too long."""
     short = min(height, width)
     rows, columns = max(size, round(height * size / short)), max(size, round(width * size / short))
     if rows * columns > MAX_SCALED:

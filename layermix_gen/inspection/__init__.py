@@ -1,1 +1,1 @@
-"""Inspection: find, see, check and mend the samples of a finished dataset by their metadata. Opened by `shards`."""
+"""Inspection: find the samples of a finished dataset by metadata, see, check and repair them. Entry point: `shards`."""

@@ -1,4 +1,4 @@
-"""Samples as plain files, `KEY.png` and `KEY.json`, in a folder that is there completely or not at all."""
+"""Write samples as plain files, `KEY.png` and `KEY.json`, to a folder that appears complete or not at all."""
 
 import re
 import shutil
@@ -13,7 +13,7 @@ from layermix_gen.support.files import disk_errors, temporary
 from layermix_gen.support.progress import progress_bar
 from layermix_gen.support.threads import mapped_ahead
 
-READERS = 8  # threads: files in a folder wait for the disk, those at a URL for the network
+READERS = 8  # threads, as a read waits for the disk or, at a URL, for the network
 
 
 def extract(
@@ -24,9 +24,9 @@ def extract(
     *,
     progress: bool = True,
 ) -> None:
-    """Write the image that `read` gives for each row, and its metadata as in the tar, to a new or empty `folder`.
+    """Write the image that `read` returns for each row, and its metadata as in the tar, to a new or empty `folder`.
 
-    Raises `LayerMixError` for rows whose key is none.
+    Raises `LayerMixError` for a row whose key is not a sample's.
     """
     if bad := next((row["key"] for row in rows if not re.fullmatch(KEY, row["key"])), None):
         raise LayerMixError(f"expected keys such as 000000123-v03 in the index, found {bad!r}; restore the index")

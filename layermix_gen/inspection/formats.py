@@ -12,12 +12,12 @@ Rows: TypeAlias = Iterable[Mapping[str, Any]]
 
 
 def as_table(rows: Rows, columns: Sequence[str]) -> Iterator[str]:
-    """Columns as wide as they need to be; of `blends`, what only fills the list up is left out."""
+    """A text table with columns as wide as needed, without the empty strings that pad `blends`."""
     yield table([{name: _cell(value) for name, value in row.items()} for row in rows])
 
 
 def as_json(rows: Rows, columns: Sequence[str]) -> Iterator[str]:
-    """One list of objects."""
+    """One JSON list of objects, an object a line."""
     before = "["
     for row in rows:
         yield before
@@ -27,12 +27,12 @@ def as_json(rows: Rows, columns: Sequence[str]) -> Iterator[str]:
 
 
 def as_jsonl(rows: Rows, columns: Sequence[str]) -> Iterator[str]:
-    """One object a line."""
+    """JSON Lines: one object a line."""
     return map(_json, rows)
 
 
 def as_csv(rows: Rows, columns: Sequence[str]) -> Iterator[str]:
-    """A head line, and a line for each row; lists as JSON."""
+    """CSV: a header line and a line for each row, with lists as JSON."""
     yield _csv(columns)
     for row in rows:
         yield _csv(_json(value) if isinstance(value, list) else value for value in row.values())

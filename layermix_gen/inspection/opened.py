@@ -1,6 +1,6 @@
-"""Access to a finished dataset: what was made of what, which samples there are, and each of them with its pixels.
+"""Read access to a finished dataset: its manifest and plan, the rows of its index, and the image of each sample.
 
-A dataset at a URL is opened as one in a folder is: only its manifest and its index are read, and what is asked for.
+A dataset at a URL is opened like one in a folder: only its manifest, its index and what is asked for are read.
 """
 
 import re
@@ -26,7 +26,7 @@ PLACE = ("key", "plane", "shard", "offset", "size", "image_crc32")  # the column
 
 
 class OpenedDataset:
-    """The samples of a dataset by their metadata. `location` is where it is, for people."""
+    """The samples of a finished dataset, found by their metadata. `location` is its path or URL as text."""
 
     def __init__(self, location: str | Path, storage_options: Mapping[str, Any] | None = None) -> None:
         self._files = open_files(location, storage_options)
@@ -34,17 +34,17 @@ class OpenedDataset:
 
     @cached_property
     def manifest(self) -> Manifest:
-        """What `build` said of the dataset. Raises `LayerMixError` where it is not finished, or damaged."""
+        """The manifest. Raises `LayerMixError` where there is none (the dataset is not finished) or it is damaged."""
         return read_manifest(self._files)
 
     @property
     def settings(self) -> BuildSettings:
-        """The settings that it was built with."""
+        """The settings that the dataset was built with."""
         return self.manifest.settings
 
     @cached_property
     def plan(self) -> Plan:
-        """What was built from what. Raises `LayerMixError` where it is missing or damaged."""
+        """The plan that the dataset was built by. Raises `LayerMixError` where it is missing or damaged."""
         folder = self._files.fetch([PLAN, LISTING])[0].parent
         plan = read_plan(folder)
         if plan is None:
@@ -66,7 +66,7 @@ class OpenedDataset:
         """Rows of the index that meet a condition, by default all, as dicts; no tar is opened.
 
         `where` ("layer = 3 and op = 'rotate'") and `order_by` ("size DESC, key") are SQL over the columns of the index;
-        `columns` are names. Raises `LayerMixError` for what is no such question.
+        `columns` are names. Raises `LayerMixError` for an unknown column, and for SQL that is wrong or reads more.
         """
         return list(select(self.index, where, columns, order_by, limit))
 
@@ -77,7 +77,7 @@ class OpenedDataset:
         order_by: str | None = None,
         limit: int | None = None,
     ) -> Iterator[dict[str, Any]]:
-        """The rows of `query` one after the other, for more of them than memory holds."""
+        """Iterate over the rows of `query` one by one, for results that do not fit in memory."""
         return select(self.index, where, columns, order_by, limit)
 
     def count(self, where: str | None = None) -> int:
@@ -85,16 +85,16 @@ class OpenedDataset:
         return count(self.index, where)
 
     def row(self, key: str) -> dict[str, Any]:
-        """The row of one sample. Raises `LayerMixError` where there is none of that key."""
+        """The row of the sample with this key. Raises `LayerMixError` where there is none."""
         if re.fullmatch(KEY, key) and (rows := self.query(f"key = '{key}'")):
             return rows[0]
         example = ", ".join(row["key"] for row in self.query(columns=["key"], limit=1))
         raise LayerMixError(f"expected the key of a sample, such as {example}, got {key!r}; find keys with --where")
 
     def image(self, row: Mapping[str, Any]) -> bytes:
-        """The stored image of a row, which has the columns of `PLACE`; read by its place in the tar, and checked.
+        """Read a row's stored image, still encoded, from its place in the tar, and check it.
 
-        Raises `LayerMixError` where it is not what was built.
+        The row needs the columns of `PLACE`. Raises `LayerMixError` where the image is not as it was built.
         """
         name = self._tar(row)
         try:
@@ -119,17 +119,17 @@ class OpenedDataset:
     def replay(self, row: Mapping[str, Any]) -> Replay:
         """Make the sample of a row (all columns) again, from its source image, mixing set and seed.
 
-        Raises `LayerMixError` where they are not there any more, or are others.
+        Raises `LayerMixError` where the source image or the mixing set is gone or is a different one.
         """
         return self._replayer.replay(row)
 
     def _forget(self) -> None:
-        """Read everything anew when it is asked for next: the files have changed."""
+        """Drop all that was read, so that it is read again when next needed: the files have changed."""
         for name in ("manifest", "plan", "index", "_replayer"):
             self.__dict__.pop(name, None)
 
     def _tar(self, row: Mapping[str, Any]) -> str:
-        """The tar that a row's image is in. Raises `LayerMixError` for a row that is none of this dataset's."""
+        """The name of the tar that holds a row's image. Raises `LayerMixError` for a row of another dataset."""
         missing = [name for name in PLACE if name not in row]
         if missing:
             raise LayerMixError(f"expected a row with the columns {', '.join(PLACE)}, got none for {missing[0]}")

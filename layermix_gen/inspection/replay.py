@@ -1,4 +1,4 @@
-"""Samples once more: from their source images, mixing set and seed to the very pixels that were stored."""
+"""Replay: make a stored sample again, pixel for pixel, from its source image, mixing set and seed."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,18 +18,18 @@ from layermix_gen.sources import Item, Source, open_source
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Replay:
-    """How a sample is made: uint8 arrays (H, W, 3), all but `source` of the sample's size."""
+    """A sample and all that it was made from: uint8 arrays (H, W, 3), all but `source` of the sample's size."""
 
     source: Image  # the whole source image
     box: View  # which part of it
     view: Image  # that part: the recipe's leaf `image`
     picture: Image | None  # the recipe's leaf `picture`, where it uses one
     recipe: Recipe
-    pixels: Image  # before encoding
+    pixels: Image  # the sample, before encoding
 
 
 class Replayer:
-    """Makes samples of a plan again. Raises `LayerMixError` where its source or mixing set is gone or another."""
+    """Makes a plan's samples again. Raises `LayerMixError` where source or mixing set is gone or a different one."""
 
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
@@ -48,7 +48,7 @@ class Replayer:
 
     @cached_property
     def maker(self) -> SampleMaker:
-        """Draws and renders."""
+        """The maker of samples, which draws recipes and renders them."""
         return SampleMaker(self.plan.settings, self._mixing_set())
 
     def _mixing_set(self) -> MixingSet | None:
@@ -89,18 +89,18 @@ class Replayer:
         return Replay(source, sample.view, view, picture, recipe, sample.pixels)
 
     def item(self, row: Mapping[str, Any]) -> Item:
-        """The input that a row of the index was made of. Raises `LayerMixError` where the listing has another."""
+        """The item that a row of the index was made from. Raises `LayerMixError` where the listing names another."""
         ordinal = ordinal_of(row["key"])
         try:
             found = next((item for number, item in self.plan.items(row["shard"]) if number == ordinal), None)
         except OSError as error:
             raise LayerMixError(
                 f"expected the list of inputs at {self.plan.root}/{LISTING}, found none; run the build again to "
-                "write it anew"
+                "write a new one"
             ) from error
         if found is None or found.id != row["source"]:
             raise LayerMixError(
                 f"expected {row['source']!r} as input {ordinal} in {self.plan.root}/{LISTING}, found "
-                f"{found.id if found else 'nothing'!r}; delete the file and run the build again to write it anew"
+                f"{found.id if found else 'nothing'!r}; delete the file and run the build again to write a new one"
             )
         return found

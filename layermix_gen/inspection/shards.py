@@ -1,4 +1,4 @@
-"""What can be done with a finished dataset: summarize, draw, extract, verify and mend it."""
+"""What can be done with a finished dataset: summarize, draw, extract, verify and repair it."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -23,7 +23,7 @@ from layermix_gen.support.remote import is_remote
 
 
 def open_shards(location: str | Path, storage_options: Mapping[str, Any] | None = None) -> "Shards":
-    """Open the dataset in a folder or at a URL, for fsspec with `storage_options`, to find and see its samples.
+    """Open the dataset in a folder or at a URL (by fsspec with `storage_options`) to find and see its samples.
 
     Raises `LayerMixError` where there is no folder or no file system for the URL.
     """
@@ -31,10 +31,10 @@ def open_shards(location: str | Path, storage_options: Mapping[str, Any] | None 
 
 
 class Shards(OpenedDataset):
-    """A dataset that is opened to find its samples, and to see, check and mend them."""
+    """A finished dataset, opened to find its samples, and to see, check and repair them."""
 
     def summary(self) -> Summary:
-        """What the dataset is, in numbers and, as text, in one screen."""
+        """Summarize the dataset in numbers; as text, the summary fits on one screen."""
         return summarize(self.manifest, self.index)
 
     def extract(
@@ -48,10 +48,10 @@ class Shards(OpenedDataset):
     ) -> int:
         """Write the images that meet a condition, and their JSON, as files to a new or empty `folder`; return how many.
 
-        The folder is there once it is complete. Raises `LayerMixError` as `query` and `image` do.
+        The folder appears only when it is complete. Raises `LayerMixError` as `query` and `image` do.
         """
         folder, source = Path(folder), None if is_remote(self.location) else Path(self.location)
-        check_output(folder, source=source, hidden=True)  # hidden files too: a finished draft takes its place
+        check_output(folder, source=source, hidden=True)  # not even hidden files: the draft replaces it
         rows = self.query(where, None, order_by, limit)
         if not rows:
             raise LayerMixError(f"no sample meets {where!r}; nothing was extracted")
@@ -59,7 +59,7 @@ class Shards(OpenedDataset):
         return len(rows)
 
     def explain(self, key: str, out: str | Path) -> Path:
-        """Draw the recipe of a sample as a tree, with the picture at every step, to `out` (.png, .jpg or .webp).
+        """Draw the recipe of a sample as a tree, with the image at every step, to `out` (.png, .jpg or .webp).
 
         Returns `out`. Raises `LayerMixError` where there is no such sample, and as `replay` does.
         """
@@ -68,9 +68,9 @@ class Shards(OpenedDataset):
     def sheet(
         self, out: str | Path, where: str | None = None, order_by: str | None = None, limit: int | None = None
     ) -> Path:
-        """Draw samples that meet a condition, by default 24, beside their views to `out` (.png, .jpg or .webp).
+        """Draw samples that meet a condition, by default 24, next to their clean views, to `out` (.png, .jpg or .webp).
 
-        Returns `out`. Raises `LayerMixError` as `query` does, and where no sample meets it.
+        Returns `out`. Raises `LayerMixError` as `query` does, and where no sample meets the condition.
         """
         return contact_sheet(self, out, where, order_by, SHEET_LIMIT if limit is None else limit)
 
@@ -83,35 +83,36 @@ class Shards(OpenedDataset):
         *,
         progress: bool = True,
     ) -> Path:
-        """Write samples that meet a condition, by default 5,000, to `out` (.html): one page that needs nothing else.
+        """Write samples that meet a condition, by default 5,000, to `out` (.html): one page that needs no other file.
 
-        Returns `out`. Raises `LayerMixError` as `query` does, and where no sample meets it.
+        Returns `out`. Raises `LayerMixError` as `query` does, and where no sample meets the condition.
         """
         return write_gallery(self, out, where, order_by, GALLERY_LIMIT if limit is None else limit, progress=progress)
 
     def plot(self, out: str | Path) -> Path:
-        """Plot layers, operations, blends and strengths beside what the settings draw to `out` (.png, .jpg or .webp).
+        """Plot how often layers, operations, blends and strengths occur, against what the settings draw, to `out`.
 
-        Returns `out`. Raises `LayerMixError` where nothing was drawn, and without matplotlib.
+        `out` is a .png, .jpg or .webp, and is returned. Raises `LayerMixError` where nothing was drawn, and without
+        matplotlib.
         """
         return plot(self, out)
 
     def verify(self, *, replay: float = 0.0, workers: int | None = None, progress: bool = True) -> VerificationReport:
-        """Check every byte: index, structure and members of each tar, manifest and the files beside the shards.
+        """Check every byte: index, structure and members of each tar, manifest and the small files next to the shards.
 
-        The share `replay` of the source images (0.01; 1.0 for all), the same ones each time, is rendered again, and
-        the pixels of all their samples are compared bit for bit. `workers` is the number of processes, by default the
+        A share `replay` of the source images (0.01; 1.0 for all), the same ones each time, is rendered again, and the
+        pixels of all their samples are compared bit for bit. `workers` is the number of processes, by default the
         CPUs that may be used. Raises `LayerMixError` where there is no dataset, and where samples cannot be rendered
-        again because the source, for instance, is gone.
+        again, for instance because the source is gone.
         """
         return verify(self._files, replay=replay, workers=workers, progress=progress).report
 
     def repair(self, *, replay: float = 0.0, workers: int | None = None, progress: bool = True) -> Repair:
-        """Verify, and build exactly those shards again that are damaged or missing; mend the files beside them, too.
+        """Verify, then build again exactly the shards that are damaged or missing; repair the files next to them, too.
 
-        A file is replaced by what its build makes again, if that has the sha256 it must have. Raises `LayerMixError`
-        for a dataset at a URL, and where shards do not come out as they were: their source or mixing set is another,
-        or the versions of the libraries are.
+        A rebuilt file replaces the old one only if it has the recorded sha256. Raises `LayerMixError` for a dataset at
+        a URL, and where rebuilt shards differ from what is recorded: the source, the mixing set or the versions of the
+        libraries have changed.
         """
         if not isinstance(self._files, LocalFiles):
             raise LayerMixError(f"{self.location} is only read; repair the dataset in a folder, then copy it again")

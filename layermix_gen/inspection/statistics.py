@@ -1,16 +1,16 @@
-"""Counts beside what was to be expected of them: the standard score of each, and Pearson's test of all together."""
+"""Compare counts with expected shares: a standard score (z) for each, and Pearson's chi-square test for all of them."""
 
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-REMARKABLE = 1e-3  # p below which a test tells that something is amiss
+REMARKABLE = 1e-3  # p below which a test says that something is wrong
 
 
 @dataclass(frozen=True, slots=True)
 class Frequency:
-    """How often one thing was drawn: its share of all draws, the expected share, by how many deviations it is off."""
+    """How often one value was drawn: its share of all draws, the expected share, and z, in standard deviations."""
 
     name: int | str
     count: int
@@ -21,19 +21,19 @@ class Frequency:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """Counts of all things that could be drawn, and the p of Pearson's chi-square test; 1 where nothing was drawn."""
+    """The frequencies of all possible values, and the p of Pearson's chi-square test: 1 where nothing was drawn."""
 
     frequencies: tuple[Frequency, ...]
     p: float
 
     @property
     def is_remarkable(self) -> bool:
-        """Whether chance makes such counts in less than one of a thousand datasets."""
+        """Whether chance alone gives such counts in fewer than one of a thousand datasets."""
         return self.p < REMARKABLE
 
 
 def compare(counts: Mapping[Any, int], expected: Mapping[Any, float]) -> Comparison:
-    """Compare counts with the shares to be expected, which add up to 1. What was never to be drawn makes p = 0."""
+    """Compare counts with expected shares, which add up to 1; a count where none is expected makes p = 0."""
     total = sum(counts.values())
     frequencies: list[Frequency] = []
     statistic = 0.0
@@ -48,9 +48,10 @@ def compare(counts: Mapping[Any, int], expected: Mapping[Any, float]) -> Compari
 
 
 def chi_square_p(statistic: float, freedom: int) -> float:
-    """The probability of a larger chi-square of `freedom` degrees: the regularized gamma function Q(freedom/2, x/2).
+    """The probability that chi-square with `freedom` degrees of freedom is larger than `statistic`.
 
-    For whole and half numbers it is a finite sum (Abramowitz and Stegun, 26.4.4 and 26.4.5).
+    This is the regularized gamma function Q(freedom/2, statistic/2). As freedom/2 is a whole or half number, it is a
+    finite sum (Abramowitz and Stegun, 26.4.4 and 26.4.5).
     """
     half = statistic / 2
     if half <= 0:

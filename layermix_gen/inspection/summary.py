@@ -1,4 +1,4 @@
-"""What a dataset is, one screen high: what was made of what, and whether it was drawn as its settings say."""
+"""Summarize a dataset on one screen: what was made from what, and whether it was drawn as its settings say."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -14,7 +14,7 @@ from layermix_gen.inspection.statistics import Comparison, compare
 from layermix_gen.mixing.methods import METHODS
 from layermix_gen.support.text import count, facts, table
 
-MARKED = 4  # |z| from which on a cell is marked: one cell of 16,000 is so by chance
+MARKED = 4  # the least |z| that is marked; chance alone reaches it for one value in 16,000
 LAYERS, OPS, BLENDS, LABELS = (
     "SELECT layer AS name, count(*) AS count, avg(size) AS size FROM samples GROUP BY layer ORDER BY layer",
     "SELECT op AS name, count(*) AS count, avg(size) AS size FROM samples WHERE layer > 0 GROUP BY op ORDER BY op",
@@ -28,8 +28,8 @@ LAYERS, OPS, BLENDS, LABELS = (
 class Summary:
     """A dataset in numbers; as text, what `layermix-gen inspect` prints.
 
-    `labels` is how many source images each label has. Sizes are mean bytes of an image by layer (0: the clean plane),
-    by operation, and of each layer by blend.
+    `labels` has the number of source images of each label. Sizes are mean bytes of an image: by layer (0 is the clean
+    plane), by operation, and by layer and blend.
     """
 
     manifest: Manifest
@@ -42,13 +42,13 @@ class Summary:
     blend_sizes: dict[int, dict[str, float]]
 
     def __str__(self) -> str:
-        if not self.layers.frequencies:  # of a method that draws nothing
+        if not self.layers.frequencies:  # the method draws nothing
             return _facts(self)
         return f"{_facts(self)}\n\n{_distributions(self)}\n\n{_verdict(self)}"
 
 
 def summarize(manifest: Manifest, index: Sequence[Path]) -> Summary:
-    """Count what is in the index of a dataset."""
+    """Count the layers, operations, blends and labels in a dataset's index, and compare them with its settings."""
     layers, ops, blends, labels = (aggregate(index, sql) for sql in (LAYERS, OPS, BLENDS, LABELS))
     settings = manifest.settings
     shares = METHODS[settings.method].shares(settings.drawing(pictures=1, picture_size=settings.size or 0))
@@ -93,7 +93,7 @@ def _facts(summary: Summary) -> str:
 
 
 def _classes(labels: Mapping[int, int], names: Sequence[str]) -> str:
-    """How many classes there are, and how even they are."""
+    """How many classes there are, and how many images the smallest and the largest have."""
     known = {label: number for label, number in labels.items() if label >= 0}
     if not known:
         return "none"
@@ -112,7 +112,7 @@ def _encoding(settings: BuildSettings) -> str:
 
 
 def _distributions(summary: Summary) -> str:
-    """What was drawn, in three tables side by side, and the verdict on it."""
+    """Tables of what was drawn: operations on the left, layers and blends on the right."""
     layers = _rows("layer", summary.layers, {"mean bytes": summary.layer_sizes})
     if 0 in summary.layer_sizes:
         layers.insert(
@@ -127,7 +127,7 @@ def _distributions(summary: Summary) -> str:
 
 
 def _rows(head: str, found: Comparison, sizes: Mapping[str, Mapping[Any, float]]) -> list[dict[str, str]]:
-    """A row for each cell: shares, score, and mean sizes in bytes by the name of their column."""
+    """A row for each value: shares, z, and a column of mean bytes for each name in `sizes`."""
     return [
         {
             head: str(frequency.name),
@@ -145,9 +145,9 @@ def _table(rows: Sequence[Mapping[str, str]]) -> str:
 
 
 def _verdict(summary: Summary) -> str:
-    """Whether chance alone may have drawn this by the settings."""
+    """One line that says whether the counts agree with the settings, or chance alone cannot explain them."""
     tests: dict[str, Comparison] = {"layers": summary.layers, "operations": summary.ops, "blends": summary.blends}
     values = ", ".join(f"{name} p = {test.p:.2g}" for name, test in tests.items())
-    amiss = [name for name, test in tests.items() if test.is_remarkable]
-    found = f"{' and '.join(amiss)} NOT as the settings draw them" if amiss else "as the settings draw them"
+    differing = [name for name, test in tests.items() if test.is_remarkable]
+    found = f"{' and '.join(differing)} NOT as the settings draw them" if differing else "as the settings draw them"
     return f"{found}; chi-square: {values}"

@@ -1,1 +1,1 @@
-"""The heart: recipes are drawn by methods and rendered by operations and blends."""
+"""Mixing itself: methods draw recipes; operations and blends render them."""

@@ -1,10 +1,10 @@
-"""The blends that make one image of two: a kernel and one table row each.
+"""The blends that make one image from two: one kernel and one table row each.
 
-`add` and `multiply` act on values at the same place and clip the result; the masks of `pixel` and `element` choose,
-place by place, between x and y. Formulas: Hendrycks et al., "PixMix" (2022), with the sampling of LayerMix's table I.
+`add` and `multiply` act on values at the same place and clip the result; the masks of `pixel` and `element` choose
+between x and y at each place. Formulas: Hendrycks et al., "PixMix" (2022), with the sampling of LayerMix's table I.
 
-Where x and y are lookup tables over the same pixels, `add` and `multiply` of the two tables is the table of the
-blend, and no pixel need be touched.
+If x and y are lookup tables over the same pixels, `add` or `multiply` of the two tables is the table of the blend, and
+no pixel need be touched.
 """
 
 from collections.abc import Callable
@@ -29,18 +29,18 @@ Factors: TypeAlias = npt.NDArray[np.float32]
 
 
 def add(x: Image, y: Image, a: float, b: float) -> Image:
-    """(a(2x-1) + b(2y-1) + 1) / 2 for x, y in [0, 1]."""
+    """Return (a(2x-1) + b(2y-1) + 1) / 2 for x, y in [0, 1]."""
     return cv2.addWeighted(x, a, y, b, 255 * (1 - a - b) / 2)
 
 
 def multiply(x: Image, y: Image, a: float, b: float) -> Image:
-    """(2x)^a · max(2y, 1e-37)^b / 2 for x, y in [0, 1]; a >= 0."""
+    """Return (2x)^a · max(2y, 1e-37)^b / 2 for x, y in [0, 1]; a >= 0."""
     of_x, of_y = _powers(a, b)
     return cv2.multiply(cv2.LUT(x, of_x), cv2.LUT(y, of_y), dtype=cv2.CV_8U)
 
 
 def _powers(a: float, b: float) -> tuple[Factors, Factors]:
-    """Two tables (256,): looked up at x and at y, their product is the blend in units of 1/255, not yet clipped."""
+    """Return tables (256,) for x and for y: the product of both lookups is the blend in units of 1/255, not clipped."""
     double = 2 * UNIT.astype(np.float64)
     of_x = 127.5 * np.power(double, a)
     of_y = np.minimum(np.power(np.maximum(double, 1e-37), b), 2.0**21)  # far past white, and safe to round
@@ -48,7 +48,7 @@ def _powers(a: float, b: float) -> tuple[Factors, Factors]:
 
 
 def _add_tables(x: Table, y: Table, a: float, b: float) -> Table:
-    return add(x, y, a, b).reshape(x.shape)  # by the same kernel: half values must round as they do in images
+    return add(x, y, a, b).reshape(x.shape)  # the same kernel, as half values must round as in images
 
 
 def _multiply_tables(x: Table, y: Table, a: float, b: float) -> Table:
@@ -60,12 +60,12 @@ def _multiply_tables(x: Table, y: Table, a: float, b: float) -> Table:
 
 
 def pixel(x: Image, y: Image, cut: float, seed: float) -> Image:
-    """x where the mask is set, else y; one mask for all channels."""
+    """Return x where the mask is set, else y; one mask for all channels."""
     return cv2.copyTo(x, mask(x.shape[:2], cut, int(seed)), y.copy())
 
 
 def element(x: Image, y: Image, cut: float, seed: float) -> Image:
-    """x where the mask is set, else y; one mask bit for each channel value."""
+    """Return x where the mask is set, else y; one mask bit for each channel value."""
     height, width, channels = x.shape
     flat = (height, width * channels)
     result = cv2.copyTo(x.reshape(flat), mask(flat, cut, int(seed)), y.reshape(flat).copy())
@@ -76,7 +76,7 @@ def element(x: Image, y: Image, cut: float, seed: float) -> Image:
 
 
 def _coefficients(rng: np.random.Generator, ratio: float) -> tuple[float, ...]:
-    """One coin couples the two: a weighted mean on average, or x amplified with y taken off."""
+    """Draw a and b; one coin decides for both: on average a weighted mean, or x amplified and y subtracted."""
     if rng.random() < 0.5:
         return rounded(rng.beta(ratio, 1)), rounded(rng.beta(1, ratio))
     return rounded(1 + rng.beta(1, ratio)), rounded(-rng.beta(1, ratio))

@@ -1,10 +1,10 @@
-"""What operations do to an image: a lookup table, or new pixels.
+"""The kernels of the operations: each returns a lookup table, or new pixels.
 
-A *tone* operation sends every channel value to another, whatever its place: it is a lookup table, and a chain of
-such operations is one table. Some tables depend on the image, but only through its histogram. A *pixel* operation
-(a warp, a filter, a mix of channels) needs the pixels themselves.
+A *tone* operation maps each channel value to another, independently of its position: it is a lookup table, and a
+chain of such operations is one table. Some tables depend on the image, but only through its histogram. A *pixel*
+operation (a warp, a filter, a mix of channels) needs the pixels themselves.
 
-Tables work in the field's units: tone values in [0, 1], angles in degrees, shifts in pixels. The references are
+Arguments have the usual units: tone values in [0, 1], angles in degrees, shifts in pixels. The references are
 torchvision's v2 kernels in float32; every kernel here is within 0.51/255 of them (posterize: 1/255).
 """
 
@@ -51,7 +51,7 @@ def brightness(factor: float) -> Table:
 
 
 def contrast(histogram: Histogram, factor: float) -> Table:
-    """Away from the mean gray level, which needs no gray image: the mean is linear, so the histograms have it."""
+    """Scale each value's distance from the mean gray level, which the histograms determine since it is linear."""
     mean = float(VALUES @ histogram @ LUMA) / float(histogram[:, 0].sum())
     return quantize(VALUES * factor + mean * (1 - factor))
 
@@ -67,7 +67,7 @@ def autocontrast(histogram: Histogram) -> Table:
 
 
 def equalize(histogram: Histogram) -> Table:
-    """Pillow's equalisation, as torchvision does it: in integers, the last occupied bin left out of the step."""
+    """Equalise each channel as Pillow and torchvision do: in integers, omitting the last occupied bin from the step."""
     cumulative = histogram.cumsum(axis=0)
     last = 255 - (histogram > 0)[::-1].argmax(axis=0)
     step = (cumulative[-1] - histogram[last, np.arange(3)]) // 255
@@ -89,7 +89,10 @@ def color(image: Image, factor: float) -> Image:
 
 
 def sharpness(image: Image, factor: float) -> Image:
-    """Away from a 3x3 blur of weights 1 and 5 (of 13). The outermost pixels have no neighbours and keep their value."""
+    """Scale each pixel's distance from a 3x3 blur of weights 1 and 5 (of 13).
+
+    The outermost pixels lack neighbours and keep their value.
+    """
     if min(image.shape[:2]) < 3:
         return image
     kernel = np.full((3, 3), (1 - factor) / 13)
@@ -125,7 +128,7 @@ def translate_y(image: Image, pixels: float) -> Image:
 
 
 def _warp(image: Image, linear: Sequence[Sequence[float]]) -> Image:
-    """Take each pixel from `linear` times its position, both relative to the centre; bilinear, black outside."""
+    """Sample each pixel at `linear` times its position, both relative to the centre; bilinear, black outside."""
     height, width = image.shape[:2]
     centre = np.array([(width - 1) / 2, (height - 1) / 2])
     matrix = np.empty((2, 3))
@@ -137,7 +140,7 @@ def _warp(image: Image, linear: Sequence[Sequence[float]]) -> Image:
 def _shift(image: Image, pixels: float, axis: int) -> Image:
     """Move by `pixels` along one axis; bilinear, black outside. Two weighted slices take an eighth of a warp's time."""
     side = image.shape[axis]
-    whole = min(max(math.floor(pixels), -side - 1), side)  # further out all is black anyway
+    whole = min(max(math.floor(pixels), -side - 1), side)  # beyond that, everything is black anyway
     part = pixels - math.floor(pixels)
     before, after = max(whole + 1, 0), max(-whole, 0)
     if axis == 0:

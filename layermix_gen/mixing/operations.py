@@ -36,7 +36,7 @@ class Parameter:
 
 
 class KernelKind(Enum):
-    """What an operation's kernel takes and gives."""
+    """What an operation's kernel takes and returns."""
 
     TABLE = "(*arguments) -> table"
     HISTOGRAM = "(histogram, *arguments) -> table"
@@ -53,7 +53,7 @@ class Operation:
     parameters: tuple[Parameter, ...] = ()
     paper: Sampler | None = None  # None: not offered in that preset
     released: Sampler | None = None
-    renders_as: str = ""  # the operation that recipes name, where this row is only another way to draw it
+    renders_as: str = ""  # the operation that recipes name, if this row only draws its strength otherwise
 
 
 DEGREES = (Parameter("degrees"),)
@@ -80,8 +80,8 @@ _ROWS = (
     Operation("translate_x", PIXELS, kernels.translate_x, DISTANCE, signed_shift, released_shift),
     Operation("translate_y", PIXELS, kernels.translate_y, DISTANCE, signed_shift, released_shift),
 )
-# Off by default: the first three overlap with the corruptions that robustness is measured on (so does brightness, which
-# the paper's table II has all the same), the others are no part of the method.
+# Off by default: the first three overlap with the corruptions that robustness is measured on (so does brightness, but
+# the paper's table II has it nevertheless); the others are not part of the method.
 _ON_REQUEST = (
     Operation("color", PIXELS, kernels.color, FACTOR, factor, factor),
     Operation("contrast", HISTOGRAM, kernels.contrast, FACTOR, factor, factor),

@@ -1,10 +1,11 @@
-"""The recipe language: how a variant is made of its image, as one line of text that can be stored, read and run.
+"""The recipe language: how a variant is made from its image, as one line of text that can be stored and rendered.
 
     rotate(multiply(rotate(image, -3.1), picture, 0.83, 0.21), 4.2)
 
 A call takes expressions first and numbers after them; the leaves are `image` (the view of the training image) and
-`picture` (the view of the mixing picture). What may be called is what the tables of `ops` and `blends` list: text is
-parsed against them and never evaluated, so a recipe from an untrusted file is safe to parse and to render.
+`picture` (the view of the mixing picture). Only the operations and blends in the tables of `operations` and `blends`
+can be called: text is parsed against them and never evaluated, so a recipe from an untrusted file is safe to parse
+and to render.
 """
 
 import re
@@ -51,9 +52,9 @@ SIGNATURES: dict[str, tuple[int, tuple[Parameter, ...]]] = {
 
 
 def parse(text: str) -> Expression:
-    """Read one expression. `str(parse(text)) == text` for every text that a method has drawn.
+    """Parse the text of a recipe. `str(parse(text)) == text` for the text of every recipe that a method draws.
 
-    Raises `LayerMixError` that names the first place where the text is no recipe.
+    Raises `LayerMixError`, naming the first place where the text is not a recipe.
     """
     parser = _Parser(text)
     expression = parser.expression(0)
@@ -68,7 +69,7 @@ _TOKEN = re.compile(
 
 
 class _Parser:
-    """Recursive descent over one text; `kind` and `token` are the next token, `start` is where it begins."""
+    """A recursive descent parser of one text; `kind` and `token` are the next token, `start` is where it begins."""
 
     def __init__(self, text: str) -> None:
         self.text = text

@@ -1,11 +1,11 @@
-"""From a recipe to pixels: a pure function of the recipe and its inputs, with no random generator in it.
+"""Render a recipe to pixels: a pure function of the recipe and its inputs, without a random generator.
 
 Expressions are evaluated to *tones*: pixels with a lookup table still to be applied. A tone operation only composes
 tables, and a tone blend of two tones over the same pixels blends their tables, so
 
     multiply(solarize(posterize(image, 3), 0.4), brightness(image, 1.3), 0.9, 0.2)
 
-costs one lookup. Histograms are counted once for each set of pixels, and pushed through the table from there on. An
+costs one lookup. A histogram is counted once for each set of pixels; after a table it is computed from that count. An
 expression that occurs twice is evaluated once.
 """
 
@@ -27,10 +27,10 @@ IDENTITY = np.arange(256, dtype=np.uint8)
 def render(recipe: Expression | str, image: Image, picture: Image | None = None) -> Image:
     """Render a recipe.
 
-    `image` and `picture` are the recipe's leaves: uint8 (H, W, 3), of one size; `picture` may be left out where the
-    recipe does not use it. Returns a new uint8 (H, W, 3); the inputs stay as they are. Every call of the recipe is
-    within 1/255 of its float reference. Raises `LayerMixError` for text that is no recipe and for missing or unequal
-    inputs.
+    `image` and `picture` are the recipe's leaves: uint8 (H, W, 3), of the same size; `picture` may be left out if the
+    recipe does not use it. Returns a new uint8 (H, W, 3); the inputs are not changed. Every call of the recipe is
+    within 1/255 of its float reference. Raises `LayerMixError` for text that is not a recipe, and for inputs that are
+    missing or differ in shape.
     """
     expression = parse(recipe) if isinstance(recipe, str) else recipe
     leaves = {"image": Tones(Pixels(as_image(image)))}
@@ -44,13 +44,13 @@ def render(recipe: Expression | str, image: Image, picture: Image | None = None)
 
 @dataclass(slots=True, eq=False)
 class Pixels:
-    """An image, and its histogram once somebody has asked for it."""
+    """An image, and its histogram, which is counted at its first use."""
 
     image: Image
     _histogram: Histogram | None = field(default=None, init=False)
 
     def histogram(self) -> Histogram:
-        """Count the values, the first time."""
+        """Return the histogram, counted at the first call."""
         if self._histogram is None:
             counts = [cv2.calcHist([self.image], [channel], None, [256], (0, 256)) for channel in range(3)]
             self._histogram = np.stack([count.ravel() for count in counts], axis=1).astype(np.int64)
@@ -65,13 +65,13 @@ class Tones:
     table: Table = field(default_factory=lambda: IDENTITY)
 
     def image(self) -> Image:
-        """Apply the table."""
+        """Apply the table and return the pixels."""
         if self.table is IDENTITY:
             return self.pixels.image
         return cv2.LUT(self.pixels.image, self.table if self.table.ndim == 1 else self.table[None])
 
     def histogram(self) -> Histogram:
-        """Count the values as they will be, without making them."""
+        """Return the histogram that the table leads to, without applying the table."""
         before = self.pixels.histogram()
         if self.table is IDENTITY:
             return before
@@ -80,7 +80,7 @@ class Tones:
         return np.stack(after, axis=1).astype(np.int64)
 
     def then(self, table: Table) -> "Tones":
-        """Apply `table` after the one that is pending."""
+        """Return the same pixels with `table` composed after the pending one."""
         if self.table is IDENTITY:
             return Tones(self.pixels, table)
         if table.ndim == 1:

@@ -1,7 +1,7 @@
-"""How strengths of operations are drawn, by the two presets: the paper's, and that of its released code.
+"""Samplers of operations' strengths for the two presets: `paper`, as the paper says, and `released`, as its code does.
 
-A sampler takes a generator, the magnitude m in (0, 10] and the side of the image in pixels, and gives the arguments of
-one operation. They are rounded here, once, so that a recipe's text says exactly what is rendered.
+A sampler takes a generator, the magnitude m in (0, 10] and the side of the image in pixels, and returns the arguments
+of one operation. They are rounded here, once, so that a recipe's text says exactly what is rendered.
 """
 
 from collections.abc import Callable
@@ -26,7 +26,7 @@ def _sign(rng: np.random.Generator) -> float:
 
 
 def _level(rng: np.random.Generator, magnitude: float) -> float:
-    """Strength as a share of an operation's range, as in AugMix and PixMix."""
+    """Draw a strength as a share of an operation's range, as AugMix and PixMix do."""
     return uniform(rng, 0.1, magnitude) / 10
 
 
@@ -35,7 +35,7 @@ def nothing(rng: np.random.Generator, magnitude: float, side: int) -> tuple[floa
 
 
 def signed(limit: float) -> Sampler:
-    """The `paper` preset: a share of `limit`, with a random sign."""
+    """A sampler of the `paper` preset: a random share of `limit`, with a random sign."""
     return lambda rng, magnitude, side: (rounded(_level(rng, magnitude) * limit * _sign(rng)),)
 
 
@@ -56,7 +56,7 @@ def threshold(rng: np.random.Generator, magnitude: float, side: int) -> tuple[fl
 
 
 def released_signed(limit: float) -> Sampler:
-    """The `released` preset: the 0.1 of U(0.1, m/10 · limit) is in the value's own unit, whatever that is."""
+    """A sampler of the `released` preset: U(0.1, m/10 · limit), the 0.1 in the unit of `limit`, with a random sign."""
     return lambda rng, magnitude, side: (rounded(uniform(rng, 0.1, magnitude / 10 * limit) * _sign(rng)),)
 
 
@@ -77,5 +77,5 @@ def released_threshold(rng: np.random.Generator, magnitude: float, side: int) ->
 
 
 def released_threshold_rising(rng: np.random.Generator, magnitude: float, side: int) -> tuple[float, ...]:
-    """U(0.1, (1 - m)/10), which is below 0, and so a full inversion, in 7 of 8 draws at m = 8."""
+    """Draw U(0.1, (1 - m)/10); at m = 8 it is below 0 in 7 of 8 draws, which inverts the whole image."""
     return (rounded(max(uniform(rng, 0.1, (1 - magnitude) / 10), 0.0)),)

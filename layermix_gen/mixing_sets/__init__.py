@@ -1,1 +1,1 @@
-"""The pictures that are mixed in: sets of them, packed from a folder or rendered as fractals."""
+"""Mixing sets: the pictures that images are mixed with, packed from a folder or rendered as fractals."""

@@ -1,8 +1,8 @@
-"""Mixing sets: pools of pictures that images are mixed with, each one memory-mapped array.
+"""Mixing sets: the pictures that images are mixed with, each set one memory-mapped array.
 
 A set is a uint8 array (N, S, S), gray, or (N, S, S, 3), in a `.npy` file; all processes share it in the page cache.
-A recipe's picture is a crop of one of its pictures: `views.draw_picture_view` draws which, `MixingSet.view` cuts it
-out.
+The `picture` of a recipe is a crop of one of its pictures: `views.draw_picture_view` draws the crop, `MixingSet.view`
+cuts it out.
 """
 
 from pathlib import Path
@@ -24,7 +24,7 @@ class MixingSet:
     """An open mixing set: `pictures` is uint8 (N, S, S) or (N, S, S, 3), `path` its file (None for one in memory)."""
 
     def __init__(self, pictures: Pictures, path: Path | None = None) -> None:
-        """Hold `pictures`, which is checked. Raises `LayerMixError` for any other type, shape or order."""
+        """Check and hold `pictures`. Raises `LayerMixError` for any other type, shape or order."""
         self.pictures, self.path = _as_pool(pictures, path or "the array"), path
         self._digest: str | None = None
 
@@ -32,7 +32,7 @@ class MixingSet:
         return len(self.pictures)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """A set with a file travels to another process as its path."""
+        """Pickle a set that has a file as the path of that file."""
         return (open_mixing_set, (self.path,)) if self.path else (MixingSet, (self.pictures,))
 
     @property
@@ -49,8 +49,8 @@ class MixingSet:
     def digest(self) -> str:
         """The sha256 (hex) of shape and bytes; computed at most once.
 
-        It is taken from `SET.json` while `SET.npy` has the size and the time of change that are recorded there; that of
-        a copied set is computed, which takes about a second for 0.9 GB.
+        It is taken from `SET.json` as long as `SET.npy` has the size and modification time that are recorded there; for
+        a copied set it is computed, which takes about a second for 0.9 GB.
         """
         if self._digest is None:
             recorded = recorded_digest(self.path) if self.path else None
@@ -69,7 +69,7 @@ class MixingSet:
 
 
 def open_mixing_set(path: str | Path) -> MixingSet:
-    """Map the set at `path`, any `.npy` file of a fitting shape. Raises `LayerMixError` where it is not one."""
+    """Open (memory-map) the set at `path`, any `.npy` file of a fitting shape. Raises `LayerMixError` for others."""
     path = Path(path)
     with reading(path):
         try:

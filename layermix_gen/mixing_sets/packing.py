@@ -1,7 +1,7 @@
-"""A mixing set of the pictures in a folder: the centre square of each, or random square crops, resized and written.
+"""Pack the pictures in a folder into a mixing set: the centre square of each, or random square crops, resized.
 
-The folder is listed and read as a source of images is: nothing outside of it, no file without bound, and whatever
-cannot be read is told. Crops are keyed by (seed, path, number), so they depend on no other picture.
+The folder is listed and read like a source: nothing outside of it, no file of unbounded size, and every file that
+cannot be read is reported. Crops are keyed by (seed, path, number), so they depend on no other picture.
 """
 
 import hashlib
@@ -29,7 +29,7 @@ from layermix_gen.support.text import as_text
 from layermix_gen.support.threads import mapped_ahead
 
 MAX_CROPS = 1000  # of one picture
-MOST_BYTES = 1 << 30  # of the squares of one picture, which are in memory together
+MOST_BYTES = 1 << 30  # of all squares of one picture, which are in memory together
 AHEAD, AHEAD_BYTES = 64, 1 << 28  # files that are read ahead, fewer where their squares take more bytes
 
 Square: TypeAlias = tuple[float, float, float]  # top, left and side, in pixels of the picture
@@ -59,18 +59,18 @@ class Cut:
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """The shape of each: (S, S), gray, or (S, S, 3)."""
+        """The shape of each square: (S, S), gray, or (S, S, 3)."""
         return (self.size, self.size, 3) if self.color else (self.size, self.size)
 
     @property
     def bytes(self) -> int:
-        """What is kept of each picture, in bytes."""
+        """How many bytes are kept of each picture."""
         return self.squares * int(np.prod(self.shape))
 
 
 @dataclass(frozen=True, slots=True)
 class Packed:
-    """What `pack` made, and a line for each picture that could not be read."""
+    """The set that `pack` made, and a line for each picture that could not be read."""
 
     mixing_set: MixingSet
     skipped: tuple[str, ...]
@@ -86,19 +86,19 @@ def pack(
     seed: int = 0,
     progress: bool = True,
 ) -> Packed:
-    """Make the set `out` (`.npy`) of the pictures below `folder`, in the order of their paths.
+    """Make the set `out` (`.npy`) from the pictures below `folder`, in the order of their paths.
 
-    Of each the centre square is kept, or `crops` random squares drawn by `seed`, resized (antialiased) to `size`
-    pixels, in gray by default; the JSON beside the set says which, as source, top, left and side in pixels. Unreadable
-    pictures are left out. Raises `LayerMixError` where no picture is left, where `size` or `crops` leaves its bounds,
-    and where `out` exists or cannot be written.
+    Each gives its centre square, or `crops` random squares drawn by `seed`, resized (antialiased) to `size` pixels, in
+    gray by default; the JSON of the set lists the squares, as source, top, left and side in pixels. Unreadable pictures
+    are skipped. Raises `LayerMixError` if no picture is left, if `size` or `crops` leaves its bounds, and if `out`
+    exists or cannot be written.
     """
     skipped = pack_folder(Path(folder), Path(out), Cut(size, color, crops, seed), progress)
     return Packed(open_mixing_set(out), skipped)
 
 
 def pack_folder(folder: Path, out: Path, cut: Cut, progress: bool) -> tuple[str, ...]:
-    """Write the set `out` of the pictures below `folder`; return a line for each that cannot be read.
+    """Write the set `out` from the pictures below `folder`; return a line for each that cannot be read.
 
     Raises `LayerMixError` as `pack` does.
     """
@@ -126,9 +126,9 @@ def pack_folder(folder: Path, out: Path, cut: Cut, progress: bool) -> tuple[str,
 
 
 def list_pictures(folder: Path) -> tuple[FolderSource, list[Item]]:
-    """The folder as a source, and its pictures in the order of their paths, readable or not; hidden ones are left out.
+    """The folder as a source, and its pictures, readable or not, in the order of their paths, without hidden files.
 
-    Raises `LayerMixError` where there is none.
+    Raises `LayerMixError` if there is no picture.
     """
     with reading(folder):
         source = FolderSource(str(folder))
@@ -136,7 +136,7 @@ def list_pictures(folder: Path) -> tuple[FolderSource, list[Item]]:
 
 
 def listing_key(source: FolderSource, items: Sequence[Item], cut: Cut) -> str:
-    """A key that changes with any name, size or time of a picture, and with the form of what is kept of them."""
+    """A key that changes with the name, size or time of any picture, and with the size and color of the squares."""
     with reading(Path(source.location)):
         root = as_text(Path(source.location).resolve())
         listing = [(item.id, item.size, source.changed(item)) for item in items]
@@ -146,7 +146,7 @@ def listing_key(source: FolderSource, items: Sequence[Item], cut: Cut) -> str:
 def draw_square(rng: np.random.Generator, height: int, width: int, size: int) -> Square:
     """Draw a square inside of a picture, all in whole pixels.
 
-    Its side is uniform from half of the shorter side to all of it, but no less than `size` where the picture has that.
+    Its side is uniform from half of the shorter side to all of it, but at least `size` if the picture is that large.
     """
     short = min(height, width)
     side = int(rng.integers(min(short, max(size, -(-short // 2))), short, endpoint=True))

@@ -1,4 +1,4 @@
-"""The mixing set that a build asks for: a file, a folder to be packed, or fractals; made once and kept in a cache."""
+"""Provide the mixing set of a build: a file, a packed folder, or fractals; made once and kept in a cache."""
 
 import fcntl
 import os
@@ -15,9 +15,9 @@ from layermix_gen.support.files import reading, reason
 from layermix_gen.support.processes import checked_workers
 from layermix_gen.support.progress import say, say_without_bar
 
-DEFAULT_COUNT = 384  # pictures of the set that a build makes by itself
+DEFAULT_COUNT = 384  # pictures of the set that a build renders by itself
 DETAIL = 384  # pixels a side at which they are rendered at most; see docs/fractals.md for the time that this saves
-TOLD = 10  # unreadable pictures of a folder that are named
+TOLD = 10  # unreadable pictures of a folder that are named at most
 
 
 def pool_size_for(view_size: int) -> int:
@@ -26,9 +26,9 @@ def pool_size_for(view_size: int) -> int:
 
 
 def cache_directory() -> Path:
-    """Where sets made by ourselves are kept: $LAYERMIX_GEN_CACHE, else layermix-gen in $XDG_CACHE_HOME or ~/.cache.
+    """The folder for sets made here: $LAYERMIX_GEN_CACHE, else layermix-gen in $XDG_CACHE_HOME or ~/.cache.
 
-    Raises `LayerMixError` where the user has no home.
+    Raises `LayerMixError` where the user has no home folder.
     """
     if own := os.environ.get("LAYERMIX_GEN_CACHE"):
         return Path(own)
@@ -49,10 +49,11 @@ def resolve_mixing_set(
     workers: int | None = None,
     progress: bool = True,
 ) -> MixingSet:
-    """The set for views of `view_size` pixels: a `.npy` file, a folder of pictures (packed once), or one of our own.
+    """The set for views of `view_size` pixels: a `.npy` file, a folder of pictures (packed once), or fractals.
 
-    `color` is for a folder, `seed` and `count` are for `location=None`. What is made is kept in the cache directory.
-    Raises `LayerMixError` where the location is not a mixing set, or its pictures are smaller than the views.
+    `color` applies to a folder, `seed` and `count` to `location=None`, the fractals. A set that is made is kept in the
+    cache directory. Raises `LayerMixError` if the location is not a mixing set, or its pictures are smaller than the
+    views.
     """
     size = pool_size_for(view_size)
     if location is None:
@@ -73,7 +74,7 @@ def resolve_mixing_set(
 
 
 def _cached(name: str, make: Callable[[Path], object]) -> Path:
-    """The file of that name in the cache directory, made where it is not there, by one process at a time."""
+    """The file `name` in the cache directory; if it is missing, `make` makes it, in one process at a time."""
     path = cache_directory() / name
     try:
         if path.exists():
@@ -98,7 +99,7 @@ def _render(count: int, size: int, seed: int, workers: int | None, progress: boo
 
 
 def _tell(skipped: tuple[str, ...]) -> None:
-    """Say on standard error which pictures were left out, the first few of them by name."""
+    """Say on standard error which pictures were skipped, the first few of them by name."""
     more = [f"{len(skipped) - TOLD} more"] if len(skipped) > TOLD else []
     for line in [*skipped[:TOLD], *more]:
         say(f"skipped {line}")

@@ -1,9 +1,9 @@
 """A mixing set on disk: `SET.npy`, a uint8 array (N, S, S) or (N, S, S, 3), and `SET.json`, which says how it was made.
 
-Both are written under temporary names and renamed when they are whole, the array last: where `SET.npy` is, the set is
-complete. The work in between is kept as `SET.npy.part` (the pictures) and `SET.json.part` (a line that describes the
-set, then one line per finished picture), so that a run that was stopped goes on where it was. A lock keeps two runs
-from writing the same set.
+Both are written under temporary names and renamed when they are whole, the array last: if `SET.npy` exists, the set is
+complete. Unfinished work is kept as `SET.npy.part` (the pictures) and `SET.json.part` (a line that describes the set,
+then one line per finished picture), so that a process that was stopped can be resumed. A lock keeps two processes from
+writing the same set.
 """
 
 import fcntl
@@ -27,7 +27,7 @@ MAX_COUNT, MAX_SIZE = 10**7, 8192  # pictures of a set, and pixels a side of one
 
 
 def digest_of(pictures: Pictures) -> str:
-    """The sha256 (hex) of the shape and the bytes of `pictures`, whatever made them."""
+    """The sha256 (hex) of the shape and the bytes of `pictures`, however they were made."""
     digest = hashlib.sha256(json.dumps(pictures.shape).encode())
     for picture in pictures:
         digest.update(np.ascontiguousarray(picture).data)
@@ -35,7 +35,7 @@ def digest_of(pictures: Pictures) -> str:
 
 
 def read_about(path: Path) -> dict[str, Any]:
-    """What `SET.json` says about the set at `path` (`SET.npy`); empty where there is none, or one that is not ours."""
+    """What `SET.json` says about the set at `path` (`SET.npy`); empty if it is missing or not by this module."""
     try:
         about = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):
@@ -44,9 +44,9 @@ def read_about(path: Path) -> dict[str, Any]:
 
 
 def recorded_digest(path: Path) -> str | None:
-    """The digest in `SET.json`, where `SET.npy` is still the file that was written with it, else None.
+    """The digest in `SET.json` if `SET.npy` is still the file that was written with it, else None.
 
-    That is told by its size and its time of change, so the digest of a copied set is computed anew.
+    Its size and modification time tell, so the digest of a copied set has to be computed again.
     """
     about = read_about(path)
     try:
@@ -57,18 +57,18 @@ def recorded_digest(path: Path) -> str | None:
 
 
 class SetWriter:
-    """Writes one set, picture after picture, as a context; leaving it without `finish` keeps the finished pictures.
+    """A context that writes one set, picture by picture; leaving it without `finish` keeps the finished pictures.
 
-    `made_by` describes the set before it is made. Work left by an earlier run is taken up where its description is the
-    same, and discarded where it is not; `done` is the number of pictures that are there already. A set that is not to
-    be resumed, or of which no picture is finished, leaves nothing.
+    `made_by` describes the set before it is made. Work left by an earlier process is continued if its description is
+    the same, and else discarded; `done` is the number of pictures that are there already. Without `resume`, or if no
+    picture is finished, nothing is left behind.
     """
 
     def __init__(self, out: Path, shape: tuple[int, ...], made_by: Record, resume: bool = True) -> None:
         """Open the set at `out` for pictures of shape `shape[1:]`, at most `shape[0]` of them.
 
-        Raises `LayerMixError` for more pictures or pixels than a set may have, where `out` exists, or a `SET.json` that
-        is not ours, where it is not named `.npy` or is being written, and where the disk has no room.
+        Raises `LayerMixError` for more pictures or pixels than a set may have, if `out` or a foreign `SET.json` exists,
+        if `out` is not named `.npy` or is being written by another process, and if the disk has no room.
         """
         check_whole("count", shape[0], 1, MAX_COUNT)
         check_whole("size", shape[1], 1, MAX_SIZE)
@@ -94,7 +94,7 @@ class SetWriter:
         return self
 
     def __exit__(self, *_: object) -> None:
-        if not (self.done and self._resume):  # of a set that is finished, nothing has these names any more
+        if not (self.done and self._resume):  # after `finish`, no file has these names any more
             self._discard()
         self._close()
 
@@ -117,7 +117,7 @@ class SetWriter:
         return [json.loads(line) for line in self._records_path.read_bytes().splitlines()[1:]]
 
     def finish(self) -> Path:
-        """Make the set visible under its name and return it."""
+        """Complete the files, give them the set's name and return the path of the array."""
         with disk_errors(self.out):
             shape = (self.done, *self.shape[1:])
             self._rows.seek(0)
@@ -154,14 +154,14 @@ class SetWriter:
         return records
 
     def _taken(self) -> Path | None:
-        """What is there under one of the set's names; a `SET.json` of ours without its array is not counted."""
+        """The file that has one of the set's names, if any; our own `SET.json` without its array does not count."""
         about = self.out.with_suffix(".json")
         if os.path.lexists(self.out):
             return self.out
         return about if os.path.lexists(about) and not read_about(self.out) else None
 
     def _take_up(self) -> None:
-        """Keep what an earlier run finished of this very set, and reserve the room for the rest."""
+        """Keep the pictures that an earlier process finished of this very set, and reserve room for the rest."""
         lines = self._records.read().split(b"\n")[:-1]  # what follows the last newline was cut off
         same = self._resume and lines[:1] == [self._first_line.encode()]
         self.done = len(lines) - 1 if same else 0
@@ -194,7 +194,7 @@ def _header(shape: tuple[int, ...]) -> bytes:
 
 
 def _stamp(path: Path) -> dict[str, int]:
-    """What changes with the content of a file, without reading it."""
+    """The size and modification time of a file, which change with its content."""
     status = path.stat()
     return {"size": status.st_size, "mtime_ns": status.st_mtime_ns}
 

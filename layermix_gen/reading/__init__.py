@@ -1,1 +1,1 @@
-"""The reader's parts: order (arithmetic), catalog (the index in memory), storage, decoding and delivery of batches."""
+"""The reader and its parts: order (arithmetic), catalog (the index in memory), storage, decoding, batch delivery."""

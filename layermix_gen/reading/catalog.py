@@ -1,7 +1,7 @@
-"""Where every image lies, from the index: one array for each column that is needed, of the planes that are needed.
+"""Read from the index where every sample lies: one array for each needed column, with only the planes that are needed.
 
-A condition in SQL is answered by the same query, so that a selection reads no image and makes no second pass. It is
-one expression over the columns of the index, and runs in a database that can open no other file.
+The same query evaluates a condition in SQL, so that a selection reads no image and makes no second pass. The condition
+is one expression over the columns of the index, and runs in a database that can open no other file.
 """
 
 from collections.abc import Sequence
@@ -25,10 +25,10 @@ _COLUMNS = ("shard", "file_row_number", "offset", "size", "image_crc32", "label"
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Catalog:
-    """The images of some planes of a dataset, in the order of shards and keys.
+    """The images of a dataset in some of its planes, in the order of shards and keys.
 
-    `offsets`, `sizes` and `checksums` are (planes, images): place, bytes and CRC-32 of an image in its tar; `chosen`,
-    too, says which of them meet the condition. `labels` and `shards` are (images,).
+    `offsets`, `sizes` and `checksums` (planes, images) are offset, bytes and CRC-32 of an image in its tar; `chosen`
+    (planes, images) says which samples meet the condition. `labels` and `shards` are (images,).
     """
 
     folder: Path
@@ -41,7 +41,7 @@ class Catalog:
     shards: npt.NDArray[np.int32]
 
     def key(self, plane: int, image: int) -> str:
-        """The key of a sample, looked up in the index; its number where the index cannot be read any more."""
+        """The key of a sample, looked up in the index, or its number in the tar if the index can no longer be read."""
         shard = int(self.shards[image])
         row = image - int(np.searchsorted(self.shards, shard))
         try:
@@ -50,17 +50,17 @@ class Catalog:
             return f"number {row} of its tar"
 
 
-@lru_cache(maxsize=16)  # a lost shard is told of image by image
+@lru_cache(maxsize=16)  # every image of a lost shard asks for its key
 def _keys(path: Path, plane: str) -> list[str]:
     with sandbox([path]) as db:
         return [row["key"] for row in rows(db, "SELECT key FROM samples WHERE plane = ? ORDER BY key", [plane])]
 
 
 def load_catalog(folder: Path, manifest: Manifest, planes: Sequence[str], where: str | None = None) -> Catalog:
-    """Read the index, `folder`/index, of a dataset.
+    """Read the index of a dataset from `folder`/index.
 
-    `where` is a condition on the columns of the index, in SQL. Raises `LayerMixError` where it is none, where it would
-    not choose the same on every rank and every day, and where the index is damaged or is another dataset's.
+    `where` is a condition in SQL on the columns of the index. Raises `LayerMixError` if it is not a condition, if it
+    would not choose the same on every rank and every day, or if the index is damaged or belongs to another dataset.
     """
     planes, counts = sorted(planes), np.array(manifest.counts, np.int64)
     files = [index_path(folder, number) for number in range(len(counts))]
@@ -86,10 +86,10 @@ def load_catalog(folder: Path, manifest: Manifest, planes: Sequence[str], where:
 
 
 def _places(shards: Ints, rows: npt.NDArray[np.int32], counts: Ints, planes: Sequence[int]) -> Ints | None:
-    """Where row number `rows` of the index of `shards` belongs in a flat table (planes, images).
+    """The places of index rows, numbers `rows` in the indexes of `shards`, in a flattened table (planes, images).
 
-    An index holds all planes of its shard one after the other. The rows come in no order that could be relied on:
-    DuckDB hands them out by thread. None where they are not those of such indexes.
+    An index holds all planes of its shard one after the other. The order in which the rows arrive is not reliable:
+    DuckDB returns them thread by thread. None if the rows cannot come from such indexes.
     """
     total = int(counts.sum())
     if len(rows) != len(planes) * total or (len(rows) and shards.max() >= len(counts)):
@@ -106,17 +106,17 @@ def _places(shards: Ints, rows: npt.NDArray[np.int32], counts: Ints, planes: Seq
 
 
 def _by_plane(column: npt.NDArray[Any], places: Ints, planes: int) -> npt.NDArray[Any]:
-    """Bring a column to (planes, images)."""
+    """Arrange a column as (planes, images)."""
     table = np.empty_like(column)
     table[places] = column
     return table.reshape(planes, -1)
 
 
 def _query(files: Sequence[Path], planes: Sequence[str], where: str | None) -> dict[str, npt.NDArray[Any]]:
-    """The columns of `_COLUMNS` and `chosen` of some planes, in any order."""
+    """The columns `_COLUMNS` and `chosen` for the index rows of some planes, in any row order."""
     if where is not None and not isinstance(where, str):
         raise LayerMixError(f"where={where!r} is no condition: expected a text in SQL; {REMEDY}")
-    condition = "true" if where is None else f"coalesce(({where}\n), false)"  # a comment at its end ends with the line
+    condition = "true" if where is None else f"coalesce(({where}\n), false)"  # the new line ends a comment in it
     names, wanted = ", ".join(f'"{name}"' for name in _COLUMNS), ", ".join(map(quoted, planes))
     sql = f"SELECT {names}, {condition} AS chosen FROM samples WHERE plane IN ({wanted})"
     columns: dict[str, npt.NDArray[Any]]
@@ -128,7 +128,7 @@ def _query(files: Sequence[Path], planes: Sequence[str], where: str | None) -> d
                 check(db, sql)
                 columns = db.execute(sql).fetchnumpy()
         except LayerMixError as error:
-            _query(files, planes, None)  # is it the index?
+            _query(files, planes, None)  # raises if the index is the cause
             raise LayerMixError(f"where={where!r} is no condition on the index: {error}") from error
     if columns["chosen"].dtype != np.bool_:
         raise LayerMixError(f"where={where!r} is no condition: expected true or false of it; {REMEDY}")
@@ -136,7 +136,7 @@ def _query(files: Sequence[Path], planes: Sequence[str], where: str | None) -> d
 
 
 def _disagreement(files: Sequence[Path], planes: Sequence[str], counts: Ints) -> str:
-    """Which shard's index has other rows than the manifest says."""
+    """The message that names the shard whose index has other rows than the manifest says."""
     for path, count in zip(files, counts, strict=True):
         with sandbox([path]) as db:
             found = [row["plane"] for row in rows(db, "SELECT plane FROM samples ORDER BY plane, key")]

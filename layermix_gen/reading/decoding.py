@@ -1,8 +1,8 @@
-"""Stored images to rows of a batch, without an array or a copy in between where the format allows it.
+"""Decode stored images into the rows of a batch, without an array or a copy in between if the format allows it.
 
 A decoder is made for a part of a batch, takes the bytes of one image after the other and is finished once. JPEG is
-decoded straight into its row. The PNGs that are written here take a quarter of Pillow's time at 32 px. Everything else
-goes through `codec.decode`.
+decoded directly into its row. PNGs that this package wrote take a quarter of Pillow's time at 32 px. All other files go
+through `codec.decode`.
 """
 
 from typing import Protocol
@@ -15,7 +15,7 @@ from layermix_gen.images import Image, codec, png
 
 
 class Decoder(Protocol):
-    """Decodes images into the rows of a uint8 array (images, H, W, 3). `put` raises `BadImage`."""
+    """A decoder of images into the rows of a uint8 array (images, H, W, 3). `put` raises `BadImage`."""
 
     def __init__(self, rows: Image) -> None: ...
     def put(self, row: int, data: bytes | memoryview) -> None: ...
@@ -23,7 +23,7 @@ class Decoder(Protocol):
 
 
 class AnyDecoder:
-    """Whatever `codec.decode` reads."""
+    """A decoder for every format that `codec.decode` reads."""
 
     def __init__(self, rows: Image) -> None:
         self.rows = rows
@@ -32,11 +32,11 @@ class AnyDecoder:
         self.rows[row] = _checked(codec.decode(data), self.rows)
 
     def finish(self) -> None:
-        """All is done."""
+        """Nothing to do: `put` has decoded everything."""
 
 
 class JpegDecoder(AnyDecoder):
-    """JPEG by libjpeg-turbo; the interpreter's lock is free meanwhile."""
+    """A decoder for JPEG by libjpeg-turbo, which does not hold the interpreter's lock."""
 
     def put(self, row: int, data: bytes | memoryview) -> None:
         try:
@@ -46,7 +46,7 @@ class JpegDecoder(AnyDecoder):
 
 
 class PngDecoder(AnyDecoder):
-    """PNG as `images.png` writes it: inflated one by one, while the filter is undone for all images in one go."""
+    """A decoder for PNG as `images.png` writes it: inflated one by one, then unfiltered for all images at once."""
 
     def __init__(self, rows: Image) -> None:
         super().__init__(rows)

@@ -1,6 +1,6 @@
-"""Batches in their order while the next ones are read: a few batches ahead, in parts, by a few threads.
+"""Deliver batches in order while a few threads read the next ones: a few batches ahead, in parts.
 
-There is no thread that leads: asking for a batch is what sets the next to work, and the pool's threads do the rest.
+No thread coordinates the others: each request for a batch submits the next one, and the pool's threads do the rest.
 Memory is used again once nobody holds the batch that was in it: fresh memory would cost a tenth of the time that
 decoding into it takes.
 """
@@ -16,19 +16,19 @@ import numpy.typing as npt
 
 from layermix_gen.reading.loader import Batch, Loader
 
-PARTS = 4  # of a batch, for each thread: small enough to end together, large enough to make handing out cheap
+PARTS = 4  # of a batch, for each thread: small enough that threads end together, large enough to submit cheaply
 MIN_PART = 16  # images
 
 
 class Buffers:
-    """Arrays of one shape, each free again when the last reference to it is gone."""
+    """Reusable uint8 arrays: each is free again when the last reference to it is gone."""
 
     def __init__(self, allocate: Callable[[tuple[int, ...]], npt.NDArray[np.uint8]], keep: int) -> None:
         self._allocate, self._keep = allocate, keep
         self._free: dict[tuple[int, ...], list[npt.NDArray[np.uint8]]] = {}
 
     def take(self, shape: tuple[int, ...]) -> npt.NDArray[np.uint8]:
-        """An array of undefined content. Views of it keep it from being handed out again."""
+        """An array of undefined content, which is not handed out again as long as a view of it exists."""
         free = self._free.setdefault(shape, [])
         memory = free.pop() if free else self._allocate(shape)
         lent = np.asarray(memory.data)  # not memory.view(): views of that would hold `memory` itself
@@ -41,7 +41,7 @@ class Buffers:
 
 
 def deliver(batches: Iterable[Batch], loader: Loader, threads: int, prefetch: int) -> Iterator[Batch]:
-    """Fill `batches` and yield them in their order, with `prefetch` of them being read ahead of the one yielded."""
+    """Fill `batches` and yield them in order, while up to `prefetch` of the next ones are read ahead."""
     waiting: deque[tuple[Batch, list[Future[None]]]] = deque()
     todo = iter(batches)
     with ThreadPoolExecutor(threads, "layermix-reader") as pool:
@@ -57,7 +57,7 @@ def deliver(batches: Iterable[Batch], loader: Loader, threads: int, prefetch: in
                 yield batch
                 del batch
         finally:
-            for _, parts in waiting:  # not cancel_futures: where the program ends, it finds half of its modules gone
+            for _, parts in waiting:  # not cancel_futures: it fails at exit, with half of its modules gone
                 for part in parts:
                     part.cancel()
 

@@ -1,4 +1,4 @@
-"""Batches to a device while the next one is decoded, and the normalization that runs there."""
+"""Copy batches to a device while the next one is decoded, and normalize images there."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
@@ -10,14 +10,14 @@ from layermix_gen.errors import LayerMixError
 
 
 def as_device(device: str | torch.device) -> torch.device:
-    """Check that a device is there. Raises `LayerMixError` where it is not."""
+    """Return a device that exists here, as `torch.device`. Raises `LayerMixError` for any other."""
     try:
         made = torch.device(device)
     except (RuntimeError, TypeError) as error:
         raise LayerMixError(f"expected a device like 'cuda' or 'cuda:1', got {device!r}; change the device") from error
     try:
         torch.empty(1, device=made)
-    except Exception as error:  # each back end that is not there has its own
+    except Exception as error:  # each missing back end raises an error of its own
         raise LayerMixError(
             f"expected a GPU for the device {str(device)!r}, found none; name another device, such as 'cpu'"
         ) from error
@@ -25,12 +25,12 @@ def as_device(device: str | torch.device) -> torch.device:
 
 
 def on_device(batches: Iterable[tuple[Any, ...]], device: torch.device) -> Iterator[tuple[Any, ...]]:
-    """Yield the batches with their tensors on `device`. To a GPU they are copied one batch ahead, beside its work."""
-    return _beside(batches, device) if device.type == "cuda" else (_moved(batch, device) for batch in batches)
+    """Yield the batches with their tensors on `device`; to a GPU they are copied one batch ahead, while it computes."""
+    return _overlapped(batches, device) if device.type == "cuda" else (_moved(batch, device) for batch in batches)
 
 
-def _beside(batches: Iterable[tuple[Any, ...]], device: torch.device) -> Iterator[tuple[Any, ...]]:
-    """Copy on a stream of its own, one batch ahead of the one that is yielded."""
+def _overlapped(batches: Iterable[tuple[Any, ...]], device: torch.device) -> Iterator[tuple[Any, ...]]:
+    """Copy batches on a separate CUDA stream, one batch ahead of the one that is yielded."""
     stream, copying = torch.cuda.Stream(device), None
     for batch in batches:
         with torch.cuda.stream(stream):
@@ -45,11 +45,11 @@ def _beside(batches: Iterable[tuple[Any, ...]], device: torch.device) -> Iterato
 def _arrived(
     source: tuple[Any, ...], batch: tuple[Any, ...], event: torch.cuda.Event, device: torch.device
 ) -> tuple[Any, ...]:
-    """Wait until a copy is complete. Up to here `source` is held: its memory would be used again too early."""
+    """Wait until a copy is complete. `source` is held until then, so that its memory is not used again too early."""
     event.synchronize()
     current = torch.cuda.current_stream(device)
     for tensor in _tensors(batch):
-        tensor.record_stream(current)  # so that its memory is not given back to the copying stream in use
+        tensor.record_stream(current)  # so that the copying stream does not get its memory back while it is in use
     return batch
 
 
@@ -67,7 +67,7 @@ def normalize(
     std: Sequence[float] | float,
     dtype: torch.dtype = torch.float32,
 ) -> Tensor:
-    """Turn uint8 images (..., 3, H, W) into numbers: (images / 255 - mean) / std, on their device and in their layout.
+    """Normalize uint8 images (..., 3, H, W): (images / 255 - mean) / std, on their device and in their memory layout.
 
     `mean` and `std` are for pixels in [0, 1], one for each channel or one for all.
     """

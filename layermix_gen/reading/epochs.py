@@ -1,7 +1,7 @@
-"""Where a reader is: its epoch, how much of it is consumed, and which share of it is read in this process.
+"""The state of a reader: its epoch, how much of it is consumed, and which share of it this process reads.
 
-Positions are those of all ranks together, and they are counted when a batch is handed out, not when it is read. In a
-DataLoader's worker process, which hands out every n-th batch of its rank, the worker's own batches are counted.
+Positions are counted over all ranks together, and when a batch is handed out, not when it is read. A DataLoader's
+worker process, which hands out every n-th batch of its rank, counts its own batches.
 """
 
 import warnings
@@ -23,39 +23,39 @@ NONE = -1
 
 
 class Epochs(IterableDataset[Any]):
-    """Batches of a selection, epoch after epoch. `_deliver` is what a kind of reader adds to it.
+    """The batches of a selection, epoch after epoch; each kind of reader implements `_deliver`.
 
-    Handing out the last batch of an epoch goes on to the next one; `set_epoch` says which it is. Iterating anew begins
-    the epoch again, except right after `load_state_dict`. The state is that of the newest iteration.
+    When the last batch of an epoch is handed out, the next epoch follows; `set_epoch` chooses another. A new iteration
+    begins the epoch again, except right after `load_state_dict`. The state describes the newest iteration.
     """
 
     def __init__(self, options: ReadOptions, selection: Selection, identity: dict[str, Any]) -> None:
         self.options, self.selection = options, selection
         self.identity = identity
         self._share = options.share
-        # Shared with the workers: the epoch, the one that workers have read to its end, and whether they warned.
+        # Shared with the workers: the epoch, the last epoch that they have read to its end, and whether they warned.
         self._shared = torch.tensor([0, NONE, 0]).share_memory_()
         self._begin(0)
 
     def _begin(self, start: int, done: int = 0, lanes: int = 0, *, resumes: bool = False) -> None:
-        """Put the state to a place in the epoch. An iteration that is under way no longer counts."""
+        """Set the state to a position in the epoch. An iteration that is in progress is no longer counted."""
         self._start, self._done = start, done  # positions consumed before the iteration, batches handed out by it
         self._lanes = lanes  # how many ranks the order is made for; 0: as many as there are
-        self._resumes = resumes  # whether the next iteration goes on from there
-        self._ended = False  # whether this rank has handed out its last batch: then the next epoch is read next
-        self._counted: object = None  # the iteration that counts
+        self._resumes = resumes  # whether the next iteration goes on from this state
+        self._ended = False  # whether this rank has handed out its last batch, so that the next epoch follows
+        self._counted: object = None  # the iteration whose batches are counted
 
     def _deliver(self, epoch: int, count: int, rows: Callable[[int], Ints]) -> Iterator[Any]:
-        """Yield `count` batches: `rows` gives the places in the selection of each."""
+        """Yield `count` batches; `rows(i)` gives the rows of the selection that batch i reads."""
         raise NotImplementedError
 
     @property
     def epoch(self) -> int:
-        """The epoch that is being read, or is read next."""
+        """The epoch that is being read, or else the one to be read next."""
         return int(self._shared[0]) + self._ended
 
     def set_epoch(self, epoch: int) -> None:
-        """Say which epoch is read next. The epoch that a state was loaded for goes on where it was."""
+        """Set the epoch to read next. If it is the epoch of a loaded state, reading resumes where that was taken."""
         if as_whole("epoch", epoch, 0, change="epoch=") != self.epoch:
             self._shared[0] = epoch
             self._begin(0)
@@ -86,19 +86,19 @@ class Epochs(IterableDataset[Any]):
         for i, batch in enumerate(self._deliver(epoch, len(numbers), lambda i: order[share.positions(numbers[i])])):
             if self._counted is this:
                 self._done += 1
-                if i + 1 == len(numbers):  # not when more is asked for: many loops never do
+                if i + 1 == len(numbers):  # now: many loops never ask for another batch
                     self._end(epoch)
             yield batch
 
     def _end(self, epoch: int) -> None:
-        """Go on to the next epoch. A worker only takes note: it cannot know when the others are there, too."""
+        """Go on to the next epoch. A worker only records it, as it cannot know when the other workers get there."""
         worker = get_worker_info()
         self._ended = not worker
         if worker and not worker.id:
             self._shared[1] = epoch
 
     def _warn_of_repetition(self, epoch: int) -> None:
-        """Tell once when workers read an epoch again: they cannot know which comes next, only who sets it can."""
+        """Warn once if workers read an epoch again: only the caller of `set_epoch` can tell them which one is next."""
         varies = self.options.order != "sequential" or (self.selection.fixed < 0).any()
         if varies and self._shared[1:].tolist() == [epoch, 0]:
             self._shared[2] = 1
@@ -127,20 +127,20 @@ class Epochs(IterableDataset[Any]):
         return share
 
     def state_dict(self) -> dict[str, Any]:
-        """All it takes to go on from here, in plain values: a few integers, and what they are true of."""
+        """The state to resume from here, in plain values: a few integers, and the identity of their reader."""
         worker, share = get_worker_info(), self._rank_share(self._start)
         state = {"epoch": int(self._shared[0]), "lanes": self._lanes, "of": self.identity}
         if worker:
             return state | {"consumed": self._start, "worker": [worker.id, worker.num_workers, self._done]}
         consumed = share.consumed(self._done)
-        if self._ended and (share.remainder != "exact" or consumed == share.count):  # else others have a batch to read
+        if self._ended and (share.remainder != "exact" or consumed == share.count):  # else other ranks read on
             return state | {"epoch": self.epoch, "lanes": 0, "consumed": 0}
         return state | {"consumed": consumed}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from where `state` was taken, by any number of ranks and threads.
+        """Resume where `state` was taken, with any number of ranks and threads.
 
-        Raises `LayerMixError` where it is the state of another dataset, selection, seed or order, or none at all.
+        Raises `LayerMixError` if it is the state of another dataset, selection, seed or order, or no state at all.
         """
         worker = get_worker_info()
         of, epoch, consumed, lanes, (*place, done) = _parts(state)
@@ -162,7 +162,7 @@ class Epochs(IterableDataset[Any]):
         self._begin(consumed, done, lanes, resumes=True)
 
     def __getstate__(self) -> dict[str, Any]:
-        """What a worker process gets: the share of its rank, which it could not ask torch.distributed for."""
+        """What a worker process gets, including the share of its rank, which it cannot ask torch.distributed for."""
         return self.__dict__ | {"_share": self._share or distributed_share(), "_counted": None}
 
 
@@ -170,7 +170,7 @@ _NO_STATE = "give what state_dict() returned"
 
 
 def _parts(state: Any) -> tuple[dict[str, Any], int, int, int, list[int]]:
-    """What a state says: of which reader it is, epoch, positions consumed, lanes, and the place of a worker."""
+    """The parts of a state: identity of its reader, epoch, positions consumed, lanes; worker id, workers, batches."""
     try:
         of, places = dict(state["of"]), list(state.get("worker", (0, 0, 0)))
         epoch, consumed, lanes = (as_whole(name, state[name], 0) for name in ("epoch", "consumed", "lanes"))
@@ -181,7 +181,7 @@ def _parts(state: Any) -> tuple[dict[str, Any], int, int, int, list[int]]:
 
 
 def distributed_share() -> tuple[int, int]:
-    """Rank and world size as torch.distributed has them, (0, 1) without it."""
+    """Rank and world size from torch.distributed, or (0, 1) if it is not initialized."""
     if torch.distributed.is_available() and torch.distributed.is_initialized():
         return torch.distributed.get_rank(), torch.distributed.get_world_size()
     return 0, 1

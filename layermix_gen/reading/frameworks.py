@@ -1,4 +1,4 @@
-"""What other people's training loops would do wrong without a word."""
+"""Refuse training frameworks that would silently split a dataset wrongly."""
 
 import sys
 from typing import Any
@@ -7,11 +7,11 @@ from layermix_gen.errors import LayerMixError
 
 
 def refuse_dispatch(dataset: Any) -> None:
-    """Raise `LayerMixError` where Accelerate is about to have one process read `dataset`, and to send parts to others.
+    """Raise `LayerMixError` if Accelerate is about to read `dataset` in one process and send parts to the others.
 
-    It does so with every `IterableDataset` that is prepared for several processes, and tells which loader is being
-    iterated over. They would get a share of one rank's images, and those with their pixels out of place: the memory of
-    a batch is sent as it lies, channels last, and taken for channels first.
+    Accelerate does so with every `IterableDataset` that is prepared for several processes; its state names the loader
+    that is being iterated. The other processes would get a share of one rank's images, with wrong pixels: the memory of
+    a batch is sent as it is, channels last, and read as channels first.
     """
     accelerate = sys.modules.get("accelerate")
     loader = accelerate and accelerate.state.GradientState().active_dataloader

@@ -1,6 +1,6 @@
-"""Fills batches: finds each sample in its tar, checks it, decodes it into its place, and replaces what cannot be read.
+"""Fill batches: find each sample in its tar, check it, decode it into its row, and replace images that cannot be read.
 
-A part of a batch is filled by one call, in any thread; parts share nothing, so what comes out depends on no thread.
+One call fills a part of a batch, in any thread; parts share nothing, so that the result does not depend on threads.
 """
 
 from contextlib import suppress
@@ -20,11 +20,11 @@ from layermix_gen.reading.order import Ints, draw_image
 from layermix_gen.reading.selection import Selection
 from layermix_gen.reading.storage.base import Storage
 
-ATTEMPTS = 10  # to find a stand-in
+ATTEMPTS = 10  # to find an image that stands in for one that cannot be read
 
 
 class Place(NamedTuple):
-    """Where a sample is: plane, shard and image as numbers of the catalog, then its bytes in the tar, and their CRC."""
+    """The place of a sample: plane, shard and image by number in the catalog; offset, size and CRC-32 in its tar."""
 
     plane: int
     shard: int
@@ -36,10 +36,10 @@ class Place(NamedTuple):
 
 @dataclass(slots=True)
 class Batch:
-    """Images number `rows` (B,) of a selection, their samples at `places` (B, V), in `pixels` (B, V, H, W, 3).
+    """A batch: rows `rows` (B,) of a selection, the `places` (B, V) of their samples, and `pixels` (B, V, H, W, 3).
 
-    `shown` (B,) says which of them is seen at each place: itself, or another of the batch that stands in for it, where
-    `replaced` tells why. Where metadata is read, it is a list for each image, with a dict for each view.
+    `shown` (B,) says which image of the batch each row of `pixels` shows: its own, or another that stands in for it.
+    `replaced` then has the reason. `metadata`, if it is read, has a list for each image, with a dict for each view.
     """
 
     rows: Ints
@@ -65,7 +65,7 @@ class Loader:
         self._decoder = DECODERS[storage.manifest.settings.encoding.format]
 
     def batch(self, rows: Ints, planes: Ints, pixels: npt.NDArray[np.uint8]) -> Batch:
-        """A batch to be filled: images number `rows` (B,) of the selection, each in `planes` (B, V)."""
+        """Return a batch to be filled with the images in rows `rows` (B,) of the selection, each in `planes` (B, V)."""
         catalog, images = self.catalog, np.broadcast_to(self.selection.images[rows, None], planes.shape)
         columns = (
             planes,
@@ -80,7 +80,7 @@ class Loader:
         return Batch(rows, [places[i : i + views] for i in range(0, len(places), views)], pixels)
 
     def fill(self, batch: Batch, begin: int, end: int) -> None:
-        """Read the images from `begin` to `end` of a batch. Raises `LayerMixError` with shard and key of a bad one."""
+        """Fill a batch from image `begin` to `end`. Raises `LayerMixError` with shard and key of an unreadable one."""
         views, height, width, channels = batch.pixels.shape[1:]
         decoder = self._decoder(batch.pixels[begin:end].reshape(-1, height, width, channels))
         for i in range(begin, end):
@@ -95,7 +95,7 @@ class Loader:
         decoder.finish()
 
     def _stand_in(self, batch: Batch, i: int, decoder: Decoder, slot: int) -> None:
-        """Put another image of the batch in the place of one: its tars are in use, and no thread has a say in it."""
+        """Replace image `i` by another of its batch, whose tars are in use already; the choice depends on no thread."""
         for attempt in range(ATTEMPTS):
             other = draw_image(int(batch.rows[i]), attempt, len(batch.rows), self.selection.seed)
             with suppress(SampleError):
@@ -105,7 +105,7 @@ class Loader:
         raise LayerMixError(f"{batch.replaced[i]}; nor can {ATTEMPTS} others of its batch be read; restore their files")
 
     def _read(self, batch: Batch, i: int, decoder: Decoder, slot: int) -> list[dict[str, Any]]:
-        """Decode all views of an image of the batch from row `slot` on; return their metadata."""
+        """Decode all views of image `i` of the batch into the decoder's rows from `slot` on; return their metadata."""
         metadata = []
         for view, place in enumerate(batch.places[i]):
             plane = self.catalog.planes[place.plane]
@@ -126,4 +126,4 @@ class Loader:
 
 
 class SampleError(LayerMixError):
-    """A sample that cannot be read: where it is, and why."""
+    """The error for a sample that cannot be read: it says where the sample is, and why."""

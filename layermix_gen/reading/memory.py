@@ -13,15 +13,15 @@ from layermix_gen.reading.metadata import collate
 from layermix_gen.reading.order import Ints
 from layermix_gen.reading.selection import Selection
 
-AHEAD = 16  # batches whose variants are drawn at a time: drawing them one by one would take a third of the time
+AHEAD = 16  # batches whose variants are drawn together: drawing them batch by batch would take up a third of the time
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Samples:
-    """Decoded images, each of a selection in one of its planes.
+    """The decoded samples of a selection.
 
-    `images` is uint8 (samples, H, W, 3); `places` (planes, images) is where an image in a plane of the catalog is, -1
-    where it is not. Where there is metadata, it is a dict for each sample.
+    `images` is uint8 (samples, H, W, 3). `places` (planes, rows) is the number of the sample of a plane of the catalog
+    and a row of the selection, -1 if there is none. `metadata`, if it is read, has a dict for each sample.
     """
 
     images: Tensor
@@ -30,7 +30,7 @@ class Samples:
 
 
 def all_samples(selection: Selection, planes: int) -> tuple[Ints, Ints]:
-    """Places in the selection, and planes out of `planes`, of all samples that it may show: (samples,) each."""
+    """The rows of the selection and the planes, below `planes`, of all samples that it may show: (samples,) each."""
     shown = np.zeros((planes, len(selection)), bool)
     shown[selection.pool] = selection.allowed.T
     shown[selection.fixed[selection.fixed >= 0]] = True
@@ -66,7 +66,7 @@ class InMemoryDataset(Epochs):
 
 
 def take(images: Tensor, places: Tensor) -> Tensor:
-    """The images at `places`. On the CPU by NumPy: torch would start threads for it, and wait for a core for each."""
+    """The images at `places`; on the CPU by NumPy, as torch would start threads and wait for a core for each."""
     if images.device.type == "cpu":
         return torch.from_numpy(images.numpy()[places.numpy()])
     return images[places]

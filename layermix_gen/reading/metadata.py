@@ -1,4 +1,4 @@
-"""The metadata of a sample, read from its tar: there the JSON stands right behind the image and the label."""
+"""Read the metadata of samples from their tars, where the JSON follows right after the image and the label."""
 
 import json
 from collections.abc import Sequence
@@ -14,11 +14,11 @@ from layermix_gen.support.checks import as_several
 
 PLACE = ("plane", "key")  # known without the JSON
 FIELDS = (*PLACE, *METADATA)
-_SIZE = slice(124, 135)  # of a member, in its header
+_SIZE = slice(124, 135)  # where a member's header has the size
 
 
 def check_fields(fields: Sequence[str]) -> tuple[str, ...]:
-    """Raise `LayerMixError` for a field that samples do not have."""
+    """Return the fields as a tuple. Raises `LayerMixError` for a field that samples do not have."""
     fields = as_several("fields", fields)
     for name in fields:
         if name not in FIELDS:
@@ -27,7 +27,7 @@ def check_fields(fields: Sequence[str]) -> tuple[str, ...]:
 
 
 def read_metadata(tar: memoryview, offset: int, size: int, plane: str) -> dict[str, Any]:
-    """The metadata of the sample whose image is at `offset` of a tar. Raises `BadImage` where it is damaged."""
+    """The metadata of the sample whose image is at `offset` of a tar. Raises `BadImage` if the metadata is damaged."""
     try:
         label = offset - BLOCK + member_bytes(size)
         head = label + member_bytes(_member_size(tar, label))
@@ -45,7 +45,7 @@ def _member_size(tar: memoryview, head: int) -> int:
 def collate(samples: Sequence[Sequence[dict[str, Any]]], fields: Sequence[str], *, many: bool) -> dict[str, Any]:
     """The fields of a batch, from the metadata of each view of each image.
 
-    Numbers and lists of numbers become tensors (B, ...), texts lists; with `many` views (B, V, ...).
+    Numbers and lists of numbers become tensors (B, ...), or (B, V, ...) with `many` views; texts become lists.
     """
     return {name: _column([[view[name] for view in views] for views in samples], many=many) for name in fields}
 

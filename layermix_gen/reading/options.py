@@ -1,4 +1,4 @@
-"""How a dataset is read: the choices that a reader is made with, checked as soon as they are made."""
+"""The options of a reader, checked when they are created."""
 
 from dataclasses import dataclass
 
@@ -16,7 +16,7 @@ OPTIONAL = ("threads", "max_skipped", "rank", "world_size")
 
 @dataclass(frozen=True, slots=True)
 class ReadOptions:
-    """See `LayerMixDataset`."""
+    """The options of a reader, which `LayerMixDataset` explains."""
 
     batch_size: int
     seed: int = 0
@@ -47,5 +47,5 @@ class ReadOptions:
 
     @property
     def share(self) -> tuple[int, int] | None:
-        """Rank and world size, or None where torch.distributed is to be asked."""
+        """Rank and world size, or None if they come from torch.distributed."""
         return None if self.rank is None or self.world_size is None else (self.rank, self.world_size)

@@ -1,9 +1,9 @@
-"""The order of an epoch, as pure functions of integers: which image is at which position, who reads it, which variant.
+"""The order of an epoch, as pure functions of integers: the image at each position, and its rank and variant.
 
 An epoch is one sequence of positions over all ranks. `shuffled_order` and `windowed_order` say which image is at each
 position; `RankShare` says which positions a rank reads, batch by batch; `draw_variants` says which variant an image
-shows. Ranks read in step, so what all of them have consumed is a beginning of the sequence, and one number holds it:
-that is why an epoch can be resumed at any batch, by any number of ranks.
+shows. Ranks read in step, so the positions that they have consumed together are a beginning of the sequence, which
+one number describes. That is why an epoch can be resumed at any batch, by any number of ranks.
 """
 
 from dataclasses import dataclass
@@ -16,11 +16,12 @@ from layermix_gen.support.seeds import generator
 Ints = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
 
-VERSION = 1  # of all that is decided here, to be raised with any change of it: states of another one are refused
+VERSION = 1  # of the rules in this module; raise it when one changes: states of another version are refused
 
 REMAINDERS = ("drop", "pad", "exact")
-"""What becomes of the images that do not fill a batch on every rank: left out, filled up with images of the step
-before so that all batches are full, or read as they are, in a last batch that is short and that some ranks lack."""
+"""What happens to the last images, which do not fill a batch on every rank: "drop" leaves them out, "pad" adds images
+of the step before so that all batches are full, "exact" reads them in a last batch that is short, or missing on some
+ranks."""
 
 
 def shuffled_order(count: int, seed: int, epoch: int) -> Ints:
@@ -29,11 +30,11 @@ def shuffled_order(count: int, seed: int, epoch: int) -> Ints:
 
 
 def windowed_order(shards: Ints, lanes: int, window: int, seed: int, epoch: int) -> Ints:
-    """The numbers below `len(shards)` so that each of `lanes` reads whole shards, a few at a time.
+    """The numbers below `len(shards)`, ordered so that each of `lanes` lanes reads shard after shard, a few at a time.
 
-    `shards` is the shard of each image, in ascending order. The shards are shuffled and laid end to end, each lane
-    takes a run of them, and in it an image moves by at most `window` shards of mean size. Position p is image
-    p // lanes of lane p % lanes, so that a rank that reads every lanes-th position reads one lane.
+    `shards` is the shard of each image, in ascending order. The shards are shuffled and laid end to end. Each lane
+    takes a run of them, within which an image moves by at most `window` shards of mean size. Position p is image
+    p // lanes of lane p % lanes, so that a rank that reads every lanes-th position reads exactly one lane.
     """
     rng = generator(seed, "order", epoch)
     starts = np.flatnonzero(np.diff(shards, prepend=-1))
@@ -50,7 +51,7 @@ def windowed_order(shards: Ints, lanes: int, window: int, seed: int, epoch: int)
 
 @dataclass(frozen=True, slots=True)
 class RankShare:
-    """How the positions of an epoch of `count` images, from `start` on, are dealt out to ranks and batches.
+    """The share of one rank in an epoch of `count` images, from position `start` on, divided into batches.
 
     Rank r of w reads the positions start + r, start + r + w, ..., `batch_size` of them at a time; `remainder` is one of
     `REMAINDERS`.
@@ -89,19 +90,19 @@ class RankShare:
         return np.where(positions < self.count, positions, (positions - self.step) % self.count)
 
     def consumed(self, batches: int) -> int:
-        """How many positions of the epoch are consumed once every rank has read so many batches."""
+        """How many positions of the epoch are consumed once every rank has read `batches` batches."""
         return min(self.start + batches * self.step, self.count)
 
 
 def draw_variants(
     units: Ints, allowed: Mask, views: int, seed: int, epoch: int, *, without_replacement: bool = True
 ) -> Ints:
-    """Which `views` variants each of n images shows in an epoch: (n, views), all different in a row.
+    """Draw the `views` variants that each of n images shows in an epoch: (n, views), different within each row.
 
-    `allowed` (n, variants) says which variants an image has to choose from, at least `views` of them. Without
-    replacement an image of v variants goes through all of them in random order before it shows one again: over
-    v / gcd(v, views) epochs each is shown equally often. `units` are what the choice is drawn for, (n,): images of one
-    unit with the same variants allowed show the same.
+    `allowed` (n, variants) says which variants an image may show, at least `views` of them. Without replacement, an
+    image with v variants shows all of them in random order before it repeats one: over v / gcd(v, views) epochs each
+    variant is shown equally often. `units` (n,) are the units that variants are drawn for: images of one unit with
+    the same variants allowed show the same variants.
     """
     variants = allowed.sum(1)
     cycle = variants // np.gcd(variants, views) if without_replacement else np.ones_like(variants)
@@ -113,12 +114,12 @@ def draw_variants(
 
 
 def draw_image(image: int, attempt: int, count: int, seed: int) -> int:
-    """The image below `count` that stands in for one that cannot be read, at the first or a later attempt."""
+    """Draw the image, a number below `count`, that stands in for the unreadable `image` at this attempt."""
     return int(_hashed(seed, np.array([image]), np.array([attempt]))[0] % np.uint64(count))
 
 
 def _hashed(seed: int, *words: Ints) -> npt.NDArray[np.uint64]:
-    """64 well mixed bits for each row of integers."""
+    """A 64-bit hash for each row of integers, whose columns are `words`."""
     state = np.full(1, seed, np.uint64)
     for word in words:
         state = _mixed(state + word.astype(np.uint64))
@@ -126,7 +127,7 @@ def _hashed(seed: int, *words: Ints) -> npt.NDArray[np.uint64]:
 
 
 def _mixed(bits: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
-    """The finalizer of SplitMix64 (Steele, Lea and Flood 2014), over the next state of each of `bits`."""
+    """One step of SplitMix64 (Steele, Lea and Flood 2014) from each of `bits`: the finalizer of its next state."""
     bits = bits + np.uint64(0x9E3779B97F4A7C15)
     bits = (bits ^ (bits >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     bits = (bits ^ (bits >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)

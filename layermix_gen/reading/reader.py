@@ -1,8 +1,8 @@
-"""The reader: shards in, ready batches out, for any PyTorch loop, at the speed of the image codec.
+"""The reader: it makes shards into ready batches for any PyTorch training loop, at the speed of the image codec.
 
-`LayerMixDataset` opens a dataset by its index, draws the order of an epoch (`reading.order`), and has a few threads
-decode straight into one array for each batch (`reading.loader`, `reading.delivery`). There is no worker process, no
-tensor for each sample and no copy.
+`LayerMixDataset` opens a dataset by its index and draws the order of an epoch (`reading.order`). A few threads decode
+directly into one array for each batch (`reading.loader`, `reading.delivery`). There is no worker process, no tensor for
+each sample and no copy.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -33,46 +33,46 @@ from layermix_gen.reading.storage.tar_cache import spans
 from layermix_gen.support.processes import available_cpus
 from layermix_gen.support.remote import is_remote
 
-MIN_SKIPPED, SKIPPED_SHARE = 10, 0.01  # images an epoch may lack unless the user says how many: 1%, but at least 10
-SMALL_IMAGE = 4096  # bytes; so quickly decoded that threads would wait for each other, for the interpreter's lock
+MIN_SKIPPED, SKIPPED_SHARE = 10, 0.01  # images that an epoch may skip by default: 1%, but at least 10
+SMALL_IMAGE = 4096  # bytes; decoded so fast that threads would wait for each other at the interpreter's lock
 IN_MEMORY_BATCH = 256  # images that are decoded at a time
 
 
 class LayerMixDataset(Epochs):
     """Batches of a dataset that `build` made, as tensors: `images`, uint8 (B, 3, H, W), and `labels`, int64 (B,).
 
-    With `fields` a dict of metadata comes third. Images are laid out channels last in memory, as they are decoded.
-    Use it directly, or as `DataLoader(dataset, batch_size=None)`. `len` is the number of batches of this rank.
+    With `fields`, a dict of metadata comes third. Images are channels last in memory, as they are decoded. Iterate over
+    it directly, or over `DataLoader(dataset, batch_size=None)`. `len` is the number of batches of this rank.
 
     What is read:
 
-    - `views` names what each image shows: "variant" (each epoch another variant, all of them once before one comes
-      again), "random" (any variant), or a plane such as "clean" or "v03". Several of them, like ("clean", "variant",
-      "variant"), give (B, V, 3, H, W), the drawn ones different.
-    - `planes` are what variants are drawn among, by default all.
-    - `where` is a condition in SQL on the columns of the index, asked of the variants; of the clean plane only where no
-      variant is read. An image takes part if it can fill all its views. `classes` are names or labels.
-    - `fields` are fields of the samples' metadata, `plane` or `key`. Numbers become tensors (B, ...), texts lists; with
-      several views (B, V, ...).
+    - `views` names what each image shows: "variant" (another variant in each epoch, all of them once before one is
+      repeated), "random" (any variant), or a plane such as "clean" or "v03". Several views, like ("clean", "variant",
+      "variant"), give images (B, V, 3, H, W); the drawn views of an image differ.
+    - `planes` are the planes that variants are drawn from, by default all variants.
+    - `where` is a condition in SQL on the columns of the index. It applies to the variants, and to the clean plane only
+      if no variant is read. An image is read if it can fill all its views. `classes` selects classes, by name or label.
+    - `fields` are fields of the samples' metadata, `plane` or `key`. Numbers become tensors (B, ...), or (B, V, ...)
+      with several views; texts become lists.
 
     In which order:
 
-    - `order` is "shuffle" (the default: all over the dataset), "shards" (shard by shard in random order, an image moved
-      by up to `window` shards, the variant drawn for a shard at a time: for remote data and slow disks) or
-      "sequential".
-    - `seed`, the epoch, `rank` and `world_size` decide it and nothing else. Rank and world size are torch.distributed's
-      where it is initialised, unless given. Over all ranks every image comes exactly once, but for the `remainder` that
-      fills no batch on every rank: "drop" it, "pad" it with images of the last step, or read it "exact", the last
-      batch being short and missing on some ranks.
+    - `order` is "shuffle" (the default: over the whole dataset), "shards" (shard by shard in random order, each image
+      moved by up to `window` shards, one variant drawn for each shard: for remote data and slow disks) or "sequential".
+    - The order depends on `seed`, the epoch, `rank` and `world_size`, and on nothing else. Unless they are given, rank
+      and world size come from torch.distributed, if it is initialised. Over all ranks every image comes exactly once,
+      except the `remainder`, which does not fill a batch on every rank: "drop" it, "pad" it with images of the step
+      before, or read it "exact", in a last batch that is short, or missing on some ranks.
 
     How it is read:
 
-    - by `threads` (default: the CPUs there are; one for small images), `prefetch` batches ahead, into pinned memory
-      with `pin_memory`. With `device` the tensors are there; to a GPU they are copied while the next batch is decoded.
-    - `on_error="skip"` puts another image of the batch in the place of one that cannot be read; `skipped` tells of
-      them. More than `max_skipped` in an epoch (default 1%, but at least 10) end it.
-    - `root` may be a URL, for fsspec with `storage_options`. Then the order is "shards" unless you say, and the tars
-      lie in `cache_dir`, up to `cache_bytes`; by default in a temporary folder of twice what the order needs at once.
+    - `threads` threads (default: one for each CPU; one for small images) read `prefetch` batches ahead, into pinned
+      memory with `pin_memory`. With `device`, tensors are copied to it; to a GPU while the next batch is decoded.
+    - `on_error="skip"` replaces an image that cannot be read by another image of its batch, and adds the error to
+      `skipped`. More than `max_skipped` in an epoch (default 1%, but at least 10) raise `LayerMixError`.
+    - `root` may be a URL, which fsspec opens with `storage_options`. Then the default order is "shards", and tars are
+      cached in `cache_dir`, up to `cache_bytes`; by default in a temporary folder, up to twice what the order needs at
+      once.
 
     Raises `LayerMixError` for what the user can mend.
     """
@@ -145,10 +145,10 @@ class LayerMixDataset(Epochs):
         super().__init__(options, selection, identity)
 
     def in_memory(self, device: str | torch.device = "cpu") -> InMemoryDataset:
-        """Decode all samples that may be shown, once, into one tensor on `device`; its batches are on that device.
+        """Decode all samples that may be shown into one tensor on `device`, and return a dataset that reads from it.
 
-        It reads the same batches in the same order, many times as fast, and holds one byte for each pixel and channel
-        of all planes. A sample that cannot be read raises `LayerMixError`, whatever `on_error` says.
+        It yields the same batches in the same order, on that device, many times as fast, and holds one byte for each
+        pixel and channel of all planes. A sample that cannot be read raises `LayerMixError`, with any `on_error`.
         """
         rows, planes = all_samples(self.selection, len(self.catalog.planes))
         size, count = self.storage.manifest.size, len(rows)
@@ -175,7 +175,7 @@ class LayerMixDataset(Epochs):
         return on_device(batches, self.device) if self.device else batches
 
     def _read(self, count: int, part: Callable[[int], tuple[Ints, Ints]], *, replace: bool) -> Iterator[Batch]:
-        """Read `count` batches: `part` gives the places in the selection (B,) and the planes (B, V) of each."""
+        """Read `count` batches; `part(i)` gives the rows of the selection (B,) and the planes (B, V) of batch i."""
         options, size = self.options, self.storage.manifest.size
         loader = Loader(self.storage, self.catalog, self.selection, metadata=bool(self.fields), replace=replace)
         self._buffers = self._buffers or Buffers(_pinned if options.pin_memory else _plain, options.prefetch + 2)
@@ -192,7 +192,7 @@ class LayerMixDataset(Epochs):
             yield batch
 
     def _uses(self, count: int, part: Callable[[int], tuple[Ints, Ints]]) -> list[TarUse]:
-        """The tars that these batches read, and from which to which."""
+        """The tars that these batches read, each with the first and the last batch that reads it."""
         catalog, manifest = self.catalog, self.storage.manifest
         shards = len(manifest.counts)
 
@@ -212,13 +212,13 @@ class LayerMixDataset(Epochs):
         return super().__getstate__() | {"_buffers": None}
 
     def _threads(self) -> int:
-        """How many threads read here: worker processes share the CPUs, and small images are read by one."""
+        """How many threads read in this process: worker processes share the CPUs, and one thread reads small images."""
         worker, small = get_worker_info(), self.catalog.sizes.mean() < SMALL_IMAGE
         cpus = 1 if small else available_cpus() // (worker.num_workers if worker else 1)
         return self.options.threads or max(1, cpus)
 
     def _count(self, batch: Batch) -> None:
-        """Take note of what was replaced, up to the bound."""
+        """Record the images that were replaced. Raises `LayerMixError` if they are more than `max_skipped`."""
         self.skipped += [batch.replaced[i] for i in sorted(batch.replaced)]
         limit = self.options.max_skipped
         limit = max(MIN_SKIPPED, int(SKIPPED_SHARE * len(self.selection))) if limit is None else limit

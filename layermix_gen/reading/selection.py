@@ -1,4 +1,4 @@
-"""Which planes a step sees: the views of each image, and the images that can show them all."""
+"""The selection that is read: the views of each image, the planes they come from, the images that have them all."""
 
 import operator
 from collections.abc import Sequence
@@ -15,19 +15,19 @@ from layermix_gen.reading.order import Ints, Mask, draw_variants
 from layermix_gen.support.checks import as_several
 
 DRAWN = ("variant", "random")
-"""Views that are drawn among the variants: without replacement over the epochs, or each epoch anew."""
+"""Views that are drawn among the variants: without replacement over epochs, or independently in each epoch."""
 
 
 @dataclass(frozen=True, slots=True)
 class Views:
-    """The views of a step: names of planes, or of `DRAWN`. `pool` is what those are drawn among."""
+    """The views of each image: names of planes, or names in `DRAWN`, which are drawn among the planes in `pool`."""
 
     names: tuple[str, ...]
     pool: tuple[str, ...]
 
     @classmethod
     def of(cls, views: str | Sequence[str], planes: Sequence[str] | None, manifest: Manifest) -> "Views":
-        """Check what was asked for against what there is."""
+        """Check the requested views and planes against the planes of the dataset. Raises `LayerMixError`."""
         names = (views,) if isinstance(views, str) else as_several("views", views)
         planes = None if planes is None else as_several("planes", planes)
         known = ", ".join((*DRAWN, *manifest.planes))
@@ -53,19 +53,20 @@ class Views:
 
     @property
     def planes(self) -> tuple[str, ...]:
-        """All planes that can be seen, sorted."""
+        """All planes that may be shown, sorted."""
         return tuple(sorted({*self.pool, *self.names} - set(DRAWN)))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Selection:
-    """The images that take part, as their numbers in the catalog, and the planes that each of them may show.
+    """The images that are read, by their numbers in the catalog, and the planes that each of them may show.
 
-    `allowed` (images, pool) tells the variants to draw from; `fixed` is the plane of each view, -1 where it is drawn.
+    `allowed` (images, pool) says which planes of `pool` an image can draw; `fixed` is the plane of each view, -1 if it
+    is drawn. The place of an image in `images` is its row of the selection.
     """
 
     images: Ints
-    units: Ints  # (images,) what the variant is drawn for: the image, or its shard
+    units: Ints  # (images,) the unit that a variant is drawn for: the image, or its shard
     pool: Ints
     fixed: Ints
     allowed: Mask
@@ -77,7 +78,7 @@ class Selection:
         return len(self.images)
 
     def planes(self, rows: Ints, epoch: int) -> Ints:
-        """The planes that the images number `rows` of the selection show in an epoch: (rows, views)."""
+        """The planes that the images in rows `rows` of the selection show in an epoch: (rows, views)."""
         drawn = self.fixed < 0
         planes = np.broadcast_to(self.fixed, (len(rows), len(drawn))).copy()
         if drawn.any():
@@ -96,9 +97,9 @@ class Selection:
 def select(
     catalog: Catalog, views: Views, classes: Sequence[int] | None, seed: int, *, variant_by_shard: bool
 ) -> Selection:
-    """The images of `classes` that can fill all views with samples that meet the condition of the catalog.
+    """Select the images of `classes` that can fill all views with samples that meet the condition of the catalog.
 
-    The condition is asked of the variants; of the clean plane only where no variant is read.
+    The condition applies to the variants, and to the clean plane only if no variant is read.
     """
     number = {plane: i for i, plane in enumerate(catalog.planes)}
     fixed = np.array([number.get(name, -1) for name in views.names])
@@ -128,7 +129,7 @@ def select(
 
 
 def class_numbers(classes: Sequence[str | int], known: Sequence[str]) -> list[int]:
-    """Labels for names of classes, or labels as they are. Raises `LayerMixError` for one that is not known."""
+    """The labels of `classes`, given as names or labels. Raises `LayerMixError` for a class that is not known."""
     return [_class_number(one, known) for one in as_several("classes", classes)]
 
 

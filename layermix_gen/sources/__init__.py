@@ -1,8 +1,8 @@
-"""Where labelled images come from. `open_source` opens any of them; `KINDS` is the table of what there is.
+"""Sources of labelled images: `open_source` opens one of any kind, and `KINDS` is the table of all kinds.
 
-A kind may be told by the content. Files are tried as IDX, a tar, then a manifest. A folder is searched for CIFAR-10,
-CIFAR-100 and IDX files, which win over anything beside them, then for tars, then for class folders or images. What
-fits two of these is refused, so that no guess decides what is trained on.
+The kind can be detected from the content. A file is tried as IDX, a tar, then a manifest. A folder is searched for
+CIFAR-10, CIFAR-100 and IDX files, which win over anything next to them, then for tars, class folders or images. A
+location that fits two kinds is refused, so that no guess decides what is trained on.
 """
 
 import os
@@ -24,18 +24,18 @@ from layermix_gen.sources.webdataset import WebDatasetSource, expand, is_pattern
 from layermix_gen.support.files import reason
 from layermix_gen.support.text import as_text
 
-TABLES = (".csv", ".tsv")  # names of files that are meant as manifests
+TABLES = (".csv", ".tsv")  # extensions of files that are meant as manifests
 
 __all__ = ["KINDS", "Item", "Source", "SourceKind", "open_source", "open_test_set", "source_files"]
 
 
 @dataclass(frozen=True, slots=True)
 class SourceKind:
-    """One row of the table of sources."""
+    """One kind of source: a row of the table `KINDS`."""
 
     open: Callable[[str, str, int], Source]  # (location, split, max_pixels)
-    form: str  # what it looks like, for people
-    splits: tuple[str, ...] = ()  # of which the first is the default
+    form: str  # what it looks like, for messages to users
+    splits: tuple[str, ...] = ()  # the first is the default
 
 
 KINDS: dict[str, SourceKind] = {
@@ -52,17 +52,17 @@ def open_source(location: str | Path, kind: str = "auto", max_pixels: int = MAX_
     """Open a source of labelled images; nothing is listed yet.
 
     `kind` is a name in `KINDS`, alone or with a split ("cifar10:test"), or "auto". `max_pixels` bounds the
-    height x width of an image. Raises `LayerMixError` where nothing of the kind is found.
+    height x width of an image. Raises `LayerMixError` if nothing of the kind is found.
     """
     try:
-        # not resolved: the location itself may be a link
+        # links are not resolved: the location itself may be one
         return _open(os.path.normpath(Path.cwd() / location), kind, max_pixels)
     except OSError as fault:
         raise LayerMixError(f"cannot open {as_text(location)}: {reason(fault)}; check the path") from fault
 
 
 def open_test_set(location: str | Path, kind: str = "auto", max_pixels: int = MAX_PIXELS) -> Source:
-    """As `open_source`; where `kind` leaves the choice and there are splits, the test split."""
+    """Open a source as `open_source` does, but its test split if `kind` is "auto" and it has splits."""
     source = open_source(location, kind, max_pixels)
     if kind != "auto" or not KINDS[source.kind].splits:
         return source
@@ -70,7 +70,7 @@ def open_test_set(location: str | Path, kind: str = "auto", max_pixels: int = MA
 
 
 def source_files(source: Source) -> list[Path]:
-    """The files that the images and labels of a source are in or, of image files, the class folders."""
+    """The files that hold the images and labels of a source or, for image files, the class folders."""
     location, (kind, _, split) = Path(source.location), source.kind.partition(":")
     if kind == "webdataset":
         return expand(source.location)
@@ -98,7 +98,7 @@ def _open(location: str, kind: str, max_pixels: int) -> Source:
 
 
 def _detect(location: str) -> str:
-    """Return the kind that fits. Raises `LayerMixError` where none does, or more than one."""
+    """Return the kind that fits. Raises `LayerMixError` if none does, or more than one."""
     path = Path(location)
     if path.is_dir():
         fits = _published(path) or _general(path)
@@ -117,7 +117,7 @@ def _detect(location: str) -> str:
 
 
 def _published(folder: Path) -> list[str]:
-    """Return the data sets that are here under the file names of their authors."""
+    """Return the kinds whose files are in this folder under the names that their authors gave them."""
     fits = [name for name in cifar.VERSIONS if cifar.find(name, folder)]
     return fits + (["idx"] if idx.find(folder) else [])
 
@@ -132,11 +132,11 @@ def _general(folder: Path) -> list[str]:
 def _file(path: Path) -> list[str]:
     tests = {"idx": idx.is_idx, "webdataset": tarfile.is_tarfile, "manifest": is_manifest}
     fits = [name for name, fits in tests.items() if fits(path)][:1]
-    return fits or ["manifest"] * (path.suffix.lower() in TABLES)  # which says what is amiss with its columns
+    return fits or ["manifest"] * (path.suffix.lower() in TABLES)  # which says what is wrong with its columns
 
 
 def _contents(path: Path) -> str:
-    """Say in a few words what is there."""
+    """Describe in a few words what is at this path."""
     if path.is_file():
         return f"a file of {path.stat().st_size} bytes that is none of them"
     names = sorted(as_text(entry.name) for entry in scan(path))

@@ -1,7 +1,7 @@
-"""What a source of labelled images is: a listing of items, and a way to read one of them.
+"""The interface of a source of labelled images: list its items, and read one of them.
 
-A source is opened by its kind and location and costs next to nothing to open: every worker process opens it again and
-calls `read` in any order, on items that another process listed. Only `items` looks at everything that is there.
+A source is opened by its kind and location, which costs almost nothing: every worker process opens it again and calls
+`read` in any order, on items that another process listed. Only `items` looks through the whole source.
 """
 
 import errno
@@ -20,9 +20,9 @@ EXTENSIONS = frozenset(
     {"jpg", "jpeg", "jpe", "jfif", "png", "apng", "webp", "gif", "bmp", "dib", "tif", "tiff", "avif"}
     | {"ppm", "pgm", "pbm", "pnm", "jp2", "j2k", "j2c", "jpx"}
 )
-"""Lower-case extensions of the files that are taken as inputs. What format a file has is told by its content."""
+"""Lower-case extensions of the files that are taken as inputs. The format of a file is detected from its content."""
 
-_MAX_BYTES = 1 << 30  # of one file: no image within the bound on pixels is longer
+_MAX_BYTES = 1 << 30  # of one file: no image within the bound on pixels needs more
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +31,8 @@ class Item:
 
     `id` is its stable identity: the path relative to the source's root with "/" between the parts, or "train/00012" in
     an array; always valid Unicode. `label` is the index of its class, -1 for none. `size` is the number of bytes of the
-    encoded file, or of the array, 0 where it cannot be told; it is a part of a data set's fingerprint. `at` is a
-    locator that JSON can hold and only the source understands, empty where the id is enough.
+    encoded file, or of the array, 0 if it is unknown; a plan's fingerprint covers it. `at` is a locator that JSON can
+    hold and only the source understands, empty if the id is enough.
     """
 
     id: str
@@ -42,7 +42,7 @@ class Item:
 
 
 class Source(Protocol):
-    """Where labelled images come from."""
+    """A source of labelled images, listed as items and read one by one."""
 
     @property
     def kind(self) -> str:
@@ -58,14 +58,14 @@ class Source(Protocol):
 
     @property
     def native_size(self) -> int | None:
-        """The side in pixels where all images are arrays of one square size (32 for CIFAR), else None."""
+        """The side in pixels if all images are arrays of one square size (32 for CIFAR), else None."""
 
     @property
     def ignored(self) -> int:
-        """How many files beside the images were not taken as inputs, as counted by the last call of `items`."""
+        """The number of files besides the images that the last call of `items` did not take as inputs."""
 
     def items(self) -> list[Item]:
-        """List every image in a stable order, sorted by id. Raises `LayerMixError` where nothing is to be listed."""
+        """List every image in a stable order, sorted by id. Raises `LayerMixError` if there is nothing to list."""
 
     def read(self, item: Item) -> Image:
         """Read one image, uint8 (H, W, 3). Raises `BadImage` with a reason of one line."""
@@ -98,7 +98,7 @@ def read_inside(root: str, path: str) -> bytes:
         resolved = os.path.realpath(full, strict=True)
         if os.path.commonpath((root, resolved)) != root:
             raise BadImage("link out of the root")
-        # O_NONBLOCK, so that a pipe does not wait for a writer; O_NOFOLLOW, for links are resolved by now.
+        # O_NONBLOCK, so that a pipe does not wait for a writer; O_NOFOLLOW, because links are resolved by now.
         descriptor = os.open(resolved, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
         try:
             _check_status(os.fstat(descriptor), full)

@@ -1,8 +1,8 @@
-"""CIFAR-10 and CIFAR-100 as published, in the Python version and in the binary version.
+"""Read CIFAR-10 and CIFAR-100 as published, in the Python version and in the binary version.
 
-The location is the folder of the data files or the one that it was extracted into. Both versions are arrays of 32 px
-images stored as three planes of 1024 bytes. A binary file is mapped into memory; a Python file is a pickle, which could
-run anything: it is read by an unpickler that knows arrays of bytes and refuses everything else.
+The location is the folder of the data files or the folder above it. Both versions are arrays of 32 px images stored as
+three colour planes of 1024 bytes. A binary file is mapped into memory; a Python file is a pickle, which could run any
+code: it is read by an unpickler that accepts arrays of bytes and refuses everything else.
 """
 
 from dataclasses import dataclass
@@ -27,12 +27,12 @@ PIXELS = 3 * SIZE * SIZE  # bytes of one image
 
 @dataclass(frozen=True, slots=True)
 class Version:
-    """How one published version of a CIFAR set is laid out."""
+    """The file layout of one published version of a CIFAR dataset."""
 
-    folder: str  # as extracted
+    folder: str  # its name as extracted
     parts: dict[str, tuple[str, ...]]  # split -> files
     meta: str  # the file of the class names
-    names: str  # the key of the class names in `meta`, "" where that is a text file
+    names: str  # the key of the class names in `meta`, "" if that is a text file
     labels: str  # the key of the labels, "" in a binary file
     label_bytes: int = 0  # in front of each image of a binary file; the label is the last of them
 
@@ -79,7 +79,7 @@ VERSIONS = {
 
 @dataclass(frozen=True, slots=True)
 class LabelledImages:
-    """The content of one file: images (N, 3072), each three planes of 32x32, and their labels (N,)."""
+    """The content of one file: images (N, 3072), each three colour planes of 32x32, and their labels (N,)."""
 
     images: npt.NDArray[np.uint8]
     labels: npt.NDArray[np.int64]
@@ -88,7 +88,7 @@ class LabelledImages:
 class CifarSource:
     """One split of CIFAR-10 or CIFAR-100, with the fine labels.
 
-    Raises `LayerMixError` where neither version is found, and where a file is damaged once that file is needed.
+    Raises `LayerMixError` if neither version is found and, once a file is needed, if that file is damaged.
     """
 
     native_size = SIZE
@@ -139,7 +139,7 @@ class CifarSource:
         paths = [self._folder / name for name in self._version.parts[self._split]]
         batches = [_check(load(path, self._version), path, len(self.classes)) for path in paths]
         lengths = [len(batch.labels) for batch in batches]
-        if min(lengths) < max(lengths):  # cut between two records
+        if min(lengths) < max(lengths):  # a file was cut between two records
             raise LayerMixError(
                 f"expected {max(lengths)} images in {as_text(paths[lengths.index(min(lengths))])} as in the other "
                 f"files, found {min(lengths)}: the file is truncated; extract the archive again"
@@ -148,7 +148,7 @@ class CifarSource:
 
 
 def find(name: str, location: Path) -> tuple[Path, Version] | None:
-    """Return the folder of the data files and their version, or None where `location` holds no such set."""
+    """Return the folder of the data files and their version, or None if `location` holds no such dataset."""
     for version in VERSIONS[name]:
         for folder in (location, location / version.folder):
             needed = (version.meta, version.parts["train"][0])

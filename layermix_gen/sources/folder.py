@@ -2,8 +2,8 @@
 
 The class of a file is the folder directly under ROOT that it lies in; labels number the class folders by sorted name,
 empty ones too, so they agree with torchvision's `ImageFolder(allow_empty=True)`. Files directly in ROOT have the label
--1. Hidden files and folders are passed over. Links to folders are never followed: each is one item that cannot be read,
-so that it is reported and not silently left out. Links to files are followed inside of ROOT and nowhere else.
+-1. Hidden files and folders are skipped. Links to folders are never followed: each is one item that cannot be read,
+so that it is reported and not silently left out. Links to files are followed inside of ROOT only.
 """
 
 import os
@@ -44,7 +44,7 @@ class FolderSource:
         """List the tree. Raises `LayerMixError` where no image is found or a folder cannot be listed."""
         self.ignored = 0
         labels = {name: label for label, name in enumerate(self.classes)}
-        # The first part of a path is its class folder; that of a file in the root, its own name, names no class.
+        # The first part of a path is its class folder; for a file in the root it is the file's name, which is no class.
         found = [_item(path, entry, labels.get(as_text(path.split("/", 1)[0]), -1)) for path, entry in self._walk()]
         if not found:
             raise LayerMixError(
@@ -57,7 +57,7 @@ class FolderSource:
         return decode(read_inside(self._resolved, self._relative(item)), self._max_pixels)
 
     def changed(self, item: Item) -> int:
-        """The time of change of one file in nanoseconds, 0 where it is gone; that of a link's target."""
+        """The time of change of one file, or of a link's target, in nanoseconds; 0 if it is gone."""
         try:
             return (self._root / self._relative(item)).stat().st_mtime_ns
         except OSError:
@@ -65,7 +65,7 @@ class FolderSource:
 
     @staticmethod
     def _relative(item: Item) -> str:
-        """The path of an item below the root, as the system has it."""
+        """The path of an item below the root, as the file system has it."""
         return os.fsdecode(bytes.fromhex(str(item.at[0]))) if item.at else item.id
 
     def _walk(self) -> Iterator[tuple[str, os.DirEntry[str]]]:
@@ -83,7 +83,7 @@ class FolderSource:
 
 
 def scan(folder: Path) -> list[os.DirEntry[str]]:
-    """Return what is in one folder but for the hidden entries."""
+    """Return all entries of one folder that are not hidden."""
     try:
         with os.scandir(folder) as entries:
             return [entry for entry in entries if not entry.name.startswith(".")]
@@ -96,7 +96,7 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
 
 
 def _is_dead_end(entry: os.DirEntry[str]) -> bool:
-    """Tell whether this is a link to a folder or to nothing: it may stand for images, whatever its name."""
+    """Tell whether this is a link to a folder or to nothing, which may stand for images under any name."""
     if not entry.is_symlink():
         return False
     try:

@@ -1,4 +1,4 @@
-"""IDX files, as MNIST and Fashion-MNIST are published, gzipped or not.
+"""Read IDX files, the format of MNIST and Fashion-MNIST, gzipped or not.
 
 The location is the folder of the files, or the file of the images itself. An IDX file is a header (two zero bytes, the
 type, the number of dimensions, each dimension as a big-endian 32-bit number) and the array. A plain file is mapped
@@ -26,12 +26,12 @@ from layermix_gen.support.text import as_text
 SPLITS = ("train", "test")
 _PREFIX = {"train": "train", "test": "t10k"}
 _UBYTE = 8  # the type code of unsigned bytes, the only one that images and labels have
-_MAX_DEFLATE = 1032  # no gzipped byte gives more
+_MAX_DEFLATE = 1032  # the most bytes that one gzipped byte can give
 _FAULTS = (OSError, EOFError, zlib.error, struct.error)
 
 
 class IdxSource:
-    """One split of an IDX data set. Raises `LayerMixError` where a file is missing, damaged or of another form."""
+    """One split of an IDX dataset. Raises `LayerMixError` where a file is missing, damaged or of another form."""
 
     ignored = 0
 
@@ -111,7 +111,7 @@ def is_idx(path: Path) -> bool:
 
 
 def read_shape(path: Path) -> tuple[int, ...]:
-    """Read from its header the shape of an IDX file of unsigned bytes. Raises `LayerMixError` that names the file."""
+    """Read the shape of an IDX file of unsigned bytes from its header. Raises `LayerMixError` that names the file."""
     try:
         with _open(path) as file:
             zeros, code, dimensions = struct.unpack(">HBB", file.read(4))
@@ -124,18 +124,18 @@ def read_shape(path: Path) -> tuple[int, ...]:
 
 
 def load(path: Path) -> npt.NDArray[np.uint8]:
-    """Return the array of an IDX file, read-only. Raises `LayerMixError` where the file's size is not what it says."""
+    """Return the array of an IDX file, read-only. Raises `LayerMixError` if its size is not what its header says."""
     shape = read_shape(path)
     offset, expected = 4 + 4 * len(shape), math.prod(shape)
     try:
         if not _is_gzip(path):
             _check_length(path, path.stat().st_size - offset, expected)
             return np.asarray(np.memmap(path, np.uint8, "r", offset, shape))
-        if expected > _MAX_DEFLATE * path.stat().st_size:  # not even asking for the memory
+        if expected > _MAX_DEFLATE * path.stat().st_size:  # refuse before asking for the memory
             _check_length(path, 0, expected)
         with _open(path) as file:
             file.seek(offset)
-            data = file.read(expected + 1)  # one more than there should be, so as to see whether there is more
+            data = file.read(expected + 1)  # one more than expected, to notice a file that is too long
     except _FAULTS as fault:
         raise _damaged(path, fault) from fault
     _check_length(path, len(data), expected)
@@ -143,7 +143,7 @@ def load(path: Path) -> npt.NDArray[np.uint8]:
 
 
 def find(location: Path) -> Path | None:
-    """Return the training images in a folder, or None."""
+    """Return the file of the training images in a folder, or None."""
     return _first(location, f"{_PREFIX['train']}-images")
 
 
@@ -157,20 +157,20 @@ def _images_in(folder: Path, split: str) -> Path:
 
 
 def _labels_of(images: Path) -> Path | None:
-    """Return the labels that belong to the images by name, or None where the name does not tell."""
+    """Return the file of labels that a file of images has by its name, or None if that name does not tell."""
     stem, found, _ = images.name.rpartition("images")
     if not found:
         return None
     path = _first(images.parent, f"{stem}labels")
     if path is None:
         raise LayerMixError(
-            f"expected {as_text(stem)}labels-idx1-ubyte or the same with .gz beside {as_text(images)}, found neither"
+            f"expected {as_text(stem)}labels-idx1-ubyte or the same with .gz next to {as_text(images)}, found neither"
         )
     return path
 
 
 def _first(folder: Path, stem: str) -> Path | None:
-    """Return the IDX file of this name in a folder: some mirrors write a dot for the dash before "idx"."""
+    """Return the IDX file of this stem in a folder, or None: some mirrors write a dot for the dash before "idx"."""
     digit = 1 if stem.endswith("labels") else 3
     names = [f"{stem}{dash}idx{digit}-ubyte{end}" for dash in "-." for end in ("", ".gz")]
     return next((folder / name for name in names if (folder / name).is_file()), None)

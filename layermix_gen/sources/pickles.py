@@ -1,8 +1,8 @@
-"""Reading pickles that are trusted with nothing: they may describe arrays of bytes, and that is all.
+"""Read untrusted pickles: the only objects that they may build are arrays of bytes.
 
-A pickle names the functions that build its objects. The three that an array needs are answered by stand-ins which only
-take down what they are given, and every other name is refused. Not even NumPy sees the pickle's values unchecked: its
-own way of rebuilding arrays crashes on some damaged ones.
+A pickle names the functions that build its objects. The three that an array needs are replaced by stand-ins that only
+record their arguments, and every other name is refused. Not even NumPy sees the pickle's values unchecked: its own way
+of rebuilding arrays crashes on some damaged pickles.
 """
 
 import io
@@ -20,17 +20,17 @@ from layermix_gen.support.text import as_text
 
 
 class _Dtype:
-    """Stands for `numpy.dtype`."""
+    """A stand-in for `numpy.dtype`."""
 
     def __init__(self, code: object, *_: object) -> None:
         self.is_bytes = code in ("u1", b"u1")
 
     def __setstate__(self, state: object) -> None:
-        """Byte order and alignment mean nothing for single bytes."""
+        """Ignore byte order and alignment: they mean nothing for single bytes."""
 
 
 class _Array:
-    """Stands for `numpy.ndarray`: takes down the state (version, shape, dtype, is Fortran's order, data)."""
+    """A stand-in for `numpy.ndarray` that records the state (version, shape, dtype, whether in Fortran order, data)."""
 
     state: object = None
 
@@ -38,7 +38,7 @@ class _Array:
         self.state = state
 
     def build(self) -> npt.NDArray[np.uint8] | None:
-        """Return the array, read-only, or None where the state is not that of an array of unsigned bytes."""
+        """Return the array, read-only, or None if the state does not describe an array of unsigned bytes."""
         match self.state:
             case (int(), tuple(shape), _Dtype(is_bytes=True), bool(by_columns), bytes(data)):
                 if all(type(n) is int and n >= 0 for n in shape) and math.prod(shape) == len(data):
@@ -50,7 +50,7 @@ def _reconstruct(*_: object) -> _Array:
     return _Array()
 
 
-# All that CIFAR's pickles name; NumPy 2 moved the first one, for those who wrote the files anew.
+# All that CIFAR's pickles name. NumPy 2 moved the first: a file that was written again with it has the second.
 _STAND_INS: dict[tuple[str, str], Any] = {
     ("numpy.core.multiarray", "_reconstruct"): _reconstruct,
     ("numpy._core.multiarray", "_reconstruct"): _reconstruct,
@@ -62,12 +62,12 @@ _STAND_INS: dict[tuple[str, str], Any] = {
 class _ArrayUnpickler(pickle.Unpickler):
     def find_class(self, module: str, name: str) -> Any:
         if (module, name) not in _STAND_INS:
-            wanted = ascii(f"{module}.{name}")[1:-1]  # whatever bytes it is made of
+            wanted = ascii(f"{module}.{name}")[1:-1]  # printable, for any bytes
             raise LayerMixError(f"it asks for {wanted[:100]}, which no CIFAR file needs")
         return _STAND_INS[module, name]
 
 
-# What unpickling damaged bytes raises, as its documentation warns and as the tests saw.
+# What unpickling damaged bytes raises, according to its documentation and as seen in the tests.
 _FAULTS = (
     pickle.UnpicklingError,
     EOFError,
@@ -85,8 +85,8 @@ _FAULTS = (
 def load_arrays(path: Path) -> dict[str, Any]:
     """Read a pickled dict of lists, numbers and arrays of bytes, each array as uint8, or None if it is of another type.
 
-    Python 2 wrote the keys as bytes; they come back as str. Raises `LayerMixError` where the file is damaged, or asks
-    for anything else.
+    Python 2 wrote the keys as bytes; they come back as str. Raises `LayerMixError` if the file is damaged, or names
+    any other object.
     """
     try:
         content = _ArrayUnpickler(io.BytesIO(read_file(path)), encoding="bytes").load()

@@ -18,14 +18,14 @@ from layermix_gen.sources.base import Item, class_names, read_inside
 from layermix_gen.support.files import cannot_read, reason
 from layermix_gen.support.text import as_text, message_of
 
-MAX_LABEL = 999_999  # a larger one is some other number by mistake, and would be the count of the classes
+MAX_LABEL = 999_999  # a larger label is some other number by mistake, and would set the number of classes
 _REQUIRED = ["path", "label"]
 _NAME = "class_name"
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One row of the table. `where` says to the user which one."""
+    """One row of the table. `where` names it in messages to the user."""
 
     where: str
     id: str
@@ -34,7 +34,7 @@ class Row:
 
 
 class ManifestSource:
-    """The images that a table lists. Raises `LayerMixError` where there is no such file."""
+    """The images that a table lists. Raises `LayerMixError` if there is no such file."""
 
     kind = "manifest"
     native_size = None
@@ -51,14 +51,14 @@ class ManifestSource:
 
     @cached_property
     def classes(self) -> tuple[str, ...]:
-        """The class names, a label without one named by its number; () without a column of them."""
+        """The class names, with the number of a label that has none; () if the table has none."""
         names = {row.label: row.class_name for row in self._rows if row.class_name}
         if not names:
             return ()
         return tuple(names.get(int(number), number) for number in class_names(row.label for row in self._rows))
 
     def items(self) -> list[Item]:
-        """List the table, sorted by path. Raises `LayerMixError` that names the row where something is wrong."""
+        """List the images of the table, sorted by path. Raises `LayerMixError` that names the faulty row."""
         if not self._rows:
             raise LayerMixError(f"expected at least one row in {as_text(self.location)}, found none")
         return sorted((Item(row.id, row.label, self._size(row.id)) for row in self._rows), key=lambda item: item.id)
@@ -91,7 +91,7 @@ class ManifestSource:
         return Row(where, self._relative(path), int(str(label)), "" if name is None else str(name))
 
     def _relative(self, path: str) -> str:
-        """Return the path relative to the folder of the table where it is inside, else as an absolute path."""
+        """Return the path relative to the folder of the table if it is inside, else as an absolute path."""
         absolute = os.path.normpath(self._root / path)
         for root in (self._root, self._resolved):
             if PurePath(absolute).is_relative_to(root):
@@ -120,7 +120,7 @@ def is_manifest(path: Path) -> bool:
 
 
 def _csv(path: Path) -> Iterator[tuple[str, list[object]]]:
-    """Yield of each row its place and its path, label and class name."""
+    """Yield the place of each row, and its path, label and class name."""
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             reader = csv.DictReader(file, strict=True)
@@ -134,8 +134,8 @@ def _csv(path: Path) -> Iterator[tuple[str, list[object]]]:
 
 
 def _parquet(path: Path) -> Iterator[tuple[str, list[object]]]:
-    """Yield of each row its place and its path, label and class name."""
-    from layermix_gen.support.database import connected, pattern_of  # here, for DuckDB takes a while to load
+    """Yield the place of each row, and its path, label and class name."""
+    from layermix_gen.support.database import connected, pattern_of  # here, because DuckDB takes a while to load
 
     def unsound(reason: str) -> LayerMixError:
         return _unreadable(path, f"it is no sound Parquet file ({reason})")
@@ -146,7 +146,7 @@ def _parquet(path: Path) -> Iterator[tuple[str, list[object]]]:
             _check_columns(path, table.columns)
             name = _NAME if _NAME in table.columns else f"NULL AS {_NAME}"
             rows = table.project(f"path, label, {name}").fetchall()
-    except RuntimeError as fault:  # where a text is not UTF-8
+    except RuntimeError as fault:  # if a text is not UTF-8
         raise unsound(message_of(fault)) from fault
     for number, row in enumerate(rows, 1):
         yield f"row {number}", list(row)

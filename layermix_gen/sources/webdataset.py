@@ -3,8 +3,8 @@
 The location is one tar, a pattern (`shards/{000..012}.tar`, `shards/*.tar`) or a folder of tars. A sample holds one
 image, known by its extension, and a label in `cls` (an ASCII integer) or in the `label` or `cls` of its `json`. One
 pass over the headers tells where each image lies; reading is then a seek. Nothing is extracted and no link is followed.
-Python's tarfile takes a damaged header, or a file cut between two members, for the end of the tar: what follows the
-last member is therefore looked at, and anything but the zeros that end a tar is an error.
+Python's tarfile takes a damaged header, or a file cut between two members, for the end of the tar. What follows the
+last member is therefore read here, and anything but the zeros that end a tar is an error.
 """
 
 import json
@@ -26,22 +26,22 @@ from layermix_gen.support.text import as_text
 
 MAGIC = re.compile(r"[*?\[{]")  # what makes a location a pattern
 COMPRESSED = (b"\x1f\x8b", b"BZh", b"\xfd7zXZ\0", b"\x28\xb5\x2f\xfd")  # how gzip, bzip2, xz and zstd files begin
-_MAX_LABEL = 999_999_999  # in cls and json alike
-_MAX_LABEL_BYTES = 1 << 20  # of a cls or json member: no honest one is longer
+_MAX_LABEL = 999_999_999  # in both cls and json
+_MAX_LABEL_BYTES = 1 << 20  # of a cls or json member: no valid one is longer
 _LABELS = ("cls", "json")
 _NOWHERE = -1  # the offset of a member that holds no bytes of its own: a link or a sparse file
 
 
 @dataclass(slots=True)
 class _Sample:
-    """What the pass over a tar has found of one sample."""
+    """The image and labels of one sample, as the pass over a tar finds them."""
 
     image: tuple[int, int] | None = None  # offset and size
     labels: dict[str, bytes] = field(default_factory=dict)  # extension -> content
 
 
 class WebDatasetSource:
-    """The images in a set of tars, which `items` looks for and `__init__` does not."""
+    """The images in a set of tars. `items` looks for the tars, `__init__` does not."""
 
     kind = "webdataset"
     classes = ()
@@ -148,7 +148,7 @@ def expand(location: str) -> list[Path]:
 
 
 def _root_of(location: str) -> Path:
-    """Return the folder that the tars' names are relative to: all of the location in front of the first wildcard."""
+    """Return the folder that the tars' names are relative to: all of the location before the first wildcard."""
     if Path(location).is_dir():
         return Path(location)
     if not is_pattern(location):
@@ -158,7 +158,7 @@ def _root_of(location: str) -> Path:
 
 
 def _split_pattern(location: str) -> tuple[Path, str]:
-    """Split a pattern into the longest leading folder that is there as it is written, and the pattern below it."""
+    """Split a pattern into the longest leading folder that exists as it is written, and the pattern below it."""
     folder = Path(location).parent
     while not folder.is_dir():
         folder = folder.parent
@@ -186,7 +186,7 @@ def _members(path: Path) -> Iterator[tuple[tarfile.TarInfo, BinaryIO]]:
                 yield member, file
                 tar.members.clear()  # type: ignore[attr-defined]  # or all headers of the tar would stay in memory
             _check_end(file, tar.offset, path)
-    except (tarfile.TarError, ValueError, OverflowError, MemoryError) as fault:  # the last three of absurd sizes
+    except (tarfile.TarError, ValueError, OverflowError, MemoryError) as fault:  # the last three for absurd sizes
         if _is_compressed(path):
             raise LayerMixError(f"{as_text(path)} is compressed; decompress it first") from fault
         raise LayerMixError(f"{as_text(path)} is truncated or not a tar: {fault}; get it again") from fault

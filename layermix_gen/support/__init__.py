@@ -1,1 +1,1 @@
-"""What every floor stands on: files, processes, threads, progress, text. Nothing here knows of images."""
+"""Helpers for all other packages: files, processes, threads, progress, text. Nothing here deals with images."""

@@ -17,7 +17,7 @@ MAX_SEED = 2**63 - 1
 def check_whole(name: str, value: Any, low: int, high: int | None = None, *, change: str = "") -> None:
     """Raise `LayerMixError` unless `value` is an int, and no bool, in [low, high]; without `high`, from `low` on.
 
-    `change` is what to change, by default the option `--name`.
+    `change` tells the user what to change, by default the option `--name`.
     """
     if type(value) is not int or not low <= value <= (MAX_SEED if high is None else high):
         bounds = f"from {low} on" if high is None else f"in [{low}, {high}]"
@@ -25,7 +25,7 @@ def check_whole(name: str, value: Any, low: int, high: int | None = None, *, cha
 
 
 def as_whole(name: str, value: Any, low: int, *, change: str = "") -> int:
-    """A whole number of any type, NumPy's too, as an int. Raises as `check_whole` does."""
+    """Return a whole number of any type, including NumPy's, as an int. Raises as `check_whole` does."""
     with suppress(TypeError):
         value = int(operator.index(value))
     check_whole(name, value, low, change=change)
@@ -39,7 +39,7 @@ def check_seed(value: Any) -> None:
 
 
 def check_number(name: str, value: Any, low: float, high: float, *, what: str = "") -> None:
-    """Raise `LayerMixError` unless `value` is a number, and no bool, in [low, high]. `what` says more of it."""
+    """Raise `LayerMixError` unless `value` is a number, and no bool, in [low, high]. `what` describes it."""
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
     if not (is_number and low <= value <= high):
         found = f"{value:g}" if is_number else repr(value)
@@ -52,21 +52,21 @@ def check_share(name: str, value: Any) -> None:
 
 
 def check_choice(name: str, value: Any, choices: Collection[Any], *, change: str = "") -> None:
-    """Raise `LayerMixError` unless `value` is one of `choices`, of which None is not shown."""
+    """Raise `LayerMixError` unless `value` is one of `choices`; the message leaves out None."""
     if value not in choices:
         known = ", ".join(str(choice) for choice in choices if choice is not None)
         raise LayerMixError(f"{name} must be one of {known}, got {value!r}; change {change or _option(name)}")
 
 
 def as_several(name: str, values: Any) -> tuple[Any, ...]:
-    """Some values as a tuple. Raises `LayerMixError` for a single one: a text would be taken for its letters."""
+    """Return several values as a tuple. Raises `LayerMixError` for a single one: a text would be split into letters."""
     if isinstance(values, str) or not isinstance(values, Iterable):
         raise LayerMixError(f"{name} must be several values, got {values!r}; write {name}=({values!r},)")
     return tuple(values)
 
 
 def as_path(path: Any, what: str) -> Path:
-    """A path that text, such as a plan's, can hold. Raises `LayerMixError` for any other."""
+    """Return a path, checked to be valid as UTF-8 text, as in a plan. Raises `LayerMixError` for any other."""
     if not isinstance(path, str | Path):
         raise LayerMixError(f"expected a path as the {what}, got {path!r}")
     if path == "":
@@ -94,7 +94,7 @@ def check_output(
     """Raise `LayerMixError` unless `folder` is missing or empty and can be written to, or was begun by this command.
 
     A folder with a file `mark` in it was begun by this command; `own` are names that it may have written before that.
-    Hidden entries count where `hidden` says so. The folder may not lie in `source`, from which is read.
+    Hidden entries count only with `hidden`. The folder may not lie in `source`, the folder that is read.
     """
     try:
         if source and source.is_dir() and folder.resolve().is_relative_to(source.resolve()):

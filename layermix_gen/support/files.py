@@ -1,4 +1,4 @@
-"""Files that are there completely or not at all."""
+"""Write files completely or not at all, lock folders, and report system errors in one line."""
 
 import errno
 import fcntl
@@ -16,18 +16,18 @@ from layermix_gen.errors import LayerMixError
 from layermix_gen.support.text import as_text
 
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-DRAFT_SECONDS = 3600  # a draft of another host that has not grown for so long belongs to nobody
+DRAFT_SECONDS = 3600  # a temporary file of another host that has not grown for so long is abandoned
 
 
 def temporary(path: Path) -> Path:
-    """A name beside `path` that no other process on any machine uses; hidden, and swept up when the dataset is done."""
+    """A hidden name next to `path` that no other process on any machine uses; `sweep` removes abandoned ones."""
     return path.with_name(f".{path.name}.{socket.gethostname()}-{os.getpid()}.tmp")
 
 
 def sweep(root: Path) -> None:
     """Remove the temporary files that killed processes left in `root` and the folders in it.
 
-    Those of live processes stay: of this host's by their number, of other hosts' while they are young.
+    Files of live processes stay: on this host known by the process id, on other hosts by a recent change.
     """
     for draft in (*root.glob(".*.tmp"), *root.glob("*/.*.tmp")):
         with suppress(FileNotFoundError):
@@ -46,10 +46,10 @@ def _is_alive(process: int) -> bool:
     try:
         os.kill(process, 0)
         state = Path(f"/proc/{process}/stat").read_text("utf-8", "replace").rpartition(")")[2].split()[0]
-        return state not in "ZX"  # killed, though its parent has not noticed
+        return state not in "ZX"  # killed, but not yet reaped by its parent
     except ProcessLookupError:
         return False
-    except OSError:  # another user's, or a system without /proc
+    except OSError:  # another user's process, or a system without /proc
         return True
 
 
@@ -64,7 +64,7 @@ def sync_folder(folder: Path) -> None:
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Yield a temporary path; once it is written, sync it and give it the name `path`. On an error it is removed."""
+    """Yield a temporary path; once it is written, sync it and rename it to `path`. On an error, remove it."""
     draft = temporary(path)
     try:
         yield draft
@@ -86,7 +86,7 @@ def file_digest(path: Path) -> str:
 
 
 def json_text(value: Any) -> str:
-    """What `write_json` writes: indented JSON."""
+    """The text that `write_json` writes: indented JSON."""
     return json.dumps(value, indent=2, ensure_ascii=False) + "\n"
 
 
@@ -97,7 +97,7 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def read_json(path: Path, remedy: str = "restore it, or build into another folder") -> Any:
-    """Read what `write_json` wrote. Raises `LayerMixError` where it is damaged, FileNotFoundError without it."""
+    """Read a file of `write_json`. Raises `LayerMixError` if it is damaged, FileNotFoundError if it is missing."""
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except (ValueError, UnicodeDecodeError) as error:
@@ -106,14 +106,14 @@ def read_json(path: Path, remedy: str = "restore it, or build into another folde
 
 @contextmanager
 def locked(root: Path) -> Iterator[None]:
-    """Keep other processes that ask for this, too, off a folder meanwhile. Raises `LayerMixError` where one has it."""
+    """Hold the lock of a folder against other processes. Raises `LayerMixError` if one of them holds it."""
     path = root / ".lock"
     with disk_errors(root):
         file = path.open("ab")
     with file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if not os.fstat(file.fileno()).st_nlink:  # the one who had it has just let go, and removed the file
+            if not os.fstat(file.fileno()).st_nlink:  # its last holder has just released and removed it
                 raise BlockingIOError
         except OSError as error:
             raise LayerMixError(f"another process is writing to {root}; wait for it, then run this again") from error
@@ -124,18 +124,18 @@ def locked(root: Path) -> Iterator[None]:
 
 
 def reason(error: OSError) -> str:
-    """Why the system refused, in lower case: "permission denied"."""
+    """The reason that a system error gives, in lower case: "permission denied"."""
     return (error.strerror or str(error) or type(error).__name__).lower()
 
 
 def cannot_read(path: str | Path, why: str, remedy: str) -> LayerMixError:
-    """The error of a file that cannot be read: "cannot read PATH: why; remedy"."""
+    """The error for a file that cannot be read: "cannot read PATH: why; remedy"."""
     return LayerMixError(f"cannot read {as_text(path)}: {why}; {remedy}")
 
 
 @contextmanager
 def reading(path: str | Path, remedy: str = "check the path and its permissions") -> Iterator[None]:
-    """Turn what the system says about reading `path` (the name too long, not permitted) into one line."""
+    """Turn a system error in reading `path` (name too long, not permitted) into a one-line `LayerMixError`."""
     try:
         yield
     except OSError as error:
@@ -144,7 +144,7 @@ def reading(path: str | Path, remedy: str = "check the path and its permissions"
 
 @contextmanager
 def writing(path: str | Path, remedy: str = "give another path") -> Iterator[None]:
-    """Turn what the system says about writing `path` into one line."""
+    """Turn a system error in writing `path` into a one-line `LayerMixError`."""
     try:
         yield
     except OSError as error:
@@ -153,12 +153,12 @@ def writing(path: str | Path, remedy: str = "give another path") -> Iterator[Non
 
 @contextmanager
 def disk_errors(folder: Path) -> Iterator[None]:
-    """Turn what the system says about writing below `folder` (full, read-only, not permitted) into one line."""
+    """Turn a system error in writing to `folder` (full, read-only, not permitted) into a one-line `LayerMixError`."""
     try:
         yield
     except OSError as error:
         remedy = "make room" if error.errno in FULL else "mend it"
-        place = error.filename if isinstance(error, FileExistsError) else folder  # the one that is in the way
+        place = error.filename if isinstance(error, FileExistsError) else folder  # the file that is in the way
         raise LayerMixError(
             f"cannot write to {place}: {reason(error)}; {remedy}, then run the same command to resume"
         ) from error

@@ -1,4 +1,4 @@
-"""Ctrl-C: a silent exit while modules are imported, answered by a handler, or held back until work is handed out."""
+"""Handle Ctrl-C: exit silently during imports, call a handler, or hold the signal back until work is handed out."""
 
 import os
 import signal
@@ -12,9 +12,9 @@ INTERRUPTED = 130  # the exit status after Ctrl-C
 
 @contextmanager
 def quiet_interrupts() -> Iterator[None]:
-    """End this process at once on Ctrl-C meanwhile.
+    """Let Ctrl-C end this process at once, without a traceback, within the context.
 
-    An exception instead would be a traceback, or pass through the initialization of a library in C, which may abort.
+    The usual exception would show a traceback, or pass through the initialization of a C library, which may abort.
     """
     before = signal.getsignal(signal.SIGINT)
     if threading.current_thread() is not threading.main_thread() or before == signal.SIG_IGN:
@@ -29,9 +29,9 @@ def quiet_interrupts() -> Iterator[None]:
 
 @contextmanager
 def on_interrupt(handler: Any, *signals: signal.Signals) -> Iterator[None]:
-    """Let `handler` answer `signals`, by default Ctrl-C, meanwhile.
+    """Install `handler` for `signals`, by default Ctrl-C, within the context.
 
-    Only the main thread can say so, and only it would be interrupted.
+    Does nothing in other threads: only the main thread can set handlers, and only it is interrupted.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -46,16 +46,16 @@ def on_interrupt(handler: Any, *signals: signal.Signals) -> Iterator[None]:
 
 @contextmanager
 def interrupts_held() -> Iterator[None]:
-    """Hold Ctrl-C back meanwhile, and answer it afterwards, if it came.
+    """Hold Ctrl-C back within the context, and raise it afterwards if it came.
 
-    Processes that are started meanwhile never hear it: they inherit that the signal is blocked. To ignore it instead
-    would lose one that comes at this moment.
+    Processes that are started within it never receive Ctrl-C: they inherit the blocked signal. To ignore the signal
+    instead would lose a Ctrl-C that comes at this moment.
     """
-    from multiprocessing import resource_tracker  # here, for `--help` has no use for it
+    from multiprocessing import resource_tracker  # here, because `--help` does not need it
 
     came: list[int] = []
-    resource_tracker.ensure_running()  # starting it unblocks the signal
-    with on_interrupt(lambda number, _: came.append(number)):  # which another thread may take
+    resource_tracker.ensure_running()  # before blocking, because starting it unblocks the signal
+    with on_interrupt(lambda number, _: came.append(number)):  # another thread may take the signal
         blocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         try:
             yield

@@ -1,6 +1,6 @@
-"""Worker processes: how many there are, what they work on, how they begin and end; the one way to use several cores.
+"""Worker processes: how many, with what state, how they start and end; the one way to use several cores.
 
-Workers are spawned, use one OpenCV thread each, leave Ctrl-C to their parent, and end when it is gone.
+Workers are spawned, use one OpenCV thread each, leave Ctrl-C to their parent, and end when the parent is gone.
 """
 
 import multiprocessing.connection
@@ -30,7 +30,7 @@ R = TypeVar("R")
 
 
 def available_cpus() -> int:
-    """The CPUs that this process may use: by its affinity, and by the quota of its control group where it has one."""
+    """The number of CPUs that this process may use, by its affinity and by the quota of its control group, if any."""
     cpus = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     try:
         quota, period = Path("/sys/fs/cgroup/cpu.max").read_text(encoding="ascii").split()
@@ -42,8 +42,8 @@ def available_cpus() -> int:
 def checked_workers(workers: int | None) -> int:
     """The number of workers, by default one for each CPU.
 
-    Raises `LayerMixError` for less than one, and in a worker that is still importing the script that started it: but
-    for a guard there, the script would start itself again and again.
+    Raises `LayerMixError` for less than one, and in a worker that is still importing the script that started it: such a
+    script has no `__main__` guard, and would start itself again and again.
     """
     if getattr(multiprocessing.process.current_process(), "_inheriting", False):
         raise LayerMixError(
@@ -56,18 +56,18 @@ def checked_workers(workers: int | None) -> int:
 
 
 class Workers(Protocol[S_co]):
-    """What works on tasks with a state, here or in several processes, which each have a copy of the state."""
+    """An executor of tasks with a state, in this process or in several, each with a copy of the state."""
 
     def in_order(self, work: Callable[[S_co, T], R], tasks: Iterable[T]) -> Iterator[R]:
         """The results of `work(state, task)`, in the order of the tasks."""
 
     def as_completed(self, work: Callable[[S_co, T], R], tasks: Iterable[T]) -> Iterator[R]:
-        """The results of `work(state, task)`, each as soon as it is there."""
+        """The results of `work(state, task)`, each as soon as it is ready."""
 
 
 @dataclass(frozen=True, slots=True)
 class ThisProcess(Workers[S_co]):
-    """Works here, on one task after the other, each when its result is asked for."""
+    """An executor in this process: one task after the other, each when its result is asked for."""
 
     state: S_co
 
@@ -80,12 +80,12 @@ class ThisProcess(Workers[S_co]):
 
 @dataclass(frozen=True, slots=True)
 class WorkerProcesses(Workers[S_co]):
-    """Works in spawned processes. Functions and tasks travel to them, the state did when they began."""
+    """An executor in spawned processes. Functions and tasks are sent to them, the state was when they started."""
 
     pool: ProcessPoolExecutor
 
     def submit(self, work: Callable[[S_co, T], R], tasks: Iterable[T]) -> list[Future[R]]:
-        """Hand the tasks out; Ctrl-C is held back until that is done, so that workers never hear it."""
+        """Hand the tasks out; Ctrl-C is held back until that is done, so that workers never receive it."""
         with interrupts_held():
             return [self.pool.submit(_work_on, work, task) for task in tasks]
 
@@ -98,7 +98,7 @@ class WorkerProcesses(Workers[S_co]):
 
 @contextmanager
 def working(state: T, workers: int) -> Iterator[Workers[T]]:
-    """What works with a state: so many processes or, for one worker, this process with one OpenCV thread."""
+    """Yield an executor with a state: `workers` processes or, for one, this process with one OpenCV thread."""
     if workers > 1:
         with worker_processes(state, workers) as pool:
             yield pool
@@ -113,9 +113,9 @@ def working(state: T, workers: int) -> Iterator[Workers[T]]:
 
 @contextmanager
 def worker_processes(state: T, workers: int) -> Iterator[WorkerProcesses[T]]:
-    """So many processes with a copy of the state each. What has not begun when the context ends never does.
+    """Start `workers` processes with a copy of the state each. Tasks not begun when the context ends are cancelled.
 
-    Raises `LayerMixError` where a worker dies, and where none could begin.
+    Raises `LayerMixError` if a worker dies, or if none could start.
     """
     _check_script()
     pool = ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), _begin, (state,))
@@ -131,7 +131,7 @@ def worker_processes(state: T, workers: int) -> Iterator[WorkerProcesses[T]]:
 
 
 def _check_script() -> None:
-    """Refuse a script that workers could not import, as one from standard input."""
+    """Refuse a script that workers could not import, such as one from standard input."""
     script = getattr(sys.modules["__main__"], "__file__", None)
     if script and getattr(sys.modules["__main__"], "__spec__", None) is None and not Path(script).exists():
         raise LayerMixError(
@@ -141,13 +141,13 @@ def _check_script() -> None:
 
 @contextmanager
 def memory_errors(
-    remedy: str = "run the same command to resume, perhaps with fewer --workers, or begin anew with a smaller --size",
+    remedy: str = "run the same command to resume, perhaps with fewer --workers, or start over with a smaller --size",
 ) -> Iterator[None]:
-    """Turn memory that runs out, here or in a worker, into one line that ends with the remedy."""
+    """Turn an out-of-memory error, here or in a worker, into a `LayerMixError` that ends with the remedy."""
     try:
         yield
     except (MemoryError, cv2.error) as error:
-        if isinstance(error, cv2.error) and f"({cv2.Error.STS_NO_MEM}:" not in str(error):  # all that travels is text
+        if isinstance(error, cv2.error) and f"({cv2.Error.STS_NO_MEM}:" not in str(error):  # workers send only text
             raise
         raise LayerMixError(f"the memory has run out; {remedy}") from error
 
@@ -158,14 +158,14 @@ _state: Any  # for the life of the process
 
 
 def _begin(state: Any) -> None:
-    """The first thing in a worker."""
+    """Set up a worker: its state, one OpenCV thread, and a thread that ends it with its parent."""
     global _state
     _state = state
     cv2.setNumThreads(1)
     leave, leaving = multiprocessing.Pipe(duplex=False)
     guard = threading.Thread(target=_end_with_parent, args=(leave,), daemon=True)
     guard.start()
-    # A thread still running when the interpreter is torn down makes DuckDB's bindings complain of leaks.
+    # A thread still running when the interpreter is torn down makes DuckDB's bindings report leaks.
     multiprocessing.util.Finalize(None, _leave, args=(leaving, guard), exitpriority=0)
 
 
@@ -179,7 +179,7 @@ def _leave(leaving: Connection, guard: threading.Thread) -> None:
 
 
 def _end_with_parent(leave: Connection) -> None:
-    """Wait for the parent to die, then end this process; or for the worker to leave in order."""
+    """End this process when its parent dies; return when the worker exits in order."""
     parent = multiprocessing.parent_process()
     if parent is not None and parent.sentinel in multiprocessing.connection.wait([parent.sentinel, leave]):
         os._exit(1)

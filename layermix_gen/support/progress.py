@@ -12,12 +12,12 @@ def progress_bar(total: int, unit: str, show: bool, **options: Any) -> "tqdm[Any
 
 
 def say(line: str) -> None:
-    """Write a line to standard error, where there is one, above a bar that is being drawn."""
+    """Write a line to standard error, if there is one, above a bar that is being drawn."""
     if sys.stderr:
         tqdm.write(line, file=sys.stderr)
 
 
 def say_without_bar(line: str) -> None:
-    """Say what is begun where `progress_bar` draws nothing."""
+    """Write a line where `progress_bar` draws nothing: standard error is not a terminal."""
     if sys.stderr and not sys.stderr.isatty():
         say(line)

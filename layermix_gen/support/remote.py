@@ -1,4 +1,4 @@
-"""Files at a URL: read whole or in part, or copied to a folder. Whatever fsspec speaks will do: s3, gs, http."""
+"""Files at a URL: read whole or in part, or copied to a folder. Any protocol of fsspec works: s3, gs, http."""
 
 import time
 from collections.abc import Mapping, Sequence
@@ -12,8 +12,8 @@ from layermix_gen.support.files import temporary
 from layermix_gen.support.text import first_line
 from layermix_gen.support.threads import mapped_ahead
 
-TRIES, PAUSE = 4, 0.5  # of a fetch that fails, and seconds before the second; twice as many before each later one
-FETCHES = 16  # of small files, at a time
+TRIES, PAUSE = 4, 0.5  # tries of a fetch, and seconds before the second try; twice as long before each later one
+FETCHES = 16  # small files fetched at a time
 
 
 def is_remote(root: str | Path) -> bool:
@@ -22,9 +22,9 @@ def is_remote(root: str | Path) -> bool:
 
 
 class RemoteFiles:
-    """The files below `url`; `options` are for fsspec's file system. Raises `LayerMixError` where there is none for it.
+    """The files below `url`, read by fsspec with `options`. Raises `LayerMixError` if fsspec cannot open such a URL.
 
-    It is not to be used in a forked process: neither our threads nor fsspec's are there.
+    Do not use it in a forked process: neither our threads nor fsspec's exist there.
     """
 
     def __init__(self, url: str, options: Mapping[str, Any] | None = None) -> None:
@@ -32,7 +32,7 @@ class RemoteFiles:
         self._system, self._path = _file_system(self.location, options or {})
 
     def text(self, name: str) -> str:
-        """A file of a dataset as text. Raises `LayerMixError` where it cannot be read."""
+        """Read a file of a dataset as text. Raises `LayerMixError` if it cannot be read."""
         try:
             return self._system.cat_file(f"{self._path}/{name}").decode("utf-8")
         except Exception as error:
@@ -42,15 +42,15 @@ class RemoteFiles:
             ) from error
 
     def part(self, name: str, start: int, size: int) -> bytes:
-        """`size` bytes of a file from `start` on, fewer where it ends. Raises `BadImage` where it cannot be read."""
+        """Read `size` bytes of a file from `start` on, fewer at its end. Raises `BadImage` if it cannot be read."""
         try:
             data = self._system.cat_file(f"{self._path}/{name}", start=start, end=start + size)
         except Exception as error:
             raise BadImage(f"{self.location}/{name} cannot be fetched: {first_line(error)}") from error
-        return data if len(data) <= size else data[start : start + size]  # of a server that only sends whole files
+        return data if len(data) <= size else data[start : start + size]  # some servers only send whole files
 
     def copy_file(self, name: str, path: Path) -> None:
-        """Copy a file from its beginning to its end. Raises `BadImage` where that fails again and again."""
+        """Copy a whole file to `path`. Raises `BadImage` if it is missing, or if all `TRIES` fail."""
         path.parent.mkdir(parents=True, exist_ok=True)
         draft = temporary(path)
         for attempt in range(TRIES):
@@ -67,7 +67,7 @@ class RemoteFiles:
                 time.sleep(PAUSE * 2**attempt)
 
     def copy(self, names: Sequence[str], folder: Path) -> None:
-        """Copy those of the files `names` that are not in `folder`. Raises `LayerMixError` where one cannot be read."""
+        """Copy the files `names` that are not yet in `folder`. Raises `LayerMixError` if one cannot be read."""
         missing = [name for name in names if not (folder / name).is_file()]
         try:
             list(mapped_ahead(lambda name: self.copy_file(name, folder / name), missing, FETCHES))

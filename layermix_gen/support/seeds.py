@@ -1,4 +1,4 @@
-"""Random numbers without state: a generator for each sample, keyed by what the sample is and by nothing else.
+"""Random numbers without shared state: a generator for each sample, keyed by the identity of the sample alone.
 
 Neither the order of work, nor the number of workers, nor the other files of the source can change what is drawn.
 """

@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 _LOOKS_ESCAPED = re.compile(rb"\\(?=x[0-9a-f]{2})")
-_LONGEST = 200  # characters of another library's error that are shown
+_LONGEST = 200  # characters shown of another library's error
 
 
 def facts(rows: Mapping[str, str]) -> str:
-    """One fact a line: its name, then its text. Facts without a text are left out."""
+    """Return facts in two aligned columns, name and text, one per line. Facts without a text are left out."""
     width = max(map(len, rows), default=0)
     return "\n".join(f"{name:<{width}}  {text}" for name, text in rows.items() if text)
 
@@ -19,7 +19,7 @@ def facts(rows: Mapping[str, str]) -> str:
 def as_text(path: str | Path) -> str:
     r"""Return a path as valid Unicode: bytes of a file name that are not UTF-8 become `\xff`.
 
-    Where a name has these four characters already, their backslash becomes `\x5c`: two paths never give one text.
+    If a name has these four characters already, their backslash becomes `\x5c`: two paths never give the same text.
     """
     return _LOOKS_ESCAPED.sub(rb"\\x5c", os.fsencode(path)).decode("utf-8", "backslashreplace")
 
@@ -31,7 +31,7 @@ def one_line(text: str) -> str:
 
 
 def table(rows: Sequence[Mapping[str, Any]], right: Collection[str] = ()) -> str:
-    """Rows of equal keys under a head line, in columns as wide as need be; numbers, and `right`, to the right."""
+    """Return rows of equal keys as a table with a header; numbers and the columns `right` are right-aligned."""
     if not rows:
         return "no rows"
     names = list(rows[0])

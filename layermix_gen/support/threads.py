@@ -1,4 +1,4 @@
-"""Work in threads whose results come in order, a bounded number of them ahead of what is asked for."""
+"""Compute results in threads, in order, with a bounded number of them computed in advance."""
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -10,7 +10,7 @@ from typing import Any, TypeVar, cast
 T = TypeVar("T")
 R = TypeVar("R")
 
-AHEAD = 32  # results that wait, for each thread
+AHEAD = 32  # results computed in advance, for each thread
 
 
 def mapped_ahead(
@@ -22,12 +22,12 @@ def mapped_ahead(
     bytes_of: Callable[[R], int] | None = None,
     most_bytes: int = 0,
 ) -> Iterator[R]:
-    """The results of `function` in the order of `values`, computed by threads, each of them up to `ahead` ahead.
+    """Yield the results of `function` in the order of `values`, computed by threads, each up to `ahead` in advance.
 
-    With `bytes_of` fewer wait where they are large: no more than `most_bytes` together, but for one a thread. What
-    `function` raises is raised here; what has not begun when the iterator is closed never does.
+    With `bytes_of`, the size of a result, fewer large results wait: at most `most_bytes` together, but at least one
+    per thread. What `function` raises is raised here; calls not begun when the iterator is closed are cancelled.
     """
-    todo, room = iter(values), threads if bytes_of else ahead * threads  # until it is known how large one is
+    todo, room = iter(values), threads if bytes_of else ahead * threads  # until a result tells its size
     waiting: deque[Future[R]] = deque()
     with ThreadPoolExecutor(threads, "layermix-gen") as pool:
         try:
@@ -44,7 +44,7 @@ def mapped_ahead(
 
 
 def read_ahead(values: Iterable[T], count: int) -> Iterator[T]:
-    """The same values, computed by a thread up to `count` ahead. What that raises is raised here."""
+    """Yield the same values, computed by one thread up to `count` in advance. What it raises is raised here."""
     source, end = iter(values), object()
     results: Iterator[Any] = mapped_ahead(lambda _: next(source, end), repeat(None), 1, ahead=count)
     with closing(cast(Any, results)):

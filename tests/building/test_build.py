@@ -152,7 +152,7 @@ def test_rows_repeat_the_metadata_and_say_where_the_image_is(finished: Path) -> 
 
 
 def test_pixels_are_those_of_the_recipe_rendered_anew(photographs: Path, pool: Path, tmp_path: Path) -> None:
-    """By two routes: drawn anew from the seed, and read from the text of the row alone. JPEG, where pixels are lost."""
+    """By two routes: drawn again from the seed and read from the row alone. As JPEG, which loses pixels."""
     root, mixing_set = tmp_path / "out", open_mixing_set(pool)
     build(photographs, root, "--size", 32, "--view", "rrc", "--format", "jpg", "--mixing-set", pool, "--seed", 7)
     source, plan = open_source(photographs), read_plan(root)

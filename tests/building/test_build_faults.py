@@ -419,7 +419,7 @@ def test_a_disk_that_is_full_at_any_moment(way: str, photographs: Path, tmp_path
 # --- memory that runs out ---------------------------------------------------------------------------------------------
 
 NO_MEMORY = (
-    "the memory has run out; run the same command to resume, perhaps with fewer --workers, or begin anew with a "
+    "the memory has run out; run the same command to resume, perhaps with fewer --workers, or start over with a "
     "smaller --size"
 )
 

@@ -53,10 +53,10 @@ def test_an_extraction(squares: Shards, tmp_path: Path) -> None:
     ("arguments", "line"),
     [
         (("--out", "a.png"), "--out is for --key"),
-        (("--key", "x", "--where", "layer = 1"), "--where says nothing beside --key"),
-        (("--plot", "a.png", "--order-by", "size"), "--order-by says nothing beside --plot"),
-        (("--sheet", "a.png", "--gallery", "b.html"), "--gallery says nothing beside --sheet"),
-        (("--extract", "a", "--format", "csv"), "--format says nothing beside --extract"),
+        (("--key", "x", "--where", "layer = 1"), "--where has no effect with --key"),
+        (("--plot", "a.png", "--order-by", "size"), "--order-by has no effect with --plot"),
+        (("--sheet", "a.png", "--gallery", "b.html"), "--gallery has no effect with --sheet"),
+        (("--extract", "a", "--format", "csv"), "--format has no effect with --extract"),
         (("--limit", "x"), "Invalid value for '--limit': 'x' is not a valid integer."),
     ],
 )

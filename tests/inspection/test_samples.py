@@ -100,7 +100,7 @@ def test_an_unfinished_dataset(damaged: Path) -> None:
         (
             "dataset.json",
             b"{",
-            r"dataset\.json is damaged \(JSONDecodeError: .*\); run the build again to write it anew",
+            r"dataset\.json is damaged \(JSONDecodeError: .*\); run the build again to write a new one",
         ),
         ("dataset.json", b"[]", r"dataset\.json is damaged \(TypeError: .*\); run the build"),
         ("dataset.json", b"\xff\xfe", r"^expected text in .*dataset\.json, found other bytes; restore it$"),

@@ -44,7 +44,7 @@ GOLDEN = np.load(Path(__file__).parent / "golden" / "fractals.npz")  # 16 px thu
 
 @pytest.mark.parametrize("name", GOLDEN)
 def test_pictures_of_a_seed_never_change(name: str) -> None:
-    """Nothing makes the thumbnails anew. Where a change of the pictures is meant, raise VERSION and make others.
+    """Nothing makes the thumbnails again. Where a change of the pictures is meant, raise VERSION and make others.
 
     They are of pictures that stayed within two gray levels while every point of every orbit was moved by half a unit in
     the last place, as another processor may do.

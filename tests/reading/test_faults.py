@@ -202,7 +202,7 @@ def test_too_many_open_files_are_no_bad_sample(damaged: Truth, monkeypatch: pyte
 
     ds = damaged.open(on_error=on_error)
     monkeypatch.setattr(maps.mmap, "mmap", full)  # type: ignore[attr-defined]
-    with pytest.raises(LayerMixError, match=r"\.tar cannot be opened beside all that is open .*; raise the limit of"):
+    with pytest.raises(LayerMixError, match=r"\.tar cannot be opened with all that is open .*; raise the limit of"):
         list(ds)
 
 

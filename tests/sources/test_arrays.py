@@ -66,7 +66,7 @@ def write_cifar100_python(root: Path) -> Path:
     for name, images in (("train", PLANES[:10]), ("test", PLANES[10:])):
         labels = [i % 3 for i in range(len(images))]
         content = {"fine_labels": labels, "coarse_labels": [0] * len(images), "data": images}
-        (folder / name).write_bytes(pickle.dumps(content, protocol=4))  # as written anew by NumPy 2
+        (folder / name).write_bytes(pickle.dumps(content, protocol=4))  # as written by NumPy 2
     (folder / "meta").write_bytes(pickle.dumps({"fine_label_names": NAMES, "coarse_label_names": ["x"]}, protocol=4))
     return folder
 
@@ -271,7 +271,7 @@ def test_idx_by_the_file_of_its_images(tmp_path: Path) -> None:
     assert open_source(path).items()[3] == Item("train/00003", 3, 784)
     assert refusal(path, "idx:test").endswith("leave :test out of --kind")
     path = path.rename(tmp_path / "t10k-images-idx3-ubyte")
-    assert "t10k-labels-idx1-ubyte or the same with .gz beside" in refusal(path)
+    assert "t10k-labels-idx1-ubyte or the same with .gz next to" in refusal(path)
     (tmp_path / "train-labels-idx1-ubyte").rename(tmp_path / "t10k-labels-idx1-ubyte")
     assert open_source(path).items()[3].id == "test/00003"
     path = path.rename(tmp_path / "pictures")

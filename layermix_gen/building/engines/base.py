@@ -1,4 +1,4 @@
-"""What an engine is: something that builds the shards it is given, in any order, and hands over each result."""
+"""The interface of an engine, which builds the given shards in any order and yields the result of each."""
 
 from collections.abc import Iterator, Sequence
 from typing import Protocol
@@ -8,13 +8,16 @@ from layermix_gen.dataset.plan import Plan
 
 
 class Watch(Protocol):
-    """How an engine tells how far it is, and learns whether to go on."""
+    """A callback by which an engine reports its progress and learns whether to go on."""
 
     def __call__(self, done: int, skipped: int) -> bool:
-        """Take the number of inputs that are done and skipped so far, over all shards at work; return False to stop."""
+        """Receive how many inputs are done and skipped so far, over all given shards; return False to stop."""
 
 
 class Engine(Protocol):
-    """Build shards `numbers` of `plan` and yield each result. Once `watch` says stop, unfinished results follow."""
+    """A function that builds the shards `numbers` of `plan` and yields the result of each.
+
+    Once `watch` has returned False, results may be unfinished: their `summary` is None.
+    """
 
     def __call__(self, plan: Plan, numbers: Sequence[int], watch: Watch) -> Iterator[ShardResult]: ...

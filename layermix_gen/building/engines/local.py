@@ -1,7 +1,7 @@
-"""The local engines: this process, or spawned worker processes with one shard each.
+"""The local engines: they build shards in this process, or in spawned worker processes, each one shard at a time.
 
-Workers report through an array in shared memory, two counters per shard: nothing that a dying worker could hold locked,
-so the engine never waits for the dead.
+Workers report through an array in shared memory, with two counters for each shard. There is no lock that a dying worker
+could hold, so the engine never waits for a dead one.
 """
 
 import multiprocessing
@@ -27,7 +27,7 @@ POLL_SECONDS = 0.1
 
 
 def in_this_process(plan: Plan, numbers: Sequence[int], watch: Watch) -> Iterator[ShardResult]:
-    """Build the shards one after the other, here. Ctrl-C is answered between two inputs: then files can be removed."""
+    """Build the shards one by one in this process. Ctrl-C takes effect between inputs, when files can be removed."""
     threads, finished, interrupted = cv2.getNumThreads(), Counter[str](), threading.Event()
     cv2.setNumThreads(1)
 
@@ -49,7 +49,7 @@ def in_this_process(plan: Plan, numbers: Sequence[int], watch: Watch) -> Iterato
 
 
 def in_processes(workers: int) -> Engine:
-    """The engine that builds shards in so many spawned processes."""
+    """The engine that builds shards in `workers` spawned processes."""
     return partial(_in_processes, workers)
 
 
@@ -75,7 +75,7 @@ def _in_processes(workers: int, plan: Plan, numbers: Sequence[int], watch: Watch
 
 @dataclass(frozen=True, slots=True)
 class _Work:
-    """What a worker has: the plan, the counters of all shards and the flag to stop."""
+    """What each worker is given: the plan, the counters of all shards and the flag to stop."""
 
     plan: Plan
     counters: Any
@@ -83,7 +83,7 @@ class _Work:
 
 
 def _build(work: _Work, task: tuple[int, int]) -> ShardResult:
-    """Build a shard, in a worker; `task` is its number and where it is counted."""
+    """Build a shard in a worker; `task` is the number of the shard and the slot of its counters."""
     number, slot = task
 
     def tick(done: int, skipped: int) -> bool:

@@ -9,10 +9,10 @@ COMMANDS = {
     "run": "Run a model over suites and keep what it says; print the metrics.",
     "check-data": "Say which suites are there, and what is wrong with them.",
     "gradcam": "Draw where models look.",
-    "report": "Compare results: tables, plots, and the paper's numbers beside them.",
+    "report": "Compare results: tables, plots, and the paper's numbers next to them.",
 }
 
 
 @click.command("evaluate", cls=LazyGroup, package=__name__, helps=COMMANDS)
 def command() -> None:
-    """Measure what the training bought: errors, robustness, consistency, calibration."""
+    """Measure trained models: errors, robustness, consistency, calibration."""

@@ -1,4 +1,4 @@
-"""`layermix-gen evaluate check-data`: the twin of `layermix_gen.evaluate.check_data`."""
+"""`layermix-gen evaluate check-data`: the command for `layermix_gen.evaluate.check_data`."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""`layermix-gen evaluate corrupt`: the twin of `layermix_gen.evaluate.corrupt`."""
+"""`layermix-gen evaluate corrupt`: the command for `layermix_gen.evaluate.corrupt`."""
 
 from pathlib import Path
 from typing import Any
@@ -28,7 +28,7 @@ def command(source: str, out: Path, **options: Any) -> None:
     """Write corrupted copies of all images of SOURCE to OUT, as CIFAR-C and ImageNet-C are published.
 
     SOURCE is anything that `build` takes, such as a folder of class folders; of CIFAR and MNIST the test split is
-    taken. Arrays are NAME.npy and labels.npy; folders are NAME/SEVERITY/CLASS of JPEGs of 224 px. The same command
-    resumes after the last complete corruption.
+    taken. The layout `arrays` is NAME.npy and labels.npy; `folders` is NAME/SEVERITY/CLASS with JPEGs of 224 px. The
+    same command resumes after the last complete corruption.
     """
     click.echo(corrupt(source, out, **options).summary())

@@ -1,4 +1,4 @@
-"""`layermix-gen evaluate gradcam`: the twin of `layermix_gen.evaluate.write_gradcam_sheet`."""
+"""`layermix-gen evaluate gradcam`: the command for `layermix_gen.evaluate.write_gradcam_sheet`."""
 
 from itertools import zip_longest
 from pathlib import Path

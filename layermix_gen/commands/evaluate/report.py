@@ -1,4 +1,4 @@
-"""`layermix-gen evaluate report`: the twin of `make_report` and, with `--out`, of `write_report`."""
+"""`layermix-gen evaluate report`: the command for `make_report` and, with `--out`, for `write_report`."""
 
 from functools import partial
 from pathlib import Path
@@ -34,9 +34,9 @@ from layermix_gen.support.text import as_text
 def command(
     results: tuple[str, ...], paper: tuple[str, ...], form: str, out: Path | None, reference_p: Path | None
 ) -> None:
-    """Put RESULTS, folders of `evaluate run`, side by side: errors, robustness, consistency, calibration.
+    """Compare RESULTS, folders of `evaluate run`, side by side: errors, robustness, consistency, calibration.
 
-    Give NAME=FOLDER to call a run something else than its folder. The best of those that compare are marked; what was
+    Give NAME=FOLDER to name a run otherwise than its folder. The best among numbers that compare are marked; what was
     not evaluated is shown as missing, and a mean over fewer parts than its full list says so.
     """
     report = make_report([_named(text) for text in results], paper, reference_p)
@@ -47,7 +47,7 @@ def command(
 
 
 def _named(text: str) -> tuple[str, Path]:
-    """The name, "" where none is given, and the folder: what follows the last `=` that stands before one."""
+    """The name, "" where none is given, and the folder, which follows the last `=` with a folder after it."""
     if "=" not in text or Path(text).exists():
         return "", Path(text)
     splits = [(text[:i], text[i + 1 :]) for i, sign in enumerate(text) if sign == "="]

@@ -1,4 +1,4 @@
-"""`layermix-gen evaluate run`: the twin of `layermix_gen.evaluate.run`."""
+"""`layermix-gen evaluate run`: the command for `layermix_gen.evaluate.run`."""
 
 from functools import partial
 from pathlib import Path
@@ -21,7 +21,7 @@ from layermix_gen.evaluate.suites import SuiteOptions
 from layermix_gen.evaluate.suites.locate import DATASETS, ROLES
 
 ATTACK, FORWARD, SUITES_AS = Attack(), Forward(), SuiteOptions()
-ATTACKS = ("pgd", "epsilon", "steps", "step_size", "restarts")  # options of the suite pgd alone
+ATTACKS = ("pgd", "epsilon", "steps", "step_size", "restarts")  # options for the suite pgd only
 HALVES = [name for name, dtype in PRECISIONS.items() if dtype]
 
 
@@ -79,9 +79,9 @@ def command(
     suites: tuple[str, ...],
     **options: Any,
 ) -> None:
-    """Run a model over suites and keep what it says in a folder; print the metrics.
+    """Run a model over suites, save its predictions in a folder, and print the metrics.
 
-    The same command goes on where an earlier one was stopped.
+    The same command continues where an earlier one was stopped.
     """
     folders = dict(data)
     if len(folders) < len(data):

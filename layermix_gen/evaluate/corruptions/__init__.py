@@ -1,7 +1,7 @@
 """The corruptions of ImageNet-C, CIFAR-C (Hendrycks and Dietterich, 2019) and C-bar (Mintun et al., 2021).
 
-`CORRUPTIONS` is the table of them all, and `corrupted` applies one. The parameters are those of the benchmarks' own
-generators; docs/corruptions.md says how close each corruption is to the original.
+`CORRUPTIONS` is the table of all of them, and `corrupted` applies one. The benchmarks' own generators have the same
+parameters; docs/corruptions.md says how close each corruption is to the original.
 """
 
 from layermix_gen.evaluate.corruptions.effects.base import Closeness, Corruption

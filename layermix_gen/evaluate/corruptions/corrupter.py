@@ -1,8 +1,8 @@
-"""Corrupted copies of anyone's images, in the layouts of the benchmarks: one corruption after the other, on all cores.
+"""Write corrupted copies of any images in the benchmarks' layouts: one corruption after the other, on all cores.
 
 The pixels of an image depend on the seed, its id, the corruption and the severity, and on nothing else: neither on the
-number of workers nor on which other corruptions are made. `corruptions.json` says what was made, and by what; a folder
-is only gone on with by the same settings.
+number of workers nor on which other corruptions are made. `corruptions.json` says what was made, and how; a later call
+can continue a folder only with the same settings.
 """
 
 from dataclasses import dataclass
@@ -27,7 +27,7 @@ from layermix_gen.support.progress import progress_bar
 from layermix_gen.support.seeds import corruption_generator
 from layermix_gen.support.text import count, facts
 
-CHUNK = 32  # images a task
+CHUNK = 32  # images per task
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,10 +37,10 @@ class Corrupted:
     root: Path
     record: dict[str, Any]  # as in corruptions.json
     made: tuple[str, ...]
-    kept: tuple[str, ...]  # what was there already
+    kept: tuple[str, ...]  # corruptions that were there already
 
     def summary(self) -> str:
-        """The facts, one a line."""
+        """The facts, one per line."""
         record = self.record
         severities = ", ".join(map(str, record["severities"]))
         return facts(
@@ -56,7 +56,7 @@ class Corrupted:
 
 @dataclass(frozen=True)
 class _Task:
-    """What a worker needs to know."""
+    """The settings that a worker needs."""
 
     location: str
     kind: str
@@ -88,15 +88,15 @@ def corrupt(
     workers: int | None = None,
     progress: bool = True,
 ) -> Corrupted:
-    """Write the corruptions of `suite`, "c" or "cbar", of all images of `source` to the folder `out`.
+    """Corrupt all images of `source` by the corruptions of `suite`, "c" or "cbar", and write them to the folder `out`.
 
     `corruptions` names some of the suite; () stands for all. `scale` chooses the severities of "cifar" or "imagenet",
-    by default "cifar" for squares of up to 64 px; so does `layout` between "arrays" and "folders" (see
-    `corrupted_sets`). `kind` and `max_pixels` are those of `open_source`; by default the test split is taken, where
-    there are splits. Corruptions that are there already are kept:
-    the same call resumes, and one that names more goes on.
+    and `layout` is "arrays" or "folders" (see `layouts`); the defaults are "cifar" and "arrays" for squares of up to
+    64 px, "imagenet" and "folders" for others. `kind` and `max_pixels` are as in `open_source`; by default the test
+    split is taken, where there are splits. Corruptions that are there already are kept: the same call resumes, and one
+    that names more adds these.
 
-    Raises `LayerMixError` for what the user can mend, an image that cannot be read among it, and `Interrupted` after
+    Raises `LayerMixError` for what the user can mend, such as an image that cannot be read, and `Interrupted` after
     Ctrl-C.
     """
     workers, root = checked_workers(workers), Path(out)
@@ -116,7 +116,7 @@ def corrupt(
         with locked(root):
             check_record(root, record)
             sweep(root)
-            _note(root, record, made_by)  # first: it makes the folder ours
+            _note(root, record, made_by)  # first: the record marks the folder as ours
             if layout == "arrays":
                 write_labels(root, items, severities)
             return _run(task, root, names, record, workers, progress)
@@ -148,7 +148,7 @@ def _run(
 
 
 def _note(root: Path, record: dict[str, Any], layout: Layout) -> None:
-    """Write the record, with the parameters of every corruption of the suite that is there."""
+    """Write the record, with the parameters of every corruption of the suite that is complete."""
     there = [name for name in names_of(record["suite"], record["scale"]) if layout.path(name).exists()]
     record["corruptions"] = {name: parameters(name, record["scale"]) for name in there}
     write_json(root / RECORD, record)
@@ -165,7 +165,7 @@ def _write(task: _Task, part: tuple[str, range]) -> int:
 
 
 def _corrupted(task: _Task, item: Item, name: str) -> list[Image]:
-    """One image of the source at all severities."""
+    """Corrupt one image of the source at all severities."""
     image = _read(task.source, item)
     try:
         view = task.layout.view(image)
@@ -194,7 +194,7 @@ def _read(source: Source, item: Item) -> Image:
 def _checked(
     suite: Family, scale: Scale, corruptions: tuple[str, ...], severities: tuple[int, ...], seed: int, layout: str
 ) -> tuple[tuple[str, ...], tuple[int, ...]]:
-    """The names and severities in the benchmark's order."""
+    """Check names, severities, seed and layout; return the names and severities in the benchmark's order."""
     known = names_of(suite, scale)
     unknown = [name for name in corruptions if name not in known]
     if unknown:

@@ -1,10 +1,10 @@
-"""Corrupted sets on disk, in the two published layouts; each corruption is there completely or not at all.
+"""Corrupted images on disk in the two published layouts; each corruption is there completely or not at all.
 
     arrays     NAME.npy, uint8 (S N, H, W, 3): severity by severity, each in the order of the source; labels.npy (S N,)
     folders    NAME/SEVERITY/CLASS/FILE.JPEG, 224 px: the centre of the image resized to 256, quality 85
 
 CIFAR-C and CIFAR-10-C-bar are arrays, ImageNet-C and ImageNet-C-bar are folders. Many processes write the images of one
-corruption at once, in any order, to a draft of it (`.NAME.npy.part`, `.NAME.part`), which gets its name in the end.
+corruption at once, in any order, to its draft (`.NAME.npy.part`, `.NAME.part`), which is renamed when it is complete.
 """
 
 import io
@@ -27,26 +27,26 @@ from layermix_gen.support.files import replacing, sync_folder
 
 LayoutName: TypeAlias = Literal["arrays", "folders"]
 LAYOUTS: tuple[LayoutName, ...] = ("arrays", "folders")
-PREPROCESSING, QUALITY = "resize-256-center-224", 85  # as published, of folders
+PREPROCESSING, QUALITY = "resize-256-center-224", 85  # of folders, as published
 
 
 class Layout(Protocol):
-    """How corruptions lie in a folder."""
+    """A way to store corruptions in a folder."""
 
     def path(self, name: str) -> Path:
-        """Where the corruption is, once it is complete."""
+        """The path of the corruption once it is complete."""
 
     def view(self, image: Image) -> Image:
         """The part of a source image, uint8 (H, W, 3), that is corrupted. Raises `BadImage` where it does not fit."""
 
     def begin(self, name: str) -> None:
-        """Make room for a draft, and remove one that an earlier run left."""
+        """Create an empty draft, in place of any that an earlier call left."""
 
     def write(self, name: str, numbers: range, images: list[list[Image]]) -> None:
         """Write images `numbers` of the source to the draft, each at all severities."""
 
     def finish(self, name: str) -> None:
-        """Make the draft visible under its name."""
+        """Rename the draft, which is complete now, to the corruption's path."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +77,7 @@ class ArrayLayout(Layout):
             np.lib.format.write_array_header_1_0(file, header)
             size = file.tell() + len(self.severities) * self.count * int(np.prod(self.shape))
             file.flush()
-            if hasattr(os, "posix_fallocate"):  # so that a full disk shows now
+            if hasattr(os, "posix_fallocate"):  # so that a full disk is noticed now
                 os.posix_fallocate(file.fileno(), 0, size)
             file.truncate(size)
 
@@ -120,12 +120,12 @@ class FolderLayout(Layout):
     def write(self, name: str, numbers: range, images: list[list[Image]]) -> None:
         for number, views in zip(numbers, images, strict=True):
             for severity, view in zip(self.severities, views, strict=True):
-                encoded = io.BytesIO()  # Pillow takes a file cut short by a full disk for a good one
+                encoded = io.BytesIO()  # Pillow does not notice when a full disk truncates its file
                 PillowImage.fromarray(view).save(encoded, "JPEG", quality=QUALITY, optimize=True)
                 (self._draft(name) / str(severity) / self.files[number]).write_bytes(encoded.getbuffer())
 
     def finish(self, name: str) -> None:
-        os.sync()  # one for all: the files of a corruption are many and small
+        os.sync()  # once for all: the files of a corruption are many and small
         self._draft(name).rename(self.path(name))
         sync_folder(self.root)
 
@@ -136,7 +136,7 @@ class FolderLayout(Layout):
 def make_layout(
     kind: LayoutName, root: Path, source: Source, items: list[Item], severities: tuple[int, ...], shape: tuple[int, ...]
 ) -> Layout:
-    """The layout of a source's images. Raises `LayerMixError` where an image has no class."""
+    """The layout `kind` for a source's images. Raises `LayerMixError` where an image has no class."""
     unlabelled = next((item.id for item in items if item.label < 0), None)
     if unlabelled is not None:
         raise LayerMixError(
@@ -149,9 +149,9 @@ def make_layout(
 
 
 def class_folders(classes: tuple[str, ...], last: int) -> tuple[str, ...]:
-    """The folder of each class, such that sorting the names gives the order of the labels.
+    """The folder name of each class; the sorted names are in the order of the labels.
 
-    These are the classes' names where their order is that already; else the label goes in front.
+    These are the classes' own names if they sort so already; if not, the label is put in front.
     """
     width = len(str(max(last, len(classes) - 1)))
     if not classes:
@@ -164,20 +164,20 @@ def class_folders(classes: tuple[str, ...], last: int) -> tuple[str, ...]:
 
 
 def file_names(items: list[Item], classes: tuple[str, ...]) -> tuple[str, ...]:
-    """CLASS/FILE.JPEG of each image: the last part of its id, and its number where two in a class share that."""
+    """CLASS/FILE.JPEG for each image: the last part of its id, and its number where two in a class share that part."""
     names = [f"{classes[item.label]}/{_stem(item.id)}" for item in items]
     often = Counter(names)
     return tuple(f"{name}-{number}.JPEG" if often[name] > 1 else f"{name}.JPEG" for number, name in enumerate(names))
 
 
 def _stem(source_id: str) -> str:
-    """The name in an id, without what a file's name may not have, and never hidden."""
+    """The file name in an id without its extension, leading dots, and characters that no file name may have."""
     name = source_id.rpartition("/")[2]
     return re.sub(r"[\\\0]", "_", name.rpartition(".")[0] or name).lstrip(".") or "image"
 
 
 def write_labels(root: Path, items: list[Item], severities: tuple[int, ...]) -> None:
-    """Write labels.npy, which goes with arrays: the labels once for each severity, uint8 where they fit."""
+    """Write the labels.npy of arrays: the labels once for each severity, uint8 where they fit."""
     labels = np.array([item.label for item in items])
     with replacing(root / "labels.npy") as draft, draft.open("wb") as file:
         np.save(file, np.tile(labels.astype(np.uint8 if labels.max() < 256 else np.int64), len(severities)))

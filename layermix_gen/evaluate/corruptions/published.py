@@ -1,4 +1,4 @@
-"""All corruptions by name, which of them make up a suite, and how one is applied."""
+"""The table of all corruptions by name, those that make up a suite, and the function that applies one."""
 
 from typing import Literal, TypeAlias
 
@@ -13,7 +13,7 @@ from layermix_gen.support.checks import check_choice, check_whole
 
 Family: TypeAlias = Literal["c", "cbar"]
 FAMILIES: tuple[Family, ...] = ("c", "cbar")
-VERSION = 1  # of the kernels: another one where any of them gives other bytes
+VERSION = 1  # of the kernels: changes when any of them yields other bytes
 
 CORRUPTIONS: dict[str, Corruption] = {
     row.name: row for module in (pixel_noise, blur, weather, digital, waves, obscuring, warps) for row in module.ROWS
@@ -32,7 +32,7 @@ def names_of(suite: Family, scale: Scale) -> tuple[str, ...]:
 def corrupted(image: Image, name: str, severity: int, scale: Scale, rng: np.random.Generator) -> Image:
     """Apply one corruption to an image, uint8 (H, W, 3), at severity 1 to 5 of the benchmark of `scale`: a new image.
 
-    Raises `LayerMixError` for an array that is no image, and for what no benchmark has.
+    Raises `LayerMixError` for an array that is no image, and for a name, severity or scale that no benchmark has.
     """
     if name not in CORRUPTIONS:
         raise LayerMixError(f"expected a corruption out of {', '.join(CORRUPTIONS)}, got {name!r}; change the name")
@@ -41,7 +41,7 @@ def corrupted(image: Image, name: str, severity: int, scale: Scale, rng: np.rand
 
 
 def parameters(name: str, scale: Scale) -> Severities:
-    """The published parameters of a corruption, one tuple a severity. Raises `LayerMixError` where there are none."""
+    """The published parameters of a corruption, one tuple per severity. Raises `LayerMixError` where there are none."""
     found: Severities | None = getattr(CORRUPTIONS[name], scale) if scale in SCALES else None
     if found is None:
         raise LayerMixError(f"expected a scale at which {name} is published, got {scale!r}; give the other scale")

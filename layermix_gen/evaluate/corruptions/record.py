@@ -1,7 +1,7 @@
-"""`corruptions.json`: what a folder of corrupted images holds, and by what it was made.
+"""`corruptions.json`: what a folder of corrupted images holds, and how it was made.
 
-Corruptions by different settings, or of different images, are never mixed in one folder. Who evaluates the folder reads
-here which severities and corruptions it has.
+Corruptions with different settings, or of different images, are never mixed in one folder. An evaluation reads here
+which severities and corruptions the folder has.
 """
 
 import hashlib
@@ -25,14 +25,14 @@ from layermix_gen.support.text import as_text
 
 RECORD = "corruptions.json"
 FORMAT = "layermix-gen corruptions 1"
-REMEDY = "restore it, or make the corruptions anew"
-OPEN = ("corruptions", "versions", "source")  # what may differ when a folder is gone on with
+REMEDY = "restore it, or make the corruptions again"
+OPEN = ("corruptions", "versions", "source")  # these may differ when a later call continues a folder
 
 
 def check_record(root: Path, record: dict[str, Any]) -> None:
-    """Refuse to mix corruptions by different settings or of different images in one folder."""
+    """Refuse to mix corruptions with different settings or of different images in one folder."""
     made = {entry.name for entry in root.iterdir() if not entry.name.startswith(".")} - {RECORD, "labels.npy"}
-    if not made:  # a run that came to nothing binds nobody
+    if not made:  # a call that finished nothing does not bind the next one
         return
     before = read_json(root / RECORD)
     for name in (name for name in record if name not in OPEN):
@@ -45,11 +45,11 @@ def check_record(root: Path, record: dict[str, Any]) -> None:
 
 
 def describe(source: Source, items: list[Item], **settings: Any) -> dict[str, Any]:
-    """The record of corruptions that are still to be made: `settings`, the source, and what may round differently."""
+    """The record before any corruption is made: `settings`, the source, and versions, which may round differently."""
     digest = hashlib.sha256(json.dumps(source.classes).encode())
     for item in items:
         digest.update(json.dumps([item.id, item.label, item.size]).encode())
-    if source.native_size:  # of arrays all sizes are equal
+    if source.native_size:  # all sizes are equal in arrays
         for path in source_files(source):
             digest.update(file_digest(path).encode())
     return {
@@ -57,7 +57,7 @@ def describe(source: Source, items: list[Item], **settings: Any) -> dict[str, An
         "kernels": VERSION,
         **settings,
         "images": len(items),
-        "source_digest": digest.hexdigest(),  # over names of classes, ids, labels and sizes of images, files of arrays
+        "source_digest": digest.hexdigest(),  # over class names, the images' ids, labels and sizes, and files of arrays
         "source": {"kind": source.kind, "location": as_text(source.location)},
         "corruptions": {},
         "versions": {
@@ -72,10 +72,10 @@ def describe(source: Source, items: list[Item], **settings: Any) -> dict[str, An
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """What a folder of corrupted images says that it has."""
+    """What a folder of corrupted images has, according to its `corruptions.json`."""
 
     scale: Scale
-    severities: tuple[int, ...]  # rising
+    severities: tuple[int, ...]  # in rising order
     images: int  # at each severity
     corruptions: tuple[str, ...]
 
@@ -91,7 +91,7 @@ class Record:
 
 
 def read_record(root: Path) -> Record | None:
-    """The record of a folder, None of a published suite, which has none. Raises `LayerMixError` for one of others."""
+    """The record of a folder; None for a published suite, which has none. Raises `LayerMixError` for a foreign one."""
     path = root / RECORD
     if not path.is_file():
         return None

@@ -1,1 +1,1 @@
-"""Grad-CAM: where a model looks, and a sheet of it."""
+"""Grad-CAM: where a model looks, and a sheet that shows it for several images and models."""

@@ -1,8 +1,8 @@
-"""Where a model looks: Grad-CAM, and a sheet of images with it, as in the paper's figure 9.
+"""Grad-CAM: where a model looks, as in the paper's figure 9.
 
 Selvaraju et al., "Grad-CAM: Visual Explanations from Deep Networks via Gradient-based Localization" (2017): the feature
 maps of a late layer, weighted by the mean gradient of the class's logit with respect to each, added up, and cut off at
-zero. A hook is all it takes.
+zero. It needs no more than a forward hook.
 """
 
 from collections.abc import Iterator
@@ -21,8 +21,8 @@ from layermix_gen.evaluate.models.asking import ask, check_images, gradient, mem
 from layermix_gen.evaluate.models.modes import evaluating
 from layermix_gen.evaluate.models.normalized import without_normalization
 
-PARTS = 8  # of a model, its last, that are named where another was expected
-STRETCH = 4  # maps of other proportions than the image's, by more than this, have their axes in another order
+PARTS = 8  # how many of a model's last modules an error message names
+STRETCH = 4  # maps whose aspect ratio differs from the image's by more than this factor have another order of axes
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -38,10 +38,10 @@ class Attention:
 def gradcam(model: nn.Module, images: Tensor, *, layer: str = "", target: int | None = None) -> Attention:
     """Grad-CAM of images in [0, 1], (B, 3, H, W): for the class `target`, by default the one that is predicted.
 
-    `layer` names a module whose output is feature maps (B, C, h, w), as the model has it without its normalization; by
-    default the last one of a convolutional network whose maps have more than one pixel. The model is left as it was.
+    `layer` is the name, in the model without its normalization, of a module whose output is feature maps (B, C, h, w);
+    by default the last one of a convolutional network whose maps have more than one pixel. The model is left as it was.
     Raises `LayerMixError` where there is no such layer or class, where the class does not depend on the layer, and for
-    outputs that are no finite logits.
+    outputs that are not finite logits.
     """
     check_images(images)
     with (
@@ -68,7 +68,7 @@ def gradcam(model: nn.Module, images: Tensor, *, layer: str = "", target: int | 
 
 
 def _ask(model: nn.Module, images: Tensor) -> Tensor:
-    """The logits (B, classes) of images that a model may change in place, which leaves ours as they are."""
+    """The logits (B, classes) for a copy of the images, as a model may change its input in place."""
     return ask(model, images.detach().clone())
 
 
@@ -83,9 +83,9 @@ def _explained(logits: Tensor, target: int | None) -> Tensor:
 
 @contextmanager
 def _recorded(model: nn.Module, images: Tensor, layer: str) -> Iterator[list[Any]]:
-    """Yield a list to which each run of a layer adds its output: feature maps as what the logits can be derived by.
+    """Yield a list to which each call of a layer adds its output; feature maps become tensors to differentiate by.
 
-    It has to last until the gradient is known, as `torch.utils.checkpoint` runs the layer again then.
+    Leave this context only after the gradient is computed, as `torch.utils.checkpoint` runs the layer again then.
     """
     module = _layers(model).get(layer)
     if module is None:
@@ -100,7 +100,7 @@ def _recorded(model: nn.Module, images: Tensor, layer: str) -> Iterator[list[Any
             outputs.append(output)
             return output
         outputs.append(output.detach().requires_grad_())
-        return outputs[-1].clone()  # which the next layer may change in place
+        return outputs[-1].clone()  # the next layer may change it in place
 
     hook = module.register_forward_hook(note)
     try:
@@ -110,7 +110,7 @@ def _recorded(model: nn.Module, images: Tensor, layer: str) -> Iterator[list[Any
 
 
 def _maps_of(layer: str, outputs: list[Any], images: Tensor) -> Tensor:
-    """The feature maps (B, C, h, w) that a layer gave last."""
+    """The feature maps (B, C, h, w) that a layer returned last."""
     if outputs and _is_maps(outputs[-1], images):
         maps: Tensor = outputs[-1]
         return maps
@@ -121,7 +121,7 @@ def _maps_of(layer: str, outputs: list[Any], images: Tensor) -> Tensor:
 
 
 def _weighted(features: Tensor, gradients: Tensor) -> Tensor:
-    """Equations 1 and 2 of the paper: (B, h, w)."""
+    """The maps (B, h, w) by equations 1 and 2 of the Grad-CAM paper."""
     weights = gradients.mean((2, 3), keepdim=True)
     return (weights * features).sum(1).relu()
 
@@ -143,13 +143,13 @@ def _shape(output: Any) -> str:
 
 
 def _layers(model: nn.Module) -> dict[str, nn.Module]:
-    """The modules by name; TorchScript's take no hooks."""
+    """The modules by name, without TorchScript's, which take no hooks."""
     named = without_normalization(model).named_modules()
     return {name: module for name, module in named if not isinstance(module, torch.jit.ScriptModule)}
 
 
 def _is_maps(output: Any, images: Tensor) -> bool:
-    """Whether these are feature maps (B, C, h, w) of more than one pixel, in about the proportions of the images."""
+    """Whether these are feature maps (B, C, h, w) of more than one pixel, with about the images' aspect ratio."""
     if not isinstance(output, Tensor) or output.ndim != 4 or not output.is_floating_point():
         return False
     (height, width), (tall, wide) = images.shape[2:], output.shape[2:]
@@ -157,10 +157,10 @@ def _is_maps(output: Any, images: Tensor) -> bool:
 
 
 def _last_layer(model: nn.Module, images: Tensor) -> str:
-    """The module of a convolutional network that is the last to give feature maps.
+    """The name of the last module of a convolutional network that returns feature maps.
 
-    What comes after the last convolution may normalize, activate or pool its maps. If something there has axes of
-    another kind, such as the tokens of a transformer, then the maps are not what the classes are told by.
+    Modules after the last convolution may normalize, activate or pool its maps. If the output of one of them has axes
+    of another kind, such as the tokens of a transformer, then it is not the maps that decide between the classes.
     """
     last, lost = "", False
     layers = _layers(model)

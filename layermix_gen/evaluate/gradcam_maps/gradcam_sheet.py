@@ -1,4 +1,4 @@
-"""The sheet of Grad-CAM: a row for each image, a column for each model, and what each of them predicts."""
+"""The Grad-CAM sheet: a row for each image, a column for each model, and what each model predicts."""
 
 import unicodedata
 from collections.abc import Sequence
@@ -27,8 +27,8 @@ from layermix_gen.support.text import as_text
 CELL = 224  # px; smaller images are enlarged to about this
 GAP, MARGIN, HEAD, FOOT = 14, 28, 30, 34  # px
 TITLE, SMALL = 7.5, 6.5  # points
-HOTTEST = 226  # of 255, the red of the colour map; what lies beyond is as dark as a black image
-LETTERS = str.maketrans({"ß": "ss", "æ": "ae", "Æ": "AE", "ø": "o", "Ø": "O", "œ": "oe", "ł": "l"})  # of no accents
+HOTTEST = 226  # of 255: the red of the colour map; colours beyond it are as dark as a black image
+LETTERS = str.maketrans({"ß": "ss", "æ": "ae", "Æ": "AE", "ø": "o", "Ø": "O", "œ": "oe", "ł": "l"})  # without accents
 LEAST, MOST = 0.1, 0.65  # how opaque the colours are where the map is 0 and where it is 1
 
 
@@ -72,7 +72,7 @@ def _read(path: Path, preprocessing: str) -> Image:
 
 
 def overlaid(image: Image, heat: np.ndarray[tuple[int, int], np.dtype[np.float32]]) -> Image:
-    """An image (H, W, 3) under the colours of a map (H, W) in [0, 1], the more opaque the higher it is."""
+    """Overlay an image (H, W, 3) with the colours of a map (H, W) in [0, 1], more opaque where the map is higher."""
     levels = (heat * HOTTEST).round().astype(np.uint8)
     colours = cv2.cvtColor(cv2.applyColorMap(levels, cv2.COLORMAP_TURBO), cv2.COLOR_BGR2RGB)
     alpha = (LEAST + (MOST - LEAST) * heat)[:, :, None]

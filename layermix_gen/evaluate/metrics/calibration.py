@@ -1,4 +1,4 @@
-"""Calibration: does a model that says 80% be right in 80 of 100 cases?
+"""Calibration: whether a model is right in 80 of 100 cases where its confidence is 80%.
 
 All functions take the confidences (N,), the probabilities of the predicted classes, and whether these are right (N,).
 The order of images never matters. Where confidences are equal, sorting by them leaves the order open: RMS is then the
@@ -15,8 +15,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from layermix_gen.errors import LayerMixError
 
-BIN = 100  # images of an adaptive bin
-WIDTHS = 15  # bins of equal width
+BIN = 100  # images in an adaptive bin
+WIDTHS = 15  # number of bins of equal width
 Bins: TypeAlias = Literal["all", "released"]
 BINS: tuple[Bins, ...] = ("all", "released")
 Vector: TypeAlias = NDArray[np.float64]
@@ -45,7 +45,7 @@ def rms_floor(confidences: ArrayLike, bins: Bins = "all") -> float:
     """What a perfectly calibrated model with these confidences would score in `rms_calibration`, in percent.
 
     The root of the expected square: each image is right with probability p_i, its confidence, so that a bin's accuracy
-    has the variance sum p_i (1 - p_i) / n_b^2 about its confidence. No bin of 100 images can tell less than that.
+    has the variance sum p_i (1 - p_i) / n_b^2 about its confidence. Bins of 100 images cannot tell a smaller error.
     """
     sure, _ = _checked(confidences, np.zeros(np.shape(confidences), np.bool_))
     starts = _bin_starts(len(sure), bins)
@@ -68,7 +68,7 @@ def aurra(confidences: ArrayLike, correct: ArrayLike) -> float:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Reliability:
-    """Images in bins of equal width by confidence: how many, how sure, how often right. NaN where a bin is empty."""
+    """A reliability diagram: images, mean confidence and accuracy of confidence bins of equal width; NaN if empty."""
 
     counts: NDArray[np.int64]
     confidences: Vector
@@ -82,7 +82,7 @@ class Reliability:
 
 
 def reliability(confidences: ArrayLike, correct: ArrayLike, bins: int = WIDTHS) -> Reliability:
-    """The reliability diagram: bin i of n has the confidences in (i / n, (i + 1) / n], the first 0 too."""
+    """The reliability diagram: bin i of n has the confidences in (i / n, (i + 1) / n], the first also 0."""
     sure, right = _checked(confidences, correct)
     numbers = np.maximum(np.ceil(sure * bins).astype(np.int64) - 1, 0)
     counts = np.bincount(numbers, minlength=bins)
@@ -92,7 +92,7 @@ def reliability(confidences: ArrayLike, correct: ArrayLike, bins: int = WIDTHS) 
 
 
 def pooled(diagrams: Sequence[Reliability]) -> Reliability:
-    """The diagram of all images of several diagrams of as many bins."""
+    """The diagram of the images of several diagrams together; all have the same number of bins."""
     counts = np.array([one.counts for one in diagrams])
     with np.errstate(invalid="ignore"):
         sureness, accuracy = (
@@ -112,12 +112,12 @@ def expected_calibration_error(confidences: ArrayLike, correct: ArrayLike, bins:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Pieces:
-    """Runs of images of one bin and one confidence. Which of a confidence's images lie in which bin is open."""
+    """Pieces of bins: images of one bin and one confidence. Which images of equal confidence lie in which is open."""
 
     bins: NDArray[np.int64]  # the bin of each piece
     sizes: NDArray[np.int64]
-    accuracies: Vector  # of all images of that confidence
-    variances: Vector  # of the number of right ones in the piece: hypergeometric
+    accuracies: Vector  # of all images with that confidence
+    variances: Vector  # of the number of right predictions in the piece: hypergeometric
 
     @classmethod
     def of(cls, sure: Vector, right: Vector, starts: NDArray[np.int64]) -> "_Pieces":
@@ -132,12 +132,12 @@ class _Pieces:
         return cls(np.searchsorted(starts, cuts, "right") - 1, sizes, accuracies, variances)
 
     def per_bin(self, values: Vector) -> Vector:
-        """The sums of `values`, one for each piece, in each bin."""
+        """The sum in each bin of `values`, which has one number for each piece."""
         return np.bincount(self.bins, values).astype(np.float64, copy=False)
 
 
 def _checked(confidences: ArrayLike, correct: ArrayLike) -> tuple[Vector, Vector]:
-    """Both as float64 (N,), in rising order of confidence."""
+    """Check both arguments; return them as float64 (N,), in rising order of confidence."""
     sure, right = np.asarray(confidences, np.float64), np.asarray(correct)
     if sure.ndim != 1 or sure.shape != right.shape or not len(sure):
         raise LayerMixError(f"expected confidences and answers (N,), N >= 1, got {sure.shape} and {right.shape}")
@@ -148,7 +148,7 @@ def _checked(confidences: ArrayLike, correct: ArrayLike) -> tuple[Vector, Vector
 
 
 def _bin_starts(images: int, bins: Bins) -> NDArray[np.int64]:
-    """Where bins of 100 begin; the last takes the remainder."""
+    """The indices at which bins of 100 images begin; the last bin takes the remainder."""
     if bins not in BINS:
         raise LayerMixError(f"expected bins {' or '.join(BINS)}, got {bins!r}")
     if bins == "released" and images < BIN:

@@ -1,8 +1,8 @@
 """Consistency on short videos: how often the prediction flips, and how far the five most probable classes move.
 
-Both compare frames in pairs. Noise is drawn anew for each frame, so every frame of such a video is compared with the
-first; every other perturbation grows, so each frame is compared with the one before (Hendrycks and Dietterich 2019,
-section 4.2). Videos may differ in length and count alike: a video's value is the mean over its pairs.
+Both compare frames in pairs. Noise is drawn independently for each frame, so every frame of such a video is compared
+with the first; every other perturbation grows, so each frame is compared with the one before (Hendrycks and Dietterich
+2019, section 4.2). Videos may differ in length and have equal weight: a video's value is the mean over its pairs.
 """
 
 from collections.abc import Iterator
@@ -17,20 +17,20 @@ PAIRS = 1 << 16  # pairs of frames that are compared at a time, which bounds mem
 
 
 def flip_probability(part: SequencePredictions, *, noise: bool) -> float:
-    """Percent of the pairs of frames with different predictions, the mean over videos.
+    """The percentage of pairs of frames with different predictions, as the mean over videos.
 
-    mFP is the mean of it over the ten perturbations of `lists.P`.
+    mFP is the mean of it over the ten perturbations of `benchmarks.P`.
     """
     flips = [part.classes[earlier, 0] != part.classes[later, 0] for earlier, later in _pairs(part, noise)]
     return 100 * _mean_over_videos(np.concatenate(flips), part.lengths)
 
 
 def top5_distance(part: SequencePredictions, *, noise: bool) -> float:
-    """How far the five most probable classes move between the frames of a pair, the mean over videos; in [0, 18].
+    """How far the five most probable classes move between the frames of a pair, as the mean over videos; in [0, 18].
 
     d = sum over i = 1..5 of |i - min(s(i), 6)|, s(i) being the rank that the later frame gives to the class that the
     earlier one ranks i: the closed form of the sum in Hendrycks and Dietterich (2019), section 4.2. With fewer than
-    five classes all are compared. mT5D is the mean of it over the ten perturbations of `lists.P`.
+    five classes all are compared. mT5D is the mean of it over the ten perturbations of `benchmarks.P`.
     """
     distances = [_moved(part.classes[earlier], part.classes[later]) for earlier, later in _pairs(part, noise)]
     return _mean_over_videos(np.concatenate(distances), part.lengths)
@@ -42,7 +42,7 @@ def is_noise(perturbation: str) -> bool:
 
 
 def _moved(earlier: NDArray[np.int32], later: NDArray[np.int32]) -> NDArray[np.int64]:
-    """The distance of each pair, from its most probable classes (pairs, K)."""
+    """The top-5 distance of each pair, from the most probable classes (pairs, K) of its two frames."""
     ranks = np.arange(1, earlier.shape[1] + 1)
     same = earlier[:, :, None] == later[:, None, :]
     new_ranks = np.where(same.any(2), same.argmax(2) + 1, TOP + 1)
@@ -50,7 +50,7 @@ def _moved(earlier: NDArray[np.int32], later: NDArray[np.int32]) -> NDArray[np.i
 
 
 def _pairs(part: SequencePredictions, noise: bool) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
-    """The earlier and the later frame of all pairs, as many at a time as memory shall hold."""
+    """The indices of the earlier and the later frame of all pairs, at most `PAIRS` at a time."""
     ends = np.cumsum(part.lengths)
     later = np.delete(np.arange(len(part.classes)), ends - part.lengths)  # all frames but the first of each video
     earlier = np.repeat(ends - part.lengths, part.lengths - 1) if noise else later - 1

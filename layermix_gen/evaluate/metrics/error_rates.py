@@ -1,6 +1,6 @@
-"""Error rates and what is made of them: error@1 and @5, the log loss, corruption errors raw and normalised.
+"""Error rates and metrics made from them: error@1 and error@5, log loss, corruption errors raw and normalised.
 
-Everything is in percent but the log loss, which is in nats. Lower is better.
+Everything is in percent except the log loss, which is in nats. Lower is better.
 """
 
 from collections.abc import Mapping
@@ -14,9 +14,9 @@ from layermix_gen.evaluate.results.predictions import TOP, Predictions
 
 
 def error_rates(part: Predictions, top: int = 1) -> NDArray[np.float64]:
-    """Percent of the images whose label is not among the `top` most probable classes, at each severity (S,).
+    """The percentage of images whose label is not among the `top` most probable classes, at each severity (S,).
 
-    Raises `LayerMixError` unless `top` is in [1, 5]. With no more than `top` classes nothing can be wrong.
+    Raises `LayerMixError` unless `top` is in [1, 5]. With no more than `top` classes every error is 0.
     """
     if not 1 <= top <= TOP:
         raise LayerMixError(f"expected top in [1, {TOP}], got {top}; as many classes are kept of each image")
@@ -30,9 +30,9 @@ def log_loss(part: Predictions) -> NDArray[np.float64]:
 
 
 def normalized_errors(errors: Mapping[str, float]) -> dict[str, float]:
-    """Corruption errors, each in percent and the mean over its five severities, in percent of AlexNet's.
+    """Corruption errors in percent of AlexNet's; each of `errors` is in percent, the mean over its five severities.
 
-    CE_c = sum_s E_s,c / sum_s E_s,c(AlexNet), whose mean over the 15 of `lists.C` is the mCE of Hendrycks and
+    CE_c = sum_s E_s,c / sum_s E_s,c(AlexNet), whose mean over the 15 of `benchmarks.C` is the mCE of Hendrycks and
     Dietterich (2019), section 4.1. It is defined for ImageNet-C with 1000 classes. Raises `LayerMixError` for other
     corruptions.
     """

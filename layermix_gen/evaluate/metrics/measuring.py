@@ -1,7 +1,7 @@
-"""From a folder of results to numbers: every metric of a run, and over how many parts of its full list each mean is.
+"""Compute every metric of a run from its folder of results, and over how many parts of its full list each mean is.
 
 Parts are read one after the other, so memory holds one of them at a time. A mean over fewer parts than its list has
-says so, and a corruption without all its severities is in no mean.
+says so, and a corruption that lacks a severity is in no mean.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -30,8 +30,8 @@ from layermix_gen.evaluate.results.signature import Signature
 from layermix_gen.support.text import as_text, count, one_line
 
 METRICS_VERSION = 1  # rises whenever the same predictions would give another number
-ALEXNET = ("imagenet", "imagenet", 1000)  # dataset, scale and classes that its errors are of
-CALIBRATED = ("clean", "c", "cbar", "r")  # the suites of which calibration is measured
+ALEXNET = ("imagenet", "imagenet", 1000)  # dataset, scale and number of classes that its errors are for
+CALIBRATED = ("clean", "c", "cbar", "r")  # the suites for which calibration is measured
 
 CALIBRATION_METRICS: dict[str, Callable[[np.ndarray, np.ndarray], float | None]] = {
     "rms": rms_calibration,
@@ -42,7 +42,7 @@ CALIBRATION_METRICS: dict[str, Callable[[np.ndarray, np.ndarray], float | None]]
     "ece": expected_calibration_error,
     "aurra": aurra,
 }
-"""The metrics of confidences (N,) and whether they were right (N,); None where there are too few images."""
+"""The metrics of confidences (N,) and whether the predictions are right (N,); None where there are too few images."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,11 +61,11 @@ class Number:
 
 @dataclass(slots=True, eq=False)
 class Measured:
-    """Everything that is known of one run; what was not evaluated is not there.
+    """All metrics of one run; what was not evaluated is left out.
 
     `numbers` by metric; `errors` in percent by suite, part and severity; `normalized` by corruption, in percent of
     AlexNet's; `consistency` by perturbation: percent of flips and top-5 distance; `calibration` by suite, then metric;
-    `diagrams` by suite; `notes` on what means lack.
+    `diagrams` by suite; `notes` on what the means lack.
     """
 
     name: str
@@ -89,7 +89,7 @@ class Measured:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Part:
-    """The numbers of one part that is complete."""
+    """The metrics of one part that has all its severities."""
 
     error: float
     error5: float
@@ -100,7 +100,7 @@ class _Part:
 def measure(root: str | Path, name: str = "") -> Measured:
     """Compute all metrics of the results in the folder `root`; `name` is how reports call the run.
 
-    Raises `LayerMixError` where there are no results, or a file of theirs is damaged or does not fit the others.
+    Raises `LayerMixError` where there are no results, or one of their files is damaged or does not fit the others.
     """
     root = Path(root)
     signature = read_signature(root)
@@ -148,7 +148,7 @@ def _measure_images(run: Measured, root: Path, suite: str) -> None:
 
 
 def _numbers(part: Predictions, pool: bool) -> _Part:
-    """The numbers of a part; calibration over all severities pooled, as for CIFAR-C, or the mean over severities."""
+    """The metrics of a part; its calibration is of all severities pooled, as for CIFAR-C, or the mean over them."""
     sure, right = part.confidences, part.correct
     groups = [(sure.ravel(), right.ravel())] if pool else list(zip(sure, right, strict=True))
     calibrations = [_calibration(*group) for group in groups]
@@ -185,9 +185,10 @@ def _measure_videos(run: Measured, root: Path) -> None:
 
 
 def normalize_consistency(run: Measured, reference: Mapping[str, Mapping[str, float]]) -> None:
-    """Add mFP and mT5D in percent of those of a reference model, AlexNet say, which are given by perturbation.
+    """Add mFP and mT5D in percent of those of a reference model such as AlexNet.
 
-    `reference` has `flip_probability`, in percent, and `top5_distance`. Raises `LayerMixError` where one is missing.
+    `reference` has `flip_probability`, in percent, and `top5_distance`, each by perturbation. Raises `LayerMixError`
+    where one is missing.
     """
     names = [part for part in mean_list("p", run.signature.scale) if part in run.consistency]
     for number, (metric, given) in enumerate((("p_flips", "flip_probability"), ("p_distance", "top5_distance"))):
@@ -211,7 +212,7 @@ def _load(run: Measured, root: Path, suite: str, part: str) -> Predictions:
     if not isinstance(found, Predictions):
         raise _unfit(path, "predictions for images", "videos")
     severities = run.signature.suites[suite].severities
-    if set(found.severities) - set(severities):  # of another suite; where some are missing, a note says so
+    if set(found.severities) - set(severities):  # another suite's; if some are only missing, a note says so
         raise _unfit(path, _severities(severities), _severities(found.severities))
     _check_fit(run, suite, path, count(found.images, "image"), found.n_classes)
     return found

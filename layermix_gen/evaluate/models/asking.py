@@ -1,4 +1,4 @@
-"""The one way to ask a model: its code may raise anything, and may answer anything, and each fault is one line."""
+"""Call a model: its code may raise or return anything, and each fault becomes a `LayerMixError` of one line."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -16,8 +16,8 @@ OTHERS = "give a model for such images, and for any number of them"
 def ask(model: nn.Module, images: Tensor, remedy: str = CHECK) -> Tensor:
     """The logits (B, classes), as float32, that a model gives for images (B, 3, H, W).
 
-    `remedy` is what helps against logits that are not finite. Raises `LayerMixError` where the model fails, and where
-    what it returns is no finite floating-point logits of at least one class; memory that runs out is left to
+    `remedy` is the error's advice about logits that are not finite. Raises `LayerMixError` where the model fails, and
+    where it does not return finite floating-point logits of at least one class; running out of memory is left to
     `memory_faults`.
     """
     with _failures(f"on images {tuple(images.shape)}", lambda error: _other_precision(error, model, images) or OTHERS):
@@ -37,9 +37,9 @@ def ask(model: nn.Module, images: Tensor, remedy: str = CHECK) -> Tensor:
 
 
 def gradient(total: Tensor, wanted: Tensor) -> Tensor | None:
-    """The finite gradient of a sum of what a model said with respect to `wanted`, or None where there is none.
+    """The gradient of `total`, a sum over a model's outputs, with respect to `wanted`; None where there is none.
 
-    Raises `LayerMixError` where it cannot be computed.
+    Raises `LayerMixError` where it cannot be computed or is not finite.
     """
     if not total.requires_grad:
         return None
@@ -52,7 +52,7 @@ def gradient(total: Tensor, wanted: Tensor) -> Tensor | None:
 
 
 def check_images(images: Tensor) -> None:
-    """Raise `LayerMixError` unless these are at least one image of floats, (B, 3, H, W)."""
+    """Raise `LayerMixError` unless `images` holds at least one image, as floats (B, 3, H, W)."""
     if images.ndim != 4 or not images.is_floating_point() or not images.numel():
         raise LayerMixError(
             f"expected images (B, 3, H, W) in [0, 1], got {images.dtype} {tuple(images.shape)}; divide pixels by 255"
@@ -61,10 +61,10 @@ def check_images(images: Tensor) -> None:
 
 @contextmanager
 def memory_faults(images: int, remedy: str = "lower --batch-size") -> Iterator[None]:
-    """Turn memory that runs out, the machine's or the device's, with so many images at a time into one line."""
+    """Turn running out of memory, the host's or the device's, into a `LayerMixError` that names the batch size."""
     try:
         yield
-    except (MemoryError, RuntimeError) as error:  # of which PyTorch's for a GPU is one
+    except (MemoryError, RuntimeError) as error:  # for a GPU, PyTorch raises a RuntimeError
         if not _is_memory(error):
             raise
         raise LayerMixError(f"there is no memory for {images} images at a time; {remedy}") from error
@@ -72,7 +72,7 @@ def memory_faults(images: int, remedy: str = "lower --batch-size") -> Iterator[N
 
 @contextmanager
 def _failures(place: str, remedy: Callable[[BaseException], str]) -> Iterator[None]:
-    """Turn what a model raises into one line; but for memory, which is another's to mend."""
+    """Turn what a model raises into a one-line `LayerMixError`, but leave running out of memory to `memory_faults`."""
     try:
         yield
     except (Exception, SystemExit) as error:
@@ -82,7 +82,7 @@ def _failures(place: str, remedy: Callable[[BaseException], str]) -> Iterator[No
 
 
 def _other_precision(error: BaseException, model: nn.Module, images: Tensor) -> str:
-    """What to do about weights of another precision than the images, where there are some and the error is of types."""
+    """Advice for an error about types, if some weights have another precision than the images; else ""."""
     for weight in model.parameters() if "type" in str(error) and isinstance(model, nn.Module) else ():
         if weight.is_floating_point() and weight.dtype != images.dtype:
             kinds = [str(dtype).removeprefix("torch.") for dtype in (weight.dtype, images.dtype)]
@@ -92,7 +92,7 @@ def _other_precision(error: BaseException, model: nn.Module, images: Tensor) -> 
 
 
 def _is_memory(error: BaseException) -> bool:
-    """Whether memory ran out: PyTorch says so of the machine's own in words alone."""
+    """Whether memory ran out; for the host's memory only the text of PyTorch's error tells."""
     return isinstance(error, MemoryError | torch.OutOfMemoryError) or (
         isinstance(error, RuntimeError) and "allocate memory" in str(error)
     )

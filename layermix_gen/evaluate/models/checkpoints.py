@@ -1,4 +1,4 @@
-"""Checkpoints: the weights of a model as a training script saved them, read without running anything, strictly."""
+"""Checkpoints: read the weights that a training script saved, without running any code, and load them strictly."""
 
 import warnings
 from collections.abc import Iterable, Mapping
@@ -11,10 +11,10 @@ from torch import Tensor, nn
 from layermix_gen.errors import LayerMixError
 from layermix_gen.support.text import count, first_line
 
-# In front of names: by DataParallel and AveragedModel, by torch.compile, and by Lightning.
+# Prefixes of weight names: by DataParallel and AveragedModel, by torch.compile, and by Lightning.
 WRAPPERS = ("module.", "_orig_mod.", "model.")
 HOLDERS = ("model", "model_state_dict", "state_dict", "net")  # keys under which training scripts keep the weights
-AVERAGED = "n_averaged"  # which AveragedModel keeps beside the weights
+AVERAGED = "n_averaged"  # a counter that AveragedModel saves with the weights
 REMEDY = "save the model's state_dict() alone by torch.save"
 
 
@@ -34,21 +34,21 @@ def load_weights(model: nn.Module, path: Path) -> None:
 
 
 def _content(path: Path) -> Any:
-    """What `torch.load` makes of a file while it allows weights alone."""
+    """The content of a file, as `torch.load` reads it with `weights_only`."""
     if not path.is_file():
         raise LayerMixError(f"expected a checkpoint at {path}, found no file there; change --checkpoint")
     try:
-        with warnings.catch_warnings(action="ignore"):  # PyTorch's beside its errors
+        with warnings.catch_warnings(action="ignore"):  # PyTorch warns in addition to its errors
             return torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # whatever a damaged or malicious file makes of the unpickler
-        # PyTorch's own refusals recommend weights_only=False, which runs whatever the file holds.
+    except Exception as error:  # a damaged or malicious file can make the unpickler raise anything
+        # PyTorch's own messages recommend weights_only=False, which runs any code that the file holds.
         refused = "weights_only" in str(error)
         reason = "it holds more than weights, or is damaged" if refused else first_line(error)
         raise LayerMixError(f"cannot read {path} as weights alone ({reason}); {REMEDY}") from error
 
 
 def _state(content: Any, path: Path) -> dict[str, Tensor]:
-    """The weights by name, out of whatever the training script put around them."""
+    """The weights by name, taken out of the dictionaries that a training script puts around them."""
     while holders := _holders(content):
         if len(holders) > 1:
             names = [repr(name) for name in holders]
@@ -69,7 +69,7 @@ def _state(content: Any, path: Path) -> dict[str, Tensor]:
 
 
 def _holders(content: Any) -> list[str]:
-    """The keys under which there are weights, and beside them those of a moving average, as of `state_dict_ema`."""
+    """The keys of `HOLDERS` that hold weights and, if any do, keys of their moving average (`state_dict_ema`)."""
     if not isinstance(content, Mapping):
         return []
     inner = [name for name, value in content.items() if isinstance(name, str) and _has_weights(value)]
@@ -78,7 +78,7 @@ def _holders(content: Any) -> list[str]:
 
 
 def _has_weights(content: Any) -> bool:
-    """Whether there are tensors by name, at some depth."""
+    """Whether this is a mapping that holds tensors, at any depth."""
     values = content.values() if isinstance(content, Mapping) else ()
     return any(isinstance(value, Tensor) or _has_weights(value) for value in values)
 
@@ -89,9 +89,9 @@ def _all_begin(names: Iterable[str], prefix: str) -> bool:
 
 
 def _form(weight: Any) -> str:
-    """What two weights must have in common for one to be copied into the other: `float (10, 4)`.
+    """The form that two weights must share for one to be copied into the other, such as `float (10, 4)`.
 
-    Numbers of another kind would be copied, too: integers as they are, complex ones without their imaginary part.
+    PyTorch would copy other kinds of numbers, too: integers as they are, complex ones without their imaginary part.
     """
     if not isinstance(weight, Tensor):
         return type(weight).__name__

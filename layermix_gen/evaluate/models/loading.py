@@ -1,4 +1,4 @@
-"""Models to evaluate: from a function, from timm or as exported by torch, with a checkpoint and with normalization.
+"""Load models to evaluate: from a Python function, timm or a file of `torch.export`, with checkpoint and normalization.
 
 A model takes pixels in [0, 1], float (B, 3, H, W), and gives logits (B, classes).
 """
@@ -30,13 +30,13 @@ def load_model(
     n_classes: int = 0,
     seed: int = 0,
 ) -> Normalized:
-    """Load a model on the CPU, as it is trained: `PATH.py:function`, `timm:NAME` or `PATH.pt2`.
+    """Load a model on the CPU, with its weights and its normalization: `PATH.py:function`, `timm:NAME` or `PATH.pt2`.
 
     The function is called without arguments and returns the module. A timm model gets `n_classes` outputs (0: as many
-    as it has by default), and no weights but those of the `checkpoint`, which is read with `weights_only` and has to
-    fit strictly. By default pixels are normalized as a timm model's configuration says, and left in [0, 1] for others.
-    Weights that no checkpoint sets are drawn from `seed`. A Python file runs as it is loaded, and an exported model may
-    run code, too: load only those of people you trust. Raises `LayerMixError` for what cannot be loaded.
+    as it has by default) and only the weights of the `checkpoint`, which is read with `weights_only` and must fit
+    strictly. By default pixels are normalized as a timm model's configuration says, and stay in [0, 1] for others.
+    Weights that no checkpoint sets are drawn from `seed`. Loading a Python file runs it, and an exported model may run
+    code, too: load only files of people you trust. Raises `LayerMixError` for what cannot be loaded.
     """
     if n_classes < 0:
         raise LayerMixError(f"expected at least 0 classes, got {n_classes}; change --classes")
@@ -71,7 +71,7 @@ def _load(spec: str, n_classes: int) -> nn.Module:
 def _from_timm(name: str, n_classes: int) -> nn.Module:
     try:
         import timm
-    except (ImportError, RuntimeError) as error:  # the latter of a torchvision that is made for another torch
+    except (ImportError, RuntimeError) as error:  # RuntimeError: torchvision was built for another torch
         raise LayerMixError(
             f"cannot import timm: {first_line(error)}; pip install 'layermix-gen[eval]', and the torchvision of this "
             "torch"
@@ -103,7 +103,7 @@ def _exported(path: Path) -> nn.Module:
 
 @contextmanager
 def _silent_export() -> Iterator[list[BaseException]]:
-    """Keep what torch.export logs of a failure off the terminal; yields the errors that it logged."""
+    """Keep the failures that torch.export logs off the terminal; yield the errors that it logged."""
     said: list[BaseException] = []
 
     def note(record: logging.LogRecord) -> bool:
@@ -120,6 +120,6 @@ def _silent_export() -> Iterator[list[BaseException]]:
 
 
 def _trains(graph: torch.fx.Graph) -> bool:
-    """Whether a graph normalizes by its batches or drops units: the argument that says so is fixed in it."""
+    """Whether an exported graph uses batch statistics or dropout: the arguments that say so are fixed in it."""
     at = {torch.ops.aten.batch_norm.default: 5, torch.ops.aten.dropout.default: 2}
     return any(node.target in at and node.args[at[node.target]] is True for node in graph.nodes)

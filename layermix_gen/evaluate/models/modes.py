@@ -1,4 +1,4 @@
-"""Evaluation mode, and back again: every flag of a model is left as it was."""
+"""Put a model into evaluation mode, and restore every flag of it afterwards."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,10 +11,10 @@ from layermix_gen.evaluate.models.weights import check_weights
 
 @contextmanager
 def evaluating(model: nn.Module) -> Iterator[None]:
-    """Put a model into evaluation mode, without gradients of its weights, and leave every flag as it was.
+    """Put a model into evaluation mode, without gradients of its weights, and restore every flag afterwards.
 
-    Raises `LayerMixError` where a part of it stays in training mode, as BatchNorm would take its statistics from the
-    test set, and where `check_weights` does.
+    Raises `LayerMixError` where one of its modules stays in training mode, as BatchNorm would take its statistics from
+    the test set, and as `check_weights` does.
     """
     check_weights(model)
     training = {module: module.training for module in model.modules()}
@@ -37,7 +37,7 @@ def evaluating(model: nn.Module) -> Iterator[None]:
 def _set_eval(model: nn.Module) -> None:
     try:
         model.eval()
-    except NotImplementedError:  # an exported model, whose mode is fixed: the flags mean nothing to it
+    except NotImplementedError:  # an exported model, whose mode is fixed: the flags have no effect on it
         for module in model.modules():
             module.training = False
     if wrong := [name or "the model" for name, module in model.named_modules() if module.training]:
@@ -45,7 +45,7 @@ def _set_eval(model: nn.Module) -> None:
 
 
 def _set_train(model: nn.Module) -> None:
-    """Undo what a model's own `eval` may have done beside setting flags."""
+    """Undo what a model's own `eval` may have done besides setting flags."""
     try:
         model.train()
     except NotImplementedError:

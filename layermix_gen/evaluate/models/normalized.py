@@ -1,4 +1,4 @@
-"""A model with its normalization: what training did to pixels is a part of it, as an attack moves pixels in [0, 1]."""
+"""A model that includes the normalization of its training, so that it takes, and attacks change, pixels in [0, 1]."""
 
 from collections.abc import Sequence
 from contextlib import nullcontext
@@ -17,7 +17,7 @@ FORMS = "PATH.py:function, timm:NAME or PATH.pt2"
 class Normalized(nn.Module):
     """A model that is given (pixels - mean) / std. `mean` and `std` are one number, or one for each channel.
 
-    `folder` is where the model may import from as it runs, beside what Python finds anyway.
+    `folder` is where the model may import from as it runs, in addition to Python's own path.
     """
 
     mean: Tensor
@@ -48,24 +48,24 @@ class Normalized(nn.Module):
 
     @property
     def normalization(self) -> str:
-        """`mean 0.5, std 0.5`."""
+        """Mean and std as text, such as `mean 0.5, std 0.5`."""
         return f"mean {_said(self.mean.flatten().tolist())}, std {_said(self.std.flatten().tolist())}"
 
 
 def without_normalization(model: nn.Module) -> nn.Module:
-    """The model as it was given, whose modules and weights have the names that the user knows."""
+    """The user's model without `Normalized` around it: its modules and weights have the names that the user knows."""
     return model.model if isinstance(model, Normalized) else model
 
 
 def as_module(model: Any) -> nn.Module:
-    """The same. Raises `LayerMixError` unless it is a module."""
+    """Return `model` itself. Raises `LayerMixError` unless it is a module."""
     if not isinstance(model, nn.Module):
         raise LayerMixError(f"expected a torch.nn.Module, got {type(model).__name__}; give {FORMS}, or a module")
     return model
 
 
 def _channels(values: Any) -> list[float]:
-    """One finite number or three, or none where it is something else."""
+    """One finite number or three as a list, which is empty where `values` is anything else."""
     try:
         numbers = np.atleast_1d(np.asarray(values, np.float64))
     except (TypeError, ValueError):

@@ -1,4 +1,4 @@
-"""A model from a Python file, which may import others beside it: each folder has names of its own, as `blocks`."""
+"""Load a model from a Python file that may import files next to it; two folders may each have a module `blocks`."""
 
 import hashlib
 import importlib.util
@@ -15,13 +15,13 @@ from torch import nn
 from layermix_gen.errors import LayerMixError
 from layermix_gen.support.text import first_line
 
-_imported: dict[str, dict[str, ModuleType]] = {}  # by folder: what was imported from there, by name
+_imported: dict[str, dict[str, ModuleType]] = {}  # by folder: the modules imported from there, by name
 
 
 def model_from(path: Path, name: str) -> nn.Module:
     """Run the user's file and call the user's function `name`, which returns the module.
 
-    Raises `LayerMixError` where there is no such file or function, and where it fails.
+    Raises `LayerMixError` where there is no such file or function, and where the file or the function fails.
     """
     if not path.is_file():
         raise LayerMixError(f"expected the Python file of a model at {path}, found none; change --model")
@@ -31,7 +31,7 @@ def model_from(path: Path, name: str) -> nn.Module:
     if made is None or made.loader is None:
         raise LayerMixError(f"expected a Python file, got {path}; change --model")
     module = importlib.util.module_from_spec(made)
-    sys.modules[unique] = module  # where dataclasses look for the names in their annotations
+    sys.modules[unique] = module  # dataclasses look up the names in their annotations here
     try:
         with neighbours(str(place.parent)):
             made.loader.exec_module(module)
@@ -47,7 +47,7 @@ def model_from(path: Path, name: str) -> nn.Module:
 
 @contextmanager
 def neighbours(folder: str) -> Iterator[None]:
-    """Let what runs in here import from a folder; afterwards its modules are out of the way of other folders' names."""
+    """Let code in this context import from `folder`; then hide its modules, so that other folders can use the names."""
     own = _imported.setdefault(folder, {})
     hidden = {name: sys.modules[name] for name in own if name in sys.modules}
     sys.modules.update(own)
@@ -56,9 +56,9 @@ def neighbours(folder: str) -> Iterator[None]:
     try:
         yield
     finally:
-        with suppress(ValueError):  # what ran may have changed it, too
+        with suppress(ValueError):  # the code that ran may have changed it, too
             sys.path.remove(folder)
-        for name in sorted(sys.modules.keys() - before):  # packages before what is in them
+        for name in sorted(sys.modules.keys() - before):  # packages before the modules in them
             if name.partition(".")[0] in own or _lies_in(folder, sys.modules[name]):
                 own[name] = sys.modules[name]
         for name in own:
@@ -67,7 +67,7 @@ def neighbours(folder: str) -> Iterator[None]:
 
 
 def _lies_in(folder: str, module: ModuleType) -> bool:
-    """Whether a module, or a package, is in the folder itself, and not in such as its .venv."""
+    """Whether a module or package is in the folder itself, not in a subfolder such as .venv."""
     spec = getattr(module, "__spec__", None)
     places = (spec.submodule_search_locations or [spec.origin]) if spec else []
     return any(str(Path(place or "").parent) == folder for place in places)

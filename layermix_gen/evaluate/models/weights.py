@@ -1,4 +1,4 @@
-"""The weights of a model: whether all of them are there, and what they are, as digests."""
+"""The weights of a model: check that all of them are there, and compute their digests."""
 
 import hashlib
 import io
@@ -31,7 +31,7 @@ def check_weights(model: nn.Module) -> None:
 
 
 def weights_digest(model: nn.Module) -> str:
-    """The sha256 of all weights with their names: what two runs have in common that evaluate one model."""
+    """The sha256 of all weights with their names: two runs of the same model have the same one."""
     digest = hashlib.sha256()
     for name, one in weight_digests(model).items():
         digest.update(f"{name} {one}\n".encode())

@@ -1,1 +1,1 @@
-"""Reports: runs side by side, as tables and plots, beside the numbers of the paper."""
+"""Reports: runs side by side, as tables and plots, together with the numbers of the paper."""

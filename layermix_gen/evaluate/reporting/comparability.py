@@ -1,7 +1,7 @@
-"""Which numbers compare: those of one dataset, of as many images, at the same severities and with the same settings.
+"""Which numbers compare: they need the same dataset, the same number of images, the same severities and settings.
 
-Every table marks the best of what compares, and a report says what does not, and why. How pixels are normalized is no
-reason: it belongs to the model.
+Every table marks the best among numbers that compare, and a report says which do not, and why. The normalization of
+pixels is no reason: it belongs to the model.
 """
 
 from collections.abc import Iterator, Sequence
@@ -13,26 +13,26 @@ from layermix_gen.evaluate.reporting.paper import PaperTable
 
 UNKNOWN = "unknown"
 
-# How many images the paper's test sets have, and those of C and C-bar at each severity. ImageNet-200 is 200 of
-# ImageNet's 1000 classes, and each of these has 50 images in the validation set.
+# How many images the paper's test sets have, C and C-bar at each severity. ImageNet-200 is 200 of ImageNet's 1000
+# classes, and each of these has 50 images in the validation set.
 PAPER_IMAGES = {"cifar10": 10_000, "cifar100": 10_000, "imagenet-200": 10_000, "imagenet": 50_000}
 PAPER_RENDITIONS = 30_000  # of ImageNet-R, the same 200 classes
 PAPER_ATTACK: dict[str, str | int | float] = {"epsilon": 2 / 255, "steps": 20, "step_size": 0.5 / 255, "restarts": 1}
-PAPER_PHOTOGRAPHS = "resize-256-center-224"  # as the authors' code cuts ImageNet's files, those of C and C-bar too
+PAPER_PHOTOGRAPHS = "resize-256-center-224"  # as the authors' code crops ImageNet's files, also for C and C-bar
 
 
 @dataclass(frozen=True, slots=True)
 class Basis:
-    """What the numbers of a suite depend on beside the model: two numbers compare where their bases are equal.
+    """What the numbers of a suite depend on besides the model: two numbers compare where their bases are equal.
 
-    `facts` are pairs of a name and a text for people, in one order.
+    `facts` are pairs of a name and a readable text, always in the same order.
     """
 
     dataset: str
     facts: tuple[tuple[str, str], ...]
 
     def differing(self, others: Sequence["Basis"]) -> str:
-        """The facts, its dataset among them, that one of the others does not share; "" where all do."""
+        """The facts, including the dataset, that one of the others does not share, as text; "" where all do."""
         shown = [self.dataset] if any(other.dataset != self.dataset for other in others) else []
         own, theirs = dict(self.facts), [dict(other.facts) for other in others]
         for name in dict.fromkeys(name for facts in (own, *theirs) for name in facts):
@@ -43,22 +43,22 @@ class Basis:
 
 
 def setting_text(value: str | int | float) -> str:
-    """A setting for people; what differs in later digits is the same."""
+    """A setting as readable text; floats that differ only after six digits give the same."""
     return f"{value:.6g}" if isinstance(value, float) else str(value)
 
 
 def run_basis(run: Measured, suite: str) -> Basis:
-    """That of a suite that the run has."""
+    """The basis of a run's suite."""
     one, facts = run.signature, run.signature.suites[suite]
     return _basis(one.dataset, suite, one.scale, str(facts.images), facts.severities, facts.settings)
 
 
 def paper_basis(table: PaperTable, suite: str) -> Basis:
-    """That of the published suites, which the paper's numbers are of."""
+    """The basis of a published suite, which the paper's numbers are for."""
     images = str(PAPER_RENDITIONS if suite == "r" else PAPER_IMAGES[table.dataset])
     arrays = table.dataset.startswith("cifar")
     settings = {"preprocessing": "none" if arrays else PAPER_PHOTOGRAPHS}
-    if suite == "p" and not arrays:  # that of ImageNet-P: what was computed there cannot be told
+    if suite == "p" and not arrays:  # ImageNet-P's: it is not known how its numbers were computed
         images = settings["preprocessing"] = UNKNOWN
     severities = SEVERITIES if suite in ("c", "cbar") else ()
     attack = PAPER_ATTACK if suite == "pgd" else {}
@@ -76,25 +76,25 @@ def _basis(
     facts = {"N": images}
     if any(severities):
         facts["severities"] = " ".join(map(str, severities))
-    if suite in ("c", "cbar"):  # which chooses C-bar's list, and how calibration is pooled
+    if suite in ("c", "cbar"):  # it selects C-bar's list, and how calibration is pooled
         facts["scale"] = scale
     facts |= {name: setting_text(value) for name, value in sorted(settings.items())}
     return Basis(dataset, tuple(facts.items()))
 
 
 def bases(run: Measured) -> dict[str, Basis]:
-    """By suite, all those of a run."""
+    """The bases of a run, by suite."""
     return {suite: run_basis(run, suite) for suite in run.signature.suites}
 
 
 def paper_bases(table: PaperTable) -> dict[str, Basis]:
-    """By suite, those of the numbers that a table of the paper has."""
+    """The bases of the numbers in a table of the paper, by suite."""
     suites = {metric.partition("_")[0] for row in table.rows.values() for metric in row}
     return {suite: paper_basis(table, suite) for suite in SUITES if suite in suites}
 
 
 def incomparable(runs: Sequence[Measured], paper: Sequence[PaperTable]) -> Iterator[str]:
-    """A line for each suite of a dataset of which there are numbers that do not compare: whose, and what differs."""
+    """A line for each suite of a dataset with numbers that do not compare: whose they are, and what differs."""
     named = [(run.name, {suite: one for suite, one in bases(run).items() if run.parts[suite]}) for run in runs]
     datasets = list(dict.fromkeys(run.signature.dataset for run in runs))
     named += [(f"paper {table.table}", paper_bases(table)) for table in paper]
@@ -110,9 +110,9 @@ def incomparable(runs: Sequence[Measured], paper: Sequence[PaperTable]) -> Itera
 
 
 def apart(runs: Sequence[Measured], suite: str) -> list[str]:
-    """By run, how it differs from those that most of the runs compare with in a suite; "" for these.
+    """By run, how its basis in a suite differs from the most common one; "" where it does not.
 
-    Of groups of one size it is the one at all severities that counts, then the first.
+    Among bases that are equally common, one at all severities is preferred, then the first.
     """
     found = [run_basis(run, suite) for run in runs]
     whole = ("severities", " ".join(map(str, SEVERITIES)))

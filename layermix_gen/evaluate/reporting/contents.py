@@ -1,4 +1,4 @@
-"""What a report shows: which tables there are, their columns, and what is better."""
+"""The content of a report: its tables, their columns, and whether lower or higher is better."""
 
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
@@ -57,7 +57,7 @@ def report_tables(runs: Sequence[Measured], paper: Sequence[PaperTable]) -> tupl
 
 
 def _overview(runs: Sequence[Measured], paper: Sequence[PaperTable]) -> Table:
-    """Runs, then the paper's rows."""
+    """The overview: a row for each run, then the paper's rows."""
     lines = [_Line((run.name, "here"), run.numbers, 2, run.signature.dataset, bases(run)) for run in runs]
     for table in paper:
         for method, values in table.rows.items():
@@ -77,7 +77,7 @@ class _Line(NamedTuple):
     numbers: dict[str, Number]
     decimals: int
     dataset: str
-    bases: dict[str, Basis]  # by suite; what is of none is compared within its dataset
+    bases: dict[str, Basis]  # by suite; numbers of no suite are compared within their dataset
 
 
 def _calibration(runs: Sequence[Measured]) -> Table:

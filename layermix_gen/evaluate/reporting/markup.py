@@ -1,4 +1,4 @@
-"""Tables of numbers for people: as plain text, Markdown or LaTeX, with what is missing shown and the best marked."""
+"""Tables of numbers as plain text, Markdown or LaTeX, which show missing numbers and mark the best."""
 
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, replace
@@ -12,7 +12,7 @@ Better: TypeAlias = Literal["low", "high", ""]
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """A number, or the lack of one. A mean over fewer parts than its list has shows how many it is over."""
+    """A number, or a missing one. A mean over fewer parts than its list has shows over how many it is."""
 
     number: Number | None
     decimals: int = 2
@@ -20,7 +20,7 @@ class Cell:
 
     @property
     def text(self) -> str:
-        """`31.20`, `31.20 (12/15)` or `-`."""
+        """The text of the cell: `31.20`, `31.20 (12/15)` or `-`."""
         if self.number is None:
             return MISSING
         share = "" if self.number.complete else f" ({self.number.parts}/{self.number.of})"
@@ -29,7 +29,7 @@ class Cell:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """Rows of labels and cells; `labels` and `columns` are their heads. A row's label repeats where it must."""
+    """Rows of labels and cells; `labels` and `columns` are their heads. Rows may share a label."""
 
     title: str
     labels: tuple[str, ...]
@@ -38,10 +38,10 @@ class Table:
 
 
 def mark_best(cells: Sequence[Cell], better: Better, groups: Sequence[Hashable]) -> tuple[Cell, ...]:
-    """The cells with the best of each group marked; `groups` has that of each cell.
+    """The cells with the best of each group marked; `groups` has the group of each cell.
 
-    Numbers are compared as they are printed, with the fewest decimals that one of their group has. Of equal ones all
-    are marked; means that lack parts never are, nor is a number without another to compare with.
+    Numbers are compared as they are printed, with the fewest decimals in their group. Equal ones are all marked. A mean
+    that lacks parts is never marked, nor is a number without another to compare with.
     """
     marked: set[int] = set()
     for group in set(groups) if better else ():
@@ -61,7 +61,7 @@ def mark_best(cells: Sequence[Cell], better: Better, groups: Sequence[Hashable])
 def mark_columns(
     rows: Sequence[Sequence[Cell]], betters: Sequence[Better], groups: Sequence[Sequence[Hashable]]
 ) -> list[tuple[Cell, ...]]:
-    """Rows of cells with the best of each group marked in each column; `groups` has that of each cell."""
+    """Rows of cells with the best of each group marked in each column; `groups` has the group of each cell."""
     columns = [
         mark_best([row[i] for row in rows], better, [group[i] for group in groups]) for i, better in enumerate(betters)
     ]
@@ -101,7 +101,7 @@ def as_markdown(table: Table) -> str:
 def as_latex(table: Table) -> str:
     """A `table` of LaTeX, which needs the package booktabs; the best are bold.
 
-    An empty group stands before a row that LaTeX would else read as an argument of the line break above it.
+    An empty group is put before a row that LaTeX would otherwise read as an argument of the line break above it.
     """
     heads = [_escaped(text) for text in (*table.labels, *table.columns)]
     lines = [

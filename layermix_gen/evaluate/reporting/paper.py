@@ -1,4 +1,4 @@
-"""The numbers of the paper's tables III to IX, from `paper.json`, under the names of the metrics here."""
+"""The numbers of the paper's tables III to IX, from `paper.json`, under this package's names of the metrics."""
 
 import json
 from collections.abc import Sequence
@@ -10,25 +10,25 @@ from layermix_gen.errors import LayerMixError
 
 @dataclass(frozen=True, slots=True)
 class PaperTable:
-    """Rows of one table for one dataset and one architecture. What is no number in the paper is no number here."""
+    """Rows of one table for one dataset and one architecture. Entries without a number in the paper are left out."""
 
     table: str
     dataset: str
     model: str
-    rows: dict[str, dict[str, float]]  # method: metric: number
+    rows: dict[str, dict[str, float]]  # by method, then metric
     notes: tuple[str, ...]
-    decimals: int  # that are printed
+    decimals: int  # as the paper prints them
 
     @property
     def source(self) -> str:
-        """How reports call the table."""
+        """The name of the table in reports."""
         return f"paper {self.table}, {self.dataset}, {self.model}"
 
 
 def paper_tables(numbers: Sequence[str]) -> tuple[PaperTable, ...]:
-    """The tables of the given Roman numbers, small or capital, in the order of the paper.
+    """The tables with the given Roman numerals, in lower or upper case, in the order of the paper.
 
-    Raises `LayerMixError` for other numbers.
+    Raises `LayerMixError` for other numerals.
     """
     everything = json.loads(files("layermix_gen.evaluate.reporting").joinpath("paper.json").read_text("utf-8"))[
         "tables"

@@ -1,4 +1,4 @@
-"""What every number of a report depends on, and what is to be known before numbers are compared."""
+"""What the numbers of a report depend on, and the notes to read before comparing them."""
 
 from collections.abc import Iterator, Sequence
 
@@ -51,7 +51,7 @@ def _suite(suite: Suite, parts: int, videos: bool) -> str:
 
 
 def notes(runs: Sequence[Measured], paper: Sequence[PaperTable], reference: str = "") -> Iterator[str]:
-    """What limits a comparison: what means lack, what does not compare, which mCE it is, what the paper's numbers are.
+    """Notes on what limits a comparison: incomplete means, what does not compare, which mCE it is, the paper's notes.
 
     `reference` is the file that mFP and mT5D are normalised by.
     """

@@ -1,6 +1,6 @@
 """Reports: several runs side by side, with the paper's rows, what is missing, and the signature of every number.
 
-A report is made once and shown in any format; `write_report` writes all of them to a folder, with the plots.
+A report is made once and shown in any format; `write_report` writes all formats to a folder, with the plots.
 """
 
 import csv
@@ -25,9 +25,9 @@ LEGEND = "{best} - not evaluated. (12/15) a mean over 12 of 15 parts: it does no
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Report:
-    """Runs, the paper's tables beside them, and all of it as tables and notes.
+    """A report: runs, tables of the paper, and all of it as tables and notes to show.
 
-    `metrics` are the facts that all numbers depend on, `signature` those of each run, by readable names.
+    `metrics` are the facts that all numbers depend on, `signature` the facts of each run, by readable names.
     """
 
     runs: tuple[Measured, ...]
@@ -38,14 +38,14 @@ class Report:
     signature: dict[str, dict[str, str]]
 
     def text(self, emphasize: Callable[[str], str] = str) -> str:
-        """For a terminal. The best numbers have a star, and pass through `emphasize`."""
+        """The report for a terminal. The best numbers have a star, and pass through `emphasize`."""
         blocks = [as_plain_text(table, emphasize) for table in self.tables]
         legend = LEGEND.format(best="* the best of those that compare.")
         blocks.append(legend + "".join(f"\n- {note}" for note in self.notes))
         return "\n\n".join([*blocks, *(f"{head}\n\n{facts(lines)}" for head, lines in self._signatures())])
 
     def markdown(self) -> str:
-        """GitHub's Markdown."""
+        """The report as GitHub's Markdown."""
         blocks = [as_markdown(table) for table in self.tables]
         blocks.append(LEGEND.format(best="Bold: the best of those that compare."))
         blocks.append("\n".join(f"- {note}" for note in self.notes))
@@ -54,14 +54,14 @@ class Report:
         return "\n\n".join(filter(None, blocks))
 
     def latex(self) -> str:
-        """Tables for the package booktabs; notes and signatures as comments."""
+        """The report as LaTeX: tables for the package booktabs, notes and signatures as comments."""
         comments = [f"% {note}" for note in self.notes]
         for head, lines in self._signatures():
             comments += [f"% {head}", *(f"%   {name}: {text}" for name, text in lines.items())]
         return "\n\n".join([*map(as_latex, self.tables), "\n".join(comments)])
 
     def csv(self) -> str:
-        """Every number, and every fact of the signatures, on a line of its own."""
+        """The report as CSV: every number, and every fact of the signatures, on a line of its own."""
         text = io.StringIO()
         columns = ("source", "name", "metric", "part", "severity", "value", "parts", "of")
         writer = csv.DictWriter(text, columns, lineterminator="\n")
@@ -77,7 +77,7 @@ class Report:
         return text.getvalue().rstrip("\n")
 
     def json(self) -> dict[str, Any]:
-        """Everything that the report says, and the signatures in full."""
+        """The report for JSON: everything that it says, and the signatures in full."""
         return {
             "metrics_version": METRICS_VERSION,
             "runs": [_as_json(run) for run in self.runs],
@@ -101,9 +101,9 @@ def make_report(
     """Measure folders of results and put them side by side, in the order given.
 
     Each of `results` is a folder, which names the run, or a pair of name and folder. `paper` are numbers of tables of
-    the paper, such as `IV`, whose rows come after them. `reference` is a JSON file with `flip_probability`, in percent,
+    the paper, such as `IV`, whose rows follow the runs. `reference` is a JSON file with `flip_probability`, in percent,
     and `top5_distance` of a model by perturbation: with it mFP and mT5D are normalised, too. Raises `LayerMixError`
-    where results are missing or damaged, or two have one name.
+    where results are missing or damaged, or two runs have the same name.
     """
     tables = paper_tables(paper)
     folders = [one if isinstance(one, tuple) else ("", one) for one in results]
@@ -136,8 +136,8 @@ def render(report: Report, form: str) -> str:
 def write_report(report: Report, out: str | Path) -> list[Path]:
     """Write a report to the folder `out` in every format, `report.json` among them, with its plots; return the paths.
 
-    An earlier report in the folder is replaced; other files stay. Raises `LayerMixError` where one of them, of no
-    report, has the name of a file of the report, where the folder cannot be written, or Matplotlib is missing.
+    An earlier report in the folder is replaced; other files stay. Raises `LayerMixError` where a file that no report
+    wrote has the name of one of the report's, where the folder cannot be written, or Matplotlib is missing.
     """
     from layermix_gen.evaluate.reporting.report_plots import draw_plots, plot_names  # Matplotlib is an extra
 
@@ -145,7 +145,7 @@ def write_report(report: Report, out: str | Path) -> list[Path]:
     _make_folder(out, (*texts, "report.json", *plot_names()))
     with disk_errors(out):
         sweep(out)
-        write_json(out / "report.json", report.json())  # first, as it tells the next one whose files the others are
+        write_json(out / "report.json", report.json())  # first: it tells the next one that these files are a report's
         plots = draw_plots(report.runs, out)
         for form, name in zip(SUFFIXES, texts, strict=True):
             with replacing(out / name) as draft:
@@ -154,7 +154,7 @@ def write_report(report: Report, out: str | Path) -> list[Path]:
 
 
 def _make_folder(out: Path, own: Collection[str]) -> None:
-    """Raise `LayerMixError` unless `out` can be a folder where a report may write the files `own`."""
+    """Make the folder `out`. Raises `LayerMixError` where that fails, or a file of `own` in it is no report's."""
     try:
         out.mkdir(parents=True, exist_ok=True)
         there = sorted(one.name for one in out.iterdir() if one.name in own)
@@ -173,7 +173,7 @@ def _rows(run: Measured) -> Iterator[dict[str, Any]]:
         yield {"metric": metric, **asdict(number)}
     for suite, metrics in run.calibration.items():
         for metric, number in metrics.items():
-            if metric != "rms":  # which is among the numbers
+            if metric != "rms":  # it is among the numbers
                 yield {"metric": f"{suite}_{metric}", **asdict(number)}
     for suite, parts in run.errors.items():
         for part, errors in parts.items():

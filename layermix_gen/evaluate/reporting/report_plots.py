@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-ACROSS = 4  # panels beside each other, at most
+ACROSS = 4  # panels side by side, at most
 PANEL, BETWEEN = 2.02, 0.17  # inches: the width of a panel, and the gap to the next one
 
 
@@ -41,7 +41,7 @@ def plot_names() -> tuple[str, ...]:
 
 
 def draw_plots(runs: Sequence[Measured], out: Path) -> list[Path]:
-    """Draw all that the runs have into the folder `out`, as PNG; return the paths. Other plots of old are removed."""
+    """Draw as PNG into the folder `out` what the runs have data for; return the paths. Other old plots are removed."""
     paths = []
     for name, (draw, found, suite) in _plots(runs).items():
         path = out / name
@@ -55,7 +55,7 @@ def draw_plots(runs: Sequence[Measured], out: Path) -> list[Path]:
 
 
 def _plots(runs: Sequence[Measured]) -> dict[str, tuple[Callable[..., "Figure"], list[Measured], str]]:
-    """How each plot is drawn, and the runs that have something to show there."""
+    """By file name: the function that draws a plot, the runs that have data for it, and the suite."""
     plots: dict[str, tuple[Callable[..., Figure], list[Measured], str]] = {}
     for suite in ("c", "cbar"):
         found = [run for run in runs if set(run.errors.get(suite, ())) & set(mean_list(suite, run.signature.scale))]
@@ -70,7 +70,7 @@ def _plots(runs: Sequence[Measured]) -> dict[str, tuple[Callable[..., "Figure"],
 def heat_map(runs: Sequence[Measured], suite: str) -> "Figure":
     """The error of each run by corruption and severity, in percent; what is missing is left blank.
 
-    Below its name stands a run's mean, or why it does not compare with the others'.
+    Below a run's name stands its mean, or why it does not compare with the others.
     """
     names = _names(runs, suite)
     grids = [
@@ -127,7 +127,7 @@ def bars(runs: Sequence[Measured], suite: str) -> "Figure":
 
 
 def reliability_diagrams(runs: Sequence[Measured], suite: str) -> "Figure":
-    """Accuracy by confidence for each run, and its gap to perfect calibration, over how often a model is so sure."""
+    """Accuracy by confidence for each run, its gap to perfect calibration, and below a histogram of the confidences."""
     share = max(float((run.diagrams[suite].counts / run.diagrams[suite].counts.sum()).max()) for run in runs)
     facts = []
     for run in runs:
@@ -163,9 +163,9 @@ def _reliability(upper: "Axes", lower: "Axes", diagram: Reliability) -> None:
 
 
 class _Sheet:
-    """A figure of a panel for each run, a few beside each other, under names of one or two lines and a fact each.
+    """A figure with a panel for each run, a few side by side, each under the run's name in one or two lines and a fact.
 
-    `left` and `height` are inches: for the labels of the axes, and of a panel; `key` are the names of a legend.
+    `left` (for the labels of the axes) and `height` (of a panel) are in inches; `key` are the names in a legend.
     """
 
     def __init__(
@@ -181,16 +181,16 @@ class _Sheet:
         self.columns = -(-len(runs) // lines)
         self.left, self.height, self.facts = left, height, facts
         self.names = [wrapped(run.name, PANEL, 9) for run in runs]
-        self.over = LINE * (max(map(len, self.names)) + 1) + 0.1  # a panel stand its name and its fact
+        self.over = LINE * (max(map(len, self.names)) + 1) + 0.1  # above a panel: its name and its fact
         self.step = self.over + height + 0.5
         width = max(3.75, left + self.columns * (PANEL + BETWEEN))
         self.top = HEAD + (legend_height(width, key) + 0.1 if key else 0.0)
         self.figure = figure_of(width, self.top + lines * self.step, title)
 
     def places(self, foot: str) -> Iterator[tuple[float, float, bool]]:
-        """Name the panels one after the other; left and bottom of each, and whether it is the first of its line.
+        """Label the panels one by one; yield left and bottom of each, and whether it is the first of its line.
 
-        `foot` is what their horizontal axes are.
+        `foot` is the label of their horizontal axes.
         """
         height = self.figure.get_size_inches()[1]
         for number, (name, fact) in enumerate(zip(self.names, self.facts, strict=True)):

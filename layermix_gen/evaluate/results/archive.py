@@ -1,4 +1,4 @@
-"""Predictions as files: uncompressed `.npz`, without pickles, whose format is named and whose content is checked."""
+"""Predictions as files: uncompressed `.npz` without pickles, which name their format and are checked when read."""
 
 import zipfile
 from pathlib import Path
@@ -21,7 +21,7 @@ _ARRAYS: dict[type[AnyPredictions], tuple[str, ...]] = {
 
 
 def save_predictions(path: Path, predictions: AnyPredictions) -> None:
-    """Write predictions as an uncompressed `.npz`, completely or not at all. The folder has to be there."""
+    """Write predictions as an uncompressed `.npz`, completely or not at all. The folder must exist."""
     kind = type(predictions)
     arrays = {name: getattr(predictions, name) for name in _ARRAYS[kind]}
     arrays["n_classes"] = np.int64(predictions.n_classes)
@@ -36,7 +36,7 @@ def load_predictions(path: str | Path) -> AnyPredictions:
     """Read what `save_predictions` wrote. Raises `LayerMixError` where the file is something else or damaged."""
     path = Path(path)
     try:
-        with zipfile.ZipFile(path) as archive:  # compressed members could hold far more than the file's size
+        with zipfile.ZipFile(path) as archive:  # compressed members could unpack to far more than the file's size
             if any(member.compress_type != zipfile.ZIP_STORED for member in archive.infolist()):
                 raise ValueError("compressed")
         with np.load(path, allow_pickle=False) as arrays:
@@ -56,4 +56,4 @@ def load_predictions(path: str | Path) -> AnyPredictions:
 
 
 def _damaged(path: Path, what: str) -> LayerMixError:
-    return LayerMixError(f"{path} {what}; delete it and run the evaluation again to write it anew")
+    return LayerMixError(f"{path} {what}; delete it and run the evaluation again to write a new one")

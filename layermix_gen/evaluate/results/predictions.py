@@ -1,7 +1,7 @@
-"""What a model said of one part of a suite, as small as the metrics allow.
+"""A model's predictions for one part of a suite, as small as the metrics allow.
 
 Of each image the five most probable classes are kept, with their probabilities, and the log-likelihood of its label: 52
-bytes, so that ImageNet-C's 50,000 x 75 images take 195 MB. What is made is checked, so a `Predictions` can be trusted.
+bytes, so that ImageNet-C's 50,000 x 75 images take 195 MB. A `Predictions` is checked when made, so it can be trusted.
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,15 +16,15 @@ from layermix_gen.support.text import count
 
 TOP = 5  # classes kept of each image: what error@5 and mT5D need
 NO_SEVERITY = (0,)  # the severities of a part that has none
-SLACK = 1e-3  # by which the sum of an image's probabilities may miss 1
+SLACK = 1e-3  # how far the sum of an image's probabilities may be from 1
 Floats: TypeAlias = NDArray[np.floating[Any]]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Predictions:
-    """What a model said of N images at S severities; S = 1 where a part has no severities.
+    """A model's predictions for N images at S severities; S = 1 where a part has no severities.
 
-    Within an image, classes stand in the order of the model's outputs; equal ones by number. K = min(5, n_classes).
+    The classes of an image are sorted by the model's outputs, equal ones by their numbers. K = min(5, n_classes).
     """
 
     labels: NDArray[np.int64]  # (S, N), in [0, n_classes)
@@ -39,7 +39,7 @@ class Predictions:
 
     @property
     def images(self) -> int:
-        """N, the images at each severity."""
+        """N, the number of images at each severity."""
         return int(self.labels.shape[1])
 
     @property
@@ -55,7 +55,7 @@ class Predictions:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SequencePredictions:
-    """What a model said of V videos of differing lengths, frame after frame and video after video: F frames in all."""
+    """A model's predictions for V videos of any lengths, frame after frame and video after video: F frames in all."""
 
     classes: NDArray[np.int32]  # (F, K), the most probable first; equal ones by number
     lengths: NDArray[np.int64]  # (V,), frames of each video, at least 2; their sum is F
@@ -66,21 +66,21 @@ class SequencePredictions:
 
     @property
     def videos(self) -> int:
-        """V, the videos."""
+        """V, the number of videos."""
         return len(self.lengths)
 
 
 AnyPredictions: TypeAlias = Predictions | SequencePredictions
 
 
-# --- from what a model gives -----------------------------------------------------------------------------------------
+# --- from a model's outputs ------------------------------------------------------------------------------------------
 
 
 def predicted(outputs: ArrayLike, labels: ArrayLike, *, probabilities: bool = False) -> Predictions:
-    """Predictions from logits (N, C), or from `probabilities` of that shape, and labels (N,), as one severity.
+    """Predictions of one severity from labels (N,) and logits (N, C), or, with `probabilities`, probabilities (N, C).
 
-    To restrict a head to some classes, as ImageNet-R does, give those columns and labels that count them. Raises
-    `LayerMixError` for other shapes, labels out of range, and outputs that are not finite.
+    To restrict a head to some classes, as ImageNet-R does, give only their columns, and labels that number these.
+    Raises `LayerMixError` for other shapes, labels out of range, and outputs that are not finite.
     """
     values = _checked(outputs, probabilities, "image")
     answers = np.asarray(labels)
@@ -94,21 +94,21 @@ def predicted(outputs: ArrayLike, labels: ArrayLike, *, probabilities: bool = Fa
             f"expected labels in [0, {n_classes}), as the model has {n_classes} classes, got {answers.min()} to "
             f"{answers.max()}; evaluate a model of as many classes as the dataset has"
         )
-    classes = most_probable(values)  # two logits may differ by less than the logarithms below are rounded by
+    classes = most_probable(values)  # two logits may differ by less than the rounding of the logarithms below
     logs = _log_probabilities(values, probabilities)
     likelihoods = np.take_along_axis(logs, answers[:, None].astype(np.int64), 1)[:, 0]
     chosen = np.exp(np.take_along_axis(logs, classes, 1))
     return Predictions(
         labels=answers.astype(np.int64)[None],
         classes=classes[None],
-        probabilities=np.minimum.accumulate(chosen, 1).astype(np.float32)[None],  # exp's last digit may rise
+        probabilities=np.minimum.accumulate(chosen, 1).astype(np.float32)[None],  # exp's rounding may break the order
         log_likelihoods=np.maximum(likelihoods, np.finfo(np.float32).min).astype(np.float32)[None],
         n_classes=n_classes,
     )
 
 
 def predicted_sequences(outputs: ArrayLike, lengths: ArrayLike, *, probabilities: bool = False) -> SequencePredictions:
-    """Predictions for videos, from logits (F, C) of all their frames, or `probabilities`, and `lengths` (V,).
+    """Predictions for videos from `lengths` (V,) and logits (F, C), or, with `probabilities`, probabilities (F, C).
 
     Raises `LayerMixError` for other shapes and outputs that are not finite.
     """
@@ -117,7 +117,7 @@ def predicted_sequences(outputs: ArrayLike, lengths: ArrayLike, *, probabilities
 
 
 def stack(severities: Mapping[int, Predictions]) -> Predictions:
-    """The predictions of one corruption from those at each severity, by number.
+    """Join the predictions of one corruption, given by the number of the severity, into one.
 
     Raises `LayerMixError` where there are none, or they differ in their number of images or classes.
     """
@@ -137,7 +137,7 @@ def stack(severities: Mapping[int, Predictions]) -> Predictions:
 
 
 def most_probable(scores: Floats) -> NDArray[np.int32]:
-    """The K = min(5, C) highest of scores (N, C), the highest first; of equal ones, that of the lower number."""
+    """The classes (N, K) of the K = min(5, C) highest scores (N, C), the highest first, equal ones by their numbers."""
     rest, best = scores.copy(), np.empty((len(scores), min(TOP, scores.shape[1])), np.int32)
     rows = np.arange(len(scores))
     for rank in range(best.shape[1]):
@@ -147,11 +147,11 @@ def most_probable(scores: Floats) -> NDArray[np.int32]:
 
 
 def class_columns(head: Sequence[str], subset: Sequence[str]) -> NDArray[np.int64]:
-    """Which columns of a model's outputs stand for the classes `subset`, in its order; `head` names all its classes.
+    """The columns of a model's outputs for the classes `subset`, in that order; `head` names all the model's classes.
 
-    This is how a head of 1000 classes is measured on ImageNet-R's 200 (Hendrycks et al. 2021): `outputs[:, columns]`,
-    so that prediction, top five and probabilities are among those alone. Raises `LayerMixError` for unknown or double
-    names.
+    This is how a head of 1000 classes is measured on ImageNet-R's 200 (Hendrycks et al. 2021): with
+    `outputs[:, columns]` prediction, top five and probabilities are among these alone. Raises `LayerMixError` for
+    unknown or repeated names.
     """
     numbers = {name: number for number, name in enumerate(head)}
     if unknown := [name for name in subset if name not in numbers]:
@@ -165,7 +165,7 @@ def class_columns(head: Sequence[str], subset: Sequence[str]) -> NDArray[np.int6
 
 
 def _checked(outputs: ArrayLike, probabilities: bool, noun: str) -> Floats:
-    """What a model gave for N images or frames, (N, C), as float32 or, for such outputs, float64."""
+    """Check a model's outputs (N, C) for N images or frames; return them as float32, or float64 if they are that."""
     values = np.asarray(outputs)
     what = "probabilities" if probabilities else "logits"
     if values.ndim != 2 or values.shape[1] == 0 or not np.issubdtype(values.dtype, np.floating):

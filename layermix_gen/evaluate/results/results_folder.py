@@ -1,4 +1,4 @@
-"""A folder of results: one file of predictions for each part of each suite, and what they are predictions of.
+"""A folder of results: one file of predictions for each part of each suite, and the signature of all of them.
 
     RESULTS/
       run.json                  the signature: model, checkpoint, data, normalization, seed, versions
@@ -6,8 +6,8 @@
       c/gaussian_noise.npz ...  one file for each corruption, all severities in it
       cbar/... p/... r/r.npz pgd/correct.npz pgd/released.npz
 
-A part is there completely or not at all, so a killed run goes on after the last one that is there. Results of another
-model or other data are refused, and so are those of files that changed since.
+A part is there completely or not at all, so a killed run continues after the last one that is there. A run of another
+model or on other data is refused, and so is one on files that have changed since.
 """
 
 import json
@@ -26,14 +26,14 @@ from layermix_gen.support.text import count
 
 FORMAT = "layermix-gen results 1"
 REMEDY = "restore it, or evaluate into another folder"
-MOVABLE = ("checkpoint", "data")  # where things lie, which may differ when a run is resumed: digests say what they are
+MOVABLE = ("checkpoint", "data")  # paths, which may differ when a run is resumed: digests identify what lies there
 
 
 def begin_results(root: str | Path, signature: Signature) -> Signature:
-    """Begin results in `root`, or go on with those that are there; return the signature of all its suites.
+    """Begin results in `root`, or continue the results that are there; return the signature of all their suites.
 
-    A suite that is new is added. Raises `LayerMixError` with what differs where the folder holds results of something
-    else, and where a part's files changed since it was evaluated.
+    New suites are added. Raises `LayerMixError`, naming the differences, where the folder holds results of another
+    signature, and where a part's files have changed since it was evaluated.
     """
     root = Path(root)
     before = read_signature(root) if (root / "run.json").exists() else None
@@ -56,7 +56,7 @@ def begin_results(root: str | Path, signature: Signature) -> Signature:
 
 
 def _check_stamps(root: Path, before: Signature, now: Signature) -> None:
-    """Raise `LayerMixError` where a part was evaluated on other files than those that are there now."""
+    """Raise `LayerMixError` where the files of a part have changed since it was evaluated."""
     old, new = _stamps(before), _stamps(now)
     stale = [
         part_path(root, *part)
@@ -72,7 +72,7 @@ def _check_stamps(root: Path, before: Signature, now: Signature) -> None:
 
 
 def _stamps(signature: Signature) -> dict[tuple[str, str], str]:
-    """The stamps by suite and part. The attack is on the clean images: what is known of the one holds for the other."""
+    """The stamps by suite and part. PGD attacks the clean images, so a stamp of either suite holds for both."""
     found = {(suite, part): stamp for suite, facts in signature.suites.items() for part, stamp in facts.stamps.items()}
     clean = [(suite, part) for suite in ("clean", "pgd") for part in (*mean_list(suite, "cifar"), *extra_list(suite))]
     known = next((found[part] for part in clean if part in found), "")
@@ -80,7 +80,7 @@ def _stamps(signature: Signature) -> dict[tuple[str, str], str]:
 
 
 def _joined(before: dict[str, Suite], now: dict[str, Suite]) -> dict[str, Suite]:
-    """All suites; of those in both, the stamps of all parts."""
+    """The suites of both signatures; a suite in both has the stamps of all its parts."""
     both = {name: replace(now[name], stamps=before[name].stamps | now[name].stamps) for name in before if name in now}
     return before | now | both
 
@@ -88,13 +88,13 @@ def _joined(before: dict[str, Suite], now: dict[str, Suite]) -> dict[str, Suite]
 def _differences(before: Signature, now: Signature) -> list[str]:
     old, new = _flat(before, now.suites), _flat(now, before.suites)
     names = [name for name in old | new if old.get(name) != new.get(name)]
-    if _same_files(before, now):  # the dataset's name may be that of a folder, which moved
+    if _same_files(before, now):  # the dataset's name may be that of a folder that moved
         names = [name for name in names if name != "dataset"]
     return [f"{name} {_shown(old, name)} -> {_shown(new, name)}" for name in names]
 
 
 def _same_files(before: Signature, now: Signature) -> bool:
-    """Whether one was evaluated on files of the other, and on no others."""
+    """Whether there are parts in both, and all of these have the same files."""
     old, new = _stamps(before), _stamps(now)
     return bool(old.keys() & new.keys()) and all(old[part] == new[part] for part in old.keys() & new.keys())
 
@@ -106,7 +106,7 @@ def _shown(values: dict[str, Any], name: str) -> str:
 
 
 def _flat(signature: Signature, suites: dict[str, Suite]) -> dict[str, Any]:
-    """What may not change, by readable names; of the suites, those that are in `suites` too."""
+    """The facts that may not change, by readable names; of the suites, only those that are also in `suites`."""
     flat = {
         one.name: getattr(signature, one.name)
         for one in fields(signature)
@@ -146,12 +146,12 @@ def read_signature(root: str | Path) -> Signature:
 
 
 def part_path(root: str | Path, suite: str, part: str) -> Path:
-    """Where the predictions of a part are."""
+    """The path of the predictions of a part."""
     return Path(root) / suite / f"{part}.npz"
 
 
 def finished_parts(root: str | Path, signature: Signature) -> dict[str, tuple[str, ...]]:
-    """The parts that are there, in the order of the lists, of each suite of the signature."""
+    """The parts that are there, by suite of the signature, in the order of the benchmark's lists."""
     return {
         suite: tuple(
             part
@@ -163,7 +163,7 @@ def finished_parts(root: str | Path, signature: Signature) -> dict[str, tuple[st
 
 
 def save_part(root: str | Path, signature: Signature, suite: str, part: str, predictions: AnyPredictions) -> None:
-    """Write the predictions of a part, completely or not at all. Raises `LayerMixError` for a part that no list has."""
+    """Write the predictions of a part, completely or not at all. Raises `LayerMixError` for a part in no list."""
     check_part(suite, part, signature.scale)
     with disk_errors(Path(root)):
         path = part_path(root, suite, part)

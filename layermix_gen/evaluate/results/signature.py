@@ -1,4 +1,4 @@
-"""What results are results of: the model, its weights, the data and the settings."""
+"""The signature of results: the model, its weights, the data and the settings that they depend on."""
 
 from dataclasses import dataclass, field
 
@@ -10,13 +10,13 @@ CHECKPOINT_RULES = ("last", "best", "unknown")
 
 @dataclass(frozen=True, slots=True)
 class Suite:
-    """The data and settings of one suite, all of which its numbers depend on."""
+    """The data and settings of one suite on which its numbers depend."""
 
     images: int  # of each part, at each severity; videos for p
     severities: tuple[int, ...] = (0,)
     data: str = ""  # the folder or file
     settings: dict[str, str | int | float] = field(default_factory=dict)  # such as PGD's epsilon, steps and restarts
-    stamps: dict[str, str] = field(default_factory=dict)  # by part: another one once its files are others
+    stamps: dict[str, str] = field(default_factory=dict)  # by part; a stamp changes when the part's files do
 
     def __post_init__(self) -> None:
         _check_types(
@@ -30,22 +30,22 @@ class Suite:
 
 @dataclass(frozen=True, slots=True)
 class Signature:
-    """What results are results of. Two runs with one signature predict the same.
+    """What results depend on: two runs with the same signature give the same predictions.
 
-    `scale` chooses the list of C-bar and the convention of calibration under C; `checkpoint_rule` says which epoch was
+    `scale` selects the list of C-bar and the convention of calibration under C; `checkpoint_rule` says which epoch was
     taken: the last, the best on the test set, or unknown. `model_sha256` is that of the file that the model comes
-    from, "" where there is none; what that file imports is not in it.
+    from, "" where there is none; it does not cover what that file imports.
     """
 
     model: str
     model_sha256: str
-    checkpoint: str  # "" for the model as it comes
+    checkpoint: str  # "" where there is none
     checkpoint_sha256: str
     checkpoint_rule: str
     dataset: str
     scale: Scale
     n_classes: int
-    normalization: str  # what is done to pixels in [0, 1]; how images are cut is a setting of each suite
+    normalization: str  # what is done to pixels in [0, 1]; cropping is a setting of each suite
     precision: str  # of the forward pass, such as float32
     seed: int
     versions: dict[str, str]

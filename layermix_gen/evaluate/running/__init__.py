@@ -1,1 +1,1 @@
-"""Running a model over suites: which parts, in which order, and what is looked at before hours are spent."""
+"""Running a model over suites: which parts, in which order, and what is checked before hours are spent."""

@@ -1,6 +1,6 @@
-"""From images to predictions: a model run over a part of a suite, batch by batch, the next ones being read meanwhile.
+"""Run a model over a part of a suite, batch by batch, while the next batches are read.
 
-Memory is bounded by a few batches and by what is kept of each image, 52 bytes.
+Memory is bounded by a few batches and the 52 bytes that are kept for each image.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -30,13 +30,13 @@ from layermix_gen.support.threads import read_ahead
 
 PRECISIONS = {"float32": None, "bf16": torch.bfloat16, "fp16": torch.float16}
 AHEAD = 2  # batches that are read ahead
-FRAMES = 31  # of most videos: a first guess
+FRAMES = 31  # in most videos: a first guess
 T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
 class Forward:
-    """How a model is run: where, how many images at a time, and in which precision (float32, bf16 or fp16)."""
+    """How a model is run: on which device, with which batch size and precision (float32, bf16 or fp16)."""
 
     device: str = "cpu"
     batch_size: int = 256
@@ -64,11 +64,11 @@ def predict(
     attacked: Attack | None = None,
     watch: Callable[[int], Any] = lambda _: None,
 ) -> AnyPredictions:
-    """What `model` says of every image of a part, or of adversarial versions of them where it is `attacked`.
+    """The predictions of `model` for every image of a part, or for adversarial versions of them with `attacked`.
 
-    The model takes pixels in [0, 1], is on the device, runs in evaluation mode and is left as it was. `watch` is told
-    how many images, or videos, each batch completed. Raises `LayerMixError` for outputs that do not fit the part, for a
-    model that fails, and where memory runs out.
+    The model takes pixels in [0, 1], is on the device, runs in evaluation mode and is left as it was. `watch` is called
+    with the number of images, or videos, that each batch completed. Raises `LayerMixError` for outputs that do not fit
+    the part, for a model that fails, and where memory runs out.
     """
     forward = forward or Forward()
     with evaluating(model), memory_faults(forward.batch_size):
@@ -127,9 +127,9 @@ def _predict_videos(model: nn.Module, part: Part, forward: Forward, watch: Calla
     return SequencePredictions(classes.values, np.array(lengths, np.int64), n_classes)
 
 
-@torch.no_grad()  # tensors of inference_mode, which a model may keep, would be of no use to an attack
+@torch.no_grad()  # not inference_mode: a model may keep its tensors, and an attack could not use them
 def _outputs(model: nn.Module, images: Tensor, part: Part, forward: Forward) -> np.ndarray[Any, np.dtype[np.float32]]:
-    """The logits of the classes that count, (B, classes). Raises `LayerMixError` where they do not fit the part."""
+    """The logits (B, classes) of the part's classes. Raises `LayerMixError` where they do not fit the part."""
     logits = forward.logits(model, images)
     check_classes(logits.shape[1], part)
     values: np.ndarray[Any, np.dtype[np.float32]] = logits.cpu().numpy()
@@ -137,7 +137,7 @@ def _outputs(model: nn.Module, images: Tensor, part: Part, forward: Forward) -> 
 
 
 def check_classes(classes: int, part: Part) -> None:
-    """Raise `LayerMixError` unless a model has as many classes as the part, or at least as many as its labels tell."""
+    """Raise `LayerMixError` unless a model has as many classes as the part or, if unknown, enough for its labels."""
     least = part.classes or (int(part.labels.max()) + 1 if part.labels is not None else 1)
     if classes < least or (part.classes and classes != part.classes):
         raise LayerMixError(
@@ -147,15 +147,17 @@ def check_classes(classes: int, part: Part) -> None:
 
 
 class _Rows:
-    """Rows in one array that grows. Many small ones, allocated between batches, would keep the heap from being used
-    again: 50,000 images took 600 MB."""
+    """Rows in one array that grows.
+
+    Many small arrays, allocated between batches, would keep the heap from being reused: 50,000 images took 600 MB.
+    """
 
     def __init__(self, expected: int) -> None:
         self._expected, self._count = expected, 0
         self._array: np.ndarray[Any, Any] | None = None
 
     def add(self, rows: np.ndarray[Any, Any]) -> None:
-        """Append rows, which all have one shape and type."""
+        """Append rows, all of the same shape and dtype."""
         if self._array is None:
             self._array = np.empty((max(self._expected, len(rows)), *rows.shape[1:]), rows.dtype)
         end = self._count + len(rows)
@@ -178,8 +180,8 @@ class _Rows:
 def _batches(images: Iterable[Images], forward: Forward) -> Iterator[Tensor]:
     """Batches as tensors. For a GPU a thread reads ahead, into pinned memory.
 
-    A model on the CPU has all cores, and would wait for the one that a thread takes; and arrays are read ahead by the
-    system, image files by the threads that decode them.
+    A model on the CPU uses all cores, and would wait for the core that a thread takes; besides, the operating system
+    reads arrays ahead, and the threads that decode image files do the same.
     """
     kind = torch.device(forward.device).type
     if kind == "cpu":
@@ -195,6 +197,6 @@ def _batches(images: Iterable[Images], forward: Forward) -> Iterator[Tensor]:
 
 
 def as_pixels(batch: Tensor, forward: Forward) -> Tensor:
-    """Pixels in [0, 1], float32 (B, 3, H, W), on the device."""
+    """Images, uint8 (B, H, W, 3), as pixels in [0, 1], float32 (B, 3, H, W), on the device."""
     images = batch.to(forward.device, non_blocking=True).permute(0, 3, 1, 2)
     return images.to(torch.float32, memory_format=torch.contiguous_format).div_(255)

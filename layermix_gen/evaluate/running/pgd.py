@@ -1,4 +1,4 @@
-"""Projected gradient descent: the worst image within a few levels of each pixel that a few steps find.
+"""Projected gradient descent (PGD): of the images within epsilon of a given one, the worst that a few steps find.
 
 Madry et al., "Towards Deep Learning Models Resistant to Adversarial Attacks" (2018), in the L-infinity norm, with the
 numbers of PixMix and LayerMix: epsilon 2/255, 20 steps of 0.5/255, a uniform random start. Pixels are in [0, 1].
@@ -20,12 +20,12 @@ from layermix_gen.support.seeds import generator
 
 @dataclass(frozen=True, slots=True)
 class Attack:
-    """How images are attacked.
+    """The settings of the attack by PGD.
 
     The variant "correct" stays within `epsilon` of the image. "released" does as the authors' code: it adds the random
-    start to the image itself and stays within `epsilon` of that, so up to twice as far from the image. `restarts` is
-    how many random starts are tried; the one that misleads the model most counts. `seed` draws the starts, of each
-    image by its number in the suite alone, whatever the batches are.
+    start to the image itself and stays within `epsilon` of the sum, so up to twice as far from the image. `restarts` is
+    how many random starts are tried; the one that misleads the model most counts. The starts of an image depend on
+    `seed` and the image's number in the suite alone, not on the batches.
     """
 
     variant: str = "correct"
@@ -51,10 +51,10 @@ class Attack:
 
 
 def attack(model: nn.Module, images: Tensor, labels: Tensor, options: Attack | None = None, first: int = 0) -> Tensor:
-    """Adversarial versions (B, 3, H, W) of `images` in [0, 1] with `labels` (B,); those are left as they are.
+    """Adversarial versions (B, 3, H, W) of `images` in [0, 1] with `labels` (B,); `images` itself stays as it is.
 
     The model takes pixels in [0, 1], in evaluation mode (see `evaluating`). `first` is the number of the first image in
-    its suite. Raises `LayerMixError` for other images and labels, and where the model fails or gives no gradients.
+    its suite. Raises `LayerMixError` for other images or labels, and where the model fails or gives no gradients.
     """
     options = options or Attack()
     _check(images, labels)
@@ -71,7 +71,7 @@ def attack(model: nn.Module, images: Tensor, labels: Tensor, options: Attack | N
 
 
 def random_starts(images: Tensor, options: Attack, first: int, restart: int) -> Tensor:
-    """The random starts (B, 3, H, W): uniform within epsilon, of each image by its number and that of the restart."""
+    """The random starts (B, 3, H, W): uniform within epsilon, seeded by the numbers of the image and the restart."""
     shape = tuple(images.shape[1:])
     draws = [
         generator(options.seed, f"pgd/{first + i}", restart).uniform(-options.epsilon, options.epsilon, shape)
@@ -81,7 +81,7 @@ def random_starts(images: Tensor, options: Attack, first: int, restart: int) -> 
 
 
 def _descend(model: nn.Module, images: Tensor, labels: Tensor, options: Attack, noise: Tensor) -> Tensor:
-    """The last iterate from one start."""
+    """The last iterate of PGD from one random start."""
     released = options.variant == "released"
     center = images + noise if released else images
     current = center if released else (images + noise).clamp(0, 1)
@@ -105,14 +105,14 @@ def _gradient(model: nn.Module, images: Tensor, labels: Tensor) -> Tensor:
 
 @torch.no_grad()
 def _score(model: nn.Module, images: Tensor, labels: Tensor) -> Tensor:
-    """How far the likeliest wrong class is ahead of the label: positive where the model is misled."""
+    """The greatest logit of a wrong class minus that of the label: positive where the model is misled."""
     logits = _logits(model, images, labels)
     own = logits.gather(1, labels[:, None])[:, 0]
     return logits.scatter(1, labels[:, None], -torch.inf).amax(1) - own
 
 
 def _logits(model: nn.Module, images: Tensor, labels: Tensor) -> Tensor:
-    """The logits (B, classes), among whose classes are those of the labels."""
+    """The logits (B, classes). Raises `LayerMixError` for a label that is none of the classes."""
     logits = ask(model, images)
     if bad := labels[(labels < 0) | (labels >= logits.shape[1])].tolist():
         raise LayerMixError(
@@ -123,10 +123,10 @@ def _logits(model: nn.Module, images: Tensor, labels: Tensor) -> Tensor:
 
 
 def _check(images: Tensor, labels: Tensor) -> None:
-    """Raise `LayerMixError` unless these are pixels in [0, 1] with as many labels."""
+    """Raise `LayerMixError` unless `images` are pixels in [0, 1] and there is one label for each."""
     check_images(images)
     low, high = (float(one) for one in images.aminmax())
-    if not (low >= 0 and high <= 1):  # of NaN neither is true
+    if not (low >= 0 and high <= 1):  # for NaN neither is true
         raise LayerMixError(
             f"expected pixels in [0, 1], got some in [{low:g}, {high:g}]; divide them by 255, and leave normalization "
             "to the model (Normalized)"

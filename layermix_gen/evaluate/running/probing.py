@@ -1,7 +1,7 @@
-"""What is asked of a model before hours are spent: logits, the same for an image whenever it is asked, and no change.
+"""Check before hours are spent that a model gives logits, always the same ones for an image, and does not change.
 
-Flags alone do not tell that a model evaluates: dropout may be called with `training=True`, and BatchNorm may have no
-running statistics.
+Flags alone do not show that a model is in evaluation mode: dropout may be called with `training=True`, and BatchNorm
+may have no running statistics.
 """
 
 from collections.abc import Iterable
@@ -17,18 +17,18 @@ from layermix_gen.evaluate.running.forward import Forward, as_pixels, check_clas
 from layermix_gen.evaluate.suites.base import Part
 from layermix_gen.evaluate.suites.batching import Images
 
-# Shares of the range of all logits by which two answers may differ: several times the last place of TF32, fp16 and
-# bf16. Batches of one size take the same kernels, so most answers are equal to the last bit.
+# By which share of the range of all logits two outputs may differ: several times the last place of TF32, fp16 and
+# bf16. Batches of one size run the same kernels, so most outputs are equal to the last bit.
 TOLERANCE = {"float32": 0.001, "fp16": 0.003, "bf16": 0.01}
-OFFSET = 0.1  # of the tolerance: what counts of the logits' distance from 0, to which rounding is relative
-DARKER = 0.25  # what the image beside the first one is multiplied by
+OFFSET = 0.1  # weight of the greatest absolute logit in the tolerance, as rounding errors are relative to it
+DARKER = 0.25  # factor of the darker copy that is put into a batch with the first image
 
 
 def probe(model: nn.Module, firsts: Iterable[tuple[Part, Images]], forward: Forward) -> int:
-    """Ask a model about the first one or two images (B, H, W, 3) of each part; return how many classes it has.
+    """Run a model on the first one or two images (B, H, W, 3) of each part; return how many classes it has.
 
-    Raises `LayerMixError` where its logits do not fit the part, where it answers otherwise when it is asked twice or
-    about an image beside another one, and where its weights are others afterwards.
+    Raises `LayerMixError` where its logits do not fit the part, where they differ in a second pass or when another
+    image is in the batch, and where its weights have changed afterwards.
     """
     with evaluating(model), torch.no_grad():
         before = weight_digests(model)
@@ -44,11 +44,11 @@ def probe(model: nn.Module, firsts: Iterable[tuple[Part, Images]], forward: Forw
 
 def _probe(model: nn.Module, part: Part, images: Images, forward: Forward) -> int:
     pixels = as_pixels(torch.from_numpy(images), forward)
-    # Batch statistics differ beside a darker copy, even where the images are two frames of one video.
-    beside = torch.cat([pixels[:1], DARKER * pixels[:1]])
+    # With a darker copy in the batch its statistics differ, even where the images are two frames of one video.
+    darkened = torch.cat([pixels[:1], DARKER * pixels[:1]])
     pixels = pixels if len(pixels) > 1 else pixels.repeat(2, 1, 1, 1)
     with memory_faults(len(pixels)):
-        first, again, other = (forward.logits(model, batch) for batch in (pixels, pixels, beside))
+        first, again, other = (forward.logits(model, batch) for batch in (pixels, pixels, darkened))
     check_classes(first.shape[1], part)
     tolerance = TOLERANCE[forward.precision]
     if differ := _difference(first, again, tolerance):
@@ -58,14 +58,14 @@ def _probe(model: nn.Module, part: Part, images: Images, forward: Forward) -> in
         )
     if differ := _difference(first[:1], other[:1], tolerance):
         raise LayerMixError(
-            f"expected the same logits in evaluation mode, got others by {differ:.1%} of their range for an image "
-            "beside another one; mend what looks at the whole batch, as BatchNorm without running statistics"
+            f"expected the same logits in evaluation mode, got others by {differ:.1%} of their range with another "
+            "image in the batch; mend what looks at the whole batch, as BatchNorm without running statistics"
         )
     return int(first.shape[1])
 
 
 def _difference(one: Tensor, other: Tensor, tolerance: float) -> float:
-    """By how much of their range logits (B, classes) differ, or 0 where that is tolerable."""
+    """The greatest difference of two logits (B, classes) as a share of their range; 0 where it is tolerable."""
     both = torch.stack([one, other])
     spread = float(both.max() - both.min())
     greatest = float((one - other).abs().max())

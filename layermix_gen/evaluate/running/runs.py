@@ -1,8 +1,8 @@
 """A run: one model over suites, part after part, into a folder of results.
 
-Each part is saved when it is done, so a run that was stopped goes on after the last one. Everything that can be wrong
-with the model or the data, and can be seen in no time, is looked for before hours are spent: each suite is searched for
-its parts (`tasks`), and the model is asked about the first images of each.
+Each part is saved when it is done, so a run that was stopped continues after the last one. Every fault of the model or
+the data that can be found quickly is looked for before hours are spent: each suite is searched for its parts (`tasks`),
+and the model is run on the first images of each (`probing`).
 """
 
 from collections.abc import Mapping, Sequence
@@ -28,7 +28,7 @@ from layermix_gen.support.files import disk_errors, file_digest, locked
 from layermix_gen.support.progress import progress_bar
 from layermix_gen.support.text import as_text
 
-IMAGENET_CLASSES = 1000  # a model of fewer is of another dataset
+IMAGENET_CLASSES = 1000  # a model with fewer is for another dataset
 
 
 def run(
@@ -48,12 +48,12 @@ def run(
     dataset: str = "",
     progress: bool = True,
 ) -> Signature:
-    """Evaluate a model on suites and keep what it says in `out`; return the signature of the results.
+    """Evaluate a model on suites and save its predictions in `out`; return the signature of the results.
 
     `model` is what `load_model` takes, with its `checkpoint`, `mean` and `std`, or a module that takes normalized
-    pixels (B, 3, H, W) and stays on its device and in its mode. `data` and `dataset` are what `locate` takes. `suites`
-    are out of clean, c, cbar, r, p, pgd and calibration, by default all that there are data for but pgd. `pgd` are the
-    variants of `attack`, by default "correct". The same call goes on where an earlier one was stopped, and adds suites.
+    pixels (B, 3, H, W); a module keeps its device and mode. `data` and `dataset` are what `locate` takes. `suites` are
+    some of clean, c, cbar, r, p, pgd and calibration; by default all that have data, except pgd. `pgd` are the variants
+    of `attack`, by default "correct". The same call continues where an earlier one was stopped, and can add suites.
     Raises `LayerMixError` for what the user can mend, `Interrupted` after Ctrl-C.
     """
     suite_options, attack, root = suite_options or SuiteOptions(), attack or Attack(), Path(out)
@@ -93,7 +93,7 @@ def _prepared(
     tasks: Mapping[str, SuiteTask],
     seed: int,
 ) -> tuple[Normalized, Forward, str]:
-    """The model on its device, how it is run, and what it is called."""
+    """The model on its device, the `Forward` to run it with, and its name."""
     if isinstance(model, str):
         parts = [task.first for task in tasks.values()]
         n_classes = max(part.classes or _least_classes(part) for part in parts)
@@ -115,7 +115,7 @@ def _least_classes(part: Part) -> int:
 
 
 def _code_digest(model: str | nn.Module) -> str:
-    """The sha256 of the file that a model comes from."""
+    """The sha256 of the file that a model comes from; "" where there is none."""
     if not isinstance(model, str) or model.startswith("timm:"):
         return ""
     return file_digest(Path(model if model.endswith(".pt2") else model.rpartition(":")[0]))
@@ -126,14 +126,14 @@ def _libraries(model: str | nn.Module) -> tuple[str, ...]:
 
 
 def _with_classes(dataset: str, n_classes: int) -> str:
-    """ImageNet with fewer classes is another dataset, as in the paper's table VIII."""
+    """The dataset's name; ImageNet with fewer classes is another dataset, as in the paper's table VIII."""
     return f"{dataset}-{n_classes}" if dataset == "imagenet" and n_classes != IMAGENET_CLASSES else dataset
 
 
 def _run_all(
     root: Path, signature: Signature, tasks: Mapping[str, SuiteTask], model: nn.Module, forward: Forward, progress: bool
 ) -> None:
-    """Predict and save what is missing."""
+    """Predict and save the parts that are missing."""
     there = finished_parts(root, signature)
     steps = [(suite, part) for suite, task in tasks.items() for part in task.parts]
     todo = [(suite, part) for suite, part in steps if part not in there[suite]]

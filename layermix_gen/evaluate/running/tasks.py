@@ -1,7 +1,7 @@
-"""What is to be evaluated: suites, their parts, and what all parts of a suite share, seen before any is predicted.
+"""Find what to evaluate: suites, their parts, and what all parts of a suite share, before any is predicted.
 
-What can be seen by headers and names of folders is looked for at once; parts of image files are listed one by one, each
-before its turn.
+What headers and names of folders tell is checked at once; a part that consists of image files is listed only before
+its turn.
 """
 
 from collections.abc import Sequence
@@ -18,14 +18,14 @@ from layermix_gen.evaluate.suites.batching import Images, as_size
 from layermix_gen.evaluate.suites.stamps import stamp
 from layermix_gen.support.text import as_text
 
-CALIBRATION = "calibration"  # computed from what the model says of the clean images and, if they are there, of C
+CALIBRATION = "calibration"  # computed from the predictions for the suites `CALIBRATED`, as far as there are data
 CHOICES = (*SUITES, CALIBRATION)
-FIRST = 2  # images that the model is asked about: it has to take more than one
+FIRST = 2  # images that the model is probed with: it must take more than one
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SuiteTask:
-    """A suite to be evaluated: where it lies, its first part and the first images of that, and what is done there."""
+    """A suite to evaluate: its source, its first part and the first images of that, all parts' stamps, the attack."""
 
     source: SuiteSource
     first: Part
@@ -41,7 +41,7 @@ class SuiteTask:
         return replace(opened, size=self.images.shape[1:3])
 
     def facts(self) -> Suite:
-        """What the signature says of the suite."""
+        """The suite's entry in the signature."""
         part, options = self.first, asdict(self.attack) if self.attack else {}
         return Suite(
             images=part.total // len(part.severities),
@@ -92,7 +92,7 @@ def chosen_suites(names: Sequence[str], data: Data) -> tuple[str, ...]:
 
 
 def chosen_variants(names: Sequence[str], suites: Sequence[str]) -> tuple[str, ...]:
-    """The variants of the attack, in their order. Raises `LayerMixError` for unknown ones, and without the suite."""
+    """The variants of the attack, in their order. Raises `LayerMixError` for unknown ones, and if pgd is not chosen."""
     if unknown := [name for name in names if name not in PGD]:
         raise LayerMixError(f"expected variants of PGD out of {', '.join(PGD)}, got {unknown[0]!r}; change --pgd")
     if names and "pgd" not in suites:
@@ -104,7 +104,7 @@ def _task(name: str, data: Data, options: SuiteOptions, attack: Attack, variants
     source = complete(find_suite("clean" if name == "pgd" else name, data, options))
     stamps = {part: stamp(source.folder, source.look(part)) for part in source.parts}
     first = source.open(source.parts[0])
-    for part in source.parts if source.in_order else ():  # of which nothing has to be listed
+    for part in source.parts if source.in_order else ():  # arrays: no image files to list
         _open(source, part, first)
     images = next(first.batches(FIRST))[:FIRST]
     if name == "pgd":
@@ -121,7 +121,7 @@ def _open(source: SuiteSource, part: str, first: Part) -> Part:
 
 
 def _check_sizes(tasks: Sequence[SuiteTask]) -> None:
-    """Raise `LayerMixError` where suites have images of different sizes: these are of no one test set."""
+    """Raise `LayerMixError` where suites have images of different sizes: these cannot come from one test set."""
     suites: dict[tuple[int, ...], str] = {}
     for task in tasks:
         suites.setdefault(task.images.shape[1:3], task.source.suite)
@@ -134,7 +134,7 @@ def _check_sizes(tasks: Sequence[SuiteTask]) -> None:
 
 
 def _check_labels(corrupted: SuiteTask, clean: SuiteTask) -> None:
-    """Raise `LayerMixError` where corrupted images cannot be those of the clean suite."""
+    """Raise `LayerMixError` where, by their labels, the corrupted images cannot be made from the clean ones."""
     in_order = corrupted.source.in_order and clean.source.in_order
     if problem := contradiction(corrupted.first, clean.first, in_order):
         raise LayerMixError(f"{as_text(corrupted.source.folder)}: {problem}")

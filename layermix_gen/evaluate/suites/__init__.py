@@ -1,7 +1,7 @@
-"""Suites: the published layouts of the benchmarks, and shards built by us, read exactly and in pieces.
+"""Suites in the published layouts of the benchmarks, or in shards built by this package, read exactly and in pieces.
 
-`locate` finds the folders, `find_suite` looks into one of them, and `complete` refuses it where it lacks a part or
-holds what no list names: nothing slips into a mean.
+`locate` finds the folders, `find_suite` looks into one of them, and `complete` refuses it where it lacks a part or has
+one that no list names, so that nothing slips into a mean.
 """
 
 from layermix_gen.evaluate.suites.base import Part, SuiteSource

@@ -1,4 +1,4 @@
-"""Whether parts fit together: those of a suite with each other, and corrupted images with the clean ones."""
+"""Check that the parts of a suite agree with each other, and corrupted images with the clean ones."""
 
 import numpy as np
 
@@ -7,9 +7,9 @@ from layermix_gen.evaluate.suites.batching import as_size
 
 
 def differs(part: Part, usual: Part, where: str) -> str:
-    """What is unlike in a part and in the usual one of its suite, as far as it is known before reading; "" for nothing.
+    """How a part differs from the usual one of its suite, as far as is known before reading images; "" if it does not.
 
-    The text is for people, with a remedy; `where` is how it calls the part.
+    The text is for people, with a remedy; it calls the part `where`.
     """
     other, remedy = f"in {where} as in the other parts, found", "get the part again"
     noun = "videos" if part.labels is None else "images"
@@ -23,10 +23,10 @@ def differs(part: Part, usual: Part, where: str) -> str:
 
 
 def contradiction(corrupted: Part, clean: Part, in_order: bool) -> str:
-    """Why a part cannot be the corrupted images of the clean one, by its labels; "" where it can. With a remedy.
+    """Why, by its labels, a part cannot be the corrupted images of the clean one, with a remedy; "" where it can.
 
-    Those of fewer or more images may be of a part of the test set, if it has all classes. `in_order` are parts whose
-    images come in one order.
+    A part of fewer or more images may come from a subset of the test set, if it has all classes. `in_order` says that
+    the images of both come in the same order.
     """
     if corrupted.labels is None or clean.labels is None:
         return ""

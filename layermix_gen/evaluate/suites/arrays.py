@@ -1,8 +1,8 @@
-"""Suites that are published as `.npy` files: CIFAR-10-C and -100-C, C-bar and P, and what is laid out like them.
+"""Suites that are published as `.npy` files: CIFAR-10-C and -100-C, C-bar and P, and others in the same layout.
 
 C and C-bar have a file for each corruption, uint8 (5 N, H, W, 3), severity after severity, each of them the N test
-images in their order; `labels.npy` repeats the labels five times. What we made ourselves may have fewer severities: its
-record says which. P has a file for each perturbation, uint8 (N, frames, H, W, 3). The files are mapped into memory and
+images in their order; `labels.npy` repeats the labels five times. Suites that `corrupt` made may have fewer severities:
+their record says which. P has a file for each perturbation, uint8 (N, frames, H, W, 3). The files are memory-mapped and
 read in slices, so that none is ever in memory as a whole.
 """
 
@@ -28,7 +28,7 @@ REMEDY = "get the file again"
 
 
 def names(folder: Path) -> list[str]:
-    """The arrays in a folder, by name without `.npy`; the labels are none of them."""
+    """The names, without `.npy`, of the arrays in a folder except the labels."""
     return sorted(path.stem for path in folder.glob("*.npy") if path.stem != LABELS and not path.name.startswith("."))
 
 
@@ -39,7 +39,7 @@ def files(folder: Path, name: str) -> list[Path]:
 
 
 def dimensions(folder: Path, name: str) -> int:
-    """How many dimensions an array has; 0 where it cannot be read."""
+    """The number of dimensions of an array; 0 where it cannot be read."""
     try:
         return int(_mapped(folder / f"{name}.npy").ndim)
     except LayerMixError:
@@ -47,7 +47,7 @@ def dimensions(folder: Path, name: str) -> int:
 
 
 def open_corruption(folder: Path, classes: int, name: str) -> Part:
-    """One corruption at its severities. Raises `LayerMixError` for another shape, and for labels that do not fit."""
+    """One corruption at its severities. Raises `LayerMixError` for a wrong shape, and for labels that do not fit."""
     record = read_record(folder)
     labels = read_labels(folder, record)
     path = folder / f"{name}.npy"
@@ -62,7 +62,7 @@ def open_corruption(folder: Path, classes: int, name: str) -> Part:
 
 
 def open_perturbation(folder: Path, classes: int, name: str) -> Part:
-    """One perturbation, a video a row. Raises `LayerMixError` for another shape."""
+    """One perturbation, one video per row. Raises `LayerMixError` for a wrong shape."""
     path = folder / f"{name}.npy"
     videos = open_images(path, ndim=5)
     if videos.shape[1] < 2:
@@ -80,7 +80,7 @@ def open_images(path: Path, ndim: int) -> Images:
 
 
 def read_labels(folder: Path, record: Record | None = None) -> Ints:
-    """The labels (S, N) of a folder: S = 5, or as the `record` has it. Raises `LayerMixError` for those of no S."""
+    """The labels (S, N) of a folder; S is 5, or as in `record`. Raises `LayerMixError` unless they repeat S times."""
     path = folder / f"{LABELS}.npy"
     labels = _mapped(path)
     times = len(record.severities) if record else len(SEVERITIES)
@@ -102,15 +102,15 @@ def _mapped(path: Path) -> npt.NDArray[Any]:
     try:
         with reading(path, REMEDY):
             if path.is_file():
-                return np.lib.format.open_memmap(path, "r")  # of a single array, and of nothing that needs unpickling
-    except (ValueError, EOFError) as fault:  # no array, an array of objects, or one that is shorter than it says
+                return np.lib.format.open_memmap(path, "r")  # only a single array, and nothing that needs unpickling
+    except (ValueError, EOFError) as fault:  # no array, an array of objects, or one shorter than its header says
         raise LayerMixError(f"{as_text(path)} is truncated or not an array of numbers; {REMEDY}") from fault
     raise LayerMixError(f"expected {as_text(path)}, found no such file; {REMEDY}")
 
 
 def _slices(images: Images, size: int) -> Iterator[Images]:
     for begin in range(0, len(images), size):
-        yield np.array(images[begin : begin + size])  # read here, in the thread that is to wait for the disk
+        yield np.array(images[begin : begin + size])  # read here, so that this thread waits for the disk
 
 
 def _videos(videos: Images, _: int) -> Iterator[Images]:

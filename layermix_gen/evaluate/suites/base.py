@@ -1,4 +1,4 @@
-"""What a suite is: parts by name, each of which is predicted, saved and resumed as one.
+"""Define a suite: parts by name, each predicted, saved and resumed as a whole.
 
 A part gives its images in pieces, in the order of its labels and never all at once. Nothing is listed or opened before
 a part is needed, as ImageNet-C alone has 3.75 million files.
@@ -22,11 +22,11 @@ Ints: TypeAlias = npt.NDArray[np.int64]
 class Part:
     """One corruption at all of its severities, one perturbation, or a whole suite that has no such divisions.
 
-    `pieces(size)` begins to read anew: uint8 arrays (n, H, W, 3), at most `size` images each, severity after severity;
-    of videos, each piece is one video, as long as it is. `labels` are (S, N), or None of videos, whose consistency asks
-    for none. `total` counts images, or videos. `classes` is how many outputs a model must have, 0 where any number
-    above the labels will do. `among` are the outputs that count, where these are fewer; labels count these. `size` is
-    (H, W) of all images where that is known before any is read.
+    `pieces(size)` reads from the start: uint8 arrays (n, H, W, 3), at most `size` images each, severity after severity;
+    for videos, each piece is one whole video. `labels` are (S, N), or None for videos, whose consistency needs none.
+    `total` counts images, or videos. `classes` is the number of outputs that a model must have, 0 where any number
+    above the labels will do. `among` are the outputs that count, where not all do; labels are positions in it. `size`
+    is (H, W) of all images where that is known before any is read.
     """
 
     pieces: Callable[[int], Iterator[Images]]
@@ -44,12 +44,12 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class SuiteSource:
-    """A suite where it lies: its parts by name, in the order of the list, each opened by `open(name)`.
+    """A suite on disk: its parts by name, in the order of the benchmark's list, each opened by `open(name)`.
 
-    `look(name)` finds what can be found wrong with a part in no time, by headers and names of folders; it returns the
-    files that the part is made of, or the folders that they are in. `unknown` are what no list names, `missing` the
-    parts that should be there and are not. `form` says what was found, `preprocessing` what is done to each image
-    before the model sees it. `in_order` are suites of arrays, which have the images of a test set in its own order.
+    `look(name)` checks a part quickly, by headers and folder names alone; it returns the files that the part is made
+    of, or the folders that they are in. `unknown` are the parts found that no list names, `missing` the parts that
+    should be there and are not. `form` says what was found, `preprocessing` what is done to each image before the model
+    sees it. `in_order` is true for suites of arrays, which have the images of a test set in its own order.
     """
 
     suite: str

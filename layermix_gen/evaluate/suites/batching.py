@@ -1,4 +1,4 @@
-"""Images in batches of one size, and decoded ahead by threads."""
+"""Put images into batches of one size, and decode images ahead in threads."""
 
 from collections.abc import Callable, Iterable, Iterator
 from typing import TypeAlias, TypeVar
@@ -12,13 +12,13 @@ from layermix_gen.support.threads import AHEAD, mapped_ahead
 Images: TypeAlias = npt.NDArray[np.uint8]  # (N, H, W, 3)
 T = TypeVar("T")
 
-MOST_AHEAD = 256 << 20  # bytes of what is decoded ahead by all threads, but for one image a thread
+MOST_AHEAD = 256 << 20  # bytes of images decoded ahead by all threads; one image per thread may always wait
 
 
 def rebatched(pieces: Iterable[Images], size: int, shape: tuple[int, int] | None = None) -> Iterator[Images]:
-    """Images in batches of `size`, the last one shorter, whatever pieces they come in.
+    """Images in batches of `size`, the last one perhaps shorter, from pieces of any length.
 
-    Raises `LayerMixError` where their heights and widths differ from each other, as no batch could hold them, or from
+    Raises `LayerMixError` where their heights and widths differ from each other, as one batch cannot hold them, or from
     `shape`.
     """
     waiting: list[Images] = []
@@ -43,7 +43,7 @@ def rebatched(pieces: Iterable[Images], size: int, shape: tuple[int, int] | None
 def decoded_ahead(
     decode: Callable[[T], Images], values: Iterable[T], threads: int, ahead: int = AHEAD
 ) -> Iterator[Images]:
-    """Images in the order of `values`, decoded by threads; those that wait take no more than `MOST_AHEAD` bytes."""
+    """Images in the order of `values`, decoded by threads; images that wait take no more than `MOST_AHEAD` bytes."""
     return mapped_ahead(decode, values, threads, ahead=ahead, bytes_of=lambda one: one.nbytes, most_bytes=MOST_AHEAD)
 
 

@@ -1,4 +1,4 @@
-"""Datasets built by us as a test set: the clean plane, or a plane of variants where nothing was mixed."""
+"""A dataset built by this package as a test set: its clean plane, or a plane of variants where nothing was mixed."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,15 +19,15 @@ def class_names(folder: Path) -> tuple[str, ...]:
 
 
 def files(folder: Path) -> list[Path]:
-    """The tars of the images before mixing, and the index, which has their labels. Raises as `open_built` does."""
+    """The tars of the unmixed images, and the indexes, which have their labels. Raises as `open_built` does."""
     manifest = read_manifest(LocalFiles(folder))
     plane, numbers = _plane(folder, manifest), range(manifest.shards)
     return sorted(path for number in numbers for path in (tar_path(folder, plane, number), index_path(folder, number)))
 
 
 def open_built(folder: Path) -> Part:
-    """All images of a dataset before mixing. Raises `LayerMixError` where they are mixed, or crops drawn at random."""
-    from layermix_gen.reading.reader import LayerMixDataset  # here, as nothing else in a suite needs torch
+    """All unmixed images of a dataset. Raises `LayerMixError` where it has only mixed ones, or random views."""
+    from layermix_gen.reading.reader import LayerMixDataset  # imported here, as nothing else in `suites` needs torch
 
     manifest = read_manifest(LocalFiles(folder))
     plane = _plane(folder, manifest)
@@ -44,7 +44,7 @@ def open_built(folder: Path) -> Part:
 
 
 def _plane(folder: Path, manifest: Manifest) -> str:
-    """The plane that shows the images as a test set has them."""
+    """The plane that shows the images as a test set does: whole or their centres, and unmixed."""
     if manifest.settings.view != "center":
         raise LayerMixError(
             f"expected whole images or their centres as a test set in {as_text(folder)}, found views drawn at random "

@@ -1,4 +1,4 @@
-"""Is the data there? Looks for suites in a folder, and for what would stop an evaluation, before hours are spent.
+"""Look for suites in a folder, and for what would stop an evaluation of them, before hours are spent.
 
 Each part is opened as a run opens it, which reads headers and counts files. With `deep` every image is read too.
 """
@@ -22,12 +22,12 @@ from layermix_gen.support.progress import progress_bar
 from layermix_gen.support.text import as_text, count
 
 BATCH = 256  # images that are read at a time
-BLANK_SHARE = 0.1  # of images of one colour, from which on a part is not believed
+BLANK_SHARE = 0.1  # a part with a larger share of images of one colour is reported as broken
 
 
 @dataclass(frozen=True, slots=True)
 class SuiteReport:
-    """A suite that was found, what it holds, and what is wrong with it, a line each."""
+    """A suite that was found, what it holds, and its problems, one line each."""
 
     suite: str
     folder: Path
@@ -35,7 +35,7 @@ class SuiteReport:
     problems: tuple[str, ...]
 
     def summary(self) -> str:
-        """What was found, for people: a line, and a line for each problem."""
+        """What was found, for people: one line, and one more for each problem."""
         state = count(len(self.problems), "problem") if self.problems else "complete"
         lines = [f"{self.suite}: {state}, {self.content}, in {as_text(self.folder)}"]
         return "\n".join([*lines, *(f"  {problem}" for problem in self.problems)])
@@ -44,7 +44,7 @@ class SuiteReport:
 def check_data(root: str | Path, *, deep: bool = False, threads: int = 0, progress: bool = True) -> list[SuiteReport]:
     """Look for suites in `root`: published ones under their own names, or one suite that `root` itself is.
 
-    Of each part that has something wrong, the first thing is reported. Raises `LayerMixError` where no suite is found.
+    Only the first problem of each part is reported. Raises `LayerMixError` where no suite is found.
     """
     root = Path(root)
     if not root.is_dir():
@@ -55,7 +55,7 @@ def check_data(root: str | Path, *, deep: bool = False, threads: int = 0, progre
 
 
 def _check_all(data: Data, options: SuiteOptions, deep: bool, progress: bool) -> Iterator[SuiteReport]:
-    """Check the suites of one dataset, each by itself and the corrupted ones beside the clean one."""
+    """Check the suites of one dataset, each by itself, and the corrupted ones against the clean one."""
     clean: tuple[SuiteSource, Part] | None = None
     for suite, folder in data.folders.items():
         try:
@@ -76,7 +76,7 @@ def _check_all(data: Data, options: SuiteOptions, deep: bool, progress: bool) ->
 
 
 def _suite_of(root: Path) -> str:
-    """Which suite a folder is: by the names of its corruptions, and by their form."""
+    """The suite that a folder holds, judged by the names and the form of its corruptions."""
     if is_dataset(root) or idx.find(root) or any(cifar.find(name, root) for name in cifar.VERSIONS):
         return "clean"
     arrays = array_names(root)
@@ -103,7 +103,7 @@ def _known(suite: str, scale: str) -> set[str]:
 
 
 def _look_through(source: SuiteSource, deep: bool, progress: bool) -> tuple[dict[str, Part], list[str]]:
-    """The parts of a suite that can be opened, and what is wrong with the others."""
+    """The parts of a suite that can be opened, and the problems of the suite and its other parts."""
     problems = [f"unknown: {name}, which no list names" for name in source.unknown]
     if source.missing:
         problems.append(f"missing: {', '.join(source.missing)}")
@@ -128,12 +128,12 @@ def _usual(parts: dict[str, Part]) -> Part:
 
 
 def _wrong_parts(parts: dict[str, Part], usual: Part) -> list[str]:
-    """Parts that are unlike the rest."""
+    """The problems of parts that differ from the usual one."""
     return [problem for name, part in parts.items() if (problem := differs(part, usual, name))]
 
 
 def _wrong_count(source: SuiteSource, usual: Part, data: Data) -> list[str]:
-    """A suite of another length than the published one."""
+    """The problem of a suite whose length is not that of the published one, if so."""
     expected = PUBLISHED.get(plain(source.folder.name))
     if source.suite == "clean" and data.dataset in cifar.VERSIONS and not is_dataset(source.folder):
         expected = PUBLISHED[f"{data.dataset}c"]
@@ -149,7 +149,7 @@ def _wrong_count(source: SuiteSource, usual: Part, data: Data) -> list[str]:
 
 
 def _content(source: SuiteSource, parts: dict[str, Part], scale: Scale) -> str:
-    """`15 parts of 5 x 10000 images as arrays`."""
+    """What a suite holds, as in `15 parts of 5 x 10000 images as arrays`."""
     if not parts:
         return f"nothing readable as {source.form}"
     part = next(iter(parts.values()))

@@ -1,4 +1,4 @@
-"""What is in the folder of a suite: its parts by name, and how each of them is opened."""
+"""Find what is in the folder of a suite: its parts by name, and how each of them is opened."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ ARRAYS, FILES, VIDEOS = "arrays", "image files", "videos"
 
 
 def find_suite(suite: str, data: Data, options: SuiteOptions) -> SuiteSource:
-    """Look for the parts of a suite in its folder. Of the clean suite alone the images are listed."""
+    """Find the parts of a suite in its folder. Images are listed for the clean suite only."""
     if suite == "clean":
         return find_test_set(data, options)
     if suite == "r":
@@ -30,7 +30,7 @@ def find_suite(suite: str, data: Data, options: SuiteOptions) -> SuiteSource:
     known, mean = (*mean_list(suite, data.scale), *extra_list(suite)), mean_list(suite, data.scale)
     wanted = known if options.extras else mean
     record = read_record(folder)
-    needed = record.corruptions if record else mean  # what we made ourselves need not be all
+    needed = record.corruptions if record else mean  # suites that `corrupt` made need not have all
     return SuiteSource(
         suite=suite,
         folder=folder,
@@ -46,7 +46,7 @@ def find_suite(suite: str, data: Data, options: SuiteOptions) -> SuiteSource:
 
 
 def complete(source: SuiteSource) -> SuiteSource:
-    """Return a suite that has all of its parts and nothing else. Raises `LayerMixError` for any other."""
+    """Return `source` if it has all parts of its suite and nothing else. Raises `LayerMixError` otherwise."""
     where = as_text(source.folder)
     if source.unknown:
         raise LayerMixError(
@@ -68,7 +68,7 @@ def complete(source: SuiteSource) -> SuiteSource:
 
 @dataclass(frozen=True, slots=True)
 class _Divided:
-    """The names of what is in a folder of C, C-bar or P, its form, and how a part is opened and looked at."""
+    """What a folder of C, C-bar or P has: the names of its parts, their form, and how one is opened and looked at."""
 
     names: Sequence[str]
     form: str
@@ -130,7 +130,7 @@ def _find_renditions(data: Data, options: SuiteOptions) -> SuiteSource:
 
 
 def _class_order(data: Data) -> tuple[str, ...]:
-    """The classes of a model, by the validation set or else by ImageNet-C. Raises `LayerMixError` without both."""
+    """A model's classes in order, by the validation set or else by ImageNet-C. Raises `LayerMixError` without both."""
     clean = data.folders.get("clean")
     order = built.class_names(clean) if clean and is_dataset(clean) else validation_classes(data)
     if not order and "c" in data.folders:
@@ -140,7 +140,7 @@ def _class_order(data: Data) -> tuple[str, ...]:
             order = tuple(folders.folder_names(severity))
     if not order:
         raise LayerMixError(
-            "expected a validation set of class folders beside ImageNet-R, as their names say which outputs of the "
+            "expected a validation set of class folders next to ImageNet-R, as their names say which outputs of the "
             "model are the 200 classes, got none; give --data clean=DIR too"
         )
     return order

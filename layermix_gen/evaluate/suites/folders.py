@@ -1,7 +1,7 @@
 """Suites of image files: ImageNet's validation set, ImageNet-C and C-bar (CORRUPTION/SEVERITY/WNID/*.JPEG), ImageNet-R.
 
-The order of the classes is that of the sorted WNIDs of the validation set; where there is none, of the corruption that
-is read. ImageNet-R has 200 of them: its labels count those, and the outputs for the others are left out.
+Classes are in the order of the sorted WNIDs of the validation set or, without one, of the corruption that is read.
+ImageNet-R has 200 of them: its labels number only these, and the outputs for the others are left out.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -25,10 +25,10 @@ Prepare = Callable[[Image], Image]
 
 
 def severity_folders(suite: str, corruption: Path) -> dict[int, Path]:
-    """The folders of one corruption by severity: 1 to 5, or what the record says of a suite that we made.
+    """The folders of one corruption by severity: 1 to 5, or as the record of a suite that `corrupt` made says.
 
-    Those of C-bar may be named by difficulty, such as 2.35, as its authors' generator does: they are 1 to 5 by their
-    order. Raises `LayerMixError` where there are more, fewer or others.
+    Folders of C-bar may be named by difficulty, such as 2.35, as its authors' generator names them: in rising order
+    they are severities 1 to 5. Raises `LayerMixError` where there are more, fewer or others.
     """
     record = read_record(corruption.parent)
     expected = record.severities if record else SEVERITIES
@@ -48,9 +48,9 @@ def severity_folders(suite: str, corruption: Path) -> dict[int, Path]:
 
 
 def severities(suite: str, corruption: Path, order: tuple[str, ...]) -> dict[int, FolderSource]:
-    """The sources of one corruption by severity, all of the classes `order`, or else of those of the first.
+    """The sources of one corruption by severity, all with the classes `order` or, if empty, the classes of the first.
 
-    Raises `LayerMixError` where severities or classes are missing. No image is looked for.
+    Raises `LayerMixError` where severities or classes are missing. Images are not listed.
     """
     sources = {number: FolderSource(str(folder)) for number, folder in severity_folders(suite, corruption).items()}
     first = next(iter(sources.values()))
@@ -71,7 +71,7 @@ def _is_number(name: str) -> bool:
 
 
 def folder_names(root: Path) -> list[str]:
-    """The folders directly in `root`, sorted. Raises `LayerMixError` for a link to one, which could lead anywhere."""
+    """The names of folders in `root`, sorted. Raises `LayerMixError` for a link to one, which could lead anywhere."""
     entries = [entry for entry in scan(root) if entry.is_dir()]
     if linked := next((entry.path for entry in entries if entry.is_symlink()), None):
         raise LayerMixError(f"expected a folder, found the link {as_text(linked)}, which is not followed; move it here")
@@ -111,7 +111,7 @@ def open_corruption(suite: str, corruption: Path, order: tuple[str, ...], prepar
 
 
 def open_source_part(source: Source, items: list[Item], prepare: Prepare, threads: int) -> Part:
-    """The `items` of a source, which are all: a validation set, or the test set of CIFAR or MNIST."""
+    """All `items` of a source as one part: a validation set, or the test set of CIFAR or MNIST."""
     labels = np.array([[item.label for item in items]], np.int64)
     pairs = [(source, item) for item in items]
     return Part(
@@ -123,7 +123,7 @@ def open_source_part(source: Source, items: list[Item], prepare: Prepare, thread
 
 
 def open_renditions(folder: Path, order: tuple[str, ...], prepare: Prepare, threads: int) -> Part:
-    """ImageNet-R, whose classes are some of `order`. Raises `LayerMixError` where one is not."""
+    """ImageNet-R, whose classes are some of `order`. Raises `LayerMixError` for a class that is not."""
     source = FolderSource(str(folder))
     part = open_source_part(source, source.items(), prepare, threads)
     return replace(part, classes=len(order), among=class_columns(order, source.classes))
@@ -146,7 +146,7 @@ def read_all(pairs: Sequence[tuple[Source, Item]], prepare: Prepare, threads: in
 
 
 def read_item(source: Source, item: Item, prepare: Prepare = lambda image: image) -> Image:
-    """One image. Raises `LayerMixError` where it cannot be read."""
+    """One image, prepared for the model. Raises `LayerMixError` where it cannot be read."""
     try:
         return prepare(source.read(item))
     except BadImage as fault:

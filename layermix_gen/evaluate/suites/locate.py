@@ -1,4 +1,4 @@
-"""Where the suites are: folders named one by one, or a folder that holds the published ones under their own names."""
+"""Locate suites: in folders given one by one, or in a folder that holds the published ones under their own names."""
 
 import re
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ from layermix_gen.sources.folder import scan
 from layermix_gen.support.text import as_text
 
 ROLES = tuple(suite for suite in SUITES if suite != "pgd")
-# What the folder of each suite is called where the files of its authors are unpacked, without signs and in lower case;
+# The name of each suite's folder where the files of its authors are unpacked, in lower case and without punctuation;
 # the test set of CIFAR is found by its files.
 DATASETS: dict[str, dict[str, str]] = {
     "cifar10": {"c": "cifar10c", "cbar": "cifar10cbar", "p": "cifar10p"},
@@ -39,7 +39,7 @@ PUBLISHED = {
 
 @dataclass(frozen=True, slots=True)
 class Data:
-    """The folder of each suite, and what they are suites of. `scale` chooses lists and conventions."""
+    """The folder of each suite, and the dataset that they belong to. `scale` chooses lists and conventions."""
 
     dataset: str
     folders: dict[str, Path]
@@ -49,8 +49,9 @@ class Data:
 def locate(data: Mapping[str, str | Path], dataset: str = "") -> Data:
     """Find the suites: `data` maps cifar10, cifar100 or imagenet to a folder of published ones, or a suite to its own.
 
-    A suite's own folder wins. `dataset` is what reports call the data, by default what the folders are or are called.
-    Raises `LayerMixError` for other names, for two datasets and where nothing is found.
+    A suite's own folder wins. `dataset` is the name of the data in reports, by default told by the folders' content or
+    names.
+    Raises `LayerMixError` for other names, for two datasets, and where nothing is found.
     """
     if unknown := sorted(set(data) - set(ROLES) - set(DATASETS)):
         raise LayerMixError(
@@ -101,12 +102,12 @@ def published(dataset: str, root: Path) -> dict[str, Path]:
 
 
 def plain(name: str) -> str:
-    """A folder's name without case and signs: `CIFAR-10-C-Bar` and `cifar10_c_bar` are one."""
+    """A folder's name in lower case without punctuation: `CIFAR-10-C-Bar` and `cifar10_c_bar` are the same."""
     return re.sub("[^a-z0-9]", "", name.lower())
 
 
 def _dataset_of(folders: Mapping[str, Path]) -> str:
-    """The name of a dataset whose suites were named one by one: what its test set is, or its folder's name."""
+    """The name of a dataset whose suites were given one by one: its test set's if that is CIFAR, or its folder's."""
     clean = folders.get("clean")
     if clean is None:
         return next(iter(folders.values())).resolve().name
@@ -114,7 +115,7 @@ def _dataset_of(folders: Mapping[str, Path]) -> str:
 
 
 def _scale(dataset: str, folders: Mapping[str, Path]) -> Scale:
-    """What suites say of themselves, or whether they are laid out as CIFAR's arrays or as ImageNet's image files."""
+    """The scale of suites: as their records say, or else CIFAR's for arrays and ImageNet's for image files."""
     scales: set[Scale] = set()
     for folder in (folders[role] for role in ("c", "cbar", "p") if role in folders):
         record = read_record(folder)

@@ -1,8 +1,8 @@
-"""Stamps: a few bytes that tell whether the files of a part are still those that were evaluated.
+"""Stamps: a few bytes that tell whether the files of a part are still the ones that were evaluated.
 
-Reading all of ImageNet-C to know that would take as long as evaluating it, so small files are known by their content,
-large ones by size and time of change, and folders of files by time of change, which moves when a file in them is added,
-removed or renamed.
+Reading all of ImageNet-C for this would take as long as evaluating it, so small files are identified by their content,
+large ones by size and modification time, and folders of files by modification time, which changes when a file in them
+is added, removed or renamed.
 """
 
 import hashlib
@@ -17,7 +17,7 @@ SMALL = 1 << 20  # bytes
 
 
 def stamp(root: Path, paths: Iterable[Path]) -> str:
-    """16 hex digits that are others when one of the files or folders is. Their names count from the folder `root`."""
+    """16 hex digits that change when one of the files or folders does. Their paths, relative to `root`, count too."""
     digest = hashlib.sha256()
     for path in paths:
         with reading(path, "get it again"):

@@ -1,4 +1,4 @@
-"""How suites are opened: what is done to image files, which parts are wanted, and how many threads decode."""
+"""Options for opening suites: the preprocessing of image files, the parts to include, and the threads that decode."""
 
 from dataclasses import dataclass
 
@@ -12,16 +12,16 @@ NONE = "none"
 
 @dataclass(frozen=True, slots=True)
 class SuiteOptions:
-    """How suites are opened.
+    """Options for opening suites.
 
-    `preprocessing` is that of ImageNet-C, C-bar and P: "center-224", as their authors have it, or
-    "resize-256-center-224", as AugMix and its successors; "none" leaves all images as they are, those of the validation
-    set and of ImageNet-R too. `extras` adds the corruptions that are in no mean.
+    `preprocessing` applies to ImageNet-C, C-bar and P: "center-224", as their authors do, or "resize-256-center-224",
+    as AugMix and its successors do; "none" leaves all images as they are, including the validation set and ImageNet-R.
+    `extras` adds the corruptions that are in no mean.
     """
 
     preprocessing: str = "center-224"
     extras: bool = False
-    threads: int = 0  # 0: one for each CPU
+    threads: int = 0  # 0: one per CPU
 
     def __post_init__(self) -> None:
         check_choice("preprocessing", self.preprocessing, PREPROCESSINGS)
@@ -34,5 +34,5 @@ class SuiteOptions:
 
     @property
     def workers(self) -> int:
-        """How many threads decode images."""
+        """The number of threads that decode images."""
         return self.threads or available_cpus()

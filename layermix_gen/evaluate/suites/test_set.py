@@ -1,4 +1,4 @@
-"""The clean suite: a test set as it was published, image files, or shards built by us."""
+"""The clean suite: a test set as published, image files, or shards built by this package."""
 
 from pathlib import Path
 
@@ -16,10 +16,10 @@ PARTS = ("clean",)
 
 
 def find_test_set(data: Data, options: SuiteOptions) -> SuiteSource:
-    """The clean suite: shards, or any source of labelled images; of CIFAR and MNIST the test split.
+    """The clean suite: shards, or any source of labelled images; for CIFAR and MNIST the test split.
 
-    Image files are prepared as photographs are, but for small squares, and for a test set beside arrays that were made
-    of it: these stay as they are. Raises `LayerMixError` where no image is found, or the first cannot be read.
+    Image files are preprocessed as photographs, except small squares and a test set whose corrupted suites are arrays:
+    these stay as they are. Raises `LayerMixError` where no image is found, or the first cannot be read.
     """
     folder = data.folders["clean"]
     if is_dataset(folder):
@@ -54,7 +54,7 @@ def find_test_set(data: Data, options: SuiteOptions) -> SuiteSource:
 
 
 def validation_classes(data: Data) -> tuple[str, ...]:
-    """The sorted classes of a test set of class folders; () of any other, and without one."""
+    """The sorted classes of a test set of class folders; () for any other test set, and without one."""
     folder = data.folders.get("clean")
     if folder is None or is_dataset(folder):
         return ()
@@ -63,7 +63,7 @@ def validation_classes(data: Data) -> tuple[str, ...]:
 
 
 def _source(folder: Path, dataset: str) -> Source:
-    is_named = dataset in cifar.VERSIONS and cifar.find(dataset, folder)  # where another CIFAR may be, too
+    is_named = dataset in cifar.VERSIONS and cifar.find(dataset, folder)  # the folder may hold another CIFAR, too
     return open_source(folder, f"{dataset}:test") if is_named else open_test_set(folder)
 
 

@@ -17,13 +17,13 @@ from layermix_gen.sources.folder import scan
 from layermix_gen.support.files import cannot_read
 from layermix_gen.support.text import as_text
 
-MAX_FRAMES, MAX_SIDE = 1000, 4096  # of a video; those of the benchmark have about 30 frames of 224 px
+MAX_FRAMES, MAX_SIDE = 1000, 4096  # limits of a video; the benchmark's videos have about 30 frames of 224 px
 EXTENSION = ".mp4"
-AHEAD = 2  # videos that are decoded ahead, for each thread: 5 MB each
+AHEAD = 2  # videos decoded ahead per thread, 5 MB each
 
 
 def look(folder: Path, order: tuple[str, ...]) -> list[Path]:
-    """The class folders of one perturbation. Raises `LayerMixError` unless they are those of the classes `order`."""
+    """The class folders of one perturbation. Raises `LayerMixError` unless they are the classes `order`."""
     found = class_folders(folder)
     check_classes(str(folder), tuple(as_text(path.name) for path in found), order)
     return found
@@ -32,9 +32,9 @@ def look(folder: Path, order: tuple[str, ...]) -> list[Path]:
 def open_videos(folder: Path, order: tuple[str, ...], prepare: Callable[[Image], Image], threads: int) -> Part:
     """The videos of one perturbation, class folder after class folder, by name.
 
-    Raises `LayerMixError` unless the class folders are those of `order`, each with videos.
+    Raises `LayerMixError` unless the class folders are the classes `order`, each with videos.
     """
-    os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # of a damaged video our own line says enough
+    os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # our own line says enough about a damaged video
     cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
     paths = []
     for class_folder in look(folder, order):

@@ -1,1 +1,1 @@
-"""Pictures of samples and their recipes: trees, contact sheets, the gallery, plots."""
+"""Drawings of samples and their recipes: trees, contact sheets, the gallery, plots."""

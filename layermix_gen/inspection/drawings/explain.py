@@ -1,4 +1,4 @@
-"""How one sample of a dataset was made, as a picture: made again from its source image, and drawn step by step."""
+"""Draw how a sample was made: replay it from its source image, and draw its recipe step by step."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,22 +12,22 @@ from layermix_gen.inspection.drawings.tree import Origin, recipe_tree
 from layermix_gen.inspection.opened import OpenedDataset
 from layermix_gen.inspection.replay import Replay
 
-# What is said of the flips of a mixing picture: left to right, top to bottom.
+# Words for the flips of a mixing picture, by (left to right, top to bottom).
 FLIPS = {(0, 0): [], (1, 0): ["mirrored"], (0, 1): ["upside down"], (1, 1): ["turned by 180°"]}
 
 
 def explain(shards: OpenedDataset, key: str, out: str | Path) -> Path:
-    """Draw the recipe of the sample `key` as a tree, with the picture at every step, to `out` (.png, .jpg or .webp).
+    """Draw the recipe of the sample `key` as a tree, with the image at every step, to `out` (.png, .jpg or .webp).
 
-    Returns `out`. Raises `LayerMixError` where there is no such sample, where its source image or mixing set is not
-    there any more or is another, and where `out` cannot be written.
+    Returns `out`. Raises `LayerMixError` where there is no such sample, where its source image or mixing set is gone
+    or is a different one, and where `out` cannot be written.
     """
     row = shards.row(key)
     return write_picture(explained(row, replayed(shards, row)), out)
 
 
 def replayed(shards: OpenedDataset, row: Mapping[str, Any]) -> Replay:
-    """Make a sample again. Raises `LayerMixError` where that cannot be done, or gives another recipe."""
+    """Replay a sample. Raises `LayerMixError` where that fails, or gives another recipe than the stored one."""
     replay = shards.replay(row)
     if (found := str(replay.recipe.expression)) != row["recipe"]:
         raise LayerMixError(
@@ -38,7 +38,7 @@ def replayed(shards: OpenedDataset, row: Mapping[str, Any]) -> Replay:
 
 
 def explained(row: Mapping[str, Any], replay: Replay) -> PillowImage.Image:
-    """The tree of the sample of a row of the index."""
+    """Draw the tree of a sample from its row of the index and its replay."""
     height, width, _ = replay.source.shape
     size, box, picture = len(replay.view), replay.box, replay.recipe.picture
     flips = FLIPS[row["picture_view"][2], row["picture_view"][3]]
@@ -58,7 +58,7 @@ def explained(row: Mapping[str, Any], replay: Replay) -> PillowImage.Image:
 
 
 def heading(row: Mapping[str, Any]) -> str:
-    """A sample in a few words: `Layer 3 · rotate · pixel · multiply`."""
+    """The heading of a sample: `Layer 3 · rotate · pixel · multiply`."""
     if row["layer"] == 0:
         return "Before mixing"
     return " · ".join([f"Layer {row['layer']}", row["op"], *filter(None, row["blends"])])

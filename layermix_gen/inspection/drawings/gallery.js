@@ -1,20 +1,20 @@
 "use strict";
 
-// What the page was made with: columns of equal length, and pictures as lines of base64, `data.chunk` lines a block.
+// The data of the page: columns of equal length, and pictures as lines of base64, `data.chunk` lines in a block.
 const data = JSON.parse(document.getElementById("data").textContent);
 const samples = data.columns;
 const blocks = { thumbnails: blocksOf("thumbnails"), steps: blocksOf("steps") };
 
-const CELL = 148, GAP = 16, CAPTION = 42, MARGIN = 22; // pixels: smallest width of a cell, and what lies between
-const AHEAD = 3; // rows that are drawn above and below what is seen
+const CELL = 148, GAP = 16, CAPTION = 42, MARGIN = 22; // pixels: least width of a cell, and the space around it
+const AHEAD = 3; // rows that are drawn above and below the visible ones
 
 const $ = (id) => document.getElementById(id);
 const scroller = $("scroller"), grid = $("grid"), filters = $("filters"), hint = $("hint"), dialog = $("sample");
 
 let matches = []; // indices of the samples that pass the filters
-let active = 0; // place in `matches`
+let active = 0; // index in `matches` of the active sample
 let columns = 1, rowHeight = 1;
-const rows = new Map(); // the rows that are in the page, by number
+const rows = new Map(); // the row elements that are in the page, by row number
 
 function make(tag, properties = {}, ...children) {
   const element = Object.assign(document.createElement(tag), properties);
@@ -77,7 +77,7 @@ function setUpFilters() {
   filters.addEventListener("submit", (event) => event.preventDefault());
   filters.addEventListener("reset", () => {
     for (const button of pressedLayers()) button.setAttribute("aria-pressed", "false");
-    setTimeout(filter); // when the fields are empty
+    setTimeout(filter); // after the reset has emptied the fields
   });
 }
 
@@ -105,7 +105,7 @@ function number(value) {
   return value.toLocaleString("en");
 }
 
-// --- the grid: only the rows that are seen are in the page
+// --- the grid: only visible rows, and some around them, are in the page
 
 function lay() {
   columns = Math.max(1, Math.floor((grid.clientWidth + GAP) / (CELL + GAP)));
@@ -271,7 +271,7 @@ dialog.addEventListener("keydown", (event) => {
   if (event.key === "ArrowRight" && active < matches.length - 1) open(active + 1);
 });
 dialog.addEventListener("click", (event) => {
-  if (event.target === dialog) dialog.close(); // on the page around it
+  if (event.target === dialog) dialog.close(); // a click on the page around it
 });
 dialog.addEventListener("close", () => grid.focus({ preventScroll: true }));
 $("previous").addEventListener("click", () => open(active - 1));

@@ -1,7 +1,7 @@
-"""The gallery: one HTML page that holds the samples a question finds, to be filtered, looked at and explained.
+"""The gallery: one HTML page to filter, view and explain the samples that a query finds.
 
-The page needs nothing but itself: thumbnails and the pictures of the steps are in it, and its policy forbids every
-request. Metadata enters as JSON in which no `<` is left, and is shown as text, never as markup.
+The page needs no other file: thumbnails and the pictures of the steps are in it, and its content security policy
+forbids every request. Metadata enters as JSON with every `<` escaped, and is shown as text, never as markup.
 """
 
 import base64
@@ -31,14 +31,14 @@ from layermix_gen.support.progress import progress_bar
 from layermix_gen.support.text import count
 from layermix_gen.support.threads import mapped_ahead
 
-LIMIT = 5000  # samples, unless the caller says
+LIMIT = 5000  # samples, by default
 BUDGET = 56_000_000  # bytes of pictures in a page; steps beyond it are drawn as text
-SMALL = 64  # px; samples up to here are kept as they are
+SMALL = 64  # px; samples up to this size are shown at full size, lossless
 THUMBNAIL = 144  # px, of larger samples
-FRAMES = (224, 160, 112, 80)  # px, of the steps of larger samples: the most that fit the budget
-TRIED = 24  # samples by which that is told
-CORNER = 20  # places of the mask of a large sample that are shown along each side
-CHUNK = 200  # samples whose pictures lie in one block of the page, which is read when one of them is shown
+FRAMES = (224, 160, 112, 80)  # px, of the steps of larger samples: the largest that fits the budget
+TRIED = 24  # samples to estimate from which of them fits
+CORNER = 20  # px of a mask that are shown along each side, for larger samples
+CHUNK = 200  # samples whose pictures are in one block of the page; a block is read when one of them is shown
 COLUMNS = ("key", "source", "class_name", "plane", "layer", "op", "picture", "recipe")
 
 
@@ -54,10 +54,9 @@ def write_gallery(
 ) -> Path:
     """Write the first `limit` samples that meet `where` to the page `out`, and return its path.
 
-    Thumbnails and steps together take at most `budget` bytes: steps are shown smaller the more samples there are, and
-    drawn as text where the budget is spent, or where the source images are not there any more. Raises `LayerMixError`
-    for a wrong question or one without an answer, for more thumbnails than fit the budget, and where `out` cannot be
-    written.
+    Thumbnails and steps together take at most `budget` bytes: the more samples there are, the smaller the steps, and
+    they are drawn as text where the budget is spent or the source images are gone. Raises `LayerMixError` for a wrong
+    query or one that finds nothing, for more thumbnails than fit the budget, and where `out` cannot be written.
     """
     out = Path(out)
     rows = shards.query(where, order_by=order_by, limit=limit)
@@ -85,7 +84,7 @@ def write_gallery(
 def _pictures(
     shards: OpenedDataset, rows: Sequence[Mapping[str, Any]], budget: int, progress: bool
 ) -> tuple[list[str], list[str], str]:
-    """Thumbnails and steps of all rows, and why not all have their steps."""
+    """The thumbnail and the steps of each row, and the reason why some rows have no steps, or ""."""
     try:
         with progress_bar(2 * len(rows), "picture", progress) as bar:
             pictures = _Pictures(shards, bar)
@@ -101,7 +100,7 @@ def _columns(rows: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
 
 
 def _places(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Column and row of every step, operands first: each arrangement once, and which of them each sample has."""
+    """Column and row of every step, operands first: each arrangement once, and the index of each sample's."""
     arrangements: dict[tuple[tuple[int, float], ...], int] = {}
     chosen = []
     for row in rows:
@@ -122,7 +121,7 @@ class _Pictures:
         self.small = (shards.settings.size or 0) <= SMALL
 
     def thumbnails(self, rows: Sequence[Mapping[str, Any]], budget: int) -> list[str]:
-        """A picture for each row. Raises `LayerMixError` where they take more than `budget` bytes."""
+        """The thumbnail of each row. Raises `LayerMixError` where they take more than `budget` bytes."""
         made: list[str] = []
         spent = 0
         for one in mapped_ahead(self._thumbnail, rows, available_cpus()):
@@ -141,7 +140,7 @@ class _Pictures:
         return _encoded([pixels], max(pixels.shape) if self.small else THUMBNAIL, self.small)
 
     def steps(self, rows: Sequence[Mapping[str, Any]], room: int) -> tuple[list[str], str]:
-        """The steps of each row as one strip, "" where there is none, and why not all have one."""
+        """The steps of each row as one strip, "" for a row without, and the reason why some have none, or ""."""
         side = self._side(rows, room)
         made: list[str] = []
         reason = ""
@@ -160,7 +159,7 @@ class _Pictures:
         return made + [""] * (len(rows) - len(made)), f"Steps as text: {reason}." if reason else ""
 
     def _side(self, rows: Sequence[Mapping[str, Any]], room: int) -> int:
-        """The side of the steps' pictures: the largest at which they fit in `room`, as a few of them tell."""
+        """The side of each step's picture: the largest at which all should fit in `room`, estimated from a few."""
         if self.small:
             return self.shards.settings.size or SMALL
         tried = rows[:: -(-len(rows) // TRIED)]
@@ -175,7 +174,7 @@ class _Pictures:
         return mapped_ahead(lambda row: self._strip(row, side), rows, available_cpus())
 
     def _strip(self, row: Mapping[str, Any], side: int) -> tuple[str, str]:
-        """The view and every step of a sample, each mask after its blend; or why they cannot be had."""
+        """A strip of the view and every step of a sample, each mask after its blend; or "" and the reason."""
         try:
             replay = replayed(self.shards, row)
         except LayerMixError as error:
@@ -190,7 +189,7 @@ class _Pictures:
 
 
 def _encoded(pictures: Sequence[Image], side: int, lossless: bool) -> str:
-    """Pictures of one square size side by side, as base64 of a WebP file."""
+    """Encode pictures side by side, all scaled to one square size, as base64 of a WebP file."""
     strip = np.hstack([np.asarray(scaled(picture, side)) for picture in pictures])
     file = io.BytesIO()
     options: dict[str, Any] = {"lossless": True, "quality": 50} if lossless else {"quality": 72}
@@ -202,7 +201,7 @@ def _encoded(pictures: Sequence[Image], side: int, lossless: bool) -> str:
 
 
 def page(facts: Mapping[str, Any], pictures: Mapping[str, Sequence[str]]) -> str:
-    """The HTML of a page: its files put together, and what they show."""
+    """The HTML of a page: its template, style and scripts put together with the data that they show."""
     style, script = _part("gallery.css"), _part("tree.js") + _part("gallery.js")
     blocks = [
         f'<script type="text/plain" data-pictures="{name}">\n' + "\n".join(one or "-" for one in lines) + "\n</script>"

@@ -1,6 +1,7 @@
-"""What the recipes of a dataset are, as small multiples beside what is to be expected of them.
+"""Plot the distributions of a dataset's recipes as small multiples, each against the expected distribution.
 
-What to expect is drawn: by the method itself, with the settings of the dataset, so that no formula is written twice.
+The expected distribution is counted over recipes that the method itself draws with the settings of the dataset, so that
+no formula is written twice.
 """
 
 import io
@@ -25,10 +26,10 @@ from layermix_gen.mixing.operations import OPERATIONS
 from layermix_gen.mixing.recipe import SIGNATURES
 from layermix_gen.support.seeds import generator
 
-DRAWS = 100_000  # recipes that tell what to expect
-BINS, FEW = 26, 12  # bins of a number, about; up to so many values have a bar each
+DRAWS = 100_000  # recipes drawn to estimate the expected distribution
+BINS, FEW = 26, 12  # bins of a histogram, about; up to FEW values have a bar each
 COLUMNS = 4  # panels side by side
-PANEL, HEAD, SCALE = (3.0, 1.72), 0.95, 160  # inches of a panel, of the heading; pixels of an inch
+PANEL, HEAD, SCALE = (3.0, 1.72), 0.95, 160  # inches of a panel, of the heading; pixels per inch
 
 Counts: TypeAlias = dict[str, Counter[Any]]
 """How often each value occurs, by panel: "layer", "operation", "blend", "add a", "rotate degrees"."""
@@ -42,14 +43,14 @@ BLENDS_SQL = f"""
         SELECT blends[i] AS blend, j AS place, blend_args[2 * i + j - 2] AS value
         FROM samples, (SELECT unnest([1, 2]) AS i), (SELECT unnest([1, 2]) AS j)
     ) WHERE blend <> '' AND NOT (place = 2 AND blend IN {MASKED}) GROUP BY ALL
-"""  # the second number of a mask is its seed
+"""  # the second argument of a mask is its seed
 
 
 def plot(shards: OpenedDataset, out: str | Path) -> Path:
     """Plot layers, operations, blends, coefficients and strengths of all variants to `out` (.png, .jpg or .webp).
 
-    Returns `out`. Raises `LayerMixError` where matplotlib is not installed, where the dataset has no variants that were
-    drawn, and where `out` cannot be written.
+    Returns `out`. Raises `LayerMixError` where matplotlib is not installed, where the dataset has no variants with
+    drawn recipes, and where `out` cannot be written.
     """
     try:
         import matplotlib  # noqa: F401
@@ -62,7 +63,7 @@ def plot(shards: OpenedDataset, out: str | Path) -> Path:
 
 
 def observed(index: Sequence[Path]) -> Counts:
-    """Count what is in the index."""
+    """Count the values of each panel in the index."""
     counts: Counts = defaultdict(Counter)
     for panel, column in (("layer", "layer"), ("operation", "op")):
         counts[panel] = Counter({row["value"]: row["count"] for row in aggregate(index, UNITS_SQL.format(column))})
@@ -76,7 +77,7 @@ def observed(index: Sequence[Path]) -> Counts:
 
 
 def expected(manifest: Manifest, draws: int) -> Counts:
-    """Count what the method draws with the settings of a dataset, in so many recipes."""
+    """Count the values of each panel in `draws` recipes that the method draws with the settings of a dataset."""
     settings, pool = manifest.settings, manifest.mixing_set
     drawing = settings.drawing(pool.count if pool else 0, pool.size if pool else 0)
     rng, method = generator(settings.seed, "what is to be expected", 0), METHODS[settings.method].draw
@@ -116,7 +117,7 @@ def _headings(manifest: Manifest, found: Counts) -> tuple[str, str]:
 
 
 def draw(found: Counts, wanted: Counts, headings: tuple[str, str]) -> PillowImage.Image:
-    """Draw the panels: bars for what was found, lines for what was wanted."""
+    """Draw the panels: bars for what was found, lines for what is expected."""
     from matplotlib.figure import Figure
 
     first = ("layer", "operation", "blend")
@@ -169,7 +170,7 @@ def _shares(values: Sequence[Any], counts: Counter[Any]) -> list[float]:
 
 
 def _ranks(axes: Any, values: Sequence[str], found: Counter[Any], wanted: Counter[Any]) -> None:
-    """A bar to the right for each operation, from the top down, with the name in it."""
+    """A horizontal bar for each operation, from top to bottom, with the name on it."""
     shares, lines = _shares(values, found), _shares(values, wanted)
     places = np.arange(len(values))
     axes.barh(places, shares, 0.72, color=FOUND)
@@ -182,7 +183,7 @@ def _ranks(axes: Any, values: Sequence[str], found: Counter[Any], wanted: Counte
 
 
 def _bars(axes: Any, values: Sequence[Any], found: Counter[Any], wanted: Counter[Any]) -> None:
-    """A bar for each value."""
+    """A vertical bar for each value."""
     shares, lines = _shares(values, found), _shares(values, wanted)
     places = np.arange(len(values))
     axes.bar(places, shares, 0.66, color=FOUND)
@@ -196,7 +197,7 @@ def _bars(axes: Any, values: Sequence[Any], found: Counter[Any], wanted: Counter
 
 
 def _histogram(axes: Any, values: Sequence[float], found: Counter[Any], wanted: Counter[Any]) -> None:
-    """Densities in bins of one width, whole where the numbers are."""
+    """A histogram of densities in bins of equal width: a whole number where all values are whole."""
     edges = np.linspace(values[0], values[-1], BINS + 1)
     if all(value == int(value) for value in values):
         edges = np.arange(values[0], values[-1] + 1, max(1, round((values[-1] - values[0]) / BINS))) - 0.5
@@ -215,7 +216,7 @@ _LABEL: Mapping[str, Any] = {"fontsize": 7, "color": QUIET}
 
 
 def _heading(figure: Any, headings: tuple[str, str], width: float, height: float) -> None:
-    """What is plotted, and what bars and lines are."""
+    """Write what is plotted, and the legend of bars and lines."""
     from matplotlib.lines import Line2D
     from matplotlib.patches import Patch
 

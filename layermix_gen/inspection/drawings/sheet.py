@@ -1,4 +1,4 @@
-"""Contact sheets: the samples that a question finds, each source's view beside its variants, captioned by recipe."""
+"""Contact sheets: the samples that a query finds, each clean view next to its variants, captioned by recipe."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,18 +15,18 @@ from layermix_gen.figures.palette import QUIET
 from layermix_gen.images import Image
 from layermix_gen.inspection.opened import OpenedDataset
 
-LIMIT = 24  # samples, unless the caller says
-# Lengths are device pixels, sizes of type are points.
+LIMIT = 24  # samples, by default
+# Lengths are in device pixels, font sizes in points.
 SIDE, GAP, MARGIN = 168 * DENSITY, 12 * DENSITY, 32 * DENSITY
-APART = 36 * DENSITY  # between the pictures of one source and those of the next in a row
-COLUMNS = 6  # pictures in a row, unless one source has more
+APART = 36 * DENSITY  # between the pictures of two source images in a row
+COLUMNS = 6  # pictures in a row, unless one source image has more
 TITLE, SMALL, LINE, LINES = 10, 8.5, 12 * DENSITY, 5
 CAPTION, BELOW = 24 * DENSITY + LINES * LINE, 18 * DENSITY
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Tile:
-    """A picture (H, W, 3), what it is, its plane and layer, and how it was made or where it comes from."""
+    """A picture (H, W, 3) and its caption: a title, its plane and layer, and its recipe or source image."""
 
     pixels: Image
     title: str
@@ -39,8 +39,8 @@ def contact_sheet(
 ) -> Path:
     """Draw the first `limit` samples that meet `where` to `out` (.png, .jpg or .webp).
 
-    Those of one source image stand side by side, after its clean view where the dataset has one. Returns `out`. Raises
-    `LayerMixError` for a wrong question or one without an answer, and where `out` cannot be written.
+    Samples of one source image are side by side, after its clean view where the dataset has one. Returns `out`. Raises
+    `LayerMixError` for a wrong query or one that finds nothing, and where `out` cannot be written.
     """
     shown = "layer > 0" if where is None and shards.settings.variants else where
     rows = shards.query(shown, order_by=order_by or "key", limit=limit)
@@ -68,7 +68,7 @@ def _tile(shards: OpenedDataset, row: Mapping[str, Any]) -> Tile:
 
 
 def draw(groups: Sequence[Sequence[Tile]]) -> PillowImage.Image:
-    """Draw groups of pictures of one size, several in a row where they fit."""
+    """Draw groups of equally large pictures, several groups in a row where they fit."""
     side = canvas.fitted(max(groups[0][0].pixels.shape), SIDE)
     rows: list[list[Sequence[Tile]]] = [[]]
     for group in groups:
@@ -85,7 +85,7 @@ def draw(groups: Sequence[Sequence[Tile]]) -> PillowImage.Image:
 
 
 def _places(row: Sequence[Sequence[Tile]], side: int) -> Iterator[tuple[int, Tile]]:
-    """The left edge of each picture of a row."""
+    """The left edge of each picture in a row, and the picture's tile."""
     left = 0
     for group in row:
         for tile in group:

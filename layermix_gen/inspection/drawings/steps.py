@@ -1,4 +1,4 @@
-"""The steps of a recipe: every subexpression with the picture that it makes, and the mask where it chooses by one."""
+"""The steps of a recipe: every subexpression with the image that it makes, and the mask where it is a mask blend."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -10,12 +10,12 @@ from layermix_gen.mixing.blends import BLENDS, MASK
 from layermix_gen.mixing.recipe import IMAGE, PICTURE, SIGNATURES, Call, Expression
 from layermix_gen.mixing.renderer import render
 
-UNITS = {"degrees": "{}°", "pixels": "{} px", "bits": "{} bits"}  # of numbers, by the name of the parameter
+UNITS = {"degrees": "{}°", "pixels": "{} px", "bits": "{} bits"}  # of arguments, by the name of the parameter
 NUMBERS = {
     name: tuple(UNITS.get(parameter.name, f"{parameter.name} {{}}") for parameter in parameters)
     for name, (_, parameters) in SIGNATURES.items()
 }
-"""How the numbers of each call are written for people."""
+"""How each argument of an operation or blend is written for people, by its name."""
 
 MASKED = tuple(row.name for row in BLENDS.values() if row.parameters == MASK)
 """The blends that choose by a mask."""
@@ -23,7 +23,7 @@ MASKED = tuple(row.name for row in BLENDS.values() if row.parameters == MASK)
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Step:
-    """One step of a recipe: uint8 arrays (H, W, 3), the steps that it takes, and its mask, white where x is taken."""
+    """One step of a recipe: image and mask (uint8 (H, W, 3), white where the first operand is taken), and operands."""
 
     expression: Expression
     pixels: Image
@@ -32,28 +32,28 @@ class Step:
 
     @property
     def name(self) -> str:
-        """What it is called: its operation or blend; `view` and `picture` for the leaves."""
+        """The name of the step's operation or blend; `view` or `picture` for a leaf."""
         return "view" if self.expression == IMAGE else self.expression.name
 
     @property
     def numbers(self) -> str:
-        """Its numbers with their units: `-3.1°`, `a 0.83, b 0.21`."""
+        """The step's arguments with their units: `-3.1°`, `a 0.83, b 0.21`."""
         if not isinstance(self.expression, Call):
             return ""
         texts = zip(NUMBERS[self.expression.name], self.expression.arguments, strict=True)
         return ", ".join(text.format(value) for text, value in texts)
 
     def walk(self) -> Iterator["Step"]:
-        """All steps, the operands of each before it."""
+        """This step and all steps below it, each after its operands."""
         for operand in self.operands:
             yield from operand.walk()
         yield self
 
 
 def steps_of(expression: Expression, image: Image, picture: Image | None = None) -> Step:
-    """Render a recipe and everything in it. `image`, `picture` and the errors are those of `render`.
+    """Render a recipe and every subexpression. `image`, `picture` and the errors are as in `render`.
 
-    Each step is rendered from the leaves, so that it is to the last bit what it is within the whole.
+    Each step is rendered from the leaves, so that it is bit for bit the same as within the whole recipe.
     """
     pixels = render(expression, image, picture)
     if not isinstance(expression, Call):
@@ -63,7 +63,7 @@ def steps_of(expression: Expression, image: Image, picture: Image | None = None)
 
 
 def _mask(call: Call, like: Image) -> Image | None:
-    """The mask of a blend that chooses: what it makes of white and black."""
+    """The mask of a mask blend, found by blending white with black; None for any other call."""
     if call.name not in MASKED:
         return None
     white, black = np.full_like(like, 255), np.zeros_like(like)

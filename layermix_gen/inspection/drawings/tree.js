@@ -1,11 +1,11 @@
 "use strict";
 
-// The tree of a recipe, as `tree.py` draws it: from the view on the left to the result.
+// Draw the tree of a recipe as `tree.py` does: from the view on the left to the result on the right.
 
 const HERO = 1.45; // how much larger than a step the result is
 const NARROW = 40, WIDE = 134, BETWEEN = 22, LINES = 40, TEXT_HEIGHT = 44, SIGN = 12, MASK = 46, SPACE = 5;
 const LEAST = 84, MOST = 168; // side of a step
-const AROUND = { width: 64, height: 330 }; // of the window and the dialog, around the tree
+const AROUND = { width: 64, height: 330 }; // pixels of the window and the dialog around the tree
 
 function parsed(text) {
   const tokens = text.match(/[a-z_]+|[-+]?[\d.]+(?:e[-+]?\d+)?|[()]/g);
@@ -27,15 +27,15 @@ function walk(node) {
   return [...node.operands.flatMap(walk), node];
 }
 
-// A recipe's tree, every step in its place: `places` are [column, row] of the steps as `walk` gives them.
+// Parse a recipe to a tree, and give every step its place: `places` are [column, row] of the steps in `walk`'s order.
 function laidOut(recipe, places) {
   const root = parsed(recipe);
   walk(root).forEach((node, index) => ([node.column, node.row] = places[index]));
   return root;
 }
 
-// Draw a recipe into `container`. `steps` is a strip of square pictures: the view, then every step as `walk` gives
-// them, each followed by its mask where it has one; without it the steps are drawn as text. `captions` are second lines
+// Draw a recipe into `container`. `steps` is a strip of square pictures: the view, then every step in `walk`'s order,
+// each followed by its mask where it has one; without a strip the steps are drawn as text. `captions` are second lines
 // for leaves.
 function drawTree(container, { recipe, places, steps, result, captions }) {
   const root = laidOut(recipe, places);
@@ -150,7 +150,7 @@ function drawTree(container, { recipe, places, steps, result, captions }) {
     svg.append(draw("polygon", { points: `${x},${at} ${x - 8},${at - 3.6} ${x - 8},${at + 3.6}`, class: ink }));
   }
 
-  // The sign of a blend: a cross that adds or multiplies, or the mask that chooses.
+  // The sign of a blend: a cross for `add` (upright) and `multiply` (turned), or the mask (two bars without pictures).
   function sign(node, x, at, ink) {
     if (steps && "mask" in node) {
       const mask = strip("mask", node.mask);

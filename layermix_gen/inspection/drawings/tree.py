@@ -1,4 +1,4 @@
-"""A recipe as a picture: its tree from left to right, with the image at every step and the result at the end."""
+"""Draw a recipe as a tree from left to right, with the image at every step and the result at the end."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,15 +17,15 @@ from layermix_gen.inspection.drawings.steps import Step, steps_of
 from layermix_gen.inspection.drawings.tree_layout import Node, laid_out
 from layermix_gen.mixing.recipe import IMAGE, PICTURE, Call, Expression, parse
 
-# Lengths are device pixels, sizes of type are points.
-SIDE, HERO, MASK = 168 * DENSITY, 256 * DENSITY, 64 * DENSITY  # of a step, of the result, of a mask
+# Lengths are in device pixels, font sizes in points.
+SIDE, HERO, MASK = 168 * DENSITY, 256 * DENSITY, 64 * DENSITY  # sides of a step, of the result, of a mask
 NARROW, WIDE = 68 * DENSITY, 136 * DENSITY  # between columns, and where two operands meet
 MARGIN, HEAD, CAPTION, BETWEEN = 44 * DENSITY, 76 * DENSITY, 44 * DENSITY, 32 * DENSITY
 TITLE, NAME, SMALL, LINE = 22, 15, 13, 20 * DENSITY
 RADIUS, SPACE = 14 * DENSITY, 7 * DENSITY  # of the sign of a blend; between a connector and what it leads to
-SIGNS = {"multiply": 45.0}  # by how many degrees the cross of a blend is turned, 0 for others
-FADED = 0.62  # how white the source is outside of the view
-SHOWN = 32  # places of a mask that are shown along each side, for the whole of a large one would look gray
+SIGNS = {"multiply": 45.0}  # degrees by which the cross of a blend is turned, 0 for others
+FADED = 0.62  # share of white that is mixed into the source image outside of the view
+SHOWN = 32  # pixels of a mask that are shown along each side: a large one shown whole would look gray
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -46,11 +46,11 @@ def recipe_tree(
     subtitle: str = "",
     captions: Mapping[str, str] | None = None,
 ) -> PillowImage.Image:
-    """Draw the tree of a recipe on white paper, for screens of twice the usual density.
+    """Draw the tree of a recipe on white, for screens of twice the usual pixel density.
 
-    `image` and `picture` are the recipe's leaves, as for `render`. With `origin`, the source image stands before the
+    `image` and `picture` are the recipe's leaves, as for `render`. With `origin`, the source image is drawn before the
     view, which is marked in it. `captions` are second lines for "source", "view" and "picture". Small images are
-    enlarged by whole squares. Raises `LayerMixError` as `render` does.
+    enlarged so that each pixel is a square. Raises `LayerMixError` as `render` does.
     """
     expression = parse(recipe) if isinstance(recipe, str) else recipe
     drawing = _Drawing(steps_of(expression, as_image(image), picture), Step(IMAGE, image), origin, captions or {})
@@ -58,7 +58,7 @@ def recipe_tree(
 
 
 class _Drawing:
-    """The tree of one recipe, in its place on the paper."""
+    """The tree of one recipe, laid out and drawn on a canvas."""
 
     def __init__(self, result: Step, view: Step, origin: Origin | None, captions: Mapping[str, str]) -> None:
         self.root, self.captions = laid_out(result.expression), captions
@@ -73,7 +73,7 @@ class _Drawing:
         self.pitch = self.side + CAPTION + BETWEEN
 
     def _view(self, view: Step) -> Node | None:
-        """The view in its place: amid the rows of its uses."""
+        """The node of the view, in the middle of the rows where it is used; None where it is not used."""
         rows = [node.row for node in self.root.walk() if node.is_view]
         if not rows:
             return None
@@ -90,7 +90,7 @@ class _Drawing:
         return lefts
 
     def draw(self, title: str, subtitle: str, recipe: str) -> PillowImage.Image:
-        """Draw all of it."""
+        """Draw the heading, the tree and the recipe's text."""
         edges = [(node.row * self.pitch, self._side(node) / 2) for node in self.cards]
         self.top = MARGIN + (HEAD if title else 0) - min(y - half for y, half in edges)
         bottom = self.top + max(y + half for y, half in edges) + CAPTION + BETWEEN / 2
@@ -143,7 +143,7 @@ class _Drawing:
     # --- connectors
 
     def _connect(self, node: Node) -> None:
-        """Lead the operands of a step to it, two of them over the sign of the blend."""
+        """Draw the connectors from a step's operands to the step; two operands meet at the sign of the blend."""
         end = (self.lefts[node.column] - SPACE, self._y(node))
         if len(node.operands) == 1:
             self.canvas.arrow(self._led(node.operands[0], node, end), _ink(node.operands[0].expression))
@@ -177,7 +177,7 @@ class _Drawing:
         return np.vstack([line, [end]])
 
     def _joint(self, step: Step, centre: Point) -> None:
-        """The sign of a blend: a cross that adds or multiplies, or the mask that chooses."""
+        """Draw the sign of a blend: a cross for `add` (upright) and `multiply` (turned), or the mask."""
         if step.mask is not None:
             mask, side = _shown(step.mask)
             self.canvas.image(canvas.scaled(mask, side), centre[0] - side / 2, centre[1] - side / 2, edge=QUIET)
@@ -190,7 +190,7 @@ class _Drawing:
 
 
 def _ink(expression: Expression) -> str:
-    """The colour of the connector that leaves a step: the mixing picture's where nothing else is in it."""
+    """The colour of the connector that leaves a step: the mixing picture's where the step has no other leaf."""
     return IMAGE_INK if _has_image(expression) else PICTURE_INK
 
 
@@ -204,7 +204,7 @@ def _is_sum(step: Step) -> bool:
 
 
 def _parts(step: Step) -> tuple[str, str]:
-    """What a blend takes of its two operands: shares of a mask, or coefficients."""
+    """The weights of a blend's two operands, as text: shares of a mask, or coefficients."""
     if step.mask is None:
         x, y = step.numbers.split(", ")
         return x, y
@@ -213,14 +213,14 @@ def _parts(step: Step) -> tuple[str, str]:
 
 
 def _shown(mask: Image) -> tuple[Image, int]:
-    """The part of a mask that is shown, and at which side: all of a small one, the corner of a large one."""
+    """The part of a mask to show, all of a small one or the corner of a large one, and its side on the canvas."""
     height, width, _ = mask.shape
     part = mask if max(height, width) * canvas.ENLARGED <= MASK else mask[:SHOWN, :SHOWN]
     return part, canvas.fitted(max(part.shape), MASK)
 
 
 def marked(origin: Origin, side: int) -> PillowImage.Image:
-    """The source image at about `side` pixels, faded but for the box of the view, which may reach out of it."""
+    """The source image at about `side` pixels, faded outside the box of the view, which may extend beyond the image."""
     height, width, _ = origin.source.shape
     box = origin.box
     top, left, bottom, right = (round(v) for v in (box.top, box.left, box.top + box.height, box.left + box.width))

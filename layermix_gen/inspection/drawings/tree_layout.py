@@ -1,7 +1,7 @@
-"""Where the steps of a recipe stand: a tree that grows from the view on the left to the result on the right.
+"""Lay out the steps of a recipe: a tree that grows from the view on the left to the result on the right.
 
-A step stands in the column after the last of its operands, in the middle of their rows. The view stands once, however
-often the recipe uses it, and every use has a row of its own, so that no connector runs through a picture.
+A step is in the column after the last of its operands, in the middle of their rows. The view is drawn once, however
+often the recipe uses it, and every use has a row of its own, so that no connector runs through an image.
 """
 
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ Contour: TypeAlias = dict[int, tuple[float, float]]  # by column: the first and 
 
 @dataclass(slots=True, eq=False)
 class Node:
-    """A step in its place: its column from 0 on, and its row, which may lie between two others."""
+    """A step with its place: the column, from 0 on, and the row, which may lie between two others."""
 
     expression: Expression
     column: int
@@ -24,7 +24,7 @@ class Node:
 
     @property
     def is_view(self) -> bool:
-        """Whether this is a use of the view, which stands elsewhere: only the row is its own."""
+        """Whether this is a use of the view, which is drawn elsewhere: only the row is this node's own."""
         return self.expression == IMAGE
 
     def walk(self) -> Iterator["Node"]:
@@ -47,7 +47,7 @@ def _in_columns(expression: Expression) -> Node:
     column = max((operand.column + 1 for operand in operands), default=0)
     for operand in operands:
         if operand.expression == PICTURE:
-            operand.column = column - 1  # beside what it is mixed with, not at the far left
+            operand.column = column - 1  # next to what it is mixed with, not at the far left
     return Node(expression, column, operands)
 
 

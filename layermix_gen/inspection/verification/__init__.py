@@ -1,1 +1,1 @@
-"""Verification and repair: is every byte as it was built, and building again what is not."""
+"""Verification and repair: check that every byte is as it was built, and build again what is not."""

@@ -1,4 +1,4 @@
-"""What is said of a whole dataset: by its manifest, its plan, its listing, and the small files beside the shards."""
+"""Check what describes a dataset as a whole: manifest, plan, listing, and the small files next to the shards."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -29,9 +29,9 @@ from layermix_gen.support.files import json_text
 
 
 def read_expected(files: DatasetFiles, problems: list[Problem]) -> Expected:
-    """What is known of a dataset from its manifest and its plan; `problems` takes what is wrong with them.
+    """Read what a dataset must hold from its manifest and its plan; append what is wrong with them to `problems`.
 
-    Raises `LayerMixError` where neither is whole.
+    Raises `LayerMixError` where neither is intact.
     """
     manifest = plan = None
     with noting(problems, MANIFEST):
@@ -55,7 +55,7 @@ def read_expected(files: DatasetFiles, problems: list[Problem]) -> Expected:
 
 
 def _refuse_unfinished(files: DatasetFiles, manifest: Manifest, plan: Plan | None) -> None:
-    """Raise `LayerMixError` while planes are being added: some shards have them then, and the manifest has not."""
+    """Raise `LayerMixError` while planes are being added: some shards have them already, the manifest has not."""
     if plan and tuple(plan.settings.planes) != manifest.planes:
         before, after = " ".join(manifest.planes), " ".join(plan.settings.planes)
         raise LayerMixError(
@@ -65,7 +65,7 @@ def _refuse_unfinished(files: DatasetFiles, manifest: Manifest, plan: Plan | Non
 
 
 def _read_manifest(files: DatasetFiles) -> Manifest:
-    """The manifest. Raises `LayerMixError` where it does not agree with itself."""
+    """Read the manifest. Raises `LayerMixError` where its digest or fingerprint contradicts the rest of it."""
     with files.local(MANIFEST) as path:
         text = path.read_text(encoding="utf-8", errors="replace")
     manifest = Manifest.from_json(text, Path(files.location), "it")
@@ -79,7 +79,7 @@ def _read_manifest(files: DatasetFiles) -> Manifest:
 
 
 def _read_plan(files: DatasetFiles) -> Plan:
-    """The plan. Raises `LayerMixError` where it is missing, damaged, or does not agree with itself."""
+    """Read the plan. Raises `LayerMixError` where it is missing, damaged, or contradicts itself."""
     with files.local(PLAN) as path:
         try:
             plan = read_plan(path.parent)
@@ -93,7 +93,7 @@ def _read_plan(files: DatasetFiles) -> Plan:
 def dataset_problems(
     files: DatasetFiles, expected: Expected, summaries: Mapping[int, ShardSummary]
 ) -> Iterator[Problem]:
-    """What is wrong with what is said of all shards together, by those summaries that could be read."""
+    """Yield what is wrong with the dataset as a whole, judged by the shard summaries that could be read."""
     skipped = [one for number in sorted(summaries) for one in summaries[number].skipped]
     manifest = expected.manifest
     if len(summaries) == expected.shards:
@@ -120,7 +120,7 @@ def dataset_problems(
 
 
 def _other_text(files: DatasetFiles, name: str, text: str) -> Iterator[Problem]:
-    """A problem unless a small file holds this text; where it is to hold nothing, it is not there."""
+    """Yield a problem unless a small file holds `text`; where `text` is empty, the file must not exist."""
     found = ""
     try:
         with files.local(name) as path:
@@ -136,7 +136,7 @@ def _other_text(files: DatasetFiles, name: str, text: str) -> Iterator[Problem]:
 
 
 def _strays(files: LocalFiles, expected: Expected) -> Iterator[Problem]:
-    """Tars and indexes that belong to no shard, but would be read by whoever reads all that match a pattern."""
+    """Yield tars and indexes that belong to no shard, but would be read by a reader that takes a glob pattern."""
     planes = {*expected.planes, *(expected.plan.settings.planes if expected.plan else ())}
     named = {tar_name(plane, number) for plane in planes for number in range(expected.shards)}
     named |= {index_name(number) for number in range(expected.shards)}

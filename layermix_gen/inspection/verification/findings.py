@@ -1,4 +1,4 @@
-"""What a verification has found: every file and sample that is not as it was built, and what was looked at."""
+"""The findings of a verification: every file and sample that is not as it was built, and what was checked."""
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -13,7 +13,7 @@ SHOWN = 5  # problems of one file that are printed
 
 @dataclass(frozen=True, slots=True, order=True)
 class Problem:
-    """Something that is not as it was built: the file's path in the dataset, the sample's key if it is one's, what."""
+    """A deviation from what was built: the file's path in the dataset, the sample's key or "", and what is wrong."""
 
     file: str
     key: str
@@ -22,7 +22,7 @@ class Problem:
 
 @contextmanager
 def noting(problems: list[Problem], file: str) -> Iterator[None]:
-    """Take note of an error as a problem of `file`."""
+    """Catch a `LayerMixError`, and append it to `problems` as a problem of `file`."""
     try:
         yield
     except LayerMixError as error:
@@ -31,7 +31,7 @@ def noting(problems: list[Problem], file: str) -> Iterator[None]:
 
 @dataclass(frozen=True, slots=True)
 class VerificationReport:
-    """A verification: what was looked at, the samples that were rendered again, and the problems, sorted."""
+    """The result of a verification: how much was checked and rendered again, and the problems, sorted."""
 
     location: str
     shards: int
@@ -62,7 +62,7 @@ class VerificationReport:
 
 
 def _listed(report: VerificationReport) -> Iterable[str]:
-    """The problems file by file, of each the first few."""
+    """Lines for the problems file by file, the first few of each."""
     for file, of_file in groupby(report.problems, key=lambda problem: problem.file):
         problems = list(of_file)
         for problem in problems[:SHOWN]:

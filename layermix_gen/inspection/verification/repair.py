@@ -1,7 +1,7 @@
-"""Mend a dataset: build its damaged shards again, and put in place only what comes out as it was.
+"""Repair a dataset: build its damaged shards again, and replace files only if they come out as they were.
 
-Shards are built in a folder apart, by the same plan and the same code as before. A file replaces a damaged one if it
-has the sha256 that the dataset's manifest, or else the shard's own summary, says it must have.
+Shards are built in a separate folder, by the same plan and the same code as before. A file replaces a damaged one if it
+has the sha256 that the dataset's manifest, or else the shard's own summary, records for it.
 """
 
 import shutil
@@ -34,7 +34,7 @@ from layermix_gen.support.text import count
 
 @dataclass(frozen=True, slots=True)
 class Repair:
-    """A verification, the files that were mended after it, and the digest of the dataset then."""
+    """The result of a repair: the verification before it, the repaired files, and the dataset's digest afterwards."""
 
     report: VerificationReport
     mended: tuple[str, ...]
@@ -42,12 +42,12 @@ class Repair:
 
     @property
     def ok(self) -> bool:
-        """Whether everything is as it was built now."""
+        """Whether everything is now as it was built."""
         return not self.left
 
     @property
     def left(self) -> tuple[str, ...]:
-        """The files that were not mended: they belong to no shard, and are the user's to remove."""
+        """The files that were not repaired: they belong to no shard, and the user has to remove them."""
         return tuple(file for file in self.report.files if file not in self.mended)
 
     def __str__(self) -> str:
@@ -81,7 +81,7 @@ def _names(expected: Expected, number: int) -> list[str]:
 
 @contextmanager
 def _staging(root: Path) -> Iterator[Path]:
-    """A folder to build in, on the disk of the dataset; what a killed repair left in it is removed."""
+    """A temporary folder to build in, on the disk of the dataset, emptied of what a killed repair left in it."""
     staging = root / ".repair"
     shutil.rmtree(staging, ignore_errors=True)
     try:
@@ -92,9 +92,9 @@ def _staging(root: Path) -> Iterator[Path]:
 
 
 def _plan_again(expected: Expected, root: Path, staging: Path) -> Plan:
-    """The plan, made anew from the source and written to `staging`.
+    """Make the plan again from the source, and write it to `staging`.
 
-    Raises `LayerMixError` where anything that bytes depend on has changed since the build.
+    Raises `LayerMixError` where anything that the bytes depend on has changed since the build.
     """
     before = expected.plan or _plan_of(expected.manifest, root)
     replayer = Replayer(before)
@@ -111,17 +111,17 @@ def _plan_again(expected: Expected, root: Path, staging: Path) -> Plan:
 
 
 def _plan_of(manifest: Manifest | None, root: Path) -> Plan:
-    """The plan, as far as the manifest tells it; the offsets in the listing are not known."""
-    if manifest is None:  # then there is a plan
+    """The plan as the manifest records it, with 0 for each offset in the listing, which it does not record."""
+    if manifest is None:  # not reached: verification needs one of the two
         raise LayerMixError(f"expected a manifest or a plan in {root}, found neither; restore one of them")
     offsets = (0,) * manifest.shards
     return Plan(root, manifest.source, manifest.settings, manifest.mixing_set, offsets, manifest.versions)
 
 
 def _mend_shards(plan: Plan, found: Verification, numbers: Sequence[int], workers: int, progress: bool) -> list[str]:
-    """Build shards where the plan lies, and put their damaged files in place; return the names of these.
+    """Build shards in the folder of `plan`, replace the damaged files of the dataset, and return their names.
 
-    Raises `LayerMixError` at the end if some did not come out as they were.
+    Raises `LayerMixError` at the end if some shards did not come out as they were.
     """
     root, mended, others = Path(found.report.location), list[str](), list[str]()
     inputs = sum(stop - start for start, stop in map(plan.bounds, numbers))
@@ -150,7 +150,7 @@ def _mend_shards(plan: Plan, found: Verification, numbers: Sequence[int], worker
 
 
 def _differences(plan: Plan, found: Verification, result: ShardResult) -> str:
-    """Which files of a shard came out otherwise than they must be; an empty text if none did."""
+    """Name the files of a rebuilt shard that differ from what is recorded; an empty text if none does."""
     expected, number, before = found.expected, result.number, found.summaries.get(result.number)
     recorded = {tar_name(plane, number): expected.tar(number, plane, before) for plane in expected.planes}
     built = result.summary.planes if result.summary else {}
@@ -163,7 +163,7 @@ def _differences(plan: Plan, found: Verification, result: ShardResult) -> str:
 
 
 def _wanted(found: Verification, number: int) -> list[str]:
-    """The files of a shard to put in place: the damaged ones, or all where nothing tells whether one is intact."""
+    """The files of a shard to replace: the damaged ones, or all where no record tells which are intact."""
     names = _names(found.expected, number)
     if found.expected.manifest is None and number not in found.summaries:
         return names
@@ -171,7 +171,7 @@ def _wanted(found: Verification, number: int) -> list[str]:
 
 
 def _put_in_place(staging: Path, root: Path, names: Sequence[str]) -> list[str]:
-    """Move files from the one folder to the other, each atomically."""
+    """Move files from `staging` to `root`, each atomically, and return their names."""
     for name in names:
         target = root / name
         if target.is_dir():
@@ -185,7 +185,7 @@ def _put_in_place(staging: Path, root: Path, names: Sequence[str]) -> list[str]:
 
 
 def _mend_whole(found: Verification, root: Path, run: Run) -> tuple[list[str], str]:
-    """Write those of the files beside the shards again that are damaged; return their names, and the digest of all."""
+    """Write the damaged ones of the files next to the shards again; return their names and the dataset's digest."""
     plan, damaged, before = read_plan(root), set(found.report.files), found.expected.manifest
     if plan is None:
         raise LayerMixError(f"expected the plan at {root / PLAN}, found nothing there; restore it")

@@ -1,4 +1,4 @@
-"""A share of the samples made again, and compared with what is stored."""
+"""Replay a share of the samples, and compare them with what is stored."""
 
 import math
 from collections.abc import Iterator, Mapping
@@ -25,7 +25,7 @@ from layermix_gen.support.seeds import generator
 
 
 class ReplayCheck:
-    """Makes a `share` of the samples of each shard again, all planes of a source image or none, and compares."""
+    """Replays a `share` of each shard's source images, each in all planes, and compares with what is stored."""
 
     def __init__(self, plan: Plan, share: float) -> None:
         self._arguments = (plan, share)
@@ -34,15 +34,15 @@ class ReplayCheck:
         self._lossless = encoding.format == "png" or (encoding.format == "webp" and encoding.quality == 100)
 
     def __reduce__(self) -> tuple[type["ReplayCheck"], tuple[Plan, float]]:
-        """Another process opens source and mixing set by itself."""
+        """Pickle the arguments alone: another process opens source and mixing set itself."""
         return ReplayCheck, self._arguments
 
     def open(self) -> None:
-        """Open source and mixing set now. Raises `LayerMixError` where they are gone, or are others."""
+        """Open source and mixing set now. Raises `LayerMixError` where one is gone or is a different one."""
         _ = self._replayer.source, self._replayer.maker
 
     def shard(self, files: DatasetFiles, index: Database, summary: ShardSummary) -> Iterator[list[Problem]]:
-        """What is wrong with each of the samples that are rendered again: always the same ones of a shard."""
+        """Replay the chosen samples of a shard, always the same ones, and yield the problems of each."""
         plan, number = self._replayer.plan, summary.number
         rng = generator(plan.settings.seed, "verify", number)
         chosen = set(rng.choice(summary.written, math.ceil(summary.written * self._share), replace=False).tolist())
@@ -53,7 +53,7 @@ class ReplayCheck:
                 yield from self._image(files, items.get(ordinal), list(of_image))
 
     def _image(self, files: DatasetFiles, item: Item | None, of_image: list[dict[str, Any]]) -> Iterator[list[Problem]]:
-        """All samples of one source image."""
+        """Replay all samples of one source image, and yield the problems of each."""
         try:
             if item is None or item.id != of_image[0]["source"]:
                 raise LayerMixError(f"is not of {of_image[0]['source']} by {LISTING}")
@@ -76,7 +76,7 @@ class ReplayCheck:
         if isal_zlib.crc32(sample.pixels) != row["pixels_crc32"]:
             yield "rendered again, its pixels are others"
         if self._lossless:
-            with suppress(BadImage):  # what cannot be read is a problem that is told of by itself
+            with suppress(BadImage):  # an unreadable image is reported as a problem of its own
                 stored = files.part(tar, row["offset"], row["size"])
                 intact = isal_zlib.crc32(stored) == row["image_crc32"]
                 if intact and not np.array_equal(decode(stored), sample.pixels):

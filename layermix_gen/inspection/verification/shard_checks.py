@@ -1,7 +1,7 @@
-"""One shard against what is known of it: its index, and every byte of its tars.
+"""Check one shard against what is recorded of it: its index, and every byte of its tars.
 
-A row of the index says what the bytes of its sample are, all but the image's own: headers, label, metadata and padding
-can be written again and compared, and the image has a checksum. So the first wrong byte of a sample names its part.
+A row of the index determines all bytes of its sample but the image's: headers, label, metadata and padding can be
+written again and compared, and the image has a checksum. So a report can name the first damaged part of a sample.
 """
 
 import mmap
@@ -38,7 +38,7 @@ PLANES = """
 
 @dataclass(frozen=True, slots=True)
 class Expected:
-    """What is known of a dataset before its shards are looked at; None for what is missing or damaged."""
+    """What manifest and plan say that a dataset must hold; None for one that is missing or damaged."""
 
     manifest: Manifest | None
     plan: Plan | None
@@ -123,7 +123,7 @@ def _read_summary(index: Database, path: Path, number: int) -> ShardSummary:
 
 
 def _misalignment(index: Database, name: str, expected: Expected, summary: ShardSummary) -> Iterator[Problem]:
-    """What makes an index disagree with its own summary, or one plane with the others."""
+    """Yield where an index disagrees with its own summary, or one of its planes with the others."""
     planes = {row["plane"]: row for row in rows(index, PLANES, [summary.number])}
     first = planes.get(expected.planes[0])
     for plane in expected.planes:
@@ -139,7 +139,7 @@ def _misalignment(index: Database, name: str, expected: Expected, summary: Shard
 def _check_tar(
     data: memoryview, index: Database | None, expected: Expected, plane: str, findings: ShardFindings
 ) -> Iterator[Problem]:
-    """All that is wrong with a tar; where it is intact and yet not as its rows say, that is the index's fault."""
+    """Yield all problems of a tar; where an intact tar is not as its rows say, the index is at fault."""
     name, digest, summary = tar_name(plane, findings.number), sha256(data).hexdigest(), findings.summary
     recorded = expected.tar(findings.number, plane, summary)
     intact = recorded is not None and digest == recorded.sha256
@@ -160,7 +160,7 @@ def _check_tar(
 def _check_samples(
     data: memoryview, of_plane: Iterator[Mapping[str, Any]], extension: str
 ) -> Iterator[tuple[str, str]]:
-    """Compare a tar with what its rows say, byte by byte; key and description of what is wrong."""
+    """Compare a tar with what its rows say, byte by byte; yield the key and a description of each problem."""
     position = 0
     for row in of_plane:
         key = row["key"]
@@ -187,11 +187,11 @@ def _check_samples(
         )
 
 
-Parts: TypeAlias = list[tuple[str, bytes]]  # what they are, and the bytes
+Parts: TypeAlias = list[tuple[str, bytes]]  # the name and the bytes of each
 
 
 def _around_image(row: Mapping[str, Any], extension: str) -> tuple[bytes, Parts]:
-    """The tar header before a sample's image, and all that stands behind the image, up to the next sample."""
+    """The tar header before a sample's image, and all parts behind the image, up to the next sample."""
     key, size = row["key"], row["size"]
     label, facts = b"%d" % row["label"], metadata_text(row).encode()
     behind = [
@@ -217,7 +217,7 @@ def _first_damaged(data: memoryview, parts: Parts) -> str:
 
 @contextmanager
 def _mapped(path: Path) -> Iterator[memoryview]:
-    """The bytes of a file."""
+    """The bytes of a file, mapped into memory."""
     with path.open("rb") as file:
         if not path.stat().st_size:
             yield memoryview(b"")

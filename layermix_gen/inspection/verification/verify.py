@@ -1,7 +1,7 @@
-"""Is every byte as it was built? Shards are checked in parallel, then what is said of all of them together.
+"""Verify a dataset: every shard in parallel, then what holds for the dataset as a whole.
 
-What a file must be is told by the manifest, which has digests of itself; where that is missing or damaged, by the
-summary in each shard's index.
+The manifest, which holds digests of itself, says what each file must be; where the manifest is missing or damaged, the
+summary in each shard's index does.
 """
 
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ from layermix_gen.support.progress import progress_bar
 
 @dataclass(frozen=True, slots=True)
 class Verification:
-    """What was found, what was known before, and the summaries of the shards that have one."""
+    """A verification: its report, what was expected, and the shard summaries that could be read."""
 
     report: VerificationReport
     expected: Expected
@@ -32,10 +32,10 @@ class Verification:
 def verify(
     files: DatasetFiles, *, replay: float = 0.0, workers: int | None = None, progress: bool = True
 ) -> Verification:
-    """Check a dataset, and make the share `replay` of its samples again.
+    """Check a dataset, and replay a share `replay` of its samples.
 
-    Raises `LayerMixError` where there is no finished dataset, and where samples cannot be rendered again: without the
-    source, for instance.
+    Raises `LayerMixError` where there is no finished dataset, and where samples cannot be rendered again, for instance
+    without the source.
     """
     workers = checked_workers(workers)
     problems: list[Problem] = []
@@ -72,7 +72,7 @@ def verify(
 def _prepared(
     files: DatasetFiles, expected: Expected, replay: float, problems: list[Problem]
 ) -> tuple[ReplayCheck | None, str]:
-    """What makes samples again, its source and mixing set found, and with which other versions it will do so."""
+    """The replay check, with source and mixing set opened, and a note on versions that differ from the build's."""
     check_share("replay", replay)
     if not replay:
         return None, ""

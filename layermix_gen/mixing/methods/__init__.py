@@ -1,4 +1,4 @@
-"""The methods, one table row each: ways of drawing recipes. A method uses a random generator and touches no pixel."""
+"""The methods, one table row each: ways to draw recipes from a random generator, without touching a pixel."""
 
 from layermix_gen.mixing.methods import layermix, none
 from layermix_gen.mixing.methods.base import PRESETS, DrawSettings, Method, Recipe, Shares

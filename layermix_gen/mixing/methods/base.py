@@ -1,4 +1,4 @@
-"""What every method has in common: the settings that it draws by, and the recipe that it draws."""
+"""The types that all methods share: the settings for drawing, the recipe that is drawn, and the method itself."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -25,7 +25,7 @@ class DrawSettings:
     preset: str = "paper"
     magnitude: float = 8.0  # m of 10
     blending_ratio: float = 3.0  # β of the blends' beta distributions
-    ops: tuple[str, ...] = ()  # names of operations; empty: those of the preset
+    ops: tuple[str, ...] = ()  # names of operations; empty: the preset's
 
     def __post_init__(self) -> None:
         check_choice("preset", self.preset, PRESETS)
@@ -59,7 +59,7 @@ class Recipe:
 
 @dataclass(frozen=True, slots=True)
 class Shares:
-    """How often a method draws what, in the long run: each a share of all variants, or of all uses of a blend."""
+    """How often a method makes each choice on average: shares of all variants or, for blends, of all blends drawn."""
 
     layers: dict[int, float]
     ops: dict[str, float]
@@ -68,7 +68,7 @@ class Shares:
 
 @dataclass(frozen=True, slots=True)
 class Method:
-    """One method: what it is called, how it draws, and how often it draws what."""
+    """One method: its name, how it draws a recipe, and how often it makes each choice."""
 
     name: str
     draw: Callable[[np.random.Generator, DrawSettings], Recipe]

@@ -4,7 +4,7 @@
     x2 = blend(x1, f(image))             layer 2 ends here
     x3 = f(blend(x2, picture))           layer 3
 
-The layer, the operation f and each blend are drawn once; f's strength is drawn anew at each of its uses.
+The layer, the operation f and each blend are drawn once; f's strength is drawn again for each of its uses.
 """
 
 import numpy as np
@@ -16,12 +16,12 @@ from layermix_gen.mixing.operations import OPERATIONS
 from layermix_gen.mixing.recipe import IMAGE, PICTURE, Call, Expression
 
 LAYERS = 3
-# Each blend as often as its weight says, so that one uniform draw picks it.
+# Each blend is repeated by its weight, so that one uniform draw picks it.
 WEIGHTED_BLENDS = tuple(row for row in BLENDS.values() for _ in range(row.weight))
 
 
 def shares(settings: DrawSettings) -> Shares:
-    """How often `draw` draws what: layers and operations alike, blends by their weights."""
+    """Return how often `draw` makes each choice: layers and operations uniformly, blends by their weights."""
     blends = [row.name for row in WEIGHTED_BLENDS]
     return Shares(
         layers={1 + layer: 1 / LAYERS for layer in range(LAYERS)},

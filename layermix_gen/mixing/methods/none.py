@@ -1,4 +1,4 @@
-"""No mixing: the view as it is. The floor that a method's cost is measured against."""
+"""The method `none`, which leaves the view as it is: the baseline that another method's cost is measured against."""
 
 import numpy as np
 
@@ -7,10 +7,10 @@ from layermix_gen.mixing.recipe import IMAGE
 
 
 def draw(rng: np.random.Generator, settings: DrawSettings) -> Recipe:
-    """Draw nothing."""
+    """Return the recipe that leaves the view as it is."""
     return Recipe(method="none", expression=IMAGE)
 
 
 def shares(settings: DrawSettings) -> Shares:
-    """Nothing is drawn."""
+    """Return empty shares, since nothing is drawn."""
     return Shares(layers={}, ops={}, blends={})

@@ -1,7 +1,7 @@
-"""How rich a gray picture is, in numbers that mean the same for a fractal and for a photograph; and which are refused.
+"""Measures of how rich a gray picture is, comparable between fractals and photographs, and bounds to refuse poor ones.
 
-All are of a uint8 picture (S, S). A picture is refused as degenerate where a measure leaves its bounds in `BOUNDS`,
-which hold nearly all photographs: blank pictures, dots, saturated ones, flat gradients and plain noise fall outside.
+All are of a uint8 picture (S, S). A picture is refused as degenerate if a measure leaves its bounds in `BOUNDS`. Nearly
+all photographs are inside of them; blank pictures, dots, saturated pictures, flat gradients and plain noise are not.
 """
 
 from collections.abc import Iterable
@@ -16,7 +16,7 @@ from layermix_gen.images import Pictures
 from layermix_gen.mixing_sets.fractals.kinds.base import Floats
 
 BLOCK = 16  # pixels a side of the blocks that are covered or not
-FLAT = 3.0  # gray levels: a block of no more standard deviation is not covered
+FLAT = 3.0  # gray levels: a block with at most this standard deviation is not covered
 EDGE = 16.0  # gray levels per pixel from which a slope is an edge
 THUMB = 16  # pixels a side of the thumbnails by which pictures are compared
 ALIKE = 0.97  # correlation of thumbnails from which two pictures are near duplicates
@@ -24,7 +24,7 @@ ALIKE = 0.97  # correlation of thumbnails from which two pictures are near dupli
 
 @dataclass(frozen=True, slots=True)
 class Measures:
-    """What is measured of one picture."""
+    """The measures of one picture."""
 
     entropy: float  # of the histogram of gray levels, in bits, 0 to 8
     coverage: float  # share of the blocks that hold more than a flat tone, 0 to 1
@@ -61,7 +61,7 @@ def measure(picture: Pictures) -> Measures:
 
 
 def faults(found: Measures) -> list[str]:
-    """The measures that leave their bounds, as words; none for a picture that is taken."""
+    """The measures that leave their bounds, as text; an empty list for a picture that is taken."""
     values = ((name, getattr(found, name), *BOUNDS[name]) for name in NAMES)
     return [
         f"{name} {value:.2f} not in [{low}, {high}]" for name, value, low, high in values if not low <= value <= high
@@ -83,7 +83,7 @@ def spectral_slope(picture: Pictures) -> float:
 
 
 def thumbnails(pictures: Iterable[Pictures]) -> Floats:
-    """Thumbnails (N, 256) without their mean and of unit length: their products are correlations."""
+    """Thumbnails (N, 256) without their mean and of unit length: their dot products are correlations."""
     small = [cv2.resize(picture, (THUMB, THUMB), interpolation=cv2.INTER_AREA).ravel() for picture in pictures]
     rows = np.array(small, np.float32).reshape(-1, THUMB * THUMB)
     rows -= rows.mean(axis=1, keepdims=True)
@@ -92,7 +92,7 @@ def thumbnails(pictures: Iterable[Pictures]) -> Floats:
 
 
 def diversity(pictures: Iterable[Pictures]) -> float:
-    """1 minus the absolute correlation of two thumbnails, in the mean over all pairs of pictures; 0 to 1."""
+    """The diversity of pictures, 0 to 1: 1 minus the mean absolute correlation of thumbnails, over all pairs."""
     rows = thumbnails(pictures)
     likeness = np.abs(rows @ rows.T)[np.triu_indices(len(rows), 1)]
     return float(1 - likeness.mean())

@@ -1,6 +1,6 @@
-"""From a seed to a picture: number `index` is a pure function of (seed, index).
+"""Render fractals from a seed: picture number `index` is a pure function of (seed, index).
 
-The two choose a kind. Its parameters are drawn and rendered; a picture whose measures fall outside their bounds is
+Seed and index choose a kind. Its parameters are drawn and rendered; a picture whose measures leave their bounds is
 refused and drawn again, from a generator that is keyed by the attempt too.
 """
 
@@ -18,8 +18,8 @@ from layermix_gen.mixing_sets.fractals.kinds import FractalKind, select_kinds
 from layermix_gen.mixing_sets.fractals.measures import faults, measure
 
 VERSION = 1  # raised whenever a seed gives other pictures than before
-RENDER_SIZE = 256  # smaller pictures are rendered at this size and reduced, so that they hold as much
-ATTEMPTS = 12  # of which the last is taken as it is
+RENDER_SIZE = 256  # smaller pictures are rendered at this size and reduced, so that they show as much
+ATTEMPTS = 12  # the last one is taken as it is
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +47,8 @@ def make_fractal(
 ) -> Fractal:
     """Render picture number `index` with the record of how it was made.
 
-    It is rendered at `size` pixels, or, where that is more than `detail`, at as many and enlarged. Refused are the
-    pictures with faults and those that `accept` refuses; attempts are counted from `first_attempt`.
+    It is rendered at `size` pixels or, if that is more than `detail`, at `detail` pixels and enlarged. A picture is
+    refused if it has faults or if `accept` refuses it; attempts are counted from `first_attempt`.
     """
     kind = _choose(select_kinds(kinds), _generator(seed, index).random())
     side = max(min(size, detail or size), RENDER_SIZE)

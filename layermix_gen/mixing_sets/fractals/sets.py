@@ -37,12 +37,12 @@ def render_set(
     workers: int | None = None,
     progress: bool = True,
 ) -> Path:
-    """Render a set of `count` pictures to `out` (`.npy`) and return `out`; this very set is kept where it is there.
+    """Render a set of `count` pictures to `out` (`.npy`) and return `out`; if this very set is there, it is kept.
 
-    Pictures of more than `detail` pixels a side are rendered at so many and enlarged (default: none is). Stopped by
-    Ctrl-C it raises `Interrupted`; run again it goes on. `workers` is the number of processes (default: one per CPU).
-    `progress` draws a bar on standard error where that is a terminal, and else says what is begun. Raises
-    `LayerMixError` where count or size leaves its bounds, where memory or disk run out, and where `out` is taken.
+    Pictures of more than `detail` pixels a side are rendered at `detail` pixels and enlarged (default: none is). Ctrl-C
+    raises `Interrupted`; the next call goes on from there. `workers` is the number of processes (default: one per CPU).
+    `progress` draws a bar on standard error if that is a terminal, and else announces the work in a line. Raises
+    `LayerMixError` if count or size leaves its bounds, if memory or disk run out, and if `out` is taken.
     """
     workers = checked_workers(workers)
     if detail is not None:
@@ -73,24 +73,24 @@ def render_set(
 def describe(
     count: int, size: int, seed: int, kinds: tuple[str, ...] | None = None, detail: int | None = None
 ) -> dict[str, Any]:
-    """What determines the pictures of a set; it is stored beside them."""
+    """The facts that determine the pictures of a set; they are stored in its JSON."""
     names = [kind.name for kind in select_kinds(kinds)]
     made_by = {"fractals": VERSION, "count": count, "size": size, "seed": seed, "kinds": names}
     return made_by if detail is None or detail >= size else {**made_by, "detail": detail}
 
 
 class _Earlier:
-    """The thumbnails of the pictures so far, by which a near duplicate is told."""
+    """The thumbnails of the pictures so far, with which each new picture is compared to find near duplicates."""
 
     def __init__(self, pictures: Pictures) -> None:
         self._rows, self._done = thumbnails(pictures), len(pictures)
 
     def distinct(self, batch: list[Fractal], made_by: dict[str, Any]) -> list[Fractal]:
-        """The next fractals of the set, or their next attempts where they are near duplicates; remembers them."""
+        """Return the fractals of a batch, each near duplicate replaced by its next attempt, and remember them."""
         first = self._done
         found = thumbnails(fractal.pixels for fractal in batch)
-        likeness = (self._rows[:first] @ found.T).max(axis=0, initial=-1)  # at once: the rows fill no cache
-        if first + len(batch) > len(self._rows):  # room for as many again: what is copied in all stays in proportion
+        likeness = (self._rows[:first] @ found.T).max(axis=0, initial=-1)  # at once: a cache cannot hold the rows
+        if first + len(batch) > len(self._rows):  # double the room, so that all copying stays in proportion
             self._rows = np.concatenate([self._rows, np.zeros((first + len(batch), 256), np.float32)])
         chosen = []
         for fractal, row, likest in zip(batch, found, likeness, strict=True):

@@ -1,4 +1,4 @@
-"""From a field of any range to gray levels: the last step of every kind, so that all use the whole range of grays.
+"""Map a field of any range to gray levels: the last step of every kind, so that all use the whole range of grays.
 
 The field is stretched between two quantiles, blended with its own rank (histogram equalisation) and bent by a gamma.
 """
@@ -14,7 +14,7 @@ BINS = 4096
 
 
 def draw(rng: np.random.Generator) -> dict[str, Any]:
-    """Draw the share of equalisation, the gamma (above 1 is darker) and whether light and dark change places."""
+    """Draw the share of equalisation, the gamma (above 1 is darker) and whether light and dark are swapped."""
     return {
         "equalize": round(float(rng.uniform(0.0, 0.6)), 3),
         "gamma": round(float(np.exp(rng.uniform(-0.4, 0.7))), 3),

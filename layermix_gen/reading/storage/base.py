@@ -1,4 +1,4 @@
-"""What the storage of a dataset is to a reader: its index in a folder, and its tars as memory."""
+"""The interface of a dataset's storage to a reader: the index in a folder, and the tars as memory."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -19,17 +19,17 @@ class TarUse:
 
 
 class Storage(Protocol):
-    """The files of a dataset: `folder` holds its index; `location` is where it is, for people."""
+    """The files of a dataset: `folder` holds its index; `location` says where it is, in messages."""
 
     manifest: Manifest
     location: str
     folder: Path
 
     def tar(self, plane: str, number: int) -> memoryview:
-        """The bytes of a tar. Raises `BadImage` where it cannot be had, or is not as long as it was built."""
+        """The bytes of a tar. Raises `BadImage` if it cannot be fetched or read, or its size is not the manifest's."""
 
     def expect(self, uses: Callable[[], Sequence[TarUse]], ahead: int) -> None:
-        """Begin an epoch that uses these tars, read up to `ahead` batches beyond the next to be handed out."""
+        """Begin an epoch that uses these tars and reads up to `ahead` batches beyond the next to be handed out."""
 
     def handed_out(self, batch: int) -> None:
-        """Say that nothing is read any more for this batch of the epoch and those before it."""
+        """Report that this batch of the epoch and all earlier batches need no tar any more."""

@@ -28,7 +28,7 @@ class LocalStorage:
         return self._maps.open(name, self.manifest.tars[name]["bytes"])
 
     def expect(self, uses: Callable[[], Sequence[TarUse]], ahead: int) -> None:
-        """All tars are here."""
+        """Nothing to fetch."""
 
     def handed_out(self, batch: int) -> None:
-        """They stay."""
+        """Nothing to remove."""

@@ -1,4 +1,4 @@
-"""Files of a folder mapped into memory, read at any place by any thread."""
+"""Files of a folder, mapped into memory to be read at any offset by any thread."""
 
 import errno
 import mmap
@@ -11,13 +11,13 @@ from typing import ClassVar
 from layermix_gen.errors import BadImage, LayerMixError
 from layermix_gen.support.files import reason
 
-OPEN_TARS = 512  # maps that a process keeps; each holds a file open, and 1024 is a common limit
+OPEN_TARS = 512  # maps that a process keeps; each holds a file open, and a common limit is 1024 open files
 
 
 class Maps:
-    """Files in a folder, mapped into memory. All folders together keep the `OPEN_TARS` that were opened last."""
+    """Files in a folder, mapped into memory. All instances together keep the `OPEN_TARS` files opened last."""
 
-    _opened: ClassVar[dict[tuple["weakref.ref[Maps]", str], None]] = {}  # in this order
+    _opened: ClassVar[dict[tuple["weakref.ref[Maps]", str], None]] = {}  # in the order of opening
     _lock: ClassVar = threading.Lock()
 
     def __init__(self, folder: Path) -> None:
@@ -41,7 +41,7 @@ class Maps:
         return found
 
     def close(self, name: str) -> None:
-        """Forget a file; its bytes stay as long as somebody reads them."""
+        """Forget the map of a file; its memory stays as long as a view of it exists."""
         with self._lock:
             self._maps.pop(name, None)
             self._opened.pop((self._me, name), None)
@@ -56,9 +56,9 @@ def map_file(path: Path, size: int) -> memoryview:
                 raise BadImage(f"expected a tar of {size} bytes, found {found} bytes")
             return memoryview(mmap.mmap(file.fileno(), size, access=mmap.ACCESS_READ))
     except OSError as error:
-        if error.errno in (errno.EMFILE, errno.ENFILE):  # no fault of the file
+        if error.errno in (errno.EMFILE, errno.ENFILE):  # not the fault of the file
             raise LayerMixError(
-                f"{path} cannot be opened beside all that is open (up to {OPEN_TARS} tars); raise the limit of open "
+                f"{path} cannot be opened with all that is open (up to {OPEN_TARS} tars); raise the limit of open "
                 "files, for instance by `ulimit -n 4096`"
             ) from error
         raise BadImage(f"expected a tar, but it cannot be read: {reason(error)}") from error

@@ -1,6 +1,6 @@
 """A dataset at a URL: its index is copied when it is opened, its tars are fetched whole, ahead of their use.
 
-Whatever fsspec speaks will do: s3, gs, http. The files lie in a folder, and are read from there as local ones are.
+Every protocol of fsspec works, such as s3, gs and http. The fetched files lie in a folder and are read like local ones.
 """
 
 import os
@@ -19,10 +19,10 @@ from layermix_gen.support.remote import RemoteFiles
 
 
 class RemoteStorage:
-    """A finished dataset at `url`, kept below `cache_dir` in at most `cache_bytes` (of tars).
+    """A finished dataset at `url`, whose files are kept below `cache_dir`, with at most `cache_bytes` of tars.
 
-    Without a folder there is a temporary one, for twice what the order uses at once. Raises `LayerMixError` where there
-    is no dataset.
+    Without `cache_dir` a temporary folder is used, by default for twice the bytes that the order uses at once. Raises
+    `LayerMixError` if there is no dataset.
     """
 
     def __init__(
@@ -43,12 +43,12 @@ class RemoteStorage:
         return RemoteStorage, self._arguments
 
     def tar(self, plane: str, number: int) -> memoryview:
-        """The bytes of a tar, once it is here."""
+        """The bytes of a tar; waits until it is fetched."""
         return self._cache.open(tar_name(plane, number))
 
     def expect(self, uses: Callable[[], Sequence[TarUse]], ahead: int) -> None:
-        """Begin to fetch. Raises `LayerMixError` where what is used at once does not fit into the cache."""
-        if os.getpid() != self._process:  # neither our threads nor fsspec's are in a fork
+        """Begin to fetch. Raises `LayerMixError` if the tars used at once do not fit, or in a forked process."""
+        if os.getpid() != self._process:  # a fork has neither our threads nor fsspec's
             raise LayerMixError(
                 f"{self.location} cannot be read by forked workers; leave num_workers out, or give the DataLoader "
                 "multiprocessing_context='spawn'"
@@ -64,5 +64,5 @@ class RemoteStorage:
         self._cache.expect(expected, limit)
 
     def handed_out(self, batch: int) -> None:
-        """Let go of what only this batch and those before it read."""
+        """Let the cache remove tars that only this batch and earlier batches read."""
         self._cache.handed_out(batch)

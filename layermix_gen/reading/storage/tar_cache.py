@@ -1,7 +1,8 @@
-"""Tars that are fetched ahead of their use into a bounded folder, in the order in which an epoch uses them.
+"""Fetch tars ahead of their use into a folder of bounded size, in the order in which an epoch uses them.
 
 An epoch's order is known before it begins, so nothing is guessed: the next tar to be fetched is the next to be used,
-and room for it is made by the tar whose next use lies furthest ahead (Belady's rule: no other needs fewer fetches).
+and to make room for it, the cache removes the tar whose next use lies furthest ahead (Belady's rule: no other rule
+needs fewer fetches).
 """
 
 import threading
@@ -23,7 +24,7 @@ NEVER = 2**62
 
 
 def spans(batches: Iterable[tuple[int, Ints]], count: int) -> tuple[Ints, Ints]:
-    """The first and the last batch in which each number below `count` occurs; -1 for the last where it does not."""
+    """The first and the last batch in which each number below `count` occurs; if it does not occur, the last is -1."""
     first, last = np.full(count, NEVER), np.full(count, -1)
     for batch, numbers in batches:
         first[numbers] = np.minimum(first[numbers], batch)
@@ -32,19 +33,19 @@ def spans(batches: Iterable[tuple[int, Ints]], count: int) -> tuple[Ints, Ints]:
 
 
 def bytes_at_once(uses: Sequence[TarUse], ahead: int) -> int:
-    """How many bytes are in use together, at most, where `ahead` batches are read beyond the next to be handed out."""
+    """The most bytes in use at the same time if `ahead` batches are read beyond the next to be handed out."""
     begins, ends = [(use.first - ahead, use.size) for use in uses], [(use.last + 1, -use.size) for use in uses]
     held = peak = 0
-    for _, change in sorted(begins + ends):  # what ends goes before what begins
+    for _, change in sorted(begins + ends):  # at the same batch, ends come before begins
         held += change
         peak = max(peak, held)
     return peak
 
 
 class TarCache:
-    """Tars in `folder`. `fetch(name, path)` brings one there, or raises `BadImage`; `sizes` are those of all there are.
+    """A cache of tars in `folder`: `expect` begins an epoch, `handed_out` tells its progress, `open` waits for a tar.
 
-    `expect` says what an epoch will use, `handed_out` how far it is, and `open` gives a tar, waiting for it if need be.
+    `fetch(name, path)` writes a tar to `path` or raises `BadImage`; `sizes` has the bytes of every tar of the dataset.
     """
 
     def __init__(self, folder: Path, sizes: Mapping[str, int], fetch: Callable[[str, Path], None]) -> None:
@@ -53,9 +54,9 @@ class TarCache:
         self._changed = threading.Condition(threading.RLock())
         self._pool = ThreadPoolExecutor(FETCHES, "layermix-fetch")
         self._uses: dict[str, TarUse] = {}
-        self._todo: list[TarUse] = []  # the next one last
+        self._todo: list[TarUse] = []  # the next one to fetch is last
         self._limit = self._batch = 0
-        self._tars: dict[str, Future[None]] = {}  # here, or on their way
+        self._tars: dict[str, Future[None]] = {}  # fetched, or being fetched
         for name, size in sizes.items():
             path = folder / name
             if path.is_file() and path.stat().st_size == size:
@@ -73,13 +74,13 @@ class TarCache:
             self._go_on()
 
     def handed_out(self, batch: int) -> None:
-        """Say that nothing is read any more for this batch and those before it."""
+        """Report that this batch and all earlier batches need no tar any more."""
         with self._changed:
             self._batch = batch + 1
             self._go_on()
 
     def open(self, name: str) -> memoryview:
-        """The bytes of a tar that is expected. Raises `BadImage` where it cannot be had."""
+        """Wait for a tar that is expected and return its bytes. Raises `BadImage` if it cannot be fetched or read."""
         with self._changed:
             self._changed.wait_for(lambda: name in self._tars)
             tar = self._tars[name]
@@ -87,7 +88,7 @@ class TarCache:
         return self._maps.open(name, self._sizes[name])
 
     def _go_on(self) -> None:
-        """Fetch what comes next, as far as there is room."""
+        """Begin to fetch the tars that come next, as far as there is room."""
         while self._todo and sum(not tar.done() for tar in self._tars.values()) < FETCHES:
             use = self._todo[-1]
             if use.name not in self._tars and not self._make_room(use):
@@ -97,10 +98,10 @@ class TarCache:
                 tar = self._pool.submit(self._fetch, use.name, self._folder / use.name)
                 self._tars[use.name] = tar
                 self._changed.notify_all()
-                tar.add_done_callback(partial(_fetched, weakref.ref(self)))  # at once, where it is done already
+                tar.add_done_callback(partial(_fetched, weakref.ref(self)))  # runs at once if it is done already
 
     def _make_room(self, use: TarUse) -> bool:
-        """Remove tars whose next use comes later than this one's, until it fits; say whether it does."""
+        """Remove tars whose next use comes later than `use`, until its tar fits; return whether it does."""
         while sum(self._sizes[name] for name in self._tars) + use.size > self._limit:
             name = max((name for name, tar in self._tars.items() if tar.done()), key=self._next_use, default=use.name)
             if self._next_use(name) <= use.first:
@@ -116,7 +117,11 @@ class TarCache:
 
 
 def _fetched(cache: "weakref.ref[TarCache]", _: Future[None]) -> None:
-    """Go on. A tar that held its cache would keep it, its threads and its folder until the next garbage collection."""
+    """Let the cache go on, if it still exists.
+
+    The reference is weak: a tar's future that held the cache would keep it, its threads and its folder until the next
+    garbage collection.
+    """
     if found := cache():
-        with found._changed, suppress(RuntimeError):  # of a pool that is shut down because the program ends
+        with found._changed, suppress(RuntimeError):  # from a pool that is shut down because the program ends
             found._go_on()

@@ -130,7 +130,7 @@ def test_damage_gets_one_line(tmp_path: Path, changes: dict[str, Any], message: 
     with pytest.raises(LayerMixError, match=message) as caught:
         load_predictions(path)
     assert str(caught.value).startswith(str(path))
-    assert str(caught.value).endswith("delete it and run the evaluation again to write it anew")
+    assert str(caught.value).endswith("delete it and run the evaluation again to write a new one")
     assert "\n" not in str(caught.value)
 
 

@@ -89,7 +89,7 @@ def refusal(model, cifar, tmp_path, **options):
 
 
 TWICE = r"got others by [\d.]+% of their range when the model was asked twice; mend what is random in it or counts"
-BESIDE = r"got others by [\d.]+% of their range for an image beside another one; mend what looks at the whole batch"
+BESIDE = r"got others by [\d.]+% of their range with another image in the batch; mend what looks at the whole batch"
 CHANGES = "one that changes its {} when it is asked; mend its forward"
 
 

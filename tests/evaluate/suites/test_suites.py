@@ -331,7 +331,7 @@ def test_renditions_count_among_their_own_classes(tmp_path):
     assert part.among.tolist() == [1, 3]
     assert part.labels.tolist() == [[0, 0, 1, 1]]
     assert part.classes == 4
-    with pytest.raises(LayerMixError, match="expected a validation set of class folders beside"):
+    with pytest.raises(LayerMixError, match="expected a validation set of class folders next to"):
         opened("r", {"r": tmp_path / "r"})
     shutil.move(tmp_path / "r" / WNIDS[1], tmp_path / "r" / "n99999999")
     with pytest.raises(LayerMixError, match="'n99999999'"):

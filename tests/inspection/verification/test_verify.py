@@ -248,7 +248,7 @@ def test_damage_without_a_manifest(where: str, small: Built, damaged: Path) -> N
 
 
 def patch_index(path: Path, column: str, old: int, new: int) -> None:
-    """Write an index anew with another value in a column, and with its summary."""
+    """Write an index again with another value in a column, and with its summary."""
     with duckdb.connect() as db:
         ((seal,),) = db.execute(f"SELECT decode(value) FROM parquet_kv_metadata('{path}')").fetchall()  # noqa: S608
         table = f"SELECT * REPLACE (CASE {column} WHEN {old} THEN {new} ELSE {column} END AS {column})"

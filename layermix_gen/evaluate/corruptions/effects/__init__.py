@@ -1,1 +1,1 @@
-"""The kernels of the corruptions, by what they do to an image."""
+"""The kernels of the corruptions, grouped by what they do to an image."""

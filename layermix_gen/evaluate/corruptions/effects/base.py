@@ -1,8 +1,8 @@
-"""What a corruption is: a kernel, its published parameters at two scales, and how close it is to the original.
+"""Define a corruption: a kernel, its published parameters at two scales, and how close it is to the original.
 
 A kernel takes an image, uint8 (H, W, 3), a generator and the parameters of one severity, and returns a new image of the
-same shape. All randomness comes from the generator, and the input stays as it is. Meanwhile values are floats in
-[0, 1]; at the end they are cut, not rounded, to whole numbers, as the benchmarks' own generators do.
+same shape. All randomness comes from the generator, and the input stays as it is. Kernels compute with floats in
+[0, 1]; at the end these are truncated, not rounded, to whole numbers, as the benchmarks' own generators do.
 """
 
 from collections.abc import Callable
@@ -24,8 +24,8 @@ class Closeness(StrEnum):
     """How close a corruption is to the original; docs/corruptions.md gives the measured differences."""
 
     EXACT = "exact"  # the same formula: given the same random numbers, the same image up to rounding
-    SAME = "same distribution"  # the same formula, but random numbers are consumed otherwise
-    APPROXIMATE = "approximation"  # something that looks alike
+    SAME = "same distribution"  # the same formula, but random numbers are drawn in another way
+    APPROXIMATE = "approximation"  # something that looks similar
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,23 +34,23 @@ class Corruption:
 
     name: str  # as published
     kernel: Kernel
-    cifar: Severities | None  # None: no part of the benchmarks at this scale
+    cifar: Severities | None  # None: the benchmarks do not have it at this scale
     imagenet: Severities | None
     closeness: Closeness
 
 
 def each(*values: float) -> Severities:
-    """The parameters of a kernel that has only one."""
+    """The parameters, severity by severity, of a kernel that takes only one."""
     return tuple((value,) for value in values)
 
 
 def unit(image: Image) -> npt.NDArray[np.float64]:
-    """Channel values in [0, 1]."""
+    """Convert an image to channel values in [0, 1]."""
     return image / 255.0
 
 
 def pixels(values: Floats) -> Image:
-    """Back from values in [0, 1]: what lies outside is clipped, and fractions are cut off."""
+    """Convert values in [0, 1] to an image: clip what lies outside, and truncate fractions."""
     return (np.clip(values, 0, 1) * 255).astype(np.uint8)
 
 

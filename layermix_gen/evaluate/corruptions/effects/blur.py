@@ -10,7 +10,7 @@ from layermix_gen.images import Image
 
 
 def gaussian_blur(image: Image, rng: np.random.Generator, deviation: float) -> Image:
-    """Blur by a normal kernel of `deviation` px."""
+    """Blur by a Gaussian kernel of `deviation` px."""
     return pixels(gaussian(unit(image), deviation))
 
 
@@ -20,7 +20,7 @@ def defocus_blur(image: Image, rng: np.random.Generator, radius: float, smoothin
 
 
 def _disk(radius: float, smoothing: float) -> Floats:
-    """The kernel (2n + 1, 2n + 1), which adds up to about 1, as published on a square of at least 17 px."""
+    """The kernel (2n + 1, 2n + 1) of a disk, which sums to about 1, as published on a square of at least 17 px."""
     reach, taps = (8, 3) if radius <= 8 else (int(radius), 5)
     y, x = np.mgrid[-reach : reach + 1, -reach : reach + 1]
     disk = (x**2 + y**2 <= radius**2).astype(np.float32)
@@ -30,7 +30,7 @@ def _disk(radius: float, smoothing: float) -> Floats:
 
 
 def glass_blur(image: Image, rng: np.random.Generator, deviation: float, reach: int, rounds: int) -> Image:
-    """Blur, let pixels take the place of neighbours at most `reach` px away, `rounds` times, and blur again."""
+    """Blur, replace pixels by neighbours at most `reach` px away, `rounds` times, and blur again."""
     x = pixels(gaussian(unit(image), deviation))
     for _ in range(rounds):
         height, width = (max(length - 2 * reach, 0) for length in image.shape[:2])
@@ -42,18 +42,18 @@ def glass_blur(image: Image, rng: np.random.Generator, deviation: float, reach: 
 def _scattered(
     shape: tuple[int, ...], reach: int, right: npt.NDArray[np.integer], down: npt.NDArray[np.integer]
 ) -> npt.NDArray[np.intp]:
-    """From which pixel (a flat index) each of (H, W) is taken.
+    """The flat index of the pixel that each pixel (H, W) is taken from.
 
-    As published, pixels are visited one by one from the last to the first, those within `reach` of the first rows and
-    columns and all but `reach` - 1 of the last ones, and each becomes what its neighbour is at that moment: a neighbour
-    after it has changed already, one before it has not. Chains of changed neighbours are followed to their ends by
-    doubling. Offsets come in the order of the visits.
+    As published, pixels are visited one by one from the last to the first, except the first `reach` + 1 and the last
+    `reach` - 1 rows and columns. Each takes its neighbour's value of that moment: a neighbour that comes later in the
+    image has changed already, an earlier one has not. Chains of changed neighbours are followed to their ends by
+    pointer doubling. Offsets come in the order of the visits.
     """
     count = shape[0] * shape[1]
     own = np.arange(count).reshape(shape)
     visited = own[reach + 1 : shape[0] - reach + 1, reach + 1 : shape[1] - reach + 1]
     neighbour = visited + down[::-1, ::-1] * shape[1] + right[::-1, ::-1]
-    # Numbers from `count` on stand for what a pixel was before; below, for what it is in the end.
+    # Numbers from `count` on stand for the original value of a pixel, smaller ones for its final value.
     step = np.concatenate([own.ravel() + count, own.ravel() + count])
     step[visited] = np.where(neighbour > visited, neighbour, neighbour + count)
     while True:
@@ -64,7 +64,7 @@ def _scattered(
 
 
 def motion_blur(image: Image, rng: np.random.Generator, radius: int, deviation: float) -> Image:
-    """Blur along a line at up to 45 degrees to the horizontal, one way."""
+    """Blur in one random direction, at most 45 degrees from the horizontal."""
     return motion(image.astype(np.float32), radius, deviation, rng.uniform(-45, 45)).astype(np.uint8)
 
 

@@ -1,4 +1,4 @@
-"""What processing does: brightness, contrast, saturation, elastic deformation, pixelation, JPEG compression."""
+"""Digital processing: brightness, contrast, saturation, elastic deformation, pixelation, JPEG compression."""
 
 import io
 from functools import lru_cache
@@ -13,7 +13,7 @@ from layermix_gen.images.codec import decode
 
 
 def brightness(image: Image, rng: np.random.Generator, amount: float) -> Image:
-    """Add to the value of HSV, of which hue and saturation stay."""
+    """Add `amount` to the value of HSV; hue and saturation stay."""
     x = unit(image)
     value = x.max(axis=2, keepdims=True)
     brighter = np.minimum(value + amount, 1)
@@ -21,14 +21,14 @@ def brightness(image: Image, rng: np.random.Generator, amount: float) -> Image:
 
 
 def contrast(image: Image, rng: np.random.Generator, factor: float) -> Image:
-    """Scale the difference to each channel's mean."""
+    """Scale the differences from each channel's mean by `factor`."""
     x = unit(image)
     mean = x.mean(axis=(0, 1), keepdims=True)
     return pixels((x - mean) * factor + mean)
 
 
 def saturate(image: Image, rng: np.random.Generator, factor: float, amount: float) -> Image:
-    """Scale the saturation of HSV and add to it, clipped to [0, 1]. Gray has the hue 0, which is red."""
+    """Scale the saturation of HSV, add `amount` and clip to [0, 1]. Gray has the hue 0, which is red."""
     x = unit(image)
     value, least = x.max(axis=2, keepdims=True), x.min(axis=2, keepdims=True)
     saturation = (value - least) / np.where(value > 0, value, 1)
@@ -42,7 +42,7 @@ def saturate(image: Image, rng: np.random.Generator, factor: float, amount: floa
 def elastic_transform(
     image: Image, rng: np.random.Generator, amount: float, smoothness: float, corner: float, side: float
 ) -> Image:
-    """Move three corners of a triangle by up to `corner`, then each pixel by smoothed noise; in shares of `side`.
+    """Move the corners of a triangle by up to `corner`, then each pixel by smoothed noise; in fractions of `side`.
 
     `side` is the published benchmark's unit: 244 px (sic) at ImageNet's scale, 32 at CIFAR's.
     """
@@ -59,9 +59,9 @@ def elastic_transform(
 
 
 def _smoothed(values: Floats, deviation: float) -> Floats:
-    """Blur (H, W), mirrored at its edges, by a normal kernel cut off at 3 deviations.
+    """Blur values (H, W), mirrored at the edges, by a Gaussian kernel truncated at 3 deviations.
 
-    In the frequency domain, because the widest published kernel has 1025 taps.
+    It works in the frequency domain, because the widest published kernel has 1025 taps.
     """
     for axis, length in enumerate(values.shape):
         mirrored = np.concatenate([values, np.flip(values, axis)], axis)
@@ -72,7 +72,7 @@ def _smoothed(values: Floats, deviation: float) -> Floats:
 
 @lru_cache(maxsize=16)
 def _gain(length: int, deviation: float) -> Floats:
-    """What the kernel does to each frequency (N + 1,) of 2 N values."""
+    """The factor by which the kernel scales each frequency (N + 1,) of 2 N values."""
     reach = int(3 * deviation + 0.5)
     weights = np.exp(-0.5 * (np.arange(-reach, reach + 1) / max(deviation, 1e-9)) ** 2)
     waves = np.cos(np.pi / length * np.outer(np.arange(length + 1), np.arange(-reach, reach + 1)))
@@ -80,7 +80,7 @@ def _gain(length: int, deviation: float) -> Floats:
 
 
 def pixelate(image: Image, rng: np.random.Generator, share: float) -> Image:
-    """Reduce both sides to a share of them by means over boxes, and enlarge again."""
+    """Shrink both sides to `share` of their length with a box filter, and enlarge again."""
     height, width = image.shape[:2]
     small = (max(int(width * share), 1), max(int(height * share), 1))
     box = PillowImage.Resampling.BOX

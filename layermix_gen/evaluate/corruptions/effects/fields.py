@@ -7,10 +7,10 @@ from layermix_gen.evaluate.corruptions.effects.base import Floats
 
 
 def plasma(rng: np.random.Generator, shape: tuple[int, ...], decay: float) -> Floats:
-    """A plasma fractal in [0, 1]: a corner of the smallest power of two that holds `shape`.
+    """A plasma fractal in [0, 1], cut from a square whose side is the smallest power of two that holds `shape`.
 
     The diamond-square algorithm (Fournier, Fussell and Carpenter, "Computer rendering of stochastic models", 1982) on a
-    torus. Displacements are uniform in ±100², and `decay`² times smaller with each halving of the step.
+    torus. Displacements are uniform in ±100², and `decay`² times smaller after each halving of the step.
     """
     size = 1 << (max(*shape[:2], 2) - 1).bit_length()
     field = np.zeros((size, size))
@@ -35,10 +35,10 @@ def plasma(rng: np.random.Generator, shape: tuple[int, ...], decay: float) -> Fl
 
 
 def spectral(rng: np.random.Generator, amplitudes: Floats) -> Floats:
-    """Noise of unit deviation from the amplitude of each frequency (H, W), lowest first as `np.fft` has them.
+    """Noise of unit deviation, given the amplitude of each frequency (H, W), lowest first as in `np.fft`.
 
-    As published, phases are uniform and each is used twice, at places that mirror each other in the middle of the
-    shifted spectrum, which for even sides are not opposite frequencies; of the complex result the real part is taken.
+    As published, phases are uniform, and each is used at two places that mirror each other in the middle of the shifted
+    spectrum; for even sides these are not opposite frequencies. The real part of the complex result is taken.
     """
     count = amplitudes.size
     half = rng.uniform(0, 2 * np.pi, (count + 1) // 2)
@@ -54,7 +54,7 @@ def frequencies(shape: tuple[int, ...]) -> npt.NDArray[np.float64]:
 
 
 def turbulence(rng: np.random.Generator, shape: tuple[int, ...], cell: float, octaves: int) -> Floats:
-    """Perlin's turbulence: the sum of |noise(2^i p)| / 2^i over the octaves, with cells of `cell` px in the first.
+    """Perlin's turbulence: the sum of |noise(2^i p)| / 2^i over octaves i, the first with cells of `cell` px.
 
     Perlin, "An image synthesizer" (1985). All octaves share one lattice of gradients, so that all are 0 at the origin.
     """
@@ -70,7 +70,7 @@ def turbulence(rng: np.random.Generator, shape: tuple[int, ...], cell: float, oc
 
 
 def _gradient_noise(gradients: Floats, y: Floats, x: Floats) -> Floats:
-    """Gradient noise (H, W), in about ±1, at rows `y` (H,) and columns `x` (W,) of a lattice (R, C, 2)."""
+    """Gradient noise (H, W), within about ±1, at rows `y` (H,) and columns `x` (W,) of a lattice (R, C, 2)."""
     top, left = y.astype(int), x.astype(int)
     down, right = (y - top)[:, None], (x - left)[None]
 

@@ -1,4 +1,4 @@
-"""Filters that several corruptions share. They take and return float arrays (H, W) or (H, W, C)."""
+"""Filters that several corruptions share: they take and return float arrays (H, W) or (H, W, C)."""
 
 import math
 
@@ -9,7 +9,7 @@ from layermix_gen.evaluate.corruptions.effects.base import Floats
 
 
 def gaussian(values: Floats, deviation: float, truncate: float = 4.0, border: int = cv2.BORDER_REPLICATE) -> Floats:
-    """Blur by a normal kernel of `deviation` px, cut off at `truncate` deviations and normalised."""
+    """Blur by a Gaussian kernel of `deviation` px, truncated at `truncate` deviations and normalised."""
     reach = int(truncate * deviation + 0.5)
     if reach == 0:
         return values.copy()
@@ -19,9 +19,9 @@ def gaussian(values: Floats, deviation: float, truncate: float = 4.0, border: in
 
 
 def motion(values: Floats, radius: int, deviation: float, degrees: float) -> Floats:
-    """Blur in one direction, as ImageMagick's motion blur does: half of a normal kernel of 2 radius + 1 whole steps.
+    """Blur in one direction, as ImageMagick's motion blur does, by half a Gaussian kernel of 2 `radius` + 1 steps.
 
-    Step i reads the pixel nearest to i px away, at `degrees` clockwise from the right; edges go on as they end.
+    Step i reads the pixel nearest to i px away, at `degrees` clockwise from the right; edges are replicated.
     """
     steps = np.arange(2 * radius + 1)
     weights = np.exp(-0.5 * (steps / deviation) ** 2)
@@ -38,9 +38,9 @@ def motion(values: Floats, radius: int, deviation: float, degrees: float) -> Flo
 
 
 def zoomed(values: Floats, factor: float) -> Floats:
-    """Enlarge the centre, of 1/factor of each side, to the whole: linear, the corners' pixels on the corners.
+    """Enlarge the centre, 1 / `factor` of each side, to the full size: bilinear, corner pixels onto the corners.
 
-    Of float32 only: what OpenCV warps in float64, it warps by positions rounded to 1/32 px.
+    Only for float32: OpenCV warps float64 at positions rounded to 1/32 px.
     """
     shape = values.shape[:2]
     parts = [math.ceil(length / factor) for length in shape]

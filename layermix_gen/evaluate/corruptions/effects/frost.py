@@ -1,8 +1,8 @@
-"""Pictures of frost, drawn: the benchmarks' own are photographs that may not be passed on.
+"""Drawn pictures of frost, because the benchmarks' photographs of it may not be redistributed.
 
-Five looks stand for the five photographs, with the mean and the deviation of each of their channels: crinkled ice, a
-dense felt of needles (twice, as published), and ferns, small ones on fog and large ones on dark glass. They depend on
-nothing but this module: all datasets see the same frost, in other crops.
+Five looks stand for the five photographs, with the mean and the deviation of each channel: crinkled ice, a dense felt
+of needles (twice, as published), small ferns on fog, and large ferns on dark glass. They depend on nothing but this
+module: all datasets see the same frost, in different crops.
 """
 
 import math
@@ -17,7 +17,7 @@ from layermix_gen.evaluate.corruptions.effects.fields import frequencies, spectr
 from layermix_gen.images import Image
 
 SIZE = 512  # px of each picture
-TONES = (130, 190, 255)  # of a fern's twigs, branches and stem
+TONES = (130, 190, 255)  # the gray values of a fern's twigs, branches and stem
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,12 +26,12 @@ class Look:
 
     mean: tuple[float, float, float]  # of R, G and B, as measured on the photograph
     deviation: tuple[float, float, float]
-    crystals: int  # how many
+    crystals: int  # their number
     lengths: tuple[float, float]  # of crystals, in px
     angle: float  # of the branches to the stem, in degrees
-    ground: float  # the strength of large clouds,
-    relief: float  # of light from the side on the crystals, beside their own brightness of 1,
-    grain: float  # and of fine grain
+    ground: float  # the strength of large clouds
+    relief: float  # the strength of light from the side on the crystals, where their own brightness is 1
+    grain: float  # the strength of fine grain
 
 
 LOOKS = (
@@ -44,7 +44,7 @@ LOOKS = (
 
 
 def frost_view(rng: np.random.Generator, shape: tuple[int, ...], scale: float) -> Image:
-    """A crop of `shape` (H, W) of one of the pictures, scaled by `scale`, or more where the crop would not fit."""
+    """A crop of `shape` (H, W) from a random picture, scaled by `scale`, or by more where the crop would not fit."""
     picture = picture_of_frost(int(rng.integers(len(LOOKS))))
     wanted = max(scale, (max(shape) + 1) / SIZE)
     size = math.ceil(SIZE * wanted)
@@ -55,7 +55,7 @@ def frost_view(rng: np.random.Generator, shape: tuple[int, ...], scale: float) -
 
 @cache
 def picture_of_frost(number: int) -> Image:
-    """Draw the picture of `LOOKS[number]`, (SIZE, SIZE, 3). Takes some tenths of a second, once in a process."""
+    """Draw the picture of `LOOKS[number]`, (SIZE, SIZE, 3). This takes some tenths of a second, once per process."""
     look, rng = LOOKS[number], np.random.Generator(np.random.Philox(key=number))
     clouds = spectral(rng, 1 / np.maximum(frequencies((SIZE, SIZE)), 1) ** 1.6)
     field = look.ground * clouds
@@ -71,7 +71,7 @@ def picture_of_frost(number: int) -> Image:
 
 
 def _crystals(rng: np.random.Generator, look: Look) -> Floats:
-    """Many ferns over one another, each with a brightness of its own: (SIZE, SIZE), standardised."""
+    """Many overlapping ferns, each of its own brightness: (SIZE, SIZE), standardised."""
     canvas = np.zeros((SIZE, SIZE), np.uint8)
     for _ in range(look.crystals):
         length = float(np.exp(rng.uniform(*np.log(look.lengths))))
@@ -88,7 +88,7 @@ def _crystals(rng: np.random.Generator, look: Look) -> Floats:
 
 
 def _fern(length: float, angle: float) -> list[Floats]:
-    """The twigs, the branches and the stem of a fern of `length` px from (0, 0) to (1, 0), each (N, 2, 2): lines."""
+    """The lines of twigs, branches and stem, each (N, 2, 2), of a fern of `length` px; the stem is (0, 0) to (1, 0)."""
     stem, branches, twigs = [[(0.0, 0.0), (1.0, 0.0)]], [], []
     for place in np.arange(2 / length, 0.97, 6 / length):
         size = 0.4 * (1 - place) ** 0.7 * min(1, 5 * place)
@@ -102,7 +102,7 @@ def _fern(length: float, angle: float) -> list[Floats]:
 
 
 def _crinkled(rng: np.random.Generator) -> Floats:
-    """Thin folds: the ridges of noise, drawn out downwards and bent by other noise."""
+    """Thin folds (SIZE, SIZE): the ridges of noise that is stretched sideways and bent by other noise."""
     down, right = np.fft.fftfreq(SIZE) * SIZE, np.fft.fftfreq(SIZE) * SIZE
     stretched = np.hypot(0.6 * down[:, None], 1.6 * right[None])
     folds = -(np.abs(spectral(rng, np.where(stretched > 4, 1, 0) / np.maximum(stretched, 1) ** 1.7)) ** 0.5)
@@ -113,6 +113,6 @@ def _crinkled(rng: np.random.Generator) -> Floats:
 
 
 def _lit(values: Floats) -> Floats:
-    """Light from the upper left on a relief: its slope, standardised."""
+    """The slope of a relief towards the upper left, as light from there shows it, standardised."""
     slope = values - np.roll(values, (1, 1), (0, 1))
     return slope / slope.std()

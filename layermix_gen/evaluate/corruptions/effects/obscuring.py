@@ -1,4 +1,4 @@
-"""C-bar's covers: a checkerboard, lines, sparkles, and a sparkle that only leaves its middle clear.
+"""C-bar's obscuring corruptions: a checkerboard, lines, sparkles, and a sparkle that leaves only its middle clear.
 
 Each kernel takes the published difficulty, 0 to 10; lengths scale with the image's short side.
 """
@@ -14,9 +14,10 @@ GRAY = 128
 
 
 def checkerboard_cutout(image: Image, rng: np.random.Generator, difficulty: float) -> Image:
-    """Gray out 0.1 difficulty of the black fields of a turned checkerboard, with fields of 0.1 to 0.25 of the side.
+    """Gray out a share of 0.1 * `difficulty` of the black fields, 0.1 to 0.25 sides wide, of a rotated checkerboard.
 
-    As published, coordinates are cut towards 0, which makes the fields along the axes through the first pixel larger.
+    As published, numbers of fields are truncated towards 0: those on both sides of the axes through the first pixel
+    share one draw.
     """
     angle = rng.uniform(0, 2 * math.pi)
     field = max(rng.uniform(0.1, 0.25) * side(image), 1)
@@ -26,12 +27,12 @@ def checkerboard_cutout(image: Image, rng: np.random.Generator, difficulty: floa
     down = (math.cos(angle) * y + math.sin(angle) * x) / field
     right = (math.cos(angle) * x - math.sin(angle) * y) / field
     is_black = (down % 2).astype(int) == (right % 2).astype(int)
-    covered = is_black & chosen[down.astype(int), right.astype(int)]  # negative numbers count from the end
+    covered = is_black & chosen[down.astype(int), right.astype(int)]  # negative numbers index from the end
     return np.where(covered[..., None], np.uint8(GRAY), image)
 
 
 def lines(image: Image, rng: np.random.Generator, difficulty: float) -> Image:
-    """Draw 0.1 difficulty lines per pixel of the side, gray, antialiased, in about one direction."""
+    """Draw 0.1 * `difficulty` gray antialiased lines per pixel of the side, in about the same direction."""
     length = side(image)
     angle, spread = rng.uniform(0, 2 * math.pi), rng.uniform(0.1, 1)
     values = image.astype(np.float64)
@@ -47,7 +48,7 @@ def lines(image: Image, rng: np.random.Generator, difficulty: float) -> Image:
 
 
 def _line(y: Floats, x: Floats, start: tuple[int, int], end: tuple[int, int]) -> Floats:
-    """How far a line one pixel wide covers each pixel: 1 less its distance, between the ends' rows or columns."""
+    """How much of each pixel a line one pixel wide covers: 1 - distance, between the rows or columns of its ends."""
     down, right = end[0] - start[0], end[1] - start[1]
     distance = np.abs((y - start[0]) * right - (x - start[1]) * down) / max(math.hypot(down, right), 1)
     along, first, last = (y, start[0], end[0]) if abs(down) > abs(right) else (x, start[1], end[1])
@@ -56,7 +57,7 @@ def _line(y: Floats, x: Floats, start: tuple[int, int], end: tuple[int, int]) ->
 
 
 def sparkles(image: Image, rng: np.random.Generator, difficulty: float) -> Image:
-    """Five white sparkles anywhere, with 50 to 199 rays of 0.01 difficulty of the side, give or take a quarter."""
+    """Add five white sparkles of 50 to 199 rays, 0.01 * `difficulty` sides long with a deviation of a quarter."""
     x = unit(image)
     centres = rng.uniform(0, 1, (5, 2)) * image.shape[:2]
     for centre, rays in zip(centres, rng.integers(50, 200, 5), strict=True):
@@ -66,7 +67,7 @@ def sparkles(image: Image, rng: np.random.Generator, difficulty: float) -> Image
 
 
 def inverse_sparkles(image: Image, rng: np.random.Generator, difficulty: float) -> Image:
-    """Whiten all but a sparkle near the middle, of 50 to 199 rays of about a quarter of the side."""
+    """Whiten all but a sparkle near the middle, which has 50 to 199 rays of about a quarter of the side."""
     centre = rng.uniform(0.25, 0.75, 2) * image.shape[:2]
     lengths = 0.25 * side(image) * (1 + 0.25 * rng.standard_normal(rng.integers(50, 200)))
     clear = _sparkle(image, centre, lengths, 0.13 * difficulty)[..., None]
@@ -76,7 +77,7 @@ def inverse_sparkles(image: Image, rng: np.random.Generator, difficulty: float) 
 def _sparkle(image: Image, centre: Floats, lengths: Floats, hardness: float) -> Floats:
     """The strength (H, W) of a sparkle, in [0, 1]: (length / distance)² to the power of `hardness`, less between rays.
 
-    Lengths go around from the left, and between two rays linearly from one's to the next one's.
+    Rays go around counterclockwise from the top; between two of them the length is interpolated linearly.
     """
     y, x = grid(image)
     down, right = y - centre[0], x - centre[1]

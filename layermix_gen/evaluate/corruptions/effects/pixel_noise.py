@@ -1,4 +1,4 @@
-"""Noise: each channel value by itself, independent of its neighbours."""
+"""Noise that changes each channel value independently of its neighbours."""
 
 import numpy as np
 
@@ -7,23 +7,23 @@ from layermix_gen.images import Image
 
 
 def gaussian_noise(image: Image, rng: np.random.Generator, deviation: float) -> Image:
-    """Add normal noise."""
+    """Add Gaussian noise."""
     return pixels(unit(image) + rng.normal(0, deviation, image.shape))
 
 
 def shot_noise(image: Image, rng: np.random.Generator, photons: float) -> Image:
-    """Count photons, of which white has `photons` in the mean: Poisson noise."""
+    """Apply Poisson noise: count photons, where white has `photons` in the mean."""
     return pixels(rng.poisson(unit(image) * photons) / photons)
 
 
 def impulse_noise(image: Image, rng: np.random.Generator, share: float) -> Image:
-    """Set a share of the channel values to black or white, evenly."""
+    """Set a random share of the channel values to black or white with equal probability."""
     hit, white = rng.random(image.shape) <= share, rng.random(image.shape) <= 0.5
     return np.where(hit, np.where(white, np.uint8(255), np.uint8(0)), image)
 
 
 def speckle_noise(image: Image, rng: np.random.Generator, deviation: float) -> Image:
-    """Multiply by 1 plus normal noise."""
+    """Multiply by 1 plus Gaussian noise."""
     x = unit(image)
     return pixels(x + x * rng.normal(0, deviation, image.shape))
 

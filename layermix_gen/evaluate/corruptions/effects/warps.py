@@ -1,4 +1,4 @@
-"""C-bar's warps: pinch and twirl, ripple, circular motion blur, chromatic aberration, refraction by water.
+"""C-bar's warps: pinch and twirl, ripple, circular motion blur, chromatic aberration, and refraction by water.
 
 Each kernel takes the published difficulty, 0 to 10; lengths scale with the image's short side.
 """
@@ -13,11 +13,11 @@ from layermix_gen.evaluate.corruptions.effects.base import Closeness, Corruption
 from layermix_gen.evaluate.corruptions.effects.filters import gaussian
 from layermix_gen.images import Image
 
-FINENESS = 8  # steps per pixel of the table that splines are read from
+FINENESS = 8  # steps per pixel of the lookup table of splines
 
 
 def pinch_and_twirl(image: Image, rng: np.random.Generator, difficulty: float) -> Image:
-    """In each circle of a 3 by 3 grid (5 by 5 from 224 px on), pinch towards the centre, and twirl to either side."""
+    """Pinch each circle of a 3 by 3 grid (5 by 5 from 224 px on) towards its centre, and twirl it either way."""
     count = 5 if side(image) >= 224 else 3
     cell = max(side(image) // count, 1)
     radius = cell / 2
@@ -37,7 +37,7 @@ def pinch_and_twirl(image: Image, rng: np.random.Generator, difficulty: float) -
 
 
 def ripple(image: Image, rng: np.random.Generator, difficulty: float) -> Image:
-    """Move rows and columns by sine waves of 0.1 to 0.3 sides and an amplitude of 0.0025 difficulty sides."""
+    """Move rows and columns by sine waves, 0.1 to 0.3 sides long, with an amplitude of 0.0025 * `difficulty` sides."""
     length, (y, x) = side(image), grid(image)
     amplitude = 0.0025 * difficulty * length
     waves, phases = rng.uniform(0.1, 0.3, 2) * length, rng.uniform(0, 2 * math.pi, 2)
@@ -47,7 +47,7 @@ def ripple(image: Image, rng: np.random.Generator, difficulty: float) -> Image:
 
 
 def _moved(image: Image, down: Floats, right: Floats) -> Image:
-    """Read each pixel somewhat further down and right: bilinear, black outside."""
+    """Read each pixel from `down` and `right` px away: bilinear, black outside."""
     y, x = grid(image)
     maps = (np.broadcast_to(target, image.shape[:2]).astype(np.float32) for target in (x + right, y + down))
     values = cv2.remap(image.astype(np.float32), *maps, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
@@ -55,10 +55,10 @@ def _moved(image: Image, down: Floats, right: Floats) -> Image:
 
 
 def circular_motion_blur(image: Image, rng: np.random.Generator, difficulty: float) -> Image:
-    """The mean of 21 turns by up to ±1.5 difficulty degrees, the outer ones weighted less; black outside.
+    """The mean of 21 rotations by up to ±1.5 * `difficulty` degrees, the outer ones weighted less; black outside.
 
-    As published, each turn interpolates by cubic splines, and what comes from outside of the outermost pixels' centres
-    is black. Here the splines are taken at every eighth of a pixel, and are linear between.
+    As published, each rotation interpolates by cubic splines, and what lies beyond the centres of the outermost pixels
+    is black. Here the splines are evaluated at every eighth of a pixel, and interpolated linearly between.
     """
     height, width = image.shape[:2]
     fine = _refined(unit(image))
@@ -77,9 +77,10 @@ def circular_motion_blur(image: Image, rng: np.random.Generator, difficulty: flo
 
 
 def transverse_chromatic_abberation(image: Image, rng: np.random.Generator, difficulty: float) -> Image:
-    """Enlarge one channel, in any order, by 1 + 0.05 difficulty, one by half of that, and none; the centre is kept.
+    """Enlarge the channels, in random order, by 1 + 0.05 * `difficulty`, by half of that excess, and not at all.
 
-    As published, the pixels are taken for the coefficients of cubic splines, which blurs all three channels a little.
+    The centre is kept. As published, pixels are used as the coefficients of cubic splines (no prefilter), which blurs
+    all three channels a little.
     """
     scales = 1 + 0.05 * difficulty * rng.permutation([0, 0.5, 1])
     enlarged = np.empty_like(image)
@@ -92,7 +93,7 @@ def transverse_chromatic_abberation(image: Image, rng: np.random.Generator, diff
 
 @lru_cache(maxsize=64)
 def _enlarging(length: int, scale: float) -> Floats:
-    """The matrix (N, N) from a spline's coefficients, mirrored in its ends, to its values, enlarged, in the centre."""
+    """The matrix (N, N) from a spline's coefficients, mirrored at its ends, to the values of its enlarged centre."""
     whole, period = round(length * scale), max(2 * (length - 1), 1)
     places = ((whole - length) // 2 + np.arange(length)) * (length - 1) / max(whole - 1, 1)
     first, matrix = np.floor(places).astype(int) - 1, np.zeros((length, length))
@@ -104,7 +105,7 @@ def _enlarging(length: int, scale: float) -> Floats:
 
 
 def _refined(values: Floats) -> Floats:
-    """Cubic splines through the values (H, W, C), mirrored in their ends, at `FINENESS` places a pixel: float32."""
+    """Cubic splines through the values (H, W, C), mirrored at the ends, at `FINENESS` places per pixel: float32."""
     for axis in (0, 1):  # to coefficients
         length = values.shape[axis]
         mirrored = np.concatenate([values, np.flip(np.take(values, range(1, length - 1), axis), axis)], axis)
@@ -120,15 +121,16 @@ def _refined(values: Floats) -> Floats:
 
 
 def _b_spline(away: Floats) -> Floats:
-    """The cubic B-spline."""
+    """The cubic B-spline at the distances `away`."""
     away = np.abs(away)
     return np.where(away < 1, 2 / 3 - away**2 + away**3 / 2, np.maximum(2 - away, 0) ** 3 / 6)
 
 
 def caustic_refraction(image: Image, rng: np.random.Generator, difficulty: float) -> Image:
-    """See through rippled water: pixels move along the slope of a pattern of caustics, which also lights them.
+    """Refract as rippled water does: pixels move along the slope of a pattern of caustics, which also lights them.
 
-    A slope of angle a moves by sin(a - asin(sin(a) / 4)) times 0.05 difficulty sides, and not at all below 2.6 degrees.
+    A slope of angle a moves a pixel by sin(a - asin(sin(a) / 4)) times 0.05 * `difficulty` sides; slopes below 2.6
+    degrees move nothing.
     """
     time, scale = rng.uniform(0.5, 2), rng.uniform(0.75, 1.25) * side(image)
     light = np.pad(gaussian(_caustics(image, time, scale), 1, border=cv2.BORDER_REFLECT), 1)
@@ -144,7 +146,7 @@ def caustic_refraction(image: Image, rng: np.random.Generator, difficulty: float
 
 
 def _caustics(image: Image, time: float, scale: float) -> Floats:
-    """A net of bright lines (H, W) in [0, 1]: sums of sines fed to sines, five times, repeated every `scale` px."""
+    """A net of bright lines (H, W) in [0, 1]: sines of sums of sines, five times nested, repeated every `scale` px."""
     y, x = (axis / scale % 1 * 2 * math.pi - 250 for axis in grid(image))
     down, right, light = y, x, np.ones(())
     for number in range(1, 6):

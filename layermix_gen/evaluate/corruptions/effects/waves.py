@@ -1,4 +1,4 @@
-"""C-bar's fields of noise and waves: blue and brownish noise, Perlin and plasma noise, sine waves.
+"""C-bar's fields of noise and waves: blue and brownish noise, Perlin and plasma noise, and sine waves.
 
 Each kernel takes the published difficulty, 0 to 10; lengths scale with the image's short side.
 """
@@ -13,27 +13,27 @@ from layermix_gen.images import Image
 
 
 def blue_noise_sample(image: Image, rng: np.random.Generator, difficulty: float) -> Image:
-    """Blacken the pixels where blue noise (amplitude ~ f) is at most 0.3 difficulty - 2.5 deviations."""
+    """Blacken the pixels where blue noise (amplitude ~ f) is at most 0.3 * `difficulty` - 2.5 deviations."""
     noise = spectral(rng, frequencies(image.shape))
     return image * (noise > 0.3 * difficulty - 2.5)[..., None]
 
 
 def brownish_noise(image: Image, rng: np.random.Generator, difficulty: float) -> Image:
-    """Add noise with the amplitude 1 / (f² + 1), f in cycles per side, of 6.4 difficulty / 255 to each channel."""
+    """Add noise of deviation 6.4 / 255 * `difficulty` to each channel, amplitude ~ 1 / (f² + 1), f in cycles a side."""
     amplitudes = 1 / (frequencies(image.shape) ** 2 + 1)
     noise = np.stack([spectral(rng, amplitudes) for _ in range(3)], axis=2)
     return pixels(unit(image) + 6.4 / 255 * difficulty * noise)
 
 
 def perlin_noise(image: Image, rng: np.random.Generator, difficulty: float) -> Image:
-    """Fade by 0.05 difficulty into five octaves of turbulence in cells of a seventh of the side."""
+    """Fade by 0.05 * `difficulty` into turbulence of five octaves, the first with cells of a seventh of the side."""
     share = 0.05 * difficulty
     noise = np.clip(0.5 * turbulence(rng, image.shape, side(image) / 7, octaves=5) + 0.5, 0, 1)
     return pixels((1 - share) * unit(image) + share * noise[..., None])
 
 
 def plasma_noise(image: Image, rng: np.random.Generator, difficulty: float) -> Image:
-    """Fade by 6.4 difficulty / 255 into sines of coordinates that sines have warped 4 to 6 times, finer and finer."""
+    """Fade by 6.4 / 255 * `difficulty` into sines of coordinates that are warped 4 to 6 times by ever finer sines."""
     time, times = rng.uniform(0, 6 * math.pi), int(rng.integers(4, 7))
     sharpness, scale = rng.uniform(0.5, 1), rng.uniform(0.075, 0.2) * side(image)
     y, x = grid(image)
@@ -49,7 +49,7 @@ def plasma_noise(image: Image, rng: np.random.Generator, difficulty: float) -> I
 
 
 def cocentric_sine_waves(image: Image, rng: np.random.Generator, difficulty: float) -> Image:
-    """Add a sawtooth, of 12.8 difficulty / 255, of the distance to a point, which waves with the direction."""
+    """Add a sawtooth, 12.8 / 255 * `difficulty` high, of the distance to a point plus a sine of the direction."""
     length = side(image)
     y, x = grid(image)
     dx, dy = x - rng.uniform(0, image.shape[1]), y - rng.uniform(0, image.shape[0])
@@ -60,7 +60,7 @@ def cocentric_sine_waves(image: Image, rng: np.random.Generator, difficulty: flo
 
 
 def single_frequency_greyscale(image: Image, rng: np.random.Generator, difficulty: float) -> Image:
-    """Add a gray sine wave of the amplitude 19.6 difficulty / 255, of any direction and frequency up to Nyquist's."""
+    """Add a gray sine wave of amplitude 19.6 / 255 * `difficulty`, any direction and any frequency up to Nyquist's."""
     first = rng.uniform(-math.pi, math.pi)
     down, right = rng.permutation([first, rng.uniform(-abs(first), abs(first))])
     y, x = grid(image)

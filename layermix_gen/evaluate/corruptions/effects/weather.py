@@ -1,4 +1,4 @@
-"""Weather: fog, frost, snow, spatter of water and mud."""
+"""Weather: fog, frost, snow, and spatter of water or mud."""
 
 import cv2
 import numpy as np
@@ -14,7 +14,7 @@ MUD = np.array([63, 42, 20]) / 255
 
 
 def fog(image: Image, rng: np.random.Generator, density: float, decay: float) -> Image:
-    """Add a plasma fractal up to `density`, and scale so that the brightest value is what it was at most."""
+    """Add a plasma fractal of up to `density`, and scale so that no value exceeds the brightest one before."""
     x = unit(image)
     brightest = x.max()
     return pixels((x + density * plasma(rng, image.shape, decay)[..., None]) * brightest / (brightest + density))
@@ -39,7 +39,8 @@ def snow(
 ) -> Image:
     """Whiten the image by 1 - `share`, and add flakes and the same flakes turned by 180 degrees.
 
-    Flakes are what of normal noise, enlarged by `zoom`, is over a threshold, blurred along a fall of 45 to 135 degrees.
+    Flakes are Gaussian noise, enlarged by `zoom`, where it exceeds a threshold; they fall, motion-blurred, at 45 to 135
+    degrees.
     """
     noise = zoomed(rng.normal(mean, deviation, image.shape[:2]).astype(np.float32), zoom)
     noise[noise < threshold] = 0
@@ -61,7 +62,7 @@ def spatter(
     strength: float,
     is_mud: int,
 ) -> Image:
-    """Add drops of water, or cover with mud, where smoothed normal noise is over a threshold."""
+    """Add drops of water, or cover with mud, where smoothed Gaussian noise exceeds a threshold."""
     liquid = gaussian(rng.normal(mean, deviation, image.shape[:2]), smoothness)
     liquid[liquid < threshold] = 0
     x = unit(image).astype(np.float32)

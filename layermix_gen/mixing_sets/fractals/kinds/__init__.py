@@ -13,12 +13,12 @@ from layermix_gen.mixing_sets.fractals.kinds.base import Floats
 
 @dataclass(frozen=True, slots=True)
 class FractalKind:
-    """`draw(rng)` gives JSON-able parameters; `render(size, **parameters)` uses no other randomness."""
+    """One kind: `draw(rng)` returns JSON-able parameters; `render(size, **parameters)` uses no other randomness."""
 
     name: str
     share: float  # relative to the other kinds of the set
     draw: Callable[[np.random.Generator], dict[str, Any]]
-    render: Callable[..., Floats]  # a field (S, S) of any range; `tone` makes gray levels of it
+    render: Callable[..., Floats]  # returns a field (S, S) of any range; `tone` maps it to gray levels
 
 
 _ROWS = (

@@ -1,4 +1,4 @@
-"""The arrays that fractals are computed in."""
+"""The array type in which fractals are computed."""
 
 from typing import Any, TypeAlias
 

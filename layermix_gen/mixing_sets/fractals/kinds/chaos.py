@@ -2,9 +2,9 @@
 
 It is played by 65,536 points at once. Each generation the points are shuffled and cut into one block per map, in
 proportion to the maps' shares; a block is a random sample, so a map is applied to a slice and nothing is gathered by
-map. The frame is whitened (an affine image of an affine system is one too) and placed where the points leave least of
-it empty. As in Draves and Reckase, "The Fractal Flame Algorithm" (2003), a point carries a shade, the running mean of
-the shades of its maps, and the density of rarely visited places is estimated with a wider kernel.
+map. The points are whitened (an affine image of an affine system is one too), and the frame is placed where they leave
+least of it empty. As in Draves and Reckase, "The Fractal Flame Algorithm" (2003), a point carries a shade, the running
+mean of the shades of its maps, and the density of rarely visited places is estimated with a wider kernel.
 """
 
 from collections.abc import Callable, Sequence
@@ -18,11 +18,11 @@ from layermix_gen.mixing_sets.fractals.kinds.base import Floats
 Move = Callable[[Floats, Floats], tuple[Floats, Floats]]
 
 SETTLE = 10  # generations until the points are on the attractor
-FULL = (1 << 16, 24)  # points, and generations that are counted, of a picture
-QUICK = (1 << 12, 8)  # and of a quick look
+FULL = (1 << 16, 24)  # points, and generations that are counted, for a picture
+QUICK = (1 << 12, 8)  # the same for a quick look
 SHADES = 4
 FAR = np.float32(1e4)  # a point beyond this has left, and is put back
-SKIP = 11  # one point of so many is looked at to place the frame; prime, so no map and no symmetry is left out
+SKIP = 11  # every 11th point is used to place the frame; prime, so no map and no symmetry is left out
 GRID = 32  # cells a side of the grid on which the frame is placed
 
 
@@ -47,7 +47,7 @@ def play(
 
 
 def fill(maps: Sequence[Map], window: float, orbit: int, symmetry: int = 1, final: Move | None = None) -> float:
-    """How well the game would fill the frame, in [0, 1]: the evenness (entropy) of visits to a coarse grid, quickly."""
+    """How evenly the game fills the frame, in [0, 1]: the entropy of visits to a coarse grid, by a quick look."""
     counts = _count(48, maps, window, orbit, symmetry, final, effort=QUICK).sum(axis=2)
     share = counts[counts > 0] / max(float(counts.sum()), 1.0)
     return float(-(share * np.log(share)).sum() / np.log(counts.size))
@@ -62,11 +62,11 @@ def _count(
     final: Move | None,
     effort: tuple[int, int],
 ) -> Floats:
-    """The visits per pixel and shade, float32 (S, S, SHADES); `effort` is the points and their counted generations."""
+    """The visits per pixel and shade, float32 (S, S, SHADES); `effort` gives points and counted generations."""
     rng = np.random.Generator(np.random.Philox(key=orbit))
     points, generations = effort
     order = rng.permutation(points)
-    order = np.concatenate([order, order])  # read from a random start, it is another shuffle each time
+    order = np.concatenate([order, order])  # each time it is read from a random start, it is another shuffle
     fresh = rng.uniform(-1, 1, (2, points)).astype(np.float32)
     x, y, shade = fresh[0].copy(), fresh[1].copy(), np.full(points, 0.5, np.float32)
     blocks = _blocks([one.share for one in maps], points)
@@ -91,13 +91,13 @@ def _count(
 
 
 def _blocks(shares: Sequence[float], points: int) -> list[slice]:
-    """The points of each map, in proportion to the shares."""
+    """The slice of the points for each map, in proportion to the shares."""
     ends = np.round(np.cumsum(shares) / np.sum(shares) * points).astype(int)
     return [slice(a, b) for a, b in zip([0, *ends[:-1]], ends, strict=True)]
 
 
 def _turn(x: Floats, y: Floats, symmetry: int) -> None:
-    """Turn as many points by each angle of the symmetry, in place: every symmetry-th, so some of each map's."""
+    """Turn equally many points by each angle of the symmetry, in place: every symmetry-th, so some of every map's."""
     for turn in range(1, symmetry):
         angle = 2 * np.pi * turn / symmetry
         cosine, sine = np.float32(np.cos(angle)), np.float32(np.sin(angle))
@@ -107,7 +107,7 @@ def _turn(x: Floats, y: Floats, symmetry: int) -> None:
 
 @dataclass(frozen=True, slots=True)
 class _Frame:
-    """An affine map of the shown part of the plane to the unit square."""
+    """An affine map from the shown part of the plane to the unit square."""
 
     matrix: Floats  # (2, 2)
     shift: Floats  # (2,)
@@ -120,10 +120,10 @@ class _Frame:
         inside = ((points >= low[:, None]) & (points <= high[:, None])).all(axis=0)
         middle = points[:, inside].mean(axis=1)
         variances, axes = np.linalg.eigh(np.cov(points[:, inside]) + 1e-12 * np.eye(2))
-        white = axes @ np.diag(variances**-0.5) @ axes.T  # of all whitenings the one that turns the least
+        white = axes @ np.diag(variances**-0.5) @ axes.T  # the whitening that turns the least
         seen = white @ (points - middle[:, None])
         left, right = np.quantile(seen, [0.01, 0.99], axis=1)
-        extent = np.maximum(right - left, 1e-9)  # of a point it is nothing
+        extent = np.maximum(right - left, 1e-9)  # a single point has none
         corner = _fullest_corner((seen - left[:, None]) / extent[:, None], window)
         scale = 1 / (extent * window)
         matrix = scale[:, None] * white
@@ -136,7 +136,7 @@ class _Frame:
 
 
 def _fullest_corner(unit: Floats, window: float) -> Floats:
-    """The corner (x, y) in the unit square of the window in which most cells of a grid are visited."""
+    """The corner (x, y), in the unit square, of the window in which most cells of a grid are visited."""
     visits, _, _ = np.histogram2d(unit[1], unit[0], GRID, ((0, 1), (0, 1)))
     side = max(1, round(window * GRID))
     sums = np.pad(np.minimum(visits, 8).cumsum(0).cumsum(1), ((1, 0), (1, 0)))
@@ -146,7 +146,7 @@ def _fullest_corner(unit: Floats, window: float) -> Floats:
 
 
 def _estimate(counts: Floats) -> tuple[Floats, Floats]:
-    """Visits and mean shade, both smoothed the more the fewer visits there are nearby."""
+    """Visits and mean shade, both smoothed more where there are fewer visits nearby."""
     planes = np.concatenate([counts.sum(axis=2, keepdims=True), counts @ _shade_levels()[:, None]], axis=2)
     smooth = planes
     for sigma, enough in ((0.6, 50.0), (1.2, 16.0), (2.4, 4.0)):

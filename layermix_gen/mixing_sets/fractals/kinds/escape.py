@@ -2,7 +2,7 @@
 
 Colouring: the smooth escape count, the average of stripes along the orbit (both: Härkönen, "On Smooth Fractal Coloring
 Techniques", 2007) and the orbit's distance to a trap (Pickover, Computers, Pattern, Chaos and Beauty, 1990), which also
-fills the inside. The three are blended with weights of their own for each picture.
+fills the inside. The three are blended with weights that are drawn for each picture.
 """
 
 from collections.abc import Callable
@@ -27,7 +27,7 @@ FORMULAS: dict[str, tuple[float, Step]] = {  # degree, z -> f(z); c is added
     "ship": (2, lambda x, y: (x * x - y * y, 2 * np.abs(x * y))),
     "celtic": (2, lambda x, y: (np.abs(x * x - y * y), 2 * x * y)),
 }
-TRAPS: dict[str, Callable[[Floats, Floats, Floats], Floats]] = {  # distance of (x, y), whose radius is r
+TRAPS: dict[str, Callable[[Floats, Floats, Floats], Floats]] = {  # distance of (x, y), whose radius is r, to the trap
     "point": lambda x, y, r: r,
     "cross": lambda x, y, r: np.minimum(np.abs(x), np.abs(y)),
     "circle": lambda x, y, r: np.abs(r - np.float32(0.5)),
@@ -97,10 +97,10 @@ def _orbits(
     trap: str | None = None,
     stripes: int = 0,
 ) -> Floats:
-    """Follow the orbits of n points: their counts, stripes and distances to the trap, float32 (3, n).
+    """Follow the orbits of n points and return their counts, stripes and distances to the trap, float32 (3, n).
 
     The smooth count is at least 1, and `limit` where an orbit does not escape; a stripe is in [0, 1]. Without a trap
-    only the counts are made.
+    only the counts are computed.
     """
     degree, step = FORMULAS[formula]
     count_of, stripe_of, trap_of = out = np.full((3, len(x)), limit, np.float32)

@@ -1,8 +1,8 @@
 """Fractal flames: iterated function systems whose maps bend the plane, shown by the logarithm of their density.
 
 Draves and Reckase, "The Fractal Flame Algorithm" (2003): each map is affine and then a weighted sum of variations; a
-symmetry turns or mirrors the points at random; a final map is only looked through. The affine parts are drawn by their
-singular values, as in `ifs`.
+symmetry turns or mirrors the points at random; a final map changes only how the points are seen. The affine parts are
+drawn by their singular values, as in `ifs`.
 """
 
 from typing import Any
@@ -16,12 +16,12 @@ from layermix_gen.mixing_sets.fractals.kinds.ifs import affine, compose, draw_af
 from layermix_gen.mixing_sets.fractals.kinds.variations import VARIATIONS
 
 NAMES = tuple(VARIATIONS)
-FILL = 0.84  # of the frame, by a quick look, for a system to be taken
-TRIES = 16  # systems that are looked at
+FILL = 0.84  # a system whose `fill` of the frame, by a quick look, exceeds this is taken
+TRIES = 16  # systems that are tried at most
 
 
 def draw(rng: np.random.Generator) -> dict[str, Any]:
-    """Draw a flame of 2 to 5 maps of one or two variations each, half of them symmetric about a centre."""
+    """Draw a flame of 2 to 5 maps of one or two variations each, which has a symmetry in 40% of the draws."""
     for _ in range(TRIES):
         flame = _draw_system(rng)
         if fill(orbit=0, **_game(**flame)) > FILL:

@@ -1,4 +1,4 @@
-"""Folded inversions: z -> |z| / |z|^2 - c, the absolute value taken of each coordinate.
+"""Folded inversions: z -> |z| / |z|^2 - c, where the first |z| is the absolute value of each coordinate.
 
 The map folds the plane into a quadrant and turns it inside out, so its orbits draw arches within arches in the whole
 plane. Source: the "Kaliset" of Pablo Román Andrioli (fractalforums.com, 2011), with its colouring: exponential

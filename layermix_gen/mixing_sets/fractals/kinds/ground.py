@@ -1,4 +1,4 @@
-"""The ground: a dim texture behind the kinds that leave parts of the frame empty, so that none of it is flat black."""
+"""The ground: a dim texture behind the kinds that leave parts of the frame empty, so that no part is flat black."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from layermix_gen.mixing_sets.fractals.kinds.base import Floats
 
 
 def draw(rng: np.random.Generator) -> dict[str, Any]:
-    """Draw a domain-warped noise, the light at which it lies and how far it spreads about that."""
+    """Draw a domain-warped noise, its mean brightness and its standard deviation."""
     return {
         "level": round(float(rng.uniform(0.06, 0.3)), 3),
         "spread": round(float(rng.uniform(0.02, 0.07)), 3),

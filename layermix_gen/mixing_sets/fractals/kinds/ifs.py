@@ -3,7 +3,7 @@
 Most random systems are dust or a blot. Anderson and Farrell, "Improving Fractal Pre-training" (WACV 2022, section 3)
 sample the maps through their singular values, with the sum of s1 + 2 s2 over the N maps between (N + 5) / 2 and
 (N + 6) / 2, where nearly all systems have a rich geometry. The picture is the logarithm of the density, shaded by the
-maps that led to each place, before a dim textured ground.
+maps that led to each place, in front of a dim textured ground.
 """
 
 from typing import Any
@@ -38,7 +38,7 @@ def render(
 
 
 def compose(visits: Floats, shade: Floats, ground_of: dict[str, Any]) -> Floats:
-    """Light of log density and shade before the ground, which shows where no point came."""
+    """Light made from log density and shade, in front of the ground, which shows where no point came."""
     light = np.log1p(visits)
     light /= np.float32(np.quantile(light, 0.995)) or np.float32(1)
     light = np.minimum(light, np.float32(1))
@@ -54,7 +54,7 @@ def affine(row: list[float]) -> Move:
 
 
 def _shares(maps: list[list[float]]) -> list[float]:
-    """The shares of the points that the maps move: their areas, as in the paper, but at least 2% of the areas' sum."""
+    """The share of the points that each map moves: its area, as in the paper, but at least 2% of the areas' sum."""
     areas = [abs(a * e - b * d) for a, b, _, d, e, _ in maps]
     return [max(area, 0.02 * sum(areas)) for area in areas]
 

@@ -1,7 +1,7 @@
-"""Lyapunov exponents of the logistic map x -> r x (1 - x), where r alternates between the two coordinates by a word.
+"""Lyapunov exponents of the logistic map x -> r x (1 - x), where a word says which coordinate r is at each step.
 
 Markus and Hess, "Lyapunov exponents of the logistic map with periodic forcing" (Computers & Graphics 13, 1989). Order
-(negative exponents) and chaos (positive ones) are shaded apart.
+(negative exponents) and chaos (positive ones) are shaded separately.
 """
 
 from itertools import cycle, islice
@@ -14,7 +14,7 @@ from layermix_gen.mixing_sets.fractals.kinds.plane import Viewport, sampled, sea
 
 SETTLE = 24
 ROUNDS = 72
-LOGS = 4  # factors multiplied before one logarithm is taken of them
+LOGS = 4  # factors that are multiplied before the logarithm of their product is taken
 
 
 def draw(rng: np.random.Generator) -> dict[str, Any]:
@@ -32,7 +32,7 @@ def draw(rng: np.random.Generator) -> dict[str, Any]:
 
 
 def render(size: int, place: dict[str, float], word: str, first: float, chaos: float) -> Floats:
-    """The picture, float32 (S, S); `chaos` is the shade of positive exponents, order being darkest at -1."""
+    """The picture, float32 (S, S); `chaos` is the shade of positive exponents, where an exponent of -2 has -1."""
 
     def field(x: Floats, y: Floats) -> Floats:
         exponents = _exponents(x, y, word, first)
@@ -43,7 +43,7 @@ def render(size: int, place: dict[str, float], word: str, first: float, chaos: f
 
 
 def _exponents(a: Floats, b: Floats, word: str, first: float) -> Floats:
-    """The exponents of the points (n,); those outside of [0, 4] are reflected into it."""
+    """The exponents of the points (n,); coordinates outside of [0, 4] are reflected into it."""
     a, b = (np.float32(4) - np.abs(np.float32(4) - np.abs(v)) for v in (a, b))
     rates = {"a": a, "b": b}
     x, product, total = np.full_like(a, first), np.ones_like(a), np.zeros_like(a)

@@ -1,8 +1,8 @@
-"""Newton fractals: where Newton's method, begun at each point of the plane, finds which root of a polynomial, how fast.
+"""Newton fractals: which root of a polynomial Newton's method finds from each point of the plane, and how fast.
 
 Peitgen and Richter, The Beauty of Fractals (1986), chapter 6. The step p / p' is 1 / sum 1 / (z - root), so a
-polynomial is given by its roots; it is relaxed by a complex factor, which curls the basins. Colouring: the basin, the
-exponentially smoothed speed, and the stripes of the steps' directions.
+polynomial is given by its roots. A complex factor, the relaxation, scales the step and curls the basins. Colouring:
+the basin, the exponentially smoothed speed, and the stripes of the steps' directions.
 """
 
 from typing import Any
@@ -17,7 +17,7 @@ TINY = np.float32(1e-9)
 
 
 def draw(rng: np.random.Generator) -> dict[str, Any]:
-    """Draw 3 to 6 roots (a third of them a regular polygon), the relaxation, a place and the colouring."""
+    """Draw 3 to 6 roots (at even angles in a third of the draws), the relaxation, a place and the colouring."""
     count = int(rng.integers(3, 7))
     angles = np.arange(count) * 2 * np.pi / count if rng.random() < 0.33 else rng.uniform(0, 2 * np.pi, count)
     radii = np.ones(count) if rng.random() < 0.5 else np.sqrt(rng.uniform(0.1, 1, count))
@@ -59,7 +59,7 @@ def _field(
 def _steps(
     x: Floats, y: Floats, roots: list[list[float]], relaxation: list[float], shades: list[float], stripes: int
 ) -> Floats:
-    """The shade of the root that each point comes near, its speed and the stripes of its directions: float32 (3, n)."""
+    """The shade of the root that each point approaches, its speed and the stripes of its directions: float32 (3, n)."""
     speed, curl = np.zeros_like(x), np.zeros_like(x)
     p, q = np.array(relaxation, np.float32)
     places = np.array(roots, np.float32)

@@ -16,7 +16,7 @@ STYLES = ("plain", "ridged", "billow", "marble", "terraced")
 
 
 def draw(rng: np.random.Generator, styles: tuple[str, ...] = STYLES) -> dict[str, Any]:
-    """Draw the field's style, the exponent of its power spectrum, and how far it is warped, twice, in frames."""
+    """Draw the field's style, the exponent of its power spectrum, and the distances of its two warps, in frames."""
     return {
         "style": styles[int(rng.integers(len(styles)))],
         "slope": round(float(rng.uniform(3.2, 4.2)), 3),
@@ -43,7 +43,7 @@ def render(
 def brownian(rng: np.random.Generator, size: int, slope: float, lowest: int, stretch: float) -> Floats:
     """Periodic noise of unit variance whose power falls as frequency^-slope from `lowest` cycles per frame up.
 
-    `stretch` makes the grain e^stretch times longer one way and shorter the other.
+    `stretch` makes the grain e^stretch times longer along one axis and shorter along the other.
     """
     fy, fx = np.fft.fftfreq(size, 1 / size)[:, None], np.fft.rfftfreq(size, 1 / size)[None]
     frequency = np.hypot(fy * np.exp(stretch), fx * np.exp(-stretch))
@@ -66,7 +66,7 @@ def _styled(field: Floats, style: str) -> Floats:
 
 
 def _displaced(field: Floats, dx: Floats, dy: Floats, amount: float) -> Floats:
-    """The field (S, S), read `amount` frames times (dx, dy) away, around the edges."""
+    """The field (S, S), read at a distance of `amount` frames times (dx, dy), wrapping around the edges."""
     size = field.shape[0]
     y, x = np.mgrid[:size, :size].astype(np.float32)
     reach = np.float32(amount * size)

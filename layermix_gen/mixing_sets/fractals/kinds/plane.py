@@ -1,7 +1,7 @@
-"""Views of the plane: the points under the pixels, and the search for places that are worth looking at.
+"""Places in the plane: the points under their pixels, and a search for places with much detail.
 
-A place is found by zooming: a coarse look at the view, a step into one of the cells where most happens, and again.
-What happens in a cell is the median of the second differences of the ranks, which lines and slopes leave small.
+The search zooms: it looks at a place coarsely, steps into one of the cells with the most detail, and repeats. The
+detail of a cell, its *stir*, is the median of the second differences of the ranks, which lines and slopes leave small.
 """
 
 from collections.abc import Callable
@@ -15,14 +15,14 @@ from layermix_gen.mixing_sets.fractals.kinds.base import Floats
 
 LOOK = 32  # pixels a side of a coarse look
 CELL = 8  # pixels a side of the cells that are compared in it
-CALM = 0.006  # mean stir of the cells of a place up to which it is too calm
-WAYS = 5  # ways that are tried
+CALM = 0.006  # a place whose cells have at most this mean stir is too calm
+WAYS = 5  # searches that are tried at most
 OVERSAMPLING = 1.5  # pixels are rendered this much finer and averaged, against aliasing
 
 
 @dataclass(frozen=True, slots=True)
 class Viewport:
-    """A square of the plane: its middle, its width and the angle (radians) by which it is turned."""
+    """A place: a square of the plane with its middle, its width and the angle (radians) by which it is turned."""
 
     x: float
     y: float
@@ -38,12 +38,12 @@ class Viewport:
         return x.ravel().astype(np.float32), y.ravel().astype(np.float32)
 
     def rounded(self) -> dict[str, float]:
-        """The place as a JSON-able record, rounded far below a pixel."""
+        """The place as a JSON-able record, rounded to far less than a pixel."""
         return {name: round(value, 8) for name, value in asdict(self).items()}
 
 
 def sampled(size: int, place: dict[str, float], field: Callable[[Floats, Floats], Floats]) -> Floats:
-    """Evaluate `field` at the points of the place, finer than the pixels, and average to float32 (size, size)."""
+    """Evaluate `field` over the place on a grid finer than the pixels, and average to float32 (size, size)."""
     fine = round(size * OVERSAMPLING)
     values = field(*Viewport(**place).points(fine)).reshape(fine, fine)
     averaged: Any = cv2.resize(np.nan_to_num(values), (size, size), interpolation=cv2.INTER_AREA)
@@ -53,9 +53,9 @@ def sampled(size: int, place: dict[str, float], field: Callable[[Floats, Floats]
 def search(
     rng: np.random.Generator, start: Viewport, field: Callable[[Floats, Floats], Floats], zooms: int
 ) -> Viewport:
-    """Zoom into `start` `zooms` times, each time 2 to 4 times closer, towards one of the cells where most happens.
+    """Zoom into `start` `zooms` times, each time 2 to 4 times closer, towards one of the cells with the most detail.
 
-    Where the way ends at a place that is too calm, another way is tried.
+    If the search ends at a place that is too calm, another one is tried.
     """
     for _ in range(WAYS):
         place, stir = start, _stir(start, field)
@@ -71,7 +71,7 @@ def search(
 
 
 def _stir(place: Viewport, field: Callable[[Floats, Floats], Floats]) -> Floats:
-    """How much happens in each cell of a coarse look at the place, row by row, in [0, 8]."""
+    """The stir (detail) of each cell in a coarse look at the place, row by row, in [0, 8]."""
     look = np.nan_to_num(field(*place.points(LOOK)))
     ranks = np.unique(look, return_inverse=True)[1].astype(np.float32).reshape(LOOK, LOOK) / np.float32(LOOK * LOOK)
     bends = np.abs(cv2.Laplacian(ranks, cv2.CV_32F, borderType=cv2.BORDER_REFLECT_101))

@@ -1,8 +1,8 @@
 """The nonlinear variations of fractal flames, one row each.
 
 Formulas: Draves and Reckase, "The Fractal Flame Algorithm" (2003), appendix. Each maps float32 arrays (x, y) of one
-length to such arrays; r is the distance from the origin, t = atan2(x, y) as in that paper. A point that is thrown far
-out is put back by the game.
+length to such arrays; r is the distance from the origin, t = atan2(x, y) as in that paper. The chaos game puts back a
+point that is thrown far out.
 """
 
 from collections.abc import Callable
