@@ -59,10 +59,11 @@ class LayerMixDataset(Epochs):
 
     - `order` is "shuffle" (the default: over the whole dataset), "shards" (shard by shard in random order, each image
       moved by up to `window` shards, one variant drawn for each shard: for remote data and slow disks) or "sequential".
-    - The order depends on `seed`, the epoch, `rank` and `world_size`, and on nothing else. Unless they are given, rank
-      and world size come from torch.distributed, if it is initialised. Over all ranks every image comes exactly once,
-      except the `remainder`, which does not fill a batch on every rank: "drop" it, "pad" it with images of the step
-      before, or read it "exact", in a last batch that is short, or missing on some ranks.
+    - The order depends on the selected images, `order`, `window`, `seed`, the epoch, `rank` and `world_size`, and on
+      nothing else. Unless they are given, rank and world size come from torch.distributed, if it is initialised.
+    - Over all ranks every image comes exactly once, except the `remainder`, which does not fill a batch on every rank:
+      "drop" it, "pad" it with images of the step before, or read it "exact", in a last batch that is short, or missing
+      on some ranks.
 
     How it is read:
 
