@@ -16,7 +16,7 @@ from PIL import Image as PillowImage
 from PIL import ImageDraw, ImageFont
 
 from layermix_gen.errors import LayerMixError
-from layermix_gen.figures import fitting
+from layermix_gen.figures import text_fitting
 from layermix_gen.figures.palette import HAIRLINE, INK, PAPER
 from layermix_gen.images import Image
 from layermix_gen.support.files import replacing, writing
@@ -60,12 +60,12 @@ def text_width(text: str, points: float) -> float:
 
 def shortened(text: str, width: float, points: float) -> str:
     """A text on one line, cut off where it is wider than `width`."""
-    return fitting.shortened(text, width, partial(text_width, points=points))
+    return text_fitting.shortened(text, width, partial(text_width, points=points))
 
 
 def wrapped(text: str, width: float, points: float) -> list[str]:
     """A recipe or a path on as many lines as it needs, broken where a name, a number or a word begins."""
-    return fitting.wrapped(text, width, partial(text_width, points=points))
+    return text_fitting.wrapped(text, width, partial(text_width, points=points))
 
 
 def write_picture(picture: PillowImage.Image, out: str | Path) -> Path:

@@ -5,8 +5,8 @@ from functools import partial
 from typing import Any
 
 from layermix_gen.errors import LayerMixError
-from layermix_gen.figures.fitting import in_two_lines, shortened_inside
 from layermix_gen.figures.palette import HAIRLINE, HATCHES, HEAT, INK, PAPER, QUIET, SERIES
+from layermix_gen.figures.text_fitting import in_two_lines, shortened_inside
 
 try:
     from matplotlib.axes import Axes

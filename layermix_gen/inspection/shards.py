@@ -13,7 +13,7 @@ from layermix_gen.inspection.drawings.recipe_plots import plot
 from layermix_gen.inspection.drawings.sheet import LIMIT as SHEET_LIMIT
 from layermix_gen.inspection.drawings.sheet import contact_sheet
 from layermix_gen.inspection.extraction import extract
-from layermix_gen.inspection.opened import OpenedDataset
+from layermix_gen.inspection.opened_dataset import OpenedDataset
 from layermix_gen.inspection.summary import Summary, summarize
 from layermix_gen.inspection.verification.findings import VerificationReport
 from layermix_gen.inspection.verification.repair import Repair, repair

@@ -16,9 +16,10 @@ from layermix_gen.errors import BadImage, LayerMixError
 from layermix_gen.reading.catalog import Catalog
 from layermix_gen.reading.decoding import DECODERS, Decoder
 from layermix_gen.reading.metadata import read_metadata
-from layermix_gen.reading.order import Ints, draw_image
+from layermix_gen.reading.order import Ints
 from layermix_gen.reading.selection import Selection
 from layermix_gen.reading.storage.base import Storage
+from layermix_gen.reading.variants import draw_image
 
 ATTEMPTS = 10  # to find an image that stands in for one that cannot be read
 

@@ -19,12 +19,12 @@ from layermix_gen.errors import LayerMixError
 from layermix_gen.reading.catalog import load_catalog
 from layermix_gen.reading.delivery import Buffers, deliver
 from layermix_gen.reading.device import as_device, on_device
-from layermix_gen.reading.epochs import Epochs
+from layermix_gen.reading.in_memory import InMemoryDataset, Samples, all_samples
 from layermix_gen.reading.loader import Batch, Loader
-from layermix_gen.reading.memory import InMemoryDataset, Samples, all_samples
 from layermix_gen.reading.metadata import check_fields, collate
 from layermix_gen.reading.options import WINDOW, ReadOptions
 from layermix_gen.reading.order import VERSION, Ints
+from layermix_gen.reading.reader_state import Epochs
 from layermix_gen.reading.selection import Views, class_numbers, select
 from layermix_gen.reading.storage.base import Storage, TarUse
 from layermix_gen.reading.storage.local_storage import LocalStorage

@@ -11,7 +11,8 @@ from layermix_gen.dataset.manifest import Manifest
 from layermix_gen.dataset.names import CLEAN_PLANE
 from layermix_gen.errors import LayerMixError
 from layermix_gen.reading.catalog import Catalog
-from layermix_gen.reading.order import Ints, Mask, draw_variants
+from layermix_gen.reading.order import Ints, Mask
+from layermix_gen.reading.variants import draw_variants
 from layermix_gen.support.checks import as_several
 
 DRAWN = ("variant", "random")

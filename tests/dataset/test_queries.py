@@ -9,7 +9,7 @@ import duckdb
 import pytest
 
 from layermix_gen import open_shards
-from layermix_gen.dataset import queries
+from layermix_gen.dataset import query_sandbox
 from layermix_gen.dataset.index import COLUMNS
 from layermix_gen.errors import LayerMixError
 from tests.helpers import files, invoke, rows, snapshot
@@ -189,7 +189,7 @@ def test_a_question_reads_the_index_and_nothing_else(
     names = {"secret": tmp_path / "secret.csv", "root": damaged, "out": tmp_path / "out.csv"}
     text = attack.format(**names, index=damaged / "index" / "000000.parquet")
     before = snapshot(tmp_path)
-    with pytest.raises(LayerMixError, match=r"^expected a question to the (index in SQL|table samples)") as caught:
+    with pytest.raises(LayerMixError, match=r"^expected a query of the (index in SQL|table samples)") as caught:
         open_shards(damaged).query(text)
     assert len(str(caught.value).splitlines()) == 1
     assert str(caught.value).endswith(ALL_COLUMNS)
@@ -200,7 +200,7 @@ def test_a_question_reads_the_index_and_nothing_else(
     "order_by", ["size; SELECT 1", "size UNION SELECT 1", "(SELECT 1 FROM 'x.csv')", "getenv('HOME')", "random()"]
 )
 def test_an_order_reads_nothing_else_either(order_by: str, small: Built) -> None:
-    with pytest.raises(LayerMixError, match=r"^expected a question to the (index in SQL|table samples)"):
+    with pytest.raises(LayerMixError, match=r"^expected a query of the (index in SQL|table samples)"):
         small.open().query(order_by=order_by)
 
 
@@ -242,7 +242,7 @@ def test_the_database_would_refuse_it_too(statement: str, damaged: Path, tmp_pat
     before = files(tmp_path)
     with (
         pytest.raises(LayerMixError, match=r"Permission Error|Catalog Error|Cannot change configuration"),
-        queries.sandbox([damaged / "index" / "000000.parquet"]) as db,
+        query_sandbox.sandbox([damaged / "index" / "000000.parquet"]) as db,
     ):
         db.execute(text).fetchall()
     assert files(tmp_path) == before
@@ -314,7 +314,7 @@ def test_a_table_shows_twenty_rows_unless_told(small: Built) -> None:
         (("--where", "lay = 1"), 'Binder Error: Referenced column "lay" not found'),
         (("--where", "1=1); COPY (SELECT 1) TO '/tmp/x'; SELECT (1"), "Only SELECT statements"),
         (("--columns", "kez"), "no column 'kez' in the index"),
-        (("--order-by", "size; DROP TABLE samples"), "expected a question to the index in SQL"),
+        (("--order-by", "size; DROP TABLE samples"), "expected a query of the index in SQL"),
         (("--limit", -1), "limit must be a whole number from 0 on, got -1; change --limit"),
     ],
 )

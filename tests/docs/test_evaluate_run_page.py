@@ -12,7 +12,7 @@ from layermix_gen.evaluate.benchmarks import PGD
 from layermix_gen.evaluate.preprocessing import PREPROCESSINGS
 from layermix_gen.evaluate.results.results_folder import read_signature
 from layermix_gen.evaluate.running.pgd import attack as attack_function
-from layermix_gen.evaluate.suites.locate import DATASETS, ROLES
+from layermix_gen.evaluate.suites.suite_folders import DATASETS, ROLES
 from tests.docs.test_pages import snippets
 from tests.evaluate.worlds import pixels, write_cifar10, write_corruptions
 

@@ -13,9 +13,9 @@ import pytest
 
 from layermix_gen.errors import LayerMixError
 from layermix_gen.reading import catalog
-from layermix_gen.reading.order import draw_image
 from layermix_gen.reading.reader import LayerMixDataset
-from layermix_gen.reading.storage import maps
+from layermix_gen.reading.storage import memory_maps
+from layermix_gen.reading.variants import draw_image
 from tests.reading.truth import Truth, flat, keys
 
 SHARD, KEY = "v01/000002.tar", "000000030-v01"
@@ -182,7 +182,7 @@ def tars_open(root: Path) -> int:
 
 
 def test_all_readers_together_keep_few_tars_open(tiny: Truth, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(maps, "OPEN_TARS", 3)
+    monkeypatch.setattr(memory_maps, "OPEN_TARS", 3)
     readers = []
     for name in ("a", "b", "c"):
         shutil.copytree(tiny.root, tmp_path / name)
@@ -201,7 +201,7 @@ def test_too_many_open_files_are_no_bad_sample(damaged: Truth, monkeypatch: pyte
         raise OSError(errno.EMFILE, "Too many open files")
 
     ds = damaged.open(on_error=on_error)
-    monkeypatch.setattr(maps.mmap, "mmap", full)  # type: ignore[attr-defined]
+    monkeypatch.setattr(memory_maps.mmap, "mmap", full)  # type: ignore[attr-defined]
     with pytest.raises(LayerMixError, match=r"\.tar cannot be opened with all that is open .*; raise the limit of"):
         list(ds)
 

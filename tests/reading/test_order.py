@@ -1,7 +1,4 @@
-"""The order of epochs: every position once over all ranks, resumed by any number of them, each variant in its turn."""
-
-from collections import Counter
-from itertools import pairwise
+"""The order of epochs: every position once over all ranks, resumed by any number of them."""
 
 import numpy as np
 import pytest
@@ -11,8 +8,6 @@ from hypothesis import strategies as st
 from layermix_gen.reading.order import (
     REMAINDERS,
     RankShare,
-    draw_image,
-    draw_variants,
     shuffled_order,
     windowed_order,
 )
@@ -124,62 +119,3 @@ def test_windowed_order_reads_few_shards_at_a_time(lanes, window):
 
 def test_empty_windowed_order():
     assert len(windowed_order(np.arange(0), 2, 4, 0, 0)) == 0
-
-
-def shown(variants: int, views: int, epochs: int, **options: bool) -> np.ndarray:
-    """(epochs, images, views)"""
-    units, allowed = np.arange(64), np.ones((64, variants), bool)
-    return np.stack([draw_variants(units, allowed, views, 0, epoch, **options) for epoch in range(epochs)])
-
-
-@pytest.mark.parametrize(
-    ("variants", "views", "epochs", "times"),
-    [
-        (4, 1, 4, 1),  # each of four variants once in four epochs
-        (1, 1, 3, 3),
-        (4, 2, 2, 1),  # two at a time: each once in two
-        (3, 2, 3, 2),  # two at a time of three: each twice in three
-        (6, 4, 3, 2),
-        (5, 5, 1, 1),
-    ],
-)
-def test_variants_are_drawn_without_replacement(variants, views, epochs, times):
-    for cycle in range(3):
-        part = shown(variants, views, 3 * epochs)[cycle * epochs : (cycle + 1) * epochs]
-        for image in range(64):
-            assert Counter(part[:, image].ravel().tolist()) == dict.fromkeys(range(variants), times)
-
-
-@given(variants=st.integers(1, 9), epoch=st.integers(0, 50), data=st.data())
-def test_views_of_a_step_differ_and_are_allowed(variants, epoch, data):
-    views = data.draw(st.integers(1, variants))
-    rng = np.random.default_rng(data.draw(st.integers(0, 99)))
-    allowed = np.argsort(rng.random((20, variants))) < rng.integers(views, variants + 1, (20, 1))
-    for without_replacement in (True, False):
-        drawn = draw_variants(np.arange(20), allowed, views, 7, epoch, without_replacement=without_replacement)
-        assert np.take_along_axis(allowed, drawn, 1).all()
-        assert all(len(set(row)) == views for row in drawn.tolist())
-
-
-def test_one_epoch_mixes_planes_and_cycles_differ():
-    drawn = shown(4, 1, 8)[:, :, 0]
-    assert all(np.bincount(epoch, minlength=4).min() > 4 for epoch in drawn)
-    assert not np.array_equal(drawn[:4], drawn[4:])
-
-
-def test_random_variants_come_with_replacement():
-    drawn = shown(4, 1, 400, without_replacement=False)[:, :, 0]
-    repeats = np.mean([np.mean(a == b) for a, b in pairwise(drawn)])
-    assert 0.22 < repeats < 0.28
-    assert np.abs(np.bincount(drawn.ravel()) / drawn.size - 0.25).max() < 0.01
-
-
-def test_images_of_one_unit_show_the_same_variant():
-    drawn = draw_variants(np.repeat(np.arange(5), 4), np.ones((20, 4), bool), 1, 0, 3)
-    assert all(len(set(unit)) == 1 for unit in drawn.reshape(5, 4).tolist())
-
-
-def test_stand_ins_are_spread_over_all_images():
-    drawn = [draw_image(image, attempt, 10, seed=3) for image in range(100) for attempt in range(10)]
-    assert np.bincount(drawn, minlength=10).min() > 60
-    assert drawn[:10] == [draw_image(0, attempt, 10, seed=3) for attempt in range(10)]

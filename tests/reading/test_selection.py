@@ -147,7 +147,7 @@ def test_classes(tiny: Truth, classes: tuple) -> None:
         ({"where": "true) group by (true"}, "where=.* is no condition on the index: "),
         (
             {"where": "(select count(*) from read_text('/etc/hostname')) > 0"},
-            "where=.*: expected a question to the table samples alone",
+            "where=.*: expected a query of the table samples alone",
         ),
         ({"where": "random() < 0.5"}, r"where=.*: expected .*, got the function random\(\)"),
         ({"where": "now() > '2020-01-01'"}, r"where=.*: expected .*, got the function now\(\)"),

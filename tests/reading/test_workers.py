@@ -45,7 +45,9 @@ def test_spawned_workers_that_persist_learn_of_the_epoch(tiny: Truth) -> None:
 
 
 def test_workers_that_read_an_epoch_again_warn_once(tiny: Truth, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("layermix_gen.reading.epochs.get_worker_info", lambda: SimpleNamespace(id=0, num_workers=1))
+    monkeypatch.setattr(
+        "layermix_gen.reading.reader_state.get_worker_info", lambda: SimpleNamespace(id=0, num_workers=1)
+    )
     ds = tiny.open()
     with warnings.catch_warnings():
         warnings.simplefilter("error")

@@ -13,12 +13,12 @@ from layermix_gen.evaluate.benchmarks import PGD
 from layermix_gen.evaluate.preprocessing import PREPROCESSINGS
 from layermix_gen.evaluate.reporting.report import make_report
 from layermix_gen.evaluate.results.signature import CHECKPOINT_RULES
-from layermix_gen.evaluate.running.forward import PRECISIONS, Forward
 from layermix_gen.evaluate.running.pgd import Attack
+from layermix_gen.evaluate.running.predicting import PRECISIONS, Forward
 from layermix_gen.evaluate.running.runs import run
 from layermix_gen.evaluate.running.tasks import CHOICES
 from layermix_gen.evaluate.suites import SuiteOptions
-from layermix_gen.evaluate.suites.locate import DATASETS, ROLES
+from layermix_gen.evaluate.suites.suite_folders import DATASETS, ROLES
 
 ATTACK, FORWARD, SUITES_AS = Attack(), Forward(), SuiteOptions()
 ATTACKS = ("pgd", "epsilon", "steps", "step_size", "restarts")  # options for the suite pgd only

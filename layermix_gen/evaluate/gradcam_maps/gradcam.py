@@ -17,8 +17,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from layermix_gen.errors import LayerMixError
-from layermix_gen.evaluate.models.asking import ask, check_images, gradient, memory_faults
-from layermix_gen.evaluate.models.modes import evaluating
+from layermix_gen.evaluate.models.calling import call_model, check_images, gradient, memory_faults
+from layermix_gen.evaluate.models.eval_mode import evaluating
 from layermix_gen.evaluate.models.normalized import without_normalization
 
 PARTS = 8  # how many of a model's last modules an error message names
@@ -69,7 +69,7 @@ def gradcam(model: nn.Module, images: Tensor, *, layer: str = "", target: int | 
 
 def _ask(model: nn.Module, images: Tensor) -> Tensor:
     """The logits (B, classes) for a copy of the images, as a model may change its input in place."""
-    return ask(model, images.detach().clone())
+    return call_model(model, images.detach().clone())
 
 
 def _explained(logits: Tensor, target: int | None) -> Tensor:

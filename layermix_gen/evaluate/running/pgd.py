@@ -13,7 +13,7 @@ from torch.nn import functional as F
 
 from layermix_gen.errors import LayerMixError
 from layermix_gen.evaluate.benchmarks import PGD
-from layermix_gen.evaluate.models.asking import ask, check_images, gradient
+from layermix_gen.evaluate.models.calling import call_model, check_images, gradient
 from layermix_gen.support.checks import check_seed
 from layermix_gen.support.seeds import generator
 
@@ -113,7 +113,7 @@ def _score(model: nn.Module, images: Tensor, labels: Tensor) -> Tensor:
 
 def _logits(model: nn.Module, images: Tensor, labels: Tensor) -> Tensor:
     """The logits (B, classes). Raises `LayerMixError` for a label that is none of the classes."""
-    logits = ask(model, images)
+    logits = call_model(model, images)
     if bad := labels[(labels < 0) | (labels >= logits.shape[1])].tolist():
         raise LayerMixError(
             f"expected labels in [0, {logits.shape[1] - 1}] for this model, got {bad[0]}; give the model that was "

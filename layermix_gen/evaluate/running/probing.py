@@ -10,10 +10,10 @@ import torch
 from torch import Tensor, nn
 
 from layermix_gen.errors import LayerMixError
-from layermix_gen.evaluate.models.asking import memory_faults
-from layermix_gen.evaluate.models.modes import evaluating
+from layermix_gen.evaluate.models.calling import memory_faults
+from layermix_gen.evaluate.models.eval_mode import evaluating
 from layermix_gen.evaluate.models.weights import weight_digests
-from layermix_gen.evaluate.running.forward import Forward, as_pixels, check_classes
+from layermix_gen.evaluate.running.predicting import Forward, as_pixels, check_classes
 from layermix_gen.evaluate.suites.base import Part
 from layermix_gen.evaluate.suites.batching import Images
 

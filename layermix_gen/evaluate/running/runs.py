@@ -19,8 +19,8 @@ from layermix_gen.evaluate.models.normalized import Normalized
 from layermix_gen.evaluate.models.weights import check_weights, weights_digest
 from layermix_gen.evaluate.results.results_folder import begin_results, finished_parts, save_part
 from layermix_gen.evaluate.results.signature import Signature
-from layermix_gen.evaluate.running.forward import Forward, predict
 from layermix_gen.evaluate.running.pgd import Attack
+from layermix_gen.evaluate.running.predicting import Forward, predict
 from layermix_gen.evaluate.running.probing import probe
 from layermix_gen.evaluate.running.tasks import SuiteTask, make_tasks
 from layermix_gen.evaluate.suites import Part, SuiteOptions, locate

@@ -15,7 +15,7 @@ from layermix_gen.evaluate.running.pgd import Attack
 from layermix_gen.evaluate.suites import Data, Part, SuiteOptions, SuiteSource, complete, find_suite
 from layermix_gen.evaluate.suites.agreement import contradiction, differs
 from layermix_gen.evaluate.suites.batching import Images, as_size
-from layermix_gen.evaluate.suites.stamps import stamp
+from layermix_gen.evaluate.suites.file_stamps import stamp
 from layermix_gen.support.text import as_text
 
 CALIBRATION = "calibration"  # computed from the predictions for the suites `CALIBRATED`, as far as there are data

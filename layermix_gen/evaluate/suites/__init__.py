@@ -5,8 +5,8 @@ one that no list names, so that nothing slips into a mean.
 """
 
 from layermix_gen.evaluate.suites.base import Part, SuiteSource
-from layermix_gen.evaluate.suites.find import complete, find_suite
-from layermix_gen.evaluate.suites.locate import Data, locate
+from layermix_gen.evaluate.suites.suite_folders import Data, locate
 from layermix_gen.evaluate.suites.suite_options import SuiteOptions
+from layermix_gen.evaluate.suites.suite_parts import complete, find_suite
 
 __all__ = ["Data", "Part", "SuiteOptions", "SuiteSource", "complete", "find_suite", "locate"]

@@ -5,9 +5,9 @@ from pathlib import Path
 from layermix_gen.dataset.manifest import is_dataset
 from layermix_gen.dataset.settings import SMALL
 from layermix_gen.evaluate.preprocessing import PREPROCESSINGS
-from layermix_gen.evaluate.suites import arrays, built, folders
+from layermix_gen.evaluate.suites import arrays, built_dataset, folders
 from layermix_gen.evaluate.suites.base import Part, SuiteSource
-from layermix_gen.evaluate.suites.locate import Data
+from layermix_gen.evaluate.suites.suite_folders import Data
 from layermix_gen.evaluate.suites.suite_options import NONE, SuiteOptions
 from layermix_gen.images import Image
 from layermix_gen.sources import Source, cifar, open_source, open_test_set, source_files
@@ -26,11 +26,11 @@ def find_test_set(data: Data, options: SuiteOptions) -> SuiteSource:
         return SuiteSource(
             suite="clean",
             folder=folder,
-            open=lambda _: built.open_built(folder),
+            open=lambda _: built_dataset.open_built(folder),
             form="shards",
             preprocessing=NONE,
             parts=PARTS,
-            look=lambda _: built.files(folder),
+            look=lambda _: built_dataset.files(folder),
         )
     source = _source(folder, data.dataset)
     items = source.items()

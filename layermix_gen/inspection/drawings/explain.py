@@ -9,7 +9,7 @@ from PIL import Image as PillowImage
 from layermix_gen.errors import LayerMixError
 from layermix_gen.figures.canvas import write_picture
 from layermix_gen.inspection.drawings.tree import Origin, recipe_tree
-from layermix_gen.inspection.opened import OpenedDataset
+from layermix_gen.inspection.opened_dataset import OpenedDataset
 from layermix_gen.inspection.replay import Replay
 
 # Words for the flips of a mixing picture, by (left to right, top to bottom).

@@ -23,7 +23,7 @@ from layermix_gen.images import Image
 from layermix_gen.inspection.drawings.explain import replayed
 from layermix_gen.inspection.drawings.steps import MASKED, NUMBERS, steps_of
 from layermix_gen.inspection.drawings.tree_layout import laid_out
-from layermix_gen.inspection.opened import OpenedDataset
+from layermix_gen.inspection.opened_dataset import OpenedDataset
 from layermix_gen.mixing.recipe import IMAGE, parse
 from layermix_gen.support.files import replacing, writing
 from layermix_gen.support.processes import available_cpus

@@ -19,7 +19,7 @@ from layermix_gen.errors import LayerMixError
 from layermix_gen.figures.canvas import write_picture
 from layermix_gen.figures.palette import FOUND, HAIRLINE, INK, PAPER, QUIET
 from layermix_gen.inspection.drawings.steps import MASKED
-from layermix_gen.inspection.opened import OpenedDataset
+from layermix_gen.inspection.opened_dataset import OpenedDataset
 from layermix_gen.mixing.blends import BLENDS
 from layermix_gen.mixing.methods import METHODS
 from layermix_gen.mixing.operations import OPERATIONS

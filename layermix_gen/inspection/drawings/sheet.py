@@ -13,7 +13,7 @@ from layermix_gen.figures import canvas
 from layermix_gen.figures.canvas import DENSITY, Canvas
 from layermix_gen.figures.palette import QUIET
 from layermix_gen.images import Image
-from layermix_gen.inspection.opened import OpenedDataset
+from layermix_gen.inspection.opened_dataset import OpenedDataset
 
 LIMIT = 24  # samples, by default
 # Lengths are in device pixels, font sizes in points.

@@ -7,7 +7,7 @@ from layermix_gen.dataset.dataset_files import LocalFiles
 from layermix_gen.dataset.manifest import read_manifest
 from layermix_gen.dataset.names import tar_name
 from layermix_gen.reading.storage.base import TarUse
-from layermix_gen.reading.storage.maps import Maps
+from layermix_gen.reading.storage.memory_maps import Maps
 
 
 class LocalStorage:

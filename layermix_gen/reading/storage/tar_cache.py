@@ -17,7 +17,7 @@ import numpy as np
 
 from layermix_gen.reading.order import Ints
 from layermix_gen.reading.storage.base import TarUse
-from layermix_gen.reading.storage.maps import Maps
+from layermix_gen.reading.storage.memory_maps import Maps
 
 FETCHES = 4  # at a time
 NEVER = 2**62

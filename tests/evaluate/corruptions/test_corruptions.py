@@ -9,8 +9,8 @@ from layermix_gen.errors import LayerMixError
 from layermix_gen.evaluate import corrupted
 from layermix_gen.evaluate.benchmarks import C_EXTRA, CBAR, SCALES, SEVERITIES, C
 from layermix_gen.evaluate.corruptions import CORRUPTIONS, names_of
-from layermix_gen.evaluate.corruptions.effects.fields import frequencies, plasma, spectral, turbulence
 from layermix_gen.evaluate.corruptions.effects.frost import LOOKS, picture_of_frost
+from layermix_gen.evaluate.corruptions.effects.random_fields import frequencies, plasma, spectral, turbulence
 from layermix_gen.support.seeds import corruption_generator
 from tests.evaluate.corruptions.pictures import photographs
 from tests.strategies import images, steady

@@ -19,8 +19,8 @@ from torch.optim.swa_utils import AveragedModel
 from layermix_gen.errors import LayerMixError
 from layermix_gen.evaluate import run
 from layermix_gen.evaluate.models.checkpoints import load_weights
+from layermix_gen.evaluate.models.eval_mode import evaluating
 from layermix_gen.evaluate.models.loading import load_model
-from layermix_gen.evaluate.models.modes import evaluating
 from layermix_gen.evaluate.models.normalized import Normalized
 from layermix_gen.evaluate.models.weights import weights_digest
 from tests.evaluate.worlds import load_from, write_cifar10, write_models

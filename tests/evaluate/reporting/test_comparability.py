@@ -19,7 +19,7 @@ from layermix_gen.evaluate.reporting.comparability import (
 from layermix_gen.evaluate.reporting.paper import PaperTable, paper_tables
 from layermix_gen.evaluate.reporting.report import Report, make_report
 from layermix_gen.evaluate.results.signature import Suite
-from layermix_gen.evaluate.suites.locate import PUBLISHED
+from layermix_gen.evaluate.suites.suite_folders import PUBLISHED
 from layermix_gen.evaluate.suites.suite_options import PHOTOGRAPHS
 from tests.evaluate.made_results import ATTACK, SETTINGS, make_results, make_signature
 

@@ -12,9 +12,9 @@ from matplotlib.transforms import Bbox
 
 from layermix_gen.evaluate.metrics.measuring import Measured, measure
 from layermix_gen.evaluate.reporting.report_plots import bars, draw_plots, heat_map, reliability_diagrams
-from layermix_gen.figures.fitting import ELLIPSIS
 from layermix_gen.figures.palette import HATCHES, SERIES
 from layermix_gen.figures.style import run_look, shortened, text_width, wrapped
+from layermix_gen.figures.text_fitting import ELLIPSIS
 from tests.evaluate.made_results import make_results
 
 LONG = "wrn-40-4 m{} beta3 JSD with rather a long name"

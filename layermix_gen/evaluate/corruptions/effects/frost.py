@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 
 from layermix_gen.evaluate.corruptions.effects.base import Floats
-from layermix_gen.evaluate.corruptions.effects.fields import frequencies, spectral
+from layermix_gen.evaluate.corruptions.effects.random_fields import frequencies, spectral
 from layermix_gen.images import Image
 
 SIZE = 512  # px of each picture

@@ -8,7 +8,7 @@ import math
 import numpy as np
 
 from layermix_gen.evaluate.corruptions.effects.base import Closeness, Corruption, each, grid, pixels, side, unit
-from layermix_gen.evaluate.corruptions.effects.fields import frequencies, spectral, turbulence
+from layermix_gen.evaluate.corruptions.effects.random_fields import frequencies, spectral, turbulence
 from layermix_gen.images import Image
 
 

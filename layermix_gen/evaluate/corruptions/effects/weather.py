@@ -4,9 +4,9 @@ import cv2
 import numpy as np
 
 from layermix_gen.evaluate.corruptions.effects.base import Closeness, Corruption, Floats, pixels, unit
-from layermix_gen.evaluate.corruptions.effects.fields import plasma
 from layermix_gen.evaluate.corruptions.effects.filters import gaussian, motion, zoomed
 from layermix_gen.evaluate.corruptions.effects.frost import frost_view
+from layermix_gen.evaluate.corruptions.effects.random_fields import plasma
 from layermix_gen.images import Image
 
 WATER = np.array([175, 238, 238]) / 255  # pale turquoise

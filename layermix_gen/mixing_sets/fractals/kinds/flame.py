@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from layermix_gen.mixing_sets.fractals.kinds import ground
+from layermix_gen.mixing_sets.fractals.kinds import background
 from layermix_gen.mixing_sets.fractals.kinds.base import Floats
 from layermix_gen.mixing_sets.fractals.kinds.chaos import Map, Move, fill, play
 from layermix_gen.mixing_sets.fractals.kinds.ifs import affine, compose, draw_affine
@@ -26,7 +26,7 @@ def draw(rng: np.random.Generator) -> dict[str, Any]:
         flame = _draw_system(rng)
         if fill(orbit=0, **_game(**flame)) > FILL:
             break
-    return {**flame, "orbit": int(rng.integers(1 << 32)), "ground": ground.draw(rng)}
+    return {**flame, "orbit": int(rng.integers(1 << 32)), "ground": background.draw(rng)}
 
 
 def _draw_system(rng: np.random.Generator) -> dict[str, Any]:

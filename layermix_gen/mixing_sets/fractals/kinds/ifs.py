@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from layermix_gen.mixing_sets.fractals.kinds import ground
+from layermix_gen.mixing_sets.fractals.kinds import background
 from layermix_gen.mixing_sets.fractals.kinds.base import Floats
 from layermix_gen.mixing_sets.fractals.kinds.chaos import Map, Move, play
 
@@ -23,7 +23,7 @@ def draw(rng: np.random.Generator) -> dict[str, Any]:
         "shades": [round(float(v), 3) for v in rng.random(len(maps))],
         "window": round(float(rng.uniform(0.35, 0.9)), 3),
         "orbit": int(rng.integers(1 << 32)),
-        "ground": ground.draw(rng),
+        "ground": background.draw(rng),
     }
 
 
@@ -42,7 +42,7 @@ def compose(visits: Floats, shade: Floats, ground_of: dict[str, Any]) -> Floats:
     light = np.log1p(visits)
     light /= np.float32(np.quantile(light, 0.995)) or np.float32(1)
     light = np.minimum(light, np.float32(1))
-    back = ground.render(visits.shape[0], **ground_of)
+    back = background.render(visits.shape[0], **ground_of)
     front: Floats = light * (np.float32(0.35) + np.float32(0.65) * shade)
     return front + back * (1 - light)
 

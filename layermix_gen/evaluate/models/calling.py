@@ -13,7 +13,7 @@ CHECK = "check the checkpoint and --mean and --std"
 OTHERS = "give a model for such images, and for any number of them"
 
 
-def ask(model: nn.Module, images: Tensor, remedy: str = CHECK) -> Tensor:
+def call_model(model: nn.Module, images: Tensor, remedy: str = CHECK) -> Tensor:
     """The logits (B, classes), as float32, that a model gives for images (B, 3, H, W).
 
     `remedy` is the error's advice about logits that are not finite. Raises `LayerMixError` where the model fails, and

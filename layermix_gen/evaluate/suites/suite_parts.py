@@ -9,9 +9,9 @@ from layermix_gen.errors import LayerMixError
 from layermix_gen.evaluate.benchmarks import extra_list, mean_list
 from layermix_gen.evaluate.corruptions.record import read_record
 from layermix_gen.evaluate.preprocessing import PREPROCESSINGS
-from layermix_gen.evaluate.suites import arrays, built, folders, videos
+from layermix_gen.evaluate.suites import arrays, built_dataset, folders, videos
 from layermix_gen.evaluate.suites.base import Part, SuiteSource
-from layermix_gen.evaluate.suites.locate import Data
+from layermix_gen.evaluate.suites.suite_folders import Data
 from layermix_gen.evaluate.suites.suite_options import NONE, SuiteOptions
 from layermix_gen.evaluate.suites.test_set import find_test_set, validation_classes
 from layermix_gen.support.text import as_text
@@ -132,7 +132,7 @@ def _find_renditions(data: Data, options: SuiteOptions) -> SuiteSource:
 def _class_order(data: Data) -> tuple[str, ...]:
     """A model's classes in order, by the validation set or else by ImageNet-C. Raises `LayerMixError` without both."""
     clean = data.folders.get("clean")
-    order = built.class_names(clean) if clean and is_dataset(clean) else validation_classes(data)
+    order = built_dataset.class_names(clean) if clean and is_dataset(clean) else validation_classes(data)
     if not order and "c" in data.folders:
         there = [name for name in mean_list("c", data.scale) if (data.folders["c"] / name).is_dir()]
         for name in there[:1]:

@@ -8,9 +8,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from layermix_gen.reading.epochs import Epochs
 from layermix_gen.reading.metadata import collate
 from layermix_gen.reading.order import Ints
+from layermix_gen.reading.reader_state import Epochs
 from layermix_gen.reading.selection import Selection
 
 AHEAD = 16  # batches whose variants are drawn together: drawing them batch by batch would take up a third of the time

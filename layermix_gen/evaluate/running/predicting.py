@@ -12,8 +12,8 @@ import torch
 from torch import Tensor, nn
 
 from layermix_gen.errors import LayerMixError
-from layermix_gen.evaluate.models.asking import CHECK, ask, memory_faults
-from layermix_gen.evaluate.models.modes import evaluating
+from layermix_gen.evaluate.models.calling import CHECK, call_model, memory_faults
+from layermix_gen.evaluate.models.eval_mode import evaluating
 from layermix_gen.evaluate.results.predictions import (
     AnyPredictions,
     Predictions,
@@ -51,9 +51,9 @@ class Forward:
         """The logits (B, classes) of pixels in [0, 1], as float32. Raises `LayerMixError` as `ask` does."""
         dtype = PRECISIONS[self.precision]
         if not dtype:
-            return ask(model, images)
+            return call_model(model, images)
         with torch.autocast(torch.device(self.device).type, dtype):
-            return ask(model, images, f"{CHECK}, or evaluate without --amp")
+            return call_model(model, images, f"{CHECK}, or evaluate without --amp")
 
 
 def predict(
