@@ -21,7 +21,7 @@ import pytest
 
 from layermix_gen import LayerMixError, MixingSet
 from layermix_gen import build as build_in_python
-from layermix_gen.building import request as job
+from layermix_gen.building import request
 from layermix_gen.mixing.operations import OPERATIONS
 from layermix_gen.sources import KINDS
 from layermix_gen.support.processes import memory_errors
@@ -321,7 +321,7 @@ def test_ctrl_c_before_the_first_shard(photographs: Path, tmp_path: Path, monkey
     def interrupted(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(job, "planned_order", interrupted)
+    monkeypatch.setattr(request, "planned_order", interrupted)
     assert fails("build", photographs, tmp_path / "out", *QUICK, status=130).startswith("Interrupted: ")
     assert not (tmp_path / "out").exists()
 
