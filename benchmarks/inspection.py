@@ -23,7 +23,7 @@ from layermix_gen import BuildSettings, open_shards
 from layermix_gen.dataset.index import ShardSummary, write_index
 from layermix_gen.dataset.manifest import Run, collect, write_manifest
 from layermix_gen.dataset.names import index_path
-from layermix_gen.dataset.plan import Inputs, Plan, Pool
+from layermix_gen.dataset.plan import Inputs, MixingSetFacts, Plan
 from layermix_gen.dataset.samples import Sample, metadata
 from layermix_gen.dataset.tar import TarSummary
 from layermix_gen.images import Image
@@ -47,7 +47,7 @@ QUESTIONS = {
 def write_dataset(root: Path, images: int) -> None:
     """Write manifest and index of a dataset of so many images in four planes, and nothing else."""
     inputs = Inputs("folder", "/imagenet", "0" * 64, images, 0, tuple(f"n{label:08d}" for label in range(CLASSES)))
-    plan = Plan(root, inputs, SETTINGS, Pool("/pool.npy", "0" * 64, 384, 256, color=False), (0,) * SHARDS)
+    plan = Plan(root, inputs, SETTINGS, MixingSetFacts("/pool.npy", "0" * 64, 384, 256, color=False), (0,) * SHARDS)
     drawing, draw_view = SETTINGS.drawing(384, 256), VIEWS[SETTINGS.view or ""]
     (root / "index").mkdir(parents=True)
     summaries = {}

@@ -46,5 +46,5 @@ class LayerMix:
 
     @lru_cache(maxsize=8)  # noqa: B019 - a few sizes, for as long as the mixing set lives
     def _drawing(self, size: int) -> DrawSettings:
-        pool = self.mixing_set
-        return DrawSettings(size, len(pool), pool.size, self.preset, self.magnitude, self.blending_ratio, self.ops)
+        count, pictures = len(self.mixing_set), self.mixing_set.size
+        return DrawSettings(size, count, pictures, self.preset, self.magnitude, self.blending_ratio, self.ops)

@@ -27,10 +27,11 @@ FLOORS = (  # what lies in the package's root, lowest first: imports lead down, 
 )
 FLOOR = {name: number for number, names in enumerate(FLOORS) for name in names}
 NEIGHBOURS = {("images", "support"), ("cli", "commands"), ("__main__", "cli")}  # that import on their own floor
-LONGEST = 300  # lines of a module
+LONGEST = 300  # lines of a file
 MOST = 14  # modules flat in one folder
 TORCH = ("reading", "evaluate")
 SHARED_NAMES = ("base", "__init__", "__main__")  # of modules in several folders; and those of commands
+ARRAYS = {"Floats", "Ints"}  # aliases for arrays of numbers, which mean the same wherever they stand
 
 Graph = Mapping[str, set[str]]
 
@@ -44,6 +45,12 @@ def modules(root: Path) -> dict[str, list[Path]]:
     return dict(found)
 
 
+def absolute(node: ast.ImportFrom, package: str) -> str:
+    """The full name of what is imported from, in a module of `package`."""
+    above = package.split(".")[: len(package.split(".")) + 1 - node.level] if node.level else []
+    return ".".join([*above, *([node.module] if node.module else [])])
+
+
 def imports(root: Path) -> Graph:
     """What each module of a package imports of it: anywhere in the file, for type checkers too, and by its stub."""
     files = modules(root)
@@ -55,7 +62,7 @@ def imports(root: Path) -> Graph:
                 if isinstance(node, ast.Import):
                     graph[name] |= {alias.name for alias in node.names}
                 elif isinstance(node, ast.ImportFrom):
-                    source = f"{package}.{node.module}" if node.level else str(node.module)
+                    source = absolute(node, package)
                     parts = {f"{source}.{alias.name}" for alias in node.names}
                     graph[name] |= {part if part in files else source for part in parts}
         graph[name] &= files.keys() - {name}
@@ -151,6 +158,9 @@ def test_imports_are_absolute_but_in_stubs() -> None:
             "from layermix_gen import render",
             "layermix_gen.support.text imports the face of the package",
         ),
+        ("mixing/__init__.pyi", "from ..reading.reader import read as read", "mixing imports reading"),
+        ("evaluate/__init__.pyi", "from ..inspection import shards as shards", "evaluate imports inspection"),
+        ("sources/__init__.pyi", "from .. import demo as demo", "sources imports demo"),
     ],
 )
 def test_upward_imports_are_seen(tmp_path: Path, file: str, text: str, fault: str) -> None:
@@ -158,6 +168,7 @@ def test_upward_imports_are_seen(tmp_path: Path, file: str, text: str, fault: st
     for one in ("demo", "mixing/recipe", "sources/base", "evaluate/losses", "inspection/shards", "reading/reader"):
         (root / one).parent.mkdir(parents=True, exist_ok=True)
         (root / f"{one}.py").touch()
+        (root / one).parent.joinpath("__init__.py").touch()
     (root / file).parent.mkdir(exist_ok=True)
     (root / "__init__.py").touch()
     (root / file).write_text(text)
@@ -205,9 +216,9 @@ def test_the_version_is_the_distributions() -> None:
 # --- one home ------------------------------------------------------------------------------------------------------
 
 
-def test_modules_are_short_and_folders_small() -> None:
-    for name, path in MODULES.items():
-        assert len(path.read_text("utf-8").splitlines()) <= LONGEST, name
+def test_files_are_short_and_folders_small() -> None:
+    files = [path for path in PACKAGE.rglob("*") if path.suffix in (".py", ".pyi", ".js", ".css", ".html")]
+    assert [path.name for path in files if len(path.read_text("utf-8").splitlines()) > LONGEST] == []
     for folder in FOLDERS:
         assert len({path.stem for path in folder.glob("*.py*")} - {"__init__"}) <= MOST, folder.name
 
@@ -227,24 +238,57 @@ def test_no_two_modules_or_folders_have_one_name() -> None:
     assert [names for names in homes.values() if len(names) > 1] == []
 
 
-def test_a_public_class_name_stands_for_one_thing() -> None:
+def types(tree: ast.AST) -> Iterator[str]:
+    """The public names of types in a module: of classes, and of aliases, which have capitals and small letters."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ClassDef):
+            yield node.name
+        elif isinstance(node, ast.Assign | ast.AnnAssign) and node.col_offset == 0:
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            yield from (one.id for one in targets if isinstance(one, ast.Name) and re.match(r"[A-Z]\w*[a-z]", one.id))
+
+
+def test_a_public_type_name_stands_for_one_thing() -> None:
     homes = defaultdict(list)
-    for name, node in of_modules(ast.ClassDef):
-        assert isinstance(node, ast.ClassDef)
-        if not node.name.startswith("_"):
-            homes[node.name].append(name)
+    for name, tree in TREES.items():
+        for one in types(tree):
+            if not one.startswith("_") and one not in ARRAYS:
+                homes[one].append(name)
+    assert "Recipe" in homes
+    assert "Expression" in homes
     assert [names for names in homes.values() if len(names) > 1] == []
+
+
+def naming(*wanted: str) -> set[str]:
+    """The modules in which a name stands: imported, used, or as an attribute of something."""
+    found = set()
+    for name, tree in TREES.items():
+        for node in ast.walk(tree):
+            if {getattr(node, "name", None), getattr(node, "id", None), getattr(node, "attr", None)} & set(wanted):
+                found.add(name)
+    return found
+
+
+def writing(part: str) -> set[str]:
+    """The modules in which a text stands in a string that is no docstring."""
+    found = set()
+    for name, tree in TREES.items():
+        prose = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Constant) and id(node) not in prose and part in str(node.value):
+                found.add(name)
+    return found
 
 
 def test_each_idea_has_one_home() -> None:
     """One door to DuckDB, one to worker processes, one to progress bars, and one place that names files on disk."""
     assert users("duckdb") == {"layermix_gen.support.database"}
     assert users("tqdm") == {"layermix_gen.support.progress"}
-    pools = {name for name, node in of_modules(ast.alias) if getattr(node, "name", "") == "ProcessPoolExecutor"}
-    assert pools == {"layermix_gen.support.processes"}
-    for file in ("dataset.json", "plan.json", "sources.jsonl", "errors.jsonl"):
-        named = {name for name, node in of_modules(ast.Constant) if getattr(node, "value", "") == file}
-        assert named == {"layermix_gen.dataset.names"}, file
+    assert naming("ProcessPoolExecutor", "Pool", "Process") == {"layermix_gen.support.processes"}
+    assert naming("import_module", "__import__") == {"layermix_gen.commands.lazy"}  # or imports would go unseen
+    for file in ("dataset.json", "plan.json", "sources.jsonl", "errors.jsonl", ".parquet"):
+        assert writing(file) == {"layermix_gen.dataset.names"}, file
+    assert writing(".tar") <= {"layermix_gen.dataset.names", "layermix_gen.sources", "layermix_gen.sources.webdataset"}
 
 
 # --- habits --------------------------------------------------------------------------------------------------------

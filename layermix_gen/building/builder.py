@@ -11,7 +11,7 @@ from layermix_gen.building.shard_builder import is_finished, missing_planes
 from layermix_gen.dataset.index import ShardSummary, read_summaries
 from layermix_gen.dataset.manifest import Manifest, Run, collect, declared_planes, is_declared, write_manifest
 from layermix_gen.dataset.names import ERRORS, INDEX, MANIFEST
-from layermix_gen.dataset.plan import Plan, Pool
+from layermix_gen.dataset.plan import MixingSetFacts, Plan
 from layermix_gen.dataset.plan_changes import freeze
 from layermix_gen.dataset.settings import DEFAULTS, BuildSettings
 from layermix_gen.dataset.sidecars import write_sidecars
@@ -39,7 +39,7 @@ def build(
     """Build the dataset `out` from the images of `source`; the same call resumes an unfinished build.
 
     `kind` names the kind of source (see `layermix_gen.sources.KINDS`); "auto" detects it from the content. `mixing_set`
-    is a pool (a `.npy` file, open or not) or a folder of pictures; without one, fractals are rendered from the seed.
+    is a `.npy` file, open or not, or a folder of pictures; without one, fractals are rendered from the seed.
     `workers` is the number of processes, by default the CPUs that this process may use. `partition=(i, n)` builds every
     n-th shard from shard i on, for job arrays: the last job to finish completes the dataset. The build fails if more
     than `max_errors` inputs cannot be read (by default 1%, but at least 10).
@@ -48,13 +48,13 @@ def build(
     """
     with memory_errors():
         request = BuildRequest(source, out, settings, kind, mixing_set, workers, partition, max_errors)
-        pool = None
+        mixed = None
         if request.mixes:
             color = settings.preset == "released"  # the released code mixes with fractals in colour
-            pool = resolve_mixing_set(request.mixing_set, request.size, settings.seed, color=color, progress=progress)
+            mixed = resolve_mixing_set(request.mixing_set, request.size, settings.seed, color=color, progress=progress)
         with disk_errors(request.root):
-            mixed = Pool.of(pool) if pool and settings.variants else None
-            plan = freeze(request.planned(mixed, request.shards(progress)), request.items)
+            facts = MixingSetFacts.of(mixed) if mixed and settings.variants else None
+            plan = freeze(request.planned(facts, request.shards(progress)), request.items)
             return _run(plan, request.own(plan.shards), request.workers, request.max_errors, progress)
 
 

@@ -16,7 +16,7 @@ from layermix_gen.dataset.settings import DEFAULTS, BuildSettings
 from layermix_gen.mixing_sets.fractals.render import make_fractal
 from layermix_gen.mixing_sets.mixing_set import MixingSet
 from layermix_gen.mixing_sets.packing import list_pictures
-from layermix_gen.mixing_sets.provision import DEFAULT_COUNT, DETAIL, pool_size_for, resolve_mixing_set
+from layermix_gen.mixing_sets.provision import DEFAULT_COUNT, DETAIL, picture_size_for, resolve_mixing_set
 from layermix_gen.sources import Item
 from layermix_gen.support.processes import memory_errors
 from layermix_gen.support.text import count, duration, facts
@@ -79,14 +79,14 @@ def estimate(
 ) -> Estimate:
     """Estimate the size and time of `build` with the same arguments, by timing a few of the images.
 
-    Writes nothing: unless the mixing set is already a pool, a few fractals in memory stand in for it. Raises
+    Writes nothing: unless the mixing set is already made, a few fractals in memory stand in for it. Raises
     `LayerMixError` for what `build` would refuse.
     """
     with memory_errors():
         request = BuildRequest(source, out, settings, kind, mixing_set, workers, partition, max_errors)
-        pool, fractal_seconds = _mixing_set(request) if request.mixes else (None, 0.0)
+        mixing_set, fractal_seconds = _mixing_set(request) if request.mixes else (None, 0.0)
         shards = request.shards(progress)
-        size, seconds = _measure(request, SampleMaker(request.settings, pool))
+        size, seconds = _measure(request, SampleMaker(request.settings, mixing_set))
         planes = len(request.settings.planes)
         images = len(request.items) * planes
         return Estimate(
@@ -103,12 +103,12 @@ def estimate(
 
 
 def _mixing_set(request: BuildRequest) -> tuple[MixingSet, float]:
-    """The given pool, or a few fractals in place of another set, and the seconds to render the default set, or 0."""
+    """The given set, or a few fractals in place of another set, and the seconds to render the default set, or 0."""
     if request.mixing_set and request.mixing_set.is_dir():
         list_pictures(request.mixing_set)  # refuses a folder without pictures
     elif request.mixing_set:
         return resolve_mixing_set(request.mixing_set, request.size), 0.0
-    begin, size = time.perf_counter(), pool_size_for(request.size)
+    begin, size = time.perf_counter(), picture_size_for(request.size)
     fractals = [make_fractal(request.settings.seed, number, size, detail=DETAIL).pixels for number in range(STAND_INS)]
     seconds = (time.perf_counter() - begin) / STAND_INS * DEFAULT_COUNT
     return MixingSet(np.stack(fractals)), 0.0 if request.mixing_set else seconds

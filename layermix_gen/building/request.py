@@ -7,7 +7,7 @@ from pathlib import Path
 
 from layermix_gen.building.sizing import planned_shards
 from layermix_gen.dataset.names import LISTING, PLAN
-from layermix_gen.dataset.plan import Plan, Pool, make_plan, planned_order, read_plan
+from layermix_gen.dataset.plan import MixingSetFacts, Plan, make_plan, planned_order, read_plan
 from layermix_gen.dataset.plan_changes import refuse_changes
 from layermix_gen.dataset.settings import BuildSettings
 from layermix_gen.errors import LayerMixError
@@ -47,7 +47,7 @@ class BuildRequest:
         self.items: list[Item] = planned_order(self.source, settings.seed)
         self._before = read_plan(self.root)
         if self._before:  # refuse now what can be refused without a mixing set, which may take a while to make
-            refuse_changes(self._before, self.planned(self._before.pool, self._before.shards), self.items)
+            refuse_changes(self._before, self.planned(self._before.mixing_set, self._before.shards), self.items)
 
     @property
     def mixes(self) -> bool:
@@ -73,9 +73,9 @@ class BuildRequest:
         first, step = self._partition
         return range(first, shards, step)
 
-    def planned(self, pool: Pool | None, shards: int) -> Plan:
+    def planned(self, mixing_set: MixingSetFacts | None, shards: int) -> Plan:
         """The plan of the build with `shards` shards."""
-        return make_plan(self.root, self.source, self.items, self.settings, pool, shards)
+        return make_plan(self.root, self.source, self.items, self.settings, mixing_set, shards)
 
 
 def _checked_mixing_set(mixing_set: MixingSet | str | Path | None, settings: BuildSettings) -> Path | None:

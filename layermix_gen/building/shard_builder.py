@@ -96,7 +96,7 @@ def build_shard(plan: Plan, number: int, tick: Tick = lambda done, skipped: True
 def _open_inputs(plan: Plan) -> tuple[Source, SampleMaker]:
     """Open source and mixing set once per process and plan."""
     source = open_source(plan.inputs.location, plan.inputs.kind, plan.settings.max_pixels)
-    mixing_set = open_mixing_set(plan.pool.location) if plan.pool else None
+    mixing_set = open_mixing_set(plan.mixing_set.location) if plan.mixing_set else None
     return source, SampleMaker(plan.settings, mixing_set)
 
 

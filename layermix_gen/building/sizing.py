@@ -20,7 +20,7 @@ from layermix_gen.errors import BadImage
 from layermix_gen.images.codec import encode
 from layermix_gen.mixing.methods import UNMIXED
 from layermix_gen.mixing_sets.mixing_set import MixingSet
-from layermix_gen.mixing_sets.provision import pool_size_for
+from layermix_gen.mixing_sets.provision import picture_size_for
 from layermix_gen.sources import Item, Source
 from layermix_gen.sources.base import class_name
 from layermix_gen.support.progress import progress_bar
@@ -82,7 +82,7 @@ def _sizes_of_planes(
     size = settings.size or 0
     variants = [CLEAN] if settings.method == UNMIXED else [CLEAN, 0]
     # Noise is the mixing set: no picture takes more bytes, and the number of shards does not depend on the real set.
-    side = pool_size_for(size)
+    side = picture_size_for(size)
     noise = np.random.Generator(np.random.Philox(key=settings.seed)).integers(0, 256, (1, side, side), np.uint8)
     maker = SampleMaker(settings, MixingSet(noise))
     sample = items[: max(FEWEST, min(SAMPLE, PIXELS // size**2))]

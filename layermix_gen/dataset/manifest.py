@@ -11,7 +11,7 @@ from typing import Any
 from layermix_gen.dataset.dataset_files import DatasetFiles
 from layermix_gen.dataset.index import ShardSummary
 from layermix_gen.dataset.names import CLEAN_PLANE, MANIFEST, PLANE, index_name, index_path, tar_name
-from layermix_gen.dataset.plan import Inputs, Plan, Pool
+from layermix_gen.dataset.plan import Inputs, MixingSetFacts, Plan
 from layermix_gen.dataset.settings import BuildSettings
 from layermix_gen.dataset.skipped import reasons
 from layermix_gen.dataset.tar import TarSummary
@@ -56,7 +56,7 @@ class Manifest:
     shards_finished: int
     source: Inputs
     settings: BuildSettings
-    mixing_set: Pool | None
+    mixing_set: MixingSetFacts | None
     versions: dict[str, str]
     run: Run
     tars: dict[str, dict[str, Any]]  # relative path: samples, bytes, sha256
@@ -75,7 +75,7 @@ class Manifest:
                 "planes": tuple(value["planes"]),
                 "source": Inputs.from_json(value["source"]),
                 "settings": BuildSettings.from_json(value["settings"]),
-                "mixing_set": Pool(**value["mixing_set"]) if value["mixing_set"] else None,
+                "mixing_set": MixingSetFacts(**value["mixing_set"]) if value["mixing_set"] else None,
                 "run": Run(**value["run"]),
             }
             manifest = cls(root, **made)
@@ -164,7 +164,7 @@ def collect(plan: Plan, summaries: Mapping[int, ShardSummary], run: Run) -> Mani
         shards_finished=len(summaries),
         source=plan.inputs,
         settings=plan.settings,
-        mixing_set=plan.pool,
+        mixing_set=plan.mixing_set,
         versions=plan.versions,
         run=run,
         tars=tars,

@@ -47,7 +47,7 @@ class Inputs:
 
 
 @dataclass(frozen=True, slots=True)
-class Pool:
+class MixingSetFacts:
     """The mixing set of a plan: where it is, its digest and its dimensions."""
 
     location: str
@@ -57,7 +57,7 @@ class Pool:
     color: bool
 
     @classmethod
-    def of(cls, mixing_set: MixingSet) -> "Pool":
+    def of(cls, mixing_set: MixingSet) -> "MixingSetFacts":
         location = str(mixing_set.path.absolute()) if mixing_set.path else ""
         return cls(location, mixing_set.digest, len(mixing_set), mixing_set.size, mixing_set.color)
 
@@ -74,7 +74,7 @@ class Plan:
     root: Path
     inputs: Inputs
     settings: BuildSettings
-    pool: Pool | None
+    mixing_set: MixingSetFacts | None
     offsets: tuple[int, ...]
     versions: dict[str, str] = field(default_factory=versions)
 
@@ -93,8 +93,8 @@ class Plan:
         """The facts that the fingerprint covers, by readable names."""
         settings = {name: value for name, value in asdict(self.settings).items() if name not in ADDABLE}
         inputs = {"source": self.inputs.digest, "images": self.inputs.count, "classes": self.inputs.classes}
-        pool = {"mixing set": self.pool and self.pool.digest}
-        return inputs | settings | pool | self.versions | {"shards": self.shards}
+        mixing_set = {"mixing set": self.mixing_set and self.mixing_set.digest}
+        return inputs | settings | mixing_set | self.versions | {"shards": self.shards}
 
     def bounds(self, number: int) -> tuple[int, int]:
         """The first input of shard `number`, and the first of the next; sizes differ by one at most."""
@@ -131,7 +131,7 @@ def make_plan(
     source: Source,
     items: Sequence[Item],
     settings: BuildSettings,
-    pool: Pool | None,
+    mixing_set: MixingSetFacts | None,
     shards: int,
 ) -> Plan:
     """Plan a build of `items`, in this order, with resolved settings. Writes nothing."""
@@ -142,7 +142,7 @@ def make_plan(
             offsets.append(offset)
         offset += len(_line(item))
     inputs = Inputs(source.kind, source.location, _digest(items), len(items), source.ignored, source.classes)
-    return Plan(root, inputs, settings, pool, tuple(offsets))
+    return Plan(root, inputs, settings, mixing_set, tuple(offsets))
 
 
 def check_listing(plan: Plan) -> None:
@@ -196,7 +196,8 @@ def write_plan(plan: Plan) -> None:
 
 def plan_facts(plan: Plan) -> dict[str, Any]:
     """The content of a plan, without the folder that it lies in."""
-    return {name: value for name, value in asdict(plan).items() if name != "root"}
+    names = {"mixing_set": "pool"}  # in the file
+    return {names.get(name, name): value for name, value in asdict(plan).items() if name != "root"}
 
 
 def read_plan(root: Path) -> Plan | None:
@@ -221,8 +222,8 @@ def _from_json(root: Path, value: Mapping[str, Any]) -> Plan:
         settings, inputs = BuildSettings.from_json(value["settings"]), Inputs.from_json(value["inputs"])
     except LayerMixError as error:  # its remedy, after the semicolon, speaks of options
         raise ValueError(str(error).partition(";")[0]) from error
-    pool = Pool(**value["pool"]) if value["pool"] else None
-    plan = Plan(root, inputs, settings, pool, tuple(value["offsets"]), dict(value["versions"]))
+    mixing_set = MixingSetFacts(**value["pool"]) if value["pool"] else None
+    plan = Plan(root, inputs, settings, mixing_set, tuple(value["offsets"]), dict(value["versions"]))
     if plan.fingerprint != value["fingerprint"]:
-        raise ValueError("its fingerprint is not that of what it says")
+        raise ValueError("its fingerprint does not fit its content")
     return plan

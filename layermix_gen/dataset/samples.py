@@ -34,8 +34,8 @@ class SampleMaker:
     drawing: DrawSettings = field(init=False)
 
     def __post_init__(self) -> None:
-        pool = (len(self.mixing_set), self.mixing_set.size) if self.mixing_set else (0, 0)
-        object.__setattr__(self, "drawing", self.settings.drawing(*pool))
+        pictures = (len(self.mixing_set), self.mixing_set.size) if self.mixing_set else (0, 0)
+        object.__setattr__(self, "drawing", self.settings.drawing(*pictures))
 
     def make(self, source: Image, source_id: str, variants: Iterable[int]) -> Iterator[Sample]:
         """Draw and render variants of one source image (H, W, 3).

@@ -52,20 +52,20 @@ class Replayer:
         return SampleMaker(self.plan.settings, self._mixing_set())
 
     def _mixing_set(self) -> MixingSet | None:
-        pool = self.plan.pool
-        if pool is None:
+        facts = self.plan.mixing_set
+        if facts is None:
             return None
         try:
-            mixing_set = open_mixing_set(pool.location)
+            mixing_set = open_mixing_set(facts.location)
         except LayerMixError as error:
             raise LayerMixError(
                 f"samples cannot be rendered again without their mixing set: {error}; where it was moved, run the "
                 "build again with its new path, which is then known"
             ) from error
-        if mixing_set.digest != pool.digest:
+        if mixing_set.digest != facts.digest:
             raise LayerMixError(
-                f"expected the mixing set {pool.digest[:12]}... in {pool.location}, found {mixing_set.digest[:12]}...; "
-                "restore the one that the dataset was built with"
+                f"expected the mixing set {facts.digest[:12]}... in {facts.location}, found "
+                f"{mixing_set.digest[:12]}...; restore the one that the dataset was built with"
             )
         return mixing_set
 

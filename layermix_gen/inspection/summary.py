@@ -71,7 +71,7 @@ def summarize(manifest: Manifest, index: Sequence[Path]) -> Summary:
 
 def _facts(summary: Summary) -> str:
     made = summary.manifest
-    source, settings, pool = made.source, made.settings, made.mixing_set
+    source, settings, mixed = made.source, made.settings, made.mixing_set
     planes, skipped = count(len(made.planes), "plane"), made.skipped_reasons.items()
     rows = {
         "dataset": str(made.root),
@@ -85,9 +85,9 @@ def _facts(summary: Summary) -> str:
         "samples": f"{settings.size} px, {settings.view} views, {settings.view_mode}, as {_encoding(settings)}",
         "method": f"{settings.method}, preset {settings.preset}, magnitude {settings.magnitude:g}, "
         f"blending ratio {settings.blending_ratio:g}, seed {settings.seed}"
-        if pool
+        if mixed
         else f"{settings.method}, seed {settings.seed}",
-        "mixing set": f"{count(pool.count, 'picture')} of {pool.size} px in {pool.location}" if pool else "",
+        "mixing set": f"{count(mixed.count, 'picture')} of {mixed.size} px in {mixed.location}" if mixed else "",
     }
     return facts(rows)
 

@@ -16,12 +16,12 @@ import numpy as np
 import numpy.typing as npt
 
 from layermix_gen.images import Image
-from layermix_gen.mixing.kernels import UNIT, Table, quantize
+from layermix_gen.mixing.kernels import UNIT, LookupTable, quantize
 from layermix_gen.mixing.masks import mask
 from layermix_gen.mixing.operations import Parameter
 from layermix_gen.mixing.strengths import rounded, uniform
 
-Sampler: TypeAlias = Callable[[np.random.Generator, float], tuple[float, ...]]
+CoefficientSampler: TypeAlias = Callable[[np.random.Generator, float], tuple[float, ...]]
 Factors: TypeAlias = npt.NDArray[np.float32]
 
 
@@ -47,11 +47,11 @@ def _powers(a: float, b: float) -> tuple[Factors, Factors]:
     return of_x.astype(np.float32), of_y.astype(np.float32)
 
 
-def _add_tables(x: Table, y: Table, a: float, b: float) -> Table:
+def _add_tables(x: LookupTable, y: LookupTable, a: float, b: float) -> LookupTable:
     return add(x, y, a, b).reshape(x.shape)  # the same kernel, as half values must round as in images
 
 
-def _multiply_tables(x: Table, y: Table, a: float, b: float) -> Table:
+def _multiply_tables(x: LookupTable, y: LookupTable, a: float, b: float) -> LookupTable:
     of_x, of_y = _powers(a, b)
     return quantize(of_x[x] * of_y[y])
 
@@ -96,9 +96,9 @@ class Blend:
     name: str
     weight: int  # how often it is drawn, in sixths (the paper's table I)
     parameters: tuple[Parameter, Parameter]
-    sample: Sampler
+    sample: CoefficientSampler
     images: Callable[..., Image]  # the blend of (x, y, *arguments)
-    tables: Callable[..., Table] | None = None  # the same for two lookup tables over the same pixels
+    tables: Callable[..., LookupTable] | None = None  # the same for two lookup tables over the same pixels
 
 
 B = Parameter("b", -2, 2)

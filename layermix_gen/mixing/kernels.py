@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from layermix_gen.images import Image
 
-Table: TypeAlias = npt.NDArray[np.uint8]  # (256,) for all channels alike, or (256, 3)
+LookupTable: TypeAlias = npt.NDArray[np.uint8]  # (256,) for all channels alike, or (256, 3)
 Histogram: TypeAlias = npt.NDArray[np.int64]  # (256, 3): how often each value occurs in each channel
 
 LUMA = np.array([0.2989, 0.587, 0.114])  # torchvision's weights of R, G and B; they add up to 0.9999
@@ -34,29 +34,29 @@ def quantize(values: npt.NDArray[np.floating]) -> npt.NDArray[np.uint8]:
 # --- tone operations: (*arguments) or (histogram, *arguments) -> table ---------------------------------------------
 
 
-def invert() -> Table:
+def invert() -> LookupTable:
     return np.arange(255, -1, -1, dtype=np.uint8)
 
 
-def posterize(bits: float) -> Table:
+def posterize(bits: float) -> LookupTable:
     return np.arange(256, dtype=np.uint8) & np.uint8(256 - (1 << (8 - int(bits))))
 
 
-def solarize(threshold: float) -> Table:
+def solarize(threshold: float) -> LookupTable:
     return np.where(np.float32(threshold) <= UNIT, 255 - VALUES, VALUES).astype(np.uint8)
 
 
-def brightness(factor: float) -> Table:
+def brightness(factor: float) -> LookupTable:
     return quantize(VALUES * factor)
 
 
-def contrast(histogram: Histogram, factor: float) -> Table:
+def contrast(histogram: Histogram, factor: float) -> LookupTable:
     """Scale each value's distance from the mean gray level, which the histograms determine since it is linear."""
     mean = float(VALUES @ histogram @ LUMA) / float(histogram[:, 0].sum())
     return quantize(VALUES * factor + mean * (1 - factor))
 
 
-def autocontrast(histogram: Histogram) -> Table:
+def autocontrast(histogram: Histogram) -> LookupTable:
     """Stretch each channel to the full range; a channel of one value stays as it is."""
     present = histogram > 0
     low = present.argmax(axis=0)
@@ -66,7 +66,7 @@ def autocontrast(histogram: Histogram) -> Table:
     return quantize(np.where(flat, VALUES[:, None], stretched))
 
 
-def equalize(histogram: Histogram) -> Table:
+def equalize(histogram: Histogram) -> LookupTable:
     """Equalise each channel as Pillow and torchvision do: in integers, omitting the last occupied bin from the step."""
     cumulative = histogram.cumsum(axis=0)
     last = 255 - (histogram > 0)[::-1].argmax(axis=0)

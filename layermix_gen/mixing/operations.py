@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from layermix_gen.mixing import kernels
 from layermix_gen.mixing.strengths import (
-    Sampler,
+    StrengthSampler,
     bits,
     factor,
     nothing,
@@ -51,8 +51,8 @@ class Operation:
     kind: KernelKind
     kernel: Callable[..., npt.NDArray[np.uint8]]
     parameters: tuple[Parameter, ...] = ()
-    paper: Sampler | None = None  # None: not offered in that preset
-    released: Sampler | None = None
+    paper: StrengthSampler | None = None  # None: not offered in that preset
+    released: StrengthSampler | None = None
     renders_as: str = ""  # the operation that recipes name, if this row only draws its strength otherwise
 
 

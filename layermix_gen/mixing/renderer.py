@@ -17,7 +17,7 @@ import numpy as np
 from layermix_gen.errors import LayerMixError
 from layermix_gen.images import Image, as_image
 from layermix_gen.mixing.blends import BLENDS
-from layermix_gen.mixing.kernels import Histogram, Table
+from layermix_gen.mixing.kernels import Histogram, LookupTable
 from layermix_gen.mixing.operations import OPERATIONS, KernelKind
 from layermix_gen.mixing.recipe import Call, Expression, Leaf, parse
 
@@ -62,7 +62,7 @@ class Tones:
     """Pixels with a lookup table (256,) or (256, 3) still to be applied."""
 
     pixels: Pixels
-    table: Table = field(default_factory=lambda: IDENTITY)
+    table: LookupTable = field(default_factory=lambda: IDENTITY)
 
     def image(self) -> Image:
         """Apply the table and return the pixels."""
@@ -79,7 +79,7 @@ class Tones:
         after = [np.bincount(channel, before[:, i], 256) for i, channel in enumerate(channels)]
         return np.stack(after, axis=1).astype(np.int64)
 
-    def then(self, table: Table) -> "Tones":
+    def then(self, table: LookupTable) -> "Tones":
         """Return the same pixels with `table` composed after the pending one."""
         if self.table is IDENTITY:
             return Tones(self.pixels, table)
@@ -116,7 +116,7 @@ def _blend(call: Call, x: Tones, y: Tones) -> Tones:
     return Tones(Pixels(row.images(x.image(), y.image(), *call.arguments)))
 
 
-def _same_width(x: Table, y: Table) -> tuple[Table, Table]:
+def _same_width(x: LookupTable, y: LookupTable) -> tuple[LookupTable, LookupTable]:
     if x.ndim == y.ndim:
         return x, y
     return x.reshape(256, -1), y.reshape(256, -1)

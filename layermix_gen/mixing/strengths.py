@@ -9,7 +9,7 @@ from typing import TypeAlias
 
 import numpy as np
 
-Sampler: TypeAlias = Callable[[np.random.Generator, float, int], tuple[float, ...]]
+StrengthSampler: TypeAlias = Callable[[np.random.Generator, float, int], tuple[float, ...]]
 
 
 def uniform(rng: np.random.Generator, low: float, high: float) -> float:
@@ -34,7 +34,7 @@ def nothing(rng: np.random.Generator, magnitude: float, side: int) -> tuple[floa
     return ()
 
 
-def signed(limit: float) -> Sampler:
+def signed(limit: float) -> StrengthSampler:
     """A sampler of the `paper` preset: a random share of `limit`, with a random sign."""
     return lambda rng, magnitude, side: (rounded(_level(rng, magnitude) * limit * _sign(rng)),)
 
@@ -55,7 +55,7 @@ def threshold(rng: np.random.Generator, magnitude: float, side: int) -> tuple[fl
     return (rounded(1 - _level(rng, magnitude)),)
 
 
-def released_signed(limit: float) -> Sampler:
+def released_signed(limit: float) -> StrengthSampler:
     """A sampler of the `released` preset: U(0.1, m/10 · limit), the 0.1 in the unit of `limit`, with a random sign."""
     return lambda rng, magnitude, side: (rounded(uniform(rng, 0.1, magnitude / 10 * limit) * _sign(rng)),)
 

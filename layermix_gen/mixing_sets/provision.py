@@ -20,7 +20,7 @@ DETAIL = 384  # pixels a side at which they are rendered at most; see docs/fract
 TOLD = 10  # unreadable pictures of a folder that are named at most
 
 
-def pool_size_for(view_size: int) -> int:
+def picture_size_for(view_size: int) -> int:
     """The side of the pictures for views of `view_size` pixels: 256 for 224 and 36 for 32, as in the paper."""
     return max(view_size + 4, view_size * 256 // 224)
 
@@ -55,7 +55,7 @@ def resolve_mixing_set(
     cache directory. Raises `LayerMixError` if the location is not a mixing set, or its pictures are smaller than the
     views.
     """
-    size = pool_size_for(view_size)
+    size = picture_size_for(view_size)
     if location is None:
         name = f"fractals-v{VERSION}-seed{seed}-{count}x{size}{f'-detail{DETAIL}' if size > DETAIL else ''}.npy"
         path = _cached(name, partial(_render, count, size, seed, workers, progress))

@@ -22,7 +22,7 @@ from layermix_gen.images import Pictures
 from layermix_gen.support.checks import check_whole
 from layermix_gen.support.files import disk_errors, replacing, sync_folder
 
-Record = Mapping[str, Any]
+JsonObject = Mapping[str, Any]
 MAX_COUNT, MAX_SIZE = 10**7, 8192  # pictures of a set, and pixels a side of one
 
 
@@ -64,7 +64,7 @@ class SetWriter:
     picture is finished, nothing is left behind.
     """
 
-    def __init__(self, out: Path, shape: tuple[int, ...], made_by: Record, resume: bool = True) -> None:
+    def __init__(self, out: Path, shape: tuple[int, ...], made_by: JsonObject, resume: bool = True) -> None:
         """Open the set at `out` for pictures of shape `shape[1:]`, at most `shape[0]` of them.
 
         Raises `LayerMixError` for more pictures or pixels than a set may have, if `out` or a foreign `SET.json` exists,
@@ -98,7 +98,7 @@ class SetWriter:
             self._discard()
         self._close()
 
-    def append(self, pictures: Sequence[Pictures], records: Sequence[Record]) -> None:
+    def append(self, pictures: Sequence[Pictures], records: Sequence[JsonObject]) -> None:
         """Write the next pictures, each with the JSON-able record of how it was made."""
         with disk_errors(self.out):
             self._rows.seek(len(self._header) + self.done * self._picture_bytes)
@@ -199,7 +199,7 @@ def _stamp(path: Path) -> dict[str, int]:
     return {"size": status.st_size, "mtime_ns": status.st_mtime_ns}
 
 
-def _write_json(path: Path, about: Record, pictures: Sequence[Record]) -> None:
+def _write_json(path: Path, about: JsonObject, pictures: Sequence[JsonObject]) -> None:
     head = json.dumps(about, indent=1)
     rows = ",\n".join("  " + json.dumps(picture) for picture in pictures)
     with replacing(path) as draft:

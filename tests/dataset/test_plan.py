@@ -14,7 +14,7 @@ import pytest
 
 import layermix_gen
 from layermix_gen.dataset import plan as plans
-from layermix_gen.dataset.plan import Pool, make_plan, planned_order, read_plan, shard_bounds, shard_count
+from layermix_gen.dataset.plan import MixingSetFacts, make_plan, planned_order, read_plan, shard_bounds, shard_count
 from layermix_gen.dataset.plan_changes import freeze
 from layermix_gen.dataset.settings import BuildSettings
 from layermix_gen.errors import LayerMixError
@@ -189,7 +189,8 @@ def test_classes_pool_versions_and_shards_are_in_the_fingerprint(
 ) -> None:
     plan = planned(tmp_path)
     found = {plan.fingerprint, planned(tmp_path, 2).fingerprint}
-    found.add(make_plan(tmp_path, Listed(), ITEMS, plan.settings, Pool.of(open_mixing_set(pool)), 3).fingerprint)
+    facts = MixingSetFacts.of(open_mixing_set(pool))
+    found.add(make_plan(tmp_path, Listed(), ITEMS, plan.settings, facts, 3).fingerprint)
     monkeypatch.setattr(Listed, "classes", ("x", "y", "other"))
     found.add(planned(tmp_path).fingerprint)
     monkeypatch.undo()
@@ -320,11 +321,11 @@ DAMAGES: dict[str, tuple[Callable[[str], str], str]] = {
     ),
     "shards": (
         lambda text: text.replace('"offsets": [', '"offsets": [0, '),
-        "{plan} is damaged (its fingerprint is not that of what it says); restore it, or build",
+        "{plan} is damaged (its fingerprint does not fit its content); restore it, or build",
     ),
     "another seed": (
         lambda text: text.replace('"seed": 0', '"seed": 1'),
-        "{plan} is damaged (its fingerprint is not that of what it says); restore it, or build",
+        "{plan} is damaged (its fingerprint does not fit its content); restore it, or build",
     ),
     "newer": (lambda text: text.replace("plan 1", "plan 2"), "expected 'layermix-gen plan 1' in {plan}, found "),
 }

@@ -25,7 +25,7 @@ from layermix_gen.mixing_sets import mixing_set, packing, provision
 from layermix_gen.mixing_sets.fractals import render_fractal
 from layermix_gen.mixing_sets.mixing_set import MixingSet, open_mixing_set
 from layermix_gen.mixing_sets.packing import pack
-from layermix_gen.mixing_sets.provision import cache_directory, pool_size_for, resolve_mixing_set
+from layermix_gen.mixing_sets.provision import cache_directory, picture_size_for, resolve_mixing_set
 from layermix_gen.mixing_sets.store import digest_of
 
 GRAY = np.random.default_rng(0).integers(0, 256, (3, 9, 9), np.uint8)
@@ -388,7 +388,7 @@ def test_memory_that_runs_out_while_packing_gets_a_line(
 
 @pytest.mark.parametrize(("view", "pool"), [(224, 256), (32, 36), (28, 32), (64, 73), (8, 12), (1, 5), (384, 438)])
 def test_pools_are_somewhat_larger_than_views(view: int, pool: int) -> None:
-    assert pool_size_for(view) == pool
+    assert picture_size_for(view) == pool
 
 
 def test_the_cache_directory_follows_the_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -540,7 +540,7 @@ def test_large_sets_of_our_own_are_rendered_small_and_enlarged(
 
     monkeypatch.setattr(provision, "render_set", render_few)
     path = resolved(None, view_size=view).path
-    size = pool_size_for(view)
+    size = picture_size_for(view)
     assert path == cache / f"fractals-v1-seed0-2x{size}{'-detail384' if detail else ''}.npy"
     assert asked == [384]
     assert (size > 384) == detail

@@ -59,8 +59,8 @@ def _refuse_unfinished(files: DatasetFiles, manifest: Manifest, plan: Plan | Non
     if plan and tuple(plan.settings.planes) != manifest.planes:
         before, after = " ".join(manifest.planes), " ".join(plan.settings.planes)
         raise LayerMixError(
-            f"expected a finished dataset at {files.location}, found one on its way from the planes {before} to "
-            f"{after}; run its build to the end first"
+            f"expected a finished dataset at {files.location}, found one that is being extended from the planes "
+            f"{before} to {after}; run its build to the end first"
         )
 
 
@@ -74,7 +74,7 @@ def _read_manifest(files: DatasetFiles) -> Manifest:
     offsets = (0,) * manifest.shards
     plan = Plan(manifest.root, manifest.source, manifest.settings, manifest.mixing_set, offsets, manifest.versions)
     if plan.fingerprint != manifest.fingerprint:
-        raise LayerMixError("its fingerprint is not that of what it says")
+        raise LayerMixError("its fingerprint does not fit its content")
     return manifest
 
 

@@ -18,7 +18,7 @@ from layermix_gen.dataset.dataset_files import LocalFiles
 from layermix_gen.dataset.index import read_summaries
 from layermix_gen.dataset.manifest import Manifest, Run, collect, write_manifest
 from layermix_gen.dataset.names import ERRORS, LISTING, MANIFEST, PLAN, index_name, tar_name
-from layermix_gen.dataset.plan import Plan, Pool, make_plan, planned_order, read_plan
+from layermix_gen.dataset.plan import MixingSetFacts, Plan, make_plan, planned_order, read_plan
 from layermix_gen.dataset.plan_changes import changes, freeze
 from layermix_gen.dataset.sidecars import sidecars, write_sidecars
 from layermix_gen.errors import Interrupted, LayerMixError
@@ -100,8 +100,8 @@ def _plan_again(expected: Expected, root: Path, staging: Path) -> Plan:
     replayer = Replayer(before)
     items = planned_order(replayer.source, before.settings.seed)
     mixing_set = replayer.maker.mixing_set
-    pool = Pool.of(mixing_set) if mixing_set else None
-    now = make_plan(staging, replayer.source, items, before.settings, pool, before.shards)
+    facts = MixingSetFacts.of(mixing_set) if mixing_set else None
+    now = make_plan(staging, replayer.source, items, before.settings, facts, before.shards)
     if differences := changes(before, now, items):
         raise LayerMixError(
             f"the shards of {root} would not come out as they were: {'; '.join(differences)}; restore what has "

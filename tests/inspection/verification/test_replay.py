@@ -188,7 +188,7 @@ def test_planes_that_are_being_added(own: Built, monkeypatch: pytest.MonkeyPatch
     with pytest.raises(Interrupted):
         build(own.source, own.root, more, mixing_set=own.manifest.mixing_set.location, workers=1, progress=False)
     assert refuses(lambda: own.open().verify(workers=1)) == (
-        f"expected a finished dataset at {own.root}, found one on its way from the planes clean v00 v01 to "
+        f"expected a finished dataset at {own.root}, found one that is being extended from the planes clean v00 v01 to "
         "clean v00 v01 v02; run its build to the end first"
     )
 

@@ -128,7 +128,7 @@ DAMAGES: dict[str, tuple[Callable[[Path], Any], list[tuple[str, str, str]]]] = {
     ),
     "a setting in the manifest": (
         lambda root: replace(root / "dataset.json", '"magnitude": 8', '"magnitude": 7'),
-        [("dataset.json", "", "its fingerprint is not that of what it says")],
+        [("dataset.json", "", "its fingerprint does not fit its content")],
     ),
     "a digest in the manifest": (
         lambda root: replace(root / "dataset.json", '"digest": "', '"digest": "0'),
@@ -141,7 +141,7 @@ DAMAGES: dict[str, tuple[Callable[[Path], Any], list[tuple[str, str, str]]]] = {
     "no plan": (lambda root: (root / "plan.json").unlink(), [("plan.json", "", "is missing")]),
     "a setting in the plan": (
         lambda root: replace(root / "plan.json", '"seed": 0', '"seed": 1'),
-        [("plan.json", "", "is damaged, or of another version (*its fingerprint is not that of what it says*")],
+        [("plan.json", "", "is damaged, or of another version (*its fingerprint does not fit its content*")],
     ),
     "no listing": (lambda root: (root / "sources.jsonl").unlink(), [("sources.jsonl", "", "is missing")]),
     "a listing in another order": (

@@ -13,13 +13,13 @@ import numpy as np
 from layermix_gen.mixing_sets.fractals.kinds.base import Floats
 from layermix_gen.mixing_sets.fractals.kinds.plane import Viewport, sampled, search
 
-Step = Callable[[Floats, Floats], tuple[Floats, Floats]]
+Formula = Callable[[Floats, Floats], tuple[Floats, Floats]]
 
 ESCAPED = np.float32(1e4)  # the |z|^2 beyond which an orbit has escaped
 LIMIT = 160  # iterations
 LOOK_LIMIT = 80  # iterations of a coarse look
 COMPACT = 8  # iterations between two removals of the escaped orbits
-FORMULAS: dict[str, tuple[float, Step]] = {  # degree, z -> f(z); c is added
+FORMULAS: dict[str, tuple[float, Formula]] = {  # degree, z -> f(z); c is added
     "square": (2, lambda x, y: (x * x - y * y, 2 * x * y)),
     "cube": (3, lambda x, y: (x * (x * x - 3 * y * y), y * (3 * x * x - y * y))),
     "fourth": (4, lambda x, y: ((x * x - y * y) ** 2 - 4 * (x * y) ** 2, 4 * x * y * (x * x - y * y))),
