@@ -31,6 +31,7 @@ LONGEST = 300  # lines of a file
 MOST = 14  # modules flat in one folder
 TORCH = ("reading", "evaluate")
 SHARED_NAMES = ("base", "__init__", "__main__")  # of modules in several folders; and those of commands
+WORDS = 25  # of a first line at most
 ARRAYS = {"Floats", "Ints"}  # aliases for arrays of numbers, which mean the same wherever they stand
 
 Graph = Mapping[str, set[str]]
@@ -228,6 +229,15 @@ def test_the_root_holds_faces_and_ways_in_alone() -> None:
     assert {path.stem for path in PACKAGE.glob("*.py*")} == ways_in
 
 
+def test_tests_mirror_the_package() -> None:
+    """Each folder of tests is a folder of the package, or `docs`; each first folder of the package has tests."""
+    tests = Path(__file__).parent
+    folders = {path.parent.relative_to(tests).as_posix() for path in tests.rglob("*.py")} - {".", "docs"}
+    package = {folder.relative_to(PACKAGE).as_posix() for folder in FOLDERS} - {"."}
+    assert folders <= package
+    assert {name for name in package if "/" not in name} <= folders
+
+
 def test_no_two_modules_or_folders_have_one_name() -> None:
     """But commands, which are named like what they call, and the `base` of a folder's table."""
     homes = defaultdict(list)
@@ -339,3 +349,5 @@ def test_docstrings_are_sentences():
         for text in filter(None, map(ast.get_docstring, nodes)):
             first = text.split("\n\n")[0]
             assert first.rstrip()[-1] in ".:?)", f"{name}: {first!r}"
+            (line, *_) = re.split(r"(?<=[.:]) |\n", first)
+            assert len(line.split()) <= WORDS, f"{name}: {line!r}"

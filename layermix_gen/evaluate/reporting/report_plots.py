@@ -163,7 +163,7 @@ def _reliability(upper: "Axes", lower: "Axes", diagram: Reliability) -> None:
 
 
 class _Sheet:
-    """A figure with a panel for each run, a few side by side, each under the run's name in one or two lines and a fact.
+    """A figure with a panel for each run, a few side by side, each under the run's name and a fact.
 
     `left` (for the labels of the axes) and `height` (of a panel) are in inches; `key` are the names in a legend.
     """

@@ -20,7 +20,7 @@ def defocus_blur(image: Image, rng: np.random.Generator, radius: float, smoothin
 
 
 def _disk(radius: float, smoothing: float) -> Floats:
-    """The kernel (2n + 1, 2n + 1) of a disk, which sums to about 1, as published on a square of at least 17 px."""
+    """The kernel (2n+1, 2n+1) of a disk, which sums to about 1; as published, on a square of at least 17 px."""
     reach, taps = (8, 3) if radius <= 8 else (int(radius), 5)
     y, x = np.mgrid[-reach : reach + 1, -reach : reach + 1]
     disk = (x**2 + y**2 <= radius**2).astype(np.float32)

@@ -16,7 +16,10 @@ from layermix_gen.mixing_sets.fractals.kinds.chaos import Map, Move, play
 
 
 def draw(rng: np.random.Generator) -> dict[str, Any]:
-    """Draw a system of 2 to 6 maps; a row (a, b, c, d, e, f) of `maps` is x' = a x + b y + c, y' = d x + e y + f."""
+    """Draw a system of 2 to 6 affine maps.
+
+    A row (a, b, c, d, e, f) of `maps` is x' = a x + b y + c, y' = d x + e y + f.
+    """
     maps = draw_affine(rng, count=int(rng.integers(2, 7)))
     return {
         "maps": maps,
