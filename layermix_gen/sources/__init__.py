@@ -29,6 +29,20 @@ TABLES = (".csv", ".tsv")  # extensions of files that are meant as manifests
 __all__ = ["KINDS", "Item", "Source", "SourceKind", "open_source", "open_test_set", "source_files"]
 
 
+def _entries(source: Source) -> list[Path]:
+    """The file at a source's location, or all files and folders directly in the folder there."""
+    location = Path(source.location)
+    return [location] if location.is_file() else sorted(Path(entry.path) for entry in scan(location))
+
+
+def _class_folders(source: Source) -> list[Path]:
+    return [path for path in _entries(source) if path.is_dir() and not path.is_symlink()]
+
+
+def _idx_files(source: Source) -> list[Path]:
+    return [path for path in _entries(source) if path == Path(source.location) or "ubyte" in path.name]
+
+
 @dataclass(frozen=True, slots=True)
 class SourceKind:
     """One kind of source: a row of the table `KINDS`."""
@@ -36,14 +50,15 @@ class SourceKind:
     open: Callable[[str, str, int], Source]  # (location, split, max_pixels)
     form: str  # what it looks like, for messages to users
     splits: tuple[str, ...] = ()  # the first is the default
+    files: Callable[[Source], list[Path]] = _entries  # see `source_files`
 
 
 KINDS: dict[str, SourceKind] = {
-    "folder": SourceKind(FolderSource, "a folder of class folders or images"),
-    "cifar10": SourceKind(partial(CifarSource, "cifar10"), "the files of CIFAR-10", cifar.SPLITS),
-    "cifar100": SourceKind(partial(CifarSource, "cifar100"), "the files of CIFAR-100", cifar.SPLITS),
-    "idx": SourceKind(IdxSource, "IDX files (MNIST)", idx.SPLITS),
-    "webdataset": SourceKind(WebDatasetSource, "WebDataset tars"),
+    "folder": SourceKind(FolderSource, "a folder of class folders or images", files=_class_folders),
+    "cifar10": SourceKind(partial(CifarSource, "cifar10"), "the files of CIFAR-10", cifar.SPLITS, cifar.files),
+    "cifar100": SourceKind(partial(CifarSource, "cifar100"), "the files of CIFAR-100", cifar.SPLITS, cifar.files),
+    "idx": SourceKind(IdxSource, "IDX files (MNIST)", idx.SPLITS, _idx_files),
+    "webdataset": SourceKind(WebDatasetSource, "WebDataset tars", files=lambda source: expand(source.location)),
     "manifest": SourceKind(ManifestSource, "a CSV or Parquet table with the columns path and label"),
 }
 
@@ -71,17 +86,7 @@ def open_test_set(location: str | Path, kind: str = "auto", max_pixels: int = MA
 
 def source_files(source: Source) -> list[Path]:
     """The files that hold the images and labels of a source or, for image files, the class folders."""
-    location, (kind, _, split) = Path(source.location), source.kind.partition(":")
-    if kind == "webdataset":
-        return expand(source.location)
-    if location.is_file():
-        return [location]
-    if kind in cifar.VERSIONS and (found := cifar.find(kind, location)):
-        folder, version = found
-        return [folder / name for name in (version.meta, *version.parts[split or cifar.SPLITS[0]])]
-    if kind == "idx":
-        return sorted(Path(entry.path) for entry in scan(location) if "ubyte" in entry.name)
-    return sorted(Path(entry.path) for entry in scan(location) if entry.is_dir(follow_symlinks=False))
+    return KINDS[source.kind.partition(":")[0]].files(source)
 
 
 def _open(location: str, kind: str, max_pixels: int) -> Source:

@@ -15,7 +15,7 @@ import numpy.typing as npt
 from layermix_gen.errors import BadImage, LayerMixError
 from layermix_gen.images import Image
 from layermix_gen.images.codec import MAX_PIXELS
-from layermix_gen.sources.base import Item
+from layermix_gen.sources.base import Item, Source
 from layermix_gen.sources.pickles import load_arrays, read_file
 from layermix_gen.support.files import reading
 from layermix_gen.support.text import as_text
@@ -155,6 +155,16 @@ def find(name: str, location: Path) -> tuple[Path, Version] | None:
             if all((folder / file).is_file() for file in needed):
                 return folder, version
     return None
+
+
+def files(source: Source) -> list[Path]:
+    """The files of a source's split and of the class names, as far as the dataset is there."""
+    name, _, split = source.kind.partition(":")
+    found = find(name, Path(source.location))
+    if not found:
+        return []
+    folder, version = found
+    return [folder / file for file in (version.meta, *version.parts[split or SPLITS[0]])]
 
 
 def _load_pickle(path: Path, version: Version) -> LabelledImages:
