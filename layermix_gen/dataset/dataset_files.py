@@ -3,6 +3,7 @@
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -10,13 +11,19 @@ from layermix_gen.dataset.names import MANIFEST, PLAN
 from layermix_gen.errors import BadImage, LayerMixError
 from layermix_gen.support.files import reason
 from layermix_gen.support.remote import RemoteFiles, is_remote
+from layermix_gen.support.threads import mapped_ahead
+
+FETCHES = 16  # small files fetched at a time
 
 
 class DatasetFiles(Protocol):
     """The files of one dataset, by their path within it. Files that were fetched lie in `folder`."""
 
     location: str
-    folder: Path
+
+    @property
+    def folder(self) -> Path:
+        """Where the files are, or are fetched to."""
 
     def text(self, name: str) -> str:
         """The text of a whole file. Raises `LayerMixError` where it cannot be read."""
@@ -34,7 +41,7 @@ class DatasetFiles(Protocol):
 def open_files(location: str | Path, options: Mapping[str, Any] | None = None) -> DatasetFiles:
     """The files of the dataset at a path or URL; `options` go to fsspec's file system."""
     if is_remote(location):
-        return _RemoteFiles(str(location), options)
+        return RemoteDatasetFiles(str(location), options)
     if options:
         raise LayerMixError(f"storage_options are for URLs, got the folder {location}; drop them")
     return LocalFiles(Path(location))
@@ -99,23 +106,48 @@ class LocalFiles:
         yield path
 
 
-class _RemoteFiles(RemoteFiles):
+class RemoteDatasetFiles(RemoteFiles):
     """Files at a URL; fetched files lie in a temporary folder."""
 
     def __init__(self, url: str, options: Mapping[str, Any] | None) -> None:
         super().__init__(url, options)
         self._arguments = (url, options)
-        self._temporary = tempfile.TemporaryDirectory(prefix="layermix-gen-")
-        self.folder = Path(self._temporary.name)
 
-    def __reduce__(self) -> tuple[type["_RemoteFiles"], tuple[Any, ...]]:
+    def __reduce__(self) -> tuple[type["RemoteDatasetFiles"], tuple[Any, ...]]:
         """Pickle URL and options: another process opens the files again, with a folder of its own."""
-        return _RemoteFiles, self._arguments
+        return RemoteDatasetFiles, self._arguments
+
+    @cached_property
+    def _temporary(self) -> tempfile.TemporaryDirectory[str]:
+        return tempfile.TemporaryDirectory(prefix="layermix-gen-")
+
+    @property
+    def folder(self) -> Path:
+        """A temporary folder, which lives as long as this object."""
+        return Path(self._temporary.name)
+
+    def text(self, name: str) -> str:
+        """The text of a whole file."""
+        try:
+            return super().text(name)
+        except LayerMixError as error:
+            raise LayerMixError(
+                f"expected a dataset with a {name} at {self.location}, but it cannot be read ({error}); check the URL, "
+                "the rights to it, and that its build is finished"
+            ) from error
 
     def fetch(self, names: Sequence[str]) -> list[Path]:
         """Copy the files that are not in `folder` yet, and return the paths of all."""
-        self.copy(names, self.folder)
-        return [self.folder / name for name in names]
+        return self.copy(names, self.folder)
+
+    def copy(self, names: Sequence[str], folder: Path) -> list[Path]:
+        """Copy the files that are not in another folder yet, and return the paths of all."""
+        missing = [name for name in names if not (folder / name).is_file()]
+        try:
+            list(mapped_ahead(lambda name: self.copy_file(name, folder / name), missing, FETCHES))
+        except BadImage as error:
+            raise LayerMixError(f"the dataset at {self.location} cannot be read: {error}; restore it") from error
+        return [folder / name for name in names]
 
     @contextmanager
     def local(self, name: str) -> Iterator[Path]:

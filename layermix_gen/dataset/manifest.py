@@ -17,7 +17,6 @@ from layermix_gen.dataset.skipped import reasons
 from layermix_gen.dataset.tar import TarSummary
 from layermix_gen.errors import LayerMixError
 from layermix_gen.support.files import file_digest, json_text, read_json, write_json
-from layermix_gen.support.remote import RemoteFiles
 from layermix_gen.support.text import count, facts
 
 FORMAT = "layermix-gen dataset 1"
@@ -172,7 +171,7 @@ def collect(plan: Plan, summaries: Mapping[int, ShardSummary], run: Run) -> Mani
     )
 
 
-def read_manifest(files: DatasetFiles | RemoteFiles) -> Manifest:
+def read_manifest(files: DatasetFiles) -> Manifest:
     """Read the manifest of a finished dataset. Raises `LayerMixError` where there is none, or it is damaged."""
     return Manifest.from_json(files.text(MANIFEST), Path(files.location), f"{files.location}/{MANIFEST}")
 

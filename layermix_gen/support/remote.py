@@ -1,7 +1,7 @@
 """Files at a URL: read whole or in part, or copied to a folder. Any protocol of fsspec works: s3, gs, http."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +10,8 @@ import fsspec
 from layermix_gen.errors import BadImage, LayerMixError
 from layermix_gen.support.files import temporary
 from layermix_gen.support.text import first_line
-from layermix_gen.support.threads import mapped_ahead
 
 TRIES, PAUSE = 4, 0.5  # tries of a fetch, and seconds before the second try; twice as long before each later one
-FETCHES = 16  # small files fetched at a time
 
 
 def is_remote(root: str | Path) -> bool:
@@ -32,14 +30,11 @@ class RemoteFiles:
         self._system, self._path = _file_system(self.location, options or {})
 
     def text(self, name: str) -> str:
-        """Read a file of a dataset as text. Raises `LayerMixError` if it cannot be read."""
+        """The text of a whole file. Raises `LayerMixError` with a short reason if it cannot be read."""
         try:
             return self._system.cat_file(f"{self._path}/{name}").decode("utf-8")
         except Exception as error:
-            raise LayerMixError(
-                f"expected a dataset with a {name} at {self.location}, but it cannot be read ({first_line(error)}); "
-                "check the URL, the rights to it, and that its build is finished"
-            ) from error
+            raise LayerMixError(first_line(error)) from error
 
     def part(self, name: str, start: int, size: int) -> bytes:
         """Read `size` bytes of a file from `start` on, fewer at its end. Raises `BadImage` if it cannot be read."""
@@ -65,14 +60,6 @@ class RemoteFiles:
                 if attempt == TRIES - 1:
                     raise BadImage(f"{self.location}/{name} cannot be fetched: {first_line(error)}") from error
                 time.sleep(PAUSE * 2**attempt)
-
-    def copy(self, names: Sequence[str], folder: Path) -> None:
-        """Copy the files `names` that are not yet in `folder`. Raises `LayerMixError` if one cannot be read."""
-        missing = [name for name in names if not (folder / name).is_file()]
-        try:
-            list(mapped_ahead(lambda name: self.copy_file(name, folder / name), missing, FETCHES))
-        except BadImage as error:
-            raise LayerMixError(f"the dataset at {self.location} cannot be read: {error}; restore it") from error
 
 
 def _file_system(url: str, options: Mapping[str, Any]) -> tuple[Any, str]:

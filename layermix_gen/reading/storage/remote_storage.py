@@ -5,17 +5,16 @@ Every protocol of fsspec works, such as s3, gs and http. The fetched files lie i
 
 import os
 import sys
-import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from layermix_gen.dataset.dataset_files import RemoteDatasetFiles
 from layermix_gen.dataset.manifest import read_manifest
 from layermix_gen.dataset.names import index_name, tar_name
 from layermix_gen.errors import LayerMixError
 from layermix_gen.reading.storage.base import TarUse
 from layermix_gen.reading.storage.tar_cache import TarCache, bytes_at_once
-from layermix_gen.support.remote import RemoteFiles
 
 
 class RemoteStorage:
@@ -30,11 +29,11 @@ class RemoteStorage:
     ) -> None:
         self._arguments = (url, options, cache_dir, cache_bytes)
         self._limit, self._process = cache_bytes, os.getpid()
-        self._files = files = RemoteFiles(url, options)
+        self._is_temporary = cache_dir is None
+        self._files = files = RemoteDatasetFiles(url, options)
         self.location = files.location
-        self._temporary = None if cache_dir else tempfile.TemporaryDirectory(prefix="layermix-gen-")
         self.manifest = read_manifest(files)
-        self.folder = Path(self._temporary.name if self._temporary else cache_dir or "") / self.manifest.digest[:16]
+        self.folder = (cache_dir or files.folder) / self.manifest.digest[:16]
         files.copy([index_name(number) for number in range(self.manifest.shards)], self.folder)
         sizes = {name: tar["bytes"] for name, tar in self.manifest.tars.items()}
         self._cache = TarCache(self.folder, sizes, files.copy_file)
@@ -55,7 +54,7 @@ class RemoteStorage:
             )
         expected = uses()
         needed = bytes_at_once(expected, ahead)
-        limit = self._limit if self._limit is not None else 2 * needed if self._temporary else sys.maxsize
+        limit = self._limit if self._limit is not None else 2 * needed if self._is_temporary else sys.maxsize
         if needed > limit:
             raise LayerMixError(
                 f"cache_bytes must be at least {needed} for the tars that are read at once, got {limit}; raise it, or "
