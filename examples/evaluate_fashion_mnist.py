@@ -1,10 +1,10 @@
-"""What LayerMix buys on Fashion-MNIST: two small networks, trained on plain and on mixed shards, measured side by side.
+"""Compare training with and without LayerMix on Fashion-MNIST: two small networks, on plain and on mixed shards.
 
     python evaluate_fashion_mnist.py OUT [--data /usr/share/datasets/fashion-mnist] [--epochs 5]
 
 Builds the shards, trains on the CPU, corrupts the test set by the 15 corruptions of C, evaluates clean, C, PGD and
 calibration, and writes the report with its plots, and Grad-CAM of a few test images by both networks, to OUT/report.
-Every step goes on where it was stopped: start the same command again. The data are the IDX files of Debian's
+If it is stopped, run the same command again: every step continues where it was. The data are the IDX files of Debian's
 dataset-fashion-mnist.
 """
 

@@ -1,4 +1,4 @@
-"""Train a network on CIFAR-like shards by the paper's recipe.
+"""Train a network on CIFAR-like shards with the paper's settings.
 
     layermix-gen build path/to/cifar-10 shards --view-mode shared
     layermix-gen build path/to/cifar-10 test --kind auto:test --variants 0 --view center
@@ -6,7 +6,7 @@
     torchrun --nproc-per-node 4 train_cifar.py shards --test test --jsd
 
 100 epochs for the wide networks, 200 for the others; SGD with Nesterov's momentum, weight decay 5e-4, rate 0.1 falling
-as a cosine, batches of 128. Killed? The same command goes on where it was.
+as a cosine, batches of 128. If it is stopped, run the same command again: it continues where it was.
 """
 
 import argparse

@@ -1,11 +1,11 @@
-"""Fine-tune timm's ResNet-50 on ImageNet shards by the paper's recipe.
+"""Fine-tune timm's ResNet-50 on ImageNet shards with the paper's settings.
 
     layermix-gen build path/to/imagenet/train shards
     layermix-gen build path/to/imagenet/val val --variants 0 --view center
     torchrun --nproc-per-node 8 train_imagenet.py shards --test val
 
 90 epochs of SGD with Nesterov's momentum from pretrained weights, weight decay 5e-4, rate 0.01 falling as a cosine,
-batches of 256. Killed? The same command goes on where it was.
+batches of 256. If it is stopped, run the same command again: it continues where it was.
 """
 
 import argparse

@@ -1,7 +1,7 @@
-"""What both examples do: train on shards with cross entropy or the Jensen-Shannon loss, evaluate, save and resume.
+"""What the examples share: train on shards with cross entropy or the Jensen-Shannon loss, evaluate, save and resume.
 
-Under torchrun each process is a rank; the reader shares the images out by itself. A checkpoint holds all it takes to go
-on from the very batch at which it was written, with any number of ranks: start the same command again.
+Under torchrun each process is a rank; the reader distributes the images by itself. A checkpoint holds all that is
+needed to continue at exactly the batch at which it was written, with any number of ranks: run the same command again.
 """
 
 import json

@@ -13,15 +13,16 @@ import click
 from layermix_gen._version import __version__
 from layermix_gen.commands.lazy import LazyGroup
 from layermix_gen.errors import Interrupted, LayerMixError
+from layermix_gen.support.files import reason
 from layermix_gen.support.interrupts import INTERRUPTED
 
 COMMANDS = {
     "build": "Compute LayerMix variants of every image and write them as shards.",
     "demo": "Build shards from a few photographs, and show them.",
-    "evaluate": "Measure what the training bought: errors, robustness, consistency, calibration.",
+    "evaluate": "Measure trained models: errors, robustness, consistency, calibration.",
     "fractals": "Make mixing sets: render fractals, or pack pictures of your own.",
     "inspect": "Summarize a dataset; find, show and extract its samples.",
-    "verify": "Check every byte of a dataset, render samples again, mend what is damaged.",
+    "verify": "Check every byte of a dataset, render samples again, repair what is damaged.",
 }
 
 
@@ -36,18 +37,18 @@ class Commands(LazyGroup):
         except Interrupted as error:
             click.echo(f"Interrupted: {error}", err=True)
             ctx.exit(INTERRUPTED)
-        except KeyboardInterrupt:  # where no code had more to say about it
+        except KeyboardInterrupt:  # which no other code has reported
             click.echo("Interrupted: run the same command to resume", err=True)
             ctx.exit(INTERRUPTED)
         except LayerMixError as error:
             raise click.ClickException(str(error)) from error
-        except OSError as error:  # where no code had more to say: a path that is too long, a folder without access
+        except OSError as error:  # which no other code has reported: a path that is too long, a folder without access
             if error.errno == errno.EPIPE:  # the reader of standard output has gone: click handles it
                 raise
             if error.filename is None:
-                message = f"cannot write the report: {error.strerror}; lead standard output elsewhere"
+                message = f"cannot write the report: {reason(error)}; lead standard output elsewhere"
             else:
-                message = f"cannot open {error.filename}: {error.strerror}; check the path and the rights"
+                message = f"cannot open {error.filename}: {reason(error)}; check the path and the rights"
             raise click.ClickException(message) from error
 
 

@@ -158,7 +158,7 @@ def test_a_report_that_cannot_be_written_is_one_line(photographs: Path, tmp_path
     run = in_shell(photographs, tmp_path / "out", "> /dev/full")
     assert run.returncode != 0
     assert run.stderr.splitlines()[0] == (
-        "Error: cannot write the report: No space left on device; lead standard output elsewhere"
+        "Error: cannot write the report: no space left on device; lead standard output elsewhere"
     )
     assert "Traceback" not in run.stderr
     assert digest(tmp_path / "out")

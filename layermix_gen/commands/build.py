@@ -21,7 +21,12 @@ SETTINGS = {field.name for field in fields(BuildSettings)}
 @click.command("build")
 @click.argument("source")
 @click.argument("out")
-@click.option("--kind", default="auto", metavar="KIND", help=f"Kind of SOURCE: auto, {', '.join(KINDS)}; cifar10:test.")
+@click.option(
+    "--kind",
+    default="auto",
+    metavar="KIND",
+    help=f"Kind of SOURCE: auto, {', '.join(KINDS)}; cifar10:test. `manifest` is a table.",
+)
 @click.option("--variants", default=DEFAULTS.variants, help="Variants of each image.")
 @click.option("--clean/--no-clean", default=DEFAULTS.clean, help="Also write each view before mixing.")
 @click.option(
@@ -41,7 +46,7 @@ SETTINGS = {field.name for field in fields(BuildSettings)}
     default=DEFAULTS.preset,
     help="The paper's distribution, or that of its released code.",
 )
-@click.option("--magnitude", default=DEFAULTS.magnitude, help="Strength of the operations, up to 10.")
+@click.option("--magnitude", default=DEFAULTS.magnitude, help="Upper bound of the operations' strengths, up to 10.")
 @click.option("--blending-ratio", default=DEFAULTS.blending_ratio, help="Parameter of the blends' beta distributions.")
 @click.option(
     "--ops",
@@ -53,7 +58,7 @@ SETTINGS = {field.name for field in fields(BuildSettings)}
 @click.option(
     "--mixing-set",
     metavar="PATH",
-    help="Pool (.npy) or folder of pictures; default: fractals, rendered once.",
+    help="Mixing set (.npy) or folder of pictures; default: fractals, rendered once.",
 )
 @click.option("--format", type=click.Choice(FORMATS), help="Default: png up to 64 px, jpg above.")
 @click.option("--quality", default=DEFAULTS.quality, help="Of jpg and webp.")
@@ -65,7 +70,7 @@ SETTINGS = {field.name for field in fields(BuildSettings)}
 )
 @click.option("--seed", default=DEFAULTS.seed, help="Of order, views, recipes and the default mixing set.")
 @click.option("--max-pixels", default=DEFAULTS.max_pixels, help="Skip source images that are larger.")
-@click.option("--max-errors", type=int, help="Inputs that may be skipped; default: 1%, at least 10.")
+@click.option("--max-errors", type=int, help="Source images that may be skipped; default: 1%, at least 10.")
 @click.option("--workers", type=int, help="Processes; default: the CPUs that may be used.")
 @click.option(
     "--partition",

@@ -53,5 +53,5 @@ def pack_folder(folder: Path, out: Path, size: int, color: bool, crops: int, see
 @click.argument("out", type=OUT)
 @click.option("--count", default=100, help="Pictures to show, the first of the set.")
 def preview(mixing_set: Path, out: Path, count: int) -> None:
-    """Draw a contact sheet of the mixing set SET (.npy) to OUT (.png or .jpg)."""
+    """Draw a contact sheet of the mixing set SET (.npy) to OUT (.png, .jpg or .webp)."""
     click.echo(write_sheet(open_mixing_set(mixing_set).pictures, out, count))

@@ -22,13 +22,17 @@ FILE = click.Path(path_type=Path)
 @click.option("--where", help="A condition on the columns of the index, in SQL: \"layer = 3 and op = 'rotate'\".")
 @click.option("--columns", type=Names(), help="Columns to show; default: all, in a table the most useful ones.")
 @click.option("--order-by", help='In SQL: "size DESC, key"; default: by shard, plane and key.')
-@click.option("--limit", type=int, help=f"Samples at most; default: all, in a table {SHOWN}, 24 and 5000 in pictures.")
+@click.option(
+    "--limit", type=int, help=f"Samples at most; default: all; {SHOWN} in a table, 24 on a sheet, 5000 in a gallery."
+)
 @click.option("--format", "form", type=click.Choice(list(FORMATS)), help="Of the rows; default: table.")
 @click.option("--key", help="Tell how this sample was made, or draw it with --out.")
-@click.option("--out", type=FILE, help="The picture of --key: .png, .jpg or .webp.")
-@click.option("--sheet", type=FILE, help="Draw the samples next to their views to this picture.")
+@click.option("--out", type=FILE, help="The drawing of --key: .png, .jpg or .webp.")
+@click.option(
+    "--sheet", type=FILE, help="Draw the samples next to their clean views to this file: .png, .jpg or .webp."
+)
 @click.option("--gallery", type=FILE, help="Write the samples to this HTML page, to filter and to look at.")
-@click.option("--plot", type=FILE, help="Plot all that was drawn against what the settings draw, to this picture.")
+@click.option("--plot", type=FILE, help="Plot all that was drawn against what the settings draw, to this file.")
 @click.option("--extract", type=FILE, help="Write the images and their JSON to this new folder.")
 def command(dataset: str, **options: Any) -> None:
     """Summarize the dataset OUT, a folder or a URL; or find samples of it by their metadata, and show them.

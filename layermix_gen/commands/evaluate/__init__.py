@@ -6,7 +6,7 @@ from layermix_gen.commands.lazy import LazyGroup
 
 COMMANDS = {
     "corrupt": "Write corrupted copies of your own images, as the benchmarks are published.",
-    "run": "Run a model over suites and keep what it says; print the metrics.",
+    "run": "Run a model over suites, save its predictions, print the metrics.",
     "check-data": "Say which suites are there, and what is wrong with them.",
     "gradcam": "Draw where models look.",
     "report": "Compare results: tables, plots, and the paper's numbers next to them.",

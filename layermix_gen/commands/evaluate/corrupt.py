@@ -16,12 +16,19 @@ from layermix_gen.sources import KINDS
 @click.command("corrupt")
 @click.argument("source")
 @click.argument("out", type=click.Path(path_type=Path))
-@click.option("--suite", type=click.Choice(FAMILIES), required=True, help="The 15 and 4 of C, or the ten of C-bar.")
+@click.option(
+    "--suite", type=click.Choice(FAMILIES), required=True, help="The 15 of C and its 4 extra ones, or the ten of C-bar."
+)
 @click.option("--scale", type=click.Choice(SCALES), help="Whose severities; default: cifar for squares up to 64 px.")
 @click.option("--severities", type=Ranges(), default="1-5", help="As in 1-5, or 1,3,5.")
 @click.option("--corruptions", type=Names(), default=(), show_default=False, help="Some of the suite; default: all.")
 @click.option("--seed", default=0, help="Of all that is random in the corruptions.")
-@click.option("--kind", default="auto", metavar="KIND", help=f"Kind of SOURCE: auto, {', '.join(KINDS)}; auto:train.")
+@click.option(
+    "--kind",
+    default="auto",
+    metavar="KIND",
+    help=f"Kind of SOURCE: auto, {', '.join(KINDS)}; auto:train. `manifest` is a table.",
+)
 @click.option("--layout", type=click.Choice(LAYOUTS), help="Default: arrays for squares up to 64 px, else folders.")
 @click.option("--workers", type=int, help="Processes; default: the CPUs that may be used.")
 def command(source: str, out: Path, **options: Any) -> None:

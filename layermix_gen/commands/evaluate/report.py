@@ -36,7 +36,7 @@ def command(
 ) -> None:
     """Compare RESULTS, folders of `evaluate run`, side by side: errors, robustness, consistency, calibration.
 
-    Give NAME=FOLDER to name a run otherwise than its folder. The best among numbers that compare are marked; what was
+    Give NAME=FOLDER to name a run otherwise than its folder. The best of comparable numbers is marked; what was
     not evaluated is shown as missing, and a mean over fewer parts than its full list says so.
     """
     report = make_report([_named(text) for text in results], paper, reference_p)

@@ -63,7 +63,7 @@ HALVES = [name for name, dtype in PRECISIONS.items() if dtype]
 @click.option("--device", default=FORWARD.device, help="Such as cpu, cuda or cuda:1.")
 @click.option("--batch-size", default=FORWARD.batch_size, help="Images at a time.")
 @click.option("--amp", type=click.Choice(HALVES), help="Mixed precision; an attack's gradients stay in float32.")
-@click.option("--pgd", type=Names(), default=PGD[:1], help=f"Variants of the attack, out of {', '.join(PGD)}.")
+@click.option("--pgd", type=Names(), default=PGD[:1], help=f"Forms of the attack, out of {', '.join(PGD)}.")
 @click.option("--epsilon", type=Fraction(), default="2/255", help="Of the attack, for pixels in [0, 1].")
 @click.option("--steps", default=ATTACK.steps, help="Of the attack.")
 @click.option("--step-size", type=Fraction(), default="0.5/255", help="Of the attack.")
