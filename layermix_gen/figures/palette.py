@@ -1,7 +1,7 @@
 """The colours of all drawn figures."""
 
-PAPER, INK, QUIET, HAIRLINE = "#ffffff", "#17181c", "#73757f", "#d9dadf"
-IMAGE_INK, PICTURE_INK = "#3f62a3", "#c4702b"  # for what comes from the training image, and from the mixing picture
+PAPER, INK, QUIET, HAIRLINE = "#ffffff", "#17181c", "#656772", "#d9dadf"  # contrast of QUIET on PAPER: 5.6
+IMAGE_INK, PICTURE_INK = "#3f62a3", "#b8621d"  # for what comes from the training image, and from the mixing picture
 FOUND = "#b3c4e3"  # bars of found values, next to lines of expected ones
 
 SERIES = (

@@ -1,8 +1,9 @@
-"""How plots look: colors, places in inches, and names that are made to fit their place."""
+"""How plots look: colors, places in inches, sizes of text, and names that are made to fit their place."""
 
 from collections.abc import Sequence
 from functools import partial
-from typing import Any
+from pathlib import Path
+from typing import IO, Any
 
 from layermix_gen.errors import LayerMixError
 from layermix_gen.figures.palette import HAIRLINE, HATCHES, HEAT, INK, PAPER, QUIET, SERIES
@@ -16,14 +17,14 @@ try:
     from matplotlib.patches import Rectangle
     from matplotlib.textpath import text_to_path
 except ImportError as missing:
-    raise LayerMixError(
-        "expected Matplotlib for plots, found none; pip install 'layermix-gen[plots]', or print with --format alone"
-    ) from missing
+    raise LayerMixError("expected Matplotlib for plots, found none; pip install 'layermix-gen[plots]'") from missing
 
 HEAT_MAP = LinearSegmentedColormap.from_list("error", HEAT)
 DPI = 160
 MARGIN, HEAD, LINE = 0.12, 0.4, 0.19  # inches: at the edges, of the head, of a line of small text
 BOX, GAP = 0.11, 0.24  # inches: of a color in a legend, and between its entries
+TITLE, NAME, LABEL, SMALL = 10, 9, 8, 7.5  # points: of the head, of a panel's name, of labels, of single values
+PEN = 1.3  # points: the width of lines
 
 
 def run_look(number: int) -> dict[str, Any]:
@@ -32,10 +33,22 @@ def run_look(number: int) -> dict[str, Any]:
     return {"facecolor": SERIES[number % len(SERIES)], "edgecolor": "white", "linewidth": 0, "hatch": hatch}
 
 
-def figure_of(width: float, height: float, text: str) -> Figure:
-    """A figure of this size in inches, with `text` as its head."""
+def bar_look(color: str) -> dict[str, Any]:
+    """The look of bars, in a plot and in its legend."""
+    return {"facecolor": color, "linewidth": 0}
+
+
+def line_look(color: str) -> dict[str, Any]:
+    """The look of a line in a legend: a bar as high as the line is wide."""
+    return bar_look(color) | {"height": PEN / 72}
+
+
+def figure_of(width: float, height: float, text: str, fact: str = "") -> Figure:
+    """A figure of this size in inches, with `text` as its head, and `fact` at the head's right end."""
     figure = Figure(figsize=(width, height), dpi=DPI, facecolor=PAPER)
-    write(figure, MARGIN, height - MARGIN, text, 10, INK, weight="bold", va="top")
+    write(figure, MARGIN, height - MARGIN, text, TITLE, INK, weight="bold", va="top")
+    if fact:
+        write(figure, width - MARGIN, height - MARGIN, fact, LABEL, ha="right", va="top")
     return figure
 
 
@@ -43,6 +56,12 @@ def panel(figure: Figure, left: float, bottom: float, width: float, height: floa
     """A panel at a place in inches, so that text keeps its place for any number of panels."""
     full_width, full_height = figure.get_size_inches()
     return figure.add_axes((left / full_width, bottom / full_height, width / full_width, height / full_height))
+
+
+def name_panel(figure: Figure, middle: float, bottom: float, lines: Sequence[str]) -> None:
+    """Write the name of a panel, of one line or several, centred at `middle` and from `bottom` upwards, in inches."""
+    for up, text in enumerate(reversed(lines)):
+        write(figure, middle, bottom + up * LINE, text, NAME, INK, ha="center")
 
 
 def write(figure: Figure, left: float, bottom: float, text: str, size: float, color: str = QUIET, **more: Any) -> None:
@@ -61,15 +80,17 @@ def legend(figure: Figure, looks: Sequence[dict[str, Any]], names: Sequence[str]
     width, height = figure.get_size_inches()
     for (line, left, room), look, name in zip(_entries(width, names), looks, names, strict=True):
         middle = height - HEAD - (line + 0.5) * LINE
-        place = (left / width, (middle - BOX / 2) / height)
-        figure.add_artist(Rectangle(place, BOX / width, BOX / height, transform=figure.transFigure, **look))
-        write(figure, left + 1.5 * BOX, middle, shortened(name, room, 8), 8, INK, va="center_baseline")
+        tall = look.get("height", BOX)
+        place = (left / width, (middle - tall / 2) / height)
+        shape = look | {"width": BOX / width, "height": tall / height}
+        figure.add_artist(Rectangle(place, transform=figure.transFigure, **shape))
+        write(figure, left + 1.5 * BOX, middle, shortened(name, room, LABEL), LABEL, INK, va="center_baseline")
 
 
 def _entries(width: float, names: Sequence[str]) -> list[tuple[int, float, float]]:
     """The line, left end and room for the name of each legend entry: all on one line if they fit, else in columns."""
     room, mark = width - 2 * MARGIN + GAP, 1.5 * BOX + GAP
-    each = [min(room, text_width(name, 8) + 0.02 + mark) for name in names]
+    each = [min(room, text_width(name, LABEL) + 0.02 + mark) for name in names]
     if sum(each) <= room:
         return [(0, MARGIN + sum(each[:number]), wide - mark) for number, wide in enumerate(each)]
     widest = max(each)
@@ -97,5 +118,10 @@ def plain(axes: Axes) -> None:
     """Leave only horizontal rules and a base line on the axes."""
     axes.spines[["top", "right", "left"]].set_visible(False)
     axes.spines["bottom"].set_color(HAIRLINE)
-    axes.tick_params(length=0, colors=QUIET, labelsize=8)
+    axes.tick_params(length=0, colors=QUIET, labelsize=LABEL)
     axes.yaxis.grid(color=HAIRLINE, linewidth=0.7, zorder=0)
+
+
+def save(figure: Figure, file: Path | IO[bytes]) -> None:
+    """Write a figure as PNG, without the version of Matplotlib, so that the same figure gives the same bytes."""
+    figure.savefig(file, format="png", metadata={"Software": None})

@@ -15,7 +15,7 @@ from layermix_gen.evaluate.gradcam_maps.gradcam import Attention, gradcam
 from layermix_gen.evaluate.models.weights import check_weights
 from layermix_gen.evaluate.preprocessing import PREPROCESSINGS
 from layermix_gen.evaluate.suites.batching import Images, rebatched
-from layermix_gen.figures.canvas import Canvas, shortened, write_picture
+from layermix_gen.figures.canvas import Canvas, fitted, scaled, shortened, write_picture
 from layermix_gen.figures.palette import QUIET
 from layermix_gen.images import Image
 from layermix_gen.images.codec import decode
@@ -24,7 +24,7 @@ from layermix_gen.support.checks import check_choice
 from layermix_gen.support.files import cannot_read, reading
 from layermix_gen.support.text import as_text
 
-CELL = 224  # px; smaller images are enlarged to about this
+CELL = 224  # px; narrower images are enlarged to about this width, wider ones shown as they are
 GAP, MARGIN, HEAD, FOOT = 14, 28, 30, 34  # px
 TITLE, SMALL = 7.5, 6.5  # points
 HOTTEST = 226  # of 255: the red of the colour map; colours beyond it are as dark as a black image
@@ -80,28 +80,32 @@ def overlaid(image: Image, heat: np.ndarray[tuple[int, int], np.dtype[np.float32
 
 
 def _draw(images: Images, names: list[str], titles: list[str], seen: list[Attention]) -> PillowImage.Image:
-    factor = max(1, round(CELL / images.shape[2]))
-    height, width = images.shape[1] * factor, images.shape[2] * factor
+    shown = [_enlarged(image) for image in images]
+    height, width, _ = shown[0].shape
     rows, columns = len(images), 1 + len(seen)
     sheet = Canvas(2 * MARGIN + columns * (width + GAP) - GAP, 2 * MARGIN + HEAD + rows * (height + FOOT) - GAP)
     for column, name in enumerate(["image", *map(_plain, titles)]):
         left = MARGIN + column * (width + GAP)
         sheet.text((left, MARGIN + HEAD / 2), shortened(name, width, TITLE), TITLE, bold=True)
-        for row, image in enumerate(images):
+        for row, image in enumerate(shown):
             top = MARGIN + HEAD + row * (height + FOOT)
-            shown = image if column == 0 else _shaded(image, seen[column - 1].maps[row], factor)
-            sheet.image(PillowImage.fromarray(shown).resize((width, height), PillowImage.Resampling.NEAREST), left, top)
+            cell = image if column == 0 else _shaded(image, seen[column - 1].maps[row])
+            sheet.image(PillowImage.fromarray(cell), left, top)
             caption = _plain(names[row]) if column == 0 else _said(seen[column - 1], row)
             sheet.text((left, top + height + FOOT * 0.6), shortened(caption, width, SMALL), SMALL, QUIET)
     return sheet.picture
 
 
-def _shaded(image: Image, heat: np.ndarray[tuple[int, int], np.dtype[np.float32]], factor: int) -> Image:
-    """The overlay at the size that is shown: enlarged images keep their pixels, the map stays smooth."""
+def _enlarged(image: Image) -> Image:
     height, width, _ = image.shape
-    size = (width * factor, height * factor)
-    large = cv2.resize(image, size, interpolation=cv2.INTER_NEAREST)
-    return overlaid(large, np.clip(cv2.resize(heat, size, interpolation=cv2.INTER_CUBIC), 0, 1))
+    factor = max(width, fitted(width, CELL)) / width
+    return np.asarray(scaled(image, round(factor * max(height, width))))
+
+
+def _shaded(shown: Image, heat: np.ndarray[tuple[int, int], np.dtype[np.float32]]) -> Image:
+    """The overlay at the size that is shown: the map is smooth, whatever the image is."""
+    height, width, _ = shown.shape
+    return overlaid(shown, np.clip(cv2.resize(heat, (width, height), interpolation=cv2.INTER_CUBIC), 0, 1))
 
 
 def _said(attention: Attention, row: int) -> str:

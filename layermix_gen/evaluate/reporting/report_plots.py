@@ -14,13 +14,19 @@ from layermix_gen.figures.palette import INK, OVER, QUIET, RIGHT, SERIES, UNDER
 from layermix_gen.figures.style import (
     HEAD,
     HEAT_MAP,
+    LABEL,
     LINE,
+    NAME,
+    SMALL,
+    bar_look,
     figure_of,
     legend,
     legend_height,
+    name_panel,
     panel,
     plain,
     run_look,
+    save,
     shortened,
     wrapped,
     write,
@@ -47,7 +53,7 @@ def draw_plots(runs: Sequence[Measured], out: Path) -> list[Path]:
         path = out / name
         if found:
             with replacing(path) as draft:
-                draw(found, suite).savefig(draft, format="png", metadata={"Software": None})
+                save(draw(found, suite), draft)
             paths.append(path)
         else:
             path.unlink(missing_ok=True)
@@ -86,13 +92,13 @@ def heat_map(runs: Sequence[Measured], suite: str) -> "Figure":
         for (row, column), error in np.ndenumerate(grid):
             color = QUIET if np.isnan(error) else "white" if error > 0.52 * top else INK
             text = "-" if np.isnan(error) else f"{error:.0f}"
-            axes.text(column, row, text, ha="center", va="center", fontsize=7.5, color=color)
+            axes.text(column, row, text, ha="center", va="center", fontsize=SMALL, color=color)
         axes.set_xticks(range(5), map(str, SEVERITIES))
         axes.set_yticks(range(len(names)), [_label(name) for name in names] if is_first else [""] * len(names))
         axes.set_xticks(np.arange(-0.5, 5), minor=True)
         axes.set_yticks(np.arange(-0.5, len(names)), minor=True)
         axes.grid(which="minor", color="white", linewidth=1.2)
-        axes.tick_params(which="both", length=0, colors=QUIET, labelsize=8)
+        axes.tick_params(which="both", length=0, colors=QUIET, labelsize=LABEL)
         axes.spines[:].set_visible(False)
     return sheet.figure
 
@@ -145,9 +151,9 @@ def reliability_diagrams(runs: Sequence[Measured], suite: str) -> "Figure":
             axes.set_ylim(0, ticks[-1])
             axes.set_xticks((0, 0.5, 1), ("0", "0.5", "1") if axes is lower else ("", "", ""))
             axes.set_yticks(ticks, [f"{tick:.2g}" for tick in ticks] if is_first else [""] * len(ticks))
-            axes.set_ylabel(label if is_first else "", fontsize=8, color=QUIET)
+            axes.set_ylabel(label if is_first else "", fontsize=LABEL, color=QUIET)
             plain(axes)
-    legend(sheet.figure, [{"facecolor": color, "linewidth": 0} for color in looks.values()], [*looks])
+    legend(sheet.figure, [bar_look(color) for color in looks.values()], [*looks])
     return sheet.figure
 
 
@@ -180,7 +186,7 @@ class _Sheet:
         lines = -(-len(runs) // ACROSS)
         self.columns = -(-len(runs) // lines)
         self.left, self.height, self.facts = left, height, facts
-        self.names = [wrapped(run.name, PANEL, 9) for run in runs]
+        self.names = [wrapped(run.name, PANEL, NAME) for run in runs]
         self.over = LINE * (max(map(len, self.names)) + 1) + 0.1  # above a panel: its name and its fact
         self.step = self.over + height + 0.5
         width = max(3.75, left + self.columns * (PANEL + BETWEEN))
@@ -197,10 +203,9 @@ class _Sheet:
             line, column = divmod(number, self.columns)
             left, top = self.left + column * (PANEL + BETWEEN), height - self.top - line * self.step - self.over
             middle = left + PANEL / 2
-            for up, text in enumerate(reversed(name)):
-                write(self.figure, middle, top + 0.1 + (up + 1) * LINE, text, 9, INK, ha="center")
-            write(self.figure, middle, top + 0.1, shortened(fact, PANEL, 7.5), 7.5, ha="center")
-            write(self.figure, middle, top - self.height - 0.34, foot, 8, ha="center")
+            name_panel(self.figure, middle, top + 0.1 + LINE, name)
+            write(self.figure, middle, top + 0.1, shortened(fact, PANEL, SMALL), SMALL, ha="center")
+            write(self.figure, middle, top - self.height - 0.34, foot, LABEL, ha="center")
             yield left, top - self.height, column == 0
 
 

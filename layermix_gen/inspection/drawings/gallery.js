@@ -214,8 +214,7 @@ function open(place) {
   const steps = picture("steps", i);
   $("note").textContent = steps ? "" : data.unillustrated;
   drawTree($("tree"), {
-    recipe: samples.recipe[i],
-    places: data.places.arrangements[data.places.chosen[i]],
+    tree: treeOf(i),
     steps,
     result: picture("thumbnails", i),
     captions: { picture: `no. ${samples.picture[i]}` },

@@ -19,12 +19,13 @@ from PIL import Image as PillowImage
 
 from layermix_gen.errors import Interrupted, LayerMixError
 from layermix_gen.figures.canvas import scaled
+from layermix_gen.figures.palette import HAIRLINE, IMAGE_INK, INK, PAPER, PICTURE_INK, QUIET
 from layermix_gen.images import Image
 from layermix_gen.inspection.drawings.explain import replayed
 from layermix_gen.inspection.drawings.steps import MASKED, NUMBERS, steps_of
-from layermix_gen.inspection.drawings.tree_layout import laid_out
+from layermix_gen.inspection.drawings.tree_layout import Node, laid_out, view_row
 from layermix_gen.inspection.opened_dataset import OpenedDataset
-from layermix_gen.mixing.recipe import IMAGE, parse
+from layermix_gen.mixing.recipe import IMAGE, Call, Expression, parse
 from layermix_gen.support.files import replacing, writing
 from layermix_gen.support.processes import available_cpus
 from layermix_gen.support.progress import progress_bar
@@ -39,6 +40,14 @@ FRAMES = (224, 160, 112, 80)  # px, of the steps of larger samples: the largest 
 TRIED = 24  # samples to estimate from which of them fits
 CORNER = 20  # px of a mask that are shown along each side, for larger samples
 CHUNK = 200  # samples whose pictures are in one block of the page; a block is read when one of them is shown
+COLORS = {
+    "paper": PAPER,
+    "ink": INK,
+    "quiet": QUIET,
+    "line": HAIRLINE,
+    "accent": IMAGE_INK,
+    "picture": PICTURE_INK,
+}  # of the light page; its style has those of the dark one
 COLUMNS = ("key", "source", "class_name", "plane", "layer", "op", "picture", "recipe")
 
 
@@ -74,7 +83,7 @@ def write_gallery(
         "masked": MASKED,
         "unillustrated": reason,
         "columns": _columns(rows),
-        "places": _places(rows),
+        "trees": _trees(rows),
     }
     with writing(out), replacing(out) as draft:
         draft.write_text(page(facts, {"thumbnails": thumbnails, "steps": steps}), encoding="utf-8")
@@ -99,15 +108,33 @@ def _columns(rows: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
     return columns | {"blends": [[blend for blend in row["blends"] if blend] for row in rows]}
 
 
-def _places(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Column and row of every step, operands first: each arrangement once, and the index of each sample's."""
-    arrangements: dict[tuple[tuple[int, float], ...], int] = {}
-    chosen = []
+def _trees(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """The tree of each sample: what samples have in common once, and for each its shape and its numbers.
+
+    A shape is an arrangement and the names of the steps, operands first. The numbers stand as in the recipe, with a
+    comma between those of two steps; they are 0.7% of a page of 2,000 samples of Fashion-MNIST.
+    """
+    arrangements: dict[Any, int] = {}
+    shapes: dict[tuple[int, str], int] = {}
+    chosen, numbers = [], []
     for row in rows:
-        tree = laid_out(parse(row["recipe"]))
-        places = tuple((node.column, node.row) for node in tree.walk())
-        chosen.append(arrangements.setdefault(places, len(arrangements)))
-    return {"arrangements": list(arrangements), "chosen": chosen}
+        root = laid_out(parse(row["recipe"]))
+        arrangement = arrangements.setdefault(_arrangement(root), len(arrangements))
+        names = " ".join(node.expression.name for node in root.walk())
+        chosen.append(shapes.setdefault((arrangement, names), len(shapes)))
+        numbers.append(",".join(_numbers(node.expression) for node in root.walk()))
+    return {"arrangements": list(arrangements), "shapes": list(shapes), "chosen": chosen, "numbers": numbers}
+
+
+def _arrangement(root: Node) -> tuple[Any, ...]:
+    """The operands (as indices of steps), column and row of every step, and the row of the view."""
+    nodes = list(root.walk())
+    steps = tuple((tuple(map(nodes.index, node.operands)), node.column, node.row) for node in nodes)
+    return steps, view_row(root)
+
+
+def _numbers(expression: Expression) -> str:
+    return " ".join(map(repr, expression.arguments)) if isinstance(expression, Call) else ""
 
 
 # --- pictures ------------------------------------------------------------------------------------------------------
@@ -202,7 +229,7 @@ def _encoded(pictures: Sequence[Image], side: int, lossless: bool) -> str:
 
 def page(facts: Mapping[str, Any], pictures: Mapping[str, Sequence[str]]) -> str:
     """The HTML of a page: its template, style and scripts put together with the data that they show."""
-    style, script = _part("gallery.css"), _part("tree.js") + _part("gallery.js")
+    style, script = _filled(_part("gallery.css"), COLORS), _part("tree.js") + _part("gallery.js")
     blocks = [
         f'<script type="text/plain" data-pictures="{name}">\n' + "\n".join(one or "-" for one in lines) + "\n</script>"
         for name, all_lines in pictures.items()
@@ -220,14 +247,19 @@ def page(facts: Mapping[str, Any], pictures: Mapping[str, Sequence[str]]) -> str
         "policy": "; ".join(f"{name} {value}" for name, value in policy.items()),
         "style": style,
         "script": script,
-        "data": json.dumps(facts).replace("<", "\\u003c"),
+        "data": json.dumps(facts, separators=(",", ":")).replace("<", "\\u003c"),
         "pictures": "\n".join(blocks),
     }
-    return re.sub(r"\{\{(\w+)\}\}", lambda match: parts[match[1]], _part("gallery.html"))
+    return _filled(_part("gallery.html"), parts)
 
 
 def _part(name: str) -> str:
     return (files("layermix_gen.inspection.drawings") / name).read_text(encoding="utf-8")
+
+
+def _filled(template: str, parts: Mapping[str, str]) -> str:
+    """A template with each `{{name}}` in it replaced; what replaces it is left as it is."""
+    return re.sub(r"\{\{(\w+)\}\}", lambda match: parts[match[1]], template)
 
 
 def _hash(text: str) -> str:

@@ -14,6 +14,7 @@ from layermix_gen.figures.canvas import DENSITY, Canvas
 from layermix_gen.figures.palette import QUIET
 from layermix_gen.images import Image
 from layermix_gen.inspection.opened_dataset import OpenedDataset
+from layermix_gen.support.database import quoted
 
 LIMIT = 24  # samples, by default
 # Lengths are in device pixels, font sizes in points.
@@ -56,7 +57,7 @@ def contact_sheet(
 
 def _clean_views(shards: OpenedDataset, ordinals: Iterable[int]) -> list[dict[str, Any]]:
     """The rows of the clean views of source images, where the dataset has them."""
-    keys = ", ".join(f"'{sample_key(ordinal, CLEAN_PLANE)}'" for ordinal in ordinals)
+    keys = ", ".join(quoted(sample_key(ordinal, CLEAN_PLANE)) for ordinal in ordinals)
     return shards.query(f"key IN ({keys})")
 
 

@@ -1,54 +1,44 @@
 "use strict";
 
-// Draw the tree of a recipe as `tree.py` does: from the view on the left to the result on the right.
+// Draw the tree of a recipe as `tree.py` does: from the view on the left to the result on the right. What the steps are
+// and where they stand comes from Python, in `data.trees`.
 
 const HERO = 1.45; // how much larger than a step the result is
 const NARROW = 40, WIDE = 134, BETWEEN = 22, LINES = 40, TEXT_HEIGHT = 44, SIGN = 12, MASK = 46, SPACE = 5;
 const LEAST = 84, MOST = 168; // side of a step
 const AROUND = { width: 64, height: 330 }; // pixels of the window and the dialog around the tree
 
-function parsed(text) {
-  const tokens = text.match(/[a-z_]+|[-+]?[\d.]+(?:e[-+]?\d+)?|[()]/g);
-  let at = 0;
-  function expression() {
-    const node = { name: tokens[at++], operands: [], numbers: [] };
-    if (tokens[at] !== "(") return node;
-    for (at++; tokens[at] !== ")"; ) {
-      if (/^[a-z]/.test(tokens[at])) node.operands.push(expression());
-      else node.numbers.push(tokens[at++]);
-    }
-    at++;
-    return node;
-  }
-  return expression();
+// The tree of sample `i`: all its steps, each after its operands, and the row of the view, null where it is not used.
+function treeOf(i) {
+  const { arrangements, shapes, chosen, numbers } = data.trees;
+  const [arrangement, names] = shapes[chosen[i]];
+  const [places, viewRow] = arrangements[arrangement];
+  const name = names.split(" "), number = numbers[i].split(",");
+  const nodes = [];
+  places.forEach(([operands, column, row], at) => {
+    const of = operands.map((operand) => nodes[operand]);
+    nodes.push({ name: name[at], numbers: number[at].split(" "), operands: of, column, row });
+  });
+  return { nodes, viewRow };
 }
 
 function walk(node) {
   return [...node.operands.flatMap(walk), node];
 }
 
-// Parse a recipe to a tree, and give every step its place: `places` are [column, row] of the steps in `walk`'s order.
-function laidOut(recipe, places) {
-  const root = parsed(recipe);
-  walk(root).forEach((node, index) => ([node.column, node.row] = places[index]));
-  return root;
-}
-
-// Draw a recipe into `container`. `steps` is a strip of square pictures: the view, then every step in `walk`'s order,
+// Draw a tree into `container`. `steps` is a strip of square pictures: the view, then every step in the tree's order,
 // each followed by its mask where it has one; without a strip the steps are drawn as text. `captions` are second lines
 // for leaves.
-function drawTree(container, { recipe, places, steps, result, captions }) {
-  const root = laidOut(recipe, places);
-  const nodes = walk(root).filter((node) => node.name !== "image");
-  const uses = walk(root).filter((node) => node.name === "image");
-  const view = { name: "image", operands: [], numbers: [], column: 0, frame: 0 };
-  view.row = uses.length ? (Math.min(...uses.map((use) => use.row)) + Math.max(...uses.map((use) => use.row))) / 2 : 0;
+function drawTree(container, { tree, steps, result, captions }) {
+  const root = tree.nodes.at(-1);
+  const nodes = tree.nodes.filter((node) => node.name !== "image");
+  const view = { name: "image", operands: [], numbers: [], column: 0, row: tree.viewRow, frame: 0 };
   let frames = 1;
   for (const node of nodes) {
     node.frame = frames++;
     if (data.masked.includes(node.name)) node.mask = frames++;
   }
-  const cards = uses.length ? [view, ...nodes] : nodes;
+  const cards = view.row === null ? nodes : [view, ...nodes];
   const last = root.name === "image" ? view : root;
 
   // places
@@ -175,7 +165,7 @@ function drawTree(container, { recipe, places, steps, result, captions }) {
   }
 
   function numbers(node) {
-    return node.numbers.map((number, index) => data.numbers[node.name][index].replace("{}", number));
+    return (data.numbers[node.name] ?? []).map((text, index) => text.replace("{}", node.numbers[index]));
   }
 
   function parts(node) {

@@ -14,7 +14,7 @@ from layermix_gen.figures.palette import IMAGE_INK, PAPER, PICTURE_INK, QUIET
 from layermix_gen.images import Image, as_image
 from layermix_gen.images.views import View
 from layermix_gen.inspection.drawings.steps import Step, steps_of
-from layermix_gen.inspection.drawings.tree_layout import Node, laid_out
+from layermix_gen.inspection.drawings.tree_layout import Node, laid_out, view_row
 from layermix_gen.mixing.recipe import IMAGE, PICTURE, Call, Expression, parse
 
 # Lengths are in device pixels, font sizes in points.
@@ -73,11 +73,11 @@ class _Drawing:
         self.pitch = self.side + CAPTION + BETWEEN
 
     def _view(self, view: Step) -> Node | None:
-        """The node of the view, in the middle of the rows where it is used; None where it is not used."""
-        rows = [node.row for node in self.root.walk() if node.is_view]
-        if not rows:
+        """The node of the view, which is drawn once; None where it is not used."""
+        row = view_row(self.root)
+        if row is None:
             return None
-        node = Node(IMAGE, 0, row=(min(rows) + max(rows)) / 2)
+        node = Node(IMAGE, 0, row=row)
         self.steps[node] = view
         return node
 

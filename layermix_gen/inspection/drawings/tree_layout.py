@@ -42,6 +42,12 @@ def laid_out(recipe: Expression) -> Node:
     return tree
 
 
+def view_row(root: Node) -> float | None:
+    """The row of the view, in the middle of the rows where it is used; None where it is not used."""
+    rows = [node.row for node in root.walk() if node.is_view]
+    return (min(rows) + max(rows)) / 2 if rows else None
+
+
 def _in_columns(expression: Expression) -> Node:
     operands = [_in_columns(operand) for operand in expression.operands] if isinstance(expression, Call) else []
     column = max((operand.column + 1 for operand in operands), default=0)

@@ -394,6 +394,14 @@ def test_the_sheet_is_drawn_where_everything_is_expected(model, tmp_path):
         np.testing.assert_array_equal(shown, overlaid(large.astype(np.uint8), heat))
 
 
+@pytest.mark.parametrize(("side", "shown"), [(28, 224), (40, 240), (100, 224), (224, 224), (300, 300)])
+def test_narrow_images_are_enlarged_and_wide_ones_left_as_they_are(model, tmp_path, side, shown):
+    PillowImage.fromarray(pixels(0, 1, side, side, 3)[0]).save(tmp_path / "0.png")
+    out = write_gradcam_sheet([("one", model)], [tmp_path / "0.png"], tmp_path / "sheet.png", preprocessing="none")
+    with PillowImage.open(out) as sheet:
+        assert sheet.size == (2 * 28 + 2 * shown + 14, 2 * 28 + 30 + shown + 34 - 14)
+
+
 @pytest.mark.parametrize(
     ("text", "plain"),
     [

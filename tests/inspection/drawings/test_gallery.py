@@ -13,9 +13,13 @@ import pytest
 from PIL import Image as PillowImage
 
 from layermix_gen import BuildSettings, Interrupted, LayerMixError, build, open_shards
+from layermix_gen.figures import palette
+from layermix_gen.figures.palette import HAIRLINE, IMAGE_INK, INK, PAPER, PICTURE_INK, QUIET
 from layermix_gen.inspection.drawings import gallery
 from layermix_gen.inspection.drawings.gallery import CORNER, page, write_gallery
 from layermix_gen.inspection.drawings.steps import steps_of
+from layermix_gen.inspection.drawings.tree_layout import laid_out, view_row
+from layermix_gen.mixing.recipe import parse
 
 HOSTILE = "</script><img src=x onerror=\"document.title='taken'\"><!--<script>&amp;\u2028'"
 
@@ -76,6 +80,61 @@ def test_small_samples_are_in_the_page_as_they_are(squares, tmp_path):
             expected += [step.pixels] if step.name != "view" else []
             expected += [step.mask] if step.mask is not None else []
         np.testing.assert_array_equal(decoded(strip), np.hstack(expected))
+
+
+def trees(data):
+    """The tree of each sample as the page has it: of each step its name, operands, numbers and place."""
+    found = []
+    for chosen, numbers in zip(data["trees"]["chosen"], data["trees"]["numbers"], strict=True):
+        arrangement, names = data["trees"]["shapes"][chosen]
+        places, view = data["trees"]["arrangements"][arrangement]
+        steps = zip(names.split(" "), places, numbers.split(","), strict=True)
+        found.append(([(name, *place, numbers.split()) for name, place, numbers in steps], view))
+    return found
+
+
+def test_the_page_has_the_steps_of_every_recipe_and_their_places(squares, tmp_path):
+    made = written(squares, tmp_path / "page.html", order_by="key")
+    rows = squares.query(order_by="key")
+    for row, (steps, view) in zip(rows, trees(made.data), strict=True):
+        root = laid_out(parse(row["recipe"]))
+        nodes = list(root.walk())
+        assert [(name, column, y) for name, _, column, y, _ in steps] == [
+            (node.expression.name, node.column, node.row) for node in nodes
+        ]
+        assert [operands for _, operands, *_ in steps] == [
+            [nodes.index(one) for one in node.operands] for node in nodes
+        ]
+        assert view == view_row(root)
+        texts = []
+        for name, operands, _, _, numbers in steps:
+            inside = [*(texts[operand] for operand in operands), *numbers]
+            texts.append(f"{name}({', '.join(inside)})" if inside else name)
+        assert texts[-1] == row["recipe"]
+
+
+def test_what_samples_have_in_common_is_in_the_page_once(squares, tmp_path):
+    made = written(squares, tmp_path / "page.html").data["trees"]
+    assert len(made["chosen"]) == 200
+    for name in ("arrangements", "shapes"):
+        assert len({json.dumps(one) for one in made[name]}) == len(made[name]) < 200
+    assert len(made["arrangements"]) == 4  # clean, and those of three layers
+
+
+def test_a_recipe_without_the_view_has_no_row_for_it():
+    ((steps, view),) = trees({"trees": gallery._trees([{"recipe": "invert(picture)"}])})
+    assert (steps, view) == ([("picture", (), 0, 0, []), ("invert", (0,), 1, 0, [])], None)
+
+
+def test_the_light_page_has_the_colours_of_all_figures(squares, tmp_path):
+    made = written(squares, tmp_path / "page.html", limit=1)
+    (style,) = (text for tag, _, text in made.texts if tag == "style")
+    light = dict(re.findall(r"--(\w+): (#\w+);", style.partition("@media")[0]))
+    assert light.items() >= {
+        "paper": PAPER, "ink": INK, "quiet": QUIET, "line": HAIRLINE, "accent": IMAGE_INK, "picture": PICTURE_INK,
+    }.items()  # fmt: skip
+    written_by_hand = gallery._part("gallery.css").lower()
+    assert not [colour for colour in vars(palette).values() if isinstance(colour, str) and colour in written_by_hand]
 
 
 def test_large_samples_are_reduced_and_masks_are_shown_in_part(scenes, tmp_path):

@@ -174,13 +174,36 @@ def test_the_strip_has_a_picture_for_every_step(opened, rows):
           image.onload = () => resolve(image.naturalWidth / image.naturalHeight);
           image.src = picture("steps", i);
         }));
-        const frames = samples.recipe.map((recipe) => walk(parsed(recipe)).filter((node) => node.name !== "image")
+        const frames = samples.key.map((_, i) => treeOf(i).nodes.filter((node) => node.name !== "image")
           .reduce((sum, node) => sum + (data.masked.includes(node.name) ? 2 : 1), 1));
         Promise.all(widths).then((found) => done([found, frames]));
     """
     found, frames = opened.execute_async_script(script)
     assert found == frames
     assert len(frames) == len(rows)
+
+
+def test_the_tree_of_each_sample_is_that_of_its_recipe(opened, rows):
+    script = """
+        const inside = (node) => [...node.operands.map(text), ...node.numbers.filter(Boolean)].join(", ");
+        const text = (node) => inside(node) ? `${node.name}(${inside(node)})` : node.name;
+        return samples.key.map((_, i) => text(treeOf(i).nodes.at(-1)));
+    """
+    assert opened.execute_script(script) == [row["recipe"] for row in rows]
+
+
+def test_cards_have_their_numbers_and_the_view_its_row(opened, rows):
+    place = next(i for i, row in enumerate(rows) if row["layer"] == 2 and row["op"] == "rotate")
+    opened.execute_script("open(arguments[0])", place)
+    cards = {}
+    for card in dialog(opened).find_elements(By.CLASS_NAME, "card"):
+        caption = tuple(part.text for part in card.find_elements(By.CSS_SELECTOR, "b, span"))
+        frame = card.find_element(By.CLASS_NAME, "frame").rect
+        cards[caption] = frame["y"] + frame["height"] / 2
+    angles = [f"{number}°" for number in rows[place]["op_args"][:2]]
+    assert {("view", ""), *(("rotate", angle) for angle in angles)} <= cards.keys()
+    first, second = (cards["rotate", angle] for angle in angles)
+    assert cards["view", ""] == pytest.approx((first + second) / 2, abs=1)
 
 
 def test_keys(opened, rows):

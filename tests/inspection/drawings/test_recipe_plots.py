@@ -1,20 +1,21 @@
-"""Plots: what is counted, what is expected, and what is drawn of both."""
+"""Plots: what is counted, what is expected, and where there is nothing to plot."""
 
 import sys
 from collections import Counter
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 import pytest
-from matplotlib.axes import Axes
 from PIL import Image as PillowImage
 from scipy import stats
 
 from layermix_gen import BuildSettings, LayerMixError, build, open_shards
 from layermix_gen.inspection.drawings import recipe_plots as plots
-from layermix_gen.inspection.drawings.recipe_plots import draw, expected, observed, plot
+from layermix_gen.inspection.drawings.recipe_figure import draw
+from layermix_gen.inspection.drawings.recipe_plots import expected, observed, plot
 from layermix_gen.mixing.operations import OPERATIONS
+
+MISSING = r"^expected Matplotlib for plots, found none; pip install 'layermix-gen\[plots\]'$"
 
 
 def built(root, source, pool, **settings):
@@ -61,36 +62,6 @@ def test_a_plot(squares, tmp_path, monkeypatch):
     assert {(255, 255, 255), (0xB3, 0xC4, 0xE3)} <= colours
 
 
-def test_bars_are_what_was_found_and_lines_what_was_wanted(monkeypatch):
-    bars, lines = [], []
-    upright = Axes.bar
-
-    def bar(self, *values, **options):
-        if values:  # by name they come from `barh`
-            bars.append(list(values[1]))
-        return upright(self, *values, **options)
-
-    monkeypatch.setattr(Axes, "bar", bar)
-    monkeypatch.setattr(Axes, "hlines", lambda self, shares, *rest, **options: lines.append(list(shares)))
-    others = {"operation": Counter(rotate=1), "blend": Counter(add=3, pixel=1)}
-    found = {"layer": Counter({1: 30, 3: 10})} | others
-    draw(found, {"layer": Counter({1: 1, 2: 1, 3: 2})} | others, ("", ""))
-    assert bars == [[0.75, 0.0, 0.25], [0.75, 0.25]]
-    assert lines == [[0.25, 0.25, 0.5], [0.75, 0.25]]
-
-
-def test_what_nobody_expected_is_drawn_too():
-    found: dict[str, Any] = {"layer": Counter({4: 1}), "operation": Counter(invert=2), "blend": Counter(add=1)}
-    found |= {"add a": Counter({0.5: 1}), "brightness factor": Counter({float(i): i for i in range(1, 30)})}
-    wanted: dict[str, Any] = {
-        "layer": Counter({1: 1}),
-        "operation": Counter(rotate=1),
-        "blend": Counter(),
-        "add a": Counter(),
-    }
-    assert draw(found, wanted | {"brightness factor": Counter()}, ("heading", "subtitle")).width == 1920
-
-
 def test_the_operations_of_the_other_preset(tmp_path, digits, pool):
     shards = built(tmp_path / "shards", digits, pool, variants=1, preset="released", clean=False)
     counts = expected(shards.manifest, draws=2000)
@@ -105,7 +76,9 @@ def test_nothing_to_plot(tmp_path, digits, squares, monkeypatch):
     shards = built(tmp_path / "clean", digits, None, variants=0)
     with pytest.raises(LayerMixError, match="expected variants that were drawn in"):
         plot(shards, tmp_path / "plot.png")
-    monkeypatch.setitem(sys.modules, "matplotlib", None)
-    with pytest.raises(LayerMixError, match=r"expected matplotlib for plots; run: pip install 'layermix-gen\[plots\]'"):
+    for name in ("layermix_gen.figures.style", "layermix_gen.inspection.drawings.recipe_figure"):
+        monkeypatch.delitem(sys.modules, name, raising=False)  # else it need not be imported again
+    monkeypatch.setitem(sys.modules, "matplotlib.axes", None)
+    with pytest.raises(LayerMixError, match=MISSING):
         plot(squares, tmp_path / "plot.png")
     assert not (tmp_path / "plot.png").exists()

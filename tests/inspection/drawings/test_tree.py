@@ -16,7 +16,7 @@ from layermix_gen.inspection.drawings import tree
 from layermix_gen.inspection.drawings.explain import explain
 from layermix_gen.inspection.drawings.steps import MASKED, NUMBERS, steps_of
 from layermix_gen.inspection.drawings.tree import Origin
-from layermix_gen.inspection.drawings.tree_layout import laid_out
+from layermix_gen.inspection.drawings.tree_layout import laid_out, view_row
 from layermix_gen.mixing.blends import BLENDS
 from layermix_gen.mixing.masks import mask
 from layermix_gen.mixing.methods import METHODS, DrawSettings
@@ -99,6 +99,13 @@ def test_the_places_of_leaves_and_of_uneven_operands():
     assert places("add(image, invert(mirror(image)), 0.5, 0.5)") == [
         ("image", 0, 0), ("image", 0, 1), ("mirror", 1, 1), ("invert", 2, 1), ("add", 3, 0.5),
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("text", "row"), [(LAYER_3, 0.5), ("image", 0), ("invert(picture)", None), ("add(picture, image, 1.0, 0.0)", 1)]
+)
+def test_the_view_stands_in_the_middle_of_its_uses(text, row):
+    assert view_row(laid_out(parse(text))) == row
 
 
 @steady(max_examples=60)
