@@ -16,7 +16,7 @@ from layermix_gen.dataset.settings import BuildSettings
 from layermix_gen.dataset.skipped import reasons
 from layermix_gen.dataset.tar import TarSummary
 from layermix_gen.errors import LayerMixError
-from layermix_gen.support.files import file_digest, json_text, read_json, write_json
+from layermix_gen.support.files import check_format, file_digest, json_text, read_json, write_json
 from layermix_gen.support.text import count, facts
 
 FORMAT = "layermix-gen dataset 1"
@@ -66,10 +66,7 @@ class Manifest:
         """Parse the text of the manifest at `location`. Raises `LayerMixError` if it is another file, or is damaged."""
         try:
             value = json.loads(text)
-            if (found := value.pop("format")) != FORMAT:
-                raise LayerMixError(
-                    f"expected {FORMAT!r} in {location}, found {found!r}; use the version that wrote it"
-                )
+            check_format(value.pop("format"), FORMAT, location)
             made = value | {
                 "planes": tuple(value["planes"]),
                 "source": Inputs.from_json(value["source"]),

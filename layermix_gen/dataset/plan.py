@@ -20,7 +20,7 @@ from layermix_gen.dataset.settings import BuildSettings
 from layermix_gen.errors import LayerMixError
 from layermix_gen.mixing_sets.mixing_set import MixingSet
 from layermix_gen.sources import Item, Source
-from layermix_gen.support.files import read_json, replacing, write_json
+from layermix_gen.support.files import check_format, read_json, replacing, write_json
 from layermix_gen.support.seeds import shuffled
 
 FORMAT = "layermix-gen plan 1"
@@ -205,10 +205,7 @@ def read_plan(root: Path) -> Plan | None:
     path = root / PLAN
     try:
         value = read_json(path)
-        if value["format"] != FORMAT:
-            raise LayerMixError(
-                f"expected {FORMAT!r} in {path}, found {value['format']!r}; use the version that wrote it"
-            )
+        check_format(value["format"], FORMAT, path)
         return _from_json(root, value)
     except FileNotFoundError:
         return None

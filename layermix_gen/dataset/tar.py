@@ -39,6 +39,11 @@ def header(name: bytes, size: int) -> bytes:
     return bytes(block)
 
 
+def data_size(head: bytes) -> int:
+    """The size of a member's data by its header block. Raises ValueError where that is damaged."""
+    return int(head[_SIZE], 8)
+
+
 def member_bytes(size: int) -> int:
     """How many bytes a member with `size` bytes of data takes in a tar."""
     return BLOCK + size + -size % BLOCK

@@ -11,6 +11,7 @@ from layermix_gen.errors import LayerMixError
 Scale: TypeAlias = Literal["cifar", "imagenet"]
 SCALES: tuple[Scale, ...] = ("cifar", "imagenet")
 SEVERITIES = (1, 2, 3, 4, 5)
+NONE, CENTER, RESIZE_AND_CENTER = "none", "center-224", "resize-256-center-224"  # what is done to photographs first
 
 # Hendrycks and Dietterich, "Benchmarking Neural Network Robustness to Common Corruptions and Perturbations" (2019),
 # section 4.1: the 15 of ImageNet-C and CIFAR-C in the order of its figure 1, and the 4 extra ones for validation.

@@ -9,6 +9,7 @@ import numpy as np
 from PIL import Image as PillowImage
 
 from layermix_gen.errors import BadImage
+from layermix_gen.evaluate.benchmarks import CENTER, NONE, RESIZE_AND_CENTER
 from layermix_gen.images import Image
 from layermix_gen.images.views import MAX_SCALED
 
@@ -39,7 +40,7 @@ def resize_short_side(image: Image, size: int = SHORT_SIDE) -> Image:
 
 
 PREPROCESSINGS: dict[str, Callable[[Image], Image]] = {
-    "none": lambda image: image,
-    "center-224": center_crop,
-    "resize-256-center-224": lambda image: center_crop(resize_short_side(image)),
+    NONE: lambda image: image,
+    CENTER: center_crop,
+    RESIZE_AND_CENTER: lambda image: center_crop(resize_short_side(image)),
 }

@@ -41,7 +41,10 @@ class Buffers:
 
 
 def deliver(batches: Iterable[Batch], loader: Loader, threads: int, prefetch: int) -> Iterator[Batch]:
-    """Fill `batches` and yield them in order, while up to `prefetch` of the next ones are read ahead."""
+    """Fill `batches` and yield them in order, while up to `prefetch` of the next ones are read ahead.
+
+    Unlike `mapped_ahead`, it has several threads fill one batch, and holds no batch that it has handed out.
+    """
     waiting: deque[tuple[Batch, list[Future[None]]]] = deque()
     todo = iter(batches)
     with ThreadPoolExecutor(threads, "layermix-reader") as pool:

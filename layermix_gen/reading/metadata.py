@@ -8,13 +8,12 @@ import numpy as np
 import torch
 
 from layermix_gen.dataset.index import METADATA
-from layermix_gen.dataset.tar import BLOCK, MAX_NAME, member_bytes
+from layermix_gen.dataset.tar import BLOCK, MAX_NAME, data_size, member_bytes
 from layermix_gen.errors import BadImage, LayerMixError
 from layermix_gen.support.checks import as_several
 
 PLACE = ("plane", "key")  # known without the JSON
 FIELDS = (*PLACE, *METADATA)
-_SIZE = slice(124, 135)  # where a member's header has the size
 
 
 def check_fields(fields: Sequence[str]) -> tuple[str, ...]:
@@ -39,7 +38,7 @@ def read_metadata(tar: memoryview, offset: int, size: int, plane: str) -> dict[s
 
 
 def _member_size(tar: memoryview, head: int) -> int:
-    return int(bytes(tar[head : head + BLOCK][_SIZE]), 8)
+    return data_size(bytes(tar[head : head + BLOCK]))
 
 
 def collate(samples: Sequence[Sequence[dict[str, Any]]], fields: Sequence[str], *, many: bool) -> dict[str, Any]:

@@ -15,12 +15,13 @@ from layermix_gen.errors import BadImage, LayerMixError
 from layermix_gen.images import Image
 from layermix_gen.images.codec import MAX_PIXELS, decode
 from layermix_gen.sources.base import Item, class_names, read_inside
-from layermix_gen.support.files import cannot_read, reason
+from layermix_gen.support.files import cannot_read, reading
 from layermix_gen.support.text import as_text, message_of
 
 MAX_LABEL = 999_999  # a larger label is some other number by mistake, and would set the number of classes
 _REQUIRED = ["path", "label"]
 _NAME = "class_name"
+REMEDY = "mend or replace it"
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,11 +102,8 @@ class ManifestSource:
 
 def is_parquet(path: Path) -> bool:
     """Tell by the content whether a file is Parquet."""
-    try:
-        with path.open("rb") as file:
-            return file.read(4) == b"PAR1"
-    except OSError as fault:
-        raise _unreadable(path, reason(fault)) from fault
+    with reading(path, REMEDY), path.open("rb") as file:
+        return file.read(4) == b"PAR1"
 
 
 def is_manifest(path: Path) -> bool:
@@ -122,15 +120,13 @@ def is_manifest(path: Path) -> bool:
 def _csv(path: Path) -> Iterator[tuple[str, list[object]]]:
     """Yield the place of each row, and its path, label and class name."""
     try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
+        with reading(path, REMEDY), path.open(encoding="utf-8-sig", newline="") as file:
             reader = csv.DictReader(file, strict=True)
             _check_columns(path, list(reader.fieldnames or ()))
             for row in reader:
                 yield f"line {reader.line_num}", [row["path"], row["label"], row.get(_NAME)]
     except (csv.Error, UnicodeDecodeError) as fault:
         raise _unreadable(path, f"it is not CSV in UTF-8 ({fault})") from fault
-    except OSError as fault:
-        raise _unreadable(path, reason(fault)) from fault
 
 
 def _parquet(path: Path) -> Iterator[tuple[str, list[object]]]:
@@ -184,4 +180,4 @@ def _is_outside(path: str) -> bool:
 
 
 def _unreadable(path: Path, why: str) -> LayerMixError:
-    return cannot_read(path, why, "mend or replace it")
+    return cannot_read(path, why, REMEDY)

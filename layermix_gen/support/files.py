@@ -104,6 +104,12 @@ def read_json(path: Path, remedy: str = "restore it, or build into another folde
         raise LayerMixError(f"expected JSON in {path}, found something else ({error}); {remedy}") from error
 
 
+def check_format(found: Any, expected: str, place: str | Path) -> None:
+    """Raise `LayerMixError` unless the format that the file at `place` declares is the expected one."""
+    if found != expected:
+        raise LayerMixError(f"expected {expected!r} in {place}, found {found!r}; use the version that wrote it")
+
+
 @contextmanager
 def locked(root: Path) -> Iterator[None]:
     """Hold the lock of a folder against other processes. Raises `LayerMixError` if one of them holds it."""

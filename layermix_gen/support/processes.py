@@ -103,10 +103,17 @@ def working(state: T, workers: int) -> Iterator[Workers[T]]:
         with worker_processes(state, workers) as pool:
             yield pool
         return
+    with one_opencv_thread():
+        yield ThisProcess(state)
+
+
+@contextmanager
+def one_opencv_thread() -> Iterator[None]:
+    """Let OpenCV use a single thread of this process, as it does in each worker process."""
     threads = cv2.getNumThreads()
     cv2.setNumThreads(1)
     try:
-        yield ThisProcess(state)
+        yield
     finally:
         cv2.setNumThreads(threads)
 

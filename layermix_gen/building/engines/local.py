@@ -15,37 +15,31 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-import cv2
-
 from layermix_gen.building.engines.base import Engine, Watch
 from layermix_gen.building.shard_builder import ShardResult, build_shard
 from layermix_gen.dataset.plan import Plan
 from layermix_gen.support.interrupts import on_interrupt
-from layermix_gen.support.processes import worker_processes
+from layermix_gen.support.processes import one_opencv_thread, worker_processes
 
 POLL_SECONDS = 0.1
 
 
 def in_this_process(plan: Plan, numbers: Sequence[int], watch: Watch) -> Iterator[ShardResult]:
     """Build the shards one by one in this process. Ctrl-C takes effect between inputs, when files can be removed."""
-    threads, finished, interrupted = cv2.getNumThreads(), Counter[str](), threading.Event()
-    cv2.setNumThreads(1)
+    finished, interrupted = Counter[str](), threading.Event()
 
     def tick(done: int, skipped: int) -> bool:
         return watch(finished["done"] + done, finished["skipped"] + skipped) and not interrupted.is_set()
 
-    try:
-        with on_interrupt(lambda *_: interrupted.set(), signal.SIGINT, signal.SIGTERM):
-            for number in numbers:
-                result = build_shard(plan, number, tick)
-                if interrupted.is_set():
-                    raise KeyboardInterrupt
-                yield result
-                if result.summary is None:
-                    return
-                finished.update(done=result.summary.inputs, skipped=len(result.skipped))
-    finally:
-        cv2.setNumThreads(threads)
+    with one_opencv_thread(), on_interrupt(lambda *_: interrupted.set(), signal.SIGINT, signal.SIGTERM):
+        for number in numbers:
+            result = build_shard(plan, number, tick)
+            if interrupted.is_set():
+                raise KeyboardInterrupt
+            yield result
+            if result.summary is None:
+                return
+            finished.update(done=result.summary.inputs, skipped=len(result.skipped))
 
 
 def in_processes(workers: int) -> Engine:

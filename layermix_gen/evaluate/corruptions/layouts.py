@@ -20,6 +20,7 @@ import numpy as np
 from PIL import Image as PillowImage
 
 from layermix_gen.errors import BadImage, LayerMixError
+from layermix_gen.evaluate.benchmarks import RESIZE_AND_CENTER
 from layermix_gen.evaluate.preprocessing import PREPROCESSINGS
 from layermix_gen.images import Image
 from layermix_gen.sources import Item, Source
@@ -27,7 +28,8 @@ from layermix_gen.support.files import replacing, sync_folder
 
 LayoutName: TypeAlias = Literal["arrays", "folders"]
 LAYOUTS: tuple[LayoutName, ...] = ("arrays", "folders")
-PREPROCESSING, QUALITY = "resize-256-center-224", 85  # of folders, as published
+PREPROCESSING, QUALITY = RESIZE_AND_CENTER, 85  # of folders, as published
+LABELS = "labels.npy"
 
 
 class Layout(Protocol):
@@ -179,5 +181,5 @@ def _stem(source_id: str) -> str:
 def write_labels(root: Path, items: list[Item], severities: tuple[int, ...]) -> None:
     """Write the labels.npy of arrays: the labels once for each severity, uint8 where they fit."""
     labels = np.array([item.label for item in items])
-    with replacing(root / "labels.npy") as draft, draft.open("wb") as file:
+    with replacing(root / LABELS) as draft, draft.open("wb") as file:
         np.save(file, np.tile(labels.astype(np.uint8 if labels.max() < 256 else np.int64), len(severities)))

@@ -18,6 +18,7 @@ import PIL
 from layermix_gen._version import __version__
 from layermix_gen.errors import LayerMixError
 from layermix_gen.evaluate.benchmarks import SCALES, SEVERITIES, Scale
+from layermix_gen.evaluate.corruptions.layouts import LABELS
 from layermix_gen.evaluate.corruptions.published import VERSION
 from layermix_gen.sources import Item, Source, source_files
 from layermix_gen.support.files import file_digest, read_json, reading
@@ -31,7 +32,7 @@ OPEN = ("corruptions", "versions", "source")  # these may differ when a later ca
 
 def check_record(root: Path, record: dict[str, Any]) -> None:
     """Refuse to mix corruptions with different settings or of different images in one folder."""
-    made = {entry.name for entry in root.iterdir() if not entry.name.startswith(".")} - {RECORD, "labels.npy"}
+    made = {entry.name for entry in root.iterdir() if not entry.name.startswith(".")} - {RECORD, LABELS}
     if not made:  # a call that finished nothing does not bind the next one
         return
     before = read_json(root / RECORD)

@@ -7,7 +7,7 @@ pixels is no reason: it belongs to the model.
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from layermix_gen.evaluate.benchmarks import SEVERITIES, SUITES, TITLES
+from layermix_gen.evaluate.benchmarks import RESIZE_AND_CENTER, SEVERITIES, SUITES, TITLES
 from layermix_gen.evaluate.metrics.measuring import Measured
 from layermix_gen.evaluate.reporting.paper import PaperTable
 
@@ -18,7 +18,7 @@ UNKNOWN = "unknown"
 PAPER_IMAGES = {"cifar10": 10_000, "cifar100": 10_000, "imagenet-200": 10_000, "imagenet": 50_000}
 PAPER_RENDITIONS = 30_000  # of ImageNet-R, the same 200 classes
 PAPER_ATTACK: dict[str, str | int | float] = {"epsilon": 2 / 255, "steps": 20, "step_size": 0.5 / 255, "restarts": 1}
-PAPER_PHOTOGRAPHS = "resize-256-center-224"  # as the authors' code crops ImageNet's files, also for C and C-bar
+PAPER_PHOTOGRAPHS = RESIZE_AND_CENTER  # as the authors' code crops ImageNet's files, also for C and C-bar
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,7 @@ from layermix_gen.evaluate.reporting.provenance import metrics_facts, notes, run
 from layermix_gen.support.files import disk_errors, read_json, reading, reason, replacing, sweep, write_json
 from layermix_gen.support.text import as_text, facts, one_line
 
+FACTS = "report.json"  # tells the next report that the files next to it are a report's
 SUFFIXES = {"text": "txt", "markdown": "md", "csv": "csv", "latex": "tex"}
 LEGEND = "{best} - not evaluated. (12/15) a mean over 12 of 15 parts: it does not compare, and is never best."
 
@@ -142,15 +143,15 @@ def write_report(report: Report, out: str | Path) -> list[Path]:
     from layermix_gen.evaluate.reporting.report_plots import draw_plots, plot_names  # Matplotlib is an extra
 
     out, texts = Path(out), [f"report.{suffix}" for suffix in SUFFIXES.values()]
-    _make_folder(out, (*texts, "report.json", *plot_names()))
+    _make_folder(out, (*texts, FACTS, *plot_names()))
     with disk_errors(out):
         sweep(out)
-        write_json(out / "report.json", report.json())  # first: it tells the next one that these files are a report's
+        write_json(out / FACTS, report.json())  # first
         plots = draw_plots(report.runs, out)
         for form, name in zip(SUFFIXES, texts, strict=True):
             with replacing(out / name) as draft:
                 draft.write_text(render(report, form) + "\n", encoding="utf-8")
-    return [*(out / name for name in (*texts, "report.json")), *plots]
+    return [*(out / name for name in (*texts, FACTS)), *plots]
 
 
 def _make_folder(out: Path, own: Collection[str]) -> None:
@@ -161,7 +162,7 @@ def _make_folder(out: Path, own: Collection[str]) -> None:
     except OSError as error:
         why = "a file is there" if isinstance(error, FileExistsError) else reason(error)
         raise LayerMixError(f"cannot make the folder {as_text(out)}: {why}; choose another --out") from error
-    if there and "report.json" not in there:
+    if there and FACTS not in there:
         raise LayerMixError(
             f"expected no {there[0]} that is not an earlier report's in {as_text(out)}, found one; choose another --out"
         )

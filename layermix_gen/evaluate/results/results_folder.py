@@ -21,10 +21,10 @@ from layermix_gen.evaluate.results.archive import load_predictions, save_predict
 from layermix_gen.evaluate.results.predictions import AnyPredictions
 from layermix_gen.evaluate.results.signature import Signature, Suite
 from layermix_gen.support.checks import check_output
-from layermix_gen.support.files import disk_errors, read_json, sweep, write_json
+from layermix_gen.support.files import check_format, disk_errors, read_json, sweep, write_json
 from layermix_gen.support.text import count
 
-FORMAT = "layermix-gen results 1"
+SIGNATURE, FORMAT = "run.json", "layermix-gen results 1"
 REMEDY = "restore it, or evaluate into another folder"
 MOVABLE = ("checkpoint", "data")  # paths, which may differ when a run is resumed: digests identify what lies there
 
@@ -36,7 +36,7 @@ def begin_results(root: str | Path, signature: Signature) -> Signature:
     signature, and where a part's files have changed since it was evaluated.
     """
     root = Path(root)
-    before = read_signature(root) if (root / "run.json").exists() else None
+    before = read_signature(root) if (root / SIGNATURE).exists() else None
     if before is None:
         check_output(root, remedy="choose another --out")
     else:
@@ -51,7 +51,7 @@ def begin_results(root: str | Path, signature: Signature) -> Signature:
         root.mkdir(parents=True, exist_ok=True)
         sweep(root)
         if signature != before:
-            write_json(root / "run.json", {"format": FORMAT} | asdict(signature))
+            write_json(root / SIGNATURE, {"format": FORMAT} | asdict(signature))
     return signature
 
 
@@ -127,11 +127,10 @@ def _flat(signature: Signature, suites: dict[str, Suite]) -> dict[str, Any]:
 
 def read_signature(root: str | Path) -> Signature:
     """The signature of the results in `root`. Raises `LayerMixError` where there are none, or it is damaged."""
-    path = Path(root) / "run.json"
+    path = Path(root) / SIGNATURE
     try:
         value = read_json(path, REMEDY)
-        if value.pop("format") != FORMAT:
-            raise LayerMixError(f"expected {FORMAT!r} in {path}, found another format; use the version that wrote it")
+        check_format(value.pop("format"), FORMAT, path)
         suites = {
             name: Suite(**suite | {"severities": tuple(suite["severities"])})
             for name, suite in value.pop("suites").items()
@@ -139,7 +138,7 @@ def read_signature(root: str | Path) -> Signature:
         return Signature(**value, suites=suites)
     except (FileNotFoundError, NotADirectoryError) as error:
         raise LayerMixError(
-            f"expected results of `evaluate run` in {root}, found no run.json; check the path"
+            f"expected results of `evaluate run` in {root}, found no {SIGNATURE}; check the path"
         ) from error
     except (KeyError, TypeError, AttributeError) as error:
         raise LayerMixError(f"{path} is damaged ({error}); {REMEDY}") from error

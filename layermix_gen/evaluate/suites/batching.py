@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from layermix_gen.errors import LayerMixError
+from layermix_gen.evaluate.benchmarks import RESIZE_AND_CENTER
 from layermix_gen.support.threads import AHEAD, mapped_ahead
 
 Images: TypeAlias = npt.NDArray[np.uint8]  # (N, H, W, 3)
@@ -28,7 +29,7 @@ def rebatched(pieces: Iterable[Images], size: int, shape: tuple[int, int] | None
         if piece.shape[1:3] != shape:
             raise LayerMixError(
                 f"expected images of one size, found {as_size(shape)} and {as_size(piece.shape[1:3])}; "
-                "evaluate them with --preprocessing resize-256-center-224"
+                f"evaluate them with --preprocessing {RESIZE_AND_CENTER}"
             )
         waiting.append(piece)
         count += len(piece)

@@ -2,12 +2,12 @@
 
 from dataclasses import dataclass
 
+from layermix_gen.evaluate.benchmarks import CENTER, NONE, RESIZE_AND_CENTER
 from layermix_gen.evaluate.preprocessing import PREPROCESSINGS
 from layermix_gen.support.checks import check_choice, check_whole
 from layermix_gen.support.processes import available_cpus
 
-PHOTOGRAPHS = "resize-256-center-224"  # of a validation set and of ImageNet-R, in every published protocol
-NONE = "none"
+PHOTOGRAPHS = RESIZE_AND_CENTER  # of a validation set and of ImageNet-R, in every published protocol
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +19,7 @@ class SuiteOptions:
     `extras` adds the corruptions that are in no mean.
     """
 
-    preprocessing: str = "center-224"
+    preprocessing: str = CENTER
     extras: bool = False
     threads: int = 0  # 0: one per CPU
 

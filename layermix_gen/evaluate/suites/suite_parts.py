@@ -6,13 +6,13 @@ from pathlib import Path
 
 from layermix_gen.dataset.manifest import is_dataset
 from layermix_gen.errors import LayerMixError
-from layermix_gen.evaluate.benchmarks import extra_list, mean_list
+from layermix_gen.evaluate.benchmarks import NONE, extra_list, mean_list
 from layermix_gen.evaluate.corruptions.record import read_record
 from layermix_gen.evaluate.preprocessing import PREPROCESSINGS
 from layermix_gen.evaluate.suites import arrays, built_dataset, folders, videos
 from layermix_gen.evaluate.suites.base import Part, SuiteSource
 from layermix_gen.evaluate.suites.suite_folders import Data
-from layermix_gen.evaluate.suites.suite_options import NONE, SuiteOptions
+from layermix_gen.evaluate.suites.suite_options import SuiteOptions
 from layermix_gen.evaluate.suites.test_set import find_test_set, validation_classes
 from layermix_gen.support.text import as_text
 
