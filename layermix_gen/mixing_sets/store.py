@@ -87,7 +87,7 @@ class SetWriter:
             self._records = self._lock()
             self._rows = _open_updating(self._rows_path)
             try:
-                self._take_up()
+                self._continue_earlier()
             except BaseException:
                 self._close()
                 raise
@@ -160,7 +160,7 @@ class SetWriter:
             return self.out
         return about if os.path.lexists(about) and not read_about(self.out) else None
 
-    def _take_up(self) -> None:
+    def _continue_earlier(self) -> None:
         """Keep the pictures that an earlier process finished of this very set, and reserve room for the rest."""
         lines = self._records.read().split(b"\n")[:-1]  # what follows the last newline was cut off
         same = self._resume and lines[:1] == [self._first_line.encode()]

@@ -1,6 +1,6 @@
 """Sources of labelled images: `open_source` opens one of any kind, and `KINDS` is the table of all kinds.
 
-The kind can be detected from the content. A file is tried as IDX, a tar, then a manifest. A folder is searched for
+The kind can be detected from the content. A file is tried as IDX, a tar, then a table. A folder is searched for
 CIFAR-10, CIFAR-100 and IDX files, which win over anything next to them, then for tars, class folders or images. A
 location that fits two kinds is refused, so that no guess decides what is trained on.
 """
@@ -19,12 +19,12 @@ from layermix_gen.sources.base import Item, Source, is_image_name
 from layermix_gen.sources.cifar import CifarSource
 from layermix_gen.sources.folder import FolderSource, scan
 from layermix_gen.sources.idx import IdxSource
-from layermix_gen.sources.table import ManifestSource, is_manifest
+from layermix_gen.sources.table import TableSource, is_table
 from layermix_gen.sources.webdataset import WebDatasetSource, expand, is_pattern
 from layermix_gen.support.files import reason
 from layermix_gen.support.text import as_text
 
-TABLES = (".csv", ".tsv")  # extensions of files that are meant as manifests
+TABLES = (".csv", ".tsv")  # extensions of files that are meant as tables of paths and labels
 
 __all__ = ["KINDS", "Item", "Source", "SourceKind", "open_source", "open_test_set", "source_files"]
 
@@ -59,7 +59,7 @@ KINDS: dict[str, SourceKind] = {
     "cifar100": SourceKind(partial(CifarSource, "cifar100"), "the files of CIFAR-100", cifar.SPLITS, cifar.files),
     "idx": SourceKind(IdxSource, "IDX files (MNIST)", idx.SPLITS, _idx_files),
     "webdataset": SourceKind(WebDatasetSource, "WebDataset tars", files=lambda source: expand(source.location)),
-    "manifest": SourceKind(ManifestSource, "a CSV or Parquet table with the columns path and label"),
+    "manifest": SourceKind(TableSource, "a CSV or Parquet table with the columns path and label"),
 }
 
 
@@ -135,7 +135,7 @@ def _general(folder: Path) -> list[str]:
 
 
 def _file(path: Path) -> list[str]:
-    tests = {"idx": idx.is_idx, "webdataset": tarfile.is_tarfile, "manifest": is_manifest}
+    tests = {"idx": idx.is_idx, "webdataset": tarfile.is_tarfile, "manifest": is_table}
     fits = [name for name, fits in tests.items() if fits(path)][:1]
     return fits or ["manifest"] * (path.suffix.lower() in TABLES)  # which says what is wrong with its columns
 

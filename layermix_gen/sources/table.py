@@ -34,7 +34,7 @@ class Row:
     class_name: str
 
 
-class ManifestSource:
+class TableSource:
     """The images that a table lists. Raises `LayerMixError` if there is no such file."""
 
     kind = "manifest"
@@ -106,8 +106,8 @@ def is_parquet(path: Path) -> bool:
         return file.read(4) == b"PAR1"
 
 
-def is_manifest(path: Path) -> bool:
-    """Tell by the content whether a file is a table with the columns of a manifest."""
+def is_table(path: Path) -> bool:
+    """Tell by the content whether a file is a table with the columns `path` and `label`."""
     if is_parquet(path):
         return True
     try:

@@ -1,4 +1,4 @@
-"""Worker processes: how many, with what state, how they start and end; the one way to use several cores.
+"""Worker processes: how many, with what state, how they start and end.
 
 Workers are spawned, use one OpenCV thread each, leave Ctrl-C to their parent, and end when the parent is gone.
 """

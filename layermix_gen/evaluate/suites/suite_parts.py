@@ -26,7 +26,7 @@ def find_suite(suite: str, data: Data, options: SuiteOptions) -> SuiteSource:
     if suite == "r":
         return _find_renditions(data, options)
     folder = data.folders[suite]
-    found = _divided(suite, folder, data, options)
+    found = _folder_parts(suite, folder, data, options)
     known, mean = (*mean_list(suite, data.scale), *extra_list(suite)), mean_list(suite, data.scale)
     wanted = known if options.extras else mean
     record = read_record(folder)
@@ -67,7 +67,7 @@ def complete(source: SuiteSource) -> SuiteSource:
 
 
 @dataclass(frozen=True, slots=True)
-class _Divided:
+class _FolderParts:
     """What a folder of C, C-bar or P has: the names of its parts, their form, and how one is opened and looked at."""
 
     names: Sequence[str]
@@ -76,20 +76,20 @@ class _Divided:
     look: Callable[[str], list[Path]]
 
 
-def _divided(suite: str, folder: Path, data: Data, options: SuiteOptions) -> _Divided:
+def _folder_parts(suite: str, folder: Path, data: Data, options: SuiteOptions) -> _FolderParts:
     if names := arrays.names(folder):
         return _of_arrays(suite, folder, arrays.CLASSES.get(data.dataset, 0), names)
     prepare, threads = PREPROCESSINGS[options.preprocessing], options.workers
     names, order = folders.folder_names(folder), validation_classes(data)
     if suite == "p":
         order = order or tuple(name for first in names[:1] for name in folders.folder_names(folder / first))
-        return _Divided(
+        return _FolderParts(
             names,
             VIDEOS,
             open=lambda name: videos.open_videos(folder / name, order, prepare, threads),
             look=lambda name: videos.look(folder / name, order),
         )
-    return _Divided(
+    return _FolderParts(
         names,
         FILES,
         open=lambda name: folders.open_corruption(suite, folder / name, order, prepare, threads),
@@ -97,7 +97,7 @@ def _divided(suite: str, folder: Path, data: Data, options: SuiteOptions) -> _Di
     )
 
 
-def _of_arrays(suite: str, folder: Path, classes: int, names: Sequence[str]) -> _Divided:
+def _of_arrays(suite: str, folder: Path, classes: int, names: Sequence[str]) -> _FolderParts:
     open_array = arrays.open_perturbation if suite == "p" else arrays.open_corruption
 
     def opened(name: str) -> Part:
@@ -107,7 +107,7 @@ def _of_arrays(suite: str, folder: Path, classes: int, names: Sequence[str]) -> 
         opened(name)
         return arrays.files(folder, name)
 
-    return _Divided(names, ARRAYS, opened, look)
+    return _FolderParts(names, ARRAYS, opened, look)
 
 
 def _is_harder(suite: str, name: str, known: Sequence[str]) -> bool:

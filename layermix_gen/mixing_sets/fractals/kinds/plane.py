@@ -1,7 +1,7 @@
 """Places in the plane: the points under their pixels, and a search for places with much detail.
 
 The search zooms: it looks at a place coarsely, steps into one of the cells with the most detail, and repeats. The
-detail of a cell, its *stir*, is the median of the second differences of the ranks, which lines and slopes leave small.
+detail of a cell is the median of the second differences of the ranks, which lines and slopes leave small.
 """
 
 from collections.abc import Callable
@@ -15,7 +15,7 @@ from layermix_gen.mixing_sets.fractals.kinds.base import Floats
 
 LOOK = 32  # pixels a side of a coarse look
 CELL = 8  # pixels a side of the cells that are compared in it
-CALM = 0.006  # a place whose cells have at most this mean stir is too calm
+CALM = 0.006  # a place whose cells have at most this mean detail is too calm
 WAYS = 5  # searches that are tried at most
 OVERSAMPLING = 1.5  # pixels are rendered this much finer and averaged, against aliasing
 
@@ -58,20 +58,20 @@ def search(
     If the search ends at a place that is too calm, another one is tried.
     """
     for _ in range(WAYS):
-        place, stir = start, _stir(start, field)
+        place, detail = start, _detail(start, field)
         for _ in range(zooms):
-            row, column = divmod(int(rng.choice(np.argsort(stir)[-len(stir) // 2 :])), LOOK // CELL)
+            row, column = divmod(int(rng.choice(np.argsort(detail)[-len(detail) // 2 :])), LOOK // CELL)
             x, y = (points.reshape(LOOK, LOOK) for points in place.points(LOOK))
             middle = row * CELL + CELL // 2, column * CELL + CELL // 2
             place = Viewport(float(x[middle]), float(y[middle]), place.width / float(rng.uniform(2, 4)))
-            stir = _stir(place, field)
-        if stir.mean() > CALM:
+            detail = _detail(place, field)
+        if detail.mean() > CALM:
             break
     return Viewport(place.x, place.y, place.width, float(rng.uniform(0, 2 * np.pi)))
 
 
-def _stir(place: Viewport, field: Callable[[Floats, Floats], Floats]) -> Floats:
-    """The stir (detail) of each cell in a coarse look at the place, row by row, in [0, 8]."""
+def _detail(place: Viewport, field: Callable[[Floats, Floats], Floats]) -> Floats:
+    """The detail of each cell in a coarse look at the place, row by row, in [0, 8]."""
     look = np.nan_to_num(field(*place.points(LOOK)))
     ranks = np.unique(look, return_inverse=True)[1].astype(np.float32).reshape(LOOK, LOOK) / np.float32(LOOK * LOOK)
     bends = np.abs(cv2.Laplacian(ranks, cv2.CV_32F, borderType=cv2.BORDER_REFLECT_101))
