@@ -1,4 +1,4 @@
-"""What whole builds are tested on: small pieces of real photographs, a few pictures to mix with, a cache apart."""
+"""Fixtures of whole builds: small pieces of real photographs, a few pictures to mix with, and a cache of their own."""
 
 import gzip
 import os
@@ -36,7 +36,7 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 
 def cut_photographs(root: Path, pieces: int) -> Path:
-    """Cut `pieces` pieces out of each of scikit-image's photographs, as JPEG and PNG by turns, a class each."""
+    """Cut `pieces` pieces out of each of scikit-image's photographs, as JPEG and PNG alternately, a class each."""
     rng = np.random.default_rng(0)
     for name in PHOTOGRAPHS:
         folder = root / Path(name).stem
@@ -58,7 +58,7 @@ def photographs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def many(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder of 400 photographs, for runs that are to be stopped in their midst. Not to be written to."""
+    """A folder of 400 photographs, for runs that are stopped halfway. Not to be written to."""
     return cut_photographs(tmp_path_factory.mktemp("many") / "source", pieces=100)
 
 

@@ -1,7 +1,7 @@
-"""The command line with a gate, for tests that stop it in the midst: workers import this file too.
+"""The command line with a gate, for tests that stop a build halfway; workers import this file too.
 
 Once $GATE_AFTER shards of $GATE_ROOT are finished, each process leaves its number in $GATE and waits before its next
-image until there is a file `open`; then it goes on so slowly that whatever is under way is over before the build is.
+image until there is a file `open`; then it goes on so slowly that anything under way ends before the build does.
 """
 
 import os

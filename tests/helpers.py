@@ -1,4 +1,4 @@
-"""Running the command and looking at what it left, for the tests of whole builds."""
+"""Helpers of whole builds: they run the command and look at what it left."""
 
 import glob
 import hashlib
@@ -45,7 +45,7 @@ def start(*arguments: object, **options: Any) -> "subprocess.Popen[str]":
 def stopped_in_the_midst(
     root: Path, gate: Path, *arguments: object, after: int, workers: int
 ) -> Iterator["subprocess.Popen[str]"]:
-    """A build into `root` that waits at a gate, in each of its workers in the midst of a shard, `after` so many.
+    """A build whose workers each wait at a gate, halfway through a shard, once `root` has `after` finished shards.
 
     Leaving the context opens the gate; what the test has done to the processes by then is done for certain.
     """

@@ -36,7 +36,7 @@ def python(code: str, *arguments: str) -> str:
 
 def test_help_is_quick() -> None:
     def seconds() -> float:
-        """Of the CPU: how long it takes by the clock depends on what else is running."""
+        """Seconds of CPU time: the time by the clock depends on what else is running."""
         before = resource.getrusage(resource.RUSAGE_CHILDREN)
         run = subprocess.run([*COMMAND, "--help"], capture_output=True, text=True, check=True)
         assert "Usage: " in run.stdout
@@ -122,7 +122,7 @@ def test_the_checkout_has_the_same_command() -> None:
 
 
 def in_shell(photographs: Path, out: Path, streams: str) -> "subprocess.CompletedProcess[str]":
-    """Build the photographs with the standard streams led somewhere by a shell."""
+    """Build the photographs in a shell that redirects the standard streams."""
     command = shlex.join([*COMMAND, "build", str(photographs), str(out), "--size", "8", "--method", "none"])
     return subprocess.run(["bash", "-c", f"{command} {streams}"], capture_output=True, text=True, check=False)
 
@@ -136,7 +136,7 @@ def test_a_closed_stream_changes_nothing(streams: str, photographs: Path, tmp_pa
 
 
 def test_no_file_takes_the_place_of_a_closed_stream(tmp_path: Path) -> None:
-    """Else what a library in C writes to standard error would go into a tar."""
+    """Otherwise a C library's text for standard error would go into a tar."""
     script = tmp_path / "script.py"
     script.write_text(
         "import sys\nfrom pathlib import Path\nsys.argv = ['layermix-gen', '--version']\n"

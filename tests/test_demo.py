@@ -50,7 +50,7 @@ def test_the_demo_without_its_photographs(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("name", ["notes.txt", "sheet.png", "shards/notes.txt", "photographs/animal/cat.png"])
 def test_the_demo_spares_folders_of_others(name, tmp_path):
-    """What an interrupted demo leaves is its own; anything else is somebody's."""
+    """What an interrupted demo left is its own; everything else belongs to somebody."""
     (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
     (tmp_path / name).write_text("mine")
     found = Path(name.removesuffix("/notes.txt")).name

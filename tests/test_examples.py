@@ -36,7 +36,7 @@ def shards(many: Path, pool: Path, tmp_path_factory: pytest.TempPathFactory) -> 
 
 @pytest.fixture(autouse=True)
 def importable(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Import from the examples; one thread, for several would wait for each other on a busy machine."""
+    """Make the examples importable; use one thread, as several would wait for each other on a busy machine."""
     monkeypatch.syspath_prepend(str(EXAMPLES))
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
@@ -100,7 +100,7 @@ def test_two_ranks(shards: Path, tmp_path: Path) -> None:
 
 
 def test_ranks_part_when_no_communication_is_under_way(monkeypatch: pytest.MonkeyPatch) -> None:
-    """All ranks meet, and only then the group goes; the last communication outlives it. Not so after an error."""
+    """All ranks meet before the group is destroyed, and the last communication outlives it; not so after an error."""
     from training import dist, ranks  # type: ignore[attr-defined]
 
     class Work:

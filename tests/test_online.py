@@ -1,4 +1,4 @@
-"""The online face: the same recipes and pixels as a build's, one image at a time."""
+"""Online mixing: the same recipes and pixels as a build's, one image at a time."""
 
 import pickle
 

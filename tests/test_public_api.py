@@ -22,7 +22,7 @@ NAMES = [(face, name) for face in FACES for name in face.__all__]
 
 
 def called(function: object) -> str:
-    """The parameters of what can be called: names, `=` for a default, `*` before those that are given by name."""
+    """The parameters of a callable: names, `=` for a default, `*` before those that are given by name."""
     texts, by_name = [], False
     for parameter in inspect.signature(function).parameters.values():  # type: ignore[arg-type]
         if parameter.kind is parameter.KEYWORD_ONLY and not by_name:
@@ -34,7 +34,7 @@ def called(function: object) -> str:
 
 
 def described(name: str, found: object) -> Iterator[str]:
-    """A line for a public object, and one for each public member that a class has not from another library."""
+    """A line for a public object, and one for each public member of a class, without those of other libraries."""
     if not inspect.isclass(found):
         yield name + (called(found) if callable(found) else "")
     elif issubclass(found, Exception):

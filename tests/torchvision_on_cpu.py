@@ -1,4 +1,4 @@
-"""timm imports torchvision, and a torchvision made for GPUs does not import beside a torch that was made for the CPU.
+"""timm imports torchvision, and a torchvision made for GPUs does not import with a torch made for the CPU.
 
 It looks for two operators of its own, which are in a library that cannot be loaded there. They are declared here; none
 of them is called.

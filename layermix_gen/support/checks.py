@@ -26,8 +26,9 @@ def check_whole(name: str, value: Any, low: int, high: int | None = None, *, cha
 
 def as_whole(name: str, value: Any, low: int, *, change: str = "") -> int:
     """Return a whole number of any type, including NumPy's, as an int. Raises as `check_whole` does."""
-    with suppress(TypeError):
-        value = int(operator.index(value))
+    if not isinstance(value, bool):
+        with suppress(TypeError):
+            value = int(operator.index(value))
     check_whole(name, value, low, change=change)
     number: int = value
     return number
@@ -42,7 +43,8 @@ def check_number(name: str, value: Any, low: float, high: float, *, what: str = 
     """Raise `LayerMixError` unless `value` is a number, and no bool, in [low, high]. `what` describes it."""
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
     if not (is_number and low <= value <= high):
-        found = f"{value:g}" if is_number else repr(value)
+        exact = isinstance(value, float) and float(f"{value:g}") == value
+        found = f"{value:g}" if exact else str(value) if is_number else repr(value)
         raise LayerMixError(f"{name} must be {what}in [{low:g}, {high:g}], got {found}; change {_option(name)}")
 
 
@@ -53,14 +55,14 @@ def check_share(name: str, value: Any) -> None:
 
 def check_choice(name: str, value: Any, choices: Collection[Any], *, change: str = "") -> None:
     """Raise `LayerMixError` unless `value` is one of `choices`; the message leaves out None."""
-    if value not in choices:
+    if value not in tuple(choices):  # not in a dict, which raises TypeError for what has no hash
         known = ", ".join(str(choice) for choice in choices if choice is not None)
         raise LayerMixError(f"{name} must be one of {known}, got {value!r}; change {change or _option(name)}")
 
 
 def as_several(name: str, values: Any) -> tuple[Any, ...]:
     """Return several values as a tuple. Raises `LayerMixError` for a single one: a text would be split into letters."""
-    if isinstance(values, str) or not isinstance(values, Iterable):
+    if isinstance(values, str | bytes) or not isinstance(values, Iterable):
         raise LayerMixError(f"{name} must be several values, got {values!r}; write {name}=({values!r},)")
     return tuple(values)
 

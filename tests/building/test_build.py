@@ -152,7 +152,7 @@ def test_rows_repeat_the_metadata_and_say_where_the_image_is(finished: Path) -> 
 
 
 def test_pixels_are_those_of_the_recipe_rendered_anew(photographs: Path, pool: Path, tmp_path: Path) -> None:
-    """By two routes: drawn again from the seed and read from the row alone. As JPEG, which loses pixels."""
+    """By two routes: drawn again from the seed, and read from the row alone. The files are JPEG, which is lossy."""
     root, mixing_set = tmp_path / "out", open_mixing_set(pool)
     build(photographs, root, "--size", 32, "--view", "rrc", "--format", "jpg", "--mixing-set", pool, "--seed", 7)
     source, plan = open_source(photographs), read_plan(root)
@@ -433,7 +433,7 @@ def test_partitions_in_any_order(photographs: Path, finished: Path, pool: Path, 
 
 
 def test_partitions_at_the_same_time(photographs: Path, finished: Path, pool: Path, tmp_path: Path) -> None:
-    """None of them knows of the others when it starts; whoever is last completes the dataset."""
+    """No build knows of the others when it starts; the last one completes the dataset."""
     command = ("build", photographs, tmp_path, *SMALL, "--variants", 3, "--mixing-set", pool, "--workers", 1)
     running = [start(*command, "--partition", f"{part}/3") for part in range(3)]
     for process in running:
@@ -454,7 +454,7 @@ def test_a_partition_of_added_planes_is_no_complete_dataset(
 
 
 def test_killed_three_times_and_resumed(many: Path, pool: Path, tmp_path: Path) -> None:
-    """SIGKILL for the whole process group: while the first tars are written, and in the midst of later shards."""
+    """SIGKILL for the whole process group: while the first tars are written, and halfway through later shards."""
     options = ("--size", 32, "--shard-size", 20, "--variants", 2, "--mixing-set", pool)
     root, whole = tmp_path / "killed", tmp_path / "whole"
 
@@ -505,7 +505,7 @@ def test_planes_are_added_and_the_rest_left_alone(photographs: Path, pool: Path,
 
 
 def test_planes_stay_aligned_with_what_was_skipped(photographs: Path, pool: Path, tmp_path: Path) -> None:
-    """An input that was left out of the first planes is left out of those added, though it can be read by now."""
+    """An input that the first planes left out is left out of added planes too, although it can be read by then."""
     source, root = tmp_path / "source", tmp_path / "out"
     shutil.copytree(photographs, source)
     good = (source / "coffee" / "000.png").read_bytes()
@@ -699,7 +699,7 @@ def test_a_dry_run_writes_nothing_and_is_about_right(
 def test_a_dry_run_tells_how_long_the_fractals_take(
     photographs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Eight that take 3 s each by this clock stand for 384; for large samples they are as coarse as the build's."""
+    """Eight fractals that take 3 s each by this clock stand for 384; for large samples they have the build's detail."""
     now, details = [0.0], []
 
     def render_flat(seed: int, number: int, size: int, detail: int) -> Fractal:

@@ -1,4 +1,4 @@
-"""What goes wrong: one line, the right exit status, nothing on disk that looks whole, and a run that can be resumed."""
+"""Faults of builds: one line, the right exit status, nothing unfinished that looks finished, and a run that resumes."""
 
 import json
 import os
@@ -146,14 +146,14 @@ main(sys.argv[1:])
 
 
 def as_nobody(*arguments: object) -> "subprocess.CompletedProcess[str]":
-    """Run the command without root's rights, to which nothing is closed."""
+    """Run the command without the rights of root, who may open everything."""
     command = [sys.executable, "-c", AS_NOBODY, *map(str, arguments)]
     return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
 
 
 @pytest.fixture
 def open_folder() -> Iterator[Path]:
-    """A folder that everybody may enter; pytest's own are closed."""
+    """A folder that everybody may enter; pytest's own are closed to other users."""
     with tempfile.TemporaryDirectory() as name:
         Path(name).chmod(0o755)
         yield Path(name)
@@ -258,7 +258,7 @@ def shards(root: Path) -> int:
 
 
 def check_stopped(root: Path, sealed: bool = True) -> None:
-    """Nothing looks whole that is not, and nothing is left over."""
+    """Check that the build stopped early, that no dataset looks finished, and that no temporary file is left."""
     assert 3 <= shards(root) < SHARDS
     assert not (root / "dataset.json").exists()
     if sealed:
@@ -333,7 +333,7 @@ REMEDY = "make room, then run the same command to resume"
 
 @pytest.mark.parametrize("workers", [1, 2])
 def test_a_file_that_may_not_grow(workers: int, many: Path, pool: Path, whole: str, tmp_path: Path) -> None:
-    """A limit on the size of files stands in for a full disk: writing fails in the midst of a tar."""
+    """A limit on the size of files stands in for a full disk: writing fails in the middle of a tar."""
     root = tmp_path / "out"
     command = (many, root, *LONG, "--mixing-set", pool)
 
@@ -382,7 +382,7 @@ for size in range(4096, 163840, 8192) if by_mount else range(512, 25088, 1536):
 
 
 def namespace() -> list[str]:
-    """How to start a process that may mount a file system, which nobody else sees and which goes with it; or []."""
+    """The command prefix for a process that may mount a file system, private and gone with it; [] if it may not."""
     private = ["unshare", "--mount", "--map-root-user"]
     try:
         tried = subprocess.run([*private, "mount", "-t", "tmpfs", "tmpfs", "/mnt"], capture_output=True, check=False)
@@ -396,7 +396,7 @@ WAYS = {"limit": [], "mount": namespace()}
 
 @pytest.mark.parametrize("way", [way for way, prefix in WAYS.items() if prefix or way == "limit"])
 def test_a_disk_that_is_full_at_any_moment(way: str, photographs: Path, tmp_path: Path) -> None:
-    """Disks, or files, from far too small to large enough: whatever is written last fails, with the same line."""
+    """Disks, or limits on files, from far too small to large enough: whichever write fails, the line is the same."""
     (tmp_path / "disk").mkdir()
     arguments = [Path(__file__).parents[2], photographs, tmp_path / "disk", way]
     command = [*WAYS[way], sys.executable, "-c", EVERY_SIZE, *map(str, arguments)]
@@ -493,7 +493,7 @@ if __name__ == "__main__":
 
 @pytest.fixture
 def places(photographs: Path, tmp_path: Path) -> dict[str, Any]:
-    """Places that are no good to read from or to write to, and other names in the messages below."""
+    """Make places that cannot be read from or written to; return the names that the messages below use."""
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "thesis.txt").write_text("")
     (tmp_path / "file").write_text("text")

@@ -1,4 +1,4 @@
-"""What an estimate says: figures worked out by hand, and a clock that goes as the test wants."""
+"""Estimates: figures worked out by hand, and times by a clock that the test sets."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -82,7 +82,7 @@ def test_durations(seconds: float, text: str) -> None:
 def test_an_estimate_by_a_clock_of_its_own(
     many: Path, pool: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Each image takes 2 s by this clock: 400 take 800, on two workers with 10 shards 400."""
+    """Each image takes 2 s by this clock: 400 images take 800 s, and 400 s on two workers with 10 shards."""
     now = [0.0]
     monkeypatch.setattr(estimator.time, "perf_counter", lambda: now[0])  # type: ignore[attr-defined]
     measured = estimator.sample_bytes  # type: ignore[attr-defined]

@@ -1,4 +1,4 @@
-"""How many samples fit a bound: against sums of sizes that are drawn, even ones, skewed ones, and of two kinds."""
+"""How many samples fit a bound: compared with sums of drawn sizes that are even, skewed, or of two kinds."""
 
 import numpy as np
 import pytest
@@ -17,7 +17,7 @@ SIZES = {
 @pytest.mark.parametrize("kind", SIZES)
 @pytest.mark.parametrize("number", [3, 30, 300])
 def test_sums_stay_within_the_bound(kind: str, number: int) -> None:
-    """Twenty datasets, each sized by a sample of its own, of 500 shards."""
+    """Twenty datasets of 500 shards, each sized by a sample of its own."""
     rng, mean = np.random.default_rng(0), SIZES[kind](np.random.default_rng(1), 10_000).mean()
     bound = int(number * mean) + END
     for _ in range(20):

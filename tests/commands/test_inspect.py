@@ -1,4 +1,4 @@
-"""The options of `inspect` that show samples: each its own file, with the question that was asked, in one line."""
+"""The options of `inspect` that show samples: each writes what the package's function writes; misuse is one line."""
 
 from pathlib import Path
 

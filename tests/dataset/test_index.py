@@ -103,7 +103,7 @@ except LayerMixError as error:
 
 
 def test_a_full_disk_is_one_line_and_leaves_nothing(tmp_path: Path) -> None:
-    """A limit on the size of files stands in for it; it holds for a whole process."""
+    """A limit on the size of files stands in for a full disk; it applies to a whole process."""
     command = [sys.executable, "-c", LIMITED, str(tmp_path)]
     run = subprocess.run(command, capture_output=True, text=True, check=True)
     (line,) = run.stdout.splitlines()

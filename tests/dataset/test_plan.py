@@ -215,7 +215,7 @@ def finished(photographs: Path, pool: Path, tmp_path: Path) -> tuple[Path, Path,
 
 
 def refused(source: Path, out: Path, *arguments: object) -> str:
-    """What a build says that is refused; it may touch nothing."""
+    """The message of a build that has to be refused, and to change no file."""
     before = snapshot(out)
     result = invoke("build", source, out, "--workers", 1, *arguments)
     assert result.exit_code == 1

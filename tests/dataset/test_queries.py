@@ -1,4 +1,4 @@
-"""Questions in SQL: the right rows, by a second route; and nothing but the index, whatever is asked."""
+"""Queries in SQL: the right rows, by a second route, and no query that reads anything but the index."""
 
 import csv
 import io
@@ -236,7 +236,7 @@ STATEMENTS = [
 
 @pytest.mark.parametrize("statement", STATEMENTS)
 def test_the_database_would_refuse_it_too(statement: str, damaged: Path, tmp_path: Path) -> None:
-    """The second wall, without the first."""
+    """DuckDB's own settings refuse each statement, even without our check of its text."""
     (tmp_path / "secret.csv").write_text("a,b\n1,2\n")
     text = statement.format(secret=tmp_path / "secret.csv", folder=tmp_path, root=damaged)
     before = files(tmp_path)

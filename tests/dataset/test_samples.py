@@ -20,7 +20,7 @@ def maker(view_mode: str) -> SampleMaker:
 
 @pytest.mark.parametrize("variants", [[CLEAN, 0, 1], [0], [1, 0]], ids=str)
 def test_a_shared_view_is_drawn_by_the_generator_of_the_clean_one(variants: list[int]) -> None:
-    """And recipes by their own from its first number on: a view and a recipe of the same numbers would be alike."""
+    """Recipes are drawn by generators of their own: with numbers of the view's, a recipe would depend on the view."""
     shared = VIEWS["rrc"](generator(5, "a.png", CLEAN), 50, 40, 32)
     made = maker("shared")
     for sample in made.make(SOURCE, "a.png", variants):

@@ -1,4 +1,4 @@
-"""Sidecars: what timm, open_clip and wids want to know, equal to what the tars hold."""
+"""Sidecars: the files that timm, open_clip and wids read say the same as the tars."""
 
 import json
 import tarfile

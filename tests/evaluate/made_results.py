@@ -1,4 +1,4 @@
-"""Results of models that never were, for the tests of reports."""
+"""Made-up results, of models that do not exist, for the tests of reports."""
 
 from pathlib import Path
 from typing import Any
@@ -57,7 +57,7 @@ def make_signature(
 
 
 def some_images(rng: np.random.Generator, skill: float, images: int = 120, classes: int = 8) -> Predictions:
-    """Predictions of a model that is the better, the more `skill` it has."""
+    """Predictions of a model; the more `skill`, the fewer errors."""
     labels = rng.integers(0, classes, images)
     logits = rng.normal(0, 1.5, (images, classes))
     logits[np.arange(images), labels] += skill

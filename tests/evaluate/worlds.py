@@ -62,14 +62,14 @@ def write_models(folder: Path) -> Path:
 
 
 def load_from(path: Path, name: str) -> nn.Module:
-    """The model `name` of that file, by another way than the package's."""
+    """The model `name` of that file, loaded in another way than by the package."""
     names: dict[str, Any] = {}
     exec(path.read_text(), names)  # noqa: S102
     return names[name]()
 
 
 class Answering(nn.Module):
-    """A model without weights or modes: what `answer` makes of the images."""
+    """A model without weights or modes, which returns `answer(images)`."""
 
     def __init__(self, answer):
         super().__init__()
@@ -87,7 +87,7 @@ def pixels(seed: int, *shape: int) -> np.ndarray:
 
 
 def logits_of(model: nn.Module, images: np.ndarray) -> np.ndarray:
-    """What a model says of images (N, H, W, 3), one by one: a second route, without batches or threads."""
+    """The logits of images (N, H, W, 3), one by one: a second route, without batches or threads."""
     model.eval()
     with torch.no_grad():
         rows = [model(torch.tensor(image / 255, dtype=torch.float32).permute(2, 0, 1)[None]) for image in images]

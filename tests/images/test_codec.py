@@ -91,7 +91,7 @@ def samples() -> dict[str, bytes]:
 
 
 def ycck(cmyk: bytes) -> bytes:
-    """Make of Pillow's CMYK JPEG one that says to be YCCK: transform 2 in the Adobe marker."""
+    """Turn Pillow's CMYK JPEG into one that claims to be YCCK: transform 2 in the Adobe marker."""
     at = cmyk.index(b"Adobe") + 11
     return cmyk[:at] + b"\2" + cmyk[at + 1 :]
 

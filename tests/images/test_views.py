@@ -91,7 +91,7 @@ def test_random_resized_crops_are_torchvisions(height, width):
 
 
 def test_area_and_aspect_are_uniform_where_every_box_fits():
-    """In a large square a box of up to 9/16 of the area fits in any aspect: there no try is refused."""
+    """In a large square a box of up to 9/16 of the area fits at any aspect ratio, so that no try is refused."""
     drawn = boxes(draw_random_resized_crop, 4000, 4000, 224)
     areas = np.array([view.height * view.width / 4000**2 for view in drawn])
     aspects = np.array([view.width / view.height for view in drawn])
@@ -216,7 +216,7 @@ def test_makes_a_new_square(kind, data):
 @every_view
 @pytest.mark.parametrize(("height", "width"), [(375, 500), (32, 32), (101, 67)])
 def test_a_recorded_view_cuts_the_same_pixels(kind, height, width):
-    """What metadata holds of a view: five numbers as floats."""
+    """Metadata holds a view as five floats."""
     image = make_image("random", height, width, seed=0)
     for view in boxes(VIEWS[kind], height, width, 32, count=60):
         recorded = [float(value) for value in (view.top, view.left, view.height, view.width, view.flip)]
@@ -269,7 +269,7 @@ def off(found, expected):
 
 
 def random_crops(name, size, count):
-    """The differences from Pillow of that many drawn boxes of a photograph, for each the mean."""
+    """The mean difference from Pillow of each of `count` drawn boxes of a photograph."""
     image, rng = photograph(name), np.random.default_rng(len(name))
     whole = PillowImage.fromarray(image)
     means = []
@@ -284,7 +284,7 @@ def random_crops(name, size, count):
 
 @pytest.mark.parametrize(("size", "mean", "each"), [(224, 0.5, 1.0), (32, 1.0, 2.0)])
 def test_drawn_boxes_are_as_pillow_cuts_them(size, mean, each):
-    """Pillow lets pixels outside of the box shine in at its border, which shows in small views."""
+    """Pillow mixes in pixels from outside the box at its border, which shows in small views."""
     means = [random_crops(name, size, 25) for name in PHOTOGRAPHS]
     assert np.mean(means) <= mean
     assert np.max(means) <= each

@@ -1,4 +1,4 @@
-"""The summary: counts by a second route, expected shares from the settings, and what deviates is said to."""
+"""The summary: counts by a second route, expected shares from the settings, and a mark on what deviates."""
 
 import math
 
@@ -129,7 +129,7 @@ def test_the_command_prints_one_screen(large: Built, small: Built) -> None:
 
 
 def test_a_deviation_is_marked(large: Built, photographs, tmp_path) -> None:
-    """As where a dataset was put together from others: here the index says one thing, the settings another."""
+    """The index and the settings disagree, as in a dataset that was put together from others."""
     manifest = (large.root / "dataset.json").read_text()
     copy = large.copy(tmp_path / "copy")
     (copy / "dataset.json").write_text(manifest.replace('"equalize",', "", 1))

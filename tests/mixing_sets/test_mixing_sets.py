@@ -40,7 +40,7 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """Pictures of two shapes, one that cannot be read, and what is no picture."""
+    """Pictures of two shapes, one that cannot be read, and a file that is no picture."""
     root = tmp_path / "folder"
     (root / "b").mkdir(parents=True)
     (root / ".hidden").mkdir()
@@ -278,7 +278,7 @@ def test_packing_that_is_stopped_leaves_nothing(tmp_path: Path, folder: Path, mo
 
 
 def test_packing_tells_what_it_does_not_take(tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Links out of the folder, to folders and to nothing, pipes, devices and files of any size; and waits for none."""
+    """Links out of the folder, to folders and to nothing, pipes, devices and huge files; it waits for none of them."""
     outside = tmp_path / "outside"
     shutil.copytree(folder / "b", outside)
     (folder / "out.png").symlink_to(outside / "wide.png")
@@ -531,7 +531,7 @@ def test_a_finished_set_is_used_from_a_cache_that_cannot_be_written(monkeypatch:
 def test_large_sets_of_our_own_are_rendered_small_and_enlarged(
     cache: Path, monkeypatch: pytest.MonkeyPatch, view: int, detail: bool
 ) -> None:
-    """Their names say so; those of the others are as they always were."""
+    """Their names say so; the names of other sets are as they always were."""
     asked = []
 
     def render_few(path: Path, count: int, size: int, seed: int, **options: Any) -> None:

@@ -1,4 +1,4 @@
-"""Real training in other people's loops: no epoch like another, every variant once, all that they ask of a loader."""
+"""Training in loops of frameworks: epochs differ, every variant comes once, and loaders have all that they ask for."""
 
 import json
 import os
@@ -38,7 +38,7 @@ def one_thread() -> Iterator[None]:
 
 
 def documented(word: str) -> dict[str, Any]:
-    """What the snippet of the page that holds `word` defines."""
+    """The names that the page's snippet with `word` in it defines."""
     (snippet,) = [one for one in re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL) if word in one]
     names: dict[str, Any] = {}
     exec(snippet, names)  # noqa: S102
@@ -61,7 +61,7 @@ def loss_of(model: nn.Module, images: Tensor, labels: Tensor) -> Tensor:
 
 
 def check(tiny: Truth, seen: list[list[str]]) -> None:
-    """`seen` are the keys of each step of 3 epochs, in the order of the reader that nothing is around."""
+    """Check that `seen`, the keys of each step of 3 epochs, is what the reader gives without a framework."""
     expected = tiny.open(**CHOICE)
     assert len(seen) == 3 * STEPS
     assert seen == [facts["key"] for _ in range(3) for *_, facts in expected]
@@ -146,7 +146,7 @@ def test_lightning(tiny: Truth, tmp_path: Path, loader: str, follow: bool) -> No
 
 @pytest.mark.parametrize("steps", [STEPS, 7])
 def test_lightning_resumes(tiny: Truth, tmp_path: Path, steps: int) -> None:
-    """From the very batch at which the checkpoint was written; at the end of an epoch that is the next one's first."""
+    """It resumes at the batch where the checkpoint was written; at the end of an epoch, at the first of the next."""
     from lightning.pytorch.callbacks import ModelCheckpoint
 
     parts: list[list[list[str]]] = [[], []]

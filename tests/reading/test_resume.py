@@ -124,7 +124,7 @@ def test_a_state_at_the_end_begins_the_next_epoch(tiny: Truth) -> None:
 
 @pytest.mark.parametrize("remainder", ["drop", "pad", "exact"])
 def test_a_loop_that_takes_no_more_than_len(tiny: Truth, remainder: str) -> None:
-    """The last batch goes on to the next epoch: the state after it begins that, and so does the next iteration."""
+    """The last batch ends the epoch: the state after it begins the next one, and so does the next iteration."""
     ds = tiny.open(remainder=remainder)
     for epoch in range(3):
         assert ds.epoch == epoch

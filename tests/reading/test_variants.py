@@ -12,7 +12,7 @@ from layermix_gen.reading.variants import draw_image, draw_variants
 
 
 def shown(variants: int, views: int, epochs: int, **options: bool) -> np.ndarray:
-    """(epochs, images, views)"""
+    """The variants that are drawn, (epochs, images, views)."""
     units, allowed = np.arange(64), np.ones((64, variants), bool)
     return np.stack([draw_variants(units, allowed, views, 0, epoch, **options) for epoch in range(epochs)])
 

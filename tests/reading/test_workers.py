@@ -1,4 +1,4 @@
-"""Inside other people's loops: worker processes, torch.distributed, torchdata."""
+"""Readers inside worker processes, torch.distributed and torchdata."""
 
 import json
 import subprocess

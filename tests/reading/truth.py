@@ -23,7 +23,7 @@ class Truth:
         return sorted(key for key in self.metadata if key.endswith(f"-{plane}"))
 
     def open(self, batch_size: int = 8, **options: Any) -> LayerMixDataset:
-        """A reader that tells the keys."""
+        """A reader that also yields the keys."""
         return LayerMixDataset(self.root, batch_size, fields=("key",), **{"threads": 2} | options)
 
 

@@ -1,4 +1,4 @@
-"""The door to DuckDB: its refusals as one line, Ctrl-C as what it is, names and paths as SQL."""
+"""Access to DuckDB: its errors as one line, Ctrl-C as KeyboardInterrupt, names and paths as SQL."""
 
 from pathlib import Path
 

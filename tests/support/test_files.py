@@ -1,4 +1,4 @@
-"""Files that are there completely or not at all, and what is swept up."""
+"""Files that are there completely or not at all, and the removal of temporary ones."""
 
 import os
 import socket

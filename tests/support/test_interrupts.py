@@ -1,4 +1,4 @@
-"""Ctrl-C while work is handed out to processes: it is neither lost, nor heard by them."""
+"""Ctrl-C while work is handed out to processes: it is neither lost nor received by them."""
 
 import os
 import signal
@@ -13,7 +13,7 @@ from layermix_gen.support.interrupts import interrupts_held
 
 
 def interrupted(work: Callable[[], object]) -> bool:
-    """Do work while Ctrl-C is held; say whether it came to its end before Ctrl-C was answered, which has to happen."""
+    """Do work while Ctrl-C is held; return whether it ended before KeyboardInterrupt, which has to come."""
     ended = False
     try:
         with interrupts_held():

@@ -30,7 +30,7 @@ IMAGES = torch.rand(4, 3, 16, 16, generator=torch.Generator().manual_seed(0))
 
 
 def network():
-    """Layers whose two modes differ."""
+    """A network that answers differently in training and in evaluation mode."""
     return nn.Sequential(
         OrderedDict(
             conv=nn.Conv2d(3, 4, 3),
@@ -137,7 +137,7 @@ def test_ctrl_c_in_a_function_is_not_its_failure(tmp_path):
 
 
 def test_a_file_may_have_dataclasses(tmp_path):
-    """Which look for the names in their annotations in the module, where it is to be found among all modules."""
+    """A dataclass looks up the names in its annotations in its module, which has to be in `sys.modules`."""
     (tmp_path / "net.py").write_text(
         "from __future__ import annotations\nfrom dataclasses import dataclass\nfrom torch import nn\n\n"
         "@dataclass\nclass Width:\n    value: int = 7\n\ndef net():\n    return nn.Linear(3, Width().value)\n"
@@ -151,7 +151,7 @@ def test_the_number_of_classes_is_checked(tmp_path):
 
 
 def test_exported_models_that_are_damaged_leave_one_line(exported, tmp_path, monkeypatch):
-    """Of another process, for a logger writes to the standard error that it found when it was made."""
+    """In another process, because a logger writes to the standard error that it found when it was made."""
     monkeypatch.chdir(tmp_path)
     whole = exported[0].read_bytes()
     (tmp_path / "truncated.pt2").write_bytes(whole[: len(whole) // 2])
@@ -247,7 +247,7 @@ def write_repository(folder, number):
 
 
 def test_models_of_two_folders_import_what_is_beside_each(tmp_path):
-    """As they are loaded, and as they run, by turns."""
+    """Both while they are loaded and while they run alternately."""
     before, modules = list(sys.path), set(sys.modules)
     models = [load_model(write_repository(tmp_path / str(number), number)) for number in (2, 3)]
     mean = IMAGES.mean((2, 3))
@@ -261,7 +261,7 @@ def test_models_of_two_folders_import_what_is_beside_each(tmp_path):
 
 
 def test_a_module_that_is_there_already_is_left_there(tmp_path, monkeypatch):
-    """Names that the program uses itself are its own again after the model ran."""
+    """A name that the program uses itself means the program's own module again after the model ran."""
     model = load_model(write_repository(tmp_path / "2", 2))
     other = ModuleType("blocks")
     monkeypatch.setitem(sys.modules, "blocks", other)
@@ -270,7 +270,7 @@ def test_a_module_that_is_there_already_is_left_there(tmp_path, monkeypatch):
 
 
 def test_what_is_installed_in_the_folder_stays_imported(tmp_path, monkeypatch):
-    """Such as in its .venv: libraries may not be imported twice."""
+    """Libraries in its .venv, for example, may not be imported twice."""
     packages = tmp_path / ".venv" / "site-packages"
     packages.mkdir(parents=True)
     (packages / "library_of_the_folder.py").write_text("")
@@ -316,7 +316,7 @@ def test_checkpoints_as_training_scripts_write_them(tmp_path, prefix, holder):
 
 
 def test_settings_are_no_weights(tmp_path):
-    """Which training scripts keep under such names, too."""
+    """Training scripts keep settings under such names, too."""
     trained, fresh = network(), network()
     inner = {"epoch": 3, "model": {"name": "net", "width": 4}, "ema": {"decay": 0.99}, "net": {}}
     torch.save({"model": inner | {"state_dict": trained.state_dict()}}, tmp_path / "last.pt")
@@ -351,7 +351,7 @@ def test_an_averaged_model_may_be_the_model_itself(tmp_path):
     ],
 )
 def test_of_several_models_none_is_taken(tmp_path, monkeypatch, keys, named):
-    """A moving average, which is what is often meant, has other errors than the weights it is of."""
+    """A moving average, often the one that is meant, has other errors than the weights that it averages."""
     monkeypatch.chdir(tmp_path)
     torch.save({key: network().state_dict() for key in keys} | {"epoch": 3}, "last.pt")
     with pytest.raises(LayerMixError) as caught:
@@ -531,7 +531,7 @@ def lazy_buffer():
 )
 @pytest.mark.filterwarnings("ignore")
 def test_models_without_weights_of_their_own(tmp_path, monkeypatch, make, message):
-    """By all ways: a mode, a checkpoint, a run of a module and of a function."""
+    """They are refused in every use: evaluation mode, a checkpoint, a run of a module and of a function."""
     model = make()
     with pytest.raises(LayerMixError) as caught, evaluating(model):
         pass
@@ -612,7 +612,7 @@ def test_the_digest_is_of_names():
 
 
 def test_the_digest_is_of_what_is_no_tensor_too():
-    """Such as the packed weights of quantized layers."""
+    """The packed weights of quantized layers, for example, are no tensors."""
 
     class Packed(nn.Linear):
         packed = 1.0

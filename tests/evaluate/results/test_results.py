@@ -168,7 +168,7 @@ def test_other_files(tmp_path: Path) -> None:
 
 
 def test_a_header_that_promises_more_than_there_is(tmp_path: Path) -> None:
-    """Ten million million numbers, says the header of one array; nothing is allocated or read beyond the file."""
+    """A header promises ten million million numbers; nothing is allocated or read beyond the file."""
     path = tmp_path / "part.npz"
     header = io.BytesIO()
     write_array_header_1_0(header, {"descr": "<i8", "fortran_order": False, "shape": (1, 10**13)})

@@ -1,4 +1,4 @@
-"""The attack, beside torchattacks', and where its result is known: on linear models."""
+"""The attack: compared with that of torchattacks, and with the known results on linear models."""
 
 import sys
 
@@ -75,7 +75,7 @@ def test_a_linear_model_is_attacked_up_to_the_corner():
 
 
 def test_the_released_variant_reaches_twice_as_far():
-    """Its corner is that of the noised image, and 4/255 from the image where the start went the same way."""
+    """It reaches the corner around the noised image, 4/255 from the image where the noise went the same way."""
     model, images = linear(), torch.full((40, 3, 5, 5), 0.5)
     labels = torch.arange(40) % 2
     options = Attack("released")

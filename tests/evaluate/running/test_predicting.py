@@ -1,4 +1,4 @@
-"""Predictions are what a model says of each image, one by one, whatever batches, threads and precisions are."""
+"""Predictions are what a model answers for each image alone, for all batch sizes, threads and precisions."""
 
 import sys
 
@@ -149,7 +149,7 @@ def test_ctrl_c_is_no_fault():
 
 @pytest.mark.parametrize("attacked", [None, Attack(steps=1)])
 def test_a_model_that_fails_in_the_midst(model, attacked):
-    """After the first batches were fine, as an exported model does on a shorter one."""
+    """The first batches succeed; a shorter one fails, as with some exported models."""
 
     def answer(images):
         if len(images) < 3:
@@ -184,7 +184,7 @@ def test_memory_that_runs_out(error, attacked):
 
 
 def test_memory_that_runs_out_for_certain():
-    """What PyTorch says on this machine."""
+    """With the error that PyTorch itself raises on this machine."""
     part = part_of(pixels(0, 7, 4, 4, 3), np.arange(7)[None], classes=10)
     with pytest.raises(LayerMixError, match="there is no memory for 5 images at a time"):
         predict(Answering(lambda x: x.new_zeros(1 << 55)), part, Forward(batch_size=5))

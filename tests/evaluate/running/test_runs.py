@@ -170,7 +170,7 @@ def test_suites_named_one_by_one(models, tmp_path, digits):
 
 @pytest.mark.parametrize(("classes", "dataset", "table"), [(200, "imagenet-200", "VIII"), (1000, "imagenet", "IX")])
 def test_imagenet_with_fewer_classes_is_another_dataset(tmp_path, classes, dataset, table):
-    """Of which the paper has a table of its own."""
+    """The paper has a table of its own for this dataset."""
     write_photographs(tmp_path / "one", 0, each=1, wnids=WNIDS[:1])
     (picture,) = (tmp_path / "one").rglob("*.JPEG")
     for number in range(classes):
@@ -208,7 +208,7 @@ def test_calibration_alone_needs_no_clean_images(cifar, models, tmp_path):
 
 @pytest.mark.parametrize("layout", ["arrays", "folders"])
 def test_what_we_corrupted_may_be_a_part_of_a_suite(digits, photographs, tmp_path, layout):
-    """Three of the severities, two of the corruptions: as the record says, and never as if they were all."""
+    """Three severities and two corruptions are evaluated as the record says, never as if they were all."""
     source, classes = (digits, 10) if layout == "arrays" else (photographs, 4)
     made = corrupt(source, tmp_path / "c", "c", corruptions=("fog", "pixelate"), severities=(1, 3, 5))
     assert made.record["layout"] == layout
@@ -235,7 +235,7 @@ def test_what_we_corrupted_may_be_a_part_of_a_suite(digits, photographs, tmp_pat
 
 
 def test_shards_have_the_images_of_a_test_set_in_another_order(digits, tmp_path):
-    """So that the labels of C cannot be compared one by one."""
+    """The labels of C can therefore not be compared one by one."""
     build(digits, tmp_path / "shards", "--view", "center", "--variants", 0)
     corrupt(digits, tmp_path / "c", "c", corruptions=("fog",))
     model = nn.Sequential(nn.AdaptiveAvgPool2d(2), nn.Flatten(), nn.Linear(12, 10))

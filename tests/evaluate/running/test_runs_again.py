@@ -71,7 +71,7 @@ def arrays(tmp_path):
 
 
 def replaced(path, array):
-    """Put another array of the same shape in the place of one, with whatever time the system gives it."""
+    """Replace the file of an array by one of the same shape; its time of change is the system's."""
     path.unlink()
     np.save(path, array)
 
@@ -80,7 +80,7 @@ def replaced(path, array):
 
 
 def test_an_edited_model_is_another_one(arrays):
-    """The same weights, another forward pass: neither the spec nor the checkpoint would tell."""
+    """The same weights, another forward pass: neither the spec nor the checkpoint shows the difference."""
     arrays.models.write_text(MODEL_FILE.replace("- 0.47", "- 0.46"))
     line = arrays.refused()
     assert "holds results of something else: model_sha256 " in line
@@ -161,7 +161,7 @@ def test_data_may_move(arrays, tmp_path):
 
 @pytest.mark.parametrize("dataset", ["", "own"])
 def test_a_folder_may_be_renamed_with_its_dataset(tmp_path, dataset):
-    """Which is what reports call the data, by default by the folder's name."""
+    """A dataset is what reports call the data, by default the folder's name."""
     world = World(tmp_path, "clean", lambda folder: write_photographs(folder, 0))
     world.again()
     assert read_signature(world.out).dataset == "clean"
@@ -247,7 +247,7 @@ def test_a_test_set_that_was_replaced(tmp_path, suites):
 
 @pytest.mark.parametrize(("first", "second"), [("clean", "pgd"), ("pgd", "clean")])
 def test_the_attack_is_on_the_clean_images(tmp_path, first, second):
-    """So that one report never has the error of some and the attack on others."""
+    """Otherwise a report could have the error on some images and the attack on others."""
     world = World(tmp_path, "cifar10", write_cifar10)
     world.command[1] = f"{world.models}:ten"
     world.again("--suites", first)

@@ -1,4 +1,4 @@
-"""Models that a run refuses before it begins: they answer otherwise when they are asked again, or change."""
+"""Models that a run refuses before it begins: their answers to the same images differ, or they change themselves."""
 
 import re
 
@@ -26,7 +26,7 @@ def cifar(tmp_path_factory):
 
 @pytest.fixture(autouse=True)
 def seeded():
-    """What dropout draws."""
+    """Fix the seed of PyTorch's generator, from which dropout draws."""
     with torch.random.fork_rng():
         torch.manual_seed(2)
         yield
@@ -48,7 +48,7 @@ class Network(nn.Module):
 
 
 class Counting(nn.Module):
-    """Counts in a buffer, and tells nothing of it."""
+    """A layer that counts images in a buffer; its output does not depend on the count."""
 
     def __init__(self):
         super().__init__()
@@ -60,7 +60,7 @@ class Counting(nn.Module):
 
 
 class Alternating(nn.Module):
-    """Has a state that is no buffer."""
+    """A layer with a state that is no buffer: the sign of its output, other at each call."""
 
     sign = 1
 
@@ -80,7 +80,7 @@ class Attention(nn.Module):
 
 
 def refusal(model, cifar, tmp_path, **options):
-    """The line that refuses a model, which is left without results."""
+    """The line with which a run refuses a model; no results may be left."""
     with pytest.raises(LayerMixError) as caught:
         run(model, {"cifar10": cifar}, tmp_path / "o", ("clean",), progress=False, **options)
     assert "\n" not in str(caught.value)
@@ -127,7 +127,7 @@ def test_a_model_that_does_not_evaluate_is_refused(cifar, tmp_path, make, messag
 )
 @pytest.mark.filterwarnings("ignore")
 def test_a_model_exported_in_training_mode_is_refused(cifar, tmp_path, make, message):
-    """In other operators than those that say so in their arguments."""
+    """This includes operators without an argument that names the mode."""
     batch = torch.export.Dim("batch", min=2, max=64)
     model = Network(make()).train()
     program = torch.export.export(model, (torch.rand(4, 3, 32, 32),), dynamic_shapes=({0: batch},))
@@ -150,7 +150,7 @@ def test_a_model_that_evaluates_is_not_refused(cifar, tmp_path, layer, precision
 
 
 def test_logits_far_from_zero_are_not_refused(cifar, tmp_path):
-    """Whose rounding is as large as what they differ by."""
+    """Their rounding errors are as large as their differences."""
     model = Network(Answering(lambda maps: 1e-6 * maps))
     model.head.bias.data.fill_(1e3)
     run(model, {"cifar10": cifar}, tmp_path / "o", ("clean",), progress=False)
@@ -165,7 +165,7 @@ def test_one_image_alone_is_compared_too(tmp_path):
 
 
 def test_frames_that_are_alike_are_compared_with_other_images(tmp_path):
-    """Batch statistics of two frames of one video are those of each of them."""
+    """Batch statistics of two equal frames are those of each frame alone."""
 
     (tmp_path / "p").mkdir()
     frame = np.random.default_rng(0).integers(0, 200, (2, 1, 12, 12, 3), np.uint8)

@@ -1,4 +1,4 @@
-"""`check-data` finds each kind of damage, and says what is there where there is none."""
+"""`check-data` finds each kind of damage, and lists what is there where nothing is damaged."""
 
 import shutil
 
@@ -205,7 +205,7 @@ def test_a_missing_image(photographs):
 
 
 def test_an_image_of_another_class(photographs):
-    """At all severities of one corruption, so that each of them is like the others."""
+    """It is at all severities of one corruption, so these agree with each other."""
     for path in sorted((photographs / "fog").glob(f"*/{WNIDS[1]}/*.JPEG")):
         path.rename(path.parent.parent / WNIDS[2] / "moved.JPEG")
     assert problem(photographs) == "expected the labels in fog as in the other parts, found others; get the part again"

@@ -153,7 +153,7 @@ def test_shards_that_are_no_test_set(tmp_path, digits, pool, options, message):
 
 
 def write_record(folder, **changes):
-    """What `corrupt` says of the arrays beside it."""
+    """Write a record of arrays, as `corrupt` leaves it next to them."""
     record = {"format": "layermix-gen corruptions 1", "scale": "cifar", "severities": [2, 4], "images": 5}
     (folder / "corruptions.json").write_text(json.dumps(record | {"corruptions": {"fog": []}} | changes))
 
@@ -440,7 +440,7 @@ def test_small_squares_and_what_lies_beside_arrays_stay_as_they_are(tmp_path, si
 
 
 def test_classes_come_from_class_folders_alone(tmp_path):
-    """What lies beside CIFAR's files is no class."""
+    """Folders next to CIFAR's files are not taken for classes."""
     write_cifar10(tmp_path)
     for severity in range(1, 6):
         write_photographs(tmp_path / "c" / "fog" / str(severity), severity, 32, 32, each=1)

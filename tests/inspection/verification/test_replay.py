@@ -1,4 +1,4 @@
-"""Samples rendered again; and what can be neither rendered again nor mended, in one line."""
+"""Replay: samples are rendered again; those that can be neither rendered nor mended get one line."""
 
 import re
 import shutil
@@ -143,7 +143,7 @@ def test_other_versions(own: Built, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_pixels_that_are_not_those_of_the_recipe(large: Built, monkeypatch: pytest.MonkeyPatch) -> None:
-    """As after a change of the renderer, or of the drawing."""
+    """As after a change of the renderer, or of how recipes are drawn."""
     render = samples.render  # type: ignore[attr-defined]
     monkeypatch.setattr(samples, "render", lambda *given: render(*given) ^ 1)
     found = verify(large.root, replay=0.01)

@@ -1,4 +1,4 @@
-"""Verification and repair: whatever is damaged is found and named, and mended to the digest of the first build."""
+"""Verification and repair: all damage is found and named, and repair restores the digest of the first build."""
 
 import json
 import re
@@ -216,7 +216,7 @@ def same_but_for_the_run(one: Path, other: Path) -> bool:
 
 
 def test_a_byte_anywhere(small: Built, damaged: Path) -> None:
-    """Every byte counts, but for those of `dataset.json` and `plan.json` that only tell of the build."""
+    """Every byte counts, except those of `dataset.json` and `plan.json` that only describe the run of the build."""
     names = [name for name in files(damaged) if name not in ("dataset.json", "plan.json")]
     rng = np.random.default_rng(5)
     for name in rng.choice(names, 20).tolist():
@@ -229,7 +229,7 @@ def test_a_byte_anywhere(small: Built, damaged: Path) -> None:
 
 @pytest.mark.parametrize("where", ["index", "tar", "planes"])
 def test_damage_without_a_manifest(where: str, small: Built, damaged: Path) -> None:
-    """Then the summary in each index tells what its tars must be; and intact tars what the index must say."""
+    """Without it the summary in each index tells what its tars must be, and intact tars what the index must hold."""
     (damaged / "dataset.json").unlink()
     if where == "index":
         (row,) = open_shards(small.root).query("key = '000000010-v00'", ["image_crc32"])

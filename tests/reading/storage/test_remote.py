@@ -1,4 +1,4 @@
-"""Datasets at URLs: the same batches, one plane's bytes for an epoch, never more on disk than was said."""
+"""Datasets at URLs: the same batches, one plane's bytes for an epoch, never more on disk than `cache_bytes`."""
 
 import gc
 import shutil
@@ -20,7 +20,7 @@ from tests.servers import Traffic, object_store, web_server
 
 @pytest.fixture
 def without_collector() -> Iterator[None]:
-    """No garbage collection but that of counting references."""
+    """No garbage collection besides reference counting."""
     gc.collect()
     gc.disable()
     yield

@@ -1,4 +1,4 @@
-"""The cache of tars: everything in time, each once, never more than the bound."""
+"""The cache of tars: each is there in time and fetched once; together they never exceed the bound."""
 
 import threading
 from pathlib import Path

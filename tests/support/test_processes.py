@@ -1,0 +1,260 @@
+"""Worker processes: results in order, errors and killed workers as one line, Ctrl-C for the parent alone."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import cv2
+import pytest
+
+from layermix_gen.errors import BadImage, LayerMixError
+from layermix_gen.support.processes import (
+    ThisProcess,
+    available_cpus,
+    checked_workers,
+    memory_errors,
+    worker_processes,
+    working,
+)
+from tests.helpers import alive, wait_until
+
+# --- what workers do: functions of a state and a task, which processes import from here ------------------------------
+
+
+def product(factor: int, task: int) -> int:
+    return factor * task
+
+
+def wait_and_leave(folder: Path, task: tuple[str, str]) -> str:
+    """Wait for a file, the second of the task, if it names one; then leave the first."""
+    name, awaited = task
+    wait_until((folder / awaited).exists, awaited)
+    (folder / name).touch()
+    return name
+
+
+def grow(state: list[int], task: int) -> list[int]:
+    state.append(task)
+    return state
+
+
+def raise_it(_: None, error: Exception) -> None:
+    raise error
+
+
+def kill_worker(_: None, number: int) -> None:
+    os.kill(os.getpid(), number)
+
+
+def interrupt_parent(folder: Path, task: int) -> None:
+    """Leave a file with the number of this process; the first task sends Ctrl-C to the parent."""
+    (folder / f"{task:03d}").write_text(str(os.getpid()))
+    if task == 0:
+        os.kill(os.getppid(), signal.SIGINT)
+    time.sleep(0.02)
+
+
+def opencv_threads(*_: object) -> int:
+    return cv2.getNumThreads()
+
+
+# --- results ---------------------------------------------------------------------------------------------------------
+
+
+def test_results_come_in_order_or_as_soon_as_they_are_ready(tmp_path: Path) -> None:
+    with worker_processes(tmp_path, 2) as pool:
+        assert list(pool.in_order(wait_and_leave, [("first", "second"), ("second", "")])) == ["first", "second"]
+        results = pool.as_completed(wait_and_leave, [("third", "ours"), ("fourth", "")])
+        assert next(results) == "fourth"
+        (tmp_path / "ours").touch()
+        assert list(results) == ["third"]
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_the_number_of_workers_changes_no_result(workers: int) -> None:
+    with working(3, workers) as pool:
+        assert list(pool.in_order(product, range(20))) == list(range(0, 60, 3))
+        assert sorted(pool.as_completed(product, range(20))) == list(range(0, 60, 3))
+        assert list(pool.in_order(product, [])) == []
+
+
+def test_processes_work_on_copies_of_the_state() -> None:
+    state = [7]
+    with worker_processes(state, 1) as pool:
+        assert list(pool.in_order(grow, [1, 2])) == [[7, 1], [7, 1, 2]]
+    assert state == [7]
+
+
+def test_this_process_works_when_a_result_is_asked_for() -> None:
+    state: list[int] = []
+    results = ThisProcess(state).in_order(grow, [1, 2])
+    assert state == []
+    next(results)
+    assert state == [1]
+
+
+@pytest.fixture
+def three_opencv_threads() -> Iterator[None]:
+    threads = cv2.getNumThreads()
+    cv2.setNumThreads(3)
+    yield
+    cv2.setNumThreads(threads)
+
+
+@pytest.mark.usefixtures("three_opencv_threads")
+def test_a_worker_has_one_opencv_thread() -> None:
+    with worker_processes(None, 1) as processes:
+        assert list(processes.in_order(opencv_threads, "ab")) == [1, 1]
+    with working(None, 1) as pool:
+        assert list(pool.in_order(opencv_threads, "ab")) == [1, 1]
+    assert cv2.getNumThreads() == 3
+    with pytest.raises(ValueError, match="odd"), working(None, 1):
+        raise ValueError("odd")
+    assert cv2.getNumThreads() == 3
+
+
+# --- errors ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_an_error_is_raised_where_its_result_is_used(workers: int) -> None:
+    no_memory = cv2.error("OpenCV(5.0.0) a.cpp:1: error: (-4:Insufficient memory)")
+    other = cv2.error("OpenCV(5.0.0) a.cpp:1: error: (-215:Assertion failed)")
+    with working(None, workers) as pool:
+        for error in (LayerMixError("two\nlines"), BadImage("a.png is no image"), ValueError("odd")):
+            with pytest.raises(type(error)) as caught:
+                list(pool.in_order(raise_it, [error]))
+            assert str(caught.value) == str(error)
+        for fault in (MemoryError(), no_memory):
+            with pytest.raises(LayerMixError, match=r"^the memory has run out; buy some$"), memory_errors("buy some"):
+                list(pool.as_completed(raise_it, [fault]))
+        with pytest.raises(cv2.error, match="-215"), memory_errors():
+            list(pool.in_order(raise_it, [other]))
+
+
+def test_a_killed_worker_is_one_line() -> None:
+    with pytest.raises(LayerMixError) as caught, worker_processes(None, 2) as pool:
+        list(pool.in_order(kill_worker, [signal.SIGKILL]))
+    assert str(caught.value) == (
+        "a worker process died: it was killed, or the machine ran out of memory; "
+        "run the same command to resume, perhaps with fewer --workers"
+    )
+
+
+# --- Ctrl-C, and the death of the parent -----------------------------------------------------------------------------
+
+
+def test_workers_leave_ctrl_c_to_their_parent() -> None:
+    with worker_processes(None, 1) as pool:
+        try:
+            assert list(pool.in_order(kill_worker, [signal.SIGINT] * 4)) == [None] * 4
+        except KeyboardInterrupt:  # would end the tests
+            pytest.fail("a worker heard Ctrl-C")
+
+
+def test_ctrl_c_cancels_the_tasks_not_begun_and_ends_the_workers(tmp_path: Path) -> None:
+    with pytest.raises(KeyboardInterrupt), worker_processes(tmp_path, 2) as pool:
+        list(pool.in_order(interrupt_parent, range(500)))
+    begun = sorted(tmp_path.iterdir())
+    assert 1 <= len(begun) < 500
+    assert not any(alive(int(file.read_text())) for file in begun)
+
+
+SCRIPT = """
+import os, sys, time
+from layermix_gen.support.processes import checked_workers, worker_processes
+
+
+def wait(_, task):
+    print(os.getpid(), flush=True)
+    time.sleep(100)
+
+
+def work():
+    with worker_processes(None, checked_workers(2)) as pool:
+        list(pool.in_order(wait, range(2)))
+
+
+"""
+
+
+def started(script: Path, text: str) -> "subprocess.Popen[str]":
+    """Start a script, written to a file."""
+    script.write_text(text)
+    pipe = subprocess.PIPE
+    return subprocess.Popen([sys.executable, script], stdout=pipe, stderr=pipe, text=True)
+
+
+def test_workers_end_with_their_parent(tmp_path: Path) -> None:
+    with started(tmp_path / "script.py", f"{SCRIPT}if __name__ == '__main__':\n    work()\n") as process:
+        assert process.stdout is not None
+        workers = [int(process.stdout.readline()) for _ in range(2)]
+        assert all(map(alive, workers))
+        process.kill()
+    wait_until(lambda: not any(map(alive, workers)), "the workers")
+
+
+# --- how many, and for which scripts ---------------------------------------------------------------------------------
+
+
+def test_a_script_without_a_guard_ends_with_a_line(tmp_path: Path) -> None:
+    with started(tmp_path / "script.py", f"{SCRIPT}work()\n") as process:
+        said = process.communicate(timeout=60)[1]
+    assert process.returncode == 1
+    assert (
+        "LayerMixError: expected the call below `if __name__ == '__main__':`, as worker processes import the script\n"
+    ) in said
+
+
+def test_a_script_that_is_in_no_file_can_have_one_worker(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys.modules["__main__"], "__file__", "<stdin>", raising=False)
+    monkeypatch.setattr(sys.modules["__main__"], "__spec__", None)
+    line = "^expected the call in a file, for worker processes import it, got <stdin>; save it, or use 1 worker$"
+    with pytest.raises(LayerMixError, match=line), working(3, 2):
+        pass
+    with working(3, 1) as pool:
+        assert list(pool.in_order(product, [5])) == [15]
+
+
+@pytest.mark.parametrize("workers", [0, -1, 1.0, True, "2"])
+def test_the_number_of_workers_is_checked(workers: Any) -> None:
+    with pytest.raises(LayerMixError) as caught:
+        checked_workers(workers)
+    assert str(caught.value) == f"workers must be a whole number from 1 on, got {workers!r}; change --workers"
+
+
+def test_by_default_each_cpu_has_a_worker() -> None:
+    assert checked_workers(5) == 5
+    assert checked_workers(None) == available_cpus() >= 1
+
+
+@pytest.mark.parametrize(
+    ("quota", "cpus"),
+    [
+        ("max 100000", 4),
+        ("250000 100000", 2),
+        ("50000 100000", 1),
+        ("900000 100000", 4),
+        ("", 4),
+        (FileNotFoundError, 4),
+    ],
+)
+def test_cpus_are_counted_by_affinity_and_quota(
+    quota: str | type[OSError], cpus: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def read_text(path: Path, encoding: str) -> str:
+        assert (str(path), encoding) == ("/sys/fs/cgroup/cpu.max", "ascii")
+        if isinstance(quota, str):
+            return quota
+        raise quota
+
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1, 4, 7})
+    monkeypatch.setattr(Path, "read_text", read_text)
+    found = available_cpus()
+    monkeypatch.undo()
+    assert found == cpus

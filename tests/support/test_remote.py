@@ -1,0 +1,120 @@
+"""Files at a URL, one by one; how a reader uses them is tested in tests/reading/storage/test_remote.py."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import fsspec
+import pytest
+
+from layermix_gen.errors import BadImage, LayerMixError
+from layermix_gen.support import remote
+from layermix_gen.support.remote import RemoteFiles, is_remote
+from tests.helpers import files
+
+CONTENT = bytes(range(100))
+
+
+@pytest.fixture
+def url() -> Iterator[str]:
+    """A folder in memory, with a slash at its end."""
+    system = fsspec.filesystem("memory")
+    system.pipe({"/set/dataset.json": '{"ü": 1}'.encode(), "/set/v00/0.tar": CONTENT, "/set/v00/1.tar": b"\xff"})
+    yield "memory://set/"
+    system.rm("/set", recursive=True)
+
+
+@pytest.mark.parametrize("root", ["s3://bucket/set", "http://host:80/set", "memory://set"])
+def test_urls_are_remote(root: str) -> None:
+    assert is_remote(root)
+
+
+@pytest.mark.parametrize("root", ["set", "/data/set", "C:/set", "a:b", Path("s3://bucket/set")])
+def test_folders_are_not_remote(root: str | Path) -> None:
+    assert not is_remote(root)
+
+
+def test_text_is_utf8(url: str) -> None:
+    stored = RemoteFiles(url)
+    assert stored.location == "memory://set"
+    assert stored.text("dataset.json") == '{"ü": 1}'
+    for name, reason in {"plan.json": "FileNotFoundError: ", "v00/1.tar": "UnicodeDecodeError: "}.items():
+        with pytest.raises(LayerMixError) as caught:
+            stored.text(name)
+        assert str(caught.value).startswith(reason)
+
+
+@pytest.mark.parametrize(("start", "size"), [(0, 100), (10, 5), (99, 1), (90, 50), (100, 5), (7, 0)])
+@pytest.mark.parametrize("whole", [False, True])
+def test_a_part_is_what_lies_there(
+    start: int, size: int, whole: bool, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With `whole`, the server ignores the range and sends the whole file, as some do."""
+    stored = RemoteFiles(url)
+    if whole:
+        monkeypatch.setattr(stored._system, "cat_file", lambda path, **_: CONTENT)
+    assert stored.part("v00/0.tar", start, size) == CONTENT[start : start + size]
+
+
+def test_a_part_of_a_missing_file_is_a_bad_image(url: str) -> None:
+    with pytest.raises(BadImage, match=r"^memory://set/v00/2\.tar cannot be fetched: FileNotFoundError"):
+        RemoteFiles(url).part("v00/2.tar", 0, 5)
+
+
+def test_a_copy_makes_its_folder_and_replaces_what_was_there(url: str, tmp_path: Path) -> None:
+    stored, copy = RemoteFiles(url), tmp_path / "v00" / "0.tar"
+    for _ in range(2):
+        stored.copy_file("v00/0.tar", copy)
+        assert copy.read_bytes() == CONTENT
+        copy.write_bytes(b"older")
+    assert files(tmp_path) == ["v00/0.tar"]
+
+
+def test_a_fetch_is_tried_again_and_leaves_a_whole_file_or_none(
+    url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tries: list[str] = []
+
+    def broken(path: str, target: str) -> None:
+        tries.append(path)
+        Path(target).write_bytes(CONTENT[:50])
+        raise ConnectionResetError("the line is bad\nand long")
+
+    stored = RemoteFiles(url)
+    monkeypatch.setattr(remote, "PAUSE", 0)
+    monkeypatch.setattr(stored._system, "get_file", broken)
+    with pytest.raises(
+        BadImage, match=r"^memory://set/0\.tar cannot be fetched: ConnectionResetError: the line is bad$"
+    ):
+        stored.copy_file("0.tar", tmp_path / "0.tar")
+    assert tries == ["/set/0.tar"] * remote.TRIES
+    assert files(tmp_path) == []
+
+
+def test_a_missing_file_is_not_tried_again(url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tries: list[str] = []
+
+    def missing(path: str, _: str) -> None:
+        tries.append(path)
+        raise FileNotFoundError(path)
+
+    stored = RemoteFiles(url)
+    monkeypatch.setattr(stored._system, "get_file", missing)
+    with pytest.raises(BadImage, match=r"^expected memory://set/2\.tar, found nothing there$"):
+        stored.copy_file("2.tar", tmp_path / "2.tar")
+    assert tries == ["/set/2.tar"]
+    assert files(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    ("url", "options", "line"),
+    [
+        ("carrier-pigeon://a/b", {}, "carrier-pigeon://a/b cannot be opened: ValueError: "),
+        ("memory://a", {"self": 2}, "memory://a cannot be opened: TypeError: "),
+    ],
+)
+def test_a_url_that_fsspec_cannot_open_is_one_line(url: str, options: dict[str, Any], line: str) -> None:
+    with pytest.raises(LayerMixError) as caught:
+        RemoteFiles(url, options)
+    assert str(caught.value).startswith(line)
+    assert str(caught.value).endswith("; mend the URL or storage_options=")
