@@ -34,7 +34,7 @@ class Edit(NamedTuple):
 def edits(title: str) -> list[Edit]:
     """What the section of this title says to write."""
     section = PAGE.split(f"### {title}\n")[1].split("\n### ")[0]
-    blocks = re.findall(r"^`([^`\n]+)`, ([^\n]+?)(?:, by which [^\n]+)?:\n\n```python\n(.*?)```", section, re.M | re.S)
+    blocks = re.findall(r"^`([^`\n]+)`, ([^\n]+?)(?:, for [^\n]+)?:\n\n```python\n(.*?)```", section, re.M | re.S)
     assert len(blocks) == section.count("```python"), "a block without the file that it goes into"
     return [Edit(*block) for block in blocks]
 
@@ -69,7 +69,7 @@ def names(node: ast.stmt) -> Iterator[str]:
 
 
 class Copy:
-    """A copy of the package with an addition, in a folder of its own, and what becomes of code that uses it."""
+    """A copy of the package with an addition, formatted, in a folder of its own, and runs of code that uses it."""
 
     def __init__(self, folder: Path, title: str) -> None:
         self.folder = folder
@@ -80,13 +80,16 @@ class Copy:
             assert path.exists() != is_new, edit.file
             path.write_text(edit.code if is_new else edited(path.read_text("utf-8"), edit.where, edit.code), "utf-8")
         self.files = {edit.file for edit in edits(title)}
+        shutil.copy(ROOT / "pyproject.toml", folder)
+        for command in ("check --fix", "format", "check", "format --check"):  # `make format`, then `make lint`
+            self.run("-m", "ruff", *command.split(), "--no-cache", *self.files)
 
     def run(self, *arguments: object) -> str:
         """Run Python with this copy, in its folder, and return what it prints."""
         command = [sys.executable, *map(str, arguments)]
         surroundings = os.environ | {"PYTHONPATH": str(self.folder)}
         run = subprocess.run(command, cwd=self.folder, env=surroundings, capture_output=True, text=True)
-        assert run.returncode == 0, run.stderr
+        assert run.returncode == 0, run.stdout + run.stderr
         return run.stdout
 
     def command(self, *arguments: object) -> str:
@@ -170,9 +173,10 @@ def test_a_kind_of_fractal(added: Copy) -> None:
     code = (
         "from layermix_gen.mixing_sets.fractals import make_fractal, render_record, VERSION; "
         "print(VERSION, {make_fractal(0, i, 16).record['kind'] for i in range(60)} >= {'rings', 'escape'});"
+        "print(sum(make_fractal(0, i, 256, ('rings',)).record['attempt'] for i in range(20)) < 2);"
         "made = make_fractal(1, 2, 40, ('rings',)); print((render_record(made.record, 40) == made.pixels).all())"
     )
-    assert added.run("-c", code).split() == ["2", "True", "True"]
+    assert added.run("-c", code).split() == ["2", "True", "True", "True"]
 
 
 @addition("A corruption")

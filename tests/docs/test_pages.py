@@ -13,10 +13,12 @@ import pytest
 from layermix_gen import build
 from layermix_gen.dataset.index import COLUMNS
 from layermix_gen.dataset.settings import BuildSettings
-from layermix_gen.mixing.methods.base import PRESETS
+from layermix_gen.mixing.methods import METHODS, PRESETS
 from layermix_gen.mixing.operations import OPERATIONS
 from layermix_gen.mixing.recipe import SIGNATURES
+from layermix_gen.mixing_sets import fractals
 from layermix_gen.mixing_sets.provision import resolve_mixing_set
+from layermix_gen.sources import KINDS
 from tests.servers import object_store
 
 ROOT = Path(__file__).parents[2]
@@ -118,6 +120,17 @@ def test_every_call_and_operation_is_documented():
     assert [name for name in SIGNATURES if f"`{name}(" not in text] == []
     assert [name for name in OPERATIONS if f"`{name}`" not in text] == []
     assert [preset for preset in PRESETS if f"`{preset}`" not in text] == []
+
+
+def test_every_method_is_documented():
+    text = "".join((ROOT / "docs" / page).read_text(encoding="utf-8") for page in ("recipes.md", "build.md"))
+    assert [name for name in METHODS if f"`{name}`" not in text and f"`--method {name}`" not in text] == []
+
+
+def test_every_kind_of_source_and_of_fractal_is_documented():
+    for page, kinds in (("sources.md", KINDS), ("fractals.md", fractals.KINDS)):
+        text = (ROOT / "docs" / page).read_text(encoding="utf-8")
+        assert [name for name in kinds if f"`{name}`" not in text] == [], page
 
 
 def test_every_setting_is_on_the_command_line_page():

@@ -22,7 +22,7 @@ from PIL import Image as PillowImage
 from layermix_gen.errors import Interrupted, LayerMixError
 from layermix_gen.images.views import PictureView, draw_picture_view
 from layermix_gen.mixing_sets import mixing_set, packing, provision
-from layermix_gen.mixing_sets.fractals import render_fractal
+from layermix_gen.mixing_sets.fractals import VERSION, render_fractal
 from layermix_gen.mixing_sets.mixing_set import MixingSet, open_mixing_set
 from layermix_gen.mixing_sets.packing import pack
 from layermix_gen.mixing_sets.provision import cache_directory, picture_size_for, resolve_mixing_set
@@ -541,7 +541,7 @@ def test_large_sets_of_our_own_are_rendered_small_and_enlarged(
     monkeypatch.setattr(provision, "render_set", render_few)
     path = resolved(None, view_size=view).path
     size = picture_size_for(view)
-    assert path == cache / f"fractals-v1-seed0-2x{size}{'-detail384' if detail else ''}.npy"
+    assert path == cache / f"fractals-v{VERSION}-seed0-2x{size}{'-detail384' if detail else ''}.npy"
     assert asked == [384]
     assert (size > 384) == detail
 

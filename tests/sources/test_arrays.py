@@ -1,4 +1,4 @@
-"""CIFAR and IDX: sets in the exact published formats, written small, and what damage is told from what."""
+"""CIFAR and IDX: small sets in the exact published formats, and which kinds of damage are told apart."""
 
 import gzip
 import pickle
@@ -176,7 +176,7 @@ def test_a_missing_or_unequal_cifar_file_is_told(tmp_path: Path) -> None:
 
 
 class Trap:
-    """Unpickled, it writes a file."""
+    """An object that writes a file when it is unpickled."""
 
     def __init__(self, path: Path) -> None:
         self.path = path

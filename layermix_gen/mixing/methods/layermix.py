@@ -26,7 +26,7 @@ def shares(settings: DrawSettings) -> Shares:
     return Shares(
         layers={1 + layer: 1 / LAYERS for layer in range(LAYERS)},
         ops={name: 1 / len(settings.ops) for name in settings.ops},
-        blends={name: blends.count(name) / len(blends) for name in BLENDS},
+        blends={name: blends.count(name) / len(blends) for name in dict.fromkeys(blends)},
     )
 
 

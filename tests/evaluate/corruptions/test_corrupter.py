@@ -226,7 +226,7 @@ def test_ctrl_c_says_how_to_go_on(many: Path, tmp_path: Path) -> None:
     _, error = command.communicate(timeout=60)
     assert command.returncode == 130
     (line,) = [line for line in error.splitlines() if "Interrupted" in line]
-    assert line.endswith("of 19 corruptions; run the same command to go on")
+    assert line.endswith(f"of {len((*C, *C_EXTRA))} corruptions; run the same command to go on")
     assert "Traceback" not in error
 
 
@@ -331,7 +331,7 @@ def test_folders_that_hold_something_else(digits: Path, tmp_path: Path) -> None:
 
 
 def test_a_disk_that_is_full_at_the_first_byte(digits: Path, tmp_path: Path) -> None:
-    """The record comes first, so that the folder is known to be ours; what is said is true."""
+    """The record is written first, so that the folder is known to be ours and the same command resumes, as it said."""
 
     def limit() -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (300, 300))

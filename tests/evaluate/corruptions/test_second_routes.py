@@ -27,7 +27,7 @@ from tests.evaluate.corruptions.pictures import Legacy, photographs
 
 @pytest.fixture(scope="module")
 def library():
-    """The module of `imagecorruptions`, whose compiler we do without."""
+    """The module of `imagecorruptions`, without the compiler that it imports, numba."""
     with pytest.MonkeyPatch.context() as patch:
         numba = ModuleType("numba")
         numba.njit = lambda *_: lambda function: function  # type: ignore[attr-defined]
@@ -209,7 +209,7 @@ def test_ripple_by_scipy():
 
 
 def test_pinch_and_twirl_by_complex_numbers():
-    """A circle's inside turns by a power of e and moves out by a power of a sine; all else stays as it is."""
+    """The inside of each circle turns by a power of e and moves out by a power of a sine; everything else stays."""
     (_, view, *_) = photographs(32)
     difficulty = CORRUPTIONS["pinch_and_twirl"].cifar[2][0]  # type: ignore[index]
     signs = np.random.default_rng(4).choice([1.0, -1.0], (4, 4))
@@ -267,7 +267,7 @@ def test_caustics_by_pixel():
 
 
 def test_plasma_noise_by_pixel():
-    """Two sines push a point, a complex number, again and again."""
+    """Each pixel is a complex number that two sines move several times."""
     image = np.full((12, 10, 3), 90, np.uint8)
     rng = np.random.default_rng(6)
     time, times = rng.uniform(0, 6 * np.pi), rng.integers(4, 7)

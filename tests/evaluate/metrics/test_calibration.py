@@ -24,7 +24,7 @@ SIZES = st.one_of(st.integers(1, 99), st.integers(100, 450))
 
 
 def drawn(seed: int, images: int, sharpness: float = 1.0) -> tuple[np.ndarray, np.ndarray]:
-    """Confidences, no two equal, and answers that are right so often; `sharpness` other than 1 miscalibrates."""
+    """Different confidences, and answers right as often as these say; `sharpness` other than 1 miscalibrates."""
     rng = np.random.default_rng(seed)
     confidences = rng.uniform(0.1, 1, images)
     return confidences, rng.random(images) < confidences**sharpness
@@ -67,7 +67,7 @@ def test_as_the_loop_has_it(seed: int, images: int) -> None:
 @steady()
 @given(st.integers(0, 10_000), SIZES, st.integers(1, 20))
 def test_the_order_of_images_does_not_matter(seed: int, images: int, levels: int) -> None:
-    """Not even where many confidences are equal."""
+    """This also holds where many confidences are equal."""
     confidences, correct = drawn(seed, images)
     confidences = np.round(confidences * levels) / levels
     order = np.random.default_rng(seed).permutation(images)

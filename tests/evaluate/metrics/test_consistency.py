@@ -32,7 +32,7 @@ def test_flips_by_hand() -> None:
 
 
 def test_each_video_counts_once() -> None:
-    """Of 2 frames that differ and 5 that agree: half, though one pair in five flips."""
+    """A video of 2 frames that differ and one of 5 that agree give a half, though one pair in five flips."""
     assert flip_probability(of_predictions(0, 1, 2, 2, 2, 2, 2, lengths=[2, 5]), noise=False) == 50
 
 
@@ -146,7 +146,7 @@ def test_bad_outputs_are_of_frames(outputs: np.ndarray, probabilities: bool, mes
 
 
 def test_frames_are_ranked_by_their_logits() -> None:
-    """Which the softmax, rounded to float32, can no longer tell apart."""
+    """The softmax, rounded to float32, can no longer tell these logits apart."""
     logits = np.array([[0, 1e-8], [1e-8, 0]], np.float32)
     assert predicted_sequences(logits, [2]).classes.tolist() == [[1, 0], [0, 1]]
     assert flip_probability(predicted_sequences(logits, [2]), noise=False) == 100

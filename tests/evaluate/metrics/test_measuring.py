@@ -13,7 +13,7 @@ from layermix_gen.errors import LayerMixError
 from layermix_gen.evaluate.benchmarks import ALEXNET_C, P_NOISE, C, P
 from layermix_gen.evaluate.metrics.calibration import aurra, expected_calibration_error, rms_calibration, rms_floor
 from layermix_gen.evaluate.metrics.consistency import flip_probability, top5_distance
-from layermix_gen.evaluate.metrics.measuring import Number, measure, normalize_consistency
+from layermix_gen.evaluate.metrics.measuring import CALIBRATION_METRICS, Number, measure, normalize_consistency
 from layermix_gen.evaluate.results.predictions import predicted, stack
 from layermix_gen.evaluate.results.results_folder import begin_results, part_path, save_part
 from layermix_gen.evaluate.results.signature import Suite
@@ -68,6 +68,7 @@ def test_every_calibration_number_by_a_second_route(tmp_path: Path) -> None:
     _, made = make_results(tmp_path, suites=("clean", "c", "cbar", "r"))
     run = measure(tmp_path)
     metrics = {
+        **CALIBRATION_METRICS,  # a metric that is added is taken from its row; these are written out
         "rms": rms_calibration,
         "rms_floor": lambda sure, _: rms_floor(sure),
         "rms_released": lambda sure, right: rms_calibration(sure, right, "released"),
@@ -198,7 +199,7 @@ def test_a_suite_without_a_part_is_noted(tmp_path: Path) -> None:
 
 
 def test_names_are_text_of_one_line(tmp_path: Path) -> None:
-    """Those of folders whose bytes are no UTF-8, too."""
+    """This also holds for folders whose names are not UTF-8."""
     root = tmp_path / os.fsdecode(b"caf\xe9")
     make_results(root, suites=("clean",))
     assert measure(root).name == "caf\\xe9"

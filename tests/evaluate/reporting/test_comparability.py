@@ -28,7 +28,7 @@ DIFFERENT = "has numbers that do not compare"
 
 
 def starred(report: Report, name: str) -> set[str]:
-    """What a run, or a row of the paper, is best in: columns, or rows of tables that have a column for each run."""
+    """Where a run, or a row of the paper, is best: columns, or the rows of tables that have a column for each run."""
     found = set()
     for table in report.tables:
         for labels, cells in table.rows:
@@ -93,7 +93,7 @@ def test_what_belongs_to_the_model_is_no_reason(tmp_path: Path) -> None:
 
 
 def test_the_notes_by_hand(tmp_path: Path) -> None:
-    """Of each suite the facts that differ and no others; suites that nobody else has, and datasets apart, have none."""
+    """A note names the facts of a suite that differ, and no others; suites and datasets of a single run have none."""
     make_results(tmp_path / "one", suites=("clean", "pgd"))
     make_results(tmp_path / "two", suites=("clean", "pgd"), attack=ATTACK | {"steps": 1})
     make_results(tmp_path / "three", suites=("clean", "r"), images=50)

@@ -1,4 +1,4 @@
-"""Reports: what they show in each format, what they mark as best, what they say of what is missing, and their plots."""
+"""Reports: their content in each format, the marks of the best, the notes on missing numbers, and the plots."""
 
 import csv
 import io
@@ -19,6 +19,7 @@ from layermix_gen import __version__
 from layermix_gen.errors import LayerMixError
 from layermix_gen.evaluate.benchmarks import CBAR, SEVERITIES, C, P
 from layermix_gen.evaluate.metrics.measuring import Number
+from layermix_gen.evaluate.reporting.contents import CALIBRATION
 from layermix_gen.evaluate.reporting.markup import (
     Cell,
     Table,
@@ -193,7 +194,7 @@ def test_small_numbers_of_tables() -> None:
 
 
 def test_where_rms_comes_from_is_noted() -> None:
-    """At every table that has such a column, and at no other."""
+    """The note is on every table that has such a column, and on no other."""
     for table in paper_tables(["III", "IV", "V", "VI", "VII", "VIII", "IX"]):
         has_rms = any(metric.endswith("_rms") for row in table.rows.values() for metric in row)
         noted = [note for note in table.notes if "leaves the most confident bin out of RMS" in note]
@@ -263,11 +264,21 @@ def test_every_cell_by_a_second_route(thousands: list[Path], tmp_path: Path) -> 
         ("two", "here"): [one for _, one in expected],
     }
 
-    metrics = {"rms": "low", "rms_floor": "", "rms_released": "", "ece": "low", "aurra": "high", "nll": "low"}
+    expected_columns = {
+        "rms": ("RMS", "low"),
+        "rms_floor": ("floor", ""),
+        "rms_released": ("RMS released", ""),
+        "ece": ("ECE", "low"),
+        "aurra": ("AURRA", "high"),
+        "nll": ("NLL (nats)", "low"),
+    }
+    assert expected_columns.items() <= CALIBRATION.items()
     table, rows = next(shown), {}
-    assert table.columns == ("RMS", "floor", "RMS released", "ECE", "AURRA", "NLL (nats)")
+    assert table.columns == tuple(head for head, _ in CALIBRATION.values())
     for suite, title in (("clean", "Clean"), ("c", "C"), ("cbar", "C-bar"), ("r", "ImageNet-R")):
-        pairs = [printed([run.calibration[suite][one].value for run in runs], best) for one, best in metrics.items()]
+        pairs = [
+            printed([run.calibration[suite][one].value for run in runs], best) for one, (_, best) in CALIBRATION.items()
+        ]
         rows |= {(title, name): [pair[number] for pair in pairs] for number, name in enumerate(("one", "two"))}
     assert texts(table) == rows
 
@@ -296,7 +307,7 @@ def texts(table: Table) -> dict[tuple[str, ...], list[tuple[str, bool]]]:
 
 
 def test_the_best_are_those_of_their_dataset_in_every_table(thousands: list[Path]) -> None:
-    """A run of another dataset, which is better everywhere, takes no star and gets none: it has nobody beside it."""
+    """A run of another dataset, which is better everywhere, takes no star and gets none: it is alone on its dataset."""
     alone, together = make_report(thousands[:2]), make_report(thousands)
     assert len(together.tables) == 6
     for before, table in zip(alone.tables, together.tables, strict=True):
@@ -317,7 +328,7 @@ def cells_of(table: Table) -> dict[tuple[str, ...], Cell]:
 
 
 def test_other_severities_do_not_compare(tmp_path: Path) -> None:
-    """Without the hardest ones everybody is better."""
+    """Without the hardest severities every model looks better."""
     for name, skill, severities in (("few", 4, (1, 2)), ("all", 3, SEVERITIES), ("some", 2, SEVERITIES)):
         make_results(tmp_path / name, skill, suites=("clean", "c"), severities=severities)
     report = make_report([tmp_path / name for name in ("few", "all", "some")])
@@ -484,7 +495,7 @@ def test_partial_corruptions_are_noted(tmp_path: Path) -> None:
 
 
 def test_an_incomplete_corruption_has_no_bar(tmp_path: Path) -> None:
-    """The mean over two severities is no bar beside means over five, as it is no number of the table."""
+    """A mean over two severities gets no bar next to means over five, as it gets no number in the table."""
     signature, _ = make_results(tmp_path, suites=("c",))
     rng = np.random.default_rng(0)
     save_part(tmp_path, signature, "c", "fog", stack({number: some_images(rng, 1) for number in (1, 2)}))
@@ -508,7 +519,7 @@ def test_extras_alone_make_no_plot(tmp_path: Path) -> None:
 
 
 def test_a_run_may_be_called_metrics(folders: list[Path]) -> None:
-    """Its signature takes no place of the metrics' own."""
+    """Its signature does not replace that of the metrics."""
     report = make_report([("metrics", folders[2])])
     assert "mean" not in "".join(report.signature["metrics"])
     assert report.signature["metrics"]["model"] == f"models.py:small, sha256 {'ef' * 8}"
@@ -596,7 +607,7 @@ def test_the_last_equals_sign_before_a_folder_parts_name_and_folder(
 
 
 def test_bytes_that_are_no_utf8(folders: list[Path], tmp_path: Path) -> None:
-    """In the names of a run, of its folder, of the reference and of the report's own."""
+    """They are in the names of a run, of its folder, of the reference and of the report's folder."""
     folder, out = (tmp_path / os.fsdecode(name) for name in (b"run\xe9", b"out\xff"))
     folder.symlink_to(folders[0])
     own = tmp_path / os.fsdecode(b"own\xe9")
@@ -675,7 +686,7 @@ def test_consistency_beside_a_reference(folders: list[Path], tmp_path: Path) -> 
 
 
 def test_without_matplotlib_there_is_one_line(folders: list[Path], tmp_path: Path) -> None:
-    """And no half report; tables need no Matplotlib."""
+    """No half-written report is left; tables need no Matplotlib."""
     code = "import sys; sys.modules['matplotlib.axes'] = None; from layermix_gen.cli import main; main()"
     command = [sys.executable, "-c", code, "evaluate", "report", str(folders[2])]
     printed = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -725,7 +736,7 @@ def test_a_report_that_was_cut_short_is_written_again(
 
 
 def test_an_earlier_report_is_replaced(folders: list[Path], tmp_path: Path) -> None:
-    """No plot of it stays that the new one does not have, nor what a killed process left."""
+    """Plots that the new report lacks are removed, and so are the files that a killed process left."""
     (tmp_path / ".hidden").touch()
     (tmp_path / f".report.md.{socket.gethostname()}-99999999.tmp").touch()
     earlier = write_report(make_report(folders), tmp_path)

@@ -1,4 +1,4 @@
-"""Sets of fractals: the same bytes whatever way they are rendered, no degenerate pictures, and plain errors."""
+"""Sets of fractals: the same bytes however they are rendered, no degenerate pictures, and plain errors."""
 
 import errno
 import fcntl
@@ -114,7 +114,7 @@ def test_white_noise_has_a_flat_spectrum() -> None:
 
 
 def test_the_slope_is_that_of_its_band() -> None:
-    """Power falls with the frequency to the 2.5. What lies outside of 4 to 64 cycles does not count, much as it is."""
+    """Power falls with the frequency to the 2.5. Frequencies outside of 4 to 64 cycles do not count, however strong."""
     size = 256
     frequency = np.hypot(np.fft.fftfreq(size, 1 / size)[:, None], np.fft.fftfreq(size, 1 / size))
     spectrum = np.fft.fft2(np.random.default_rng(0).standard_normal((size, size))) * np.maximum(frequency, 1) ** -1.25
