@@ -6,7 +6,7 @@ extra corruptions slip into its means.
 
 from typing import Literal, TypeAlias
 
-from layermix_gen.errors import LayerMixError
+from layermix_gen.support.checks import check_choice
 
 Scale: TypeAlias = Literal["cifar", "imagenet"]
 SCALES: tuple[Scale, ...] = ("cifar", "imagenet")
@@ -114,8 +114,8 @@ TITLES = {
 
 def mean_list(suite: str, scale: Scale) -> tuple[str, ...]:
     """The parts that a suite's mean is over, in order. Raises `LayerMixError` for an unknown suite."""
-    _known("suite", suite, SUITES)
-    _known("scale", scale, SCALES)
+    check_choice("suite", suite, SUITES, change="its spelling")
+    check_choice("scale", scale, SCALES, change="its spelling")
     return {"c": C, "cbar": CBAR[scale], "p": P, "pgd": PGD[:1]}.get(suite, (suite,))
 
 
@@ -126,9 +126,5 @@ def extra_list(suite: str) -> tuple[str, ...]:
 
 def check_part(suite: str, part: str, scale: Scale) -> None:
     """Raise `LayerMixError` unless `part` is one of the suite's."""
-    _known(f"part of suite {suite}", part, (*mean_list(suite, scale), *extra_list(suite)))
-
-
-def _known(what: str, name: str, names: tuple[str, ...]) -> None:
-    if name not in names:
-        raise LayerMixError(f"expected a {what} of {', '.join(names)}, got {name!r}; check its spelling")
+    known = (*mean_list(suite, scale), *extra_list(suite))
+    check_choice(f"part of suite {suite}", part, known, change="its spelling")

@@ -21,6 +21,7 @@ from layermix_gen.sources.folder import FolderSource, scan
 from layermix_gen.sources.idx import IdxSource
 from layermix_gen.sources.table import TableSource, is_table
 from layermix_gen.sources.webdataset import WebDatasetSource, expand, is_pattern
+from layermix_gen.support.checks import check_choice
 from layermix_gen.support.files import reason
 from layermix_gen.support.text import as_text
 
@@ -93,8 +94,7 @@ def _open(location: str, kind: str, max_pixels: int) -> Source:
     name, _, split = kind.partition(":")
     if name == "auto":
         name = _detect(location)
-    if name not in KINDS:
-        raise LayerMixError(f"expected a kind out of auto, {', '.join(KINDS)}, got {name!r}; change --kind")
+    check_choice("kind", name, ("auto", *KINDS))
     splits = KINDS[name].splits
     if split and split not in splits:
         remedy = f"expected {' or '.join(splits)}" if splits else "it has none"

@@ -596,7 +596,7 @@ MISTAKES = [
     ("{tmp}/file {tmp}/out", "looked in {tmp}/file for one of {kinds}, found a file of 4 bytes that is none of them"),
     (
         "{photographs} {tmp}/out --kind other",
-        f"expected a kind out of auto, {', '.join(KINDS)}, got 'other'; change --kind",
+        f"kind must be one of auto, {', '.join(KINDS)}, got 'other'; change --kind",
     ),
     (
         "{photographs} {tmp}/out --kind cifar10",

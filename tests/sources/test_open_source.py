@@ -118,7 +118,7 @@ def test_a_split_is_chosen_by_the_kind(kind: str, tmp_path: Path) -> None:
     [
         (
             "imagenet",
-            f"expected a kind out of auto, {', '.join(KINDS)}, got 'imagenet'; change --kind",
+            f"kind must be one of auto, {', '.join(KINDS)}, got 'imagenet'; change --kind",
         ),
         ("folder:test", "unknown split 'test' of folder: it has none; change --kind"),
         ("cifar10:val", "unknown split 'val' of cifar10: expected train or test; change --kind"),

@@ -34,8 +34,7 @@ def corrupted(image: Image, name: str, severity: int, scale: Scale, rng: np.rand
 
     Raises `LayerMixError` for an array that is no image, and for a name, severity or scale that no benchmark has.
     """
-    if name not in CORRUPTIONS:
-        raise LayerMixError(f"expected a corruption out of {', '.join(CORRUPTIONS)}, got {name!r}; change the name")
+    check_choice("corruption", name, CORRUPTIONS, change="the name")
     check_whole("severity", severity, SEVERITIES[0], SEVERITIES[-1], change="the severity")
     return CORRUPTIONS[name].kernel(as_image(image), rng, *parameters(name, scale)[severity - 1])
 

@@ -16,6 +16,7 @@ from layermix_gen.evaluate.reporting.contents import report_tables
 from layermix_gen.evaluate.reporting.markup import Table, as_latex, as_markdown, as_plain_text
 from layermix_gen.evaluate.reporting.paper import PaperTable, paper_tables
 from layermix_gen.evaluate.reporting.provenance import metrics_facts, notes, run_facts
+from layermix_gen.support.checks import check_choice
 from layermix_gen.support.files import disk_errors, read_json, reading, reason, replacing, sweep, write_json
 from layermix_gen.support.text import as_text, facts, one_line
 
@@ -128,8 +129,7 @@ def make_report(
 
 def render(report: Report, form: str) -> str:
     """The report as `text`, `markdown`, `csv` or `latex`. Raises `LayerMixError` for another format."""
-    if form not in SUFFIXES:
-        raise LayerMixError(f"expected a format of {', '.join(SUFFIXES)}, got {form!r}; change --format")
+    check_choice("format", form, SUFFIXES)
     made: str = getattr(report, form)()
     return made
 

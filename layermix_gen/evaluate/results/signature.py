@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass, field
 
-from layermix_gen.errors import LayerMixError
 from layermix_gen.evaluate.benchmarks import SCALES, SUITES, Scale
+from layermix_gen.support.checks import check_choice
 
 CHECKPOINT_RULES = ("last", "best", "unknown")
 
@@ -55,14 +55,10 @@ class Signature:
         texts = (self.model, self.model_sha256, self.checkpoint, self.checkpoint_sha256, self.checkpoint_rule)
         more = (self.dataset, self.scale, self.normalization, self.precision, *self.versions, *self.versions.values())
         _check_types(_are(str, *texts, *more), _are(int, self.n_classes, self.seed), self.n_classes > 0)
-        for name, value, allowed in (
-            ("checkpoint rule", self.checkpoint_rule, CHECKPOINT_RULES),
-            ("scale", self.scale, SCALES),
-        ):
-            if value not in allowed:
-                raise LayerMixError(f"expected a {name} of {', '.join(allowed)}, got {value!r}")
-        if unknown := sorted(set(self.suites) - set(SUITES)):
-            raise LayerMixError(f"expected suites of {', '.join(SUITES)}, got {', '.join(unknown)}")
+        check_choice("checkpoint rule", self.checkpoint_rule, CHECKPOINT_RULES)
+        check_choice("scale", self.scale, SCALES, change="scale=")
+        for name in self.suites:
+            check_choice("suite", name, SUITES, change="suites=")
 
 
 def _are(kind: type, *values: object) -> bool:

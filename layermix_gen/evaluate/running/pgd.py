@@ -14,7 +14,7 @@ from torch.nn import functional as F
 from layermix_gen.errors import LayerMixError
 from layermix_gen.evaluate.benchmarks import PGD
 from layermix_gen.evaluate.models.calling import call_model, check_images, gradient
-from layermix_gen.support.checks import check_seed
+from layermix_gen.support.checks import check_choice, check_seed
 from layermix_gen.support.seeds import generator
 
 
@@ -36,8 +36,7 @@ class Attack:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if self.variant not in PGD:
-            raise LayerMixError(f"expected a variant of PGD out of {', '.join(PGD)}, got {self.variant!r}")
+        check_choice("variant of PGD", self.variant, PGD, change="variant=")
         if not (0 < self.epsilon <= 1 and 0 < self.step_size <= 1):
             raise LayerMixError(
                 f"epsilon and step size are shares of the pixels' range, above 0 and at most 1, got {self.epsilon:g} "

@@ -16,6 +16,7 @@ from layermix_gen.evaluate.suites import Data, Part, SuiteOptions, SuiteSource, 
 from layermix_gen.evaluate.suites.agreement import contradiction, differs
 from layermix_gen.evaluate.suites.batching import Images, as_size
 from layermix_gen.evaluate.suites.file_stamps import stamp
+from layermix_gen.support.checks import check_choice
 from layermix_gen.support.text import as_text
 
 CALIBRATION = "calibration"  # computed from the predictions for the suites `CALIBRATED`, as far as there are data
@@ -69,8 +70,8 @@ def make_tasks(
 
 def chosen_suites(names: Sequence[str], data: Data) -> tuple[str, ...]:
     """The suites to evaluate, in their order. Raises `LayerMixError` for unknown ones and those without data."""
-    if unknown := [name for name in names if name not in CHOICES]:
-        raise LayerMixError(f"expected suites out of {', '.join(CHOICES)}, got {unknown[0]!r}; change --suites")
+    for name in names:
+        check_choice("suite", name, CHOICES, change="--suites")
     wanted = set(names) or set(data.folders)
     if CALIBRATION in wanted and "clean" in data.folders:
         wanted.add("clean")
@@ -93,8 +94,8 @@ def chosen_suites(names: Sequence[str], data: Data) -> tuple[str, ...]:
 
 def chosen_variants(names: Sequence[str], suites: Sequence[str]) -> tuple[str, ...]:
     """The variants of the attack, in their order. Raises `LayerMixError` for unknown ones, and if pgd is not chosen."""
-    if unknown := [name for name in names if name not in PGD]:
-        raise LayerMixError(f"expected variants of PGD out of {', '.join(PGD)}, got {unknown[0]!r}; change --pgd")
+    for name in names:
+        check_choice("variant of PGD", name, PGD, change="--pgd")
     if names and "pgd" not in suites:
         raise LayerMixError(f"expected pgd among the suites for its variant {names[0]}; add it to --suites")
     return tuple(name for name in PGD if name in (names or PGD[:1]))

@@ -113,7 +113,7 @@ def test_generators_are_keyed_by_all_that_names_an_image():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("mist", 1, "cifar"), "expected a corruption out of gaussian_noise, .*, got 'mist'"),
+        (("mist", 1, "cifar"), "corruption must be one of gaussian_noise, .*, got 'mist'"),
         (("fog", 0, "cifar"), r"severity must be a whole number in \[1, 5\], got 0"),
         (("fog", 6, "cifar"), r"severity must be a whole number in \[1, 5\], got 6"),
         (("fog", 1, "tiny"), "expected a scale at which fog is published, got 'tiny'"),
@@ -133,7 +133,7 @@ def test_arrays_that_are_no_image_are_refused():
 def test_suites_that_are_none():
     with pytest.raises(LayerMixError, match="suite must be one of c, cbar, got 'p'"):
         names_of("p", "cifar")  # type: ignore[arg-type]
-    with pytest.raises(LayerMixError, match="expected a scale of cifar, imagenet, got 'tiny'"):
+    with pytest.raises(LayerMixError, match="scale must be one of cifar, imagenet, got 'tiny'"):
         names_of("c", "tiny")  # type: ignore[arg-type]
 
 

@@ -159,7 +159,7 @@ def test_lists() -> None:
     assert [len(set(names)) for names in CBAR.values()] == [10, 10]
     assert len(set(CBAR["cifar"]) & set(CBAR["imagenet"])) == 5
     assert mean_list("cbar", "imagenet")[-1] == "single_frequency_greyscale"
-    with pytest.raises(LayerMixError, match=r"^expected a suite of clean, .*, got 'c-bar'"):
+    with pytest.raises(LayerMixError, match=r"^suite must be one of clean, .*, got 'c-bar'"):
         mean_list("c-bar", "cifar")
 
 

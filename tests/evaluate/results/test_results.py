@@ -265,9 +265,9 @@ def test_a_signature_with_other_fields(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"checkpoint_rule": "newest"}, r"^expected a checkpoint rule of last, best, unknown, got 'newest'"),
-        ({"scale": "large"}, r"^expected a scale of cifar, imagenet, got 'large'"),
-        ({"suites": {"d": Suite(1)}}, r"^expected suites of clean, .*, got d"),
+        ({"checkpoint_rule": "newest"}, r"^checkpoint rule must be one of last, best, unknown, got 'newest'"),
+        ({"scale": "large"}, r"^scale must be one of cifar, imagenet, got 'large'"),
+        ({"suites": {"d": Suite(1)}}, r"^suite must be one of clean, .*, got 'd'"),
     ],
 )
 def test_signatures_are_checked(change: dict[str, Any], message: str) -> None:
@@ -277,6 +277,6 @@ def test_signatures_are_checked(change: dict[str, Any], message: str) -> None:
 
 @pytest.mark.parametrize("part", ["rain", "../../escape", "ripple"])
 def test_parts_are_those_of_the_lists(tmp_path: Path, part: str) -> None:
-    with pytest.raises(LayerMixError, match=r"^expected a part of suite c of gaussian_noise, "):
+    with pytest.raises(LayerMixError, match=r"^part of suite c must be one of gaussian_noise, "):
         save_part(tmp_path, SIGNATURE, "c", part, some())
     assert part_path(tmp_path, "c", "fog") == tmp_path / "c" / "fog.npz"

@@ -201,7 +201,7 @@ def test_pixels_are_checked(images, message):
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"variant": "wrong"}, "expected a variant of PGD out of correct, released, got 'wrong'"),
+        ({"variant": "wrong"}, "variant of PGD must be one of correct, released, got 'wrong'"),
         ({"epsilon": 2}, "shares of the pixels' range, above 0 and at most 1, got 2"),
         ({"step_size": 0}, "above 0 and at most 1"),
         ({"steps": 0}, "expected at least one step and one start, got 0 and 1"),

@@ -390,7 +390,7 @@ def test_bad_input_gets_one_line(cifar, models, tmp_path):
         "--model", f"{models}:four", *data, *out
     )
     assert "expected finite logits, got NaN or infinity" in refused("--model", f"{models}:nan", *data, *out)
-    assert "expected suites out of clean, c, cbar" in refused(
+    assert "suite must be one of clean, c, cbar" in refused(
         "--model", f"{models}:ten", *data, *out, "--suites", "clean,d"
     )
     assert "expected data for the suite r, got clean, c, cbar, p alone; add --data r=DIR" in refused(
@@ -427,7 +427,7 @@ def test_one_folder_for_each_suite(cifar, models, tmp_path):
     [
         (("--pgd", "released"), "expected pgd among the suites for --pgd; add it to --suites"),
         (("--step-size", "1/255"), "expected pgd among the suites for --step-size; add it to --suites"),
-        (("--suites", "clean,pgd", "--pgd", "correct,relaesed"), "out of correct, released, got 'relaesed'"),
+        (("--suites", "clean,pgd", "--pgd", "correct,relaesed"), "must be one of correct, released, got 'relaesed'"),
         (("--seed", -1), r"seed must be a whole number in [0, 9223372036854775807], got -1; change --seed"),
         (("--seed", 2**64), "seed must be a whole number in"),
     ],
