@@ -4,7 +4,7 @@
 returns an image or raises `BadImage`. JPEG goes through simplejpeg (libjpeg-turbo without a Python image object, the
 same pixels as Pillow's at about twice the speed); what simplejpeg refuses, and every other format, goes through
 Pillow, whose result counts. `encode` writes JPEG by simplejpeg, PNG by `png` and WebP by Pillow. The same pixels give
-the same bytes.
+the same bytes. (The reader decodes stored images straight into batches: `reading.decoding`.)
 """
 
 import io

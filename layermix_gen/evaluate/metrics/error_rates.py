@@ -1,6 +1,7 @@
 """Error rates and metrics made from them: error@1 and error@5, log loss, corruption errors raw and normalised.
 
-Everything is in percent except the log loss, which is in nats. Lower is better.
+Everything is in percent except the log loss, which is in nats. Lower is better. The means over a suite's corruptions,
+such as the mCE, are taken in `measuring`, which knows how many of them are there.
 """
 
 from collections.abc import Mapping
