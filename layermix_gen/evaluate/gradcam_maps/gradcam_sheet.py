@@ -103,7 +103,7 @@ def _enlarged(image: Image) -> Image:
 
 
 def _shaded(shown: Image, heat: np.ndarray[tuple[int, int], np.dtype[np.float32]]) -> Image:
-    """The overlay at the size that is shown: the map is smooth, whatever the image is."""
+    """The overlay at the size that is shown: the map is smooth, also over an image of large pixels."""
     height, width, _ = shown.shape
     return overlaid(shown, np.clip(cv2.resize(heat, (width, height), interpolation=cv2.INTER_CUBIC), 0, 1))
 

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 BINS, FEW = 26, 12  # bins of a histogram, about; up to FEW values have a bar each
 COLUMNS = 4  # panels side by side
 WIDTH, HEIGHT = 2.55, 0.98  # inches: of a panel
-BESIDE, BELOW, SIDE, FOOT = 0.4, 0.62, 0.3, 0.42  # inches: between panels, at the sides, at the foot
+BETWEEN, BELOW, SIDE, FOOT = 0.4, 0.62, 0.3, 0.42  # inches: between panels, at the sides, at the foot
 TOP = HEAD + 2 * LINE + 0.3  # inches: of the head, the legend and the names of the first panels
 KEY = {"this dataset": bar_look(FOUND), "what its settings draw": line_look(INK)}
 FIRST = ("layer", "operation", "blend")
@@ -53,23 +53,23 @@ def draw(
 def compose(
     found: Mapping[str, Counter[Any]], wanted: Mapping[str, Counter[Any]], headings: tuple[str, str]
 ) -> "Figure":
-    """Make the figure. `found` and `wanted` count each panel's values; `headings` are the head and a fact beside it."""
+    """Make the figure. `found` and `wanted` count each panel's values; `headings` are the head and a fact."""
     places = _places(sorted((found.keys() | wanted.keys()) - set(FIRST), key=_order))
     rows = 1 + max(row for row, _, _, _ in places.values())
-    width = COLUMNS * (WIDTH + BESIDE) - BESIDE + 2 * SIDE
+    width = COLUMNS * (WIDTH + BETWEEN) - BETWEEN + 2 * SIDE
     height = TOP + rows * (HEIGHT + BELOW) - BELOW + FOOT
     figure = figure_of(width, height, *headings)
     legend(figure, [*KEY.values()], [*KEY])
     for name, (row, column, tall, wide) in places.items():
-        left, top = SIDE + column * (WIDTH + BESIDE), height - TOP - row * (HEIGHT + BELOW)
-        across, down = wide * (WIDTH + BESIDE) - BESIDE, tall * (HEIGHT + BELOW) - BELOW
+        left, top = SIDE + column * (WIDTH + BETWEEN), height - TOP - row * (HEIGHT + BELOW)
+        across, down = wide * (WIDTH + BETWEEN) - BETWEEN, tall * (HEIGHT + BELOW) - BELOW
         name_panel(figure, left + across / 2, top + 0.1, [name.replace(" ", " · ")])
         _fill(panel(figure, left, top - down, across, down), name, found[name], wanted[name])
     return figure
 
 
 def _places(numbers: Sequence[str]) -> dict[str, tuple[int, int, int, int]]:
-    """Row, column, rows and columns of each panel: the cuts of masks stand beside the operations, the others below."""
+    """Row, column, rows and columns of each panel: the cuts of masks stand next to the operations, the others below."""
     cuts = [name for name in numbers if name.split()[0] in MASKED]
     others = [name for name in numbers if name not in cuts]
     places = {"layer": (0, 0, 1, 1), "blend": (1, 0, 1, 1), "operation": (0, 1, 2, 2)}
@@ -126,10 +126,10 @@ def _bars(axes: "Axes", values: Sequence[Any], found: Counter[Any], wanted: Coun
 
 
 def _annotate(
-    axes: "Axes", text: str, place: Any, beside: Any, size: float = SMALL, color: str = QUIET, **more: Any
+    axes: "Axes", text: str, place: Any, offset: Any, size: float = SMALL, color: str = QUIET, **more: Any
 ) -> None:
-    """Write text `beside` a place of the plot, in points."""
-    axes.annotate(text, place, beside, textcoords="offset points", fontsize=size, color=color, **more)
+    """Write text at an `offset` in points from a place of the plot."""
+    axes.annotate(text, place, offset, textcoords="offset points", fontsize=size, color=color, **more)
 
 
 def _histogram(axes: "Axes", values: Sequence[float], found: Counter[Any], wanted: Counter[Any]) -> None:
