@@ -29,7 +29,7 @@ class LayerMix:
         self._drawing(self.mixing_set.size)  # refuses wrong settings now, not at the first image
 
     def __call__(self, image: Image, rng: np.random.Generator) -> tuple[Image, Recipe]:
-        """Return a mixed copy of `image`, a square uint8 (S, S, 3) no larger than the mixing pictures, and its recipe.
+        """Return a mixed copy of `image`, a square uint8 (S, S, 3) no larger than the set's pictures, and its recipe.
 
         All randomness comes from `rng`. Raises `LayerMixError` for any other image.
         """

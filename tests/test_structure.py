@@ -30,7 +30,7 @@ NEIGHBOURS = {("images", "support"), ("cli", "commands"), ("__main__", "cli")}  
 LONGEST = 300  # lines of a file
 MOST = 14  # modules flat in one folder
 TORCH = ("reading", "evaluate")
-SHARED_NAMES = ("base", "__init__", "__main__")  # of modules in several folders; and those of commands
+SHARED_NAMES = ("base",)  # of modules in several folders; and those of commands
 WORDS = 25  # of a first line at most
 ARRAYS = {"Floats", "Ints"}  # aliases for arrays of numbers, which mean the same wherever they stand
 

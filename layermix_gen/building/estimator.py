@@ -84,9 +84,9 @@ def estimate(
     """
     with memory_errors():
         request = BuildRequest(source, out, settings, kind, mixing_set, workers, partition, max_errors)
-        mixing_set, fractal_seconds = _mixing_set(request) if request.mixes else (None, 0.0)
+        mixed, fractal_seconds = _mixing_set(request) if request.mixes else (None, 0.0)
         shards = request.shards(progress)
-        size, seconds = _measure(request, SampleMaker(request.settings, mixing_set))
+        size, seconds = _measure(request, SampleMaker(request.settings, mixed))
         planes = len(request.settings.planes)
         images = len(request.items) * planes
         return Estimate(

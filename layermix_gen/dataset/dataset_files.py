@@ -141,7 +141,7 @@ class RemoteDatasetFiles(RemoteFiles):
         return self.copy(names, self.folder)
 
     def copy(self, names: Sequence[str], folder: Path) -> list[Path]:
-        """Copy the files that are not in another folder yet, and return the paths of all."""
+        """Copy the files that are not in the given `folder` yet, and return the paths of all."""
         missing = [name for name in names if not (folder / name).is_file()]
         try:
             list(mapped_ahead(lambda name: self.copy_file(name, folder / name), missing, FETCHES))

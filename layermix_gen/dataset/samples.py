@@ -57,7 +57,7 @@ class SampleMaker:
             yield Sample(variant, view, recipe, self.render(recipe, pixels))
 
     def render(self, recipe: Recipe, view: Image) -> Image:
-        """Render a recipe on a view (size, size, 3), with the crop of the mixing picture that it names."""
+        """Render a recipe on a view (size, size, 3), with the crop of the picture that it names."""
         picture = None
         if self.mixing_set and recipe.picture:
             picture = self.mixing_set.view(recipe.picture, self.drawing.size)

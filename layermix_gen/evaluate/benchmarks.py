@@ -11,6 +11,7 @@ from layermix_gen.support.checks import check_choice
 Scale: TypeAlias = Literal["cifar", "imagenet"]
 SCALES: tuple[Scale, ...] = ("cifar", "imagenet")
 SEVERITIES = (1, 2, 3, 4, 5)
+LABELS = "labels.npy"  # next to the arrays of a suite
 NONE, CENTER, RESIZE_AND_CENTER = "none", "center-224", "resize-256-center-224"  # what is done to photographs first
 
 # Hendrycks and Dietterich, "Benchmarking Neural Network Robustness to Common Corruptions and Perturbations" (2019),

@@ -1,7 +1,7 @@
 """The colours of all drawn figures."""
 
 PAPER, INK, QUIET, HAIRLINE = "#ffffff", "#17181c", "#656772", "#d9dadf"  # contrast of QUIET on PAPER: 5.6
-IMAGE_INK, PICTURE_INK = "#3f62a3", "#b8621d"  # for what comes from the training image, and from the mixing picture
+IMAGE_INK, PICTURE_INK = "#3f62a3", "#b8621d"  # for what comes from the training image, and from the mixing set
 FOUND = "#b3c4e3"  # bars of found values, next to lines of expected ones
 
 SERIES = (

@@ -1,4 +1,4 @@
-"""Draw views, the parts of source images and mixing pictures that samples show, and cut views out of source images.
+"""Draw views, the crops of source images and of pictures of a mixing set; cut views out of source images.
 
 A view of a source image is a box in its pixels, scaled to the sample's size and then mirrored if the view says so.
 `rrc` is ImageNet's recipe (random resized crop and flip), `pad-crop` is CIFAR's (4 black pixels around, random crop and
@@ -36,7 +36,7 @@ class View:
 
 @dataclass(frozen=True, slots=True)
 class PictureView:
-    """A crop of the mixing picture `index` at (top, left), then mirrored. A recipe records it for its picture."""
+    """A crop at (top, left) of the picture `index` of a mixing set, then mirrored. Recipes record it."""
 
     index: int
     top: int

@@ -3,9 +3,9 @@
     rotate(multiply(rotate(image, -3.1), picture, 0.83, 0.21), 4.2)
 
 A call takes expressions first and numbers after them; the leaves are `image` (the view of the training image) and
-`picture` (the view of the mixing picture). Only the operations and blends in the tables of `operations` and `blends`
-can be called: text is parsed against them and never evaluated, so a recipe from an untrusted file is safe to parse
-and to render.
+`picture` (a crop of a picture of the mixing set). Only the operations and blends in the tables of `operations` and
+`blends` can be called: text is parsed against them and never evaluated, so a recipe from an untrusted file is safe to
+parse and to render.
 """
 
 import re

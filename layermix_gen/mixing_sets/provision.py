@@ -69,7 +69,7 @@ def resolve_mixing_set(
     mixing = open_mixing_set(path)
     if mixing.size < view_size:
         remedy = "make the set with larger pictures, or the views smaller"
-        raise LayerMixError(f"expected mixing pictures of at least {view_size} px, got {mixing.size} px; {remedy}")
+        raise LayerMixError(f"expected a mixing set of at least {view_size} px, got {mixing.size} px; {remedy}")
     return mixing
 
 

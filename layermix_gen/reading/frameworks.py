@@ -20,5 +20,5 @@ def refuse_dispatch(dataset: Any) -> None:
     if loader.dataset is dataset and loader.state.num_processes > 1:
         raise LayerMixError(
             f"expected a loader that each of the {loader.state.num_processes} processes reads its share from, got one "
-            "prepared by Accelerate, which would deal out the share of the first; leave it out of prepare()"
+            "prepared by Accelerate, which would divide the share of the first among all; leave it out of prepare()"
         )

@@ -622,7 +622,7 @@ MISTAKES = [
     ),
     (
         "{photographs} {tmp}/out --size 32 --mixing-set {tmp}/small.npy",
-        "expected mixing pictures of at least 32 px, got 8 px; make the set with larger pictures, or the views smaller",
+        "expected a mixing set of at least 32 px, got 8 px; make the set with larger pictures, or the views smaller",
     ),
     ("{photographs} {tmp}/out --variants -1", "variants must be a whole number in [0, 100], got -1; change --variants"),
     (

@@ -1,4 +1,4 @@
-"""Files at a URL, one by one; how a reader uses them is tested in tests/reading/storage/test_remote.py."""
+"""Files at a URL, one by one; how a reader uses them is tested in tests/reading/storage/test_remote_storage.py."""
 
 from collections.abc import Iterator
 from pathlib import Path

@@ -8,6 +8,7 @@ import click
 
 from layermix_gen.commands.parameters import Fractions
 from layermix_gen.errors import LayerMixError
+from layermix_gen.evaluate.benchmarks import RESIZE_AND_CENTER
 from layermix_gen.evaluate.gradcam_maps.gradcam_sheet import write_gradcam_sheet
 from layermix_gen.evaluate.models.loading import load_model
 from layermix_gen.evaluate.preprocessing import PREPROCESSINGS
@@ -24,7 +25,7 @@ from layermix_gen.evaluate.preprocessing import PREPROCESSINGS
 @click.option("--mean", type=Fractions(), help="As of evaluate run.")
 @click.option("--std", type=Fractions(), help="As of evaluate run.")
 @click.option("--classes", "n_classes", default=0, help="Outputs of a timm model; 0: as many as it has by default.")
-@click.option("--preprocessing", type=click.Choice(list(PREPROCESSINGS)), default="resize-256-center-224")
+@click.option("--preprocessing", type=click.Choice(list(PREPROCESSINGS)), default=RESIZE_AND_CENTER)
 @click.option("--layer", default="", help="The layer to look at; default: the last one with feature maps.")
 @click.option("--class", "target", type=int, help="The class to explain; default: the one predicted.")
 @click.option("--device", default="cpu", help="Such as cpu, cuda or cuda:1.")

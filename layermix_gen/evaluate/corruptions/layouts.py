@@ -20,7 +20,7 @@ import numpy as np
 from PIL import Image as PillowImage
 
 from layermix_gen.errors import BadImage, LayerMixError
-from layermix_gen.evaluate.benchmarks import RESIZE_AND_CENTER
+from layermix_gen.evaluate.benchmarks import LABELS, RESIZE_AND_CENTER
 from layermix_gen.evaluate.preprocessing import PREPROCESSINGS
 from layermix_gen.images import Image
 from layermix_gen.sources import Item, Source
@@ -29,7 +29,6 @@ from layermix_gen.support.files import replacing, sync_folder
 LayoutName: TypeAlias = Literal["arrays", "folders"]
 LAYOUTS: tuple[LayoutName, ...] = ("arrays", "folders")
 PREPROCESSING, QUALITY = RESIZE_AND_CENTER, 85  # of folders, as published
-LABELS = "labels.npy"
 
 
 class Layout(Protocol):

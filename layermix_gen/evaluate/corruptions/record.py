@@ -17,8 +17,7 @@ import PIL
 
 from layermix_gen._version import __version__
 from layermix_gen.errors import LayerMixError
-from layermix_gen.evaluate.benchmarks import SCALES, SEVERITIES, Scale
-from layermix_gen.evaluate.corruptions.layouts import LABELS
+from layermix_gen.evaluate.benchmarks import LABELS, SCALES, SEVERITIES, Scale
 from layermix_gen.evaluate.corruptions.published import VERSION
 from layermix_gen.sources import Item, Source, source_files
 from layermix_gen.support.files import file_digest, read_json, reading

@@ -11,6 +11,7 @@ from PIL import Image as PillowImage
 from torch import nn
 
 from layermix_gen.errors import BadImage, LayerMixError
+from layermix_gen.evaluate.benchmarks import RESIZE_AND_CENTER
 from layermix_gen.evaluate.gradcam_maps.gradcam import Attention, gradcam
 from layermix_gen.evaluate.models.weights import check_weights
 from layermix_gen.evaluate.preprocessing import PREPROCESSINGS
@@ -37,7 +38,7 @@ def write_gradcam_sheet(
     paths: Sequence[str | Path],
     out: str | Path,
     *,
-    preprocessing: str = "resize-256-center-224",
+    preprocessing: str = RESIZE_AND_CENTER,
     layer: str = "",
     target: int | None = None,
     device: str = "cpu",

@@ -1,1 +1,1 @@
-"""Models to evaluate: loaded with their weights, put into evaluation mode, and asked for logits."""
+"""Models to evaluate: loaded with their weights, put into evaluation mode, and called."""

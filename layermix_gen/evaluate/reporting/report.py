@@ -140,7 +140,10 @@ def write_report(report: Report, out: str | Path) -> list[Path]:
     An earlier report in the folder is replaced; other files stay. Raises `LayerMixError` where a file that no report
     wrote has the name of one of the report's, where the folder cannot be written, or Matplotlib is missing.
     """
-    from layermix_gen.evaluate.reporting.report_plots import draw_plots, plot_names  # Matplotlib is an extra
+    try:
+        from layermix_gen.evaluate.reporting.report_plots import draw_plots, plot_names  # Matplotlib is an extra
+    except LayerMixError as error:
+        raise LayerMixError(f"{error}, or print the report with --format alone") from error
 
     out, texts = Path(out), [f"report.{suffix}" for suffix in SUFFIXES.values()]
     _make_folder(out, (*texts, FACTS, *plot_names()))

@@ -135,12 +135,15 @@ def read_signature(root: str | Path) -> Signature:
             name: Suite(**suite | {"severities": tuple(suite["severities"])})
             for name, suite in value.pop("suites").items()
         }
-        return Signature(**value, suites=suites)
+        try:
+            return Signature(**value, suites=suites)
+        except LayerMixError as error:  # its remedy, after the semicolon, speaks of arguments
+            raise ValueError(str(error).partition(";")[0]) from error
     except (FileNotFoundError, NotADirectoryError) as error:
         raise LayerMixError(
             f"expected results of `evaluate run` in {root}, found no {SIGNATURE}; check the path"
         ) from error
-    except (KeyError, TypeError, AttributeError) as error:
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise LayerMixError(f"{path} is damaged ({error}); {REMEDY}") from error
 
 

@@ -45,10 +45,10 @@ class Forward:
     def __post_init__(self) -> None:
         as_device(self.device)
         check_whole("batch size", self.batch_size, 1)
-        check_choice("precision", self.precision, PRECISIONS)
+        check_choice("precision", self.precision, PRECISIONS, change="--amp")
 
     def logits(self, model: nn.Module, images: Tensor) -> Tensor:
-        """The logits (B, classes) of pixels in [0, 1], as float32. Raises `LayerMixError` as `ask` does."""
+        """The logits (B, classes) of pixels in [0, 1], as float32. Raises `LayerMixError` as `call_model` does."""
         dtype = PRECISIONS[self.precision]
         if not dtype:
             return call_model(model, images)

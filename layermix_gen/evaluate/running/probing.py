@@ -37,7 +37,7 @@ def probe(model: nn.Module, firsts: Iterable[tuple[Part, Images]], forward: Forw
     if changed := [name for name in after if before.get(name) != after[name]]:
         raise LayerMixError(
             f"expected a model that stays as it is in evaluation mode, got one that changes its {changed[0]} when it "
-            "is asked; mend its forward"
+            "is called; mend its forward"
         )
     return n_classes
 
@@ -54,7 +54,7 @@ def _probe(model: nn.Module, part: Part, images: Images, forward: Forward) -> in
     if differ := _difference(first, again, tolerance):
         raise LayerMixError(
             f"expected the same logits in evaluation mode, got others by {differ:.1%} of their range when the model "
-            "was asked twice; mend what is random in it or counts, as dropout that is always on"
+            "was called twice; mend what is random in it or counts, as dropout that is always on"
         )
     if differ := _difference(first[:1], other[:1], tolerance):
         raise LayerMixError(

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from layermix_gen.errors import LayerMixError
-from layermix_gen.evaluate.benchmarks import SEVERITIES
+from layermix_gen.evaluate.benchmarks import LABELS, SEVERITIES
 from layermix_gen.evaluate.corruptions.record import Record, read_record
 from layermix_gen.evaluate.suites.base import Ints, Part
 from layermix_gen.evaluate.suites.batching import Images
@@ -23,18 +23,17 @@ from layermix_gen.support.files import reading
 from layermix_gen.support.text import as_text
 
 CLASSES = {"cifar10": 10, "cifar100": 100}  # of the datasets whose suites are arrays
-LABELS = "labels"
 REMEDY = "get the file again"
 
 
 def names(folder: Path) -> list[str]:
     """The names, without `.npy`, of the arrays in a folder except the labels."""
-    return sorted(path.stem for path in folder.glob("*.npy") if path.stem != LABELS and not path.name.startswith("."))
+    return sorted(path.stem for path in folder.glob("*.npy") if path.name != LABELS and not path.name.startswith("."))
 
 
 def files(folder: Path, name: str) -> list[Path]:
     """The files that an array's images and labels come from."""
-    labels = folder / f"{LABELS}.npy"
+    labels = folder / LABELS
     return [folder / f"{name}.npy", *([labels] if labels.is_file() else [])]
 
 
@@ -55,7 +54,7 @@ def open_corruption(folder: Path, classes: int, name: str) -> Part:
     if len(images) != labels.size:
         raise LayerMixError(
             f"expected {labels.size} images in {as_text(path)}, {labels.shape[1]} at each of {len(labels)} severities "
-            f"as labels.npy has it, found {len(images)}; {REMEDY}"
+            f"as {LABELS} has it, found {len(images)}; {REMEDY}"
         )
     severities = record.severities if record else SEVERITIES
     return Part(partial(_slices, images), labels, len(images), classes, severities, size=images.shape[1:3])
@@ -81,7 +80,7 @@ def open_images(path: Path, ndim: int) -> Images:
 
 def read_labels(folder: Path, record: Record | None = None) -> Ints:
     """The labels (S, N) of a folder; S is 5, or as in `record`. Raises `LayerMixError` unless they repeat S times."""
-    path = folder / f"{LABELS}.npy"
+    path = folder / LABELS
     labels = _mapped(path)
     times = len(record.severities) if record else len(SEVERITIES)
     images = record.images if record else labels.size // times

@@ -67,8 +67,8 @@ def observed(index: Sequence[Path]) -> Counts:
 
 def expected(manifest: Manifest, draws: int) -> Counts:
     """Count the values of each panel in `draws` recipes that the method draws with the settings of a dataset."""
-    settings, pool = manifest.settings, manifest.mixing_set
-    drawing = settings.drawing(pool.count if pool else 0, pool.size if pool else 0)
+    settings, mixed = manifest.settings, manifest.mixing_set
+    drawing = settings.drawing(mixed.count if mixed else 0, mixed.size if mixed else 0)
     rng, method = generator(settings.seed, "what is to be expected", 0), METHODS[settings.method].draw
     counts: Counts = defaultdict(Counter)
     for _ in range(draws):

@@ -54,7 +54,7 @@ class Recipe:
     op_args: tuple[float, ...] = ()  # the operation's arguments in the order of evaluation
     blends: tuple[str, ...] = ()
     blend_args: tuple[float, ...] = ()
-    picture: PictureView | None = None  # the crop of the mixing picture, where the expression uses one
+    picture: PictureView | None = None  # the crop of the picture, where the expression uses one
 
 
 @dataclass(frozen=True, slots=True)

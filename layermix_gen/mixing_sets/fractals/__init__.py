@@ -1,4 +1,4 @@
-"""Fractals as mixing pictures: several kinds, with parameters drawn from a seed and rendered without randomness."""
+"""Fractals for mixing sets: several kinds, with parameters drawn from a seed and rendered without randomness."""
 
 from layermix_gen.mixing_sets.fractals.kinds import KINDS
 from layermix_gen.mixing_sets.fractals.measures import Measures, diversity, measure

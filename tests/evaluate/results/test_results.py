@@ -232,6 +232,17 @@ def test_results_are_not_mixed(tmp_path: Path, change: dict[str, Any], differenc
     assert read_signature(tmp_path) == SIGNATURE
 
 
+def test_an_edited_signature_is_damaged(tmp_path: Path) -> None:
+    begin_results(tmp_path, SIGNATURE)
+    path = tmp_path / "run.json"
+    path.write_text(path.read_text().replace('"scale": "cifar"', '"scale": "large"'))
+    line = (
+        r"^.*run\.json is damaged \(scale must be one of cifar, imagenet, got 'large'\); restore it, or evaluate into"
+    )
+    with pytest.raises(LayerMixError, match=line):
+        read_signature(tmp_path)
+
+
 def test_other_folders_are_left_alone(tmp_path: Path) -> None:
     (tmp_path / "thesis.tex").touch()
     with pytest.raises(LayerMixError, match=r"^expected an empty folder, found 'thesis.tex' in .*another --out"):

@@ -88,9 +88,9 @@ def refusal(model, cifar, tmp_path, **options):
     return str(caught.value)
 
 
-TWICE = r"got others by [\d.]+% of their range when the model was asked twice; mend what is random in it or counts"
+TWICE = r"got others by [\d.]+% of their range when the model was called twice; mend what is random in it or counts"
 BESIDE = r"got others by [\d.]+% of their range with another image in the batch; mend what looks at the whole batch"
-CHANGES = "one that changes its {} when it is asked; mend its forward"
+CHANGES = "one that changes its {} when it is called; mend its forward"
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""The ground: a dim texture behind the kinds that leave parts of the frame empty, so that no part is flat black."""
+"""The background: a dim texture behind the kinds that leave parts of the frame empty, so that no part is flat black."""
 
 from typing import Any
 
