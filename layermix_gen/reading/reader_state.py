@@ -4,6 +4,7 @@ Positions are counted over all ranks together, and when a batch is handed out, n
 worker process, which hands out every n-th batch of its rank, counts its own batches.
 """
 
+import sys
 import warnings
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -13,7 +14,6 @@ import torch.distributed
 from torch.utils.data import IterableDataset, get_worker_info
 
 from layermix_gen.errors import LayerMixError
-from layermix_gen.reading.frameworks import refuse_dispatch
 from layermix_gen.reading.options import ReadOptions
 from layermix_gen.reading.order import Ints, RankShare, shuffled_order, windowed_order
 from layermix_gen.reading.selection import Selection
@@ -65,7 +65,7 @@ class Epochs(IterableDataset[Any]):
         return self._rank_share(0).batches
 
     def __iter__(self) -> Iterator[Any]:
-        refuse_dispatch(self)
+        _refuse_dispatch(self)
         return self._batches()
 
     def _batches(self) -> Iterator[Any]:
@@ -185,3 +185,21 @@ def distributed_share() -> tuple[int, int]:
     if torch.distributed.is_available() and torch.distributed.is_initialized():
         return torch.distributed.get_rank(), torch.distributed.get_world_size()
     return 0, 1
+
+
+def _refuse_dispatch(dataset: Any) -> None:
+    """Raise `LayerMixError` if Accelerate is about to read `dataset` in one process and send parts to the others.
+
+    Accelerate does so with every `IterableDataset` that is prepared for several processes; its state names the loader
+    that is being iterated. The other processes would get a share of one rank's images, with wrong pixels: the memory of
+    a batch is sent as it is, channels last, and read as channels first.
+    """
+    accelerate = sys.modules.get("accelerate")
+    loader = accelerate and accelerate.state.GradientState().active_dataloader
+    if accelerate is None or not isinstance(loader, accelerate.data_loader.DataLoaderDispatcher):
+        return
+    if loader.dataset is dataset and loader.state.num_processes > 1:
+        raise LayerMixError(
+            f"expected a loader that each of the {loader.state.num_processes} processes reads its share from, got one "
+            "prepared by Accelerate, which would divide the share of the first among all; leave it out of prepare()"
+        )
