@@ -52,7 +52,7 @@ def gradcam(model: nn.Module, images: Tensor, *, layer: str = "", target: int | 
     ):
         layer = layer or _last_layer(model, images)
         with _recorded(model, images, layer) as outputs:
-            logits = _called(model, images)
+            logits = _logits(model, images)
             features = _maps_of(layer, outputs, images)
             classes = _explained(logits, target)
             gradients = gradient(logits.gather(1, classes[:, None]).sum(), features)
@@ -67,7 +67,7 @@ def gradcam(model: nn.Module, images: Tensor, *, layer: str = "", target: int | 
     return Attention(_numpy(_scaled(large)), _numpy(classes), _numpy(chances), layer)
 
 
-def _called(model: nn.Module, images: Tensor) -> Tensor:
+def _logits(model: nn.Module, images: Tensor) -> Tensor:
     """The logits (B, classes) for a copy of the images, as a model may change its input in place."""
     return call_model(model, images.detach().clone())
 
@@ -184,7 +184,7 @@ def _last_layer(model: nn.Module, images: Tensor) -> str:
     ]
     try:
         with torch.no_grad():
-            _called(model, images[:1])
+            _logits(model, images[:1])
     finally:
         for hook in hooks:
             hook.remove()
