@@ -230,9 +230,9 @@ def test_the_root_holds_faces_and_ways_in_alone() -> None:
 
 
 def test_tests_mirror_the_package() -> None:
-    """Each folder of tests is a folder of the package, or `docs`; each first folder of the package has tests."""
+    """Each folder of tests is one of the package, or `docs` or `faults`; each first folder of the package has tests."""
     tests = Path(__file__).parent
-    folders = {path.parent.relative_to(tests).as_posix() for path in tests.rglob("*.py")} - {".", "docs"}
+    folders = {path.parent.relative_to(tests).as_posix() for path in tests.rglob("*.py")} - {".", "docs", "faults"}
     package = {folder.relative_to(PACKAGE).as_posix() for folder in FOLDERS} - {"."}
     assert folders <= package
     assert {name for name in package if "/" not in name} <= folders

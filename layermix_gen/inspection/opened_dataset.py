@@ -15,7 +15,7 @@ from layermix_gen.dataset.dataset_files import open_files
 from layermix_gen.dataset.manifest import Manifest, read_manifest
 from layermix_gen.dataset.names import KEY, LISTING, PLAN, index_name, tar_name
 from layermix_gen.dataset.plan import Plan, read_plan
-from layermix_gen.dataset.queries import count, select
+from layermix_gen.dataset.querying.queries import count, select
 from layermix_gen.dataset.settings import BuildSettings
 from layermix_gen.errors import BadImage, LayerMixError
 from layermix_gen.images import Image

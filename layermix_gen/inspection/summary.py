@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from layermix_gen.dataset.manifest import Manifest
-from layermix_gen.dataset.queries import aggregate
+from layermix_gen.dataset.querying.queries import aggregate
 from layermix_gen.dataset.settings import BuildSettings
 from layermix_gen.inspection.statistics import Comparison, compare
 from layermix_gen.mixing.methods import METHODS

@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from layermix_gen.dataset.manifest import Manifest
 from layermix_gen.dataset.names import index_path
-from layermix_gen.dataset.query_sandbox import REMEDY, check, sandbox
+from layermix_gen.dataset.querying.query_sandbox import REMEDY, check, sandbox
 from layermix_gen.errors import LayerMixError
 from layermix_gen.reading.order import Ints, Mask
 from layermix_gen.support.database import quoted, refusals, rows

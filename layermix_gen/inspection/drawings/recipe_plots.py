@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from layermix_gen.dataset.manifest import Manifest
-from layermix_gen.dataset.queries import aggregate
+from layermix_gen.dataset.querying.queries import aggregate
 from layermix_gen.errors import LayerMixError
 from layermix_gen.figures.canvas import write_picture
 from layermix_gen.inspection.drawings.steps import MASKED

@@ -19,7 +19,7 @@ from layermix_gen.dataset.index import ShardSummary, metadata_text, summary_in
 from layermix_gen.dataset.manifest import Manifest
 from layermix_gen.dataset.names import index_name, tar_name
 from layermix_gen.dataset.plan import Plan
-from layermix_gen.dataset.query_sandbox import sandbox, unreadable
+from layermix_gen.dataset.querying.query_sandbox import sandbox, unreadable
 from layermix_gen.dataset.tar import BLOCK, TarSummary, header
 from layermix_gen.errors import LayerMixError
 from layermix_gen.inspection.verification.findings import Problem, noting

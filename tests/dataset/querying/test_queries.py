@@ -9,8 +9,8 @@ import duckdb
 import pytest
 
 from layermix_gen import open_shards
-from layermix_gen.dataset import query_sandbox
 from layermix_gen.dataset.index import COLUMNS
+from layermix_gen.dataset.querying import query_sandbox
 from layermix_gen.errors import LayerMixError
 from tests.helpers import files, invoke, rows, snapshot
 from tests.inspection.built import Built

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from layermix_gen.dataset.index import COLUMNS
-from layermix_gen.dataset.query_sandbox import REMEDY, check, mistake, sandbox
+from layermix_gen.dataset.querying.query_sandbox import REMEDY, check, mistake, sandbox
 from layermix_gen.errors import LayerMixError
 from layermix_gen.support.checks import check_whole
 from layermix_gen.support.database import refusals, rows

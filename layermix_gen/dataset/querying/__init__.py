@@ -1,0 +1,1 @@
+"""Queries of the index in SQL, and the sandbox that they run in."""
