@@ -33,6 +33,7 @@ from layermix_gen.support.seeds import generator
 
 SHARDS, CLASSES, SIDE = 64, 1000, (375, 500)
 SETTINGS = BuildSettings(clean=False).resolve(None)
+CHECKSUMS = ("image_crc32", "pixels_crc32", "source_crc32", "json_crc32")
 NO_PIXELS: Image = None  # type: ignore[assignment] # nothing looks at them
 QUESTIONS = {
     "layer = 3 and op = 'rotate' and list_contains(blends, 'pixel')": (["key", "op", "size"], "size DESC", 20),
@@ -61,9 +62,9 @@ def write_dataset(root: Path, images: int) -> None:
                 rng = generator(SETTINGS.seed, source, variant)
                 view = draw_view(rng, *SIDE, SETTINGS.size or 0)
                 sample = Sample(variant, view, METHODS[SETTINGS.method].draw(rng, drawing), NO_PIXELS)
-                size, crc, pixels_crc = rng.integers(10_000, 60_000), *rng.integers(2**32, size=2)
+                size, checksums = rng.integers(10_000, 60_000), rng.integers(2**32, size=4).tolist()
                 place = {"plane": plane, "shard": number, "key": f"{ordinal:09d}-{plane}", "offset": offset}
-                place |= {"size": int(size), "image_crc32": int(crc), "pixels_crc32": int(pixels_crc)}
+                place |= {"size": int(size)} | dict(zip(CHECKSUMS, checksums, strict=True))
                 rows.append(json.dumps(place | metadata(sample, source, label, inputs.classes[label])))
                 offset += int(size) + 2048
         tars = {plane: TarSummary(offset, f"{number:064x}") for plane in SETTINGS.planes}

@@ -160,7 +160,8 @@ def write_small(folder: Path, photographs: Path, count: int) -> Path:
 
 INDEX = """
     SELECT plane, {shard}::INTEGER AS shard, key, $1::BIGINT AS "offset", $2::BIGINT AS size,
-        $3::UINTEGER AS image_crc32, number % 1000 AS label, (hash(key) % 3 + 1)::INTEGER AS layer,
+        $3::UINTEGER AS image_crc32, $3::UINTEGER AS json_crc32, number % 1000 AS label,
+        (hash(key) % 3 + 1)::INTEGER AS layer,
         'rotate(multiply(image, picture, 0.83, 0.' || hash(key) || '), 4.2)' AS recipe
     FROM (SELECT number, plane, printf('%09d-%s', number, plane) AS key
         FROM range({begin}, {end}) AS numbers(number), unnest({planes}) AS planes(plane))

@@ -16,7 +16,11 @@ from typing import Any
 import duckdb
 from click.testing import CliRunner, Result
 
+from layermix_gen import BuildSettings
 from layermix_gen.cli import main
+from layermix_gen.dataset.manifest import digest_of
+from layermix_gen.dataset.plan import Inputs, MixingSetFacts, Plan
+from layermix_gen.support.files import sealed, write_json
 
 GATED = (sys.executable, str(Path(__file__).parent / "gated.py"))
 COMMAND = (sys.executable, str(Path(__file__).parent.parent / "cli.py"))
@@ -106,6 +110,24 @@ def snapshot(root: Path) -> dict[str, tuple[int, str]]:
 def manifest(root: Path) -> dict[str, Any]:
     """`dataset.json`."""
     return json.loads((root / "dataset.json").read_text())
+
+
+def edit_manifest(root: Path, change: Callable[[dict[str, Any]], Any]) -> None:
+    """Change `dataset.json` and let its digest, fingerprint and checksum fit again, as whoever means harm would."""
+    value = manifest(root)
+    change(value)
+    value["digest"] = digest_of(value["tars"], value["indexes"])
+    inputs, settings = Inputs.from_json(value["source"]), BuildSettings.from_json(value["settings"])
+    mixing_set = MixingSetFacts(**value["mixing_set"]) if value["mixing_set"] else None
+    plan = Plan(root, inputs, settings, mixing_set, (0,) * value["shards"], value["versions"])
+    write_json(root / "dataset.json", value | {"fingerprint": plan.fingerprint})
+    reseal(root / "dataset.json")
+
+
+def reseal(path: Path) -> None:
+    """Let the checksum of a changed JSON file fit again."""
+    value = json.loads(path.read_text("utf-8"))
+    write_json(path, sealed({name: part for name, part in value.items() if name != "checksum"}))
 
 
 def digest(root: Path) -> str:

@@ -14,7 +14,14 @@ from typing import Self, TypeAlias
 
 from isal import isal_zlib
 
-from layermix_gen.dataset.index import ShardSummary, read_summary, write_index
+from layermix_gen.dataset.index import (
+    ShardSummary,
+    json_checksum,
+    read_summary,
+    source_checksum,
+    source_checksums,
+    write_index,
+)
 from layermix_gen.dataset.names import INDEX, index_path, sample_key, tar_path
 from layermix_gen.dataset.plan import Plan
 from layermix_gen.dataset.samples import Sample, SampleMaker, metadata
@@ -67,11 +74,12 @@ def build_shard(plan: Plan, number: int, tick: Tick = lambda done, skipped: True
     """Build the missing planes of a shard, all of them or none.
 
     Planes are aligned: an input that was left out of one plane is left out of all. Raises `LayerMixError` if the disk
-    cannot be written, or if an input that is in other planes can no longer be read.
+    cannot be written, or if an input that is in other planes can no longer be read or is another image now.
     """
     source, maker = _open_inputs(plan)
     before = read_summary(plan.root, number)
     kept = intact_planes(plan.root, before)
+    made_of = source_checksums(plan.root, number, min(kept)) if kept else {}
     left_out = {one.source: one.reason for one in before.skipped} if before and kept else {}
     variants = missing_planes(plan, before)
     with disk_errors(plan.root), _Draft(plan, number, variants) as draft:
@@ -79,7 +87,14 @@ def build_shard(plan: Plan, number: int, tick: Tick = lambda done, skipped: True
             try:
                 if item.id in left_out:
                     raise BadImage(left_out[item.id])
-                draft.add(ordinal, item, list(maker.make(source.read(item), item.id, variants.values())))
+                pixels = source.read(item)
+                checksum = source_checksum(pixels)
+                if kept and checksum != made_of.get(item.id):
+                    raise LayerMixError(
+                        f"{item.id} is another image now than when other planes were built; restore it, then run the "
+                        "same command to resume, or build into another folder"
+                    )
+                draft.add(ordinal, item, checksum, list(maker.make(pixels, item.id, variants.values())))
             except BadImage as error:
                 if kept and item.id not in left_out:
                     remedy = "restore it, then run the same command to resume"
@@ -128,14 +143,15 @@ class _Draft:
             tar.abandon()
             temporary(self._paths[plane]).unlink(missing_ok=True)
 
-    def add(self, ordinal: int, item: Item, samples: list[Sample]) -> None:
-        """Append the samples of one source image, each to the tar of its plane."""
+    def add(self, ordinal: int, item: Item, checksum: int, samples: list[Sample]) -> None:
+        """Append the samples of one source image, with the checksum of its pixels, each to the tar of its plane."""
         encoding, name = self._plan.settings.encoding, class_name(self._plan.inputs.classes, item.label)
         for sample in samples:
             plane = self._planes[sample.variant]
             key = sample_key(ordinal, plane)
             image = encode(sample.pixels, encoding)
             facts = json.dumps(metadata(sample, item.id, item.label, name), ensure_ascii=False)
+            text = facts.encode()
             tar = self._tars[plane]
             place = {
                 "plane": plane,
@@ -145,9 +161,11 @@ class _Draft:
                 "size": len(image),
                 "image_crc32": isal_zlib.crc32(image),
                 "pixels_crc32": isal_zlib.crc32(sample.pixels),
+                "source_crc32": checksum,
+                "json_crc32": json_checksum(key.encode(), text),
             }
             tar.add(f"{key}.cls", b"%d" % item.label)
-            tar.add(f"{key}.json", facts.encode())
+            tar.add(f"{key}.json", text)
             self._rows.append(f"{json.dumps(place)[:-1]}, {facts[1:]}")
         self._written += 1
 

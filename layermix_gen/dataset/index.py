@@ -11,10 +11,14 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from isal import isal_zlib
+
 from layermix_gen.dataset.names import found_indexes, index_path
 from layermix_gen.dataset.skipped import Skipped
 from layermix_gen.dataset.tar import TarSummary
 from layermix_gen.errors import LayerMixError
+from layermix_gen.images import Image
 from layermix_gen.support.database import Database, connected, list_of, pattern_of, quoted, rows, struct_of
 from layermix_gen.support.files import replacing, temporary
 
@@ -26,6 +30,8 @@ COLUMNS = {
     "size": "BIGINT",  # of the image, in bytes
     "image_crc32": "UINTEGER",  # of the image as it is stored
     "pixels_crc32": "UINTEGER",  # of the rendered pixels before encoding, (H, W, 3) in C order
+    "source_crc32": "UINTEGER",  # of the decoded source image, see `source_checksum`
+    "json_crc32": "UINTEGER",  # of the sample's JSON in the tar, see `json_checksum`
     "source": "VARCHAR",
     "label": "BIGINT",
     "class_name": "VARCHAR",
@@ -63,6 +69,16 @@ class ShardSummary:
         skipped = tuple(Skipped(**one) for one in value["skipped"])
         planes = {plane: TarSummary(**tar) for plane, tar in value["planes"].items()}
         return cls(value["number"], value["inputs"], value["written"], skipped, planes)
+
+
+def source_checksum(pixels: Image) -> int:
+    """The CRC-32 of a decoded source image (H, W, 3), begun with its height, so that other shapes give other values."""
+    return isal_zlib.crc32(np.ascontiguousarray(pixels), pixels.shape[0])
+
+
+def json_checksum(key: bytes, text: bytes | memoryview) -> int:
+    """The CRC-32 of a sample's key followed by the text of its JSON."""
+    return isal_zlib.crc32(text, isal_zlib.crc32(key))
 
 
 def metadata_text(row: Mapping[str, Any]) -> str:
@@ -107,6 +123,14 @@ def read_summaries(root: Path) -> dict[int, ShardSummary]:
         return {}
     summaries = sorted(_summaries(files), key=lambda summary: summary.number)
     return {summary.number: summary for summary in summaries}
+
+
+def source_checksums(root: Path, number: int, plane: str) -> dict[str, int]:
+    """The checksum of each source image in a plane of a finished shard, by the image's id."""
+    with connected(_unreadable, ONE_THREAD) as db:
+        table = f"read_parquet({quoted(pattern_of(index_path(root, number)))})"
+        of_plane = rows(db, f"SELECT source, source_crc32 FROM {table} WHERE plane = ?", [plane])
+        return {row["source"]: row["source_crc32"] for row in of_plane}
 
 
 def summary_in(db: Database, path: Path) -> ShardSummary:

@@ -2,24 +2,46 @@
 
 import hashlib
 import json
+import os
 import re
+import shutil
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from layermix_gen.dataset.dataset_files import DatasetFiles
+from layermix_gen.dataset.dataset_files import DatasetFiles, LocalFiles
 from layermix_gen.dataset.index import ShardSummary
-from layermix_gen.dataset.names import CLEAN_PLANE, MANIFEST, PLANE, index_name, index_path, tar_name
+from layermix_gen.dataset.names import (
+    CLEAN_PLANE,
+    DECLARED,
+    MANIFEST,
+    PLANE,
+    declared_index_name,
+    index_name,
+    index_path,
+    tar_name,
+)
 from layermix_gen.dataset.plan import Inputs, MixingSetFacts, Plan
 from layermix_gen.dataset.settings import BuildSettings
 from layermix_gen.dataset.skipped import reasons
 from layermix_gen.dataset.tar import TarSummary
 from layermix_gen.errors import LayerMixError
-from layermix_gen.support.files import check_format, file_digest, json_text, read_json, write_json
+from layermix_gen.support.files import (
+    CHECKSUM,
+    check_format,
+    file_digest,
+    json_text,
+    read_json,
+    replacing,
+    sealed,
+    sync_folder,
+    unsealed,
+    write_json,
+)
 from layermix_gen.support.text import count, facts
 
-FORMAT = "layermix-gen dataset 1"
+FORMAT = "layermix-gen dataset 2"
 SHA256 = r"[0-9a-f]{64}"
 
 
@@ -66,7 +88,9 @@ class Manifest:
         """Parse the text of the manifest at `location`. Raises `LayerMixError` if it is another file, or is damaged."""
         try:
             value = json.loads(text)
-            check_format(value.pop("format"), FORMAT, location)
+            check_format(value["format"], FORMAT, location)
+            value = unsealed(value)
+            del value["format"]
             made = value | {
                 "planes": tuple(value["planes"]),
                 "source": Inputs.from_json(value["source"]),
@@ -91,6 +115,17 @@ class Manifest:
     def counts(self) -> tuple[int, ...]:
         """How many images each shard has in every plane."""
         return tuple(self.tars[tar_name(self.planes[0], number)]["samples"] for number in range(self.shards))
+
+    @property
+    def is_extended(self) -> bool:
+        """Whether planes are being added: then the declared indexes are not those that grow."""
+        return declared_index_name(0) in self.indexes
+
+    @property
+    def index_names(self) -> list[str]:
+        """The paths of the declared indexes within the dataset, shard by shard."""
+        name = declared_index_name if self.is_extended else index_name
+        return [name(number) for number in range(self.shards)]
 
     @property
     def variant_planes(self) -> tuple[str, ...]:
@@ -174,14 +209,14 @@ def read_manifest(files: DatasetFiles) -> Manifest:
 
 
 def _check_content(manifest: Manifest) -> None:
-    """Raise ValueError or KeyError unless settings are resolved, plane names valid, all tars and indexes described."""
+    """Raise ValueError or KeyError unless all is described, and digest and fingerprint are those of the content."""
     settings = manifest.settings
     if settings.size is None or settings.view is None or settings.format is None:
         raise ValueError("settings without size, view or format")
     if not manifest.planes or not all(re.fullmatch(PLANE, plane) for plane in manifest.planes):
         raise ValueError(f"planes {manifest.planes}")
-    for number in range(manifest.shards):
-        known = [manifest.indexes[index_name(number)]]
+    for number, name in enumerate(manifest.index_names):
+        known = [manifest.indexes[name]]
         for plane in manifest.planes:
             tar = manifest.tars[tar_name(plane, number)]
             known.append(tar["sha256"])
@@ -189,6 +224,12 @@ def _check_content(manifest: Manifest) -> None:
                 raise ValueError(f"sizes of {tar_name(plane, number)}")
         if not all(re.fullmatch(SHA256, digest) for digest in known):
             raise ValueError(f"digests of shard {number}")
+    if digest_of(manifest.tars, manifest.indexes) != manifest.digest:
+        raise ValueError("its digest is not that of its files")
+    offsets = (0,) * manifest.shards
+    plan = Plan(manifest.root, manifest.source, settings, manifest.mixing_set, offsets, manifest.versions)
+    if plan.fingerprint != manifest.fingerprint:
+        raise ValueError("its fingerprint does not fit its content")
 
 
 def digest_of(tars: Mapping[str, Mapping[str, Any]], indexes: Mapping[str, str]) -> str:
@@ -199,14 +240,48 @@ def digest_of(tars: Mapping[str, Mapping[str, Any]], indexes: Mapping[str, str])
 
 
 def write_manifest(manifest: Manifest) -> None:
-    """Write the manifest, which declares the dataset complete."""
-    write_json(manifest.root / MANIFEST, _facts(manifest))
+    """Write the manifest, which declares the dataset complete; the indexes declared before are no longer needed."""
+    write_json(manifest.root / MANIFEST, sealed(_facts(manifest)))
+    if not manifest.is_extended:
+        shutil.rmtree(manifest.root / DECLARED, ignore_errors=True)
+
+
+def keep_declared(root: Path) -> None:
+    """Keep a finished dataset readable while planes are added: put its indexes aside, and let the manifest name those.
+
+    The digest stays the same, since it covers the names of indexes without their folder.
+    """
+    try:
+        manifest = read_manifest(LocalFiles(root))
+    except LayerMixError:  # none is declared
+        return
+    if manifest.is_extended:
+        return
+    shutil.rmtree(root / DECLARED, ignore_errors=True)
+    (root / DECLARED).mkdir()
+    for number in range(manifest.shards):
+        _link(index_path(root, number), root / declared_index_name(number))
+    sync_folder(root / DECLARED)
+    aside = {declared_index_name(number): manifest.indexes[index_name(number)] for number in range(manifest.shards)}
+    write_manifest(replace(manifest, indexes=aside))
+
+
+def _link(path: Path, other: Path) -> None:
+    """Give a file a second name, or copy it where the file system has no hard links."""
+    try:
+        os.link(path, other)
+    except FileNotFoundError:  # a damaged dataset, which stays so
+        return
+    except OSError:
+        with replacing(other) as draft:
+            shutil.copyfile(path, draft)
 
 
 def is_declared(manifest: Manifest) -> bool:
     """Whether the manifest in the folder says the same already, except for the run."""
     now = json.loads(json_text(_facts(manifest)))
-    return _declared(manifest.root) | {"run": None} == now | {"run": None}
+    own = {"run": None, CHECKSUM: None}  # these differ
+    return _declared(manifest.root) | own == now | own
 
 
 def declared_planes(root: Path) -> set[str]:

@@ -7,6 +7,7 @@ errors.jsonl             the inputs that were skipped, and why
 clean/000000.tar         the clean plane of shard 0
 v03/000000.tar           variant 3 of the same source images
 index/000000.parquet     the index of shard 0
+index/declared/...       the indexes that the manifest names while planes are added to a finished dataset
 """
 
 from functools import cache
@@ -14,6 +15,7 @@ from pathlib import Path
 
 MANIFEST, PLAN, LISTING, ERRORS = "dataset.json", "plan.json", "sources.jsonl", "errors.jsonl"
 INDEX = "index"  # the folder of the indexes
+DECLARED = f"{INDEX}/declared"  # and of those that are declared while planes are added
 CLEAN_PLANE = "clean"
 PLANE = rf"{CLEAN_PLANE}|v\d\d"  # a pattern of the names of planes
 KEY = rf"\d{{9,}}-({PLANE})"  # a pattern of the keys of samples
@@ -48,6 +50,11 @@ def tar_path(root: Path, plane: str, number: int) -> Path:
 def index_name(number: int) -> str:
     """The path of the index of a shard within its dataset."""
     return f"{INDEX}/{number:06d}.parquet"
+
+
+def declared_index_name(number: int) -> str:
+    """The path of the index of a shard as it was declared, while the shard gets more planes."""
+    return f"{DECLARED}/{number:06d}.parquet"
 
 
 def index_path(root: Path, number: int) -> Path:

@@ -20,10 +20,10 @@ from layermix_gen.dataset.settings import BuildSettings
 from layermix_gen.errors import LayerMixError
 from layermix_gen.mixing_sets.mixing_set import MixingSet
 from layermix_gen.sources import Item, Source
-from layermix_gen.support.files import check_format, read_json, replacing, write_json
+from layermix_gen.support.files import check_format, read_json, replacing, sealed, unsealed, write_json
 from layermix_gen.support.seeds import shuffled
 
-FORMAT = "layermix-gen plan 1"
+FORMAT = "layermix-gen plan 2"
 ADDABLE = ("variants", "clean")  # settings that only say which planes there are
 MIN_SHARDS, MIN_SHARD = 64, 128  # a small dataset has up to 64 shards for cores to share, of at least 128 inputs
 LIBRARIES = ("numpy", "opencv-python-headless", "simplejpeg", "pillow", "deflate", "duckdb")  # the bytes depend on them
@@ -191,7 +191,7 @@ def write_listing(root: Path, items: Sequence[Item]) -> None:
 
 def write_plan(plan: Plan) -> None:
     """Write `plan.json`, atomically."""
-    write_json(plan.root / PLAN, {"format": FORMAT, "fingerprint": plan.fingerprint} | plan_facts(plan))
+    write_json(plan.root / PLAN, sealed({"format": FORMAT, "fingerprint": plan.fingerprint} | plan_facts(plan)))
 
 
 def plan_facts(plan: Plan) -> dict[str, Any]:
@@ -206,7 +206,7 @@ def read_plan(root: Path) -> Plan | None:
     try:
         value = read_json(path)
         check_format(value["format"], FORMAT, path)
-        return _from_json(root, value)
+        return _from_json(root, unsealed(value))
     except FileNotFoundError:
         return None
     except (KeyError, TypeError, ValueError) as error:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from layermix_gen.dataset.index import read_summaries
+from layermix_gen.dataset.manifest import keep_declared
 from layermix_gen.dataset.names import LISTING
 from layermix_gen.dataset.plan import Plan, plan_facts, read_plan, write_listing, write_plan
 from layermix_gen.errors import LayerMixError
@@ -23,6 +24,8 @@ def freeze(plan: Plan, items: Sequence[Item]) -> Plan:
         plan.root.mkdir(parents=True, exist_ok=True)
         write_listing(plan.root, items)
     if not before or plan_facts(before) != plan_facts(plan):  # planes were added, or the source was moved
+        if before and before.settings.planes != plan.settings.planes:
+            keep_declared(plan.root)
         write_plan(plan)
     return plan
 

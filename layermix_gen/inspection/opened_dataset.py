@@ -12,8 +12,9 @@ from typing import Any
 from isal import isal_zlib
 
 from layermix_gen.dataset.dataset_files import open_files
-from layermix_gen.dataset.manifest import Manifest, read_manifest
-from layermix_gen.dataset.names import KEY, LISTING, PLAN, index_name, tar_name
+from layermix_gen.dataset.manifest import Manifest
+from layermix_gen.dataset.names import KEY, LISTING, PLAN, tar_name
+from layermix_gen.dataset.opening import open_dataset
 from layermix_gen.dataset.plan import Plan, read_plan
 from layermix_gen.dataset.querying.queries import count, select
 from layermix_gen.dataset.settings import BuildSettings
@@ -33,9 +34,13 @@ class OpenedDataset:
         self.location = self._files.location
 
     @cached_property
+    def _opened(self) -> tuple[Manifest, list[Path]]:
+        return open_dataset(self._files)
+
+    @property
     def manifest(self) -> Manifest:
         """The manifest. Raises `LayerMixError` where there is none (the dataset is not finished) or it is damaged."""
-        return read_manifest(self._files)
+        return self._opened[0]
 
     @property
     def settings(self) -> BuildSettings:
@@ -51,10 +56,13 @@ class OpenedDataset:
             raise LayerMixError(f"expected a {PLAN} in {self.location}, found none; restore it")
         return plan
 
-    @cached_property
+    @property
     def index(self) -> list[Path]:
-        """The index files, one for each shard, on this machine. Raises `LayerMixError` where one is missing."""
-        return self._files.fetch([index_name(number) for number in range(self.manifest.shards)])
+        """The index files, one for each shard, on this machine.
+
+        Raises `LayerMixError` where one is missing, or is not as it was built.
+        """
+        return self._opened[1]
 
     def query(
         self,
@@ -125,7 +133,7 @@ class OpenedDataset:
 
     def _forget(self) -> None:
         """Drop all that was read, so that it is read again when next needed: the files have changed."""
-        for name in ("manifest", "plan", "index", "_replayer"):
+        for name in ("_opened", "plan", "_replayer"):
             self.__dict__.pop(name, None)
 
     def _tar(self, row: Mapping[str, Any]) -> str:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from layermix_gen.dataset.index import source_checksum
 from layermix_gen.dataset.names import LISTING, ordinal_of
 from layermix_gen.dataset.plan import Plan
 from layermix_gen.dataset.samples import SampleMaker
@@ -69,19 +70,22 @@ class Replayer:
             )
         return mixing_set
 
-    def read(self, item: Item) -> Image:
-        """Read a source image. Raises `LayerMixError` where that fails now."""
+    def read(self, item: Item, checksum: int) -> Image:
+        """Read a source image. Raises `LayerMixError` where that fails now, or it is another one than in the build."""
         try:
-            return self.source.read(item)
+            pixels = self.source.read(item)
         except BadImage as error:
             raise LayerMixError(
                 f"{item.id} in {self.source.location} cannot be read now: {error}; restore it"
             ) from error
+        if source_checksum(pixels) != checksum:
+            raise LayerMixError(f"{item.id} in {self.source.location} is another image than in the build; restore it")
+        return pixels
 
     def replay(self, row: Mapping[str, Any]) -> Replay:
         """Make the sample of a row of the index again."""
         item = self.item(row)
-        source = self.read(item)
+        source = self.read(item, row["source_crc32"])
         (sample,) = self.maker.make(source, item.id, [row["variant"]])
         size, recipe = self.maker.drawing.size, sample.recipe
         picture = self.maker.mixing_set.view(recipe.picture, size) if self.maker.mixing_set and recipe.picture else None

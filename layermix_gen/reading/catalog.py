@@ -14,7 +14,6 @@ import numpy as np
 import numpy.typing as npt
 
 from layermix_gen.dataset.manifest import Manifest
-from layermix_gen.dataset.names import index_path
 from layermix_gen.dataset.querying.query_sandbox import REMEDY, check, sandbox
 from layermix_gen.errors import LayerMixError
 from layermix_gen.reading.order import Ints, Mask
@@ -25,17 +24,19 @@ _COLUMNS = ("shard", "file_row_number", "offset", "size", "image_crc32", "label"
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Catalog:
-    """The images of a dataset in some of its planes, in the order of shards and keys.
+    """The images of a dataset in some of its planes, in the order of shards and keys, from the index `files`.
 
-    `offsets`, `sizes` and `checksums` (planes, images) are offset, bytes and CRC-32 of an image in its tar; `chosen`
-    (planes, images) says which samples meet the condition. `labels` and `shards` are (images,).
+    `offsets`, `sizes` and `checksums` (planes, images) are offset, bytes and CRC-32 of an image in its tar;
+    `json_checksums` (planes, images) are those of the samples' JSON, 0 where they were not asked for; `chosen` (planes,
+    images) says which samples meet the condition. `labels` and `shards` are (images,).
     """
 
-    folder: Path
+    files: Sequence[Path]
     planes: tuple[str, ...]
     offsets: Ints
     sizes: Ints
     checksums: npt.NDArray[np.uint32]
+    json_checksums: npt.NDArray[np.uint32]
     chosen: Mask
     labels: Ints
     shards: npt.NDArray[np.int32]
@@ -45,7 +46,7 @@ class Catalog:
         shard = int(self.shards[image])
         row = image - int(np.searchsorted(self.shards, shard))
         try:
-            return _keys(index_path(self.folder, shard), self.planes[plane])[row]
+            return _keys(self.files[shard], self.planes[plane])[row]
         except (LayerMixError, IndexError):
             return f"number {row} of its tar"
 
@@ -56,29 +57,33 @@ def _keys(path: Path, plane: str) -> list[str]:
         return [row["key"] for row in rows(db, "SELECT key FROM samples WHERE plane = ? ORDER BY key", [plane])]
 
 
-def load_catalog(folder: Path, manifest: Manifest, planes: Sequence[str], where: str | None = None) -> Catalog:
-    """Read the index of a dataset from `folder`/index.
+def load_catalog(
+    files: Sequence[Path],
+    manifest: Manifest,
+    planes: Sequence[str],
+    where: str | None = None,
+    *,
+    metadata: bool = False,
+) -> Catalog:
+    """Read the index `files` of a dataset, one for each shard; with `metadata`, for reading the samples' JSON too.
 
     `where` is a condition in SQL on the columns of the index. Raises `LayerMixError` if it is not a condition, if it
     would not choose the same on every rank and every day, or if the index is damaged or belongs to another dataset.
     """
     planes, counts = sorted(planes), np.array(manifest.counts, np.int64)
-    files = [index_path(folder, number) for number in range(len(counts))]
-    for path in files:
-        if not path.is_file():
-            raise LayerMixError(f"expected the index of a shard at {path}, found nothing; restore it or build it again")
-    columns = _query(files, planes, where)
+    columns = _query(files, planes, where, "json_crc32" if metadata else "0::UINTEGER AS json_crc32")
     shards, numbers = columns.pop("shard"), columns.pop("file_row_number").astype(np.int32)
     places = _places(shards, numbers, counts, [sorted(manifest.planes).index(plane) for plane in planes])
     if places is None:
         raise LayerMixError(_disagreement(files, sorted(manifest.planes), counts))
     tables = {name: _by_plane(column, places, len(planes)) for name, column in columns.items()}
     return Catalog(
-        folder,
+        files,
         tuple(planes),
         offsets=tables["offset"],
         sizes=tables["size"],
         checksums=tables["image_crc32"],
+        json_checksums=tables["json_crc32"],
         chosen=tables["chosen"],
         labels=tables["label"][0].copy(),
         shards=np.repeat(np.arange(len(counts), dtype=np.int32), counts),
@@ -112,13 +117,13 @@ def _by_plane(column: npt.NDArray[Any], places: Ints, planes: int) -> npt.NDArra
     return table.reshape(planes, -1)
 
 
-def _query(files: Sequence[Path], planes: Sequence[str], where: str | None) -> dict[str, npt.NDArray[Any]]:
-    """The columns `_COLUMNS` and `chosen` for the index rows of some planes, in any row order."""
+def _query(files: Sequence[Path], planes: Sequence[str], where: str | None, more: str) -> dict[str, npt.NDArray[Any]]:
+    """The columns `_COLUMNS`, `more` and `chosen` for the index rows of some planes, in any row order."""
     if where is not None and not isinstance(where, str):
         raise LayerMixError(f"where={where!r} is no condition: expected a text in SQL; {REMEDY}")
     condition = "true" if where is None else f"coalesce(({where}\n), false)"  # the new line ends a comment in it
     names, wanted = ", ".join(f'"{name}"' for name in _COLUMNS), ", ".join(map(quoted, planes))
-    sql = f"SELECT {names}, {condition} AS chosen FROM samples WHERE plane IN ({wanted})"
+    sql = f"SELECT {names}, {more}, {condition} AS chosen FROM samples WHERE plane IN ({wanted})"
     columns: dict[str, npt.NDArray[Any]]
     with sandbox(files) as db:
         if where is None:
@@ -128,7 +133,7 @@ def _query(files: Sequence[Path], planes: Sequence[str], where: str | None) -> d
                 check(db, sql)
                 columns = db.execute(sql).fetchnumpy()
         except LayerMixError as error:
-            _query(files, planes, None)  # raises if the index is the cause
+            _query(files, planes, None, more)  # raises if the index is the cause
             raise LayerMixError(f"where={where!r} is no condition on the index: {error}") from error
     if columns["chosen"].dtype != np.bool_:
         raise LayerMixError(f"where={where!r} is no condition: expected true or false of it; {REMEDY}")

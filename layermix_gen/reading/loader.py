@@ -25,7 +25,10 @@ ATTEMPTS = 10  # to find an image that stands in for one that cannot be read
 
 
 class Place(NamedTuple):
-    """The place of a sample: plane, shard and image by number in the catalog; offset, size and CRC-32 in its tar."""
+    """The place of a sample: plane, shard and image by number in the catalog; offset, size and CRC-32 in its tar.
+
+    `json_checksum` is the CRC-32 of its JSON.
+    """
 
     plane: int
     shard: int
@@ -33,6 +36,7 @@ class Place(NamedTuple):
     offset: int
     size: int
     checksum: int
+    json_checksum: int
 
 
 @dataclass(slots=True)
@@ -75,6 +79,7 @@ class Loader:
             catalog.offsets[planes, images],
             catalog.sizes[planes, images],
             catalog.checksums[planes, images],
+            catalog.json_checksums[planes, images],
         )
         places = list(map(Place, *(column.ravel().tolist() for column in columns)))
         views = planes.shape[1]
@@ -118,7 +123,7 @@ class Loader:
                     raise BadImage(f"expected an image with the index's checksum, {found}")
                 decoder.put(slot + view, data)
                 if self._metadata:
-                    metadata.append(read_metadata(tar, place.offset, place.size, plane))
+                    metadata.append(read_metadata(tar, place.offset, place.size, plane, place.json_checksum))
             except BadImage as error:
                 where = f"{self.storage.location}/{tar_name(plane, place.shard)}"
                 key = self.catalog.key(place.plane, place.image)

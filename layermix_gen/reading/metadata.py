@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from layermix_gen.dataset.index import METADATA
+from layermix_gen.dataset.index import METADATA, json_checksum
 from layermix_gen.dataset.tar import BLOCK, MAX_NAME, data_size, member_bytes
 from layermix_gen.errors import BadImage, LayerMixError
 from layermix_gen.support.checks import as_several
@@ -25,16 +25,18 @@ def check_fields(fields: Sequence[str]) -> tuple[str, ...]:
     return fields
 
 
-def read_metadata(tar: memoryview, offset: int, size: int, plane: str) -> dict[str, Any]:
-    """The metadata of the sample whose image is at `offset` of a tar. Raises `BadImage` if the metadata is damaged."""
+def read_metadata(tar: memoryview, offset: int, size: int, plane: str, checksum: int) -> dict[str, Any]:
+    """The metadata of the sample whose image is at `offset` of a tar. Raises `BadImage` if it has another checksum."""
     try:
         label = offset - BLOCK + member_bytes(size)
         head = label + member_bytes(_member_size(tar, label))
         text = tar[head + BLOCK : head + BLOCK + _member_size(tar, head)]
-        key = bytes(tar[head : head + MAX_NAME]).rstrip(b"\0").decode("ascii").removesuffix(".json")
-        return json.loads(bytes(text)) | {"plane": plane, "key": key}
+        key = bytes(tar[head : head + MAX_NAME]).rstrip(b"\0").removesuffix(b".json")
+        if json_checksum(key, text) != checksum:
+            raise ValueError("another checksum than in the index")
+        return json.loads(bytes(text)) | {"plane": plane, "key": key.decode("ascii")}
     except (ValueError, TypeError) as error:
-        raise BadImage(f"expected metadata behind the image, found none ({error})") from error
+        raise BadImage(f"expected metadata behind the image, found other bytes ({error})") from error
 
 
 def _member_size(tar: memoryview, head: int) -> int:

@@ -129,7 +129,7 @@ class LayerMixDataset(Epochs):
         manifest = self.storage.manifest
         self.views = Views.of(views, planes, manifest)
         self.several = not isinstance(views, str)
-        self.catalog = load_catalog(self.storage.folder, manifest, self.views.planes, where)
+        self.catalog = load_catalog(self.storage.indexes, manifest, self.views.planes, where, metadata=bool(fields))
         numbers = None if classes is None else class_numbers(classes, manifest.source.classes)
         selection = select(self.catalog, self.views, numbers, options.seed, variant_by_shard=order == "shards")
         self.skipped: list[str] = []

@@ -7,7 +7,7 @@ import json
 import os
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from typing import Any
 from layermix_gen.errors import LayerMixError
 from layermix_gen.support.text import as_text
 
+CHECKSUM = "checksum"
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 DRAFT_SECONDS = 3600  # a temporary file of another host that has not grown for so long is abandoned
 
@@ -94,6 +95,20 @@ def write_json(path: Path, value: Any) -> None:
     """Write `value` as indented JSON, atomically."""
     with replacing(path) as draft:
         draft.write_text(json_text(value), encoding="utf-8")
+
+
+def sealed(value: Mapping[str, Any]) -> dict[str, Any]:
+    """A JSON object with a checksum added: the sha256 of the others, as JSON with sorted keys."""
+    text = json.dumps(value, sort_keys=True)
+    return {**value, CHECKSUM: hashlib.sha256(text.encode()).hexdigest()}
+
+
+def unsealed(value: Mapping[str, Any]) -> dict[str, Any]:
+    """A JSON object of `sealed` without its checksum. Raises ValueError if that does not fit the others."""
+    others = {name: part for name, part in value.items() if name != CHECKSUM}
+    if sealed(others) != value:
+        raise ValueError("its checksum does not fit its content")
+    return others
 
 
 def read_json(path: Path, remedy: str = "restore it, or build into another folder") -> Any:

@@ -4,6 +4,7 @@ import json
 import re
 import shutil
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -22,7 +23,7 @@ from layermix_gen.images import Image
 from layermix_gen.mixing_sets.mixing_set import open_mixing_set
 from layermix_gen.sources import Item, open_source
 from layermix_gen.support.seeds import shuffled
-from tests.helpers import build, digest, invoke, manifest, snapshot
+from tests.helpers import build, digest, invoke, manifest, reseal, snapshot
 
 # --- shard arithmetic ------------------------------------------------------------------------------------------------
 
@@ -327,7 +328,7 @@ DAMAGES: dict[str, tuple[Callable[[str], str], str]] = {
         lambda text: text.replace('"seed": 0', '"seed": 1'),
         "{plan} is damaged (its fingerprint does not fit its content); restore it, or build",
     ),
-    "newer": (lambda text: text.replace("plan 1", "plan 2"), "expected 'layermix-gen plan 1' in {plan}, found "),
+    "newer": (lambda text: text.replace("plan 2", "plan 3"), "expected 'layermix-gen plan 2' in {plan}, found "),
 }
 
 
@@ -337,7 +338,17 @@ def test_a_damaged_plan_is_one_line(damage: str, tmp_path: Path) -> None:
     change, message = DAMAGES[damage]
     path = tmp_path / "plan.json"
     path.write_text(change(path.read_text()))
+    with suppress(ValueError, AttributeError):  # of damage that leaves no object
+        reseal(path)
     with pytest.raises(LayerMixError) as caught:
         read_plan(tmp_path)
     assert str(caught.value).startswith(message.format(plan=path))
     assert "\n" not in str(caught.value)
+
+
+def test_any_other_change_of_a_plan_is_damage(tmp_path: Path) -> None:
+    freeze(planned(tmp_path), ITEMS)
+    path = tmp_path / "plan.json"
+    path.write_text(path.read_text().replace('"variants": 4', '"variants": 5'))
+    with pytest.raises(LayerMixError, match=r"is damaged \(its checksum does not fit its content\); restore it, or"):
+        read_plan(tmp_path)

@@ -14,7 +14,7 @@ from PIL import Image
 from layermix_gen import open_mixing_set, open_shards, render
 from layermix_gen.images.views import View, render_view
 from layermix_gen.sources import open_source
-from tests.helpers import files, invoke, members
+from tests.helpers import files, invoke, members, reseal
 from tests.inspection.built import INDEX, TAR, Built, flip, refuses
 from tests.servers import Traffic, object_store, web_server
 
@@ -104,7 +104,7 @@ def test_an_unfinished_dataset(damaged: Path) -> None:
         ),
         ("dataset.json", b"[]", r"dataset\.json is damaged \(TypeError: .*\); run the build"),
         ("dataset.json", b"\xff\xfe", r"^expected text in .*dataset\.json, found other bytes; restore it$"),
-        (INDEX, b"PAR1", r"^the index cannot be read: .*; see `layermix-gen verify`$"),
+        (INDEX, b"PAR1", rf"^expected .*{INDEX} as it was built, found other bytes; `layermix-gen verify .* --repair`"),
     ],
 )
 def test_damaged_files_are_one_line(name: str, content: bytes, line: str, damaged: Path) -> None:
@@ -119,6 +119,7 @@ def test_damaged_files_are_one_line(name: str, content: bytes, line: str, damage
 def test_a_manifest_with_odd_planes_is_damaged(plane: str, damaged: Path) -> None:
     text = (damaged / "dataset.json").read_text().replace('"v00"', json.dumps(plane), 1)
     (damaged / "dataset.json").write_text(text)
+    reseal(damaged / "dataset.json")
     assert "dataset.json is damaged (ValueError: planes" in refuses(lambda: open_shards(damaged).query())
 
 

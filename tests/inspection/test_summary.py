@@ -12,7 +12,7 @@ from layermix_gen import BuildSettings, open_shards
 from layermix_gen.inspection.statistics import chi_square_p, compare
 from layermix_gen.mixing.methods import METHODS
 from tests.helpers import build as run_build
-from tests.helpers import invoke, rows
+from tests.helpers import edit_manifest, invoke, rows
 from tests.inspection.built import Built
 from tests.strategies import steady
 
@@ -130,9 +130,8 @@ def test_the_command_prints_one_screen(large: Built, small: Built) -> None:
 
 def test_a_deviation_is_marked(large: Built, photographs, tmp_path) -> None:
     """The index and the settings disagree, as in a dataset that was put together from others."""
-    manifest = (large.root / "dataset.json").read_text()
     copy = large.copy(tmp_path / "copy")
-    (copy / "dataset.json").write_text(manifest.replace('"equalize",', "", 1))
+    edit_manifest(copy, lambda value: value["settings"]["ops"].remove("equalize"))
     text = str(open_shards(copy).summary())
     (line,) = [line for line in text.splitlines() if line.startswith("equalize")]
     assert line.split()[2:4] == ["0.0%", "+inf!"]

@@ -2,6 +2,7 @@
 
 import errno
 import gc
+import hashlib
 import json
 import re
 import shutil
@@ -11,11 +12,13 @@ from typing import Any
 import numpy as np
 import pytest
 
+from layermix_gen import open_shards
 from layermix_gen.errors import LayerMixError
 from layermix_gen.reading import catalog
 from layermix_gen.reading.reader import LayerMixDataset
 from layermix_gen.reading.storage import memory_maps
 from layermix_gen.reading.variants import draw_image
+from tests.helpers import edit_manifest
 from tests.reading.truth import Truth, flat, keys
 
 SHARD, KEY = "v01/000002.tar", "000000030-v01"
@@ -65,7 +68,7 @@ def damage_metadata(truth: Truth) -> str:
     offset, size = place(truth, KEY)
     behind = offset + size + -size % 512
     overwrite(truth.root / SHARD, behind + 3 * 512, b"#")
-    return f"sample {KEY}: expected metadata behind the image, found none"
+    return f"sample {KEY}: expected metadata behind the image, found other bytes"
 
 
 @pytest.mark.parametrize("damage", [flip_byte, truncate, remove, damage_metadata])
@@ -206,37 +209,81 @@ def test_too_many_open_files_are_no_bad_sample(damaged: Truth, monkeypatch: pyte
         list(ds)
 
 
+def declare(root: Path, name: str) -> None:
+    """Let the manifest declare a file of the index as it is now, as a hostile dataset would."""
+    digest = hashlib.sha256((root / name).read_bytes()).hexdigest()
+    edit_manifest(root, lambda value: value["indexes"].update({name: digest}))
+
+
 def test_an_index_that_disagrees(damaged: Truth, independent: Truth) -> None:
-    shutil.copy(damaged.root / "index" / "000001.parquet", damaged.root / "index" / "000003.parquet")
+    name = "index/000003.parquet"
+    shutil.copy(damaged.root / "index" / "000001.parquet", damaged.root / name)
+    declare(damaged.root, name)
     with pytest.raises(
         LayerMixError, match=r"^the index in .*index belongs to other shards; restore it or build it again$"
     ):
         damaged.open()
-    shutil.copy(independent.root / "index" / "000000.parquet", damaged.root / "index" / "000003.parquet")
+    shutil.copy(independent.root / "index" / "000000.parquet", damaged.root / name)
+    declare(damaged.root, name)
     with pytest.raises(
         LayerMixError, match=r"^expected 14 samples of each of clean, .*000003\.parquet, found other rows;"
     ):
         damaged.open()
-    (damaged.root / "index" / "000003.parquet").write_bytes(b"PAR1")
+    (damaged.root / name).write_bytes(b"PAR1")
+    declare(damaged.root, name)
     with pytest.raises(
         LayerMixError, match=r"^the index cannot be read: .*000003\.parquet.*; see `layermix-gen verify`"
     ):
         damaged.open()
-    (damaged.root / "index" / "000003.parquet").unlink()
-    with pytest.raises(
-        LayerMixError, match=r"^expected the index of a shard at .*000003\.parquet, found nothing; restore"
-    ):
+    (damaged.root / name).unlink()
+    with pytest.raises(LayerMixError, match=rf"^expected {damaged.root / name}, found nothing; `layermix-gen verify "):
         damaged.open()
 
 
-def test_an_index_of_other_images(damaged: Truth, tiny: Truth) -> None:
+def test_an_index_of_other_images(damaged: Truth) -> None:
     """Same counts, other bytes: the checksums tell."""
-    value = json.loads((damaged.root / "dataset.json").read_text())
-    assert value["digest"] == json.loads((tiny.root / "dataset.json").read_text())["digest"]
     shutil.copy(damaged.root / "v00" / "000002.tar", damaged.root / SHARD)
-    value["tars"][SHARD]["bytes"] = (damaged.root / SHARD).stat().st_size
-    (damaged.root / "dataset.json").write_text(json.dumps(value))
+    size = (damaged.root / SHARD).stat().st_size
+    edit_manifest(damaged.root, lambda value: value["tars"][SHARD].update(bytes=size))
     with pytest.raises(
         LayerMixError, match=rf"{SHARD}, sample 0000000..-v01: expected an image with the index's checksum"
     ):
         list(LayerMixDataset(damaged.root, 8, views="v01"))
+
+
+def test_a_flipped_bit_of_the_index_is_told_on_opening(damaged: Truth) -> None:
+    path = damaged.root / "index" / "000002.parquet"
+    content = path.read_bytes()
+    for place in range(7, len(content), len(content) // 25):
+        overwrite(path, place, bytes([content[place] ^ 4]))
+        for consumer in (lambda: damaged.open(views="v01"), lambda: open_shards(damaged.root).query()):
+            with pytest.raises(LayerMixError, match=rf"^expected {path} as it was built, found other bytes; "):
+                consumer()
+        overwrite(path, place, content[place : place + 1])
+    assert len(damaged.open(views="v01")) == 12
+
+
+def test_every_flipped_bit_of_metadata_is_noticed(damaged: Truth, tiny: Truth) -> None:
+    """In the tar's header of the JSON and in its text; what surrounds it has no meaning for a reader."""
+    offset, size = place(damaged, KEY)
+    label = offset + size + -size % 512
+    header, path = label + 2 * 512, damaged.root / SHARD
+    content = path.read_bytes()
+    text = len(json.dumps({k: v for k, v in tiny.metadata[KEY].items() if k not in ("key", "plane")}))
+    fields = ("key", "source", "label", "recipe")
+    ds = LayerMixDataset(damaged.root, 8, views="v01", order="sequential", fields=fields, on_error="skip", threads=1)
+    expected = [tiny.metadata[key] for key in tiny.keys("v01")]
+    for byte in (*range(14), *range(124, 135), *range(512, 512 + text, 23)):
+        overwrite(path, header + byte, bytes([content[header + byte] ^ 1]))
+        ds.set_epoch(0)
+        found = [
+            dict(zip(fields, row, strict=True))
+            for _, _, facts in ds
+            for row in zip(*map(facts.get, fields), strict=True)
+        ]
+        others = [i for i, (row, truth) in enumerate(zip(found, expected, strict=False)) if row["key"] != truth["key"]]
+        assert others == [30]
+        assert ds.skipped == [line for line in ds.skipped if KEY in line]
+        assert len(ds.skipped) == 1
+        overwrite(path, header + byte, content[header + byte : header + byte + 1])
+        ds.storage._maps.close(SHARD)  # type: ignore[attr-defined]

@@ -195,7 +195,7 @@ def test_where_there_is_no_dataset(tiny: Truth, tmp_path) -> None:
         LayerMixDataset(tmp_path, 8)
     (tmp_path / "dataset.json").write_text('{"format": "other 1"}')
     with pytest.raises(
-        LayerMixError, match=r"^expected 'layermix-gen dataset 1' in .*, found 'other 1'; use the version"
+        LayerMixError, match=r"^expected 'layermix-gen dataset 2' in .*, found 'other 1'; use the version"
     ):
         LayerMixDataset(tmp_path, 8)
     (tmp_path / "dataset.json").write_text("{}")

@@ -1,5 +1,6 @@
 """Which planes a step sees, and which images: views, planes, conditions and classes."""
 
+import shutil
 from collections import Counter
 
 import numpy as np
@@ -7,6 +8,7 @@ import pytest
 
 from layermix_gen.errors import LayerMixError
 from layermix_gen.reading.reader import LayerMixDataset
+from tests.helpers import edit_manifest
 from tests.reading.truth import Truth, flat, keys
 
 JSD = ("clean", "variant", "variant")
@@ -97,10 +99,10 @@ def test_views_are_checked(tiny: Truth, options: dict, message: str) -> None:
 
 
 def test_jsd_needs_shared_views(tiny: Truth, tmp_path) -> None:
-    text = (tiny.root / "dataset.json").read_text().replace('"shared"', '"independent"')
-    (tmp_path / "dataset.json").write_text(text)
+    root = shutil.copytree(tiny.root, tmp_path / "shards")
+    edit_manifest(root, lambda value: value["settings"].update(view_mode="independent"))
     with pytest.raises(LayerMixError, match=r"built with --view-mode independent; build it with --view-mode shared$"):
-        LayerMixDataset(tmp_path, 8, views=JSD)
+        LayerMixDataset(root, 8, views=JSD)
 
 
 def meets(tiny: Truth, key: str) -> bool:

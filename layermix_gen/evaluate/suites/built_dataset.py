@@ -5,7 +5,7 @@ from pathlib import Path
 
 from layermix_gen.dataset.dataset_files import LocalFiles
 from layermix_gen.dataset.manifest import Manifest, read_manifest
-from layermix_gen.dataset.names import CLEAN_PLANE, index_path, tar_path
+from layermix_gen.dataset.names import CLEAN_PLANE, tar_path
 from layermix_gen.errors import LayerMixError
 from layermix_gen.evaluate.suites.base import Part
 from layermix_gen.evaluate.suites.batching import Images
@@ -21,8 +21,9 @@ def class_names(folder: Path) -> tuple[str, ...]:
 def files(folder: Path) -> list[Path]:
     """The tars of the unmixed images, and the indexes, which have their labels. Raises as `open_built` does."""
     manifest = read_manifest(LocalFiles(folder))
-    plane, numbers = _plane(folder, manifest), range(manifest.shards)
-    return sorted(path for number in numbers for path in (tar_path(folder, plane, number), index_path(folder, number)))
+    plane = _plane(folder, manifest)
+    tars = [tar_path(folder, plane, number) for number in range(manifest.shards)]
+    return sorted([*tars, *(folder / name for name in manifest.index_names)])
 
 
 def open_built(folder: Path) -> Part:

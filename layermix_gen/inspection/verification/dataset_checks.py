@@ -6,7 +6,7 @@ from pathlib import Path
 
 from layermix_gen.dataset.dataset_files import DatasetFiles, LocalFiles
 from layermix_gen.dataset.index import ShardSummary
-from layermix_gen.dataset.manifest import Manifest, digest_of
+from layermix_gen.dataset.manifest import Manifest
 from layermix_gen.dataset.names import (
     ERRORS,
     INDEX,
@@ -56,26 +56,20 @@ def read_expected(files: DatasetFiles, problems: list[Problem]) -> Expected:
 
 def _refuse_unfinished(files: DatasetFiles, manifest: Manifest, plan: Plan | None) -> None:
     """Raise `LayerMixError` while planes are being added: some shards have them already, the manifest has not."""
-    if plan and tuple(plan.settings.planes) != manifest.planes:
-        before, after = " ".join(manifest.planes), " ".join(plan.settings.planes)
+    if manifest.is_extended or (plan and tuple(plan.settings.planes) != manifest.planes):
+        before, after = " ".join(manifest.planes), " ".join(plan.settings.planes) if plan else "more"
+        restore = "" if plan else f"restore its {PLAN}, and "
         raise LayerMixError(
             f"expected a finished dataset at {files.location}, found one that is being extended from the planes "
-            f"{before} to {after}; run its build to the end first"
+            f"{before} to {after}; {restore}run its build to the end first"
         )
 
 
 def _read_manifest(files: DatasetFiles) -> Manifest:
-    """Read the manifest. Raises `LayerMixError` where its digest or fingerprint contradicts the rest of it."""
+    """Read the manifest. Raises `LayerMixError` where it is missing or damaged."""
     with files.local(MANIFEST) as path:
         text = path.read_text(encoding="utf-8", errors="replace")
-    manifest = Manifest.from_json(text, Path(files.location), "it")
-    if digest_of(manifest.tars, manifest.indexes) != manifest.digest:
-        raise LayerMixError("its digest is not that of its files")
-    offsets = (0,) * manifest.shards
-    plan = Plan(manifest.root, manifest.source, manifest.settings, manifest.mixing_set, offsets, manifest.versions)
-    if plan.fingerprint != manifest.fingerprint:
-        raise LayerMixError("its fingerprint does not fit its content")
-    return manifest
+    return Manifest.from_json(text, Path(files.location), "it")
 
 
 def _read_plan(files: DatasetFiles) -> Plan:

@@ -58,7 +58,8 @@ class ReplayCheck:
             if item is None or item.id != of_image[0]["source"]:
                 raise LayerMixError(f"is not of {of_image[0]['source']} by {LISTING}")
             variants = [row["variant"] for row in of_image]
-            samples = list(self._replayer.maker.make(self._replayer.read(item), item.id, variants))
+            pixels = self._replayer.read(item, of_image[0]["source_crc32"])
+            samples = list(self._replayer.maker.make(pixels, item.id, variants))
         except (BadImage, LayerMixError) as error:
             yield from ([Problem(tar_name(row["plane"], row["shard"]), row["key"], str(error))] for row in of_image)
             return

@@ -19,11 +19,11 @@ class TarUse:
 
 
 class Storage(Protocol):
-    """The files of a dataset: `folder` holds its index; `location` says where it is, in messages."""
+    """The files of a dataset: `indexes` are the checked ones; `location` says where it is, in messages."""
 
     manifest: Manifest
     location: str
-    folder: Path
+    indexes: list[Path]
 
     def tar(self, plane: str, number: int) -> memoryview:
         """The bytes of a tar. Raises `BadImage` if it cannot be fetched or read, or its size is not the manifest's."""

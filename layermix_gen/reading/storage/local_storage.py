@@ -4,8 +4,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from layermix_gen.dataset.dataset_files import LocalFiles
-from layermix_gen.dataset.manifest import read_manifest
 from layermix_gen.dataset.names import tar_name
+from layermix_gen.dataset.opening import open_dataset
 from layermix_gen.reading.storage.base import TarUse
 from layermix_gen.reading.storage.memory_maps import Maps
 
@@ -15,12 +15,12 @@ class LocalStorage:
 
     def __init__(self, folder: Path) -> None:
         folder = folder.absolute()  # the working directory may change, and workers may have another
-        self.manifest = read_manifest(LocalFiles(folder, follow_links=True))
-        self.folder, self.location = folder, str(folder)
+        self.manifest, self.indexes = open_dataset(LocalFiles(folder, follow_links=True))
+        self._folder, self.location = folder, str(folder)
         self._maps = Maps(folder)
 
     def __reduce__(self) -> tuple[type["LocalStorage"], tuple[Path]]:
-        return LocalStorage, (self.folder,)
+        return LocalStorage, (self._folder,)
 
     def tar(self, plane: str, number: int) -> memoryview:
         """Map a tar into memory."""

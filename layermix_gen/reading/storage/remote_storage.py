@@ -10,11 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from layermix_gen.dataset.dataset_files import RemoteDatasetFiles
-from layermix_gen.dataset.manifest import read_manifest
-from layermix_gen.dataset.names import index_name, tar_name
+from layermix_gen.dataset.manifest import Manifest
+from layermix_gen.dataset.names import tar_name
+from layermix_gen.dataset.opening import open_dataset
 from layermix_gen.errors import LayerMixError
 from layermix_gen.reading.storage.base import TarUse
 from layermix_gen.reading.storage.tar_cache import TarCache, bytes_at_once
+from layermix_gen.support.files import file_digest
 
 
 class RemoteStorage:
@@ -32,11 +34,13 @@ class RemoteStorage:
         self._is_temporary = cache_dir is None
         self._files = files = RemoteDatasetFiles(url, options)
         self.location = files.location
-        self.manifest = read_manifest(files)
-        self.folder = (cache_dir or files.folder) / self.manifest.digest[:16]
-        files.copy([index_name(number) for number in range(self.manifest.shards)], self.folder)
+
+        def folder(manifest: Manifest) -> Path:
+            return (cache_dir or files.folder) / manifest.digest[:16]
+
+        self.manifest, self.indexes = open_dataset(files, lambda manifest: _copied(files, manifest, folder(manifest)))
         sizes = {name: tar["bytes"] for name, tar in self.manifest.tars.items()}
-        self._cache = TarCache(self.folder, sizes, files.copy_file)
+        self._cache = TarCache(folder(self.manifest), sizes, files.copy_file)
 
     def __reduce__(self) -> tuple[type["RemoteStorage"], tuple[Any, ...]]:
         return RemoteStorage, self._arguments
@@ -65,3 +69,12 @@ class RemoteStorage:
     def handed_out(self, batch: int) -> None:
         """Let the cache remove tars that only this batch and earlier batches read."""
         self._cache.handed_out(batch)
+
+
+def _copied(files: RemoteDatasetFiles, manifest: Manifest, folder: Path) -> list[Path]:
+    """Copy the indexes to a folder, but for those that it has."""
+    for name in manifest.index_names:
+        path = folder / name
+        if path.is_file() and file_digest(path) != manifest.indexes[name]:  # damaged in the cache
+            path.unlink()
+    return files.copy(manifest.index_names, folder)

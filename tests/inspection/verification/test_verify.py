@@ -15,7 +15,7 @@ import pytest
 
 from layermix_gen import open_shards
 from layermix_gen.inspection.verification import repair as repairing
-from tests.helpers import digest, files, invoke, snapshot
+from tests.helpers import digest, edit_manifest, files, invoke, reseal, snapshot
 from tests.inspection.built import INDEX, OTHER, TAR, Built, flip, lose_shard, replace, swap, verify
 
 # --- what is whole ---------------------------------------------------------------------------------------------------
@@ -71,6 +71,12 @@ def link_out(root: Path) -> None:
     (root / TAR).symlink_to(root.parent / "elsewhere.tar")
 
 
+def resealed(path: Path, old: str, new: str) -> None:
+    """Change a text in a JSON file, and let its checksum fit again."""
+    replace(path, old, new)
+    reseal(path)
+
+
 def swap_lines(root: Path) -> None:
     lines = (root / "sources.jsonl").read_text().splitlines(keepends=True)
     (root / "sources.jsonl").write_text("".join([*lines[:3], lines[4], lines[3], *lines[5:]]))
@@ -123,16 +129,20 @@ DAMAGES: dict[str, tuple[Callable[[Path], Any], list[tuple[str, str, str]]]] = {
     ),
     "no manifest": (lambda root: (root / "dataset.json").unlink(), [("dataset.json", "", "is missing")]),
     "a count in the manifest": (
-        lambda root: replace(root / "dataset.json", '"written": 24', '"written": 25'),
+        lambda root: edit_manifest(root, lambda value: value.update(written=25)),
         [("dataset.json", "", "its written are not those of the shards")],
     ),
     "a setting in the manifest": (
-        lambda root: replace(root / "dataset.json", '"magnitude": 8', '"magnitude": 7'),
-        [("dataset.json", "", "its fingerprint does not fit its content")],
+        lambda root: resealed(root / "dataset.json", '"magnitude": 8', '"magnitude": 7'),
+        [("dataset.json", "", "it is damaged (ValueError: its fingerprint does not fit its content*")],
     ),
     "a digest in the manifest": (
-        lambda root: replace(root / "dataset.json", '"digest": "', '"digest": "0'),
-        [("dataset.json", "", "its digest is not that of its files")],
+        lambda root: resealed(root / "dataset.json", '"digest": "', '"digest": "0'),
+        [("dataset.json", "", "it is damaged (ValueError: its digest is not that of its files*")],
+    ),
+    "a path in the manifest": (
+        lambda root: replace(root / "dataset.json", '"location": "/', '"location": "/0'),
+        [("dataset.json", "", "it is damaged (ValueError: its checksum does not fit its content*")],
     ),
     "half a manifest": (
         lambda root: (root / "dataset.json").write_bytes((root / "dataset.json").read_bytes()[:999]),
@@ -140,8 +150,12 @@ DAMAGES: dict[str, tuple[Callable[[Path], Any], list[tuple[str, str, str]]]] = {
     ),
     "no plan": (lambda root: (root / "plan.json").unlink(), [("plan.json", "", "is missing")]),
     "a setting in the plan": (
-        lambda root: replace(root / "plan.json", '"seed": 0', '"seed": 1'),
+        lambda root: resealed(root / "plan.json", '"seed": 0', '"seed": 1'),
         [("plan.json", "", "is damaged, or of another version (*its fingerprint does not fit its content*")],
+    ),
+    "planes in the plan": (
+        lambda root: replace(root / "plan.json", '"variants": 2', '"variants": 3'),
+        [("plan.json", "", "is damaged, or of another version (*its checksum does not fit its content*")],
     ),
     "no listing": (lambda root: (root / "sources.jsonl").unlink(), [("sources.jsonl", "", "is missing")]),
     "a listing in another order": (

@@ -228,7 +228,7 @@ def test_a_reader_takes_its_folder_and_threads_along(web: tuple[str, Traffic]) -
     url, _ = web
     ds = read(url)
     assert len(keys(ds)) == 12
-    folder, threads = ds.storage.folder.parent, list(ds.storage._cache._pool._threads)  # type: ignore[attr-defined]
+    folder, threads = ds.storage.indexes[0].parents[2], list(ds.storage._cache._pool._threads)  # type: ignore[attr-defined]
     assert folder.is_dir()
     assert all(thread.is_alive() for thread in threads)
     del ds

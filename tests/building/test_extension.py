@@ -1,0 +1,126 @@
+"""Planes that are added to a finished dataset: it stays readable at every moment, and no other image gets into it."""
+
+import io
+import os
+import shutil
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image as PillowImage
+
+from layermix_gen import BuildSettings, LayerMixDataset, LayerMixError, build, open_shards
+from layermix_gen.building import builder
+from layermix_gen.building.engines import in_this_process
+from layermix_gen.support.files import write_json
+from tests.helpers import digest, files
+from tests.reading.truth import keys
+
+BEFORE = BuildSettings(variants=2, clean=False, size=16, shard_size="6")
+CHANGES: dict[str, dict[str, Any]] = {
+    "a clean plane": {"clean": True},
+    "variants": {"variants": 3},
+    "both": {"clean": True, "variants": 4},
+}
+
+
+def seen(root: Path) -> tuple[Any, ...]:
+    """All that a reader and a query see of the planes that were there first."""
+    batches = list(LayerMixDataset(root, 6, planes=("v00", "v01"), fields=("key",), order="sequential"))
+    rows = open_shards(root).query("plane IN ('v00', 'v01')", order_by="key")
+    return keys(batches), [images.tolist() for images, _, _ in batches], rows
+
+
+@pytest.fixture(scope="module")
+def first(photographs: Path, pool: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """24 photographs in 4 shards of 2 variants, without a clean plane."""
+    root = tmp_path_factory.mktemp("first") / "shards"
+    build(photographs, root, BEFORE, mixing_set=pool, workers=1, progress=False)
+    return root
+
+
+@pytest.mark.parametrize("change", CHANGES)
+@pytest.mark.parametrize("links", [True, False])
+def test_what_was_declared_is_readable_at_every_moment(
+    change: str, links: bool, first: Path, photographs: Path, pool: Path, tmp_path: Path, monkeypatch: Any
+) -> None:
+    root = shutil.copytree(first, tmp_path / "shards")
+    before = seen(root)
+    looked: list[Any] = []  # what is seen whenever a shard is finished, and whenever a manifest is written
+    if not links:  # a file system without hard links
+        monkeypatch.setattr(os, "link", lambda *_: (_ for _ in ()).throw(PermissionError(1, "not permitted")))
+
+    def building(*arguments: Any) -> Any:
+        for result in in_this_process(*arguments):
+            yield result
+            looked.append(seen(root))
+
+    def writing(path: Path, value: Any) -> None:
+        write_json(path, value)
+        looked.append(seen(root))
+
+    monkeypatch.setattr(builder, "in_this_process", building)
+    monkeypatch.setattr("layermix_gen.dataset.manifest.write_json", writing)
+    whole = build(photographs, root, replace(BEFORE, **CHANGES[change]), mixing_set=pool, workers=1, progress=False)
+    assert looked == [before] * 6
+    assert seen(root) == before
+    fresh = build(
+        photographs, tmp_path / "fresh", replace(BEFORE, **CHANGES[change]), mixing_set=pool, workers=1, progress=False
+    )
+    assert digest(root) == digest(fresh.root)
+    assert whole.digest == fresh.digest
+    assert files(root) == files(fresh.root)
+
+
+def test_an_extension_that_was_stopped_is_finished_or_given_up(
+    first: Path, photographs: Path, pool: Path, tmp_path: Path
+) -> None:
+    root = shutil.copytree(first, tmp_path / "shards")
+    before = seen(root)
+
+    def extend(to: BuildSettings, partition: tuple[int, int] = (0, 1)) -> None:
+        build(photographs, root, to, mixing_set=pool, partition=partition, workers=1, progress=False)
+
+    extend(replace(BEFORE, clean=True), partition=(1, 3))
+    assert seen(root) == before
+    said = r"found one that is being extended from the planes v00 v01 to clean v00 v01"
+    with pytest.raises(LayerMixError, match=said):
+        open_shards(root).verify(workers=1, progress=False)
+    (root / "plan.json").rename(tmp_path / "plan.json")
+    said = r"extended from the planes v00 v01 to more; restore its plan.json, and run its build to the end first$"
+    with pytest.raises(LayerMixError, match=said):
+        open_shards(root).repair(workers=1, progress=False)
+    (tmp_path / "plan.json").rename(root / "plan.json")
+    extend(replace(BEFORE, clean=True), partition=(0, 3))
+    assert seen(root) == before
+    extend(replace(BEFORE, clean=True))
+    assert open_shards(root).verify(workers=1, progress=False).ok
+    assert [name for name in files(root) if "declared" in name] == []
+
+
+def other_image(path: Path) -> bytes:
+    """The bytes of another image, made as long as those of the file at `path`."""
+    file = io.BytesIO()
+    PillowImage.new("RGB", (44, 56), "teal").save(file, "PNG")
+    return file.getvalue().ljust(path.stat().st_size, b"\0")
+
+
+@pytest.mark.parametrize("way", ["extension", "resume"])
+def test_a_replaced_image_of_the_same_length_is_named(way: str, photographs: Path, pool: Path, tmp_path: Path) -> None:
+    source, root = shutil.copytree(photographs, tmp_path / "source"), tmp_path / "shards"
+    path = source / "coffee" / "002.png"
+    build(source, root, BEFORE, mixing_set=pool, workers=1, progress=False)
+    before = digest(root)
+    content = path.read_bytes()
+    path.write_bytes(other_image(path))
+    if way == "resume":
+        for tar in root.glob("v01/*.tar"):
+            tar.unlink()
+    more = replace(BEFORE, variants=3) if way == "extension" else BEFORE
+    said = rf"^coffee/{path.name} is another image now than when other planes were built; restore it, then run "
+    with pytest.raises(LayerMixError, match=said):
+        build(source, root, more, mixing_set=pool, workers=1, progress=False)
+    path.write_bytes(content)
+    build(source, root, BEFORE, mixing_set=pool, workers=1, progress=False)
+    assert digest(root) == before

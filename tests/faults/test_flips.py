@@ -1,0 +1,11 @@
+"""A short run of the flips: some bytes of every file."""
+
+from pathlib import Path
+
+from tests.faults.flips import harness
+
+
+def test_no_flipped_bit_goes_unnoticed(tmp_path: Path) -> None:
+    tally = harness(60, 0, tmp_path)
+    assert {"tar", "index", "dataset.json", "plan.json", "sources.jsonl", "sizes.json"} <= tally.tried.keys()
+    assert tally.failures == []
