@@ -13,7 +13,7 @@ import click
 from layermix_gen._version import __version__
 from layermix_gen.commands.lazy import LazyGroup
 from layermix_gen.errors import Interrupted, LayerMixError
-from layermix_gen.support.files import reason
+from layermix_gen.support.files import FULL, SHORTAGES, reason
 from layermix_gen.support.interrupts import INTERRUPTED
 
 COMMANDS = {
@@ -45,11 +45,20 @@ class Commands(LazyGroup):
         except OSError as error:  # which no other code has reported: a path that is too long, a folder without access
             if error.errno == errno.EPIPE:  # the reader of standard output has gone: click handles it
                 raise
-            if error.filename is None:
-                message = f"cannot write the report: {reason(error)}; lead standard output elsewhere"
-            else:
-                message = f"cannot open {error.filename}: {reason(error)}; check the path and the rights"
-            raise click.ClickException(message) from error
+            raise click.ClickException(_told(error)) from error
+        except MemoryError as error:
+            raise click.ClickException("memory has run out; free memory, or use fewer workers") from error
+
+
+def _told(error: OSError) -> str:
+    """A system error in one line, with what to do."""
+    if error.errno in SHORTAGES:
+        return f"{reason(error)}; {SHORTAGES[error.errno]}"
+    if error.filename is not None:
+        return f"cannot open {error.filename}: {reason(error)}; check the path and the rights"
+    if error.errno in (*FULL, errno.EIO, errno.EBADF):
+        return f"cannot write the report: {reason(error)}; lead standard output elsewhere"
+    return f"the system refused: {reason(error)}; mend that, then run the same command again"
 
 
 SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100, "show_default": True}

@@ -9,6 +9,10 @@ class LayerMixError(Exception):
         super().__init__(message.replace("\n", "\\n").replace("\r", "\\r"))
 
 
+class OutOfResources(LayerMixError):
+    """Memory, open files, disk space or the time of a query have run out; nothing is said of what was read."""
+
+
 class BadImage(LayerMixError):
     """One image cannot be read. A build records the reason, skips the image and goes on."""
 

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from layermix_gen.dataset.names import MANIFEST, PLAN
 from layermix_gen.errors import BadImage, LayerMixError
-from layermix_gen.support.files import reason
+from layermix_gen.support.files import reason, refuse_shortage
 from layermix_gen.support.remote import RemoteFiles, is_remote
 from layermix_gen.support.threads import mapped_ahead
 
@@ -71,6 +71,7 @@ class LocalFiles:
         except UnicodeDecodeError as error:
             raise LayerMixError(f"expected text in {path}, found other bytes; restore it") from error
         except OSError as error:
+            refuse_shortage(error)
             unfinished = name == MANIFEST and (self.folder / PLAN).exists()
             remedy = "it is not finished: run its build again" if unfinished else "check the path"
             raise LayerMixError(
@@ -85,6 +86,7 @@ class LocalFiles:
                 file.seek(start)
                 return file.read(size)
         except OSError as error:
+            refuse_shortage(error)
             raise BadImage(f"{path} cannot be read: {reason(error)}") from error
 
     def fetch(self, names: Sequence[str]) -> list[Path]:

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import groupby
 
-from layermix_gen.errors import LayerMixError
+from layermix_gen.errors import LayerMixError, OutOfResources
 from layermix_gen.support.text import count
 
 SHOWN = 5  # problems of one file that are printed
@@ -22,9 +22,11 @@ class Problem:
 
 @contextmanager
 def noting(problems: list[Problem], file: str) -> Iterator[None]:
-    """Catch a `LayerMixError`, and append it to `problems` as a problem of `file`."""
+    """Catch a `LayerMixError`, and append it to `problems` as a problem of `file`; not where resources have run out."""
     try:
         yield
+    except OutOfResources:
+        raise
     except LayerMixError as error:
         problems.append(Problem(file, "", str(error)))
 
