@@ -12,7 +12,7 @@ import click
 
 from layermix_gen._version import __version__
 from layermix_gen.commands.lazy import LazyGroup
-from layermix_gen.errors import Interrupted, LayerMixError
+from layermix_gen.errors import Interrupted, LayerMixError, printable
 from layermix_gen.support.files import FULL, SHORTAGES, reason
 from layermix_gen.support.interrupts import INTERRUPTED
 
@@ -24,6 +24,10 @@ COMMANDS = {
     "inspect": "Summarize a dataset; find, show and extract its samples.",
     "verify": "Check every byte of a dataset, render samples again, repair what is damaged.",
 }
+
+
+OUT_OF_MEMORY = ("failed to map segment", "can't start new thread")
+"""What is said where there is not enough memory for a library, or for the stack of a thread."""
 
 
 class Commands(LazyGroup):
@@ -46,7 +50,9 @@ class Commands(LazyGroup):
             if error.errno == errno.EPIPE:  # the reader of standard output has gone: click handles it
                 raise
             raise click.ClickException(_told(error)) from error
-        except MemoryError as error:
+        except (MemoryError, ImportError, RuntimeError) as error:
+            if not isinstance(error, MemoryError) and not any(text in str(error) for text in OUT_OF_MEMORY):
+                raise
             raise click.ClickException("memory has run out; free memory, or use fewer workers") from error
 
 
@@ -55,7 +61,7 @@ def _told(error: OSError) -> str:
     if error.errno in SHORTAGES:
         return f"{reason(error)}; {SHORTAGES[error.errno]}"
     if error.filename is not None:
-        return f"cannot open {error.filename}: {reason(error)}; check the path and the rights"
+        return f"cannot open {printable(error.filename)}: {reason(error)}; check the path and the rights"
     if error.errno in (*FULL, errno.EIO, errno.EBADF):
         return f"cannot write the report: {reason(error)}; lead standard output elsewhere"
     return f"the system refused: {reason(error)}; mend that, then run the same command again"
