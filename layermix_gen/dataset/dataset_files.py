@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 from layermix_gen.dataset.names import MANIFEST, PLAN
 from layermix_gen.errors import BadImage, LayerMixError
+from layermix_gen.support.checks import as_path
 from layermix_gen.support.files import reason, refuse_shortage
 from layermix_gen.support.remote import RemoteFiles, is_remote
 from layermix_gen.support.threads import mapped_ahead
@@ -44,7 +45,7 @@ def open_files(location: str | Path, options: Mapping[str, Any] | None = None) -
         return RemoteDatasetFiles(str(location), options)
     if options:
         raise LayerMixError(f"storage_options are for URLs, got the folder {location}; drop them")
-    return LocalFiles(Path(location))
+    return LocalFiles(as_path(location, "dataset"))
 
 
 class LocalFiles:
