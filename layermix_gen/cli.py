@@ -12,8 +12,8 @@ import click
 
 from layermix_gen._version import __version__
 from layermix_gen.commands.lazy import LazyGroup
-from layermix_gen.errors import Interrupted, LayerMixError
-from layermix_gen.support.files import reason
+from layermix_gen.errors import Interrupted, LayerMixError, printable
+from layermix_gen.support.files import FULL, SHORTAGES, reason
 from layermix_gen.support.interrupts import INTERRUPTED
 
 COMMANDS = {
@@ -24,6 +24,10 @@ COMMANDS = {
     "inspect": "Summarize a dataset; find, show and extract its samples.",
     "verify": "Check every byte of a dataset, render samples again, repair what is damaged.",
 }
+
+
+OUT_OF_MEMORY = ("failed to map segment", "can't start new thread")
+"""What is said where there is not enough memory for a library, or for the stack of a thread."""
 
 
 class Commands(LazyGroup):
@@ -45,11 +49,22 @@ class Commands(LazyGroup):
         except OSError as error:  # which no other code has reported: a path that is too long, a folder without access
             if error.errno == errno.EPIPE:  # the reader of standard output has gone: click handles it
                 raise
-            if error.filename is None:
-                message = f"cannot write the report: {reason(error)}; lead standard output elsewhere"
-            else:
-                message = f"cannot open {error.filename}: {reason(error)}; check the path and the rights"
-            raise click.ClickException(message) from error
+            raise click.ClickException(_told(error)) from error
+        except (MemoryError, ImportError, RuntimeError) as error:
+            if not isinstance(error, MemoryError) and not any(text in str(error) for text in OUT_OF_MEMORY):
+                raise
+            raise click.ClickException("memory has run out; free memory, or use fewer workers") from error
+
+
+def _told(error: OSError) -> str:
+    """A system error in one line, with what to do."""
+    if error.errno in SHORTAGES:
+        return f"{reason(error)}; {SHORTAGES[error.errno]}"
+    if error.filename is not None:
+        return f"cannot open {printable(error.filename)}: {reason(error)}; check the path and the rights"
+    if error.errno in (*FULL, errno.EIO, errno.EBADF):
+        return f"cannot write the report: {reason(error)}; lead standard output elsewhere"
+    return f"the system refused: {reason(error)}; mend that, then run the same command again"
 
 
 SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100, "show_default": True}

@@ -1,12 +1,26 @@
 """Errors that are no fault of the code; a message is one line: what was expected, what was found, what to do."""
 
+import re
+
+# Controls (C0, DEL, C1), marks that change the direction of text, separators of lines, and halves of surrogate pairs.
+_UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+
+
+def printable(text: object) -> str:
+    r"""A text that can be shown anywhere: what would move, hide or break it is written as an escape, such as `\x1b`."""
+    return _UNPRINTABLE.sub(lambda found: found[0].encode("unicode_escape").decode("ascii"), str(text))
+
 
 class LayerMixError(Exception):
     """A mistake in the input, the settings or the environment that the user can correct."""
 
     def __init__(self, message: str) -> None:
-        r"""Hold the message; line breaks in it, which may come from a path, are shown as `\n`."""
-        super().__init__(message.replace("\n", "\\n").replace("\r", "\\r"))
+        r"""Hold the message, made printable; a line break in it, which may come from a path, is shown as `\n`."""
+        super().__init__(printable(message))
+
+
+class OutOfResources(LayerMixError):
+    """Memory, open files, disk space or the time of a query have run out; nothing is said of what was read."""
 
 
 class BadImage(LayerMixError):

@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from layermix_gen.demo import demo
+from layermix_gen.errors import printable
 
 
 @click.command("demo")
@@ -13,4 +14,4 @@ def command(out: Path) -> None:
     """Build shards of scikit-image's photographs in OUT (default: layermix-demo), list samples, draw a sheet."""
     manifest, samples, sheet = demo(out)
     click.echo(manifest.summary())
-    click.echo(f"\n{samples}\n\ncontact sheet: {sheet}")
+    click.echo(f"\n{samples}\n\ncontact sheet: {printable(sheet)}")

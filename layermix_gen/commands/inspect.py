@@ -8,6 +8,7 @@ import click
 
 from layermix_gen.commands.parameters import Names
 from layermix_gen.dataset.index import COLUMNS
+from layermix_gen.errors import printable
 from layermix_gen.inspection.formats import FORMATS
 from layermix_gen.inspection.shards import Shards, open_shards
 from layermix_gen.support.text import count, facts
@@ -25,7 +26,12 @@ FILE = click.Path(path_type=Path)
 @click.option(
     "--limit", type=int, help=f"Samples at most; default: all; {SHOWN} in a table, 24 on a sheet, 5000 in a gallery."
 )
-@click.option("--format", "form", type=click.Choice(list(FORMATS)), help="Of the rows; default: table.")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(list(FORMATS)),
+    help="Of the rows; default: table. csv: a ' before what would be a formula.",
+)
 @click.option("--key", help="Tell how this sample was made, or draw it with --out.")
 @click.option("--out", type=FILE, help="The drawing of --key: .png, .jpg or .webp.")
 @click.option(
@@ -46,14 +52,14 @@ def command(dataset: str, **options: Any) -> None:
     if "key" in given:
         click.echo(_explained(shards, **given))
     elif "plot" in given:
-        click.echo(shards.plot(given["plot"]))
+        click.echo(printable(shards.plot(given["plot"])))
     elif "sheet" in given:
-        click.echo(shards.sheet(given["sheet"], **question))
+        click.echo(printable(shards.sheet(given["sheet"], **question)))
     elif "gallery" in given:
-        click.echo(shards.gallery(given["gallery"], **question))
+        click.echo(printable(shards.gallery(given["gallery"], **question)))
     elif "extract" in given:
         written = shards.extract(given["extract"], **question)
-        click.echo(f"{given['extract']}: {count(written, 'image')} with their JSON")
+        click.echo(f"{printable(given['extract'])}: {count(written, 'image')} with their JSON")
     elif given:
         for line in _rows(shards, **given):
             click.echo(line)
@@ -77,7 +83,7 @@ def _check_together(given: Mapping[str, Any]) -> None:
 
 def _explained(shards: Shards, key: str, out: Path | None = None) -> str:
     if out:
-        return str(shards.explain(key, out))
+        return printable(shards.explain(key, out))
     return facts({name: str(value) for name, value in shards.row(key).items()})
 
 

@@ -9,7 +9,8 @@ from typing import Any, Protocol
 
 from layermix_gen.dataset.names import MANIFEST, PLAN
 from layermix_gen.errors import BadImage, LayerMixError
-from layermix_gen.support.files import reason
+from layermix_gen.support.checks import as_path
+from layermix_gen.support.files import reason, refuse_shortage
 from layermix_gen.support.remote import RemoteFiles, is_remote
 from layermix_gen.support.threads import mapped_ahead
 
@@ -44,7 +45,7 @@ def open_files(location: str | Path, options: Mapping[str, Any] | None = None) -
         return RemoteDatasetFiles(str(location), options)
     if options:
         raise LayerMixError(f"storage_options are for URLs, got the folder {location}; drop them")
-    return LocalFiles(Path(location))
+    return LocalFiles(as_path(location, "dataset"))
 
 
 class LocalFiles:
@@ -71,6 +72,7 @@ class LocalFiles:
         except UnicodeDecodeError as error:
             raise LayerMixError(f"expected text in {path}, found other bytes; restore it") from error
         except OSError as error:
+            refuse_shortage(error)
             unfinished = name == MANIFEST and (self.folder / PLAN).exists()
             remedy = "it is not finished: run its build again" if unfinished else "check the path"
             raise LayerMixError(
@@ -85,6 +87,7 @@ class LocalFiles:
                 file.seek(start)
                 return file.read(size)
         except OSError as error:
+            refuse_shortage(error)
             raise BadImage(f"{path} cannot be read: {reason(error)}") from error
 
     def fetch(self, names: Sequence[str]) -> list[Path]:

@@ -154,6 +154,6 @@ def _summaries_in(db: Database, files: Sequence[Path]) -> list[ShardSummary]:
 
 def _unreadable(reason: str) -> LayerMixError:
     return LayerMixError(
-        f"the index cannot be read or written: {reason}; make room for it, or delete the file if it is damaged, then "
-        "run the same command to resume"
+        f"the index cannot be read or written: {reason}; delete the file if it is damaged, then run the same command "
+        "to resume"
     )

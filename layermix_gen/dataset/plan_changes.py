@@ -11,6 +11,8 @@ from layermix_gen.dataset.plan import Plan, plan_facts, read_plan, write_listing
 from layermix_gen.errors import LayerMixError
 from layermix_gen.sources.base import Item
 
+LONGEST = 40  # characters of a value that are shown
+
 
 def freeze(plan: Plan, items: Sequence[Item]) -> Plan:
     """Write the plan, or continue the one that is there; return the plan to build by.
@@ -57,11 +59,7 @@ def changes(before: Plan, now: Plan, items: Sequence[Item]) -> list[str]:
     if before.settings.variants == 0:
         old["mixing set"] = new["mixing set"]
     names = [name for name in old | new if json.dumps(old.get(name)) != json.dumps(new.get(name))]
-    differences = [
-        f"{name.replace('_', '-')} {_short(old.get(name))} -> {_short(new.get(name))}"
-        for name in names
-        if name != "source"
-    ]
+    differences = [_difference(name, old.get(name), new.get(name)) for name in names if name != "source"]
     return differences + ([_first_change(before, items)] if "source" in names else [])
 
 
@@ -78,6 +76,33 @@ def _first_change(before: Plan, items: Sequence[Item]) -> str:
     )
 
 
-def _short(value: Any) -> str:
-    text = value if isinstance(value, str) else json.dumps(value)
-    return text if len(text) <= 40 else text[:12] + "..."
+def _difference(name: str, old: Any, new: Any) -> str:
+    """Name what differs between two values: of lists, the first element by which they do."""
+    if not (isinstance(old, list | tuple) and isinstance(new, list | tuple)):
+        return f"{name.replace('_', '-')} {_shortened(_text(old), _text(new))}"
+    place, element = _first_difference(old, new), "class" if name == "classes" else name.replace("_", "-")
+    before, after = old[place : place + 1], new[place : place + 1]
+    is_gone, is_new = before and before[0] not in new, after and after[0] not in old
+    if is_gone == is_new and before and after:
+        return f"{element} {place} {_shortened(repr(before[0]), repr(after[0]))}"
+    return f"{element} {place} {after[0]!r} added" if is_new else f"{element} {place} {before[0]!r} removed"
+
+
+def _shortened(old: str, new: str) -> str:
+    """Two texts that differ; long ones are shortened to where they do."""
+    start = max(_first_difference(old, new) - LONGEST // 2, 0) if max(len(old), len(new)) > LONGEST else 0
+    parts = [("..." if start else "") + text[start:][:LONGEST] for text in (old, new)]
+    before, after = (
+        part + ("..." if len(text) > start + LONGEST else "") for part, text in zip(parts, (old, new), strict=True)
+    )
+    return f"{before} -> {after}"
+
+
+def _first_difference(old: Sequence[Any], new: Sequence[Any]) -> int:
+    """The first place where two sequences differ: the end of the shorter one where all before it is the same."""
+    pairs = enumerate(zip(old, new, strict=False))
+    return next((place for place, (before, after) in pairs if before != after), min(len(old), len(new)))
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value)

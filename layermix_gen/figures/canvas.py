@@ -15,7 +15,7 @@ import numpy.typing as npt
 from PIL import Image as PillowImage
 from PIL import ImageDraw, ImageFont
 
-from layermix_gen.errors import LayerMixError
+from layermix_gen.errors import LayerMixError, printable
 from layermix_gen.figures import text_fitting
 from layermix_gen.figures.palette import HAIRLINE, INK, PAPER
 from layermix_gen.images import Image
@@ -94,7 +94,7 @@ class Canvas:
     ) -> None:
         """Write one line; `anchor` is Pillow's: with `ls`, `place` is the left end of the base line."""
         stroke = points * DENSITY * BOLD if bold else 0
-        self._draw.text(place, text, fill, _font(points), anchor, stroke_width=stroke)
+        self._draw.text(place, printable(text), fill, _font(points), anchor, stroke_width=stroke)
 
     def image(self, image: PillowImage.Image, left: float, top: float, edge: str = HAIRLINE) -> None:
         """Paste a picture, with a fine edge around it, because it may be as white as the canvas."""

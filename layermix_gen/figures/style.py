@@ -5,7 +5,7 @@ from functools import partial
 from pathlib import Path
 from typing import IO, Any
 
-from layermix_gen.errors import LayerMixError
+from layermix_gen.errors import LayerMixError, printable
 from layermix_gen.figures.palette import HAIRLINE, HATCHES, HEAT, INK, PAPER, QUIET, SERIES
 from layermix_gen.figures.text_fitting import in_two_lines, shortened_inside
 
@@ -67,7 +67,7 @@ def name_panel(figure: Figure, middle: float, bottom: float, lines: Sequence[str
 def write(figure: Figure, left: float, bottom: float, text: str, size: float, color: str = QUIET, **more: Any) -> None:
     """Write text at a place in inches, literally: a dollar sign starts no formula."""
     width, height = figure.get_size_inches()
-    figure.text(left / width, bottom / height, text, fontsize=size, color=color, parse_math=False, **more)
+    figure.text(left / width, bottom / height, printable(text), fontsize=size, color=color, parse_math=False, **more)
 
 
 def legend_height(width: float, names: Sequence[str]) -> float:

@@ -4,6 +4,8 @@ import re
 from collections.abc import Callable
 from typing import TypeAlias
 
+from layermix_gen.errors import printable
+
 Measure: TypeAlias = Callable[[str], float]  # the width of a text
 
 ELLIPSIS = "\N{HORIZONTAL ELLIPSIS}"
@@ -11,7 +13,7 @@ ELLIPSIS = "\N{HORIZONTAL ELLIPSIS}"
 
 def shortened(text: str, width: float, measure: Measure) -> str:
     """A text on one line, with an ellipsis at its end where it is wider than `width`."""
-    text = " ".join(text.split())
+    text = printable(" ".join(text.split()))
     if measure(text) <= width:
         return text
     least, most = 0, len(text)  # characters that are kept, by bisection
@@ -23,6 +25,7 @@ def shortened(text: str, width: float, measure: Measure) -> str:
 
 def shortened_inside(text: str, width: float, measure: Measure) -> str:
     """A text with an ellipsis in its middle where it is wider than `width`, because names tend to differ at an end."""
+    text = printable(text)
     if measure(text) <= width:
         return text
     for kept in range(len(text) - 1, 1, -1):
@@ -36,7 +39,7 @@ def shortened_inside(text: str, width: float, measure: Measure) -> str:
 def wrapped(text: str, width: float, measure: Measure) -> list[str]:
     """A recipe or a path on as many lines as it needs, broken where a name, a number or a word begins."""
     lines = [""]
-    for word in re.findall(r"[^ (/]*[ (/]?", " ".join(text.split())):
+    for word in re.findall(r"[^ (/]*[ (/]?", printable(" ".join(text.split()))):
         if lines[-1] and measure((lines[-1] + word).rstrip()) > width:
             lines.append("")
         lines[-1] += word
@@ -45,6 +48,7 @@ def wrapped(text: str, width: float, measure: Measure) -> list[str]:
 
 def in_two_lines(text: str, width: float, measure: Measure) -> list[str]:
     """A name on one or two lines of at most `width`, divided between words if possible, else shortened."""
+    text = printable(text)
     if measure(text) <= width:
         return [text]
     pairs = [(text[: gap.end()].rstrip(), text[gap.end() :]) for gap in re.finditer(r"[\s_/-]+", text)]

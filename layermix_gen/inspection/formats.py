@@ -8,6 +8,7 @@ from typing import Any, TypeAlias
 
 from layermix_gen.support.text import table
 
+FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what spreadsheets take for the beginning of one
 Rows: TypeAlias = Iterable[Mapping[str, Any]]
 
 
@@ -32,10 +33,10 @@ def as_jsonl(rows: Rows, columns: Sequence[str]) -> Iterator[str]:
 
 
 def as_csv(rows: Rows, columns: Sequence[str]) -> Iterator[str]:
-    """CSV: a header line and a line for each row, with lists as JSON."""
+    """CSV: a header line and a line for each row, with lists as JSON; a text that spreadsheets would run has a `'`."""
     yield _csv(columns)
     for row in rows:
-        yield _csv(_json(value) if isinstance(value, list) else value for value in row.values())
+        yield _csv(_csv_cell(value) for value in row.values())
 
 
 FORMATS: dict[str, Callable[[Rows, Sequence[str]], Iterator[str]]] = {
@@ -48,6 +49,12 @@ FORMATS: dict[str, Callable[[Rows, Sequence[str]], Iterator[str]]] = {
 
 def _json(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False)
+
+
+def _csv_cell(value: Any) -> Any:
+    if isinstance(value, str) and value.startswith(FORMULA):
+        return f"'{value}"
+    return _json(value) if isinstance(value, list) else value
 
 
 def _csv(values: Iterable[Any]) -> str:

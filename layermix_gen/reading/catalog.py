@@ -14,8 +14,8 @@ import numpy as np
 import numpy.typing as npt
 
 from layermix_gen.dataset.manifest import Manifest
-from layermix_gen.dataset.querying.query_sandbox import REMEDY, check, sandbox
-from layermix_gen.errors import LayerMixError
+from layermix_gen.dataset.querying.query_sandbox import REMEDY, check, sandbox, time_limit
+from layermix_gen.errors import LayerMixError, OutOfResources
 from layermix_gen.reading.order import Ints, Mask
 from layermix_gen.support.database import quoted, refusals, rows
 
@@ -131,7 +131,10 @@ def _query(files: Sequence[Path], planes: Sequence[str], where: str | None, more
         try:
             with refusals(lambda reason: LayerMixError(f"{reason}; {REMEDY}"), files=False):
                 check(db, sql)
-                columns = db.execute(sql).fetchnumpy()
+                with time_limit(db):
+                    columns = db.execute(sql).fetchnumpy()
+        except OutOfResources:  # which says nothing of the condition
+            raise
         except LayerMixError as error:
             _query(files, planes, None, more)  # raises if the index is the cause
             raise LayerMixError(f"where={where!r} is no condition on the index: {error}") from error

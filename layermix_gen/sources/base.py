@@ -14,7 +14,7 @@ from typing import Protocol
 
 from layermix_gen.errors import BadImage
 from layermix_gen.images import Image
-from layermix_gen.support.files import reason
+from layermix_gen.support.files import reason, refuse_shortage
 
 EXTENSIONS = frozenset(
     {"jpg", "jpeg", "jpe", "jfif", "png", "apng", "webp", "gif", "bmp", "dib", "tif", "tiff", "avif"}
@@ -107,6 +107,7 @@ def read_inside(root: str, path: str) -> bytes:
         finally:
             os.close(descriptor)
     except OSError as fault:
+        refuse_shortage(fault)
         raise BadImage(_reason(fault, full)) from fault
 
 

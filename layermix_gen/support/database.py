@@ -1,17 +1,34 @@
 """All access to DuckDB: databases in memory, its errors as one line, and paths and names as SQL."""
 
 import glob
+import os
+import threading
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, TypeAlias
 
 import duckdb
 
+from layermix_gen.errors import OutOfResources
+
 Database: TypeAlias = duckdb.DuckDBPyConnection
 Fault: TypeAlias = Callable[[str], Exception]  # makes an error from the reason that DuckDB gives
 
 FETCHED = 4096  # rows at a time
+SHORTAGES = {
+    "Out of Memory Error": "free memory, use fewer workers, or ask for fewer rows and columns",
+    "Cannot allocate memory": "free memory or use fewer workers",
+    "bad_alloc": "free memory or use fewer workers",
+    "Resource temporarily unavailable": "use fewer workers, or raise the limit of processes (`ulimit -u`)",
+    "Too many open files": "raise the limit of open files (`ulimit -n`)",
+    "No space left on device": "make room for it",
+    "Disk quota exceeded": "make room for it",
+    "File too large": "make room for it",
+}
+"""What DuckDB says where the machine has run out of something, and the remedy."""
+CONTROL_GROUP = Path("/sys/fs/cgroup/memory.max")  # of a container
 
 
 @contextmanager
@@ -23,10 +40,15 @@ def connected(fault: Fault, settings: Mapping[str, Any] | None = None) -> Iterat
 
 @contextmanager
 def refusals(fault: Fault, files: bool = True) -> Iterator[None]:
-    """Raise DuckDB's errors as `fault` makes them; without `files`, not its I/O errors. Ctrl-C stays Ctrl-C."""
+    """Raise DuckDB's errors as `fault` makes them; without `files`, not its I/O errors. Ctrl-C stays Ctrl-C.
+
+    Raises `OutOfResources` where memory, open files or disk space have run out: neither files nor SQL are wrong.
+    """
     try:
         yield
     except duckdb.Error as error:
+        if remedy := next((SHORTAGES[text] for text in SHORTAGES if text in str(error)), None):
+            raise OutOfResources(f"{str(error).splitlines()[0]}; {remedy}") from error
         if isinstance(error, duckdb.IOException) and not files:
             raise
         raise fault(str(error).splitlines()[0]) from error
@@ -36,13 +58,59 @@ def refusals(fault: Fault, files: bool = True) -> Iterator[None]:
         raise
 
 
-def rows(db: Database, sql: str, parameters: Sequence[Any] = ()) -> Iterator[dict[str, Any]]:
+class TimeLimit:
+    """The seconds that a database may still work on a statement; time between the parts of its answer is free."""
+
+    def __init__(self, db: Database, seconds: float) -> None:
+        self._db, self._seconds, self._left = db, seconds, seconds
+        self._is_over = False
+
+    def __enter__(self) -> None:
+        """Begin to measure. DuckDB heeds an interrupt between two vectors of rows, and while rows are fetched."""
+        self._timer = threading.Timer(max(self._left, 0), self._stop)
+        self._timer.daemon = True
+        self._begin = time.monotonic()
+        self._timer.start()
+
+    def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
+        """Stop to measure. Raises `OutOfResources` where the time ran out before the database was ready."""
+        self._timer.cancel()
+        self._timer.join()  # an interrupt on its way would stop the next statement
+        self._left -= time.monotonic() - self._begin
+        if self._is_over and isinstance(error, duckdb.InterruptException):
+            raise OutOfResources(
+                f"expected the answer to a query within {self._seconds:g} s, found none; make the query simpler, or "
+                "ask for fewer rows"
+            ) from error
+
+    def _stop(self) -> None:
+        self._is_over = True
+        self._db.interrupt()
+
+
+def rows(
+    db: Database, sql: str, parameters: Sequence[Any] = (), limit: TimeLimit | None = None
+) -> Iterator[dict[str, Any]]:
     """Run a statement; yield its rows as dicts, fetched as they are used. Raises `duckdb.Error`; see `refusals`."""
-    result = db.execute(sql, parameters)
-    names = [column[0] for column in result.description or ()]
-    while fetched := result.fetchmany(FETCHED):
+    working = limit or nullcontext()
+    with working:
+        result = db.execute(sql, parameters)
+        names = [column[0] for column in result.description or ()]
+        fetched = result.fetchmany(FETCHED)
+    while fetched:
         for row in fetched:
             yield dict(zip(names, row, strict=True))
+        with working:
+            fetched = result.fetchmany(FETCHED)
+
+
+def usable_memory() -> int:
+    """The bytes of memory that this process may use: those of the machine, or fewer in a container."""
+    physical = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    try:
+        return min(physical, int(CONTROL_GROUP.read_text(encoding="ascii")))
+    except (OSError, ValueError):  # no control group, or "max"
+        return physical
 
 
 def quoted(text: str | Path) -> str:

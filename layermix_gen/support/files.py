@@ -12,11 +12,17 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from layermix_gen.errors import LayerMixError
+from layermix_gen.errors import LayerMixError, OutOfResources
 from layermix_gen.support.text import as_text
 
 CHECKSUM = "checksum"
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+SHORTAGES = {
+    errno.EMFILE: "raise the limit of open files (`ulimit -n`), or use fewer workers",
+    errno.ENFILE: "close other programs: the machine has no more open files to give",
+    errno.ENOMEM: "free memory, or use fewer workers",
+}
+"""What the machine may run out of, no matter which file is opened, and the remedy."""
 DRAFT_SECONDS = 3600  # a temporary file of another host that has not grown for so long is abandoned
 
 
@@ -149,6 +155,12 @@ def reason(error: OSError) -> str:
     return (error.strerror or str(error) or type(error).__name__).lower()
 
 
+def refuse_shortage(error: OSError) -> None:
+    """Raise `OutOfResources` where a system error says that open files or memory have run out: no file is to blame."""
+    if error.errno in SHORTAGES:
+        raise OutOfResources(f"{reason(error)}; {SHORTAGES[error.errno]}") from error
+
+
 def cannot_read(path: str | Path, why: str, remedy: str) -> LayerMixError:
     """The error for a file that cannot be read: "cannot read PATH: why; remedy"."""
     return LayerMixError(f"cannot read {as_text(path)}: {why}; {remedy}")
@@ -160,6 +172,7 @@ def reading(path: str | Path, remedy: str = "check the path and its permissions"
     try:
         yield
     except OSError as error:
+        refuse_shortage(error)
         raise cannot_read(path, reason(error), remedy) from error
 
 
@@ -169,6 +182,7 @@ def writing(path: str | Path, remedy: str = "give another path") -> Iterator[Non
     try:
         yield
     except OSError as error:
+        refuse_shortage(error)
         raise LayerMixError(f"cannot write {as_text(path)}: {reason(error)}; {remedy}") from error
 
 
@@ -178,6 +192,7 @@ def disk_errors(folder: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
+        refuse_shortage(error)
         remedy = "make room" if error.errno in FULL else "mend it"
         place = error.filename if isinstance(error, FileExistsError) else folder  # the file that is in the way
         raise LayerMixError(

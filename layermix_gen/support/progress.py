@@ -5,6 +5,8 @@ from typing import Any
 
 from tqdm import tqdm
 
+from layermix_gen.errors import printable
+
 
 def progress_bar(total: int, unit: str, show: bool, **options: Any) -> "tqdm[Any]":
     """A bar that counts `unit`s up to `total`; `options` are tqdm's."""
@@ -14,7 +16,7 @@ def progress_bar(total: int, unit: str, show: bool, **options: Any) -> "tqdm[Any
 def say(line: str) -> None:
     """Write a line to standard error, if there is one, above a bar that is being drawn."""
     if sys.stderr:
-        tqdm.write(line, file=sys.stderr)
+        tqdm.write(printable(line), file=sys.stderr)
 
 
 def say_without_bar(line: str) -> None:

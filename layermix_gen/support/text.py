@@ -6,6 +6,8 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from layermix_gen.errors import printable
+
 _LOOKS_ESCAPED = re.compile(rb"\\(?=x[0-9a-f]{2})")
 _LONGEST = 200  # characters shown of another library's error
 
@@ -13,7 +15,7 @@ _LONGEST = 200  # characters shown of another library's error
 def facts(rows: Mapping[str, str]) -> str:
     """Return facts in two aligned columns, name and text, one per line. Facts without a text are left out."""
     width = max(map(len, rows), default=0)
-    return "\n".join(f"{name:<{width}}  {text}" for name, text in rows.items() if text)
+    return "\n".join(f"{name:<{width}}  {printable(text)}" for name, text in rows.items() if text)
 
 
 def as_text(path: str | Path) -> str:
@@ -25,9 +27,9 @@ def as_text(path: str | Path) -> str:
 
 
 def one_line(text: str) -> str:
-    """The text on one line, without control characters; what UTF-8 cannot hold is written as an escape."""
+    """The text on one line, with spaces for control characters, and other unprintable ones as escapes."""
     words = re.sub(r"[\x00-\x1f\x7f-\x9f]", " ", text).split()
-    return " ".join(words).encode("utf-8", "backslashreplace").decode("utf-8")
+    return printable(" ".join(words))
 
 
 def table(rows: Sequence[Mapping[str, Any]], right: Collection[str] = ()) -> str:
@@ -35,7 +37,7 @@ def table(rows: Sequence[Mapping[str, Any]], right: Collection[str] = ()) -> str
     if not rows:
         return "no rows"
     names = list(rows[0])
-    texts = [[str(row[name]) for name in names] for row in rows]
+    texts = [[printable(row[name]) for name in names] for row in rows]
     widths = [max(map(len, column)) for column in zip(names, *texts, strict=True)]
     aligns = [">" if name in right or isinstance(rows[0][name], int | float) else "<" for name in names]
     lines = [names, *texts]

@@ -12,9 +12,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
 
 import layermix_gen
 from layermix_gen.dataset import plan as plans
+from layermix_gen.dataset import plan_changes
 from layermix_gen.dataset.plan import MixingSetFacts, make_plan, planned_order, read_plan, shard_bounds, shard_count
 from layermix_gen.dataset.plan_changes import freeze
 from layermix_gen.dataset.settings import BuildSettings
@@ -352,3 +355,29 @@ def test_any_other_change_of_a_plan_is_damage(tmp_path: Path) -> None:
     path.write_text(path.read_text().replace('"variants": 4', '"variants": 5'))
     with pytest.raises(LayerMixError, match=r"is damaged \(its checksum does not fit its content\); restore it, or"):
         read_plan(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new", "said"),
+    [
+        ("classes", ("ant", "bee", "cat"), ("ant", "bee", "cats"), "class 2 'cat' -> 'cats'"),
+        ("classes", ("ant", "cat"), ("ant", "bee", "cat"), "class 1 'bee' added"),
+        ("classes", ("ant", "bee", "cat"), ("ant", "cat"), "class 1 'bee' removed"),
+        ("classes", ("ant",), ("ant", "bee"), "class 1 'bee' added"),
+        ("classes", ("ant", "bee"), ("ant",), "class 1 'bee' removed"),
+        ("classes", ("ant", "bee"), ("bee", "ant"), "class 0 'ant' -> 'bee'"),
+        ("view_mode", "shared", "independent", "view-mode shared -> independent"),
+        ("size", 32, None, "size 32 -> null"),
+        ("versions", "a" * 50 + "x", "a" * 50 + "y", f"versions ...{'a' * 20}x -> ...{'a' * 20}y"),
+        ("versions", "x" + "a" * 50, "y" + "a" * 50, f"versions x{'a' * 39}... -> y{'a' * 39}..."),
+    ],
+)
+def test_a_difference_is_shown_where_it_is(name, old, new, said: str) -> None:
+    assert plan_changes._difference(name, old, new) == said
+
+
+@given(st.text(max_size=120), st.text(max_size=120))
+def test_texts_that_differ_are_never_shown_alike(old: str, new: str) -> None:
+    assume(old != new and " -> " not in old + new)
+    before, after = plan_changes._shortened(old, new).split(" -> ")
+    assert before != after

@@ -1,5 +1,6 @@
 """Folders of images: labels, names, links, and what is not an image."""
 
+import errno
 import os
 import socket
 import subprocess
@@ -11,8 +12,9 @@ import numpy as np
 import pytest
 from PIL import Image as PillowImage
 
-from layermix_gen.errors import BadImage, LayerMixError
+from layermix_gen.errors import BadImage, LayerMixError, OutOfResources
 from layermix_gen.sources import Item, Source, open_source
+from layermix_gen.sources.base import read_inside
 
 
 def save(path: Path, value: int = 0) -> Path:
@@ -243,3 +245,16 @@ def test_what_may_not_be_read() -> None:
         "not readable: permission denied",
         f"cannot list {folder}/dog: permission denied; give access to it or move it",
     ]
+
+
+@pytest.mark.parametrize("number", [errno.EMFILE, errno.ENFILE, errno.ENOMEM])
+def test_an_image_is_not_bad_where_open_files_or_memory_run_out(
+    number: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> int:
+        raise OSError(number, os.strerror(number))
+
+    (tmp_path / "a.png").write_bytes(b"")
+    monkeypatch.setattr(os, "open", refuse)
+    with pytest.raises(OutOfResources, match=r"^(too many open files|cannot allocate memory).*; (raise|close|free) "):
+        read_inside(str(tmp_path), "a.png")

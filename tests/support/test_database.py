@@ -5,7 +5,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from layermix_gen.errors import LayerMixError
+from layermix_gen.errors import LayerMixError, OutOfResources
 from layermix_gen.support.database import connected, list_of, pattern_of, quoted, refusals, rows, struct_of
 
 
@@ -27,6 +27,20 @@ def test_files_that_cannot_be_read_may_be_left_to_another() -> None:
         duckdb.read_parquet("/nowhere.parquet")
     with pytest.raises(LayerMixError), refusals(LayerMixError):
         duckdb.read_parquet("/nowhere.parquet")
+
+
+@pytest.mark.parametrize(
+    ("error", "remedy"),
+    [
+        (duckdb.OutOfMemoryException("Out of Memory Error: failed to allocate 16 MiB"), "free memory, use fewer"),
+        (duckdb.IOException('IO Error: Cannot open file "a": Too many open files'), "raise the limit of open files"),
+        (duckdb.IOException("IO Error: Could not write file: No space left on device"), "make room for it"),
+    ],
+)
+@pytest.mark.parametrize("files", [True, False])
+def test_what_has_run_out_is_no_damage(error: duckdb.Error, remedy: str, files: bool) -> None:
+    with pytest.raises(OutOfResources, match=f"; {remedy}"), refusals(lambda _: LayerMixError("damaged"), files=files):
+        raise error
 
 
 def test_rows_are_dicts() -> None:

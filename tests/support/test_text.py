@@ -2,10 +2,15 @@
 
 import errno
 import os
+import pickle
+import unicodedata
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from layermix_gen.errors import LayerMixError, printable
 from layermix_gen.support.text import as_text, count, duration, facts, first_line, message_of, one_line, table
 
 
@@ -31,7 +36,29 @@ def test_duration() -> None:
 
 def test_one_line() -> None:
     assert one_line(" a\n\tb\x1b[1m \u2028c\x85") == "a b [1m c"
-    assert one_line("a\udcff") == "a\\udcff"
+    assert one_line("a\udcff\u202eb") == "a\\udcff\\u202eb"
+
+
+HOSTILE = "\x1b[31m\x07\r\n\t\x00\x7f\x85\x9b\u061c\u200e\u2028\u2029\u202e\u2066\udcff"
+SHOWN = r"\x1b[31m\x07\r\n\t\x00\x7f\x85\x9b\u061c\u200e\u2028\u2029\u202e\u2066\udcff"
+
+
+def test_what_moves_hides_or_breaks_text_is_an_escape() -> None:
+    assert printable(HOSTILE) == SHOWN
+    assert printable(SHOWN) == SHOWN
+    assert printable("é 猫 \U0001f408 a\\b") == "é 猫 \U0001f408 a\\b"
+    assert str(LayerMixError(HOSTILE)) == SHOWN
+    assert str(pickle.loads(pickle.dumps(LayerMixError(HOSTILE)))) == SHOWN  # noqa: S301
+    assert facts({"class": HOSTILE}) == f"class  {SHOWN}"
+    assert table([{"class": HOSTILE, "n": 1}]).splitlines()[1] == f"{SHOWN}  1"
+
+
+@given(st.text())
+def test_what_is_printable_is_one_line_in_utf_8(text: str) -> None:
+    shown = printable(text)
+    assert shown.splitlines() == ([shown] if shown else [])
+    shown.encode("utf-8")
+    assert not any(unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp") for character in shown)
 
 
 def test_paths_are_valid_text_and_stay_apart() -> None:

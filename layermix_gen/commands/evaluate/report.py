@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from layermix_gen.commands.parameters import Names
-from layermix_gen.errors import LayerMixError
+from layermix_gen.errors import LayerMixError, printable
 from layermix_gen.evaluate.reporting.report import SUFFIXES, make_report, render, write_report
 from layermix_gen.support.text import as_text
 
@@ -43,7 +43,7 @@ def command(
     paths = write_report(report, out) if out else []
     click.echo(report.text(partial(click.style, bold=True)) if form == "text" else render(report, form))
     for path in paths:
-        click.echo(f"wrote {as_text(path)}", err=True)
+        click.echo(f"wrote {printable(as_text(path))}", err=True)
 
 
 def _named(text: str) -> tuple[str, Path]:

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from layermix_gen.dataset.index import COLUMNS
-from layermix_gen.dataset.querying.query_sandbox import REMEDY, check, mistake, sandbox
+from layermix_gen.dataset.querying.query_sandbox import REMEDY, check, mistake, sandbox, time_limit
 from layermix_gen.errors import LayerMixError
 from layermix_gen.support.checks import check_whole
 from layermix_gen.support.database import refusals, rows
@@ -21,7 +21,7 @@ def select(
     """Rows of the index `files`, by default all columns in the order of shards, planes and keys.
 
     `where` is a condition and `order_by` a list of expressions, in SQL; `columns` are names. Raises `LayerMixError` for
-    anything else, and if the index cannot be read.
+    anything else, and if the index cannot be read; `OutOfResources` where memory or the time of a query runs out.
     """
     if unknown := [name for name in columns or () if name not in COLUMNS]:
         raise LayerMixError(f"no column {unknown[0]!r} in the index; {REMEDY}")
@@ -33,7 +33,7 @@ def select(
     sql += f" LIMIT {limit}" if limit is not None else ""
     with sandbox(files) as db, refusals(mistake, files=False):
         check(db, sql)
-        yield from rows(db, sql)
+        yield from rows(db, sql, limit=time_limit(db))
 
 
 def count(files: Sequence[Path], where: str | None = None) -> int:
@@ -41,7 +41,7 @@ def count(files: Sequence[Path], where: str | None = None) -> int:
     sql = f"SELECT count(*) AS count FROM samples{_condition(where)}"
     with sandbox(files) as db, refusals(mistake, files=False):
         check(db, sql)
-        (row,) = rows(db, sql)
+        (row,) = rows(db, sql, limit=time_limit(db))
         found: int = row["count"]
         return found
 

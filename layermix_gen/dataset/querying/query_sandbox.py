@@ -3,6 +3,9 @@
 Two barriers guard a query. First DuckDB parses it, and its syntax tree may hold one SELECT with expressions over the
 table `samples`: no other statement, table or file, and no function whose result depends on more than its arguments.
 Then it runs in an in-memory database that can open the files of the index only, and whose settings are locked.
+
+Memory and time are limited, too. DuckDB counts the memory of sorts, joins and groups, but not that of the texts and
+lists in the rows at hand, so functions that make these many times longer than their arguments are refused.
 """
 
 import json
@@ -14,7 +17,7 @@ from typing import Any
 
 from layermix_gen.dataset.index import COLUMNS
 from layermix_gen.errors import LayerMixError
-from layermix_gen.support.database import Database, connected, list_of, pattern_of
+from layermix_gen.support.database import Database, TimeLimit, connected, list_of, pattern_of, usable_memory
 
 # What a syntax tree may hold, by DuckDB's names: expressions, and the clauses around them.
 EXPRESSIONS = {"BETWEEN", "CASE", "CAST", "COLUMN_REF", "COMPARISON", "CONJUNCTION", "CONSTANT", "FUNCTION", "LAMBDA"}
@@ -22,12 +25,22 @@ EXPRESSIONS |= {"OPERATOR", "STAR", "SUBQUERY", "TYPE"}
 CLAUSES = {"SELECT_NODE", "BASE_TABLE", "SUBQUERY", "ORDER_MODIFIER", "LIMIT_MODIFIER", "DISTINCT_MODIFIER"}
 CLAUSES |= {"ASCENDING", "DESCENDING", "ORDER_DEFAULT"}
 FUNCTION_WITHOUT_BRACKETS = r"current_\w+|local\w+|session_user|user"
+# Functions whose result can be many times longer than their arguments, or as long as all rows together.
+GROWING = (
+    "range|generate_series|repeat|[lr]pad|format|printf|bitstring|equi_width_bins|(regexp_)?replace|overlay"
+    "|(list_|array_)?(resize|reduce)|list|array_agg|string_agg|group_concat|listagg|histogram(_exact)?|map|lttb"
+    "|json_group_.*|bitstring_agg|reservoir_quantile|approx_top_k"
+)
 # Functions that return the same for the same arguments, except functions that read SQL or describe the database.
-PURE_FUNCTIONS = """
+PURE_FUNCTIONS = f"""
     SELECT function_name FROM duckdb_functions()
-    WHERE (stability = 'CONSISTENT' AND NOT regexp_matches(function_name, 'sql|plan|version|^__'))
-       OR (function_type = 'macro' AND regexp_matches(function_name, '^(list_|array_|nullif$|split_part$|if$)'))
+    WHERE NOT regexp_full_match(function_name, '{GROWING}')
+      AND ((stability = 'CONSISTENT' AND NOT regexp_matches(function_name, 'sql|plan|version|^__'))
+        OR (function_type = 'macro' AND regexp_matches(function_name, '^(list_|array_|nullif$|split_part$|if$)')))
 """
+DEEPEST = 3  # subqueries and lambdas in each other: each can double what the one in it returns
+SECONDS = 600.0  # for a query: to sort all columns of 5 million rows and fetch them takes 110 s on two cores
+MOST_MEMORY = 4 * 10**9  # bytes: to sort all columns of 5 million rows takes 2.8 GB
 SETTINGS: dict[str, str | bool | int | float | list[str]] = {
     "python_enable_replacements": False,  # no variable of the program is a table
     "autoload_known_extensions": False,
@@ -43,7 +56,8 @@ def sandbox(files: Sequence[Path]) -> Iterator[Database]:
     Besides the columns of the index the view has `file_row_number`. Raises `LayerMixError` where a file cannot be read.
     """
     patterns = [pattern_of(path) for path in files]
-    with connected(unreadable, SETTINGS) as db:
+    memory = min(MOST_MEMORY, usable_memory() // 2)
+    with connected(unreadable, SETTINGS | {"memory_limit": f"{memory // 1000}KB"}) as db:
         db.execute("SET enable_progress_bar = false")
         db.execute(f"SET allowed_paths = {list_of([*files, *patterns])}")
         db.execute("SET enable_external_access = false")
@@ -61,26 +75,33 @@ def unreadable(reason: str) -> LayerMixError:
 def check(db: Database, sql: str) -> None:
     """Raise `LayerMixError` unless `sql` is one SELECT over `samples`, of expressions that depend on nothing else."""
     ((text,),) = db.execute("SELECT json_serialize_sql(?)", [sql]).fetchall()
-    tree = json.loads(text)
-    if tree["error"]:
-        raise mistake(tree["error_message"].splitlines()[0])
-    if len(tree["statements"]) != 1:
-        raise _refusal(f"{len(tree['statements'])} statements")
-    functions = set(_functions(tree["statements"][0]["node"]))
+    try:
+        tree = json.loads(text)
+        if tree["error"]:
+            raise mistake(tree["error_message"].splitlines()[0])
+        if len(tree["statements"]) != 1:
+            raise _refusal(f"{len(tree['statements'])} statements")
+        functions = set(_functions(tree["statements"][0]["node"]))
+    except RecursionError as error:
+        raise _refusal("hundreds of expressions in each other") from error
     if functions and (impure := functions - {name for (name,) in db.execute(PURE_FUNCTIONS).fetchall()}):
         raise _refusal(f"the function {min(impure)}()")
 
 
-def _functions(node: Any) -> Iterator[str]:
+def _functions(node: Any, depth: int = -1) -> Iterator[str]:
     """Yield the names of the functions in a syntax tree. Raises `LayerMixError` for anything that it may not hold."""
     if isinstance(node, list):
         for part in node:
-            yield from _functions(part)
+            yield from _functions(part, depth)
     if not isinstance(node, dict):
         return
     kind = node.get("class", node.get("type"))
     if kind is not None and kind not in (EXPRESSIONS if "class" in node else CLAUSES):
         raise _refusal(str(kind).lower().replace("_", " "))
+    if kind in ("SELECT_NODE", "LAMBDA"):
+        depth += 1
+    if depth > DEEPEST:
+        raise _refusal(f"more than {DEEPEST} subqueries and lambdas in each other")
     if kind == "BASE_TABLE" and (node["schema_name"], node["table_name"]) != ("", "samples"):
         raise _refusal(f"the table {node['table_name']!r}")
     if kind == "FUNCTION":
@@ -93,7 +114,12 @@ def _functions(node: Any) -> Iterator[str]:
         if name == "sample" and part:
             raise _refusal("a TABLESAMPLE clause")
         if name not in ("literal", "value", "cast_type"):
-            yield from _functions(part)
+            yield from _functions(part, depth)
+
+
+def time_limit(db: Database) -> TimeLimit:
+    """The time that a query may take."""
+    return TimeLimit(db, SECONDS)
 
 
 def mistake(reason: str) -> LayerMixError:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from layermix_gen.dataset.manifest import is_dataset
-from layermix_gen.errors import LayerMixError
+from layermix_gen.errors import LayerMixError, printable
 from layermix_gen.evaluate.benchmarks import Scale, extra_list, mean_list
 from layermix_gen.evaluate.suites import Data, Part, SuiteOptions, SuiteSource, find_suite, locate
 from layermix_gen.evaluate.suites.agreement import contradiction, differs
@@ -38,7 +38,7 @@ class SuiteReport:
         """What was found, for people: one line, and one more for each problem."""
         state = count(len(self.problems), "problem") if self.problems else "complete"
         lines = [f"{self.suite}: {state}, {self.content}, in {as_text(self.folder)}"]
-        return "\n".join([*lines, *(f"  {problem}" for problem in self.problems)])
+        return "\n".join(map(printable, [*lines, *(f"  {problem}" for problem in self.problems)]))
 
 
 def check_data(root: str | Path, *, deep: bool = False, threads: int = 0, progress: bool = True) -> list[SuiteReport]:

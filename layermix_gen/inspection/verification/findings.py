@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import groupby
 
-from layermix_gen.errors import LayerMixError
+from layermix_gen.errors import LayerMixError, OutOfResources, printable
 from layermix_gen.support.text import count
 
 SHOWN = 5  # problems of one file that are printed
@@ -22,9 +22,11 @@ class Problem:
 
 @contextmanager
 def noting(problems: list[Problem], file: str) -> Iterator[None]:
-    """Catch a `LayerMixError`, and append it to `problems` as a problem of `file`."""
+    """Catch a `LayerMixError`, and append it to `problems` as a problem of `file`; not where resources have run out."""
     try:
         yield
+    except OutOfResources:
+        raise
     except LayerMixError as error:
         problems.append(Problem(file, "", str(error)))
 
@@ -58,7 +60,7 @@ class VerificationReport:
         head = f"{self.location}: {seen}, {self.bytes / 1e6:.1f} MB checked{again}"
         found = f"{count(len(self.problems), 'problem')} in {count(len(self.files), 'file')}"
         lines = [f"{head}; {'all is as it was built' if self.ok else found}", *_listed(self), self.note]
-        return "\n".join(filter(None, lines))
+        return "\n".join(map(printable, filter(None, lines)))
 
 
 def _listed(report: VerificationReport) -> Iterable[str]:

@@ -21,7 +21,7 @@ from layermix_gen.dataset.names import ERRORS, LISTING, MANIFEST, PLAN, index_na
 from layermix_gen.dataset.plan import MixingSetFacts, Plan, make_plan, planned_order, read_plan
 from layermix_gen.dataset.plan_changes import changes, freeze
 from layermix_gen.dataset.sidecars import sidecars, write_sidecars
-from layermix_gen.errors import Interrupted, LayerMixError
+from layermix_gen.errors import Interrupted, LayerMixError, printable
 from layermix_gen.inspection.replay import Replayer
 from layermix_gen.inspection.verification.findings import VerificationReport
 from layermix_gen.inspection.verification.shard_checks import Expected
@@ -53,7 +53,7 @@ class Repair:
     def __str__(self) -> str:
         mended = f"mended {count(len(self.mended), 'file')}: {' '.join(self.mended)}" if self.mended else ""
         left = f"left as they are: {' '.join(self.left)}" if self.left else ""
-        return "\n".join(filter(None, (str(self.report), mended, left, f"digest {self.digest}")))
+        return "\n".join(filter(None, (str(self.report), printable(mended), printable(left), f"digest {self.digest}")))
 
 
 def repair(files: LocalFiles, *, replay: float = 0.0, workers: int | None = None, progress: bool = True) -> Repair:

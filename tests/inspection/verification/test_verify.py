@@ -1,8 +1,11 @@
 """Verification and repair: all damage is found and named, and repair restores the digest of the first build."""
 
 import json
+import os
 import re
+import shlex
 import shutil
+import subprocess
 import tarfile
 from collections.abc import Callable
 from fnmatch import fnmatchcase
@@ -14,8 +17,10 @@ import numpy as np
 import pytest
 
 from layermix_gen import open_shards
+from layermix_gen.errors import OutOfResources
 from layermix_gen.inspection.verification import repair as repairing
-from tests.helpers import digest, edit_manifest, files, invoke, reseal, snapshot
+from layermix_gen.inspection.verification.findings import Problem, noting
+from tests.helpers import COMMAND, digest, edit_manifest, files, invoke, reseal, snapshot
 from tests.inspection.built import INDEX, OTHER, TAR, Built, flip, lose_shard, replace, swap, verify
 
 # --- what is whole ---------------------------------------------------------------------------------------------------
@@ -36,6 +41,31 @@ def test_worker_processes_find_the_same(damaged: Path) -> None:
     one, two = (open_shards(damaged).verify(replay=0.5, workers=workers, progress=False) for workers in (1, 2))
     assert one == two
     assert one.files == (INDEX, TAR)
+
+
+@pytest.mark.parametrize("descriptors", [10, 14])
+def test_too_few_open_files_are_no_damage(descriptors: int, small: Built) -> None:
+    command = shlex.join([*COMMAND, "verify", str(small.root), "--workers", "2"])
+    run = subprocess.run(
+        ["sh", "-c", f"ulimit -n {descriptors}; {command}"], capture_output=True, text=True, check=False
+    )
+    assert (run.returncode, run.stdout) == (1, "")
+    assert run.stderr.splitlines()[-1].startswith("Error: too many open files; raise the limit of open files")
+
+
+def test_what_has_run_out_is_no_problem_of_a_file() -> None:
+    problems: list[Problem] = []
+    with pytest.raises(OutOfResources), noting(problems, "index"):
+        raise OutOfResources("too many open files")
+    assert problems == []
+
+
+def test_a_folder_that_is_no_text_is_named_and_not_its_index(damaged: Path) -> None:
+    folder = damaged.rename(damaged.with_name(os.fsdecode(b"a\xff")))
+    for arguments in (("verify", "--workers", "1"), ("inspect",)):
+        result = invoke(arguments[0], folder, *arguments[1:])
+        assert result.exit_code == 1
+        assert result.stderr.startswith("Error: expected a path in UTF-8 as the dataset, got ")
 
 
 # --- what is damaged -------------------------------------------------------------------------------------------------
