@@ -15,6 +15,7 @@ import pytest
 
 from layermix_gen import open_shards
 from layermix_gen.inspection.verification import repair as repairing
+from tests.durability import assert_durable, recorded
 from tests.helpers import digest, files, invoke, snapshot
 from tests.inspection.built import INDEX, OTHER, TAR, Built, flip, lose_shard, replace, swap, verify
 
@@ -264,6 +265,16 @@ def patch_index(path: Path, column: str, old: int, new: int) -> None:
             f"(FORMAT parquet, KV_METADATA {{layermix_gen: '{summary}'}})"
         )
     Path(f"{path}.new").replace(path)
+
+
+def test_mended_files_are_synced_in_order(small: Built, damaged: Path) -> None:
+    lose_shard(damaged)
+    (damaged / "dataset.json").unlink()
+    with recorded() as events:
+        open_shards(damaged).repair(workers=1, progress=False)
+    assert_durable(events)
+    mended = {event[1].relative_to(damaged).as_posix() for event in events if len(event) == 2}
+    assert {TAR, OTHER, INDEX, "dataset.json"} < mended
 
 
 def test_what_belongs_to_no_shard_is_left_to_the_user(small: Built, damaged: Path) -> None:
