@@ -3,18 +3,23 @@
 import json
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import duckdb
 import pytest
 
+from layermix_gen.dataset import index
 from layermix_gen.dataset.index import COLUMNS, ShardSummary, read_summaries, read_summary
 from layermix_gen.dataset.index import write_index as write
 from layermix_gen.dataset.names import index_path
 from layermix_gen.dataset.skipped import Skipped
 from layermix_gen.dataset.tar import TarSummary
 from layermix_gen.errors import LayerMixError
+from layermix_gen.support.database import Database, connected
+from layermix_gen.support.database import rows as database_rows
 from tests.helpers import rows
 
 VALUES = {
@@ -64,6 +69,22 @@ def test_planes_added_later_give_the_same_bytes(tmp_path: Path) -> None:
     write_index(tmp_path / "b", 0, ["v00"], ["clean", "v01"])
     assert later.read_bytes() == at_once.read_bytes()
     assert [path.name for path in later.parent.iterdir()] == ["000000.parquet"]
+
+
+def test_the_index_is_written_by_one_thread(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On any machine: with more threads the order of rows, and so the bytes, may differ from run to run."""
+    threads = []
+
+    @contextmanager
+    def watched(*arguments: Any) -> Iterator[Database]:
+        with connected(*arguments) as db:
+            threads.extend(row["threads"] for row in database_rows(db, "SELECT current_setting('threads') AS threads"))
+            yield db
+
+    monkeypatch.setattr(index, "connected", watched)
+    write_index(tmp_path, 0, [], ["v00"])
+    write_index(tmp_path, 0, ["v00"], ["v01"])
+    assert threads == [1, 1]
 
 
 def test_a_shard_without_a_sample_has_an_index(tmp_path: Path) -> None:

@@ -301,6 +301,28 @@ def test_reducing_is_as_pillow_does(reduction):
     assert np.max(differences) <= 24
 
 
+@pytest.mark.parametrize("reduction", [1.5, 2, 2.4, 2.5, 3, 4, 4.8, 5, 6, 7.5])
+def test_reducing_blurs_as_much_as_the_triangle_filter(reduction):
+    """The weights of the source's pixels in each pixel have the variance of Pillow's filter, s²/6, on both axes."""
+    size = 120
+    places, small = np.arange(size), round(size / reduction)
+    ridges = np.tile(np.eye(size, dtype=np.float32), (size, 1, 1))  # one column each: (rows, ridges, columns)
+    weights = np.concatenate(
+        [
+            resize(np.ascontiguousarray(ridges[:, at : at + 3].transpose(0, 2, 1)), small, small)[small // 2]
+            for at in range(0, size, 3)
+        ],
+        axis=1,
+    )  # (small, size)
+    np.testing.assert_allclose(weights.sum(1), 1, rtol=1e-4)
+    inner = weights[4:-4]
+    centres = inner @ places
+    variance = (inner @ places**2 - centres**2).mean()
+    assert abs(variance / ((size / small) ** 2 / 6) - 1) < 0.003
+    across = resize(np.ascontiguousarray(ridges[:, :3].transpose(2, 0, 1)), small, small)
+    np.testing.assert_allclose(across[:, small // 2], weights[:, :3], atol=1e-5)
+
+
 @pytest.mark.parametrize("shape", [(100, 70), (48, 64), (48, 65), (224, 224), (49, 64)])
 def test_enlarging_is_as_pillow_does(shape):
     for name in PHOTOGRAPHS:

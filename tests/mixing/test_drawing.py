@@ -6,7 +6,7 @@ distribution gives and far above what a wrong one gives, which the last tests sh
 
 import json
 import random
-from collections import defaultdict
+from collections import Counter, defaultdict
 from functools import cache
 
 import numpy as np
@@ -94,6 +94,46 @@ BOTH = pytest.mark.parametrize("preset", ["paper", "released"])
 @BOTH
 def test_layers(preset):
     assert_shares(drawn(preset).layers, uniform_over([1, 2, 3]))
+
+
+class Given(np.random.Generator):
+    """A generator whose first uniform numbers are given; the next ones are drawn."""
+
+    def __init__(self, *first):
+        super().__init__(np.random.PCG64(0))
+        self.first = list(first)
+
+    def random(self, *shape):  # type: ignore[override]
+        return self.first.pop(0) if self.first and not shape else super().random(*shape)
+
+
+@BOTH
+@pytest.mark.parametrize(
+    ("choice", "before"),
+    [
+        (lambda recipe: recipe.layer, ()),
+        (lambda recipe: recipe.op, (0.5,)),
+        (lambda recipe: recipe.blends[0], (0.5, 0)),
+    ],
+    ids=["layers", "operations", "blends"],
+)
+def test_shares_are_exact(choice, before, preset):
+    """Over uniform numbers on a fine grid each choice is made as often as its share says, to one number."""
+    settings = DrawSettings(SIZE, PICTURES, PICTURE_SIZE, preset=preset)
+    count = 6 * len(settings.ops) * 100
+    grid = (np.arange(count) + 0.5) / count
+    found = Counter(choice(METHODS["layermix"].draw(Given(*before, number), settings)) for number in grid.tolist())
+    shares = METHODS["layermix"].shares(settings)
+    expected = next(each for each in (shares.layers, shares.ops, shares.blends) if each.keys() == found.keys())
+    assert found == pytest.approx({name: share * count for name, share in expected.items()})
+
+
+@pytest.mark.parametrize(("number", "layer"), [(0, 1), (1 / 3, 2), (2 / 3, 3), (np.nextafter(1, 0), 3)])
+def test_the_bounds_between_layers(number, layer):
+    settings = DrawSettings(SIZE, PICTURES, PICTURE_SIZE)
+    assert METHODS["layermix"].draw(Given(number), settings).layer == layer
+    if layer > 1 and number < 0.9:
+        assert METHODS["layermix"].draw(Given(np.nextafter(number, 0)), settings).layer == layer - 1
 
 
 def test_operations_of_the_paper():

@@ -245,6 +245,14 @@ def test_whole_shifts_move_pixels(name, axis, image, pixels):
     np.testing.assert_array_equal(operate(name, image, float(pixels)), expected)
 
 
+@pytest.mark.parametrize("pixels", [5.0, 5.5, 6.0, -5.0, -5.5, -6.0, 1e12, -1e12])
+@pytest.mark.parametrize("name", ["translate_x", "translate_y"])
+def test_far_shifts_leave_nothing(name, pixels):
+    """As far as anyone may write them, without memory for what lies outside."""
+    assert not operate(name, make_image("random", 5, 5, 0), pixels).any()
+    assert operate(name, make_image("random", 5, 5, 0), math.copysign(4.5, pixels)).any()
+
+
 @pytest.mark.parametrize("shape", [(1, 1), (2, 3), (1, 17), (17, 1), (3, 3)])
 @pytest.mark.parametrize("name", NAMES)
 def test_tiny_images(name, shape):

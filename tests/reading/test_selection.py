@@ -1,14 +1,16 @@
 """Which planes a step sees, and which images: views, planes, conditions and classes."""
 
-import shutil
 from collections import Counter
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from layermix_gen.dataset.dataset_files import LocalFiles
+from layermix_gen.dataset.manifest import read_manifest
 from layermix_gen.errors import LayerMixError
 from layermix_gen.reading.reader import LayerMixDataset
-from tests.helpers import edit_manifest
+from layermix_gen.reading.selection import Views
 from tests.reading.truth import Truth, flat, keys
 
 JSD = ("clean", "variant", "variant")
@@ -98,11 +100,23 @@ def test_views_are_checked(tiny: Truth, options: dict, message: str) -> None:
         tiny.open(**options)
 
 
-def test_jsd_needs_shared_views(tiny: Truth, tmp_path) -> None:
-    root = shutil.copytree(tiny.root, tmp_path / "shards")
-    edit_manifest(root, lambda value: value["settings"].update(view_mode="independent"))
+def views_of(tiny: Truth, names: tuple[str, ...], **settings: str) -> Views:
+    """Check views against the dataset's manifest, as if it were built with other settings."""
+    manifest = read_manifest(LocalFiles(tiny.root))
+    return Views.of(names, None, replace(manifest, settings=replace(manifest.settings, **settings)))
+
+
+@pytest.mark.parametrize("names", [JSD, ("clean", "variant"), ("v00", "clean"), ("random", "clean")])
+def test_comparing_with_the_clean_view_needs_shared_views(names: tuple[str, ...], tiny: Truth) -> None:
     with pytest.raises(LayerMixError, match=r"built with --view-mode independent; build it with --view-mode shared$"):
-        LayerMixDataset(root, 8, views=JSD)
+        views_of(tiny, names, view="rrc", view_mode="independent")
+    assert views_of(tiny, names, view="center", view_mode="independent").names == names  # crops are all the same
+    assert views_of(tiny, names, view="rrc", view_mode="shared").names == names
+
+
+@pytest.mark.parametrize("names", [("clean",), ("variant",), ("v00", "variant")])
+def test_other_views_may_have_crops_of_their_own(names: tuple[str, ...], tiny: Truth) -> None:
+    assert views_of(tiny, names, view="rrc", view_mode="independent").names == names
 
 
 def meets(tiny: Truth, key: str) -> bool:

@@ -52,6 +52,22 @@ def test_one_epoch_mixes_planes_and_cycles_differ():
     assert not np.array_equal(drawn[:4], drawn[4:])
 
 
+@pytest.mark.parametrize(("variants", "views", "epochs"), [(4, 2, 2), (6, 4, 3), (5, 5, 1), (9, 6, 3)])
+def test_each_cycle_is_drawn_anew(variants, views, epochs):
+    """As soon as each variant was shown equally often, and not only after as many epochs as there are variants."""
+    drawn = shown(variants, views, 3 * epochs).reshape(3, epochs, 64, views)
+    for one, other in pairwise(drawn):
+        assert np.mean((one == other).all((0, 2))) < 0.5  # a few images may draw the same order by chance
+
+
+def test_the_cycle_is_that_of_the_variants_which_an_image_may_show():
+    """Of an image with 2 variants and an image with 3, in one call, each shows its own equally often."""
+    allowed = np.array([[True, False, True], [True, True, True]])
+    drawn = np.stack([draw_variants(np.arange(2), allowed, 1, 0, epoch)[:, 0] for epoch in range(6)])
+    assert [sorted(drawn[start : start + 2, 0]) for start in (0, 2, 4)] == [[0, 2]] * 3
+    assert [sorted(drawn[start : start + 3, 1]) for start in (0, 3)] == [[0, 1, 2]] * 2
+
+
 def test_random_variants_come_with_replacement():
     drawn = shown(4, 1, 400, without_replacement=False)[:, :, 0]
     repeats = np.mean([np.mean(a == b) for a, b in pairwise(drawn)])

@@ -10,6 +10,7 @@ import pytest
 
 from layermix_gen.errors import LayerMixError
 from layermix_gen.support.files import disk_errors, read_json, replacing, sweep, temporary, write_json
+from tests.durability import assert_durable, recorded
 from tests.helpers import files
 
 
@@ -35,6 +36,16 @@ def test_an_error_leaves_what_was_there(error: type[BaseException], tmp_path: Pa
         fail()
     assert files(tmp_path) == ["a"]
     assert (tmp_path / "a").read_text() == "old"
+
+
+def test_a_file_is_synced_then_renamed_then_its_folder_is_synced(tmp_path: Path) -> None:
+    with recorded() as events, replacing(tmp_path / "a") as draft:
+        draft.write_text("new")
+    assert events == [(draft,), (draft, tmp_path / "a"), (tmp_path,)]
+    assert_durable(events)
+    for lost in range(3):
+        with pytest.raises(AssertionError):
+            assert_durable(events[:lost] + events[lost + 1 :] if lost != 1 else events[::-1])
 
 
 def test_sweeping_spares_what_another_process_may_be_writing(tmp_path: Path) -> None:

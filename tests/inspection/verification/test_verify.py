@@ -20,6 +20,7 @@ from layermix_gen import open_shards
 from layermix_gen.errors import OutOfResources
 from layermix_gen.inspection.verification import repair as repairing
 from layermix_gen.inspection.verification.findings import Problem, noting
+from tests.durability import assert_durable, recorded
 from tests.helpers import COMMAND, digest, edit_manifest, files, invoke, reseal, snapshot
 from tests.inspection.built import INDEX, OTHER, TAR, Built, flip, lose_shard, replace, swap, verify
 
@@ -271,14 +272,20 @@ def test_a_byte_anywhere(small: Built, damaged: Path) -> None:
     assert verify(damaged) == []
 
 
-@pytest.mark.parametrize("where", ["index", "tar", "planes"])
+@pytest.mark.parametrize("where", ["index", "offset", "tar", "planes"])
 def test_damage_without_a_manifest(where: str, small: Built, damaged: Path) -> None:
     """Without it the summary in each index tells what its tars must be, and intact tars what the index must hold."""
     (damaged / "dataset.json").unlink()
     if where == "index":
-        (row,) = open_shards(small.root).query("key = '000000010-v00'", ["image_crc32"])
+        row = open_shards(small.root).row(KEY)
         patch_index(damaged / INDEX, "image_crc32", row["image_crc32"], row["image_crc32"] ^ 1)
         expected = {"dataset.json", INDEX}
+    elif where == "offset":
+        offset = place(small.root, KEY)["png"]
+        patch_index(damaged / INDEX, "offset", offset, offset + 512)
+        expected = {"dataset.json", INDEX}
+        what = f"says otherwise than the tar: the index has its image at {offset + 512}, expected at {offset}"
+        assert (INDEX, KEY, what) in verify(damaged)
     elif where == "tar":
         flip(damaged / TAR, 6000)
         expected = {"dataset.json", TAR}
@@ -295,13 +302,23 @@ def patch_index(path: Path, column: str, old: int, new: int) -> None:
     """Write an index again with another value in a column, and with its summary."""
     with duckdb.connect() as db:
         ((seal,),) = db.execute(f"SELECT decode(value) FROM parquet_kv_metadata('{path}')").fetchall()  # noqa: S608
-        table = f"SELECT * REPLACE (CASE {column} WHEN {old} THEN {new} ELSE {column} END AS {column})"
+        table = f'SELECT * REPLACE (CASE "{column}" WHEN {old} THEN {new} ELSE "{column}" END AS "{column}")'
         summary = seal.replace("'", "''")
         db.execute(
             f"COPY ({table} FROM read_parquet('{path}')) TO '{path}.new' "
             f"(FORMAT parquet, KV_METADATA {{layermix_gen: '{summary}'}})"
         )
     Path(f"{path}.new").replace(path)
+
+
+def test_mended_files_are_synced_in_order(small: Built, damaged: Path) -> None:
+    lose_shard(damaged)
+    (damaged / "dataset.json").unlink()
+    with recorded() as events:
+        open_shards(damaged).repair(workers=1, progress=False)
+    assert_durable(events)
+    mended = {event[1].relative_to(damaged).as_posix() for event in events if len(event) == 2}
+    assert {TAR, OTHER, INDEX, "dataset.json"} < mended
 
 
 def test_what_belongs_to_no_shard_is_left_to_the_user(small: Built, damaged: Path) -> None:
