@@ -9,6 +9,7 @@ import signal
 from pathlib import Path
 
 from layermix_gen.__main__ import run
+from layermix_gen.building import sizing
 from layermix_gen.building.engines import parallel
 from layermix_gen.images import Image
 from layermix_gen.sources import Item, folder
@@ -24,13 +25,14 @@ read = folder.FolderSource.read
 def deadly(self: folder.FolderSource, item: Item) -> Image:
     """`FolderSource.read`, which dies of some images."""
     path = Path(self.location) / item.id
-    if death := DEATHS.get(path.read_bytes()):
+    if death := DEATHS.get(path.read_bytes().rstrip(b"\0")):
         death()
     return read(self, item)
 
 
 folder.FolderSource.read = deadly  # type: ignore[method-assign]
-parallel.CPU_SECONDS = 0.25  # type: ignore[assignment]
+for module in (parallel, sizing):
+    module.CPU_SECONDS = 0.25  # type: ignore[attr-defined]
 
 if __name__ == "__main__":
     run()

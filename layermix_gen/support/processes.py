@@ -5,6 +5,7 @@ Workers are spawned, use one OpenCV thread each, leave Ctrl-C to their parent, a
 
 import multiprocessing.process
 import os
+import signal
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -21,6 +22,8 @@ from layermix_gen.support.worker_pool import WorkerProcesses
 S_co = TypeVar("S_co", covariant=True)  # the state of workers
 T = TypeVar("T")
 R = TypeVar("R")
+
+CPU_SECONDS = 60  # that an image may take for each plane, and once more to be decoded: a thousand times what is usual
 
 
 def available_cpus() -> int:
@@ -129,3 +132,11 @@ def memory_errors(
         if isinstance(error, cv2.error) and f"({cv2.Error.STS_NO_MEM}:" not in str(error):  # workers send only text
             raise
         raise LayerMixError(f"the memory has run out; {remedy}") from error
+
+
+def limit_cpu(seconds: float) -> None:
+    """Let this process end when it has taken `seconds` more of CPU time, even in C code; 0 lifts the limit.
+
+    A disk that is slow takes no CPU time.
+    """
+    signal.setitimer(signal.ITIMER_PROF, seconds)  # by default, its signal ends the process

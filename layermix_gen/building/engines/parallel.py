@@ -6,10 +6,8 @@ is built without it. A process that was killed from outside therefore costs noth
 """
 
 import multiprocessing
-import signal
 from collections import deque
 from collections.abc import Generator, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from ctypes import c_bool, c_int64
 from dataclasses import dataclass
 from functools import partial
@@ -19,12 +17,11 @@ from typing import Any
 from layermix_gen.building.engines.base import Engine, Watch
 from layermix_gen.building.shard_builder import ShardResult, build_shard, try_input
 from layermix_gen.dataset.plan import Plan
-from layermix_gen.support.processes import worker_processes
+from layermix_gen.support.processes import CPU_SECONDS, limit_cpu, worker_processes
 from layermix_gen.support.worker_pool import DeadWorkerError
 
 POLL_SECONDS = 0.1
 ROUNDS = 3  # in a row in which processes died, and no image was to blame
-CPU_SECONDS = 60  # that an input may take for each plane, and once more to be decoded: a thousand times what is usual
 DEADLY = f"kills its process: it crashes, needs too much memory, or takes more than {CPU_SECONDS} s of CPU time a plane"
 
 
@@ -122,30 +119,19 @@ def _build(state: tuple[Plan, _Board], task: _Task) -> ShardResult:
     def tick(done: int, skipped: int) -> bool:
         board.done[slot], board.skipped[slot] = done, skipped
         board.begun[slot] = min(done + 1, stop - start)
-        _limit_cpu(plan)
+        limit_cpu(_cpu_seconds(plan))
         return not board.stop.value
 
-    with _limited_cpu(plan):
+    try:
         return build_shard(plan, task.number, tick, task.bad)
+    finally:
+        limit_cpu(0)
 
 
 def _try(plan: Plan, place: tuple[int, int]) -> None:
-    with _limited_cpu(plan):
-        try_input(plan, *place)
+    limit_cpu(_cpu_seconds(plan))
+    try_input(plan, *place)
 
 
-@contextmanager
-def _limited_cpu(plan: Plan) -> Iterator[None]:
-    """Let this process end when it takes too much CPU time until `_limit_cpu` is called again, or the context ends.
-
-    The signal's default action ends a process even while it runs C code. A disk that is slow takes no CPU time.
-    """
-    _limit_cpu(plan)
-    try:
-        yield
-    finally:
-        signal.setitimer(signal.ITIMER_PROF, 0)
-
-
-def _limit_cpu(plan: Plan) -> None:
-    signal.setitimer(signal.ITIMER_PROF, CPU_SECONDS * (1 + len(plan.settings.planes)))
+def _cpu_seconds(plan: Plan) -> float:
+    return CPU_SECONDS * (1 + len(plan.settings.planes))
