@@ -3,15 +3,22 @@
 import os
 import sys
 
-from layermix_gen.support.interrupts import quiet_interrupts
+from layermix_gen.support.interrupts import INTERRUPTED, end_quietly
 
 
 def run() -> None:
     """Run the command line, with Ctrl-C handled from the start and all standard streams open."""
     _open_streams()
-    with quiet_interrupts():
-        from layermix_gen.cli import main
-    main()
+    end_quietly()  # where a command does not handle it
+    from layermix_gen.cli import main
+
+    try:
+        main()
+    except SystemExit as end:
+        if end.code == INTERRUPTED:  # at once, as another signal would show in what Python does at its end
+            sys.stderr.flush()
+            os._exit(INTERRUPTED)
+        raise
 
 
 def _open_streams() -> None:

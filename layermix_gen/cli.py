@@ -4,8 +4,6 @@ Commands live in `layermix_gen.commands`, one module each, imported only when th
 """
 
 import errno
-import signal
-from contextlib import suppress
 from typing import Any
 
 import click
@@ -14,7 +12,7 @@ from layermix_gen._version import __version__
 from layermix_gen.commands.lazy import LazyGroup
 from layermix_gen.errors import Interrupted, LayerMixError, printable
 from layermix_gen.support.files import FULL, SHORTAGES, reason
-from layermix_gen.support.interrupts import INTERRUPTED
+from layermix_gen.support.interrupts import INTERRUPTED, interruptible
 
 COMMANDS = {
     "build": "Compute LayerMix variants of every image and write them as shards.",
@@ -34,10 +32,9 @@ class Commands(LazyGroup):
     """The commands by name; where one fails, it prints one line and exits with status 1, or 130 after Ctrl-C."""
 
     def invoke(self, ctx: click.Context) -> Any:
-        with suppress(ValueError):  # not the main thread
-            signal.signal(signal.SIGTERM, signal.default_int_handler)  # clusters send it before they take a node away
         try:
-            return super().invoke(ctx)
+            with interruptible():
+                return super().invoke(ctx)
         except Interrupted as error:
             click.echo(f"Interrupted: {error}", err=True)
             ctx.exit(INTERRUPTED)

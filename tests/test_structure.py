@@ -294,7 +294,7 @@ def test_each_idea_has_one_home() -> None:
     """One door to DuckDB, one to worker processes, one to progress bars, and one place that names files on disk."""
     assert users("duckdb") == {"layermix_gen.support.database"}
     assert users("tqdm") == {"layermix_gen.support.progress"}
-    assert naming("ProcessPoolExecutor", "Pool", "Process") == {"layermix_gen.support.processes"}
+    assert naming("ProcessPoolExecutor", "Pool", "Process") == {"layermix_gen.support.worker_pool"}
     assert naming("import_module", "__import__") == {"layermix_gen.commands.lazy"}  # or imports would go unseen
     for file in ("dataset.json", "plan.json", "sources.jsonl", "errors.jsonl", ".parquet"):
         assert writing(file) == {"layermix_gen.dataset.names"}, file

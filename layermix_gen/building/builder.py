@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 from layermix_gen.building.engines import Watch, in_processes, in_this_process
@@ -70,16 +70,18 @@ def _run(plan: Plan, numbers: Sequence[int], workers: int, limit: int, progress:
         (plan.root / MANIFEST).unlink(missing_ok=True)  # it declares planes that are no longer complete
         declared = set()
     settled = declared == plan.settings.planes.keys()
+    engine = in_processes(workers) if workers > 1 else in_this_process
     workers = max(1, min(workers, len(todo)))
     written = 0
     abandoned: list[Skipped] = []
     with _watching(plan, {number: lacking[number] for number in todo}, before, limit, progress) as watch:
         try:
-            for result in (in_processes(workers) if workers > 1 else in_this_process)(plan, todo, watch):
-                if result.summary is None:
-                    abandoned += result.skipped
-                else:
-                    written += result.summary.written * lacking[result.number]
+            with closing(engine(plan, todo, watch)) as results:
+                for result in results:
+                    if result.summary is None:
+                        abandoned += result.skipped
+                    else:
+                        written += result.summary.written * lacking[result.number]
         except KeyboardInterrupt:
             finished = len(_finished(plan, read_summaries(plan.root)))
             remedy = "run the same command to resume"

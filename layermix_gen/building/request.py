@@ -66,7 +66,7 @@ class BuildRequest:
         """The number of shards: from the folder's plan if its `shard_size` is the same, else from `planned_shards`."""
         if self._before and self._before.settings.shard_size == self.settings.shard_size:
             return self._before.shards
-        return planned_shards(self.source, self.items, self.settings, progress)
+        return planned_shards(self.source, self.items, self.settings, self.workers, progress)
 
     def own(self, shards: int) -> range:
         """The numbers of the shards, out of `shards`, that this partition builds."""

@@ -7,9 +7,12 @@ its bytes are the same either way.
 
 import json
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import islice
 from pathlib import Path
+from types import MappingProxyType
 from typing import Self, TypeAlias
 
 from isal import isal_zlib
@@ -35,7 +38,10 @@ from layermix_gen.sources.base import class_name
 from layermix_gen.support.files import disk_errors, sync_folder, temporary
 
 Tick: TypeAlias = Callable[[int, int], bool]
-"""Called after each input of a shard with how many inputs are done and, among these, skipped; returns False to stop."""
+"""Called before each input of a shard and after the last with how many inputs are done and, among these, skipped.
+
+Returns False to stop.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,23 +76,32 @@ def is_finished(plan: Plan, summary: ShardSummary | None) -> bool:
     return not missing_planes(plan, summary)
 
 
-def build_shard(plan: Plan, number: int, tick: Tick = lambda done, skipped: True) -> ShardResult:
+def build_shard(
+    plan: Plan,
+    number: int,
+    tick: Tick = lambda done, skipped: True,
+    bad: Mapping[str, str] = MappingProxyType({}),
+) -> ShardResult:
     """Build the missing planes of a shard, all of them or none.
 
-    Planes are aligned: an input that was left out of one plane is left out of all. Raises `LayerMixError` if the disk
-    cannot be written, or if an input that is in other planes can no longer be read or is another image now.
+    `bad` has the reasons why inputs are to be left out unread, by their ids. Planes are aligned: an input that was left
+    out of one plane is left out of all. Raises `LayerMixError` if the disk cannot be written, or if an input that is in
+    other planes can no longer be read or is another image now.
     """
     source, maker = _open_inputs(plan)
+    start, stop = plan.bounds(number)
     before = read_summary(plan.root, number)
     kept = intact_planes(plan.root, before)
     made_of = source_checksums(plan.root, number, min(kept)) if kept else {}
     left_out = {one.source: one.reason for one in before.skipped} if before and kept else {}
     variants = missing_planes(plan, before)
     with disk_errors(plan.root), _Draft(plan, number, variants) as draft:
-        for done, (ordinal, item) in enumerate(plan.items(number), 1):
+        for ordinal, item in plan.items(number):
+            if not tick(ordinal - start, len(draft.skipped)):
+                return ShardResult(number, tuple(draft.skipped), None)
             try:
-                if item.id in left_out:
-                    raise BadImage(left_out[item.id])
+                if why := left_out.get(item.id) or bad.get(item.id):
+                    raise BadImage(why)
                 pixels = source.read(item)
                 checksum = source_checksum(pixels)
                 if kept and checksum != made_of.get(item.id):
@@ -102,9 +117,18 @@ def build_shard(plan: Plan, number: int, tick: Tick = lambda done, skipped: True
                         f"{item.id} is in other planes but cannot be read now ({error}); {remedy}"
                     ) from error
                 draft.skipped.append(Skipped(item.id, str(error)))
-            if not tick(done, len(draft.skipped)):
-                return ShardResult(number, tuple(draft.skipped), None)
+        if not tick(stop - start, len(draft.skipped)):
+            return ShardResult(number, tuple(draft.skipped), None)
         return ShardResult(number, tuple(draft.skipped), draft.commit(kept))
+
+
+def try_input(plan: Plan, number: int, position: int) -> None:
+    """Make the samples of one input of a shard as `build_shard` does, and write nothing."""
+    source, maker = _open_inputs(plan)
+    _, item = next(islice(plan.items(number), position, None))
+    with suppress(BadImage):
+        for sample in maker.make(source.read(item), item.id, plan.settings.planes.values()):
+            encode(sample.pixels, plan.settings.encoding)
 
 
 @lru_cache(maxsize=1)

@@ -6,7 +6,9 @@ that are requested or on the mixing set, so that planes added later fit the exis
 
 import json
 from bisect import bisect_right
+from collections import deque
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from math import ceil
 from statistics import fmean, pstdev
 
@@ -21,21 +23,28 @@ from layermix_gen.images.codec import encode
 from layermix_gen.mixing.methods import UNMIXED
 from layermix_gen.mixing_sets.mixing_set import MixingSet
 from layermix_gen.mixing_sets.provision import picture_size_for
-from layermix_gen.sources import Item, Source
+from layermix_gen.sources import Item, Source, open_source
 from layermix_gen.sources.base import class_name
+from layermix_gen.support.processes import CPU_SECONDS, limit_cpu, worker_processes
 from layermix_gen.support.progress import progress_bar
+from layermix_gen.support.worker_pool import DeadWorkerError
 
 SAMPLE, FEWEST, PIXELS = 256, 32, 2**26  # images that are measured; down to FEWEST if PIXELS would be exceeded
 ERRORS, DEVIATIONS = 3, 5  # safety margins: standard errors of the mean, standard deviations of a sum
 UNREADABLE = 4096  # bytes assumed for a sample if none of the measured images can be read
 
 
-def planned_shards(source: Source, items: Sequence[Item], settings: BuildSettings, progress: bool = False) -> int:
-    """How many shards the items make with resolved settings, whose `shard_size` is a number of samples or of bytes."""
+def planned_shards(
+    source: Source, items: Sequence[Item], settings: BuildSettings, workers: int = 1, progress: bool = False
+) -> int:
+    """How many shards the items make with resolved settings, whose `shard_size` is a number of samples or of bytes.
+
+    With more than one worker, images are measured in a process of their own, which they may kill.
+    """
     bound, is_bytes = parse_size(settings.shard_size)
     if not is_bytes:
         return max(1, -(-len(items) // bound))
-    sizes = _sizes_of_planes(source, items, settings, progress)
+    sizes = _sizes_of_planes(source, items, settings, workers, progress)
     return shard_count(len(items), min(samples_within(bound, of_plane) for of_plane in sizes))
 
 
@@ -76,19 +85,49 @@ def sample_bytes(
 
 
 def _sizes_of_planes(
-    source: Source, items: Sequence[Item], settings: BuildSettings, progress: bool
+    source: Source, items: Sequence[Item], settings: BuildSettings, workers: int, progress: bool
 ) -> list[tuple[int, ...]]:
     """The sizes of some samples of the clean plane and of a mixed plane, whose samples may be larger or smaller."""
-    size = settings.size or 0
-    variants = [CLEAN] if settings.method == UNMIXED else [CLEAN, 0]
-    # Noise is the mixing set: no picture takes more bytes, and the number of shards does not depend on the real set.
-    side = picture_size_for(size)
-    noise = np.random.Generator(np.random.Philox(key=settings.seed)).integers(0, 256, (1, side, side), np.uint8)
-    maker = SampleMaker(settings, MixingSet(noise))
-    sample = items[: max(FEWEST, min(SAMPLE, PIXELS // size**2))]
+    sample = items[: max(FEWEST, min(SAMPLE, PIXELS // (settings.size or 0) ** 2))]
     with progress_bar(len(sample), "image", progress, desc="measuring samples", leave=False) as bar:
         sizes = []
-        for one in sample_bytes(source, sample, maker, variants):
+        for one in _in_a_process(source, sample, settings) if workers > 1 else _measured(source, sample, settings):
             sizes.append(one)
             bar.update()
     return list(zip(*filter(None, sizes), strict=True)) or [(UNREADABLE,)]
+
+
+def _measured(source: Source, items: Sequence[Item], settings: BuildSettings) -> Iterator[list[int]]:
+    size = settings.size or 0
+    # Noise is the mixing set: no picture takes more bytes, and the number of shards does not depend on the real set.
+    side = picture_size_for(size)
+    noise = np.random.Generator(np.random.Philox(key=settings.seed)).integers(0, 256, (1, side, side), np.uint8)
+    variants = [CLEAN] if settings.method == UNMIXED else [CLEAN, 0]
+    return sample_bytes(source, items, SampleMaker(settings, MixingSet(noise)), variants)
+
+
+def _in_a_process(source: Source, items: Sequence[Item], settings: BuildSettings) -> Iterator[list[int]]:
+    """As `_measured`, in a worker process; an image that kills it twice gives [], as one that cannot be read."""
+    todo, died = deque(items), set[Item]()
+    with worker_processes((source.location, source.kind, settings), 1) as pool:
+        for ended in pool.ended(_measure, todo):
+            if ended and not isinstance(ended.error, DeadWorkerError):
+                yield ended.result()
+            elif ended and ended.task in died:
+                yield []
+            elif ended:
+                died.add(ended.task)
+                todo.append(ended.task)
+
+
+def _measure(state: tuple[str, str, BuildSettings], item: Item) -> list[int]:
+    location, kind, settings = state
+    limit_cpu(3 * CPU_SECONDS)
+    (sizes,) = _measured(_opened(location, kind, settings.max_pixels), [item], settings)
+    limit_cpu(0)
+    return sizes
+
+
+@lru_cache(maxsize=1)
+def _opened(location: str, kind: str, max_pixels: int) -> Source:
+    return open_source(location, kind, max_pixels)

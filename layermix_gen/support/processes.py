@@ -1,20 +1,15 @@
-"""Worker processes: how many, with what state, how they start and end.
+"""Work in this process or in several: with how many workers, with what state, and what ends it early.
 
 Workers are spawned, use one OpenCV thread each, leave Ctrl-C to their parent, and end when the parent is gone.
 """
 
-import multiprocessing.connection
 import multiprocessing.process
-import multiprocessing.util
 import os
+import signal
 import sys
-import threading
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass
-from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
@@ -22,11 +17,13 @@ import cv2
 
 from layermix_gen.errors import LayerMixError
 from layermix_gen.support.checks import check_whole
-from layermix_gen.support.interrupts import interrupts_held
+from layermix_gen.support.worker_pool import WorkerProcesses
 
 S_co = TypeVar("S_co", covariant=True)  # the state of workers
 T = TypeVar("T")
 R = TypeVar("R")
+
+CPU_SECONDS = 60  # that an image may take for each plane, and once more to be decoded: a thousand times what is usual
 
 
 def available_cpus() -> int:
@@ -78,24 +75,6 @@ class ThisProcess(Workers[S_co]):
         return self.in_order(work, tasks)
 
 
-@dataclass(frozen=True, slots=True)
-class WorkerProcesses(Workers[S_co]):
-    """An executor in spawned processes. Functions and tasks are sent to them, the state was when they started."""
-
-    pool: ProcessPoolExecutor
-
-    def submit(self, work: Callable[[S_co, T], R], tasks: Iterable[T]) -> list[Future[R]]:
-        """Hand the tasks out; Ctrl-C is held back until that is done, so that workers never receive it."""
-        with interrupts_held():
-            return [self.pool.submit(_work_on, work, task) for task in tasks]
-
-    def in_order(self, work: Callable[[S_co, T], R], tasks: Iterable[T]) -> Iterator[R]:
-        return (future.result() for future in self.submit(work, tasks))
-
-    def as_completed(self, work: Callable[[S_co, T], R], tasks: Iterable[T]) -> Iterator[R]:
-        return (future.result() for future in as_completed(self.submit(work, tasks)))
-
-
 @contextmanager
 def working(state: T, workers: int) -> Iterator[Workers[T]]:
     """Yield an executor with a state: `workers` processes or, for one, this process with one OpenCV thread."""
@@ -119,22 +98,18 @@ def one_opencv_thread() -> Iterator[None]:
 
 
 @contextmanager
-def worker_processes(state: T, workers: int) -> Iterator[WorkerProcesses[T]]:
-    """Start `workers` processes with a copy of the state each. Tasks not begun when the context ends are cancelled.
+def worker_processes(state: T, workers: int, shared: Any = None) -> Iterator[WorkerProcesses[T]]:
+    """Start `workers` processes with a copy of the state each. Tasks not begun when the context ends are dropped.
 
-    Raises `LayerMixError` if a worker dies, or if none could start.
+    At Ctrl-C, tasks that have begun are waited for; at a second one, or SIGTERM, the processes are killed. Raises
+    `LayerMixError` if a worker dies, or if none could start.
     """
     _check_script()
-    pool = ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), _begin, (state,))
+    pool = WorkerProcesses(state, workers, shared)
     try:
-        yield WorkerProcesses(pool)
-    except BrokenProcessPool as error:
-        raise LayerMixError(
-            "a worker process died: it was killed, or the machine ran out of memory; "
-            "run the same command to resume, perhaps with fewer --workers"
-        ) from error
+        yield pool
     finally:
-        pool.shutdown(cancel_futures=True)
+        pool.end()
 
 
 def _check_script() -> None:
@@ -159,34 +134,9 @@ def memory_errors(
         raise LayerMixError(f"the memory has run out; {remedy}") from error
 
 
-# --- in a worker ---------------------------------------------------------------------------------------------------
+def limit_cpu(seconds: float) -> None:
+    """Let this process end when it has taken `seconds` more of CPU time, even in C code; 0 lifts the limit.
 
-_state: Any  # for the life of the process
-
-
-def _begin(state: Any) -> None:
-    """Set up a worker: its state, one OpenCV thread, and a thread that ends it with its parent."""
-    global _state
-    _state = state
-    cv2.setNumThreads(1)
-    leave, leaving = multiprocessing.Pipe(duplex=False)
-    guard = threading.Thread(target=_end_with_parent, args=(leave,), daemon=True)
-    guard.start()
-    # A thread still running when the interpreter is torn down makes DuckDB's bindings report leaks.
-    multiprocessing.util.Finalize(None, _leave, args=(leaving, guard), exitpriority=0)
-
-
-def _work_on(work: Callable[[Any, T], R], task: T) -> R:
-    return work(_state, task)
-
-
-def _leave(leaving: Connection, guard: threading.Thread) -> None:
-    leaving.send(None)
-    guard.join()
-
-
-def _end_with_parent(leave: Connection) -> None:
-    """End this process when its parent dies; return when the worker exits in order."""
-    parent = multiprocessing.parent_process()
-    if parent is not None and parent.sentinel in multiprocessing.connection.wait([parent.sentinel, leave]):
-        os._exit(1)
+    A disk that is slow takes no CPU time.
+    """
+    signal.setitimer(signal.ITIMER_PROF, seconds)  # by default, its signal ends the process

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import pytest
 
-from layermix_gen.support.interrupts import interrupts_held
+from layermix_gen.support.interrupts import interruptible, interrupts_held
 
 
 def interrupted(work: Callable[[], object]) -> bool:
@@ -61,3 +61,48 @@ def test_processes_that_are_started_meanwhile_never_hear_it() -> None:
     process.send_signal(signal.SIGINT)
     assert process.communicate()[0] == "still here\n"
     assert process.returncode == 0
+
+
+CLEANING_UP = """
+import signal, time
+from layermix_gen.support.interrupts import end_quietly, interruptible
+end_quietly()
+try:
+    with interruptible():
+        try:
+            print("working", flush=True)
+            time.sleep(100)
+        finally:
+            print("cleaning up", flush=True)
+            time.sleep(100)
+finally:
+    print("never said")
+"""
+
+
+@pytest.mark.parametrize("first", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("second", [signal.SIGINT, signal.SIGTERM])
+def test_a_second_signal_ends_the_process_at_once(first: signal.Signals, second: signal.Signals) -> None:
+    pipe = subprocess.PIPE
+    process = subprocess.Popen([sys.executable, "-c", CLEANING_UP], stdout=pipe, stderr=pipe, text=True)
+    assert process.stdout is not None
+    assert process.stdout.readline() == "working\n"
+    process.send_signal(first)
+    assert process.stdout.readline() == "cleaning up\n"
+    process.send_signal(second)
+    printed, said = process.communicate(timeout=20)
+    assert (process.returncode, printed) == (130, "")
+    assert said == "Interrupted: run the same command to resume\n"
+
+
+def test_handlers_come_back_and_ignored_signals_stay_ignored() -> None:
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        with interruptible():
+            assert signal.getsignal(signal.SIGINT) == signal.SIG_IGN
+            assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
+    finally:
+        signal.signal(signal.SIGINT, before)
+    with interruptible():
+        assert signal.getsignal(signal.SIGINT) != before
+    assert signal.getsignal(signal.SIGINT) == before

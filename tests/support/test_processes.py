@@ -1,11 +1,14 @@
 """Worker processes: results in order, errors and killed workers as one line, Ctrl-C for the parent alone."""
 
+import hashlib
 import os
 import signal
 import subprocess
 import sys
 import time
+from collections import deque
 from collections.abc import Iterator
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +20,12 @@ from layermix_gen.support.processes import (
     ThisProcess,
     available_cpus,
     checked_workers,
+    limit_cpu,
     memory_errors,
     worker_processes,
     working,
 )
+from layermix_gen.support.worker_pool import DeadWorkerError
 from tests.helpers import alive, wait_until
 
 # --- what workers do: functions of a state and a task, which processes import from here ------------------------------
@@ -43,7 +48,31 @@ def grow(state: list[int], task: int) -> list[int]:
     return state
 
 
-def raise_it(_: None, error: Exception) -> None:
+def die_or_leave(folder: Path, name: str | None) -> str:
+    """Abort for None, else return the name."""
+    if name is None:
+        os.abort()
+    return name
+
+
+def compute(seconds: float, rounds: int) -> None:
+    limit_cpu(seconds)
+    hashlib.pbkdf2_hmac("sha256", b"", b"", rounds)
+    limit_cpu(0)
+
+
+def end_process() -> None:
+    os._exit(1)
+
+
+class Unloadable:
+    """A state whose loading ends the process."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return end_process, ()
+
+
+def raise_it(_: object, error: Exception) -> None:
     raise error
 
 
@@ -197,6 +226,70 @@ def test_workers_end_with_their_parent(tmp_path: Path) -> None:
         assert all(map(alive, workers))
         process.kill()
     wait_until(lambda: not any(map(alive, workers)), "the workers")
+
+
+CAUGHT = """
+if __name__ == "__main__":
+    before = signal.getsignal(signal.SIGINT)
+    try:
+        work()
+    except KeyboardInterrupt:
+        print(signal.getsignal(signal.SIGINT) is before)
+"""
+
+
+def test_a_second_ctrl_c_ends_workers_that_are_at_a_task(tmp_path: Path) -> None:
+    with started(tmp_path / "script.py", f"import signal\n{SCRIPT}{CAUGHT}") as process:
+        assert process.stdout is not None
+        workers = [int(process.stdout.readline()) for _ in range(2)]
+        process.send_signal(signal.SIGINT)
+        with pytest.raises(subprocess.TimeoutExpired):  # the tasks are waited for
+            process.wait(timeout=0.5)
+        assert all(map(alive, workers))
+        process.send_signal(signal.SIGINT)
+        printed, said = process.communicate(timeout=20)  # the tasks take 100 s
+    assert (process.returncode, printed, said) == (0, "True\n", "")
+    assert not any(map(alive, workers))
+
+
+def test_a_signal_at_the_end_is_not_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    """While the processes end in order, Ctrl-C kills them; then it is answered."""
+    join = BaseProcess.join
+
+    def interrupted(process: BaseProcess, timeout: float | None = None) -> None:
+        signal.raise_signal(signal.SIGINT)
+        join(process, timeout)
+
+    def work() -> None:
+        with worker_processes(3, 1) as pool:
+            assert list(pool.in_order(product, [5])) == [15]
+            monkeypatch.setattr(BaseProcess, "join", interrupted)
+
+    with pytest.raises(KeyboardInterrupt):
+        work()
+
+
+# --- deaths ----------------------------------------------------------------------------------------------------------
+
+
+def test_a_process_that_dies_takes_its_task_alone(tmp_path: Path) -> None:
+    with worker_processes(tmp_path, 2) as pool:
+        ended = [one for one in pool.ended(die_or_leave, deque([None, "a", "b", "c"])) if one]
+        assert {one.task for one in ended} == {None, "a", "b", "c"}
+        assert [one.task for one in ended if isinstance(one.error, DeadWorkerError)] == [None]
+        assert {one.result() for one in ended if one.error is None} == {"a", "b", "c"}
+
+
+def test_what_takes_too_much_cpu_time_dies() -> None:
+    with worker_processes(0.2, 1) as pool:
+        died, lived = (one for one in pool.ended(compute, deque([2**31 - 1, 1])) if one)
+    assert isinstance(died.error, DeadWorkerError)
+    assert lived.error is None
+
+
+def test_workers_whose_state_cannot_be_loaded_are_one_line() -> None:
+    with pytest.raises(DeadWorkerError), worker_processes(Unloadable(), 1) as pool:
+        list(pool.in_order(raise_it, [ValueError()]))
 
 
 # --- how many, and for which scripts ---------------------------------------------------------------------------------

@@ -1,6 +1,7 @@
 """Engines run `build_shard` over many shards. They are interchangeable: no byte of a shard depends on the engine."""
 
 from layermix_gen.building.engines.base import Engine, Watch
-from layermix_gen.building.engines.local import in_processes, in_this_process
+from layermix_gen.building.engines.parallel import in_processes
+from layermix_gen.building.engines.serial import in_this_process
 
 __all__ = ["Engine", "Watch", "in_processes", "in_this_process"]

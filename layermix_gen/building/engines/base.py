@@ -1,6 +1,6 @@
 """The interface of an engine, which builds the given shards in any order and yields the result of each."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from typing import Protocol
 
 from layermix_gen.building.shard_builder import ShardResult
@@ -20,4 +20,4 @@ class Engine(Protocol):
     Once `watch` has returned False, results may be unfinished: their `summary` is None.
     """
 
-    def __call__(self, plan: Plan, numbers: Sequence[int], watch: Watch) -> Iterator[ShardResult]: ...
+    def __call__(self, plan: Plan, numbers: Sequence[int], watch: Watch) -> Generator[ShardResult, None, None]: ...

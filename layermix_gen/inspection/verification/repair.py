@@ -7,7 +7,7 @@ has the sha256 that the dataset's manifest, or else the shard's own summary, rec
 import shutil
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -125,7 +125,7 @@ def _mend_shards(plan: Plan, found: Verification, numbers: Sequence[int], worker
     """
     root, mended, others = Path(found.report.location), list[str](), list[str]()
     inputs = sum(stop - start for start, stop in map(plan.bounds, numbers))
-    engine = in_processes(min(workers, len(numbers))) if min(workers, len(numbers)) > 1 else in_this_process
+    engine = in_processes(workers) if workers > 1 else in_this_process
     with progress_bar(inputs, "input", progress) as bar:
 
         def watch(done: int, skipped: int) -> bool:
@@ -133,11 +133,12 @@ def _mend_shards(plan: Plan, found: Verification, numbers: Sequence[int], worker
             return True
 
         try:
-            for result in engine(plan, numbers, watch):
-                if other := _differences(plan, found, result):
-                    others.append(other)
-                else:
-                    mended += _put_in_place(plan.root, root, _wanted(found, result.number))
+            with closing(engine(plan, numbers, watch)) as results:
+                for result in results:
+                    if other := _differences(plan, found, result):
+                        others.append(other)
+                    else:
+                        mended += _put_in_place(plan.root, root, _wanted(found, result.number))
         except KeyboardInterrupt:
             remedy = "run the same command to go on"
             raise Interrupted(f"stopped with {count(len(mended), 'file')} mended; {remedy}") from None

@@ -1,0 +1,11 @@
+"""A short run of the harness of kills."""
+
+from pathlib import Path
+
+from tests.faults.kills import harness
+
+
+def test_what_was_killed_is_resumed(tmp_path: Path) -> None:
+    tally = harness(5, 0, tmp_path)
+    assert sum(tally.tried.values()) == 5
+    assert tally.failures == []
