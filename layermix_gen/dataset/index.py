@@ -6,7 +6,8 @@ every tar of the shard. DuckDB writes and reads the files; rows reach it as line
 """
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from isal import isal_zlib
 from layermix_gen.dataset.names import found_indexes, index_path
 from layermix_gen.dataset.skipped import Skipped
 from layermix_gen.dataset.tar import TarSummary
-from layermix_gen.errors import LayerMixError
+from layermix_gen.errors import LayerMixError, OutOfResources
 from layermix_gen.images import Image
 from layermix_gen.support.database import Database, connected, list_of, pattern_of, quoted, rows, struct_of
 from layermix_gen.support.files import replacing, temporary
@@ -101,7 +102,7 @@ def write_index(path: Path, lines: Iterable[str], summary: ShardSummary, kept: I
         if names := ", ".join(map(quoted, kept)):
             table = f"SELECT * FROM read_parquet({earlier}) WHERE plane IN ({names}) UNION ALL {table}"
         seal = struct_of({_SEAL: json.dumps(asdict(summary))})
-        with replacing(path) as draft, connected(_unreadable, ONE_THREAD) as db:
+        with replacing(path) as draft, _database() as db:
             db.execute(
                 f"COPY (SELECT * FROM ({table}) ORDER BY plane, key) TO {quoted(draft)} "
                 f"(FORMAT parquet, COMPRESSION zstd, KV_METADATA {seal})"
@@ -143,13 +144,25 @@ def summary_in(db: Database, path: Path) -> ShardSummary:
 
 
 def _summaries(files: Sequence[Path]) -> list[ShardSummary]:
-    with connected(_unreadable, ONE_THREAD) as db:
+    with _database() as db:
         return _summaries_in(db, files)
 
 
 def _summaries_in(db: Database, files: Sequence[Path]) -> list[ShardSummary]:
     seals = f"SELECT decode(value) AS seal FROM parquet_kv_metadata({list_of(map(pattern_of, files))})"
     return [ShardSummary.from_json(row["seal"]) for row in rows(db, f"{seals} WHERE decode(key) = '{_SEAL}'")]
+
+
+@contextmanager
+def _database() -> Iterator[Database]:
+    """A database to read or write an index with; its errors say how to go on with a build."""
+    try:
+        with connected(_unreadable, ONE_THREAD) as db:
+            yield db
+    except OutOfResources as error:
+        raise OutOfResources(
+            f"the index cannot be read or written: {error}, then run the same command to resume"
+        ) from error
 
 
 def _unreadable(reason: str) -> LayerMixError:

@@ -23,9 +23,9 @@ SHORTAGES = {
     "bad_alloc": "free memory or use fewer workers",
     "Resource temporarily unavailable": "use fewer workers, or raise the limit of processes (`ulimit -u`)",
     "Too many open files": "raise the limit of open files (`ulimit -n`)",
-    "No space left on device": "make room for it",
-    "Disk quota exceeded": "make room for it",
-    "File too large": "make room for it",
+    "No space left on device": "make room",
+    "Disk quota exceeded": "make room",
+    "File too large": "make room",
 }
 """What DuckDB says where the machine has run out of something, and the remedy."""
 CONTROL_GROUP = Path("/sys/fs/cgroup/memory.max")  # of a container

@@ -129,7 +129,8 @@ def test_a_full_disk_is_one_line_and_leaves_nothing(tmp_path: Path) -> None:
     run = subprocess.run(command, capture_output=True, text=True, check=True)
     (line,) = run.stdout.splitlines()
     assert "000000.parquet" in line
-    assert line.endswith("make room for it")
+    assert line.startswith("the index cannot be read or written: ")
+    assert line.endswith("; make room, then run the same command to resume")
     assert list((tmp_path / "index").iterdir()) == []
 
 

@@ -34,7 +34,7 @@ def test_files_that_cannot_be_read_may_be_left_to_another() -> None:
     [
         (duckdb.OutOfMemoryException("Out of Memory Error: failed to allocate 16 MiB"), "free memory, use fewer"),
         (duckdb.IOException('IO Error: Cannot open file "a": Too many open files'), "raise the limit of open files"),
-        (duckdb.IOException("IO Error: Could not write file: No space left on device"), "make room for it"),
+        (duckdb.IOException("IO Error: Could not write file: No space left on device"), "make room"),
     ],
 )
 @pytest.mark.parametrize("files", [True, False])
