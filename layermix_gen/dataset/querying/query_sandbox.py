@@ -38,6 +38,10 @@ PURE_FUNCTIONS = f"""
       AND ((stability = 'CONSISTENT' AND NOT regexp_matches(function_name, 'sql|plan|version|^__'))
         OR (function_type = 'macro' AND regexp_matches(function_name, '^(list_|array_|nullif$|split_part$|if$)')))
 """
+JOINING = {"||", "concat", "concat_ws", "list_concat", "list_cat", "array_concat", "array_cat", "list_append"}
+JOINING |= {"list_prepend", "array_append", "array_prepend", "array_push_back", "array_push_front", "flatten"}
+MOST_JOINS = 16  # in a query: in lambdas in each other, they make a text up to 360 times as long
+LONGEST = 100_000  # characters of a query: DuckDB plans it before its time is limited
 DEEPEST = 3  # subqueries and lambdas in each other: each can double what the one in it returns
 SECONDS = 600.0  # for a query: to sort all columns of 5 million rows and fetch them takes 110 s on two cores
 MOST_MEMORY = 4 * 10**9  # bytes: to sort all columns of 5 million rows takes 2.8 GB
@@ -74,6 +78,8 @@ def unreadable(reason: str) -> LayerMixError:
 
 def check(db: Database, sql: str) -> None:
     """Raise `LayerMixError` unless `sql` is one SELECT over `samples`, of expressions that depend on nothing else."""
+    if len(sql) > LONGEST:
+        raise _refusal(f"{len(sql)} characters, of which {LONGEST} are allowed")
     ((text,),) = db.execute("SELECT json_serialize_sql(?)", [sql]).fetchall()
     try:
         tree = json.loads(text)
@@ -81,10 +87,12 @@ def check(db: Database, sql: str) -> None:
             raise mistake(tree["error_message"].splitlines()[0])
         if len(tree["statements"]) != 1:
             raise _refusal(f"{len(tree['statements'])} statements")
-        functions = set(_functions(tree["statements"][0]["node"]))
+        names = list(_functions(tree["statements"][0]["node"]))
     except RecursionError as error:
         raise _refusal("hundreds of expressions in each other") from error
-    if functions and (impure := functions - {name for (name,) in db.execute(PURE_FUNCTIONS).fetchall()}):
+    if sum(name in JOINING for name in names) > MOST_JOINS:
+        raise _refusal(f"more than {MOST_JOINS} texts or lists joined")
+    if names and (impure := set(names) - {name for (name,) in db.execute(PURE_FUNCTIONS).fetchall()}):
         raise _refusal(f"the function {min(impure)}()")
 
 

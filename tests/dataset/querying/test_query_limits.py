@@ -75,7 +75,7 @@ def test_the_time_that_a_program_takes_between_rows_does_not(index: list[Path]) 
 def test_a_condition_of_a_reader_is_stopped_too(index: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(query_sandbox, "SECONDS", 0.5)
     with pytest.raises(OutOfResources, match=r"^expected the answer to a query within 0\.5 s"):
-        catalog._query(index, ["clean"], f"{CROSS} > 1")
+        catalog._query(index, ["clean"], f"{CROSS} > 1", "json_crc32")
 
 
 def test_a_limit_of_an_earlier_statement_stops_no_later_one() -> None:
@@ -129,6 +129,9 @@ GROWING = [
     "[x for x in range(10000000 + size)] IS NULL",
     "key IN (SELECT d || d FROM (SELECT c || c AS d FROM (SELECT b || b AS c FROM (SELECT key AS b FROM samples))))",
     "not " * 900 + "true",
+    "length(" + " || ".join(["source"] * 18) + ") > 3",
+    "len(list_transform(list_transform([source], x -> " + "x || " * 9 + "x), y -> " + "y || " * 9 + "y)) > 3",
+    "key = '" + "x" * 100_000 + "'",
 ]
 
 
@@ -136,6 +139,11 @@ GROWING = [
 def test_a_query_whose_values_grow_is_refused(where: str, index: list[Path]) -> None:
     with pytest.raises(LayerMixError, match=r"^expected a query of the table samples alone, got "):
         count(index, where)
+
+
+def test_long_lists_of_keys_and_some_joined_texts_are_fine(index: list[Path]) -> None:
+    keys = ", ".join(f"'{number:09d}'" for number in range(5000))
+    assert count(index, f"key IN ({keys}) AND length({' || '.join(['source'] * 17)}) = 544") == 5000
 
 
 HOSTILE = [
