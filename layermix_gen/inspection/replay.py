@@ -70,13 +70,11 @@ class Replayer:
         return mixing_set
 
     def read(self, item: Item) -> Image:
-        """Read a source image. Raises `LayerMixError` where that fails now."""
+        """Read a source image. Raises `BadImage` where it cannot be read now."""
         try:
             return self.source.read(item)
         except BadImage as error:
-            raise LayerMixError(
-                f"{item.id} in {self.source.location} cannot be read now: {error}; restore it"
-            ) from error
+            raise BadImage(f"{item.id} in {self.source.location} cannot be read now: {error}; restore it") from error
 
     def replay(self, row: Mapping[str, Any]) -> Replay:
         """Make the sample of a row of the index again."""

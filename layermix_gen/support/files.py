@@ -7,16 +7,21 @@ import json
 import os
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from layermix_gen.errors import LayerMixError
 from layermix_gen.support.text import as_text
 
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+MISSING = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG)
+OF_THE_FILE = (*MISSING, errno.EACCES, errno.EPERM, errno.EISDIR, errno.ENXIO, errno.ENODEV)  # and not of the machine
+PAUSES = (0.2, 1.0)  # seconds before the second and the third try of a read
 DRAFT_SECONDS = 3600  # a temporary file of another host that has not grown for so long is abandoned
+
+T = TypeVar("T")
 
 
 def temporary(path: Path) -> Path:
@@ -137,6 +142,24 @@ def reason(error: OSError) -> str:
 def cannot_read(path: str | Path, why: str, remedy: str) -> LayerMixError:
     """The error for a file that cannot be read: "cannot read PATH: why; remedy"."""
     return LayerMixError(f"cannot read {as_text(path)}: {why}; {remedy}")
+
+
+def with_retries(read: Callable[[], T], path: str | Path, tries: int = 0) -> T:
+    """The result of `read()`, called again after a fault of the machine: up to three times within two seconds.
+
+    Raises OSError, at once, where the file at `path` is at fault: missing, forbidden or of the wrong kind. Raises
+    `LayerMixError` where it is the machine to the last (input/output error, stale handle, too many open files).
+    """
+    try:
+        return read()
+    except OSError as error:
+        if error.errno is None or error.errno in OF_THE_FILE:  # None: what a library says of the content
+            raise
+        if tries == len(PAUSES):
+            remedy = "this is no fault of the file: when it is over, run the same command to resume"
+            raise cannot_read(path, f"{reason(error)}, {tries + 1} times", remedy) from error
+        time.sleep(PAUSES[tries])
+    return with_retries(read, path, tries + 1)
 
 
 @contextmanager

@@ -14,7 +14,7 @@ from layermix_gen.dataset.index import ShardSummary
 from layermix_gen.dataset.names import LISTING, ordinal_of, tar_name
 from layermix_gen.dataset.plan import Plan
 from layermix_gen.dataset.samples import Sample, metadata
-from layermix_gen.errors import BadImage, LayerMixError
+from layermix_gen.errors import BadImage
 from layermix_gen.images.codec import decode
 from layermix_gen.inspection.replay import Replayer
 from layermix_gen.inspection.verification.findings import Problem
@@ -56,10 +56,10 @@ class ReplayCheck:
         """Replay all samples of one source image, and yield the problems of each."""
         try:
             if item is None or item.id != of_image[0]["source"]:
-                raise LayerMixError(f"is not of {of_image[0]['source']} by {LISTING}")
+                raise BadImage(f"is not of {of_image[0]['source']} by {LISTING}")
             variants = [row["variant"] for row in of_image]
             samples = list(self._replayer.maker.make(self._replayer.read(item), item.id, variants))
-        except (BadImage, LayerMixError) as error:
+        except BadImage as error:
             yield from ([Problem(tar_name(row["plane"], row["shard"]), row["key"], str(error))] for row in of_image)
             return
         name = class_name(self._replayer.plan.inputs.classes, item.label)
