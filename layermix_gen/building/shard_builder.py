@@ -69,7 +69,7 @@ def build_shard(plan: Plan, number: int, tick: Tick = lambda done, skipped: True
     Planes are aligned: an input that was left out of one plane is left out of all. Raises `LayerMixError` if the disk
     cannot be written, or if an input that is in other planes can no longer be read.
     """
-    source, maker = _open_inputs(plan)
+    source, maker = open_inputs(plan)
     before = read_summary(plan.root, number)
     kept = intact_planes(plan.root, before)
     left_out = {one.source: one.reason for one in before.skipped} if before and kept else {}
@@ -93,7 +93,7 @@ def build_shard(plan: Plan, number: int, tick: Tick = lambda done, skipped: True
 
 
 @lru_cache(maxsize=1)
-def _open_inputs(plan: Plan) -> tuple[Source, SampleMaker]:
+def open_inputs(plan: Plan) -> tuple[Source, SampleMaker]:
     """Open source and mixing set once per process and plan."""
     source = open_source(plan.inputs.location, plan.inputs.kind, plan.settings.max_pixels)
     mixing_set = open_mixing_set(plan.mixing_set.location) if plan.mixing_set else None
@@ -109,15 +109,16 @@ class _Draft:
         self._written = 0
         self._rows: list[str] = []
         self._paths = {plane: tar_path(plan.root, plane, number) for plane in variants}
+        self._drafts = {plane: temporary(path) for plane, path in self._paths.items()}
         self._planes = {variant: plane for plane, variant in variants.items()}
         self._tars: dict[str, TarWriter] = {}
 
     def __enter__(self) -> Self:
         for folder in (*(path.parent for path in self._paths.values()), self._plan.root / INDEX):
-            folder.mkdir(parents=True, exist_ok=True)
+            folder.mkdir(exist_ok=True)  # without parents: a dataset that was removed is not begun anew
         try:
-            for plane, path in self._paths.items():
-                self._tars[plane] = TarWriter(temporary(path))
+            for plane, path in self._drafts.items():
+                self._tars[plane] = TarWriter(path)
         except BaseException:
             self.__exit__()
             raise
@@ -126,7 +127,7 @@ class _Draft:
     def __exit__(self, *_: object) -> None:
         for plane, tar in self._tars.items():
             tar.abandon()
-            temporary(self._paths[plane]).unlink(missing_ok=True)
+            self._drafts[plane].unlink(missing_ok=True)
 
     def add(self, ordinal: int, item: Item, samples: list[Sample]) -> None:
         """Append the samples of one source image, each to the tar of its plane."""
@@ -154,8 +155,8 @@ class _Draft:
     def commit(self, kept: Mapping[str, TarSummary]) -> ShardSummary:
         """Complete all tars and give them their final names, then write the index."""
         finished = {plane: tar.close() for plane, tar in self._tars.items()}
-        for path in self._paths.values():
-            temporary(path).replace(path)
+        for plane, path in self._paths.items():
+            self._drafts[plane].replace(path)
             sync_folder(path.parent)
         in_order = sorted({**kept, **finished}.items())
         inputs = self._written + len(self.skipped)

@@ -1,8 +1,9 @@
 """Replay a share of the samples, and compare them with what is stored."""
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
+from functools import partial
 from itertools import groupby
 from typing import Any
 
@@ -27,15 +28,15 @@ from layermix_gen.support.seeds import generator
 class ReplayCheck:
     """Replays a `share` of each shard's source images, each in all planes, and compares with what is stored."""
 
-    def __init__(self, plan: Plan, share: float) -> None:
-        self._arguments = (plan, share)
-        self._replayer, self._share = Replayer(plan), share
+    def __init__(self, plan: Plan, share: float, *, checked: bool = False) -> None:
+        self._plan, self._share = plan, share
+        self._replayer = Replayer(plan, checked=checked)
         encoding = plan.settings.encoding
         self._lossless = encoding.format == "png" or (encoding.format == "webp" and encoding.quality == 100)
 
-    def __reduce__(self) -> tuple[type["ReplayCheck"], tuple[Plan, float]]:
-        """Pickle the arguments alone: another process opens source and mixing set itself."""
-        return ReplayCheck, self._arguments
+    def __reduce__(self) -> tuple[Callable[..., "ReplayCheck"], tuple[Plan, float]]:
+        """Pickle the arguments alone: another process opens source and mixing set itself, which are checked by then."""
+        return partial(ReplayCheck, checked=True), (self._plan, self._share)
 
     def open(self) -> None:
         """Open source and mixing set now. Raises `LayerMixError` where one is gone or is a different one."""
