@@ -3,25 +3,30 @@
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
+from functools import partial
 from pathlib import Path
 
 from layermix_gen.building.engines import Watch, in_processes, in_this_process
+from layermix_gen.building.mending import spoiled_shards
 from layermix_gen.building.request import BuildRequest
 from layermix_gen.building.shard_builder import is_finished, missing_planes
 from layermix_gen.dataset.index import ShardSummary, read_summaries
 from layermix_gen.dataset.manifest import Manifest, Run, collect, declared_planes, is_declared, write_manifest
 from layermix_gen.dataset.names import ERRORS, INDEX, MANIFEST
 from layermix_gen.dataset.plan import MixingSetFacts, Plan
-from layermix_gen.dataset.plan_changes import freeze
+from layermix_gen.dataset.plan_changes import freeze, is_frozen, reopen
 from layermix_gen.dataset.settings import DEFAULTS, BuildSettings
 from layermix_gen.dataset.sidecars import write_sidecars
 from layermix_gen.dataset.skipped import Skipped, reasons, skipped_text
 from layermix_gen.errors import Interrupted, LayerMixError
 from layermix_gen.mixing_sets.mixing_set import MixingSet
 from layermix_gen.mixing_sets.provision import resolve_mixing_set
-from layermix_gen.support.files import disk_errors, replacing, sweep
+from layermix_gen.sources import Item
+from layermix_gen.support.files import disk_errors, replacing
+from layermix_gen.support.locks import together
 from layermix_gen.support.processes import memory_errors
 from layermix_gen.support.progress import progress_bar
+from layermix_gen.support.text import count
 
 
 def build(
@@ -52,16 +57,23 @@ def build(
         if request.mixes:
             color = settings.preset == "released"  # the released code mixes with fractals in colour
             mixed = resolve_mixing_set(request.mixing_set, request.size, settings.seed, color=color, progress=progress)
+        facts = MixingSetFacts.of(mixed) if mixed and settings.variants else None
+        plan = request.planned(facts, request.shards(progress))
         with disk_errors(request.root):
-            facts = MixingSetFacts.of(mixed) if mixed and settings.variants else None
-            plan = freeze(request.planned(facts, request.shards(progress)), request.items)
-            return _run(plan, request.own(plan.shards), request.workers, request.max_errors, progress)
+            request.root.mkdir(parents=True, exist_ok=True)
+            with together(plan.root, partial(_prepare, plan, request.items), partial(is_frozen, plan, request.items)):
+                return _run(plan, request.own(plan.shards), request.workers, request.max_errors, progress)
+
+
+def _prepare(plan: Plan, items: Sequence[Item]) -> None:
+    """Write or continue the plan, and reopen finished shards that an outage has spoiled."""
+    freeze(plan, items)
+    reopen(plan.root, spoiled_shards(plan))
 
 
 def _run(plan: Plan, numbers: Sequence[int], workers: int, limit: int, progress: bool) -> Manifest:
     """Build the unfinished shards among `numbers`; complete the dataset if no shard is missing after that."""
     begin = time.perf_counter()
-    sweep(plan.root)
     before = read_summaries(plan.root)
     lacking = {number: len(missing_planes(plan, before.get(number))) for number in numbers}  # planes per shard
     todo = [number for number in numbers if lacking[number]]
@@ -83,9 +95,9 @@ def _run(plan: Plan, numbers: Sequence[int], workers: int, limit: int, progress:
                     else:
                         written += result.summary.written * lacking[result.number]
         except KeyboardInterrupt:
-            finished = len(_finished(plan, read_summaries(plan.root)))
+            done = len(_finished(plan, read_summaries(plan.root)))
             remedy = "run the same command to resume"
-            raise Interrupted(f"stopped with {finished} of {plan.shards} shards finished; {remedy}") from None
+            raise Interrupted(f"stopped with {done} of {plan.shards} shards finished; {remedy}") from None
         finally:
             summaries = read_summaries(plan.root)  # again: other partitions may have finished shards since
             skipped = [one for summary in summaries.values() for one in summary.skipped] + abandoned
@@ -94,10 +106,13 @@ def _run(plan: Plan, numbers: Sequence[int], workers: int, limit: int, progress:
     _check_errors(plan, skipped, limit)
     seconds = time.perf_counter() - begin
     run = Run(written, round(seconds, 3), round(written / seconds, 1), workers)
-    manifest = collect(plan, _finished(plan, summaries), run)
+    finished = _finished(plan, summaries)
+    if lost := set(numbers) - finished.keys():
+        found = f"{count(len(lost), 'shard')} of {plan.root} went missing while it was built"
+        raise LayerMixError(f"{found}; run the same command to build what is missing")
+    manifest = collect(plan, finished, run)
     if manifest.complete and not is_declared(manifest):
         _check_counts(plan, manifest)
-        sweep(plan.root)
         write_sidecars(plan.root, manifest)
         write_manifest(manifest)
     return manifest
@@ -138,9 +153,9 @@ def write_errors(root: Path, skipped: Sequence[Skipped]) -> None:
 
 
 def _check_errors(plan: Plan, skipped: Sequence[Skipped], limit: int) -> None:
-    what = ", ".join(f"{count} {reason}" for reason, count in reasons(skipped).items())
+    what = ", ".join(f"{number} {reason}" for reason, number in reasons(skipped).items())
     found = f"{len(skipped)} of {plan.inputs.count} inputs cannot be read ({what})"
-    remedy = f"see {plan.root / ERRORS}, then mend them and build into another folder"
+    remedy = f"see {plan.root / ERRORS}, then mend them and run the same command to resume"
     if len(skipped) == plan.inputs.count:
         raise LayerMixError(f"{found}, which leaves nothing; {remedy}")
     if len(skipped) > limit:

@@ -88,7 +88,7 @@ def build_shard(
     out of one plane is left out of all. Raises `LayerMixError` if the disk cannot be written, or if an input that is in
     other planes can no longer be read or is another image now.
     """
-    source, maker = _open_inputs(plan)
+    source, maker = open_inputs(plan)
     start, stop = plan.bounds(number)
     before = read_summary(plan.root, number)
     kept = intact_planes(plan.root, before)
@@ -124,7 +124,7 @@ def build_shard(
 
 def try_input(plan: Plan, number: int, position: int) -> None:
     """Make the samples of one input of a shard as `build_shard` does, and write nothing."""
-    source, maker = _open_inputs(plan)
+    source, maker = open_inputs(plan)
     _, item = next(islice(plan.items(number), position, None))
     with suppress(BadImage):
         for sample in maker.make(source.read(item), item.id, plan.settings.planes.values()):
@@ -132,7 +132,7 @@ def try_input(plan: Plan, number: int, position: int) -> None:
 
 
 @lru_cache(maxsize=1)
-def _open_inputs(plan: Plan) -> tuple[Source, SampleMaker]:
+def open_inputs(plan: Plan) -> tuple[Source, SampleMaker]:
     """Open source and mixing set once per process and plan."""
     source = open_source(plan.inputs.location, plan.inputs.kind, plan.settings.max_pixels)
     mixing_set = open_mixing_set(plan.mixing_set.location) if plan.mixing_set else None
@@ -148,15 +148,16 @@ class _Draft:
         self._written = 0
         self._rows: list[str] = []
         self._paths = {plane: tar_path(plan.root, plane, number) for plane in variants}
+        self._drafts = {plane: temporary(path) for plane, path in self._paths.items()}
         self._planes = {variant: plane for plane, variant in variants.items()}
         self._tars: dict[str, TarWriter] = {}
 
     def __enter__(self) -> Self:
         for folder in (*(path.parent for path in self._paths.values()), self._plan.root / INDEX):
-            folder.mkdir(parents=True, exist_ok=True)
+            folder.mkdir(exist_ok=True)  # without parents: a dataset that was removed is not begun anew
         try:
-            for plane, path in self._paths.items():
-                self._tars[plane] = TarWriter(temporary(path))
+            for plane, path in self._drafts.items():
+                self._tars[plane] = TarWriter(path)
         except BaseException:
             self.__exit__()
             raise
@@ -165,7 +166,7 @@ class _Draft:
     def __exit__(self, *_: object) -> None:
         for plane, tar in self._tars.items():
             tar.abandon()
-            temporary(self._paths[plane]).unlink(missing_ok=True)
+            self._drafts[plane].unlink(missing_ok=True)
 
     def add(self, ordinal: int, item: Item, checksum: int, samples: list[Sample]) -> None:
         """Append the samples of one source image, with the checksum of its pixels, each to the tar of its plane."""
@@ -196,8 +197,8 @@ class _Draft:
     def commit(self, kept: Mapping[str, TarSummary]) -> ShardSummary:
         """Complete all tars and give them their final names, then write the index."""
         finished = {plane: tar.close() for plane, tar in self._tars.items()}
-        for path in self._paths.values():
-            temporary(path).replace(path)
+        for plane, path in self._paths.items():
+            self._drafts[plane].replace(path)
             sync_folder(path.parent)
         in_order = sorted({**kept, **finished}.items())
         inputs = self._written + len(self.skipped)

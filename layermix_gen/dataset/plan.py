@@ -189,9 +189,19 @@ def write_listing(root: Path, items: Sequence[Item]) -> None:
         file.writelines(map(_line, items))
 
 
-def write_plan(plan: Plan) -> None:
-    """Write `plan.json`, atomically."""
-    write_json(plan.root / PLAN, sealed({"format": FORMAT, "fingerprint": plan.fingerprint} | plan_facts(plan)))
+def is_listed(root: Path, items: Sequence[Item]) -> bool:
+    """Whether `sources.jsonl` lists these inputs, in this order and with these sizes and places, and nothing else."""
+    try:
+        with (root / LISTING).open("rb") as file:
+            return all(file.readline() == _line(item) for item in items) and not file.read(1)
+    except FileNotFoundError:
+        return False
+
+
+def write_plan(plan: Plan, *, new: bool = False) -> None:
+    """Write `plan.json`, atomically. With `new`, raises FileExistsError where there is one already."""
+    facts = {"format": FORMAT, "fingerprint": plan.fingerprint} | plan_facts(plan)
+    write_json(plan.root / PLAN, sealed(facts), new=new)
 
 
 def plan_facts(plan: Plan) -> dict[str, Any]:

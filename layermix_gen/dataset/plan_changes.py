@@ -1,15 +1,17 @@
-"""Continue a build by its plan on disk: planes may be added; changes that would make other samples are refused."""
+"""Continue a build by its plan on disk: planes are added, inputs mended; what would make other samples is refused."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from pathlib import Path
 from typing import Any
 
 from layermix_gen.dataset.index import read_summaries
 from layermix_gen.dataset.manifest import keep_declared
-from layermix_gen.dataset.names import LISTING
-from layermix_gen.dataset.plan import Plan, plan_facts, read_plan, write_listing, write_plan
+from layermix_gen.dataset.names import MANIFEST, index_path
+from layermix_gen.dataset.plan import Plan, is_listed, plan_facts, read_plan, write_listing, write_plan
 from layermix_gen.errors import LayerMixError
 from layermix_gen.sources.base import Item
+from layermix_gen.support.files import sync_folder
 
 LONGEST = 40  # characters of a value that are shown
 
@@ -17,27 +19,45 @@ LONGEST = 40  # characters of a value that are shown
 def freeze(plan: Plan, items: Sequence[Item]) -> Plan:
     """Write the plan, or continue the one that is there; return the plan to build by.
 
-    Raises `LayerMixError`, naming what differs, if the folder holds the plan of another dataset.
+    Shards that left out an input which has changed since are reopened. The listing is written after the plan: one that
+    is missing, or is of an earlier plan, is written by the next process. Raises `LayerMixError`, naming what differs,
+    if the folder holds the plan of another dataset.
     """
     before = read_plan(plan.root)
     if before:
         refuse_changes(before, plan, items)
-    if not before or not (plan.root / LISTING).exists():
-        plan.root.mkdir(parents=True, exist_ok=True)
-        write_listing(plan.root, items)
-    if not before or plan_facts(before) != plan_facts(plan):  # planes were added, or the source was moved
-        if before and before.settings.planes != plan.settings.planes:
+        reopen(plan.root, set(_mended(before, plan, items).values()))
+        if before.settings.planes != plan.settings.planes:
             keep_declared(plan.root)
-        write_plan(plan)
+        if plan_facts(before) != plan_facts(plan):  # planes were added, inputs mended, or the source was moved
+            write_plan(plan)
+    else:
+        plan.root.mkdir(parents=True, exist_ok=True)
+        try:
+            write_plan(plan, new=True)
+        except FileExistsError:  # on a file system without locks, of a process that began at the same moment
+            return freeze(plan, items)
+    if not is_listed(plan.root, items):
+        write_listing(plan.root, items)
     return plan
 
 
-def refuse_changes(before: Plan, now: Plan, items: Sequence[Item]) -> None:
-    """Raise `LayerMixError`, naming what differs, unless `now` is `before` or only adds planes to it.
+def is_frozen(plan: Plan, items: Sequence[Item]) -> bool:
+    """Whether the plan on disk makes the same dataset, wherever source and mixing set lie. Raises as `freeze` does."""
+    before = read_plan(plan.root)
+    if before:
+        refuse_changes(before, plan, items)
+    same = before and (before.fingerprint, before.settings) == (plan.fingerprint, plan.settings)
+    return bool(same) and is_listed(plan.root, items)
 
-    Planes that no shard has yet can be given up again.
+
+def refuse_changes(before: Plan, now: Plan, items: Sequence[Item]) -> None:
+    """Raise `LayerMixError`, naming what differs, unless `now` is `before`, adds planes to it, or mends inputs of it.
+
+    An input is mended if it has changed and no finished shard holds it. Planes that no shard has yet can be given up
+    again.
     """
-    differences = changes(before, now, items)
+    differences = changes(before, now, items, _mended(before, now, items))
     given_up = before.settings.planes.keys() - now.settings.planes.keys()
     if given_up:
         built = {plane for summary in read_summaries(now.root).values() for plane in summary.planes}
@@ -50,30 +70,60 @@ def refuse_changes(before: Plan, now: Plan, items: Sequence[Item]) -> None:
         )
 
 
-def changes(before: Plan, now: Plan, items: Sequence[Item]) -> list[str]:
+def reopen(root: Path, numbers: Collection[int]) -> None:
+    """Make finished shards unfinished: the manifest that declares them goes first, then the index of each."""
+    if numbers:
+        (root / MANIFEST).unlink(missing_ok=True)
+        sync_folder(root)
+    for number in numbers:
+        index_path(root, number).unlink(missing_ok=True)
+
+
+def changes(before: Plan, now: Plan, items: Sequence[Item], mended: Collection[str] = ()) -> list[str]:
     """Name all differences by which `now`, the plan of `items`, makes other samples than `before`, a phrase for each.
 
-    A dataset of clean views alone has no mixing set, so adding one is no difference.
+    A dataset of clean views alone has no mixing set, so adding one is no difference. Nor are the inputs `mended`.
     """
     old, new = before.identity(), now.identity()
     if before.settings.variants == 0:
         old["mixing set"] = new["mixing set"]
     names = [name for name in old | new if json.dumps(old.get(name)) != json.dumps(new.get(name))]
     differences = [_difference(name, old.get(name), new.get(name)) for name in names if name != "source"]
-    return differences + ([_first_change(before, items)] if "source" in names else [])
+    if "source" in names and (first := _first_change(before, items, mended)):
+        differences.append(first)
+    return differences
 
 
-def _first_change(before: Plan, items: Sequence[Item]) -> str:
-    """Name the first input, by its id, that was added, removed or changed."""
-    now = {item.id: (item.label, item.size) for item in items}
+def _first_change(before: Plan, items: Sequence[Item], mended: Collection[str]) -> str:
+    """Name the first input, by its id, that was added, removed or changed, but for those that were mended."""
+    now, then = {item.id: (item.label, item.size) for item in items}, _planned(before)
+    changed = (name for name in now | then if now.get(name) != then.get(name, (None,))[:2] and name not in mended)
+    if (name := min(changed, default=None)) is None:
+        return ""
+    what = "changed" if name in now and name in then else "added" if name in now else "removed"
+    return f"source image {name!r} {what}"
+
+
+def _mended(before: Plan, now: Plan, items: Sequence[Item]) -> dict[str, int]:
+    """The shards of the inputs that have changed and that no finished shard holds, by the ids of these inputs."""
+    if before.inputs.digest == now.inputs.digest:
+        return {}
+    then, summaries = _planned(before), read_summaries(before.root)
+    free = {one.source for summary in summaries.values() for one in summary.skipped}
+    found = {}
+    for item in items:
+        label, size, number = then.get(item.id, (item.label, item.size, -1))
+        if (label, size) != (item.label, item.size) and (number not in summaries or item.id in free):
+            found[item.id] = number
+    return found
+
+
+def _planned(plan: Plan) -> dict[str, tuple[int, int, int]]:
+    """The label, size and shard of each input by its id; none where the listing is lost."""
     try:
-        then = {item.id: (item.label, item.size) for number in range(before.shards) for _, item in before.items(number)}
-    except FileNotFoundError:  # the listing is lost
-        then = {}
-    name = min((name for name in now | then if now.get(name) != then.get(name)), default="")
-    return (
-        f"source image {name!r} {'changed' if name in now and name in then else 'added' if name in now else 'removed'}"
-    )
+        return {item.id: (item.label, item.size, n) for n in range(plan.shards) for _, item in plan.items(n)}
+    except FileNotFoundError:
+        return {}
 
 
 def _difference(name: str, old: Any, new: Any) -> str:

@@ -15,7 +15,7 @@ from layermix_gen.errors import LayerMixError
 from layermix_gen.images import Image, Pictures
 from layermix_gen.images.views import PictureView
 from layermix_gen.mixing_sets.store import digest_of, recorded_digest
-from layermix_gen.support.files import reading
+from layermix_gen.support.files import reading, with_retries
 
 FLIPS = {(True, False): 1, (False, True): 0, (True, True): -1}  # (flip_h, flip_v): OpenCV's code
 
@@ -47,14 +47,20 @@ class MixingSet:
 
     @property
     def digest(self) -> str:
-        """The sha256 (hex) of shape and bytes; computed at most once.
+        """The sha256 (hex) of shape and bytes; computed at most once, in about a second for 0.9 GB.
 
-        It is taken from `SET.json` as long as `SET.npy` has the size and modification time that are recorded there; for
-        a copied set it is computed, which takes about a second for 0.9 GB.
+        Raises `LayerMixError` if `SET.json` records another digest for `SET.npy` with this size and time: its bytes
+        have changed since the set was made.
         """
         if self._digest is None:
+            computed = digest_of(self.pictures)
             recorded = recorded_digest(self.path) if self.path else None
-            self._digest = recorded or digest_of(self.pictures)
+            if recorded not in (None, computed):
+                raise LayerMixError(
+                    f"the mixing set {self.path} has other bytes than when it was made, although its time is the same; "
+                    "restore it, or remove it and make it again"
+                )
+            self._digest = computed
         return self._digest
 
     def view(self, view: PictureView, size: int) -> Image:
@@ -73,7 +79,7 @@ def open_mixing_set(path: str | Path) -> MixingSet:
     path = Path(path)
     with reading(path):
         try:
-            pictures = np.lib.format.open_memmap(path, mode="r")
+            pictures = with_retries(lambda: np.lib.format.open_memmap(path, mode="r"), path)
         except FileNotFoundError as error:
             raise LayerMixError(f"expected a mixing set at {path}, but nothing is there; check the path") from error
         except (ValueError, EOFError, SyntaxError) as error:

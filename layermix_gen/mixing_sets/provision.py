@@ -1,6 +1,5 @@
 """Provide the mixing set of a build: a file, a packed folder, or fractals; made once and kept in a cache."""
 
-import fcntl
 import os
 from collections.abc import Callable
 from functools import partial
@@ -12,6 +11,7 @@ from layermix_gen.mixing_sets.fractals.sets import render_set
 from layermix_gen.mixing_sets.mixing_set import MixingSet, open_mixing_set
 from layermix_gen.mixing_sets.packing import Cut, list_pictures, listing_key, pack
 from layermix_gen.support.files import reading, reason
+from layermix_gen.support.locks import Lock
 from layermix_gen.support.processes import checked_workers
 from layermix_gen.support.progress import say, say_without_bar
 
@@ -81,14 +81,16 @@ def _cached(name: str, make: Callable[[Path], object]) -> Path:
             return path
         checked_workers(None)  # a worker that imports the script would wait for its parent's lock for ever
         path.parent.mkdir(parents=True, exist_ok=True)
-        lock = path.with_suffix(".lock").open("w")
+        lock = Lock(path.with_suffix(".lock"))
+        lock.wait()
     except OSError as error:
         found = f"cannot keep a mixing set in {path.parent}: {reason(error)}"
         raise LayerMixError(f"{found}; set LAYERMIX_GEN_CACHE to a folder that can be written") from error
-    with lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    try:
         if not path.exists():
             make(path)
+    finally:
+        lock.leave()
     return path
 
 

@@ -6,7 +6,6 @@ then one line per finished picture), so that a process that was stopped can be r
 writing the same set.
 """
 
-import fcntl
 import hashlib
 import io
 import json
@@ -21,16 +20,18 @@ from layermix_gen.errors import LayerMixError
 from layermix_gen.images import Pictures
 from layermix_gen.support.checks import check_whole
 from layermix_gen.support.files import disk_errors, replacing, sync_folder
+from layermix_gen.support.locks import Lock, busy
 
 JsonObject = Mapping[str, Any]
+BLOCK = 1 << 24  # bytes that are hashed at a time
 MAX_COUNT, MAX_SIZE = 10**7, 8192  # pictures of a set, and pixels a side of one
 
 
 def digest_of(pictures: Pictures) -> str:
     """The sha256 (hex) of the shape and the bytes of `pictures`, however they were made."""
     digest = hashlib.sha256(json.dumps(pictures.shape).encode())
-    for picture in pictures:
-        digest.update(np.ascontiguousarray(picture).data)
+    for first in range(0, len(pictures), step := max(1, BLOCK // pictures[0].nbytes)):
+        digest.update(np.ascontiguousarray(pictures[first : first + step]).data)
     return digest.hexdigest()
 
 
@@ -44,10 +45,7 @@ def read_about(path: Path) -> dict[str, Any]:
 
 
 def recorded_digest(path: Path) -> str | None:
-    """The digest in `SET.json` if `SET.npy` is still the file that was written with it, else None.
-
-    Its size and modification time tell, so the digest of a copied set has to be computed again.
-    """
+    """The digest in `SET.json` if `SET.npy` has the size and time with which it was written, else None."""
     about = read_about(path)
     try:
         same = bool(about) and about.get("file") == _stamp(path)
@@ -77,6 +75,7 @@ class SetWriter:
         self.out, self.shape, self.done = out, shape, 0
         self._resume = resume
         self._rows_path, self._records_path = out.with_name(out.name + ".part"), out.with_suffix(".json.part")
+        self._lock = Lock(self._records_path)
         self._first_line = json.dumps(made_by, sort_keys=True)
         self._header = _header(shape)
         self._picture_bytes = int(np.prod(shape[1:]))
@@ -84,7 +83,7 @@ class SetWriter:
     def __enter__(self) -> Self:
         with disk_errors(self.out):
             self.out.parent.mkdir(parents=True, exist_ok=True)
-            self._records = self._lock()
+            self._records = self._open_records()
             self._rows = _open_updating(self._rows_path)
             try:
                 self._continue_earlier()
@@ -140,18 +139,13 @@ class SetWriter:
         self._rows_path.unlink(missing_ok=True)
         self._records_path.unlink(missing_ok=True)
 
-    def _lock(self) -> IO[bytes]:
-        records = _open_updating(self._records_path)
-        try:
-            fcntl.flock(records, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            records.close()
-            raise LayerMixError(f"another process is writing {self.out}; wait for it, then run this again") from error
+    def _open_records(self) -> IO[bytes]:
+        if not self._lock.take():
+            raise busy(self.out)
         if taken := self._taken():
-            records.close()
-            self._records_path.unlink(missing_ok=True)
+            self._lock.leave()
             raise LayerMixError(f"expected a new mixing set, but {taken} exists; remove it or give another name")
-        return records
+        return _open_updating(self._records_path)
 
     def _taken(self) -> Path | None:
         """The file that has one of the set's names, if any; our own `SET.json` without its array does not count."""
@@ -179,6 +173,7 @@ class SetWriter:
     def _close(self) -> None:
         self._rows.close()
         self._records.close()
+        self._lock.drop()
 
 
 def _open_updating(path: Path) -> IO[bytes]:

@@ -22,7 +22,7 @@ from layermix_gen.sources.idx import IdxSource
 from layermix_gen.sources.table import TableSource, is_table
 from layermix_gen.sources.webdataset import WebDatasetSource, expand, is_pattern
 from layermix_gen.support.checks import check_choice
-from layermix_gen.support.files import reason
+from layermix_gen.support.files import reason, with_retries
 from layermix_gen.support.text import as_text
 
 TABLES = (".csv", ".tsv")  # extensions of files that are meant as tables of paths and labels
@@ -71,8 +71,8 @@ def open_source(location: str | Path, kind: str = "auto", max_pixels: int = MAX_
     height x width of an image. Raises `LayerMixError` if nothing of the kind is found.
     """
     try:
-        # links are not resolved: the location itself may be one
-        return _open(os.path.normpath(Path.cwd() / location), kind, max_pixels)
+        path = os.path.normpath(Path.cwd() / location)  # links are not resolved: the location itself may be one
+        return with_retries(lambda: _open(path, kind, max_pixels), path)
     except OSError as fault:
         raise LayerMixError(f"cannot open {as_text(location)}: {reason(fault)}; check the path") from fault
 

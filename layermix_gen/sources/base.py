@@ -7,14 +7,14 @@ A source is opened by its kind and location, which costs almost nothing: every w
 import errno
 import os
 import stat
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 from layermix_gen.errors import BadImage
 from layermix_gen.images import Image
-from layermix_gen.support.files import reason, refuse_shortage
+from layermix_gen.support.files import MISSING, reason, with_retries
 
 EXTENSIONS = frozenset(
     {"jpg", "jpeg", "jpe", "jfif", "png", "apng", "webp", "gif", "bmp", "dib", "tif", "tiff", "avif"}
@@ -22,6 +22,7 @@ EXTENSIONS = frozenset(
 )
 """Lower-case extensions of the files that are taken as inputs. The format of a file is detected from its content."""
 
+_MISSING, _BROKEN, UNREADABLE = "no such file", "broken link", "not readable"  # reasons that are not of the content
 _MAX_BYTES = 1 << 30  # of one file: no image within the bound on pixels needs more
 
 
@@ -68,7 +69,10 @@ class Source(Protocol):
         """List every image in a stable order, sorted by id. Raises `LayerMixError` if there is nothing to list."""
 
     def read(self, item: Item) -> Image:
-        """Read one image, uint8 (H, W, 3). Raises `BadImage` with a reason of one line."""
+        """Read one image, uint8 (H, W, 3). Raises `BadImage` with a reason of one line.
+
+        Where the machine is at fault and not the image, raises `LayerMixError`, which ends what needs the image.
+        """
 
 
 def is_image_name(name: str) -> bool:
@@ -91,24 +95,31 @@ def read_inside(root: str, path: str) -> bytes:
     """Read the regular file at `path` under the folder `root`, an absolute path without links.
 
     Raises `BadImage` with the reason where the file is outside of `root` once all links are resolved, or where it
-    cannot be read.
+    cannot be read, and `LayerMixError` where that is the machine's fault.
     """
     full = f"{root}/{path}"
     try:
-        resolved = os.path.realpath(full, strict=True)
-        if os.path.commonpath((root, resolved)) != root:
-            raise BadImage("link out of the root")
-        # O_NONBLOCK, so that a pipe does not wait for a writer; O_NOFOLLOW, because links are resolved by now.
-        descriptor = os.open(resolved, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
-        try:
-            _check_status(os.fstat(descriptor), full)
-            with os.fdopen(descriptor, "rb", buffering=0, closefd=False) as file:
-                return file.read()
-        finally:
-            os.close(descriptor)
+        return with_retries(lambda: _read_inside(root, full), full)
     except OSError as fault:
-        refuse_shortage(fault)
-        raise BadImage(_reason(fault, full)) from fault
+        raise unread(fault, full) from fault
+
+
+def _read_inside(root: str, full: str) -> bytes:
+    resolved = os.path.realpath(full, strict=True)
+    if os.path.commonpath((root, resolved)) != root:
+        raise BadImage("link out of the root")
+    # O_NONBLOCK, so that a pipe does not wait for a writer; O_NOFOLLOW, because links are resolved by now.
+    descriptor = os.open(resolved, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        status = os.fstat(descriptor)
+        _check_status(status, full)
+        with os.fdopen(descriptor, "rb", buffering=0, closefd=False) as file:
+            data = file.read()
+    finally:
+        os.close(descriptor)
+    if len(data) < status.st_size:
+        raise OSError(errno.EIO, f"{len(data)} of {status.st_size} bytes came")
+    return data
 
 
 def _check_status(status: os.stat_result, path: str) -> None:
@@ -120,7 +131,24 @@ def _check_status(status: os.stat_result, path: str) -> None:
         raise BadImage(f"too large: {status.st_size} bytes exceed the bound of {_MAX_BYTES}")
 
 
-def _reason(fault: OSError, path: str) -> str:
-    if fault.errno in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP):
-        return "broken link" if Path(path).is_symlink() else "no such file"
-    return f"not readable: {reason(fault)}"
+def unread(fault: OSError, path: str) -> BadImage:
+    """The error for an image whose file at `path` is at fault: the reason is one that `is_unread` knows."""
+    if fault.errno in MISSING:
+        return BadImage(_BROKEN if Path(path).is_symlink() else _MISSING)
+    return BadImage(f"{UNREADABLE}: {reason(fault)}")
+
+
+def is_unread(why: str) -> bool:
+    """Whether a reason, as `BadImage` gives it, says that a file could not be read, and nothing of its content."""
+    return why.partition(":")[0] in (_MISSING, _BROKEN, UNREADABLE)
+
+
+def status(look: Callable[[], os.stat_result], path: str | Path) -> os.stat_result | None:
+    """What `look()` finds out of the file at `path`, None if it is missing or forbidden: `read` then gives the reason.
+
+    Raises `LayerMixError` where that is the machine's fault.
+    """
+    try:
+        return with_retries(look, path)
+    except OSError:
+        return None

@@ -17,7 +17,7 @@ from layermix_gen.images import Image
 from layermix_gen.images.codec import MAX_PIXELS
 from layermix_gen.sources.base import Item, Source
 from layermix_gen.sources.pickles import load_arrays, read_file
-from layermix_gen.support.files import reading
+from layermix_gen.support.files import reading, with_retries
 from layermix_gen.support.text import as_text
 
 SPLITS = ("train", "test")
@@ -182,13 +182,14 @@ def _load_pickle(path: Path, version: Version) -> LabelledImages:
 def _load_binary(path: Path, version: Version) -> LabelledImages:
     record = version.label_bytes + PIXELS
     with reading(path, "extract the archive again"):
-        size = path.stat().st_size
+        size = with_retries(path.stat, path).st_size
         if size == 0 or size % record:
             raise LayerMixError(
                 f"expected records of {record} bytes in {as_text(path)}, found {size} bytes: "
                 "the file is truncated; extract the archive again"
             )
-        records = np.asarray(np.memmap(path, np.uint8, "r")).reshape(-1, record)
+        mapped = with_retries(lambda: np.memmap(path, np.uint8, "r"), path)
+    records = np.asarray(mapped).reshape(-1, record)
     return LabelledImages(records[:, version.label_bytes :], records[:, version.label_bytes - 1].astype(np.int64))
 
 

@@ -15,8 +15,8 @@ from pathlib import Path
 from layermix_gen.errors import LayerMixError
 from layermix_gen.images import Image
 from layermix_gen.images.codec import MAX_PIXELS, decode
-from layermix_gen.sources.base import Item, is_image_name, read_inside
-from layermix_gen.support.files import reason
+from layermix_gen.sources.base import Item, is_image_name, read_inside, status
+from layermix_gen.support.files import reading, reason, with_retries
 from layermix_gen.support.text import as_text
 
 
@@ -32,7 +32,8 @@ class FolderSource:
             raise LayerMixError(f"expected a folder of images, found none at {as_text(location)}; check the path")
         self.location = location
         self.ignored = 0
-        self._resolved = os.path.realpath(location)
+        with reading(location):
+            self._resolved = with_retries(lambda: os.path.realpath(location, strict=True), location)
         self._max_pixels = max_pixels
 
     @cached_property
@@ -58,10 +59,9 @@ class FolderSource:
 
     def changed(self, item: Item) -> int:
         """The time of change of one file, or of a link's target, in nanoseconds; 0 if it is gone."""
-        try:
-            return (self._root / self._relative(item)).stat().st_mtime_ns
-        except OSError:
-            return 0
+        path = self._root / self._relative(item)
+        found = status(path.stat, path)
+        return found.st_mtime_ns if found else 0
 
     @staticmethod
     def _relative(item: Item) -> str:
@@ -85,31 +85,30 @@ class FolderSource:
 def scan(folder: Path) -> list[os.DirEntry[str]]:
     """Return all entries of one folder that are not hidden."""
     try:
-        with os.scandir(folder) as entries:
-            return [entry for entry in entries if not entry.name.startswith(".")]
+        return with_retries(lambda: _scan(folder), folder)
     except OSError as fault:
         raise LayerMixError(f"cannot list {as_text(folder)}: {reason(fault)}; give access to it or move it") from fault
 
 
+def _scan(folder: Path) -> list[os.DirEntry[str]]:
+    with os.scandir(folder) as entries:
+        return [entry for entry in entries if not entry.name.startswith(".")]
+
+
 def _is_folder(entry: os.DirEntry[str]) -> bool:
-    return entry.is_dir(follow_symlinks=False)
+    return with_retries(lambda: entry.is_dir(follow_symlinks=False), entry.path)
 
 
 def _is_dead_end(entry: os.DirEntry[str]) -> bool:
     """Tell whether this is a link to a folder or to nothing, which may stand for images under any name."""
-    if not entry.is_symlink():
+    if not with_retries(entry.is_symlink, entry.path):
         return False
-    try:
-        return stat.S_ISDIR(entry.stat().st_mode)
-    except OSError:
-        return True
+    found = status(entry.stat, entry.path)
+    return found is None or stat.S_ISDIR(found.st_mode)
 
 
 def _item(path: str, entry: os.DirEntry[str], label: int) -> Item:
-    try:
-        status = entry.stat()
-        size = status.st_size if stat.S_ISREG(status.st_mode) else 0
-    except OSError:  # a broken link, or gone by now: `read` gives the reason
-        size = 0
+    found = status(entry.stat, entry.path)
+    size = found.st_size if found and stat.S_ISREG(found.st_mode) else 0
     identity = as_text(path)
     return Item(identity, label, size, () if identity == path else (os.fsencode(path).hex(),))

@@ -20,7 +20,7 @@ from layermix_gen.errors import BadImage, LayerMixError
 from layermix_gen.images import Image
 from layermix_gen.images.codec import MAX_PIXELS
 from layermix_gen.sources.base import Item, class_names
-from layermix_gen.support.files import cannot_read, reason
+from layermix_gen.support.files import cannot_read, reason, with_retries
 from layermix_gen.support.text import as_text
 
 SPLITS = ("train", "test")
@@ -113,31 +113,39 @@ def is_idx(path: Path) -> bool:
 def read_shape(path: Path) -> tuple[int, ...]:
     """Read the shape of an IDX file of unsigned bytes from its header. Raises `LayerMixError` that names the file."""
     try:
-        with _open(path) as file:
-            zeros, code, dimensions = struct.unpack(">HBB", file.read(4))
-            if zeros or code != _UBYTE or not 1 <= dimensions <= 4:
-                raise LayerMixError(f"expected an IDX file of unsigned bytes, found something else in {as_text(path)}")
-            shape: tuple[int, ...] = struct.unpack(f">{dimensions}I", file.read(4 * dimensions))
-            return shape
+        return with_retries(lambda: _shape(path), path)
     except _FAULTS as fault:
         raise _damaged(path, fault) from fault
+
+
+def _shape(path: Path) -> tuple[int, ...]:
+    with _open(path) as file:
+        zeros, code, dimensions = struct.unpack(">HBB", file.read(4))
+        if zeros or code != _UBYTE or not 1 <= dimensions <= 4:
+            raise LayerMixError(f"expected an IDX file of unsigned bytes, found something else in {as_text(path)}")
+        shape: tuple[int, ...] = struct.unpack(f">{dimensions}I", file.read(4 * dimensions))
+        return shape
 
 
 def load(path: Path) -> npt.NDArray[np.uint8]:
     """Return the array of an IDX file, read-only. Raises `LayerMixError` if its size is not what its header says."""
     shape = read_shape(path)
-    offset, expected = 4 + 4 * len(shape), math.prod(shape)
     try:
-        if not _is_gzip(path):
-            _check_length(path, path.stat().st_size - offset, expected)
-            return np.asarray(np.memmap(path, np.uint8, "r", offset, shape))
-        if expected > _MAX_DEFLATE * path.stat().st_size:  # refuse before asking for the memory
-            _check_length(path, 0, expected)
-        with _open(path) as file:
-            file.seek(offset)
-            data = file.read(expected + 1)  # one more than expected, to notice a file that is too long
+        return with_retries(lambda: _load(path, shape), path)
     except _FAULTS as fault:
         raise _damaged(path, fault) from fault
+
+
+def _load(path: Path, shape: tuple[int, ...]) -> npt.NDArray[np.uint8]:
+    offset, expected = 4 + 4 * len(shape), math.prod(shape)
+    if not _is_gzip(path):
+        _check_length(path, path.stat().st_size - offset, expected)
+        return np.asarray(np.memmap(path, np.uint8, "r", offset, shape))
+    if expected > _MAX_DEFLATE * path.stat().st_size:  # refuse before asking for the memory
+        _check_length(path, 0, expected)
+    with _open(path) as file:
+        file.seek(offset)
+        data = file.read(expected + 1)  # one more than expected, to notice a file that is too long
     _check_length(path, len(data), expected)
     return np.frombuffer(data, np.uint8).reshape(shape)
 

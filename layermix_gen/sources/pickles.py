@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from layermix_gen.errors import LayerMixError
-from layermix_gen.support.files import reading
+from layermix_gen.support.files import reading, with_retries
 from layermix_gen.support.text import as_text
 
 
@@ -102,7 +102,7 @@ def load_arrays(path: Path) -> dict[str, Any]:
 def read_file(path: Path) -> bytes:
     """Read a whole file. Raises `LayerMixError` that names it."""
     with reading(path, "extract the archive again"):
-        return path.read_bytes()
+        return with_retries(path.read_bytes, path)
 
 
 def _text(key: object) -> str:

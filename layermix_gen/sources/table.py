@@ -14,8 +14,8 @@ from pathlib import Path, PurePath
 from layermix_gen.errors import BadImage, LayerMixError
 from layermix_gen.images import Image
 from layermix_gen.images.codec import MAX_PIXELS, decode
-from layermix_gen.sources.base import Item, class_names, read_inside
-from layermix_gen.support.files import cannot_read, reading
+from layermix_gen.sources.base import Item, class_names, read_inside, status
+from layermix_gen.support.files import cannot_read, reading, with_retries
 from layermix_gen.support.text import as_text, message_of
 
 MAX_LABEL = 999_999  # a larger label is some other number by mistake, and would set the number of classes
@@ -45,10 +45,10 @@ class TableSource:
         self.location = location
         self._path = Path(location)
         self._root = self._path.parent
-        self._resolved = os.path.realpath(self._root)
         self._max_pixels = max_pixels
         if not self._path.is_file():
             raise LayerMixError(f"expected a CSV or Parquet file, found none at {as_text(location)}; check the path")
+        self._resolved = with_retries(lambda: os.path.realpath(self._root, strict=True), self._root)
 
     @cached_property
     def classes(self) -> tuple[str, ...]:
@@ -71,14 +71,14 @@ class TableSource:
         return decode(read_inside(self._resolved, item.id), self._max_pixels)
 
     def _size(self, path: str) -> int:
-        try:
-            return 0 if _is_outside(path) else (self._root / path).stat().st_size
-        except OSError:  # missing: `read` gives the reason
-            return 0
+        found = None if _is_outside(path) else status((self._root / path).stat, self._root / path)
+        return found.st_size if found else 0
 
     @cached_property
     def _rows(self) -> list[Row]:
-        values = _parquet(self._path) if is_parquet(self._path) else _csv(self._path)
+        with reading(self._path, REMEDY):
+            read = _parquet if is_parquet(self._path) else _csv
+            values = with_retries(lambda: list(read(self._path)), self._path)
         rows = [self._row(f"{where} of {as_text(self._path)}", *cells) for where, cells in values]
         _check_unique(rows)
         _check_names(rows)
@@ -102,25 +102,33 @@ class TableSource:
 
 def is_parquet(path: Path) -> bool:
     """Tell by the content whether a file is Parquet."""
-    with reading(path, REMEDY), path.open("rb") as file:
-        return file.read(4) == b"PAR1"
+    with reading(path, REMEDY):
+        return with_retries(lambda: _begins(path, b"PAR1"), path)
+
+
+def _begins(path: Path, mark: bytes) -> bool:
+    with path.open("rb") as file:
+        return file.read(len(mark)) == mark
 
 
 def is_table(path: Path) -> bool:
     """Tell by the content whether a file is a table with the columns `path` and `label`."""
-    if is_parquet(path):
-        return True
     try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            return set(_REQUIRED) <= set(next(csv.reader([file.readline(1 << 16)]), []))
-    except (OSError, UnicodeDecodeError, csv.Error):
+        with reading(path, REMEDY):
+            return is_parquet(path) or set(_REQUIRED) <= set(with_retries(lambda: _header(path), path))
+    except (UnicodeDecodeError, csv.Error):
         return False
 
 
+def _header(path: Path) -> list[str]:
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        return next(csv.reader([file.readline(1 << 16)]), [])
+
+
 def _csv(path: Path) -> Iterator[tuple[str, list[object]]]:
-    """Yield the place of each row, and its path, label and class name."""
+    """Yield the place of each row, and its path, label and class name. Raises OSError if the file cannot be read."""
     try:
-        with reading(path, REMEDY), path.open(encoding="utf-8-sig", newline="") as file:
+        with path.open(encoding="utf-8-sig", newline="") as file:
             reader = csv.DictReader(file, strict=True)
             _check_columns(path, list(reader.fieldnames or ()))
             for row in reader:

@@ -20,8 +20,8 @@ from braceexpand import braceexpand
 from layermix_gen.errors import BadImage, LayerMixError
 from layermix_gen.images import Image
 from layermix_gen.images.codec import MAX_PIXELS, decode
-from layermix_gen.sources.base import EXTENSIONS, Item
-from layermix_gen.support.files import cannot_read, reason
+from layermix_gen.sources.base import EXTENSIONS, UNREADABLE, Item, unread
+from layermix_gen.support.files import cannot_read, reason, with_retries
 from layermix_gen.support.text import as_text
 
 MAGIC = re.compile(r"[*?\[{]")  # what makes a location a pattern
@@ -65,20 +65,20 @@ class WebDatasetSource:
 
     def read(self, item: Item) -> Image:
         """Read and decode one image, uint8 (H, W, 3). Raises `BadImage` with the reason."""
-        name, offset = str(item.at[0]), int(item.at[1])
+        path, offset = self._root / str(item.at[0]), int(item.at[1])
         if offset == _NOWHERE:
             raise BadImage("a link in a tar, which is not followed")
         try:
-            with (self._root / name).open("rb", buffering=0) as file:
-                file.seek(offset)
-                data = file.read(item.size)
+            data = with_retries(lambda: _part(path, offset, item.size), path)
         except OSError as fault:
-            raise BadImage(f"not readable: {reason(fault)}") from fault
+            raise unread(fault, str(path)) from fault
+        if len(data) < item.size:
+            raise BadImage(f"{UNREADABLE}: its tar is shorter than when it was listed")
         return decode(data, self._max_pixels)
 
     def _tars(self) -> list[Path]:
         try:
-            return expand(self.location)
+            return with_retries(lambda: expand(self.location), self.location)
         except OSError as fault:
             raise LayerMixError(f"cannot look for {as_text(self.location)}: {reason(fault)}; check the path") from fault
 
@@ -86,7 +86,12 @@ class WebDatasetSource:
         name = path.relative_to(self._root).as_posix()
         if not _is_unicode(name):
             raise LayerMixError(f"expected a tar's name in UTF-8, got {as_text(path)}; rename it")
-        for key, sample in self._samples(path).items():
+        try:
+            samples, others = with_retries(lambda: _samples(path), path)
+        except OSError as fault:
+            raise cannot_read(path, reason(fault), "get it again") from fault
+        self.ignored += others
+        for key, sample in samples.items():
             identity = f"{name}/{as_text(key)}"
             if sample.image is None:
                 self.ignored += 1
@@ -94,27 +99,35 @@ class WebDatasetSource:
             offset, size = sample.image
             yield Item(identity, _label(sample.labels, identity), size, (name, offset))
 
-    def _samples(self, path: Path) -> dict[str, _Sample]:
-        """Group the members of one tar by key."""
-        samples: dict[str, _Sample] = {}
-        for member, file in _members(path):
-            key, extension = _split(member.name)
-            if not key or member.isdir():
-                continue
-            if extension in EXTENSIONS:
-                sample = samples.setdefault(key, _Sample())
-                if sample.image is not None:
-                    raise LayerMixError(
-                        f"expected one image of the name {as_text(key)} in {as_text(path)}, found two; rename one"
-                    )
-                held = member.isreg() and not member.issparse()
-                sample.image = (member.offset_data if held else _NOWHERE, member.size)
-            elif extension in _LABELS and member.isreg() and member.size <= _MAX_LABEL_BYTES:
-                file.seek(member.offset_data)
-                samples.setdefault(key, _Sample()).labels[extension] = file.read(member.size)
-            else:
-                self.ignored += 1
-        return samples
+
+def _part(path: Path, start: int, size: int) -> bytes:
+    with path.open("rb") as file:
+        file.seek(start)
+        return file.read(size)
+
+
+def _samples(path: Path) -> tuple[dict[str, _Sample], int]:
+    """Group the members of one tar by key, and count those of no use. Raises OSError if the tar cannot be read."""
+    samples: dict[str, _Sample] = {}
+    others = 0
+    for member, file in _members(path):
+        key, extension = _split(member.name)
+        if not key or member.isdir():
+            continue
+        if extension in EXTENSIONS:
+            sample = samples.setdefault(key, _Sample())
+            if sample.image is not None:
+                raise LayerMixError(
+                    f"expected one image of the name {as_text(key)} in {as_text(path)}, found two; rename one"
+                )
+            held = member.isreg() and not member.issparse()
+            sample.image = (member.offset_data if held else _NOWHERE, member.size)
+        elif extension in _LABELS and member.isreg() and member.size <= _MAX_LABEL_BYTES:
+            file.seek(member.offset_data)
+            samples.setdefault(key, _Sample()).labels[extension] = file.read(member.size)
+        else:
+            others += 1
+    return samples, others
 
 
 def _is_unicode(name: str) -> bool:
@@ -179,7 +192,10 @@ def _expand_glob(folder: Path, pattern: str) -> list[Path]:
 
 
 def _members(path: Path) -> Iterator[tuple[tarfile.TarInfo, BinaryIO]]:
-    """Yield the members of a tar and the file to read them from. Raises `LayerMixError` where the tar is damaged."""
+    """Yield the members of a tar and the file to read them from.
+
+    Raises `LayerMixError` where the tar is damaged, and OSError where it cannot be read.
+    """
     try:
         with path.open("rb") as file, tarfile.open(fileobj=file, mode="r:") as tar:
             while (member := tar.next()) is not None:
@@ -190,8 +206,6 @@ def _members(path: Path) -> Iterator[tuple[tarfile.TarInfo, BinaryIO]]:
         if _is_compressed(path):
             raise LayerMixError(f"{as_text(path)} is compressed; decompress it first") from fault
         raise LayerMixError(f"{as_text(path)} is truncated or not a tar: {fault}; get it again") from fault
-    except OSError as fault:
-        raise cannot_read(path, reason(fault), "get it again") from fault
 
 
 def _is_compressed(path: Path) -> bool:

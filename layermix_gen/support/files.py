@@ -1,16 +1,16 @@
-"""Write files completely or not at all, lock folders, and report system errors in one line."""
+"""Write files completely or not at all, read them with patience, and report system errors in one line."""
 
 import errno
-import fcntl
 import hashlib
 import json
 import os
+import secrets
 import socket
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from layermix_gen.errors import LayerMixError, OutOfResources
 from layermix_gen.support.text import as_text
@@ -23,46 +23,40 @@ SHORTAGES = {
     errno.ENOMEM: "free memory, or use fewer workers",
 }
 """What the machine may run out of, no matter which file is opened, and the remedy."""
-DRAFT_SECONDS = 3600  # a temporary file of another host that has not grown for so long is abandoned
+MISSING = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG)
+OF_THE_FILE = (*MISSING, errno.EACCES, errno.EPERM, errno.EISDIR, errno.ENXIO, errno.ENODEV)  # and not of the machine
+WITHOUT_LINKS = (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS)  # what file systems without hard links say
+PAUSES = (0.2, 1.0)  # seconds before the second and the third try of a read
+DRAFT_SECONDS = 3600  # a temporary file that has not grown for so long is abandoned
+
+T = TypeVar("T")
 
 
 def temporary(path: Path) -> Path:
-    """A hidden name next to `path` that no other process on any machine uses; `sweep` removes abandoned ones."""
-    return path.with_name(f".{path.name}.{socket.gethostname()}-{os.getpid()}.tmp")
+    """A new hidden name next to `path` that nobody else uses; `sweep` removes abandoned ones."""
+    return path.with_name(f".{path.name}.{socket.gethostname()}-{secrets.token_hex(8)}.tmp")
 
 
-def sweep(root: Path) -> None:
+def sweep(root: Path, *, alone: bool = False) -> None:
     """Remove the temporary files that killed processes left in `root` and the folders in it.
 
-    Files of live processes stay: on this host known by the process id, on other hosts by a recent change.
+    Those that have not grown for an hour are. A process that is `alone` in the folder knows that all of its own host
+    are; of other hosts it cannot be sure, because not every network file system shares its locks.
     """
+    own = f".{socket.gethostname()}-"
     for draft in (*root.glob(".*.tmp"), *root.glob("*/.*.tmp")):
         with suppress(FileNotFoundError):
-            if _is_abandoned(draft):
+            if (alone and own in draft.name) or time.time() - draft.stat().st_mtime > DRAFT_SECONDS:
                 draft.unlink()
-
-
-def _is_abandoned(draft: Path) -> bool:
-    host, _, number = draft.name.removesuffix(".tmp").rpartition("-")
-    if host.endswith(f".{socket.gethostname()}") and number.isdecimal():
-        return not _is_alive(int(number))
-    return time.time() - draft.stat().st_mtime > DRAFT_SECONDS
-
-
-def _is_alive(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-        state = Path(f"/proc/{process}/stat").read_text("utf-8", "replace").rpartition(")")[2].split()[0]
-        return state not in "ZX"  # killed, but not yet reaped by its parent
-    except ProcessLookupError:
-        return False
-    except OSError:  # another user's process, or a system without /proc
-        return True
 
 
 def sync_folder(folder: Path) -> None:
     """Make renames in `folder` durable."""
-    descriptor = os.open(folder, os.O_RDONLY)
+    _sync(folder)
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
     finally:
@@ -70,20 +64,31 @@ def sync_folder(folder: Path) -> None:
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[Path]:
-    """Yield a temporary path; once it is written, sync it and rename it to `path`. On an error, remove it."""
+def replacing(path: Path, *, new: bool = False) -> Iterator[Path]:
+    """Yield a temporary path; once it is written, sync it and rename it to `path`. On an error, remove it.
+
+    With `new`, a file that another process has written at `path` by then is kept: raises FileExistsError.
+    """
     draft = temporary(path)
     try:
         yield draft
-        descriptor = os.open(draft, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
-        draft.replace(path)
+        _sync(draft)
+        if new:
+            _link(draft, path)
+        else:
+            draft.replace(path)
         sync_folder(path.parent)
     finally:
         draft.unlink(missing_ok=True)
+
+
+def _link(draft: Path, path: Path) -> None:
+    try:
+        os.link(draft, path)
+    except OSError as error:
+        if error.errno not in WITHOUT_LINKS:
+            raise
+        draft.replace(path)
 
 
 def file_digest(path: Path) -> str:
@@ -97,9 +102,9 @@ def json_text(value: Any) -> str:
     return json.dumps(value, indent=2, ensure_ascii=False) + "\n"
 
 
-def write_json(path: Path, value: Any) -> None:
-    """Write `value` as indented JSON, atomically."""
-    with replacing(path) as draft:
+def write_json(path: Path, value: Any, *, new: bool = False) -> None:
+    """Write `value` as indented JSON, atomically. With `new`, raises FileExistsError where `path` is there already."""
+    with replacing(path, new=new) as draft:
         draft.write_text(json_text(value), encoding="utf-8")
 
 
@@ -131,25 +136,6 @@ def check_format(found: Any, expected: str, place: str | Path) -> None:
         raise LayerMixError(f"expected {expected!r} in {place}, found {found!r}; use the version that wrote it")
 
 
-@contextmanager
-def locked(root: Path) -> Iterator[None]:
-    """Hold the lock of a folder against other processes. Raises `LayerMixError` if one of them holds it."""
-    path = root / ".lock"
-    with disk_errors(root):
-        file = path.open("ab")
-    with file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if not os.fstat(file.fileno()).st_nlink:  # its last holder has just released and removed it
-                raise BlockingIOError
-        except OSError as error:
-            raise LayerMixError(f"another process is writing to {root}; wait for it, then run this again") from error
-        try:
-            yield
-        finally:
-            path.unlink(missing_ok=True)
-
-
 def reason(error: OSError) -> str:
     """The reason that a system error gives, in lower case: "permission denied"."""
     return (error.strerror or str(error) or type(error).__name__).lower()
@@ -164,6 +150,25 @@ def refuse_shortage(error: OSError) -> None:
 def cannot_read(path: str | Path, why: str, remedy: str) -> LayerMixError:
     """The error for a file that cannot be read: "cannot read PATH: why; remedy"."""
     return LayerMixError(f"cannot read {as_text(path)}: {why}; {remedy}")
+
+
+def with_retries(read: Callable[[], T], path: str | Path, tries: int = 0) -> T:
+    """The result of `read()`, called again after a fault of the machine: up to three times within two seconds.
+
+    Raises OSError, at once, where the file at `path` is at fault: missing, forbidden or of the wrong kind. Raises
+    `LayerMixError` where it is the machine to the last (input/output error, stale handle, too many open files).
+    """
+    try:
+        return read()
+    except OSError as error:
+        if error.errno is None or error.errno in OF_THE_FILE:  # None: what a library says of the content
+            raise
+        if tries == len(PAUSES):
+            refuse_shortage(error)
+            remedy = "this is no fault of the file: when it is over, run the same command to resume"
+            raise cannot_read(path, f"{reason(error)}, {tries + 1} times", remedy) from error
+        time.sleep(PAUSES[tries])
+    return with_retries(read, path, tries + 1)
 
 
 @contextmanager
@@ -193,6 +198,8 @@ def disk_errors(folder: Path) -> Iterator[None]:
         yield
     except OSError as error:
         refuse_shortage(error)
+        if isinstance(error, FileNotFoundError) and not folder.exists():
+            raise LayerMixError(f"{folder} was removed while it was written to; run the same command again") from error
         remedy = "make room" if error.errno in FULL else "mend it"
         place = error.filename if isinstance(error, FileExistsError) else folder  # the file that is in the way
         raise LayerMixError(

@@ -569,7 +569,7 @@ def test_no_image_at_all_is_no_dataset(tmp_path: Path) -> None:
     assert result.exit_code == 1
     assert result.stderr == (
         "Error: 5 of 5 inputs cannot be read (5 empty file), which leaves nothing; "
-        f"see {tmp_path / 'out' / 'errors.jsonl'}, then mend them and build into another folder\n"
+        f"see {tmp_path / 'out' / 'errors.jsonl'}, then mend them and run the same command to resume\n"
     )
     assert not (tmp_path / "out" / "dataset.json").exists()
 

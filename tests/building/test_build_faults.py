@@ -201,8 +201,8 @@ def test_too_many_bad_inputs_end_the_build(workers: int, spoiled: tuple[Path, di
     assert of == "31"
     assert 3 <= int(skipped) <= 7
     assert end.endswith(
-        f"), 2 are allowed; see {root / 'errors.jsonl'}, then mend them and build into another folder, or raise "
-        "--max-errors"
+        f"), 2 are allowed; see {root / 'errors.jsonl'}, then mend them and run the same command to resume, or "
+        "raise --max-errors"
     )
     assert len(errors(root)) == int(skipped)
     assert not (root / "dataset.json").exists()

@@ -1,6 +1,7 @@
 """Mixing sets: views of them, packing a folder, finding or making the set that a user names, and plain errors."""
 
 import errno
+import hashlib
 import io
 import json
 import os
@@ -21,7 +22,7 @@ from PIL import Image as PillowImage
 
 from layermix_gen.errors import Interrupted, LayerMixError
 from layermix_gen.images.views import PictureView, draw_picture_view
-from layermix_gen.mixing_sets import mixing_set, packing, provision
+from layermix_gen.mixing_sets import mixing_set, packing, provision, store
 from layermix_gen.mixing_sets.fractals import VERSION, render_fractal
 from layermix_gen.mixing_sets.mixing_set import MixingSet, open_mixing_set
 from layermix_gen.mixing_sets.packing import pack
@@ -128,33 +129,35 @@ def test_a_set_in_memory_travels_whole() -> None:
     assert np.array_equal(again.pictures, GRAY)
 
 
-def test_the_digest_is_read_where_it_is_recorded_for_this_file(tmp_path: Path) -> None:
+def test_bytes_that_rotted_are_noticed_where_the_set_is_recorded(tmp_path: Path) -> None:
     np.save(tmp_path / "set.npy", GRAY)
     status = (tmp_path / "set.npy").stat()
     stamp = {"size": status.st_size, "mtime_ns": status.st_mtime_ns}
-    ours = {"digest": "recorded", "file": stamp, "made_by": {}}
-    for about, trusted in (
-        (ours, True),
-        ({**ours, "file": {**stamp, "mtime_ns": 1}}, False),
-        ({**ours, "file": {**stamp, "size": 1}}, False),
-        ({"digest": "recorded", "made_by": {}}, False),
-        ({**ours, "digest": 7}, False),
-        ({"digest": "recorded", "file": stamp}, False),
-        (["another file"], False),
+    ours = {"digest": "of other bytes", "file": stamp, "made_by": {}}
+    for about in (
+        {**ours, "digest": digest_of(GRAY)},
+        {**ours, "file": {**stamp, "mtime_ns": 1}},
+        {**ours, "file": {**stamp, "size": 1}},
+        {"digest": "of other bytes", "made_by": {}},
+        {**ours, "digest": 7},
+        {"digest": "of other bytes", "file": stamp},
+        ["another file"],
     ):
         (tmp_path / "set.json").write_text(json.dumps(about))
-        expected = "recorded" if trusted else digest_of(GRAY)
-        assert open_mixing_set(tmp_path / "set.npy").digest == expected
+        assert open_mixing_set(tmp_path / "set.npy").digest == digest_of(GRAY)
+    (tmp_path / "set.json").write_text(json.dumps(ours))
+    line = f"^the mixing set {tmp_path}/set.npy has other bytes than when it was made, .*; restore it, or remove it"
+    with pytest.raises(LayerMixError, match=line):
+        _ = open_mixing_set(tmp_path / "set.npy").digest
 
 
-def test_a_replaced_or_copied_set_is_digested_again(
+def test_a_digest_is_computed_once_from_the_bytes(
     tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     mixing = pack(folder, tmp_path / "set.npy", size=8, progress=False).mixing_set
     computed = []
     monkeypatch.setattr(mixing_set, "digest_of", lambda pictures: computed.append(pictures) or digest_of(pictures))
-    assert mixing.digest == digest_of(mixing.pictures)
-    assert computed == []
+    assert mixing.digest == mixing.digest == digest_of(mixing.pictures)
     for name in ("set.npy", "set.json"):
         shutil.copy(tmp_path / name, tmp_path / name.replace("set", "copy"))
     assert open_mixing_set(tmp_path / "copy.npy").digest == mixing.digest
@@ -162,7 +165,14 @@ def test_a_replaced_or_copied_set_is_digested_again(
     np.save(tmp_path / "other.npy", other)
     (tmp_path / "other.npy").rename(tmp_path / "set.npy")  # of the same size
     assert open_mixing_set(tmp_path / "set.npy").digest == digest_of(other) != mixing.digest
-    assert len(computed) == 2
+    assert len(computed) == 3
+
+
+@pytest.mark.parametrize("block", [1, 81, 200, 1 << 24])
+def test_a_digest_does_not_depend_on_the_blocks(block: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    expected = hashlib.sha256(json.dumps(COLOR.shape).encode() + COLOR.tobytes()).hexdigest()
+    monkeypatch.setattr(store, "BLOCK", block)
+    assert digest_of(COLOR) == expected
 
 
 def npy(array: np.ndarray) -> bytes:

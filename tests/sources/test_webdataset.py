@@ -229,10 +229,10 @@ def test_a_tar_that_changed_gives_bad_images(tmp_path: Path) -> None:
     source = open_source(path)
     (item,) = source.items()
     path.write_bytes(b"")
-    with pytest.raises(BadImage, match="empty file"):
+    with pytest.raises(BadImage, match=r"^not readable: its tar is shorter than when it was listed$"):
         source.read(item)
     path.unlink()
-    with pytest.raises(BadImage, match=r"^not readable: no such file or directory$"):
+    with pytest.raises(BadImage, match=r"^no such file$"):
         source.read(item)
 
 

@@ -1,8 +1,7 @@
 """Files that are there completely or not at all, and the removal of temporary ones."""
 
+import errno
 import os
-import socket
-import subprocess
 import time
 from pathlib import Path
 
@@ -48,19 +47,44 @@ def test_a_file_is_synced_then_renamed_then_its_folder_is_synced(tmp_path: Path)
             assert_durable(events[:lost] + events[lost + 1 :] if lost != 1 else events[::-1])
 
 
+def test_two_drafts_of_one_file_have_different_names(tmp_path: Path) -> None:
+    """Also where processes of two containers share host name and number."""
+    drafts = {temporary(tmp_path / "a") for _ in range(100)}
+    assert len(drafts) == 100
+    assert all(draft.parent == tmp_path and draft.name.startswith(".a.") for draft in drafts)
+
+
 def test_sweeping_spares_what_another_process_may_be_writing(tmp_path: Path) -> None:
     (tmp_path / "v00").mkdir()
     own = temporary(tmp_path / "v00" / "000000.tar")
-    with subprocess.Popen(["true"]) as killed:
-        killed.wait()
-    host = socket.gethostname()
-    dead = tmp_path / "v00" / f".000001.tar.{host}-{killed.pid}.tmp"
-    old, young = (tmp_path / f".{name}.elsewhere-{os.getpid()}.tmp" for name in ("plan.json", "dataset.json"))
-    for path in (own, dead, old, young, tmp_path / "dataset.json", tmp_path / "v00" / "000000.tar"):
+    old, young = (tmp_path / f".{name}.elsewhere-0123456789abcdef.tmp" for name in ("plan.json", "dataset.json"))
+    for path in (own, old, young, tmp_path / "dataset.json", tmp_path / "v00" / "000000.tar"):
         path.write_text("")
     os.utime(old, (time.time() - 4000, time.time() - 4000))
     sweep(tmp_path)
     assert files(tmp_path) == [young.name, "dataset.json", f"v00/{own.name}", "v00/000000.tar"]
+    sweep(tmp_path, alone=True)
+    assert files(tmp_path) == [young.name, "dataset.json", "v00/000000.tar"]
+
+
+def test_a_new_file_does_not_replace_another(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_json(tmp_path / "a.json", 1, new=True)
+    with pytest.raises(FileExistsError):
+        write_json(tmp_path / "a.json", 2, new=True)
+    assert read_json(tmp_path / "a.json") == 1
+
+    def without(*_: object) -> None:
+        raise OSError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(os, "link", without)
+    write_json(tmp_path / "b.json", 3, new=True)
+    assert files(tmp_path) == ["a.json", "b.json"]
+
+
+def test_a_folder_that_was_removed_is_named(tmp_path: Path) -> None:
+    line = f"^{tmp_path}/out was removed while it was written to; run the same command again$"
+    with pytest.raises(LayerMixError, match=line), disk_errors(tmp_path / "out"):
+        (tmp_path / "out" / "v00").mkdir()
 
 
 def test_what_is_in_the_way_is_named(tmp_path: Path) -> None:

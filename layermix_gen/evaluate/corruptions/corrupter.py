@@ -21,7 +21,8 @@ from layermix_gen.images import Image
 from layermix_gen.images.codec import MAX_PIXELS
 from layermix_gen.sources import Item, Source, open_source, open_test_set
 from layermix_gen.support.checks import check_choice, check_output, check_seed
-from layermix_gen.support.files import disk_errors, locked, sweep, write_json
+from layermix_gen.support.files import disk_errors, write_json
+from layermix_gen.support.locks import alone
 from layermix_gen.support.processes import checked_workers, working
 from layermix_gen.support.progress import progress_bar
 from layermix_gen.support.seeds import corruption_generator
@@ -113,9 +114,8 @@ def corrupt(
     task = _Task(opened.location, opened.kind, max_pixels, items, made_by, scale, severities, seed)
     with disk_errors(root):
         root.mkdir(parents=True, exist_ok=True)
-        with locked(root):
+        with alone(root):
             check_record(root, record)
-            sweep(root)
             _note(root, record, made_by)  # first: the record marks the folder as ours
             if layout == "arrays":
                 write_labels(root, items, severities)

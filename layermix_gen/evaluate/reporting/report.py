@@ -17,7 +17,8 @@ from layermix_gen.evaluate.reporting.markup import Table, as_latex, as_markdown,
 from layermix_gen.evaluate.reporting.paper import PaperTable, paper_tables
 from layermix_gen.evaluate.reporting.provenance import metrics_facts, notes, run_facts
 from layermix_gen.support.checks import check_choice
-from layermix_gen.support.files import disk_errors, read_json, reading, reason, replacing, sweep, write_json
+from layermix_gen.support.files import disk_errors, read_json, reading, reason, replacing, write_json
+from layermix_gen.support.locks import alone
 from layermix_gen.support.text import as_text, facts, one_line
 
 FACTS = "report.json"  # tells the next report that the files next to it are a report's
@@ -147,8 +148,7 @@ def write_report(report: Report, out: str | Path) -> list[Path]:
 
     out, texts = Path(out), [f"report.{suffix}" for suffix in SUFFIXES.values()]
     _make_folder(out, (*texts, FACTS, *plot_names()))
-    with disk_errors(out):
-        sweep(out)
+    with alone(out), disk_errors(out):
         write_json(out / FACTS, report.json())  # first
         plots = draw_plots(report.runs, out)
         for form, name in zip(SUFFIXES, texts, strict=True):

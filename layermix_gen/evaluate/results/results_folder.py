@@ -21,7 +21,7 @@ from layermix_gen.evaluate.results.archive import load_predictions, save_predict
 from layermix_gen.evaluate.results.predictions import AnyPredictions
 from layermix_gen.evaluate.results.signature import Signature, Suite
 from layermix_gen.support.checks import check_output
-from layermix_gen.support.files import check_format, disk_errors, read_json, sweep, write_json
+from layermix_gen.support.files import check_format, disk_errors, read_json, write_json
 from layermix_gen.support.text import count
 
 SIGNATURE, FORMAT = "run.json", "layermix-gen results 1"
@@ -49,7 +49,6 @@ def begin_results(root: str | Path, signature: Signature) -> Signature:
         signature = replace(signature, suites=_joined(before.suites, signature.suites))
     with disk_errors(root):
         root.mkdir(parents=True, exist_ok=True)
-        sweep(root)
         if signature != before:
             write_json(root / SIGNATURE, {"format": FORMAT} | asdict(signature))
     return signature

@@ -24,7 +24,8 @@ from layermix_gen.evaluate.running.predicting import Forward, predict
 from layermix_gen.evaluate.running.probing import probe
 from layermix_gen.evaluate.running.tasks import SuiteTask, make_tasks
 from layermix_gen.evaluate.suites import Part, SuiteOptions, locate
-from layermix_gen.support.files import disk_errors, file_digest, locked
+from layermix_gen.support.files import disk_errors, file_digest
+from layermix_gen.support.locks import alone
 from layermix_gen.support.progress import progress_bar
 from layermix_gen.support.text import as_text
 
@@ -78,7 +79,7 @@ def run(
     )
     with disk_errors(root):
         root.mkdir(parents=True, exist_ok=True)
-    with locked(root):
+    with alone(root):
         signature = begin_results(root, signature)
         _run_all(root, signature, tasks, loaded, forward, progress)
     return signature

@@ -27,6 +27,7 @@ from layermix_gen.inspection.verification.findings import VerificationReport
 from layermix_gen.inspection.verification.shard_checks import Expected
 from layermix_gen.inspection.verification.verify import Verification, verify
 from layermix_gen.support.files import disk_errors, file_digest, sync_folder
+from layermix_gen.support.locks import alone
 from layermix_gen.support.processes import checked_workers
 from layermix_gen.support.progress import progress_bar
 from layermix_gen.support.text import count
@@ -58,7 +59,12 @@ class Repair:
 
 def repair(files: LocalFiles, *, replay: float = 0.0, workers: int | None = None, progress: bool = True) -> Repair:
     """Verify the dataset, then build again exactly what is damaged or missing; see `Shards.repair`."""
-    begin, workers, root = time.perf_counter(), checked_workers(workers), files.folder
+    with alone(files.folder):
+        return _repair(files, replay, checked_workers(workers), progress)
+
+
+def _repair(files: LocalFiles, replay: float, workers: int, progress: bool) -> Repair:
+    begin, root = time.perf_counter(), files.folder
     found = verify(files, replay=replay, workers=workers, progress=progress)
     expected, damaged = found.expected, set(found.report.files)
     numbers = [number for number in range(expected.shards) if damaged & set(_names(expected, number))]

@@ -1,8 +1,9 @@
 """Replay a share of the samples, and compare them with what is stored."""
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
+from functools import partial
 from itertools import groupby
 from typing import Any
 
@@ -14,7 +15,7 @@ from layermix_gen.dataset.index import ShardSummary
 from layermix_gen.dataset.names import LISTING, ordinal_of, tar_name
 from layermix_gen.dataset.plan import Plan
 from layermix_gen.dataset.samples import Sample, metadata
-from layermix_gen.errors import BadImage, LayerMixError
+from layermix_gen.errors import BadImage
 from layermix_gen.images.codec import decode
 from layermix_gen.inspection.replay import Replayer
 from layermix_gen.inspection.verification.findings import Problem
@@ -27,15 +28,15 @@ from layermix_gen.support.seeds import generator
 class ReplayCheck:
     """Replays a `share` of each shard's source images, each in all planes, and compares with what is stored."""
 
-    def __init__(self, plan: Plan, share: float) -> None:
-        self._arguments = (plan, share)
-        self._replayer, self._share = Replayer(plan), share
+    def __init__(self, plan: Plan, share: float, *, checked: bool = False) -> None:
+        self._plan, self._share = plan, share
+        self._replayer = Replayer(plan, checked=checked)
         encoding = plan.settings.encoding
         self._lossless = encoding.format == "png" or (encoding.format == "webp" and encoding.quality == 100)
 
-    def __reduce__(self) -> tuple[type["ReplayCheck"], tuple[Plan, float]]:
-        """Pickle the arguments alone: another process opens source and mixing set itself."""
-        return ReplayCheck, self._arguments
+    def __reduce__(self) -> tuple[Callable[..., "ReplayCheck"], tuple[Plan, float]]:
+        """Pickle the arguments alone: another process opens source and mixing set itself, which are checked by then."""
+        return partial(ReplayCheck, checked=True), (self._plan, self._share)
 
     def open(self) -> None:
         """Open source and mixing set now. Raises `LayerMixError` where one is gone or is a different one."""
@@ -56,11 +57,11 @@ class ReplayCheck:
         """Replay all samples of one source image, and yield the problems of each."""
         try:
             if item is None or item.id != of_image[0]["source"]:
-                raise LayerMixError(f"is not of {of_image[0]['source']} by {LISTING}")
+                raise BadImage(f"is not of {of_image[0]['source']} by {LISTING}")
             variants = [row["variant"] for row in of_image]
             pixels = self._replayer.read(item, of_image[0]["source_crc32"])
             samples = list(self._replayer.maker.make(pixels, item.id, variants))
-        except (BadImage, LayerMixError) as error:
+        except BadImage as error:
             yield from ([Problem(tar_name(row["plane"], row["shard"]), row["key"], str(error))] for row in of_image)
             return
         name = class_name(self._replayer.plan.inputs.classes, item.label)

@@ -1,0 +1,129 @@
+"""Locks between processes, also of several machines: of a folder that is written to, and of a single file.
+
+Any number of processes may hold a lock together, as builds hold their output, or one alone. The file of a lock is
+removed by the last to leave. On a file system without locks every process gets its lock, and none is ever sure to be
+alone.
+"""
+
+import errno
+import fcntl
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
+
+from layermix_gen.errors import LayerMixError
+from layermix_gen.support.files import disk_errors, sweep
+
+NAME = ".lock"  # of the lock in a folder
+PATIENCE, PAUSE = 10.0, 0.05  # seconds in all, and between two tries, that a process waits for others to plan
+UNSUPPORTED = (errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS)
+
+
+class Lock:
+    """A lock by a file at `path`, not held at first. Raises OSError where the file cannot be made."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._file: IO[bytes] | None = None
+        self.works = True  # False on a file system without locks
+
+    def take(self, *, together: bool = False) -> bool:
+        """Take the lock alone, or together with others, and tell whether that is granted; never waits.
+
+        A lock that is held is converted; if that is not granted, it is lost.
+        """
+        while True:
+            self._file = self._file or self._path.open("ab")
+            if not self._flock(self._file, fcntl.LOCK_SH if together else fcntl.LOCK_EX):
+                self.drop()
+                return False
+            if self._is_current(self._file):
+                return True
+            self.drop()  # the last holder of this file has just removed it
+
+    def wait(self) -> None:
+        """Take the lock alone as soon as nobody else holds it."""
+        while not self.take():
+            time.sleep(PAUSE)
+
+    def drop(self) -> None:
+        """Give the lock back; its file stays."""
+        if self._file:
+            self._file.close()
+            self._file = None
+
+    def leave(self) -> None:
+        """Give the lock back; whoever is the last to hold it removes its file."""
+        if self.is_last():
+            self._path.unlink(missing_ok=True)
+        self.drop()
+
+    def is_last(self) -> bool:
+        """Whether this process holds the lock, and from now on alone."""
+        return bool(self._file and self._flock(self._file, fcntl.LOCK_EX) and self._is_current(self._file))
+
+    def _flock(self, file: IO[bytes], kind: int) -> bool:
+        try:
+            fcntl.flock(file, kind | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        except OSError as error:
+            if error.errno not in UNSUPPORTED:
+                raise
+            self.works = False
+        return True
+
+    def _is_current(self, file: IO[bytes]) -> bool:
+        try:
+            return os.path.samestat(os.fstat(file.fileno()), self._path.stat())
+        except FileNotFoundError:
+            return False
+
+
+def busy(what: str | Path) -> LayerMixError:
+    """The error for a folder or file that another process is writing."""
+    return LayerMixError(f"another process is writing to {what}; wait for it, then run this again")
+
+
+@contextmanager
+def alone(root: Path) -> Iterator[None]:
+    """Write to the folder `root` alone, without drafts of killed processes. Raises `LayerMixError` if it is busy."""
+    lock = Lock(root / NAME)
+    try:
+        with disk_errors(root):
+            if not lock.take():
+                raise busy(root)
+            sweep(root, alone=lock.works)
+        yield
+    finally:
+        lock.leave()
+
+
+@contextmanager
+def together(root: Path, prepare: Callable[[], None], is_prepared: Callable[[], bool]) -> Iterator[None]:
+    """Write to the folder `root` together with others that are content with the same preparation of it.
+
+    `prepare()` is called by a process that is alone, `is_prepared()` tells each that it may go on. Raises
+    `LayerMixError` if the folder is busy for ten seconds and not prepared.
+    """
+    lock = Lock(root / NAME)
+    end = time.monotonic() + PATIENCE
+    try:
+        while True:
+            if lock.take():
+                sweep(root, alone=lock.works)
+                prepare()
+            if lock.take(together=True) and is_prepared():
+                break
+            lock.drop()
+            if time.monotonic() > end:
+                raise busy(root)
+            time.sleep(PAUSE)
+        yield
+    finally:
+        if lock.is_last():
+            sweep(root, alone=lock.works)
+        lock.leave()
