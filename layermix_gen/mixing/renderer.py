@@ -119,4 +119,8 @@ def _blend(call: Call, x: Tones, y: Tones) -> Tones:
 def _same_width(x: LookupTable, y: LookupTable) -> tuple[LookupTable, LookupTable]:
     if x.ndim == y.ndim:
         return x, y
-    return x.reshape(256, -1), y.reshape(256, -1)
+    return _by_channel(x), _by_channel(y)
+
+
+def _by_channel(table: LookupTable) -> LookupTable:
+    return np.ascontiguousarray(np.broadcast_to(table.reshape(256, -1), (256, 3)))  # OpenCV broadcasts no tables
