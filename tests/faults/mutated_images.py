@@ -124,7 +124,7 @@ def outcome(data: bytes, max_pixels: int) -> str:
         pixels = decode(data, max_pixels)
     except BadImage as fault:
         return f"BadImage: {fault}"
-    return f"{as_image(pixels).shape} {zlib.crc32(as_image(pixels))}"
+    return f"{as_image(pixels).shape} {zlib.crc32(as_image(pixels).tobytes())}"
 
 
 def fault_of(data: bytes, max_pixels: int) -> str | None:

@@ -1,12 +1,14 @@
 """Whatever the recipe language can say renders to the pixels that its calls give one by one."""
 
+from typing import Any, cast
+
 import numpy as np
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from layermix_gen import parse, render
-from layermix_gen.mixing.recipe import IMAGE, PICTURE, SIGNATURES, Call
+from layermix_gen import LayerMixError, parse, render
+from layermix_gen.mixing.recipe import IMAGE, MAX_CALLS, MAX_DEPTH, PICTURE, SIGNATURES, Call, Expression, Leaf
 from tests.mixing.test_renderer import one_by_one
 from tests.strategies import make_image, pairs, steady
 
@@ -53,3 +55,71 @@ def test_tables_of_one_and_of_three_channels_blend(blend, tables):
     for x, y in (tables, tables[::-1]):
         text = f"{blend}({x}, {y}, 0.5, 0.5)"
         np.testing.assert_array_equal(render(text, image), one_by_one(parse(text), image, None))
+
+
+def nested(depth):
+    expression: Expression = IMAGE
+    for _ in range(depth):
+        expression = Call("invert", (expression,))
+    return expression
+
+
+def doubled(depth):
+    """An expression of 2^depth - 1 calls that takes next to no memory: each call has another twice."""
+    expression: Expression = IMAGE
+    for _ in range(depth):
+        expression = Call("add", (expression, expression), (0.5, 0.5))
+    return expression
+
+
+def balanced(calls):
+    """An expression of so many calls, nested as little as possible."""
+    if calls == 0:
+        return IMAGE
+    return Call("add", (balanced((calls - 1) // 2), balanced(calls - 1 - (calls - 1) // 2)), (0.5, 0.5))
+
+
+SMALL = make_image("random", 4, 3, seed=0)
+
+
+@pytest.mark.parametrize("recipe", [nested(MAX_DEPTH), balanced(MAX_CALLS)], ids=["deep", "long"])
+def test_the_largest_recipes_render(recipe):
+    np.testing.assert_array_equal(render(recipe, SMALL), render(str(recipe), SMALL))
+
+
+@pytest.mark.parametrize(
+    ("recipe", "message"),
+    [
+        pytest.param("invert(" * 10_000 + "image" + ")" * 10_000, f"at most {MAX_DEPTH} nested calls", id="deep text"),
+        pytest.param(str(balanced(MAX_CALLS + 1)), f"at most {MAX_CALLS} calls", id="long text"),
+        pytest.param(nested(MAX_DEPTH + 1), f"at most {MAX_DEPTH} nested calls", id="deep"),
+        pytest.param(nested(100_000), f"at most {MAX_DEPTH} nested calls", id="deeper than the stack"),
+        pytest.param(balanced(MAX_CALLS + 1), f"at most {MAX_CALLS} calls", id="long"),
+        pytest.param(doubled(MAX_DEPTH), f"at most {MAX_CALLS} calls", id="longer than the age of the universe"),
+        pytest.param(None, "in a recipe, found None", id="nothing"),
+        pytest.param(("image",), r"found \('image',\)", id="a tuple"),
+        pytest.param(Leaf("photo"), "found 'photo'", id="another leaf"),
+        pytest.param(Call("turn", (IMAGE,)), "found 'turn'", id="another call"),
+        pytest.param(Call("posterize_increasing", (IMAGE,), (3,)), "found 'posterize_increasing'", id="a sampler"),
+        pytest.param(Call("invert", (cast("Any", "image"),)), "found 'image'", id="text as an operand"),
+        pytest.param(Call("invert", (IMAGE, IMAGE)), "1 expressions and 0 numbers for invert, found 2 and 0", id="two"),
+        pytest.param(Call("rotate", (IMAGE,)), "1 expressions and 1 numbers for rotate, found 1 and 0", id="no number"),
+        pytest.param(Call("rotate", (IMAGE,), (float("nan"),)), "as degrees of rotate, found nan", id="nan"),
+        pytest.param(Call("rotate", (IMAGE,), (float("inf"),)), "as degrees of rotate, found inf", id="infinite"),
+        pytest.param(
+            Call("rotate", (IMAGE,), (cast("Any", "3"),)), "as degrees of rotate, found '3'", id="text as a number"
+        ),
+        pytest.param(Call("posterize", (IMAGE,), (2.5,)), r"whole number in \[0, 8\] as bits", id="a half"),
+        pytest.param(Call("pixel", (IMAGE, IMAGE), (1, -1)), r"as seed of pixel, found -1", id="out of range"),
+    ],
+)
+def test_what_is_no_recipe_is_refused_in_one_line(recipe, message):
+    with pytest.raises(LayerMixError, match=message) as refusal:
+        render(recipe, SMALL)
+    assert len(str(refusal.value).splitlines()) == 1
+
+
+@pytest.mark.parametrize("text", [None, 5, b"image", parse("image")])
+def test_only_text_is_parsed(text):
+    with pytest.raises(LayerMixError, match=r"^expected the text of a recipe, got "):
+        parse(text)
