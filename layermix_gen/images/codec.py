@@ -1,10 +1,10 @@
 """Decode and encode image files of every supported format.
 
-`decode` detects the format from the content, checks the size in the header before it decodes a pixel, and either
-returns an image or raises `BadImage`. JPEG goes through simplejpeg (libjpeg-turbo without a Python image object, the
-same pixels as Pillow's at about twice the speed); what simplejpeg refuses, and every other format, goes through
-Pillow, whose result counts. `encode` writes JPEG by simplejpeg, PNG by `png` and WebP by Pillow. The same pixels give
-the same bytes. (The reader decodes stored images straight into batches: `reading.decoding`.)
+`decode` detects the format from the content, checks from the header the size and the memory that decoding would take,
+and either returns an image or raises `BadImage`. JPEG goes through simplejpeg (libjpeg-turbo without a Python image
+object, the same pixels as Pillow's at about twice the speed); what simplejpeg refuses, and every other format, goes
+through Pillow, whose result counts. `encode` writes JPEG by simplejpeg, PNG by `png` and WebP by Pillow. The same
+pixels give the same bytes. (The reader decodes stored images straight into batches: `reading.decoding`.)
 """
 
 import io
@@ -27,36 +27,45 @@ from PIL.Jpeg2KImagePlugin import Jpeg2KImageFile
 from PIL.JpegImagePlugin import JpegImageFile
 from PIL.PngImagePlugin import PngImageFile
 from PIL.PpmImagePlugin import PpmImageFile
-from PIL.TiffImagePlugin import TiffImageFile
+from PIL.TiffImagePlugin import TILELENGTH, TILEWIDTH, TiffImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
 from layermix_gen.errors import BadImage
 from layermix_gen.images import Image
+from layermix_gen.images.jpeg import held_components
 from layermix_gen.images.png import encode_png
 from layermix_gen.support.checks import check_choice, check_whole
 from layermix_gen.support.text import message_of
 
 MAX_PIXELS = 100_000_000
-"""The default bound on height x width: an image of 300 MB. An image whose header claims more is refused."""
+"""The default bound on height x width. An image whose header claims more is refused."""
+MAX_MEMORY = 1_000_000_000
+"""The bound in bytes on what decoding an image takes, beyond its file. A larger bound on pixels raises it in step."""
 
 FORMATS = ("jpg", "png", "webp")
 SUBSAMPLINGS = ("444", "422", "420")
 
 # ---------------------------------------------------------------------------------------------------- decoding
 
-# The formats that are read, each with Pillow's class for it. The classes are opened directly and not through
-# Image.open: that would try formats that start programs (EPS), and warn of large images by Pillow's own bound.
-_OPENERS: tuple[tuple[Callable[[bytes], bool], Callable[[io.BytesIO], ImageFile]], ...] = (
-    (lambda head: head.startswith(b"\xff\xd8"), JpegImageFile),
-    (lambda head: head.startswith(b"\x89PNG\r\n\x1a\n"), PngImageFile),
-    (lambda head: head.startswith(b"RIFF") and head[8:12] == b"WEBP", WebPImageFile),
-    (lambda head: head.startswith((b"GIF87a", b"GIF89a")), GifImageFile),
-    (lambda head: head.startswith(b"BM"), BmpImageFile),
-    (lambda head: head.startswith((b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")), TiffImageFile),
-    (lambda head: head[:1] == b"P" and head[1:2] in b"123456" and head[2:3].isspace(), PpmImageFile),
-    (lambda head: head.startswith((b"\0\0\0\x0cjP  \r\n\x87\n", b"\xff\x4f\xff\x51")), Jpeg2KImageFile),
-    (lambda head: head[4:8] == b"ftyp" and head[8:12] in (b"avif", b"avis", b"mif1", b"msf1"), AvifImageFile),
+# The formats that are read, each with Pillow's class for it and the bytes per pixel that decoding takes at its peak, as
+# measured in the mode that takes most: Pillow's image has 4, the array 3; some libraries hold the image repeatedly. The
+# classes are opened directly and not through Image.open: that would try formats that start programs (EPS), and warn of
+# large images by Pillow's own bound.
+_OPENERS: tuple[tuple[Callable[[bytes], bool], Callable[[io.BytesIO], ImageFile], int], ...] = (
+    (lambda head: head.startswith(b"\xff\xd8"), JpegImageFile, 7),
+    (lambda head: head.startswith(b"\x89PNG\r\n\x1a\n"), PngImageFile, 7),
+    (lambda head: head.startswith(b"RIFF") and head[8:12] == b"WEBP", WebPImageFile, 24),
+    (lambda head: head.startswith((b"GIF87a", b"GIF89a")), GifImageFile, 7),
+    (lambda head: head.startswith(b"BM"), BmpImageFile, 7),
+    (lambda head: head.startswith((b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")), TiffImageFile, 14),
+    (lambda head: head[:1] == b"P" and head[1:2] in b"123456" and head[2:3].isspace(), PpmImageFile, 7),
+    (lambda head: head.startswith((b"\0\0\0\x0cjP  \r\n\x87\n", b"\xff\x4f\xff\x51")), Jpeg2KImageFile, 26),
+    (lambda head: head[4:8] == b"ftyp" and head[8:12] in (b"avif", b"avis", b"mif1", b"msf1"), AvifImageFile, 18),
 )
+_OF_JPEG = 7  # bytes per pixel of a JPEG without Pillow: the array's 3, and up to 4 to cut a view from it
+_OF_COEFFICIENT = 2
+_OF_ROW, _OF_COLUMN = 8, 24  # bytes: Pillow's pointer to each row; the rows that a decoder has at hand
+_PIECE = 1 << 18  # pixels that are converted at once
 
 # Decoders that never warn, so that they need no lock (below). PNG and WebP are what our own datasets hold.
 _SILENT = (PngImageFile, WebPImageFile)
@@ -75,7 +84,6 @@ _FAULTS = (
     ArithmeticError,
     EOFError,
     AssertionError,
-    MemoryError,
     struct.error,
     zlib.error,
     Warning,
@@ -89,23 +97,29 @@ def decode(data: bytes | memoryview, max_pixels: int = MAX_PIXELS) -> Image:
 
     The format is detected from the content. Gray, palette, alpha, CMYK and 16-bit images become RGB as by Pillow's
     `convert("RGB")`; an animation gives its first frame; an EXIF orientation is not applied. Raises `BadImage` with a
-    reason of one line: "empty file", "not an image", "truncated or corrupt: ..." or "too large: ...", the last if
-    height x width exceeds `max_pixels`.
+    reason of one line: "empty file", "not an image", "truncated or corrupt: ..." or "too large: ...", the last, before
+    a pixel is decoded, if height x width exceeds `max_pixels`, if decoding would take more than `MAX_MEMORY` bytes (a
+    `max_pixels` above `MAX_PIXELS` raises that in step), and for a JPEG of too many scans.
     """
     if not len(data):
         raise BadImage("empty file")
     head = bytes(data[:16])
-    opener = next((opener for fits, opener in _OPENERS if fits(head)), None)
+    _, opener, per_pixel = next((row for row in _OPENERS if row[0](head)), (None, None, 0))
     if opener is None:
         raise BadImage("not an image")
     if head[12:] == b"VP8X":  # an extended WebP: Pillow would allocate the whole canvas before it tells the size
         canvas = bytes(data[24:30])
-        _check_size(1 + int.from_bytes(canvas[:3], "little"), 1 + int.from_bytes(canvas[3:], "little"), max_pixels)
-    pixels = _decode_turbo(data, max_pixels) if opener is JpegImageFile else None
-    return _decode_pillow(data, opener, max_pixels) if pixels is None else pixels
+        width, height = 1 + int.from_bytes(canvas[:3], "little"), 1 + int.from_bytes(canvas[3:], "little")
+        _check_size(width, height, max_pixels)
+        _check_memory(width, height, per_pixel, max_pixels)
+    if opener is not JpegImageFile:
+        return _decode_pillow(data, opener, per_pixel, max_pixels)
+    coefficients = _OF_COEFFICIENT * held_components(data)
+    pixels = _decode_turbo(data, coefficients, max_pixels)
+    return _decode_pillow(data, opener, per_pixel + coefficients, max_pixels) if pixels is None else pixels
 
 
-def _decode_turbo(data: bytes | memoryview, max_pixels: int) -> Image | None:
+def _decode_turbo(data: bytes | memoryview, coefficients: int, max_pixels: int) -> Image | None:
     """Decode a JPEG by simplejpeg, or return None where Pillow has to decide.
 
     simplejpeg is set to be strict: it refuses what libjpeg warns about, and Pillow often judges that better.
@@ -113,6 +127,7 @@ def _decode_turbo(data: bytes | memoryview, max_pixels: int) -> Image | None:
     try:
         height, width, colorspace, _ = simplejpeg.decode_jpeg_header(data)
         _check_size(int(width), int(height), max_pixels)
+        _check_memory(int(width), int(height), max(_OF_JPEG, 3 + coefficients), max_pixels)
         if colorspace in ("CMYK", "YCCK"):  # simplejpeg does not undo Adobe's inversion
             return None
         pixels: Image = simplejpeg.decode_jpeg(data, "RGB")
@@ -121,17 +136,50 @@ def _decode_turbo(data: bytes | memoryview, max_pixels: int) -> Image | None:
     return pixels
 
 
-def _decode_pillow(data: bytes | memoryview, opener: Callable[[io.BytesIO], ImageFile], max_pixels: int) -> Image:
+def _decode_pillow(
+    data: bytes | memoryview, opener: Callable[[io.BytesIO], ImageFile], per_pixel: int, max_pixels: int
+) -> Image:
     try:
         with nullcontext() if opener in _SILENT else _no_warnings(), opener(io.BytesIO(data)) as image:
             _check_size(*image.size, max_pixels)
+            width, height = _decoded_size(image)
+            _check_memory(width, height, per_pixel, max_pixels)
+            # Whole rows: of a raw row that is longer than a block, Pillow copies all it has for every block.
+            image.decodermaxblock = max(image.decodermaxblock, _OF_COLUMN * width)
             image.load()
             image.info.pop("transparency", None)  # it has no effect on RGB, but Pillow would warn about it
-            return np.array(image if image.mode == "RGB" else image.convert("RGB"))
+            return _as_array(image)
     except PillowImage.DecompressionBombError as fault:  # of a frame or tile larger than the image
         raise BadImage(f"too large: {message_of(fault)}") from fault
     except _FAULTS as fault:
         raise BadImage(f"truncated or corrupt: {message_of(fault)}") from fault
+
+
+def _as_array(image: PillowImage.Image) -> Image:
+    """The pixels in RGB, converted piece by piece: at once, Pillow would hold the image two more times."""
+    width, height = image.size
+    if width * height <= _PIECE:
+        return np.array(_in_rgb(image))
+    pixels = np.empty((height, width, 3), np.uint8)
+    columns = min(width, _PIECE)
+    rows = _PIECE // columns
+    for top in range(0, height, rows):
+        for left in range(0, width, columns):
+            piece = image.crop((left, top, min(left + columns, width), min(top + rows, height)))
+            pixels[top : top + rows, left : left + columns] = np.asarray(_in_rgb(piece))
+    return pixels
+
+
+def _in_rgb(image: PillowImage.Image) -> PillowImage.Image:
+    return image if image.mode == "RGB" else image.convert("RGB")
+
+
+def _decoded_size(image: ImageFile) -> tuple[int, int]:
+    """The width and height that a decoder has at hand: the image's, or of a TIFF's tiles where they are larger."""
+    width, height = image.size
+    if isinstance(image, TiffImageFile):
+        width, height = max(width, image.tag_v2.get(TILEWIDTH, 0)), max(height, image.tag_v2.get(TILELENGTH, 0))
+    return width, height
 
 
 def _check_size(width: int, height: int, max_pixels: int) -> None:
@@ -139,6 +187,15 @@ def _check_size(width: int, height: int, max_pixels: int) -> None:
         raise BadImage("truncated or corrupt: no pixels")
     if width * height > max_pixels:
         raise BadImage(f"too large: {width}x{height} pixels exceed the bound of {max_pixels}")
+
+
+def _check_memory(width: int, height: int, per_pixel: int, max_pixels: int) -> None:
+    memory = width * height * per_pixel + width * _OF_COLUMN + height * _OF_ROW
+    bound = MAX_MEMORY * max(max_pixels, MAX_PIXELS) // MAX_PIXELS
+    if memory > bound:
+        raise BadImage(
+            f"too large: decoding {width}x{height} pixels takes {memory} bytes, more than the bound of {bound}"
+        )
 
 
 @contextmanager

@@ -53,11 +53,12 @@ def filtered_in(data: bytes | memoryview, height: int, width: int) -> bytes | No
     length = 1 + 3 * width
     if data[: len(head)] != head:
         return None
-    try:
-        rows = isal_zlib.decompress(data[len(head) + _BEFORE : -_BEHIND - len(tail)], bufsize=height * length)
+    inflater = isal_zlib.decompressobj()
+    try:  # no more than that: another's file may inflate to a thousand times its size
+        rows: bytes = inflater.decompress(data[len(head) + _BEFORE : -_BEHIND - len(tail)], height * length + 1)
     except isal_zlib.error:  # type: ignore[misc] # of a module without types
         return None
-    return rows if len(rows) == height * length and rows[::length] == bytes([_UP]) * height else None
+    return rows if inflater.eof and len(rows) == height * length and rows[::length] == bytes([_UP]) * height else None
 
 
 def unfilter(rows: npt.NDArray[np.uint8], pixels: Image) -> None:

@@ -17,7 +17,7 @@ from layermix_gen.errors import BadImage
 from layermix_gen.images import Image
 from layermix_gen.images.resize import resize
 
-MAX_SCALED = 100_000_000  # pixels of a source after its short side is scaled
+MAX_SCALED = 40_000_000  # pixels of a source after its short side is scaled, which takes up to 24 bytes for each: 1 GB
 PADDING = 4  # black pixels around an image in `pad-crop`
 AREA = (0.08, 1.0)  # of a random resized crop, as a share of the image's area
 ASPECT = (3 / 4, 4 / 3)  # of a random resized crop, width to height

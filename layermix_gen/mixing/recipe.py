@@ -9,7 +9,7 @@ parse and to render.
 """
 
 import re
-from typing import NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 from layermix_gen.errors import LayerMixError
 from layermix_gen.mixing.blends import BLENDS
@@ -17,6 +17,7 @@ from layermix_gen.mixing.operations import OPERATIONS, Parameter
 
 LEAVES = ("image", "picture")
 MAX_DEPTH = 32  # far more than any method nests; keeps hostile text from exhausting the stack
+MAX_CALLS = 1000  # far more than any method makes; keeps hostile text from hours of rendering, and from filling memory
 
 
 class Leaf(NamedTuple):
@@ -56,11 +57,61 @@ def parse(text: str) -> Expression:
 
     Raises `LayerMixError`, naming the first place where the text is not a recipe.
     """
+    if not isinstance(text, str):
+        raise LayerMixError(f"expected the text of a recipe, got {text!r:.60}")
     parser = _Parser(text)
     expression = parser.expression(0)
     if parser.kind != "end":
         raise parser.error("the end of the recipe")
     return expression
+
+
+def as_expression(recipe: Any) -> Expression:
+    """Return a recipe as an expression: text is parsed, and an expression that was made otherwise is checked alike.
+
+    Raises `LayerMixError`, as `parse` does.
+    """
+    if isinstance(recipe, str):
+        return parse(recipe)
+    _check(recipe, 0)
+    expression: Expression = recipe
+    return expression
+
+
+_NUMBER = int | float
+
+
+def _check(recipe: Any, depth: int) -> int:
+    """Check an expression, nested in `depth` calls, and return how many calls it has."""
+    if isinstance(recipe, Leaf) and recipe.name in LEAVES:
+        return 0
+    if not isinstance(recipe, Call) or recipe.name not in SIGNATURES:
+        found = recipe.name if isinstance(recipe, Leaf | Call) else recipe
+        raise LayerMixError(f"expected one of {', '.join((*LEAVES, *SIGNATURES))} in a recipe, found {found!r:.60}")
+    if depth == MAX_DEPTH:
+        raise LayerMixError(f"expected at most {MAX_DEPTH} nested calls in a recipe, found more")
+    operands, parameters = SIGNATURES[recipe.name]
+    if (len(recipe.operands), len(recipe.arguments)) != (operands, len(parameters)):
+        raise LayerMixError(
+            f"expected {operands} expressions and {len(parameters)} numbers for {recipe.name}, "
+            f"found {len(recipe.operands)} and {len(recipe.arguments)}"
+        )
+    for parameter, value in zip(parameters, recipe.arguments, strict=True):
+        if not isinstance(value, _NUMBER) or not _fits(value, parameter):
+            raise LayerMixError(f"expected {_form(parameter)} of {recipe.name}, found {value!r:.60}")
+    calls = 1 + sum(_check(operand, depth + 1) for operand in recipe.operands)
+    if calls > MAX_CALLS:
+        raise LayerMixError(f"expected at most {MAX_CALLS} calls in a recipe, found more")
+    return calls
+
+
+def _fits(value: float, parameter: Parameter) -> bool:
+    return parameter.low <= value <= parameter.high and (not parameter.whole or value == int(value))
+
+
+def _form(parameter: Parameter) -> str:
+    kind = "a whole number" if parameter.whole else "a number"
+    return f"{kind} in [{parameter.low:g}, {parameter.high:g}] as {parameter.name}"
 
 
 _TOKEN = re.compile(
@@ -74,6 +125,7 @@ class _Parser:
     def __init__(self, text: str) -> None:
         self.text = text
         self.end = 0
+        self.calls = 0
         self.advance()
 
     def advance(self) -> None:
@@ -103,6 +155,9 @@ class _Parser:
             raise self.error(f"one of {', '.join((*LEAVES, *SIGNATURES))}")
         if depth == MAX_DEPTH:
             raise self.error(f"at most {MAX_DEPTH} nested calls")
+        self.calls += 1
+        if self.calls > MAX_CALLS:
+            raise self.error(f"at most {MAX_CALLS} calls")
         return self.call(name, depth)
 
     def call(self, name: str, depth: int) -> Call:
@@ -121,12 +176,8 @@ class _Parser:
         return Call(name, tuple(expressions), tuple(numbers))
 
     def number(self, parameter: Parameter) -> float:
-        kind = "a whole number" if parameter.whole else "a number"
-        expected = f"{kind} in [{parameter.low:g}, {parameter.high:g}] as {parameter.name}"
-        if self.kind != "number":
-            raise self.error(expected)
+        if self.kind != "number" or not _fits(float(self.token), parameter):
+            raise self.error(_form(parameter))
         value = float(self.token)
-        if not parameter.low <= value <= parameter.high or (parameter.whole and value != int(value)):
-            raise self.error(expected)
         self.advance()
         return int(value) if parameter.whole else value

@@ -19,7 +19,7 @@ from layermix_gen.images import Image, as_image
 from layermix_gen.mixing.blends import BLENDS
 from layermix_gen.mixing.kernels import Histogram, LookupTable
 from layermix_gen.mixing.operations import OPERATIONS, KernelKind
-from layermix_gen.mixing.recipe import Call, Expression, Leaf, parse
+from layermix_gen.mixing.recipe import Call, Expression, Leaf, as_expression
 
 IDENTITY = np.arange(256, dtype=np.uint8)
 
@@ -29,10 +29,10 @@ def render(recipe: Expression | str, image: Image, picture: Image | None = None)
 
     `image` and `picture` are the recipe's leaves: uint8 (H, W, 3), of the same size; `picture` may be left out if the
     recipe does not use it. Returns a new uint8 (H, W, 3); the inputs are not changed. Every call of the recipe is
-    within 1/255 of its float reference. Raises `LayerMixError` for text that is not a recipe, and for inputs that are
+    within 1/255 of its float reference. Raises `LayerMixError` for what is not a recipe, and for inputs that are
     missing or differ in shape.
     """
-    expression = parse(recipe) if isinstance(recipe, str) else recipe
+    expression = as_expression(recipe)
     leaves = {"image": Tones(Pixels(as_image(image)))}
     if picture is not None:
         leaves["picture"] = Tones(Pixels(as_image(picture)))
@@ -119,4 +119,8 @@ def _blend(call: Call, x: Tones, y: Tones) -> Tones:
 def _same_width(x: LookupTable, y: LookupTable) -> tuple[LookupTable, LookupTable]:
     if x.ndim == y.ndim:
         return x, y
-    return x.reshape(256, -1), y.reshape(256, -1)
+    return _by_channel(x), _by_channel(y)
+
+
+def _by_channel(table: LookupTable) -> LookupTable:
+    return np.ascontiguousarray(np.broadcast_to(table.reshape(256, -1), (256, 3)))  # OpenCV broadcasts no tables

@@ -82,7 +82,7 @@ def open_mixing_set(path: str | Path) -> MixingSet:
             pictures = with_retries(lambda: np.lib.format.open_memmap(path, mode="r"), path)
         except FileNotFoundError as error:
             raise LayerMixError(f"expected a mixing set at {path}, but nothing is there; check the path") from error
-        except (ValueError, EOFError, SyntaxError) as error:
+        except (ValueError, TypeError, OverflowError, EOFError, SyntaxError) as error:
             found = f"{path} ({' '.join(str(error).split())})"
             raise LayerMixError(
                 f"expected a whole .npy file, got {found}; give a mixing set, or make it again"

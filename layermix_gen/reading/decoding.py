@@ -29,7 +29,7 @@ class AnyDecoder:
         self.rows = rows
 
     def put(self, row: int, data: bytes | memoryview) -> None:
-        self.rows[row] = _checked(codec.decode(data), self.rows)
+        self.rows[row] = _decoded(data, self.rows)
 
     def finish(self) -> None:
         """Nothing to do: `put` has decoded everything."""
@@ -55,12 +55,17 @@ class PngDecoder(AnyDecoder):
     def put(self, row: int, data: bytes | memoryview) -> None:
         height, width = self.rows.shape[1:3]
         own = png.filtered_in(data, height, width)
-        self.filtered[row] = own or png.filtered(_checked(codec.decode(data), self.rows)).tobytes()
+        self.filtered[row] = own or png.filtered(_decoded(data, self.rows)).tobytes()
 
     def finish(self) -> None:
         count, height, width, _ = self.rows.shape
         rows = np.frombuffer(b"".join(self.filtered), np.uint8).reshape(count, height, 1 + 3 * width)
         png.unfilter(rows, self.rows)
+
+
+def _decoded(data: bytes | memoryview, rows: Image) -> Image:
+    height, width = rows.shape[1:3]
+    return _checked(codec.decode(data, max_pixels=height * width), rows)  # no larger image is ever decoded
 
 
 def _checked(pixels: Image, rows: Image) -> Image:

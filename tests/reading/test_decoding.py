@@ -55,6 +55,14 @@ def test_an_image_of_another_size(image_format: str, shape: tuple[int, int]) -> 
         decoded(image_format, [data], 9, 9)
 
 
+@pytest.mark.parametrize("image_format", ["png", "webp"])
+def test_an_image_that_is_larger_is_not_even_decoded(image_format: str) -> None:
+    """A tar from elsewhere may hold one that would fill the memory; a JPEG is refused by its decoder."""
+    data = encode(np.zeros((10, 10, 3), np.uint8), Encoding(image_format))
+    with pytest.raises(BadImage, match=r"^too large: 10x10 pixels exceed the bound of 81$"):
+        decoded(image_format, [data], 9, 9)
+
+
 @pytest.mark.parametrize("image_format", FORMATS)
 def test_damage(image_format: str) -> None:
     data = encode(np.random.default_rng(0).integers(0, 256, (16, 16, 3), np.uint8), Encoding(image_format))

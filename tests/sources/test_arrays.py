@@ -2,6 +2,7 @@
 
 import gzip
 import pickle
+import resource
 import struct
 from collections.abc import Callable
 from pathlib import Path
@@ -163,6 +164,24 @@ def test_damaged_pickles_give_one_line(tmp_path: Path) -> None:
             open_source(folder).items()
         except LayerMixError as fault:
             assert "\n" not in str(fault)  # noqa: PT017
+
+
+@pytest.mark.parametrize(
+    "pickled",
+    [
+        pytest.param(b"\x80\x02]r" + (50_000_000).to_bytes(4, "little") + b".", id="a place in the memo"),
+        pytest.param(b"\x80\x05\x96" + (1 << 31).to_bytes(8, "little") + b"abc.", id="a bytearray"),
+        pytest.param(b"\x80\x04\x8e" + (1 << 33).to_bytes(8, "little") + b"abc.", id="bytes"),
+        pytest.param(b"\x80\x04\x95" + (1 << 33).to_bytes(8, "little") + b"abc.", id="a frame"),
+    ],
+)
+def test_a_few_bytes_of_a_pickle_take_no_gigabytes(pickled: bytes, tmp_path: Path) -> None:
+    """Python's own unpickler takes 800 MB for the first, and 34 GB for the largest place that ten bytes can name."""
+    folder = write_cifar100_python(tmp_path)
+    (folder / "train").write_bytes(pickled)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    assert str(folder / "train") in refusal(folder)
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 100_000  # KB on Linux
 
 
 def test_a_missing_or_unequal_cifar_file_is_told(tmp_path: Path) -> None:

@@ -102,7 +102,7 @@ def _mapped(path: Path) -> npt.NDArray[Any]:
         with reading(path, REMEDY):
             if path.is_file():
                 return np.lib.format.open_memmap(path, "r")  # only a single array, and nothing that needs unpickling
-    except (ValueError, EOFError) as fault:  # no array, an array of objects, or one shorter than its header says
+    except (ValueError, TypeError, OverflowError, EOFError) as fault:  # no array of numbers, or one of another length
         raise LayerMixError(f"{as_text(path)} is truncated or not an array of numbers; {REMEDY}") from fault
     raise LayerMixError(f"expected {as_text(path)}, found no such file; {REMEDY}")
 

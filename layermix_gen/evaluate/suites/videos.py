@@ -18,6 +18,7 @@ from layermix_gen.support.files import cannot_read
 from layermix_gen.support.text import as_text
 
 MAX_FRAMES, MAX_SIDE = 1000, 4096  # limits of a video; the benchmark's videos have about 30 frames of 224 px
+MAX_BYTES = 1 << 28  # of all its frames, which are held twice: the benchmark's have 5 MB
 EXTENSION = ".mp4"
 AHEAD = 2  # videos decoded ahead per thread, 5 MB each
 
@@ -66,12 +67,15 @@ def read_video(path: Path) -> Images:
         width, height = (int(capture.get(side)) for side in (cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT))
         if max(width, height) > MAX_SIDE:
             raise BadImage(f"too large: {width}x{height} pixels exceed the bound of {MAX_SIDE} a side")
-        frames = list(islice(_frames(capture), MAX_FRAMES + 1))
+        most = MAX_BYTES // max(3 * width * height, 1)
+        frames = list(islice(_frames(capture), min(MAX_FRAMES, most) + 1))
         claimed = int(capture.get(cv2.CAP_PROP_FRAME_COUNT))
     finally:
         capture.release()
     if len(frames) > MAX_FRAMES:
         raise BadImage(f"too long: more than {MAX_FRAMES} frames")
+    if len(frames) > most:
+        raise BadImage(f"too large: more than {most} frames of {width}x{height} pixels, {MAX_BYTES} bytes")
     if len(frames) < 2 or len(frames) < claimed:
         raise BadImage(f"expected {max(claimed, 2)} frames, found {len(frames)}")
     return np.stack(frames)

@@ -14,10 +14,11 @@ from layermix_gen.errors import BadImage, LayerMixError
 from layermix_gen.evaluate.benchmarks import CBAR, C
 from layermix_gen.evaluate.preprocessing import PREPROCESSINGS, center_crop, resize_short_side
 from layermix_gen.evaluate.suites import SuiteOptions, complete, find_suite, folders, locate
-from layermix_gen.evaluate.suites.arrays import open_corruption
+from layermix_gen.evaluate.suites.arrays import open_corruption, open_images
 from layermix_gen.evaluate.suites.batching import rebatched
 from layermix_gen.evaluate.suites.suite_options import PHOTOGRAPHS
 from layermix_gen.evaluate.suites.videos import read_video
+from layermix_gen.mixing_sets.mixing_set import open_mixing_set
 from layermix_gen.sources import open_source
 from tests.evaluate.worlds import (
     VIDEO_FRAMES,
@@ -446,6 +447,25 @@ def test_classes_come_from_class_folders_alone(tmp_path):
         write_photographs(tmp_path / "c" / "fog" / str(severity), severity, 32, 32, each=1)
     data = locate({"clean": tmp_path, "c": tmp_path / "c"})
     assert find_suite("c", data, SuiteOptions(preprocessing="none")).open("fog").classes == 4
+
+
+def test_the_frames_of_a_video_are_bounded_in_bytes(tmp_path, monkeypatch):
+    write_video(tmp_path / "a.mp4", 5, seed=3)
+    monkeypatch.setattr("layermix_gen.evaluate.suites.videos.MAX_BYTES", 5 * 3 * 224 * 224)
+    assert len(read_video(tmp_path / "a.mp4")) == 5
+    monkeypatch.setattr("layermix_gen.evaluate.suites.videos.MAX_BYTES", 5 * 3 * 224 * 224 - 1)
+    with pytest.raises(BadImage, match=r"^too large: more than 4 frames of 224x224 pixels, 752639 bytes$"):
+        read_video(tmp_path / "a.mp4")
+
+
+@pytest.mark.parametrize("shape", ["(True, 8, 8, 3)", "(-1, 8, 8, 3)", "(4294967296, 4294967296, 4294967296, 3)"])
+def test_an_array_of_an_absurd_shape_gives_one_line(tmp_path, shape):
+    header = f"{{'descr': '|u1', 'fortran_order': False, 'shape': {shape}, }}".encode()
+    (tmp_path / "a.npy").write_bytes(b"\x93NUMPY\1\0" + len(header).to_bytes(2, "little") + header + bytes(192))
+    with pytest.raises(LayerMixError, match=r"truncated or not an array of numbers; get the file again$"):
+        open_images(tmp_path / "a.npy", ndim=4)
+    with pytest.raises(LayerMixError, match=r"^expected a whole \.npy file, got "):
+        open_mixing_set(tmp_path / "a.npy")
 
 
 def test_links_to_videos_are_not_followed(tmp_path):

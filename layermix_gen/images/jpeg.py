@@ -1,0 +1,50 @@
+"""Read the structure of a JPEG file: what its scans make a decoder hold, and how many they are.
+
+A file whose one scan has all components is decoded row by row. With several scans (progressive files, mostly) a decoder
+holds all coefficients, and goes over them once for each scan, however few bytes that has.
+"""
+
+import re
+from collections.abc import Iterator
+
+from layermix_gen.errors import BadImage
+
+MAX_SCANS = 30
+"""The bound on scans: progressive files have about 10, of CMYK 18. At 100 megapixels a scan takes 0.1 to 0.3 s."""
+
+_MARKER = re.compile(rb"\xff([\x01-\xcf\xd8-\xfe])")  # neither a stuffed byte nor one of the restarts within a scan
+_SCAN, _END, _START, _TEMPORARY = 0xDA, 0xD9, 0xD8, 0x01
+_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
+_PROGRESSIVE = (0xC2, 0xCA)  # by Huffman and by arithmetic coding
+
+
+def held_components(data: bytes | memoryview) -> int:
+    """How many components a decoder holds all coefficients of: 0 where one scan has everything.
+
+    Raises `BadImage` for more than `MAX_SCANS` scans.
+    """
+    components, scans = 0, 0
+    for marker, segment in _segments(data):
+        if marker in _FRAMES:
+            components = max(components, segment[5] if len(segment) > 5 else 0)
+            held = marker in _PROGRESSIVE
+        elif marker == _SCAN:
+            scans += 1
+            if scans == 1 and components and not held and segment[:1] == bytes([components]):
+                return 0
+            if scans > MAX_SCANS:
+                raise BadImage(f"too large: more than {MAX_SCANS} scans")
+    return components
+
+
+def _segments(data: bytes | memoryview) -> Iterator[tuple[int, bytes | memoryview]]:
+    """The segments of a file in their order, each as its marker and content; those within segments are skipped."""
+    at = 2
+    while match := _MARKER.search(data, at):
+        marker, at = match[1][0], match.end()
+        if marker == _END:
+            return
+        if marker not in (_START, _TEMPORARY):  # which have no content
+            length = max(2, int.from_bytes(data[at : at + 2], "big"))
+            yield marker, data[at + 2 : at + length]
+            at += length
