@@ -6,21 +6,21 @@ import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, TypedDict
 
 from layermix_gen.dataset.dataset_files import DatasetFiles
 from layermix_gen.dataset.index import ShardSummary
-from layermix_gen.dataset.names import CLEAN_PLANE, MANIFEST, PLANE, index_name, index_path, tar_name
+from layermix_gen.dataset.names import CLEAN_PLANE, MANIFEST, SHA256, index_name, index_path, tar_name
 from layermix_gen.dataset.plan import Inputs, MixingSetFacts, Plan
 from layermix_gen.dataset.settings import BuildSettings
 from layermix_gen.dataset.skipped import reasons
 from layermix_gen.dataset.tar import TarSummary
 from layermix_gen.errors import LayerMixError
 from layermix_gen.support.files import check_format, file_digest, json_text, read_json, write_json
+from layermix_gen.support.parsing import made_of, parse_object
 from layermix_gen.support.text import count, facts
 
 FORMAT = "layermix-gen dataset 1"
-SHA256 = r"[0-9a-f]{64}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +31,14 @@ class Run:
     seconds: float
     images_per_second: float
     workers: int
+
+
+class TarFacts(TypedDict):
+    """What the manifest says of a tar."""
+
+    samples: int
+    bytes: int
+    sha256: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,29 +66,20 @@ class Manifest:
     mixing_set: MixingSetFacts | None
     versions: dict[str, str]
     run: Run
-    tars: dict[str, dict[str, Any]]  # relative path: samples, bytes, sha256
+    tars: dict[str, TarFacts]  # by relative path
     indexes: dict[str, str]  # relative path: sha256
 
     @classmethod
     def from_json(cls, text: str, root: Path, location: str) -> "Manifest":
         """Parse the text of the manifest at `location`. Raises `LayerMixError` if it is another file, or is damaged."""
         try:
-            value = json.loads(text)
-            check_format(value.pop("format"), FORMAT, location)
-            made = value | {
-                "planes": tuple(value["planes"]),
-                "source": Inputs.from_json(value["source"]),
-                "settings": BuildSettings.from_json(value["settings"]),
-                "mixing_set": MixingSetFacts(**value["mixing_set"]) if value["mixing_set"] else None,
-                "run": Run(**value["run"]),
-            }
-            manifest = cls(root, **made)
+            value = parse_object(text)
+            check_format(value.pop("format", "no format"), FORMAT, location)
+            manifest = made_of(cls, value, root=root)
             _check_content(manifest)
             return manifest
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise LayerMixError(
-                f"{location} is damaged ({type(error).__name__}: {error}); run the build again to write a new one"
-            ) from error
+        except ValueError as error:
+            raise LayerMixError(f"{location} is damaged ({error}); run the build again to write a new one") from error
 
     @property
     def size(self) -> int:
@@ -139,7 +138,7 @@ def collect(plan: Plan, summaries: Mapping[int, ShardSummary], run: Run) -> Mani
     planes = tuple(plan.settings.planes)
     written = sum(summary.written for summary in summaries.values())
     tars = {
-        tar_name(plane, number): {"samples": summary.written, **asdict(tar)}
+        tar_name(plane, number): TarFacts(samples=summary.written, bytes=tar.bytes, sha256=tar.sha256)
         for number, summary in summaries.items()
         for plane, tar in summary.planes.items()
     }
@@ -174,21 +173,33 @@ def read_manifest(files: DatasetFiles) -> Manifest:
 
 
 def _check_content(manifest: Manifest) -> None:
-    """Raise ValueError or KeyError unless settings are resolved, plane names valid, all tars and indexes described."""
-    settings = manifest.settings
-    if settings.size is None or settings.view is None or settings.format is None:
+    """Raise ValueError unless tars and indexes are exactly those of the planes and shards, and all counts agree."""
+    settings, tars, indexes = manifest.settings, manifest.tars, manifest.indexes
+    if not settings.is_resolved:
         raise ValueError("settings without size, view or format")
-    if not manifest.planes or not all(re.fullmatch(PLANE, plane) for plane in manifest.planes):
-        raise ValueError(f"planes {manifest.planes}")
-    for number in range(manifest.shards):
-        known = [manifest.indexes[index_name(number)]]
-        for plane in manifest.planes:
-            tar = manifest.tars[tar_name(plane, number)]
-            known.append(tar["sha256"])
-            if type(tar["bytes"]) is not int or type(tar["samples"]) is not int:
-                raise ValueError(f"sizes of {tar_name(plane, number)}")
-        if not all(re.fullmatch(SHA256, digest) for digest in known):
-            raise ValueError(f"digests of shard {number}")
+    if manifest.planes != tuple(settings.planes):
+        raise ValueError(f"expected the planes {' '.join(settings.planes)}, found {manifest.planes}")
+    for what, found, files in (
+        ("indexes", indexes, manifest.shards),
+        ("tars", tars, manifest.shards * len(settings.planes)),
+    ):
+        if manifest.shards < 1 or len(found) != files:  # before anything that takes time for each shard
+            raise ValueError(f"expected {files} {what} of {manifest.shards} shards, found {len(found)}")
+    names = {tar_name(plane, number) for plane in manifest.planes for number in range(manifest.shards)}
+    if indexes.keys() | tars.keys() != names | set(map(index_name, range(manifest.shards))):
+        raise ValueError("expected the tars and indexes of its planes and shards, found other names")
+    digests = (manifest.digest, manifest.fingerprint, *indexes.values(), *(tar["sha256"] for tar in tars.values()))
+    if not all(re.fullmatch(SHA256, digest) for digest in digests):
+        raise ValueError("expected 64 hexadecimal digits as each digest, found others")
+    if min(min(tar["samples"], tar["bytes"] - tar["samples"]) for tar in tars.values()) < 0:
+        raise ValueError("expected at least a byte for each sample of a tar, found less")
+    written, skipped, images = manifest.written, manifest.skipped, manifest.images
+    if manifest.inputs != written + skipped or images != written * len(manifest.planes) or skipped < 0:
+        inputs = f"{written} written and {skipped} skipped of {manifest.inputs} inputs"
+        raise ValueError(f"{inputs}, in {images} images of {len(manifest.planes)} planes")
+    counts = {tuple(tars[tar_name(plane, i)]["samples"] for i in range(manifest.shards)) for plane in manifest.planes}
+    if set(map(sum, counts)) != {written} or len(counts) > 1:
+        raise ValueError(f"expected {written} samples in each plane, as many of a shard in all, found others")
 
 
 def digest_of(tars: Mapping[str, Mapping[str, Any]], indexes: Mapping[str, str]) -> str:
@@ -212,7 +223,7 @@ def is_declared(manifest: Manifest) -> bool:
 def declared_planes(root: Path) -> set[str]:
     """The planes that the folder's manifest declares complete; none where it is missing or damaged."""
     planes = _declared(root).get("planes")
-    return set(planes) if isinstance(planes, list) else set()
+    return {plane for plane in planes if isinstance(plane, str)} if isinstance(planes, list) else set()
 
 
 def is_dataset(folder: Path) -> bool:

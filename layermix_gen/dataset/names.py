@@ -15,8 +15,9 @@ from pathlib import Path
 MANIFEST, PLAN, LISTING, ERRORS = "dataset.json", "plan.json", "sources.jsonl", "errors.jsonl"
 INDEX = "index"  # the folder of the indexes
 CLEAN_PLANE = "clean"
-PLANE = rf"{CLEAN_PLANE}|v\d\d"  # a pattern of the names of planes
-KEY = rf"\d{{9,}}-({PLANE})"  # a pattern of the keys of samples
+PLANE = rf"{CLEAN_PLANE}|v[0-9][0-9]"  # a pattern of the names of planes
+SHA256 = r"[0-9a-f]{64}"  # a pattern of the digests of files
+KEY = rf"[0-9]{{9,18}}-({PLANE})"  # a pattern of the keys of samples
 
 
 def plane_name(variant: int) -> str:

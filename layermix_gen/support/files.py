@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from layermix_gen.errors import LayerMixError
+from layermix_gen.support.parsing import parse_object
 from layermix_gen.support.text import as_text
 
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
@@ -79,6 +80,14 @@ def replacing(path: Path) -> Iterator[Path]:
         draft.unlink(missing_ok=True)
 
 
+def inside(folder: Path, name: str) -> Path:
+    """The path of a file below a folder. Raises `LayerMixError` where its name, or a link, leads out of the folder."""
+    path = folder / name
+    if not path.resolve().is_relative_to(folder.resolve()):
+        raise LayerMixError(f"expected {as_text(path)} in {as_text(folder)}, found a link out of it; put the file there")
+    return path
+
+
 def file_digest(path: Path) -> str:
     """The sha256 (hex) of a file."""
     with path.open("rb") as file:
@@ -96,11 +105,11 @@ def write_json(path: Path, value: Any) -> None:
         draft.write_text(json_text(value), encoding="utf-8")
 
 
-def read_json(path: Path, remedy: str = "restore it, or build into another folder") -> Any:
-    """Read a file of `write_json`. Raises `LayerMixError` if it is damaged, FileNotFoundError if it is missing."""
+def read_json(path: Path, remedy: str = "restore it, or build into another folder") -> dict[str, Any]:
+    """Read an object that `write_json` wrote. Raises `LayerMixError` if it is damaged, and OSError as reading does."""
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (ValueError, UnicodeDecodeError) as error:
+        return parse_object(path.read_bytes())
+    except ValueError as error:
         raise LayerMixError(f"expected JSON in {path}, found something else ({error}); {remedy}") from error
 
 

@@ -15,6 +15,7 @@ from layermix_gen.dataset.names import index_name, tar_name
 from layermix_gen.errors import LayerMixError
 from layermix_gen.reading.storage.base import TarUse
 from layermix_gen.reading.storage.tar_cache import TarCache, bytes_at_once
+from layermix_gen.support.files import inside
 
 
 class RemoteStorage:
@@ -33,7 +34,7 @@ class RemoteStorage:
         self._files = files = RemoteDatasetFiles(url, options)
         self.location = files.location
         self.manifest = read_manifest(files)
-        self.folder = (cache_dir or files.folder) / self.manifest.digest[:16]
+        self.folder = inside(cache_dir or files.folder, self.manifest.digest[:16])
         files.copy([index_name(number) for number in range(self.manifest.shards)], self.folder)
         sizes = {name: tar["bytes"] for name, tar in self.manifest.tars.items()}
         self._cache = TarCache(self.folder, sizes, files.copy_file)

@@ -119,12 +119,16 @@ DAMAGES: dict[str, tuple[Callable[[Path], Any], list[tuple[str, str, str]]]] = {
     ),
     "a link out of the dataset": (
         link_out,
-        [(TAR, "", "expected {root}/v00/000001.tar in the dataset, found a link out of it; put the file there")],
+        [(TAR, "", "expected {root}/v00/000001.tar in {root}, found a link out of it; put the file there")],
     ),
     "no manifest": (lambda root: (root / "dataset.json").unlink(), [("dataset.json", "", "is missing")]),
     "a count in the manifest": (
         lambda root: replace(root / "dataset.json", '"written": 24', '"written": 25'),
-        [("dataset.json", "", "its written are not those of the shards")],
+        [("dataset.json", "", "it is damaged (25 written and 1 skipped of 25 inputs, in 72 images of 3 planes)*")],
+    ),
+    "facts of another dataset in the manifest": (
+        lambda root: replace(root / "dataset.json", '"shards_finished": 3', '"shards_finished": 2'),
+        [("dataset.json", "", "its shards_finished are not those of the shards")],
     ),
     "a setting in the manifest": (
         lambda root: replace(root / "dataset.json", '"magnitude": 8', '"magnitude": 7'),
@@ -132,11 +136,15 @@ DAMAGES: dict[str, tuple[Callable[[Path], Any], list[tuple[str, str, str]]]] = {
     ),
     "a digest in the manifest": (
         lambda root: replace(root / "dataset.json", '"digest": "', '"digest": "0'),
+        [("dataset.json", "", "it is damaged (expected 64 hexadecimal digits as each digest, found others)*")],
+    ),
+    "another digest in the manifest": (
+        lambda root: replace(root / "dataset.json", f'"digest": "{digest(root)}"', f'"digest": "{"0" * 64}"'),
         [("dataset.json", "", "its digest is not that of its files")],
     ),
     "half a manifest": (
         lambda root: (root / "dataset.json").write_bytes((root / "dataset.json").read_bytes()[:999]),
-        [("dataset.json", "", "it is damaged (JSONDecodeError: *")],
+        [("dataset.json", "", "it is damaged (Expecting *")],
     ),
     "no plan": (lambda root: (root / "plan.json").unlink(), [("plan.json", "", "is missing")]),
     "a setting in the plan": (
