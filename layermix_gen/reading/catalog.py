@@ -4,6 +4,7 @@ The same query evaluates a condition in SQL, so that a selection reads no image 
 is one expression over the columns of the index, and runs in a database that can open no other file.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -73,7 +74,7 @@ def load_catalog(folder: Path, manifest: Manifest, planes: Sequence[str], where:
     if places is None:
         raise LayerMixError(_disagreement(files, sorted(manifest.planes), counts))
     tables = {name: _by_plane(column, places, len(planes)) for name, column in columns.items()}
-    return Catalog(
+    catalog = Catalog(
         folder,
         tuple(planes),
         offsets=tables["offset"],
@@ -83,6 +84,20 @@ def load_catalog(folder: Path, manifest: Manifest, planes: Sequence[str], where:
         labels=tables["label"][0].copy(),
         shards=np.repeat(np.arange(len(counts), dtype=np.int32), counts),
     )
+    _check_inside(catalog, manifest)
+    return catalog
+
+
+def _check_inside(catalog: Catalog, manifest: Manifest) -> None:
+    """Raise `LayerMixError` if an image ends behind its tar."""
+    for plane, offsets, sizes in zip(catalog.planes, catalog.offsets, catalog.sizes, strict=True):
+        ends = np.array([manifest.tar(plane, number).bytes for number in range(manifest.shards)])
+        outside = offsets > ends[catalog.shards] - sizes
+        if outside.any():
+            path = index_path(catalog.folder, int(catalog.shards[outside.argmax()]))
+            raise LayerMixError(
+                f"expected images of {plane} that end inside of their tar in {path}, found another; restore it"
+            )
 
 
 def _places(shards: Ints, rows: npt.NDArray[np.int32], counts: Ints, planes: Sequence[int]) -> Ints | None:
@@ -92,7 +107,7 @@ def _places(shards: Ints, rows: npt.NDArray[np.int32], counts: Ints, planes: Seq
     DuckDB returns them thread by thread. None if the rows cannot come from such indexes.
     """
     total = int(counts.sum())
-    if len(rows) != len(planes) * total or (len(rows) and shards.max() >= len(counts)):
+    if len(rows) != len(planes) * total or (len(rows) and not 0 <= shards.min() <= shards.max() < len(counts)):
         return None
     block, image = np.divmod(rows, np.maximum(counts, 1).astype(np.int32)[shards])
     if len(rows) and block.max() > max(planes):
@@ -140,7 +155,7 @@ def _disagreement(files: Sequence[Path], planes: Sequence[str], counts: Ints) ->
     for path, count in zip(files, counts, strict=True):
         with sandbox([path]) as db:
             found = [row["plane"] for row in rows(db, "SELECT plane FROM samples ORDER BY plane, key")]
-        if found != [plane for plane in planes for _ in range(count)]:
+        if Counter(found) != Counter(dict.fromkeys(planes, count)):
             return (
                 f"expected {count} samples of each of {', '.join(planes)} in {path}, found other rows; it is another "
                 "dataset's index: restore this one's or build it again"

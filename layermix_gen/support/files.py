@@ -84,7 +84,9 @@ def inside(folder: Path, name: str) -> Path:
     """The path of a file below a folder. Raises `LayerMixError` where its name, or a link, leads out of the folder."""
     path = folder / name
     if not path.resolve().is_relative_to(folder.resolve()):
-        raise LayerMixError(f"expected {as_text(path)} in {as_text(folder)}, found a link out of it; put the file there")
+        raise LayerMixError(
+            f"expected {as_text(path)} in {as_text(folder)}, found a link out of it; put the file there"
+        )
     return path
 
 

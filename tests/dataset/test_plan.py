@@ -309,7 +309,10 @@ DAMAGES: dict[str, tuple[Callable[[str], str], str]] = {
     "cut off": (lambda text: text[:100], "expected JSON in {plan}, found something else ("),
     "empty": (lambda text: "", "expected JSON in {plan}, found something else ("),
     "no object": (lambda text: "[]", "expected JSON in {plan}, found something else (expected an object, found [])"),
-    "without inputs": (lambda text: text.replace('"inputs"', '"input"'), "{plan} is damaged (a field too many, 'input')"),
+    "without inputs": (
+        lambda text: text.replace('"inputs"', '"input"'),
+        "{plan} is damaged (a field too many, 'input')",
+    ),
     "odd setting": (lambda text: text.replace('"magnitude"', '"strength"'), "{plan} is damaged ("),
     "a setting of another type": (
         lambda text: text.replace('"variants": 4', '"variants": "x"'),
