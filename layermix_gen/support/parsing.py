@@ -69,6 +69,8 @@ def _members(
 def _typed(kind: Any, value: Any, place: str) -> Any:
     """A value, checked to be of a type."""
     origin, inner = get_origin(kind), get_args(kind)
+    if kind is Any:
+        return value
     if origin in (Union, UnionType):
         return _one_of(inner, value, place)
     if origin is tuple:
