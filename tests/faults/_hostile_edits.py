@@ -171,6 +171,7 @@ ROWS = (
     "SELECT * FROM t ORDER BY key, plane",
     "SELECT * FROM t ORDER BY random()",
 )
+SOME = 'SELECT * REPLACE (CASE WHEN {1} THEN {2} ELSE "{0}" END AS "{0}") FROM t'
 NUMBERS = ("-1", "0", "1", "1e6", "2147483647", "-2147483648", "9223372036854775807", "-9223372036854775808", "4e9")
 TEXTS = ("''", "repeat('x', 100000)", "'../../thesis.tex'", "'a' || chr(10) || 'b'", "'000000001-v99'", "'image'")
 RECIPES = (
@@ -203,7 +204,7 @@ def edit_index(root: Path, rng: random.Random, yard: Path) -> str:
             choices = RECIPES if name == "recipe" and rng.random() < 0.7 else choices
             new = f"TRY_CAST({rng.choice(choices)} AS {kind})"
             some = "true" if rng.random() < 0.5 else "random() < 0.2"
-            sql = f'SELECT * REPLACE (CASE WHEN {some} THEN {new} ELSE "{name}" END AS "{name}") FROM t'
+            sql = SOME.format(name, some, new)
         written = seal.encode(errors="surrogatepass").decode(errors="replace").replace("'", "''").replace("\0", "")
         path.unlink()
         with suppress(duckdb.Error):  # of an edit that makes no file

@@ -1,4 +1,4 @@
-"""Datasets, corruptions and results that a hostile author has edited: every consumer refuses them in one line, or reads.
+"""Datasets, corruptions and results that a hostile author has edited: each consumer reads or refuses them in one line.
 
 After each edit a few consumers, drawn like the edit, take the folder. It is checked that only `LayerMixError` came out,
 on one line, that nothing took long or much memory, and that no file outside of the edited folder has changed.
@@ -95,7 +95,7 @@ SLOW: dict[str, Consumer] = {
 
 def harness(rounds: int, seed: int, folder: Path) -> Tally:
     """Make a dataset, corruptions and results, and edit copies of them."""
-    tally, rng = Tally(), random.Random(seed)
+    tally, rng = Tally(), random.Random(seed)  # noqa: S311
     make(folder)
     with web_server(folder / "yard" / "dataset") as (url, _), pytest.MonkeyPatch.context() as patch:
         patch.setattr(remote, "PAUSE", 0.0)
@@ -167,9 +167,8 @@ def bystanders(folder: Path) -> dict[str, Any]:
     """All files but those of the edited dataset and of the folder that consumers may write to."""
     mine = (str(folder / "yard" / "dataset") + os.sep, str(folder / "yard" / "out") + os.sep)
     found = {name: fact for name, fact in snapshot(folder).items() if not f"{folder}/{name}".startswith(mine)}
-    return found | {
-        str(place): sorted(place.iterdir()) for place in (folder, folder / "yard", folder / "yard" / "empty")
-    }
+    places = folder, folder / "yard", folder / "yard" / "empty"
+    return found | {str(place): sorted(place.iterdir()) for place in places}
 
 
 def outcome(run: Callable[[], Any]) -> str | None:
