@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from layermix_gen.dataset.names import MANIFEST, PLAN
 from layermix_gen.errors import BadImage, LayerMixError
-from layermix_gen.support.files import inside, reason
+from layermix_gen.support.files import inside, reason, regular
 from layermix_gen.support.remote import RemoteFiles, is_remote
 from layermix_gen.support.threads import mapped_ahead
 
@@ -64,7 +64,7 @@ class LocalFiles:
         """The text of a whole file."""
         path = self.path(name)
         try:
-            return path.read_text(encoding="utf-8")
+            return regular(path).read_text(encoding="utf-8")
         except UnicodeDecodeError as error:
             raise LayerMixError(f"expected text in {path}, found other bytes; restore it") from error
         except OSError as error:
@@ -78,7 +78,7 @@ class LocalFiles:
         """`size` bytes of a file from `start` on."""
         path = self.path(name)
         try:
-            with path.open("rb") as file:
+            with regular(path).open("rb") as file:
                 file.seek(start)
                 return file.read(size)
         except OSError as error:

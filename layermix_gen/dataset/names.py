@@ -58,7 +58,7 @@ def index_path(root: Path, number: int) -> Path:
 
 def found_indexes(root: Path) -> list[Path]:
     """The paths of the indexes of all finished shards, in order."""
-    return sorted((root / INDEX).glob("[!.]*.parquet"))
+    return sorted(path for path in (root / INDEX).glob("[!.]*.parquet") if path.is_file())
 
 
 def found_tars(root: Path) -> list[Path]:

@@ -20,7 +20,7 @@ from layermix_gen.dataset.settings import BuildSettings
 from layermix_gen.errors import LayerMixError
 from layermix_gen.mixing_sets.mixing_set import MixingSet
 from layermix_gen.sources import Item, Source
-from layermix_gen.support.files import check_format, read_json, replacing, write_json
+from layermix_gen.support.files import check_format, read_json, regular, replacing, write_json
 from layermix_gen.support.parsing import made_of, parse_json
 from layermix_gen.support.seeds import shuffled
 
@@ -104,7 +104,7 @@ class Plan:
     def items(self, number: int) -> Iterator[tuple[int, Item]]:
         """The inputs of one shard with their ordinals, read from `sources.jsonl`."""
         start, stop = self.bounds(number)
-        with (self.root / LISTING).open("rb") as file:
+        with regular(self.root / LISTING).open("rb") as file:
             file.seek(self.offsets[number])
             for ordinal in range(start, stop):
                 yield ordinal, _item(file.readline(), ordinal)
@@ -150,7 +150,7 @@ def check_listing(plan: Plan) -> None:
     """Raise `LayerMixError` unless `sources.jsonl` has the inputs of the plan, in its order and at its offsets."""
     offsets, items, offset = [], [], 0
     starts = {plan.bounds(number)[0] for number in range(plan.shards)}
-    with (plan.root / LISTING).open("rb") as file:
+    with regular(plan.root / LISTING).open("rb") as file:
         for ordinal, line in enumerate(file):
             if ordinal in starts:
                 offsets.append(offset)

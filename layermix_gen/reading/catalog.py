@@ -74,6 +74,8 @@ def load_catalog(folder: Path, manifest: Manifest, planes: Sequence[str], where:
     if places is None:
         raise LayerMixError(_disagreement(files, sorted(manifest.planes), counts))
     tables = {name: _by_plane(column, places, len(planes)) for name, column in columns.items()}
+    if (tables.pop("plane_number") != np.arange(len(planes))[:, None]).any() or (tables["label"] != tables["label"][0]).any():
+        raise LayerMixError(f"expected the rows of one plane after the other in {files[0].parent}; restore it")
     catalog = Catalog(
         folder,
         tuple(planes),
@@ -128,12 +130,14 @@ def _by_plane(column: npt.NDArray[Any], places: Ints, planes: int) -> npt.NDArra
 
 
 def _query(files: Sequence[Path], planes: Sequence[str], where: str | None) -> dict[str, npt.NDArray[Any]]:
-    """The columns `_COLUMNS` and `chosen` for the index rows of some planes, in any row order."""
+    """The columns `_COLUMNS`, `plane_number` and `chosen` for the index rows of some planes, in any row order."""
     if where is not None and not isinstance(where, str):
         raise LayerMixError(f"where={where!r} is no condition: expected a text in SQL; {REMEDY}")
     condition = "true" if where is None else f"coalesce(({where}\n), false)"  # the new line ends a comment in it
     names, wanted = ", ".join(f'"{name}"' for name in _COLUMNS), ", ".join(map(quoted, planes))
-    sql = f"SELECT {names}, {condition} AS chosen FROM samples WHERE plane IN ({wanted})"
+    numbers = " ".join(f"WHEN {quoted(plane)} THEN {number}" for number, plane in enumerate(planes))
+    plane_number = f"CASE plane {numbers} END::UTINYINT AS plane_number"
+    sql = f"SELECT {names}, {plane_number}, {condition} AS chosen FROM samples WHERE plane IN ({wanted})"
     columns: dict[str, npt.NDArray[Any]]
     with sandbox(files) as db:
         if where is None:

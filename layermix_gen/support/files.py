@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import socket
+import stat
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -83,10 +84,17 @@ def replacing(path: Path) -> Iterator[Path]:
 def inside(folder: Path, name: str) -> Path:
     """The path of a file below a folder. Raises `LayerMixError` where its name, or a link, leads out of the folder."""
     path = folder / name
-    if not path.resolve().is_relative_to(folder.resolve()):
+    if not Path(os.path.realpath(path)).is_relative_to(os.path.realpath(folder)):  # which links in a circle pass, too
         raise LayerMixError(
             f"expected {as_text(path)} in {as_text(folder)}, found a link out of it; put the file there"
         )
+    return path
+
+
+def regular(path: Path) -> Path:
+    """The path of a regular file. Raises OSError for any other: a pipe waits for a writer, a device may never end."""
+    if not stat.S_ISREG(path.stat().st_mode):
+        raise OSError(errno.EINVAL, "not a regular file", str(path))
     return path
 
 
@@ -108,11 +116,15 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def read_json(path: Path, remedy: str = "restore it, or build into another folder") -> dict[str, Any]:
-    """Read an object that `write_json` wrote. Raises `LayerMixError` if it is damaged, and OSError as reading does."""
+    """Read an object that `write_json` wrote. Raises `LayerMixError` if it is damaged, FileNotFoundError if missing."""
     try:
-        return parse_object(path.read_bytes())
+        return parse_object(regular(path).read_bytes())
     except ValueError as error:
         raise LayerMixError(f"expected JSON in {path}, found something else ({error}); {remedy}") from error
+    except (FileNotFoundError, NotADirectoryError):
+        raise
+    except OSError as error:
+        raise cannot_read(path, reason(error), remedy) from error
 
 
 def check_format(found: Any, expected: str, place: str | Path) -> None:
