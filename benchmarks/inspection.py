@@ -20,8 +20,9 @@ from typing import Any
 from tqdm import tqdm
 
 from layermix_gen import BuildSettings, open_shards
+from layermix_gen.dataset.declaring import collect, write_manifest
 from layermix_gen.dataset.index import ShardSummary, write_index
-from layermix_gen.dataset.manifest import Run, collect, write_manifest
+from layermix_gen.dataset.manifest import Run
 from layermix_gen.dataset.names import index_path
 from layermix_gen.dataset.plan import Inputs, MixingSetFacts, Plan
 from layermix_gen.dataset.samples import Sample, metadata

@@ -32,8 +32,9 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from layermix_gen import BuildSettings, build
+from layermix_gen.dataset.declaring import collect, write_manifest
 from layermix_gen.dataset.index import ShardSummary
-from layermix_gen.dataset.manifest import Run, collect, write_manifest
+from layermix_gen.dataset.manifest import Run
 from layermix_gen.dataset.names import index_path, tar_path
 from layermix_gen.dataset.plan import Inputs, Plan
 from layermix_gen.dataset.tar import TarWriter

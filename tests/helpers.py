@@ -21,6 +21,7 @@ from layermix_gen.cli import main
 from layermix_gen.dataset.manifest import digest_of
 from layermix_gen.dataset.plan import Inputs, MixingSetFacts, Plan
 from layermix_gen.support.files import sealed, write_json
+from layermix_gen.support.parsing import made_of
 
 GATED = (sys.executable, str(Path(__file__).parent / "gated.py"))
 COMMAND = (sys.executable, str(Path(__file__).parent.parent / "cli.py"))
@@ -117,8 +118,8 @@ def edit_manifest(root: Path, change: Callable[[dict[str, Any]], Any]) -> None:
     value = manifest(root)
     change(value)
     value["digest"] = digest_of(value["tars"], value["indexes"])
-    inputs, settings = Inputs.from_json(value["source"]), BuildSettings.from_json(value["settings"])
-    mixing_set = MixingSetFacts(**value["mixing_set"]) if value["mixing_set"] else None
+    inputs, settings = made_of(Inputs, value["source"]), made_of(BuildSettings, value["settings"])
+    mixing_set = made_of(MixingSetFacts, value["mixing_set"]) if value["mixing_set"] else None
     plan = Plan(root, inputs, settings, mixing_set, (0,) * value["shards"], value["versions"])
     write_json(root / "dataset.json", value | {"fingerprint": plan.fingerprint})
     reseal(root / "dataset.json")

@@ -10,8 +10,9 @@ from layermix_gen.building.engines import Watch, in_processes, in_this_process
 from layermix_gen.building.mending import spoiled_shards
 from layermix_gen.building.request import BuildRequest
 from layermix_gen.building.shard_builder import is_finished, missing_planes
+from layermix_gen.dataset.declaring import collect, declared_planes, is_declared, write_manifest
 from layermix_gen.dataset.index import ShardSummary, read_summaries
-from layermix_gen.dataset.manifest import Manifest, Run, collect, declared_planes, is_declared, write_manifest
+from layermix_gen.dataset.manifest import Manifest, Run
 from layermix_gen.dataset.names import ERRORS, INDEX, MANIFEST
 from layermix_gen.dataset.plan import MixingSetFacts, Plan
 from layermix_gen.dataset.plan_changes import freeze, is_frozen, reopen

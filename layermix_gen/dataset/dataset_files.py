@@ -10,7 +10,7 @@ from typing import Any, Protocol
 from layermix_gen.dataset.names import MANIFEST, PLAN
 from layermix_gen.errors import BadImage, LayerMixError
 from layermix_gen.support.checks import as_path
-from layermix_gen.support.files import reason, refuse_shortage
+from layermix_gen.support.files import inside, reason, refuse_shortage, regular
 from layermix_gen.support.remote import RemoteFiles, is_remote
 from layermix_gen.support.threads import mapped_ahead
 
@@ -59,16 +59,13 @@ class LocalFiles:
 
     def path(self, name: str) -> Path:
         """The path of a file. Raises `LayerMixError` where that is outside of the folder."""
-        path = self.folder / name
-        if not self._follow_links and not path.resolve().is_relative_to(self.folder.resolve()):
-            raise LayerMixError(f"expected {path} in the dataset, found a link out of it; put the file there")
-        return path
+        return self.folder / name if self._follow_links else inside(self.folder, name)
 
     def text(self, name: str) -> str:
         """The text of a whole file."""
         path = self.path(name)
         try:
-            return path.read_text(encoding="utf-8")
+            return regular(path).read_text(encoding="utf-8")
         except UnicodeDecodeError as error:
             raise LayerMixError(f"expected text in {path}, found other bytes; restore it") from error
         except OSError as error:
@@ -83,7 +80,7 @@ class LocalFiles:
         """`size` bytes of a file from `start` on."""
         path = self.path(name)
         try:
-            with path.open("rb") as file:
+            with regular(path).open("rb") as file:
                 file.seek(start)
                 return file.read(size)
         except OSError as error:
@@ -145,12 +142,13 @@ class RemoteDatasetFiles(RemoteFiles):
 
     def copy(self, names: Sequence[str], folder: Path) -> list[Path]:
         """Copy the files that are not in the given `folder` yet, and return the paths of all."""
-        missing = [name for name in names if not (folder / name).is_file()]
+        paths = {name: inside(folder, name) for name in names}
+        missing = [name for name, path in paths.items() if not path.is_file()]
         try:
-            list(mapped_ahead(lambda name: self.copy_file(name, folder / name), missing, FETCHES))
+            list(mapped_ahead(lambda name: self.copy_file(name, paths[name]), missing, FETCHES))
         except BadImage as error:
             raise LayerMixError(f"the dataset at {self.location} cannot be read: {error}; restore it") from error
-        return [folder / name for name in names]
+        return list(paths.values())
 
     @contextmanager
     def local(self, name: str) -> Iterator[Path]:

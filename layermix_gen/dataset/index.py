@@ -6,6 +6,7 @@ every tar of the shard. DuckDB writes and reads the files; rows reach it as line
 """
 
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -15,13 +16,14 @@ from typing import Any
 import numpy as np
 from isal import isal_zlib
 
-from layermix_gen.dataset.names import found_indexes, index_path
+from layermix_gen.dataset.names import KEY, PLANE, SHA256, found_indexes, index_path
 from layermix_gen.dataset.skipped import Skipped
-from layermix_gen.dataset.tar import TarSummary
+from layermix_gen.dataset.tar import MAX_SIZE, TarSummary
 from layermix_gen.errors import LayerMixError, OutOfResources
 from layermix_gen.images import Image
 from layermix_gen.support.database import Database, connected, list_of, pattern_of, quoted, rows, struct_of
 from layermix_gen.support.files import replacing, temporary
+from layermix_gen.support.parsing import made_of, parse_object
 
 COLUMNS = {
     "plane": "VARCHAR",
@@ -48,8 +50,24 @@ COLUMNS = {
     "view": "DOUBLE[]",
     "recipe": "VARCHAR",
 }
+_BOUNDS = {  # what the values of a column fulfil, in SQL with {} for the column
+    "shard": "{} >= 0",
+    "key": f"regexp_full_match({{}}, '{KEY}')",
+    "offset": "{} >= 0",
+    "size": f"{{}} BETWEEN 1 AND {MAX_SIZE}",
+    "label": f"{{}} BETWEEN -1 AND {2**31 - 1}",
+    "variant": "{} >= -1",
+    "layer": "{} BETWEEN 0 AND 3",
+}
+_BOUNDS_OF_TYPES = {
+    "VARCHAR": "strlen({}) <= 4096",
+    "VARCHAR[]": "list_count({}) = len({})",  # which counts no NULL
+    "INTEGER[]": "list_count({}) = len({})",
+    "DOUBLE[]": "list_count({}) = len({}) AND isfinite(list_sum({}))",
+}
 METADATA = tuple(list(COLUMNS)[list(COLUMNS).index("source") :])  # the columns that a sample's JSON has, too
 _SEAL = "layermix_gen"
+DAMAGED_ROW = "a row has no value in its range"
 ONE_THREAD = {"threads": 1}  # so that the order of rows, and so the bytes of a file, are always the same
 
 
@@ -65,11 +83,14 @@ class ShardSummary:
 
     @classmethod
     def from_json(cls, text: str) -> "ShardSummary":
-        """Rebuild a summary from the JSON text of its `asdict`."""
-        value = json.loads(text)
-        skipped = tuple(Skipped(**one) for one in value["skipped"])
-        planes = {plane: TarSummary(**tar) for plane, tar in value["planes"].items()}
-        return cls(value["number"], value["inputs"], value["written"], skipped, planes)
+        """Rebuild a summary from the JSON text of its `asdict`. Raises ValueError for any other text."""
+        summary = made_of(cls, parse_object(text))
+        if min(summary.number, summary.written) < 0 or summary.inputs != summary.written + len(summary.skipped):
+            raise ValueError(f"{summary.inputs} inputs, of which {summary.written} written")
+        for plane, tar in summary.planes.items():
+            if not re.fullmatch(PLANE, plane) or not re.fullmatch(SHA256, tar.sha256) or tar.bytes < 0:
+                raise ValueError(f"a tar {plane!r} of {tar.bytes} bytes with sha256 {tar.sha256!r}")
+        return summary
 
 
 def source_checksum(pixels: Image) -> int:
@@ -111,6 +132,28 @@ def write_index(path: Path, lines: Iterable[str], summary: ShardSummary, kept: I
         listing.unlink(missing_ok=True)
 
 
+def samples_in(db: Database, files: Sequence[Path]) -> str:
+    """A SELECT in SQL of all rows of index `files`, in which a value that is used, but is out of range, is an error.
+
+    The columns are `COLUMNS` and `file_row_number`. Raises ValueError where the files have others.
+    """
+    table = f"read_parquet({list_of(map(pattern_of, files))}, file_row_number = true)"
+    found = {row["column_name"]: row["column_type"] for row in rows(db, f"DESCRIBE SELECT * FROM {table}")}
+    wanted = COLUMNS | {"file_row_number": "BIGINT"}
+    if found != wanted:
+        name = next(name for name in (*wanted, *found) if found.get(name) != wanted.get(name))
+        raise ValueError(f"its column {name} is {found.get(name, 'missing')}, not {wanted.get(name, 'known')}")
+    return f"SELECT {', '.join(map(_checked, COLUMNS))}, file_row_number FROM {table}"
+
+
+def _checked(name: str) -> str:
+    """A column that raises an error where a value of it is missing or out of range."""
+    column, kind = f'"{name}"', COLUMNS[name]
+    bound = _BOUNDS.get(name, _BOUNDS_OF_TYPES.get(kind, "{} IS NOT NULL")).replace("{}", column)
+    wrong = quoted(f"{DAMAGED_ROW}: {name}")
+    return f"CASE WHEN {bound} THEN {column} ELSE error({wrong}) END AS {column}"  # also where `bound` is NULL
+
+
 def read_summary(root: Path, number: int) -> ShardSummary | None:
     """The summary of one shard, or None if it is not finished: it has no index, or its file holds no such summary."""
     path = index_path(root, number)
@@ -136,16 +179,16 @@ def source_checksums(root: Path, number: int, plane: str) -> dict[str, int]:
 
 def summary_in(db: Database, path: Path) -> ShardSummary:
     """The summary in one index, read by an open database. Raises ValueError where there is none, or it is damaged."""
-    try:
-        (summary,) = _summaries_in(db, [path])
-        return summary
-    except (KeyError, TypeError) as error:
-        raise ValueError(f"no summary of a shard ({type(error).__name__})") from error
+    (summary,) = _summaries_in(db, [path])
+    return summary
 
 
 def _summaries(files: Sequence[Path]) -> list[ShardSummary]:
-    with _database() as db:
-        return _summaries_in(db, files)
+    try:
+        with _database() as db:
+            return _summaries_in(db, files)
+    except ValueError as error:
+        raise _unreadable(f"a summary in {files[0].parent} is damaged ({error})") from error
 
 
 def _summaries_in(db: Database, files: Sequence[Path]) -> list[ShardSummary]:

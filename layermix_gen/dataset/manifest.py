@@ -1,48 +1,33 @@
 """The manifest, `dataset.json`: what the dataset is. It is written last: where it exists, the dataset is complete."""
 
 import hashlib
-import json
-import os
 import re
-import shutil
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, TypedDict
 
-from layermix_gen.dataset.dataset_files import DatasetFiles, LocalFiles
-from layermix_gen.dataset.index import ShardSummary
+from layermix_gen.dataset.dataset_files import DatasetFiles
 from layermix_gen.dataset.names import (
     CLEAN_PLANE,
-    DECLARED,
     MANIFEST,
-    PLANE,
+    SHA256,
     declared_index_name,
     index_name,
-    index_path,
     tar_name,
 )
 from layermix_gen.dataset.plan import Inputs, MixingSetFacts, Plan
 from layermix_gen.dataset.settings import BuildSettings
-from layermix_gen.dataset.skipped import reasons
 from layermix_gen.dataset.tar import TarSummary
 from layermix_gen.errors import LayerMixError
 from layermix_gen.support.files import (
-    CHECKSUM,
     check_format,
-    file_digest,
-    json_text,
-    read_json,
-    replacing,
-    sealed,
-    sync_folder,
     unsealed,
-    write_json,
 )
+from layermix_gen.support.parsing import made_of, parse_object
 from layermix_gen.support.text import count, facts
 
 FORMAT = "layermix-gen dataset 2"
-SHA256 = r"[0-9a-f]{64}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +38,14 @@ class Run:
     seconds: float
     images_per_second: float
     workers: int
+
+
+class TarFacts(TypedDict):
+    """What the manifest says of a tar."""
+
+    samples: int
+    bytes: int
+    sha256: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,31 +73,22 @@ class Manifest:
     mixing_set: MixingSetFacts | None
     versions: dict[str, str]
     run: Run
-    tars: dict[str, dict[str, Any]]  # relative path: samples, bytes, sha256
+    tars: dict[str, TarFacts]  # by relative path
     indexes: dict[str, str]  # relative path: sha256
 
     @classmethod
     def from_json(cls, text: str, root: Path, location: str) -> "Manifest":
         """Parse the text of the manifest at `location`. Raises `LayerMixError` if it is another file, or is damaged."""
         try:
-            value = json.loads(text)
-            check_format(value["format"], FORMAT, location)
+            value = parse_object(text)
+            check_format(value.get("format"), FORMAT, location)
             value = unsealed(value)
             del value["format"]
-            made = value | {
-                "planes": tuple(value["planes"]),
-                "source": Inputs.from_json(value["source"]),
-                "settings": BuildSettings.from_json(value["settings"]),
-                "mixing_set": MixingSetFacts(**value["mixing_set"]) if value["mixing_set"] else None,
-                "run": Run(**value["run"]),
-            }
-            manifest = cls(root, **made)
+            manifest = made_of(cls, value, root=root)
             _check_content(manifest)
             return manifest
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise LayerMixError(
-                f"{location} is damaged ({type(error).__name__}: {error}); run the build again to write a new one"
-            ) from error
+        except ValueError as error:
+            raise LayerMixError(f"{location} is damaged ({error}); run the build again to write a new one") from error
 
     @property
     def size(self) -> int:
@@ -168,63 +152,40 @@ class Manifest:
         return facts(rows)
 
 
-def collect(plan: Plan, summaries: Mapping[int, ShardSummary], run: Run) -> Manifest:
-    """Add up the finished shards into a manifest."""
-    skipped = [one for summary in summaries.values() for one in summary.skipped]
-    planes = tuple(plan.settings.planes)
-    written = sum(summary.written for summary in summaries.values())
-    tars = {
-        tar_name(plane, number): {"samples": summary.written, **asdict(tar)}
-        for number, summary in summaries.items()
-        for plane, tar in summary.planes.items()
-    }
-    indexes = {index_name(number): file_digest(index_path(plan.root, number)) for number in sorted(summaries)}
-    return Manifest(
-        root=plan.root,
-        complete=len(summaries) == plan.shards,
-        fingerprint=plan.fingerprint,
-        digest=digest_of(tars, indexes),
-        inputs=sum(summary.inputs for summary in summaries.values()),
-        written=written,
-        skipped=len(skipped),
-        skipped_reasons=reasons(skipped),
-        planes=planes,
-        images=written * len(planes),
-        bytes=sum(tar["bytes"] for tar in tars.values()),
-        shards=plan.shards,
-        shards_finished=len(summaries),
-        source=plan.inputs,
-        settings=plan.settings,
-        mixing_set=plan.mixing_set,
-        versions=plan.versions,
-        run=run,
-        tars=tars,
-        indexes=indexes,
-    )
-
-
 def read_manifest(files: DatasetFiles) -> Manifest:
     """Read the manifest of a finished dataset. Raises `LayerMixError` where there is none, or it is damaged."""
     return Manifest.from_json(files.text(MANIFEST), Path(files.location), f"{files.location}/{MANIFEST}")
 
 
 def _check_content(manifest: Manifest) -> None:
-    """Raise ValueError or KeyError unless all is described, and digest and fingerprint are those of the content."""
-    settings = manifest.settings
-    if settings.size is None or settings.view is None or settings.format is None:
+    """Raise ValueError unless tars and indexes are exactly those of the planes and shards, and all counts agree."""
+    settings, tars, indexes = manifest.settings, manifest.tars, manifest.indexes
+    if not settings.is_resolved:
         raise ValueError("settings without size, view or format")
-    if not manifest.planes or not all(re.fullmatch(PLANE, plane) for plane in manifest.planes):
-        raise ValueError(f"planes {manifest.planes}")
-    for number, name in enumerate(manifest.index_names):
-        known = [manifest.indexes[name]]
-        for plane in manifest.planes:
-            tar = manifest.tars[tar_name(plane, number)]
-            known.append(tar["sha256"])
-            if type(tar["bytes"]) is not int or type(tar["samples"]) is not int:
-                raise ValueError(f"sizes of {tar_name(plane, number)}")
-        if not all(re.fullmatch(SHA256, digest) for digest in known):
-            raise ValueError(f"digests of shard {number}")
-    if digest_of(manifest.tars, manifest.indexes) != manifest.digest:
+    if manifest.planes != tuple(settings.planes):
+        raise ValueError(f"expected the planes {' '.join(settings.planes)}, found {manifest.planes}")
+    for what, found, files in (
+        ("indexes", indexes, manifest.shards),
+        ("tars", tars, manifest.shards * len(settings.planes)),
+    ):
+        if manifest.shards < 1 or len(found) != files:  # before anything that takes time for each shard
+            raise ValueError(f"expected {files} {what} of {manifest.shards} shards, found {len(found)}")
+    names = {tar_name(plane, number) for plane in manifest.planes for number in range(manifest.shards)}
+    if indexes.keys() | tars.keys() != names | set(manifest.index_names):
+        raise ValueError("expected the tars and indexes of its planes and shards, found other names")
+    digests = (manifest.digest, manifest.fingerprint, *indexes.values(), *(tar["sha256"] for tar in tars.values()))
+    if not all(re.fullmatch(SHA256, digest) for digest in digests):
+        raise ValueError("expected 64 hexadecimal digits as each digest, found others")
+    if min(min(tar["samples"], tar["bytes"] - tar["samples"]) for tar in tars.values()) < 0:
+        raise ValueError("expected at least a byte for each sample of a tar, found less")
+    written, skipped, images = manifest.written, manifest.skipped, manifest.images
+    if manifest.inputs != written + skipped or images != written * len(manifest.planes) or skipped < 0:
+        inputs = f"{written} written and {skipped} skipped of {manifest.inputs} inputs"
+        raise ValueError(f"{inputs}, in {images} images of {len(manifest.planes)} planes")
+    counts = {tuple(tars[tar_name(plane, i)]["samples"] for i in range(manifest.shards)) for plane in manifest.planes}
+    if set(map(sum, counts)) != {written} or len(counts) > 1:
+        raise ValueError(f"expected {written} samples in each plane, as many of a shard in all, found others")
+    if digest_of(tars, indexes) != manifest.digest:
         raise ValueError("its digest is not that of its files")
     offsets = (0,) * manifest.shards
     plan = Plan(manifest.root, manifest.source, settings, manifest.mixing_set, offsets, manifest.versions)
@@ -239,70 +200,6 @@ def digest_of(tars: Mapping[str, Mapping[str, Any]], indexes: Mapping[str, str])
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
-def write_manifest(manifest: Manifest) -> None:
-    """Write the manifest, which declares the dataset complete; the indexes declared before are no longer needed."""
-    write_json(manifest.root / MANIFEST, sealed(_facts(manifest)))
-    if not manifest.is_extended:
-        shutil.rmtree(manifest.root / DECLARED, ignore_errors=True)
-
-
-def keep_declared(root: Path) -> None:
-    """Keep a finished dataset readable while planes are added: put its indexes aside, and let the manifest name those.
-
-    The digest stays the same, since it covers the names of indexes without their folder.
-    """
-    try:
-        manifest = read_manifest(LocalFiles(root))
-    except LayerMixError:  # none is declared
-        return
-    if manifest.is_extended:
-        return
-    shutil.rmtree(root / DECLARED, ignore_errors=True)
-    (root / DECLARED).mkdir()
-    for number in range(manifest.shards):
-        _link(index_path(root, number), root / declared_index_name(number))
-    sync_folder(root / DECLARED)
-    aside = {declared_index_name(number): manifest.indexes[index_name(number)] for number in range(manifest.shards)}
-    write_manifest(replace(manifest, indexes=aside))
-
-
-def _link(path: Path, other: Path) -> None:
-    """Give a file a second name, or copy it where the file system has no hard links."""
-    try:
-        os.link(path, other)
-    except FileNotFoundError:  # a damaged dataset, which stays so
-        return
-    except OSError:
-        with replacing(other) as draft:
-            shutil.copyfile(path, draft)
-
-
-def is_declared(manifest: Manifest) -> bool:
-    """Whether the manifest in the folder says the same already, except for the run."""
-    now = json.loads(json_text(_facts(manifest)))
-    own = {"run": None, CHECKSUM: None}  # these differ
-    return _declared(manifest.root) | own == now | own
-
-
-def declared_planes(root: Path) -> set[str]:
-    """The planes that the folder's manifest declares complete; none where it is missing or damaged."""
-    planes = _declared(root).get("planes")
-    return set(planes) if isinstance(planes, list) else set()
-
-
 def is_dataset(folder: Path) -> bool:
     """Whether a folder holds a finished dataset."""
     return (folder / MANIFEST).is_file()
-
-
-def _declared(root: Path) -> dict[str, Any]:
-    """What the folder's manifest says, as JSON; {} where it is missing or damaged."""
-    try:
-        value = read_json(root / MANIFEST)
-    except (FileNotFoundError, LayerMixError):
-        return {}
-    return value if isinstance(value, dict) else {}
-
-
-def _facts(manifest: Manifest) -> dict[str, Any]:
-    return {"format": FORMAT} | {name: value for name, value in asdict(manifest).items() if name != "root"}

@@ -17,8 +17,9 @@ MANIFEST, PLAN, LISTING, ERRORS = "dataset.json", "plan.json", "sources.jsonl", 
 INDEX = "index"  # the folder of the indexes
 DECLARED = f"{INDEX}/declared"  # and of those that are declared while planes are added
 CLEAN_PLANE = "clean"
-PLANE = rf"{CLEAN_PLANE}|v\d\d"  # a pattern of the names of planes
-KEY = rf"\d{{9,}}-({PLANE})"  # a pattern of the keys of samples
+PLANE = rf"{CLEAN_PLANE}|v[0-9][0-9]"  # a pattern of the names of planes
+SHA256 = r"[0-9a-f]{64}"  # a pattern of the digests of files
+KEY = rf"[0-9]{{9,18}}-({PLANE})"  # a pattern of the keys of samples
 
 
 def plane_name(variant: int) -> str:
@@ -64,7 +65,7 @@ def index_path(root: Path, number: int) -> Path:
 
 def found_indexes(root: Path) -> list[Path]:
     """The paths of the indexes of all finished shards, in order."""
-    return sorted((root / INDEX).glob("[!.]*.parquet"))
+    return sorted(path for path in (root / INDEX).glob("[!.]*.parquet") if path.is_file())
 
 
 def found_tars(root: Path) -> list[Path]:

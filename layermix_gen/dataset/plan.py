@@ -8,7 +8,7 @@ added.
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
 from pathlib import Path
@@ -20,13 +20,19 @@ from layermix_gen.dataset.settings import BuildSettings
 from layermix_gen.errors import LayerMixError
 from layermix_gen.mixing_sets.mixing_set import MixingSet
 from layermix_gen.sources import Item, Source
-from layermix_gen.support.files import check_format, read_json, replacing, sealed, unsealed, write_json
+from layermix_gen.support.files import check_format, read_json, regular, replacing, sealed, unsealed, write_json
+from layermix_gen.support.parsing import made_of, parse_json
 from layermix_gen.support.seeds import shuffled
 
 FORMAT = "layermix-gen plan 2"
 ADDABLE = ("variants", "clean")  # settings that only say which planes there are
 MIN_SHARDS, MIN_SHARD = 64, 128  # a small dataset has up to 64 shards for cores to share, of at least 128 inputs
+MAX_ID = 4096  # bytes of the id of an input
 LIBRARIES = ("numpy", "opencv-python-headless", "simplejpeg", "pillow", "deflate", "duckdb")  # the bytes depend on them
+
+
+_NAMES = {"mixing_set": "pool"}  # of fields that have another name in the file
+_NAMES_READ = {there: here for here, there in _NAMES.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,11 +45,6 @@ class Inputs:
     count: int
     ignored: int
     classes: tuple[str, ...]
-
-    @classmethod
-    def from_json(cls, value: Mapping[str, Any]) -> "Inputs":
-        """Rebuild inputs from parsed JSON."""
-        return cls(**{**value, "classes": tuple(value["classes"])})
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +104,7 @@ class Plan:
     def items(self, number: int) -> Iterator[tuple[int, Item]]:
         """The inputs of one shard with their ordinals, read from `sources.jsonl`."""
         start, stop = self.bounds(number)
-        with (self.root / LISTING).open(encoding="utf-8") as file:
+        with regular(self.root / LISTING).open("rb") as file:
             file.seek(self.offsets[number])
             for ordinal in range(start, stop):
                 yield ordinal, _item(file.readline(), ordinal)
@@ -149,7 +150,7 @@ def check_listing(plan: Plan) -> None:
     """Raise `LayerMixError` unless `sources.jsonl` has the inputs of the plan, in its order and at its offsets."""
     offsets, items, offset = [], [], 0
     starts = {plan.bounds(number)[0] for number in range(plan.shards)}
-    with (plan.root / LISTING).open("rb") as file:
+    with regular(plan.root / LISTING).open("rb") as file:
         for ordinal, line in enumerate(file):
             if ordinal in starts:
                 offsets.append(offset)
@@ -174,13 +175,20 @@ def _line(item: Item) -> bytes:
     return (json.dumps([item.id, item.label, item.size, item.at]) + "\n").encode()
 
 
-def _item(line: str | bytes, ordinal: int) -> Item:
+def _item(line: bytes, ordinal: int) -> Item:
     try:
-        source_id, label, size, at = json.loads(line)
+        source_id, label, size, at = facts = parse_json(line)
+        if list(map(type, facts)) != [str, int, int, list] or not _is_id(source_id) or size < 0:
+            raise ValueError("no item of a source")
         return Item(source_id, label, size, tuple(at))
     except (ValueError, TypeError) as error:
         message = f"{LISTING} is damaged at input {ordinal}; delete it and run the same command to write it again"
         raise LayerMixError(message) from error
+
+
+def _is_id(text: str) -> bool:
+    """Whether a text can be an id: valid Unicode, as long as the path of a file at most, without a zero byte."""
+    return len(text.encode()) <= MAX_ID and "\0" not in text
 
 
 def write_listing(root: Path, items: Sequence[Item]) -> None:
@@ -206,8 +214,7 @@ def write_plan(plan: Plan, *, new: bool = False) -> None:
 
 def plan_facts(plan: Plan) -> dict[str, Any]:
     """The content of a plan, without the folder that it lies in."""
-    names = {"mixing_set": "pool"}  # in the file
-    return {names.get(name, name): value for name, value in asdict(plan).items() if name != "root"}
+    return {_NAMES.get(name, name): value for name, value in asdict(plan).items() if name != "root"}
 
 
 def read_plan(root: Path) -> Plan | None:
@@ -215,22 +222,26 @@ def read_plan(root: Path) -> Plan | None:
     path = root / PLAN
     try:
         value = read_json(path)
-        check_format(value["format"], FORMAT, path)
-        return _from_json(root, unsealed(value))
+        check_format(value.get("format"), FORMAT, path)
+        value = unsealed(value)
+        del value["format"]
+        return _from_json(root, value)
     except FileNotFoundError:
         return None
-    except (KeyError, TypeError, ValueError) as error:
+    except ValueError as error:
         raise LayerMixError(f"{path} is damaged ({error}); restore it, or build into another folder") from error
 
 
-def _from_json(root: Path, value: Mapping[str, Any]) -> Plan:
-    """Rebuild a plan from parsed JSON. Raises KeyError, TypeError or ValueError if that is not a plan."""
-    try:
-        settings, inputs = BuildSettings.from_json(value["settings"]), Inputs.from_json(value["inputs"])
-    except LayerMixError as error:  # its remedy, after the semicolon, speaks of options
-        raise ValueError(str(error).partition(";")[0]) from error
-    mixing_set = MixingSetFacts(**value["pool"]) if value["pool"] else None
-    plan = Plan(root, inputs, settings, mixing_set, tuple(value["offsets"]), dict(value["versions"]))
-    if plan.fingerprint != value["fingerprint"]:
+def _from_json(root: Path, value: dict[str, Any]) -> Plan:
+    """Rebuild a plan from parsed JSON. Raises ValueError if that is not a plan."""
+    fingerprint = value.pop("fingerprint", None)
+    plan = made_of(Plan, {_NAMES_READ.get(name, name): one for name, one in value.items()}, root=root)
+    if not plan.settings.is_resolved:
+        raise ValueError("settings without size, view or format")
+    if not plan.offsets or plan.offsets[0] or list(plan.offsets) != sorted(plan.offsets):
+        raise ValueError("offsets of shards that do not begin at 0 and rise")
+    if plan.inputs.count < plan.shards:
+        raise ValueError(f"{plan.inputs.count} inputs in {plan.shards} shards")
+    if plan.fingerprint != fingerprint:
         raise ValueError("its fingerprint does not fit its content")
     return plan

@@ -5,8 +5,8 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
+from layermix_gen.dataset.declaring import keep_declared
 from layermix_gen.dataset.index import read_summaries
-from layermix_gen.dataset.manifest import keep_declared
 from layermix_gen.dataset.names import MANIFEST, index_path
 from layermix_gen.dataset.plan import Plan, is_listed, plan_facts, read_plan, write_listing, write_plan
 from layermix_gen.errors import LayerMixError

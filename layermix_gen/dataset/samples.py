@@ -12,7 +12,8 @@ from layermix_gen.mixing.renderer import render
 from layermix_gen.mixing_sets.mixing_set import MixingSet
 from layermix_gen.support.seeds import generator
 
-USES, BLENDS = 3, 2  # how often a recipe uses its operation and blends, at most: the lengths of the lists in metadata
+USES, BLENDS = 3, 2  # how often a recipe uses its operation and blends, at most
+LENGTHS = {"op_args": USES, "blends": BLENDS, "blend_args": 2 * BLENDS, "picture_view": 4, "view": 5}  # in metadata
 
 
 @dataclass(frozen=True, slots=True)

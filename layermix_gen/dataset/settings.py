@@ -4,9 +4,7 @@ How the work is done (workers, partitions, progress) is not a setting: it cannot
 """
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
 
 from layermix_gen.dataset.names import CLEAN_PLANE, plane_name
 from layermix_gen.errors import LayerMixError
@@ -68,11 +66,6 @@ class BuildSettings:
         object.__setattr__(self, "ops", tuple(self.ops))
         object.__setattr__(self, "shard_size", "".join(str(self.shard_size).split()).upper())
 
-    @classmethod
-    def from_json(cls, value: Mapping[str, Any]) -> "BuildSettings":
-        """Rebuild settings from parsed JSON."""
-        return cls(**{**value, "ops": tuple(value["ops"])})
-
     def resolve(self, native_size: int | None) -> "BuildSettings":
         """Make every open choice for a source whose images are all squares of `native_size` px (None: they are not)."""
         size = self.size or native_size or DEFAULT_SIZE
@@ -80,6 +73,11 @@ class BuildSettings:
         image_format = self.format or ("png" if size <= SMALL else "jpg")
         ops = self.drawing(pictures=1, picture_size=0).ops
         return replace(self, size=size, view=view, format=image_format, ops=ops)
+
+    @property
+    def is_resolved(self) -> bool:
+        """Whether no choice is open any more."""
+        return None not in (self.size, self.view, self.format)
 
     def drawing(self, pictures: int, picture_size: int) -> DrawSettings:
         """The settings for drawing recipes, with a mixing set of `pictures` pictures of `picture_size` px."""

@@ -14,6 +14,7 @@ from typing import BinaryIO
 BLOCK = 512
 END = 2 * BLOCK  # bytes of the mark at the end
 MAX_NAME = 100  # bytes
+MAX_SIZE = 8**11 - 1  # bytes of a member: eleven octal digits
 _SIZE, _CHECKSUM = slice(124, 135), slice(148, 155)
 _BUFFER = 1 << 20
 
@@ -30,7 +31,7 @@ _BLANK_SUM = sum(_BLANK)
 
 
 def header(name: bytes, size: int) -> bytes:
-    """The header block of a member: `name` of at most 100 bytes, `size` below 8 GiB."""
+    """The header block of a member: `name` of at most 100 bytes, `size` of at most `MAX_SIZE`."""
     block = bytearray(_BLANK)
     digits = b"%011o" % size
     block[: len(name)] = name
@@ -41,7 +42,10 @@ def header(name: bytes, size: int) -> bytes:
 
 def data_size(head: bytes) -> int:
     """The size of a member's data by its header block. Raises ValueError where that is damaged."""
-    return int(head[_SIZE], 8)
+    digits = head[_SIZE]
+    if not digits.isdigit():  # which a sign or a space is not
+        raise ValueError(f"{digits!r} as the size of a member")
+    return int(digits, 8)
 
 
 def member_bytes(size: int) -> int:

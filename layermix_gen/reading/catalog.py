@@ -4,6 +4,7 @@ The same query evaluates a condition in SQL, so that a selection reads no image 
 is one expression over the columns of the index, and runs in a database that can open no other file.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -77,7 +78,10 @@ def load_catalog(
     if places is None:
         raise LayerMixError(_disagreement(files, sorted(manifest.planes), counts))
     tables = {name: _by_plane(column, places, len(planes)) for name, column in columns.items()}
-    return Catalog(
+    in_order = (tables.pop("plane_number") == np.arange(len(planes))[:, None]).all()
+    if not in_order or (tables["label"] != tables["label"][0]).any():
+        raise LayerMixError(f"expected the rows of one plane after the other in {files[0].parent}; restore it")
+    catalog = Catalog(
         files,
         tuple(planes),
         offsets=tables["offset"],
@@ -88,6 +92,20 @@ def load_catalog(
         labels=tables["label"][0].copy(),
         shards=np.repeat(np.arange(len(counts), dtype=np.int32), counts),
     )
+    _check_inside(catalog, manifest)
+    return catalog
+
+
+def _check_inside(catalog: Catalog, manifest: Manifest) -> None:
+    """Raise `LayerMixError` if an image ends behind its tar."""
+    for plane, offsets, sizes in zip(catalog.planes, catalog.offsets, catalog.sizes, strict=True):
+        ends = np.array([manifest.tar(plane, number).bytes for number in range(manifest.shards)])
+        outside = offsets > ends[catalog.shards] - sizes
+        if outside.any():
+            path = catalog.files[catalog.shards[outside.argmax()]]
+            raise LayerMixError(
+                f"expected images of {plane} that end inside of their tar in {path}, found another; restore it"
+            )
 
 
 def _places(shards: Ints, rows: npt.NDArray[np.int32], counts: Ints, planes: Sequence[int]) -> Ints | None:
@@ -97,7 +115,7 @@ def _places(shards: Ints, rows: npt.NDArray[np.int32], counts: Ints, planes: Seq
     DuckDB returns them thread by thread. None if the rows cannot come from such indexes.
     """
     total = int(counts.sum())
-    if len(rows) != len(planes) * total or (len(rows) and shards.max() >= len(counts)):
+    if len(rows) != len(planes) * total or (len(rows) and not 0 <= shards.min() <= shards.max() < len(counts)):
         return None
     block, image = np.divmod(rows, np.maximum(counts, 1).astype(np.int32)[shards])
     if len(rows) and block.max() > max(planes):
@@ -118,12 +136,14 @@ def _by_plane(column: npt.NDArray[Any], places: Ints, planes: int) -> npt.NDArra
 
 
 def _query(files: Sequence[Path], planes: Sequence[str], where: str | None, more: str) -> dict[str, npt.NDArray[Any]]:
-    """The columns `_COLUMNS`, `more` and `chosen` for the index rows of some planes, in any row order."""
+    """The columns `_COLUMNS`, `more`, `plane_number` and `chosen` for the index rows of some planes, in any order."""
     if where is not None and not isinstance(where, str):
         raise LayerMixError(f"where={where!r} is no condition: expected a text in SQL; {REMEDY}")
     condition = "true" if where is None else f"coalesce(({where}\n), false)"  # the new line ends a comment in it
     names, wanted = ", ".join(f'"{name}"' for name in _COLUMNS), ", ".join(map(quoted, planes))
-    sql = f"SELECT {names}, {more}, {condition} AS chosen FROM samples WHERE plane IN ({wanted})"
+    numbers = " ".join(f"WHEN {quoted(plane)} THEN {number}" for number, plane in enumerate(planes))
+    plane_number = f"CASE plane {numbers} END::UTINYINT AS plane_number"
+    sql = f"SELECT {names}, {more}, {plane_number}, {condition} AS chosen FROM samples WHERE plane IN ({wanted})"
     columns: dict[str, npt.NDArray[Any]]
     with sandbox(files) as db:
         if where is None:
@@ -148,7 +168,7 @@ def _disagreement(files: Sequence[Path], planes: Sequence[str], counts: Ints) ->
     for path, count in zip(files, counts, strict=True):
         with sandbox([path]) as db:
             found = [row["plane"] for row in rows(db, "SELECT plane FROM samples ORDER BY plane, key")]
-        if found != [plane for plane in planes for _ in range(count)]:
+        if Counter(found) != Counter(dict.fromkeys(planes, count)):
             return (
                 f"expected {count} samples of each of {', '.join(planes)} in {path}, found other rows; it is another "
                 "dataset's index: restore this one's or build it again"

@@ -1,19 +1,22 @@
 """Read the metadata of samples from their tars, where the JSON follows right after the image and the label."""
 
-import json
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import torch
 
-from layermix_gen.dataset.index import METADATA, json_checksum
+from layermix_gen.dataset.index import COLUMNS, METADATA, json_checksum
+from layermix_gen.dataset.samples import LENGTHS
 from layermix_gen.dataset.tar import BLOCK, MAX_NAME, data_size, member_bytes
 from layermix_gen.errors import BadImage, LayerMixError
 from layermix_gen.support.checks import as_several
+from layermix_gen.support.parsing import parse_object
 
 PLACE = ("plane", "key")  # known without the JSON
 FIELDS = (*PLACE, *METADATA)
+_TYPES = {"VARCHAR": str, "INTEGER": int, "BIGINT": int, "DOUBLE": float}
+_KINDS = {name: (_TYPES[COLUMNS[name].removesuffix("[]")], LENGTHS.get(name, 0)) for name in METADATA}
 
 
 def check_fields(fields: Sequence[str]) -> tuple[str, ...]:
@@ -34,9 +37,24 @@ def read_metadata(tar: memoryview, offset: int, size: int, plane: str, checksum:
         key = bytes(tar[head : head + MAX_NAME]).rstrip(b"\0").removesuffix(b".json")
         if json_checksum(key, text) != checksum:
             raise ValueError("another checksum than in the index")
-        return json.loads(bytes(text)) | {"plane": plane, "key": key.decode("ascii")}
-    except (ValueError, TypeError) as error:
+        facts = parse_object(bytes(text))
+        if not _is_metadata(facts):
+            raise ValueError("other fields, or values of other types")
+        return facts | {"plane": plane, "key": key.decode("ascii")}
+    except ValueError as error:
         raise BadImage(f"expected metadata behind the image, found other bytes ({error})") from error
+
+
+def _is_metadata(facts: dict[str, Any]) -> bool:
+    """Whether a sample's JSON has the fields, types and lengths of lists that `build` writes."""
+    if facts.keys() != _KINDS.keys():
+        return False
+    for name, (kind, length) in _KINDS.items():
+        value = facts[name]
+        values = value if length and type(value) is list else [value]
+        if list(map(type, values)) != [kind] * (length or 1) or (kind is int and max(map(abs, values)) >= 2**63):
+            return False
+    return True
 
 
 def _member_size(tar: memoryview, head: int) -> int:

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
 
-from layermix_gen.errors import LayerMixError
+from layermix_gen.errors import BadImage, LayerMixError
 from layermix_gen.images import Image
 from layermix_gen.images.codec import MAX_PIXELS, decode
 from layermix_gen.sources.base import Item, is_image_name, read_inside, status
@@ -55,7 +55,11 @@ class FolderSource:
 
     def read(self, item: Item) -> Image:
         """Read and decode one file, uint8 (H, W, 3). Raises `BadImage` with the reason."""
-        return decode(read_inside(self._resolved, self._relative(item)), self._max_pixels)
+        try:
+            data = read_inside(self._resolved, self._relative(item))
+        except ValueError as fault:  # of a locator that is none
+            raise BadImage(f"no path of a file: {fault}") from fault
+        return decode(data, self._max_pixels)
 
     def changed(self, item: Item) -> int:
         """The time of change of one file, or of a link's target, in nanoseconds; 0 if it is gone."""

@@ -65,7 +65,12 @@ class WebDatasetSource:
 
     def read(self, item: Item) -> Image:
         """Read and decode one image, uint8 (H, W, 3). Raises `BadImage` with the reason."""
-        path, offset = self._root / str(item.at[0]), int(item.at[1])
+        if list(map(type, item.at)) != [str, int]:
+            raise BadImage("no place in a tar is known of it")
+        name, offset = str(item.at[0]), int(item.at[1])
+        if "\0" in name or Path(name).is_absolute() or ".." in Path(name).parts:
+            raise BadImage("a tar out of the root")
+        path = self._root / name
         if offset == _NOWHERE:
             raise BadImage("a link in a tar, which is not followed")
         try:

@@ -6,6 +6,7 @@ import json
 import os
 import secrets
 import socket
+import stat
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from layermix_gen.errors import LayerMixError, OutOfResources
+from layermix_gen.support.parsing import parse_object
 from layermix_gen.support.text import as_text
 
 CHECKSUM = "checksum"
@@ -91,6 +93,23 @@ def _link(draft: Path, path: Path) -> None:
         draft.replace(path)
 
 
+def inside(folder: Path, name: str) -> Path:
+    """The path of a file below a folder. Raises `LayerMixError` where its name, or a link, leads out of the folder."""
+    path = folder / name
+    if not Path(os.path.realpath(path)).is_relative_to(os.path.realpath(folder)):  # which links in a circle pass, too
+        raise LayerMixError(
+            f"expected {as_text(path)} in {as_text(folder)}, found a link out of it; put the file there"
+        )
+    return path
+
+
+def regular(path: Path) -> Path:
+    """The path of a regular file. Raises OSError for any other: a pipe waits for a writer, a device may never end."""
+    if not stat.S_ISREG(path.stat().st_mode):
+        raise OSError(errno.EINVAL, "not a regular file", str(path))
+    return path
+
+
 def file_digest(path: Path) -> str:
     """The sha256 (hex) of a file."""
     with path.open("rb") as file:
@@ -122,12 +141,16 @@ def unsealed(value: Mapping[str, Any]) -> dict[str, Any]:
     return others
 
 
-def read_json(path: Path, remedy: str = "restore it, or build into another folder") -> Any:
-    """Read a file of `write_json`. Raises `LayerMixError` if it is damaged, FileNotFoundError if it is missing."""
+def read_json(path: Path, remedy: str = "restore it, or build into another folder") -> dict[str, Any]:
+    """Read an object that `write_json` wrote. Raises `LayerMixError` if it is damaged, FileNotFoundError if missing."""
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (ValueError, UnicodeDecodeError) as error:
+        return parse_object(regular(path).read_bytes())
+    except ValueError as error:
         raise LayerMixError(f"expected JSON in {path}, found something else ({error}); {remedy}") from error
+    except (FileNotFoundError, NotADirectoryError):
+        raise
+    except OSError as error:
+        raise cannot_read(path, reason(error), remedy) from error
 
 
 def check_format(found: Any, expected: str, place: str | Path) -> None:

@@ -61,7 +61,7 @@ def test_what_was_declared_is_readable_at_every_moment(
         looked.append(seen(root))
 
     monkeypatch.setattr(builder, "in_this_process", building)
-    monkeypatch.setattr("layermix_gen.dataset.manifest.write_json", writing)
+    monkeypatch.setattr("layermix_gen.dataset.declaring.write_json", writing)
     whole = build(photographs, root, replace(BEFORE, **CHANGES[change]), mixing_set=pool, workers=1, progress=False)
     assert looked == [before] * 6
     assert seen(root) == before

@@ -312,12 +312,15 @@ def test_moved_source_pool_and_output_resume(finished: tuple[Path, Path, Path]) 
 DAMAGES: dict[str, tuple[Callable[[str], str], str]] = {
     "cut off": (lambda text: text[:100], "expected JSON in {plan}, found something else ("),
     "empty": (lambda text: "", "expected JSON in {plan}, found something else ("),
-    "no object": (lambda text: "[]", "{plan} is damaged ("),
-    "without inputs": (lambda text: text.replace('"inputs"', '"input"'), "{plan} is damaged ('inputs')"),
+    "no object": (lambda text: "[]", "expected JSON in {plan}, found something else (expected an object, found [])"),
+    "without inputs": (
+        lambda text: text.replace('"inputs"', '"input"'),
+        "{plan} is damaged (a field too many, 'input')",
+    ),
     "odd setting": (lambda text: text.replace('"magnitude"', '"strength"'), "{plan} is damaged ("),
     "a setting of another type": (
         lambda text: text.replace('"variants": 4', '"variants": "x"'),
-        "{plan} is damaged (variants must be a whole number in [0, 100], got 'x'); restore it, or build",
+        "{plan} is damaged (expected a whole number of 64 bits as settings.variants, found 'x'); restore it",
     ),
     "versions": (
         lambda text: re.sub(r'"versions": \{.*?\}', '"versions": 3', text, flags=re.DOTALL),

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from layermix_gen.dataset.index import COLUMNS
+from layermix_gen.dataset.index import COLUMNS, DAMAGED_ROW, samples_in
 from layermix_gen.errors import LayerMixError
 from layermix_gen.support.database import Database, TimeLimit, connected, list_of, pattern_of, usable_memory
 
@@ -66,8 +66,10 @@ def sandbox(files: Sequence[Path]) -> Iterator[Database]:
         db.execute(f"SET allowed_paths = {list_of([*files, *patterns])}")
         db.execute("SET enable_external_access = false")
         db.execute("SET lock_configuration = true")
-        view = f"SELECT * FROM read_parquet({list_of(patterns)}, file_row_number = true)"
-        db.execute(f"CREATE VIEW samples AS {view}")
+        try:
+            db.execute(f"CREATE VIEW samples AS {samples_in(db, files)}")
+        except ValueError as error:
+            raise unreadable(str(error)) from error
         yield db
 
 
@@ -131,7 +133,9 @@ def time_limit(db: Database) -> TimeLimit:
 
 
 def mistake(reason: str) -> LayerMixError:
-    """The error for SQL that DuckDB cannot parse or run."""
+    """The error for SQL that DuckDB cannot parse or run, or for a row that it comes across."""
+    if DAMAGED_ROW in reason:
+        return unreadable(reason)
     return LayerMixError(f"expected a query of the index in SQL: {reason}; {REMEDY}")
 
 

@@ -7,7 +7,7 @@ which severities and corruptions the folder has.
 import hashlib
 import json
 import platform
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +17,11 @@ import PIL
 
 from layermix_gen._version import __version__
 from layermix_gen.errors import LayerMixError
-from layermix_gen.evaluate.benchmarks import LABELS, SCALES, SEVERITIES, Scale
+from layermix_gen.evaluate.benchmarks import LABELS, SEVERITIES, Scale
 from layermix_gen.evaluate.corruptions.published import VERSION
 from layermix_gen.sources import Item, Source, source_files
 from layermix_gen.support.files import file_digest, read_json, reading
+from layermix_gen.support.parsing import made_of
 from layermix_gen.support.text import as_text
 
 RECORD = "corruptions.json"
@@ -36,7 +37,7 @@ def check_record(root: Path, record: dict[str, Any]) -> None:
         return
     before = read_json(root / RECORD)
     for name in (name for name in record if name not in OPEN):
-        found = before.get(name) if isinstance(before, dict) else None
+        found = before.get(name)
         if found != record[name]:
             raise LayerMixError(
                 f"{root} was begun with {name} {json.dumps(found)}, not {json.dumps(record[name])}; "
@@ -77,14 +78,12 @@ class Record:
     scale: Scale
     severities: tuple[int, ...]  # in rising order
     images: int  # at each severity
-    corruptions: tuple[str, ...]
+    corruptions: dict[str, Any]  # the parameters of each at all severities, by its name
 
     def __post_init__(self) -> None:
-        whole = [number for number in (self.images, *self.severities) if type(number) is int]
         if (
-            self.scale not in SCALES
+            self.images < 1
             or not self.severities
-            or len(whole) <= len(self.severities)
             or list(self.severities) != [severity for severity in SEVERITIES if severity in self.severities]
         ):
             raise ValueError("not a record of corruptions")
@@ -98,8 +97,8 @@ def read_record(root: Path) -> Record | None:
     try:
         with reading(path, REMEDY):
             value = read_json(path, REMEDY)
-        if value["format"] != FORMAT:
+        if value.get("format") != FORMAT:
             raise ValueError("another format")
-        return Record(value["scale"], tuple(value["severities"]), value["images"], tuple(value["corruptions"]))
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        return made_of(Record, {one.name: value[one.name] for one in fields(Record) if one.name in value})
+    except ValueError as error:
         raise LayerMixError(f"expected {FORMAT!r} in {path}, found something else; {REMEDY}") from error

@@ -8,7 +8,7 @@ import numpy as np
 
 from layermix_gen.errors import LayerMixError
 from layermix_gen.evaluate.results.predictions import AnyPredictions, Predictions, SequencePredictions
-from layermix_gen.support.files import replacing
+from layermix_gen.support.files import cannot_read, reason, regular, replacing
 
 FORMATS: dict[str, type[AnyPredictions]] = {
     "layermix-gen predictions 1": Predictions,
@@ -36,7 +36,7 @@ def load_predictions(path: str | Path) -> AnyPredictions:
     """Read what `save_predictions` wrote. Raises `LayerMixError` where the file is something else or damaged."""
     path = Path(path)
     try:
-        with zipfile.ZipFile(path) as archive:  # compressed members could unpack to far more than the file's size
+        with zipfile.ZipFile(regular(path)) as archive:  # compressed members could unpack to far more than the file
             if any(member.compress_type != zipfile.ZIP_STORED for member in archive.infolist()):
                 raise ValueError("compressed")
         with np.load(path, allow_pickle=False) as arrays:
@@ -47,6 +47,8 @@ def load_predictions(path: str | Path) -> AnyPredictions:
                 values["severities"] = tuple(int(number) for number in arrays["severities"])
     except FileNotFoundError as error:
         raise LayerMixError(f"expected predictions in {path}, found no such file; run the evaluation first") from error
+    except OSError as error:
+        raise cannot_read(path, reason(error), "delete it and run the evaluation again") from error
     except (ValueError, TypeError, KeyError, EOFError, MemoryError, OverflowError, zipfile.BadZipFile) as error:
         raise _damaged(path, "is no file of predictions, or is truncated") from error
     try:

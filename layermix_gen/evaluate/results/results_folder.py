@@ -22,6 +22,7 @@ from layermix_gen.evaluate.results.predictions import AnyPredictions
 from layermix_gen.evaluate.results.signature import Signature, Suite
 from layermix_gen.support.checks import check_output
 from layermix_gen.support.files import check_format, disk_errors, read_json, write_json
+from layermix_gen.support.parsing import made_of
 from layermix_gen.support.text import count
 
 SIGNATURE, FORMAT = "run.json", "layermix-gen results 1"
@@ -129,20 +130,13 @@ def read_signature(root: str | Path) -> Signature:
     path = Path(root) / SIGNATURE
     try:
         value = read_json(path, REMEDY)
-        check_format(value.pop("format"), FORMAT, path)
-        suites = {
-            name: Suite(**suite | {"severities": tuple(suite["severities"])})
-            for name, suite in value.pop("suites").items()
-        }
-        try:
-            return Signature(**value, suites=suites)
-        except LayerMixError as error:  # its remedy, after the semicolon, speaks of arguments
-            raise ValueError(str(error).partition(";")[0]) from error
+        check_format(value.pop("format", "no format"), FORMAT, path)
+        return made_of(Signature, value)
     except (FileNotFoundError, NotADirectoryError) as error:
         raise LayerMixError(
             f"expected results of `evaluate run` in {root}, found no {SIGNATURE}; check the path"
         ) from error
-    except (KeyError, TypeError, AttributeError, ValueError) as error:
+    except ValueError as error:
         raise LayerMixError(f"{path} is damaged ({error}); {REMEDY}") from error
 
 

@@ -66,6 +66,6 @@ def _are(kind: type, *values: object) -> bool:
 
 
 def _check_types(*facts: bool) -> None:
-    """Raise TypeError unless all `facts` hold: signatures are read from files that anyone may have edited."""
+    """Raise ValueError unless all `facts` hold: signatures are read from files that anyone may have edited."""
     if not all(facts):
-        raise TypeError("a value of another type or range")
+        raise ValueError("a value of another type or range")

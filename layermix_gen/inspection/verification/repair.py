@@ -15,8 +15,9 @@ from layermix_gen.building.builder import write_errors
 from layermix_gen.building.engines import in_processes, in_this_process
 from layermix_gen.building.shard_builder import ShardResult
 from layermix_gen.dataset.dataset_files import LocalFiles
+from layermix_gen.dataset.declaring import collect, write_manifest
 from layermix_gen.dataset.index import read_summaries
-from layermix_gen.dataset.manifest import Manifest, Run, collect, write_manifest
+from layermix_gen.dataset.manifest import Manifest, Run
 from layermix_gen.dataset.names import ERRORS, LISTING, MANIFEST, PLAN, index_name, tar_name
 from layermix_gen.dataset.plan import MixingSetFacts, Plan, make_plan, planned_order, read_plan
 from layermix_gen.dataset.plan_changes import changes, freeze

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from layermix_gen.errors import BadImage, LayerMixError
-from layermix_gen.support.files import reason
+from layermix_gen.support.files import reason, regular
 
 OPEN_TARS = 512  # maps that a process keeps; each holds a file open, and a common limit is 1024 open files
 
@@ -50,7 +50,7 @@ class Maps:
 def map_file(path: Path, size: int) -> memoryview:
     """Map a file of `size` bytes into memory. Raises `BadImage` where it is missing or of another size."""
     try:
-        with path.open("rb") as file:
+        with regular(path).open("rb") as file:
             found = os.fstat(file.fileno()).st_size
             if found != size:
                 raise BadImage(f"expected a tar of {size} bytes, found {found} bytes")

@@ -16,7 +16,7 @@ from layermix_gen.dataset.opening import open_dataset
 from layermix_gen.errors import LayerMixError
 from layermix_gen.reading.storage.base import TarUse
 from layermix_gen.reading.storage.tar_cache import TarCache, bytes_at_once
-from layermix_gen.support.files import file_digest
+from layermix_gen.support.files import file_digest, inside
 
 
 class RemoteStorage:
@@ -36,7 +36,7 @@ class RemoteStorage:
         self.location = files.location
 
         def folder(manifest: Manifest) -> Path:
-            return (cache_dir or files.folder) / manifest.digest[:16]
+            return inside(cache_dir or files.folder, manifest.digest[:16])
 
         self.manifest, self.indexes = open_dataset(files, lambda manifest: _copied(files, manifest, folder(manifest)))
         sizes = {name: tar["bytes"] for name, tar in self.manifest.tars.items()}

@@ -18,6 +18,7 @@ import numpy as np
 from layermix_gen.reading.order import Ints
 from layermix_gen.reading.storage.base import TarUse
 from layermix_gen.reading.storage.memory_maps import Maps
+from layermix_gen.support.files import inside
 
 FETCHES = 4  # at a time
 NEVER = 2**62
@@ -46,6 +47,7 @@ class TarCache:
     """A cache of tars in `folder`: `expect` begins an epoch, `handed_out` tells its progress, `open` waits for a tar.
 
     `fetch(name, path)` writes a tar to `path` or raises `BadImage`; `sizes` has the bytes of every tar of the dataset.
+    Raises `LayerMixError` for a tar that a name or a link leads out of the folder.
     """
 
     def __init__(self, folder: Path, sizes: Mapping[str, int], fetch: Callable[[str, Path], None]) -> None:
@@ -58,7 +60,7 @@ class TarCache:
         self._limit = self._batch = 0
         self._tars: dict[str, Future[None]] = {}  # fetched, or being fetched
         for name, size in sizes.items():
-            path = folder / name
+            path = inside(folder, name)
             if path.is_file() and path.stat().st_size == size:
                 self._tars[name] = Future()
                 self._tars[name].set_result(None)

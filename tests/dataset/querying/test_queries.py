@@ -251,9 +251,7 @@ def test_the_database_would_refuse_it_too(statement: str, damaged: Path, tmp_pat
 def test_a_link_out_of_the_dataset_is_not_followed(small: Built, damaged: Path) -> None:
     (damaged / "index" / "000001.parquet").unlink()
     (damaged / "index" / "000001.parquet").symlink_to(small.root / "index" / "000001.parquet")
-    with pytest.raises(
-        LayerMixError, match=r"^expected .*/index/000001\.parquet in the dataset, found a link out of it;"
-    ):
+    with pytest.raises(LayerMixError, match=r"^expected .*/index/000001\.parquet in .*, found a link out of it;"):
         open_shards(damaged).query()
 
 

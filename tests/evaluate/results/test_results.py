@@ -236,9 +236,7 @@ def test_an_edited_signature_is_damaged(tmp_path: Path) -> None:
     begin_results(tmp_path, SIGNATURE)
     path = tmp_path / "run.json"
     path.write_text(path.read_text().replace('"scale": "cifar"', '"scale": "large"'))
-    line = (
-        r"^.*run\.json is damaged \(scale must be one of cifar, imagenet, got 'large'\); restore it, or evaluate into"
-    )
+    line = r"^.*run\.json is damaged \(expected one of cifar, imagenet as scale, found .large.\); restore it, or"
     with pytest.raises(LayerMixError, match=line):
         read_signature(tmp_path)
 

@@ -1,0 +1,126 @@
+"""Declare a dataset complete: add up its shards, write the manifest, and keep it true while planes are added."""
+
+import json
+import os
+import shutil
+from collections.abc import Mapping
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+from layermix_gen.dataset.dataset_files import LocalFiles
+from layermix_gen.dataset.index import ShardSummary
+from layermix_gen.dataset.manifest import FORMAT, Manifest, Run, TarFacts, digest_of, read_manifest
+from layermix_gen.dataset.names import DECLARED, MANIFEST, declared_index_name, index_name, index_path, tar_name
+from layermix_gen.dataset.plan import Plan
+from layermix_gen.dataset.skipped import reasons
+from layermix_gen.errors import LayerMixError
+from layermix_gen.support.files import (
+    CHECKSUM,
+    file_digest,
+    json_text,
+    read_json,
+    replacing,
+    sealed,
+    sync_folder,
+    write_json,
+)
+
+
+def collect(plan: Plan, summaries: Mapping[int, ShardSummary], run: Run) -> Manifest:
+    """Add up the finished shards into a manifest."""
+    skipped = [one for summary in summaries.values() for one in summary.skipped]
+    planes = tuple(plan.settings.planes)
+    written = sum(summary.written for summary in summaries.values())
+    tars = {
+        tar_name(plane, number): TarFacts(samples=summary.written, bytes=tar.bytes, sha256=tar.sha256)
+        for number, summary in summaries.items()
+        for plane, tar in summary.planes.items()
+    }
+    indexes = {index_name(number): file_digest(index_path(plan.root, number)) for number in sorted(summaries)}
+    return Manifest(
+        root=plan.root,
+        complete=len(summaries) == plan.shards,
+        fingerprint=plan.fingerprint,
+        digest=digest_of(tars, indexes),
+        inputs=sum(summary.inputs for summary in summaries.values()),
+        written=written,
+        skipped=len(skipped),
+        skipped_reasons=reasons(skipped),
+        planes=planes,
+        images=written * len(planes),
+        bytes=sum(tar["bytes"] for tar in tars.values()),
+        shards=plan.shards,
+        shards_finished=len(summaries),
+        source=plan.inputs,
+        settings=plan.settings,
+        mixing_set=plan.mixing_set,
+        versions=plan.versions,
+        run=run,
+        tars=tars,
+        indexes=indexes,
+    )
+
+
+def write_manifest(manifest: Manifest) -> None:
+    """Write the manifest, which declares the dataset complete; the indexes declared before are no longer needed."""
+    write_json(manifest.root / MANIFEST, sealed(_facts(manifest)))
+    if not manifest.is_extended:
+        shutil.rmtree(manifest.root / DECLARED, ignore_errors=True)
+
+
+def keep_declared(root: Path) -> None:
+    """Keep a finished dataset readable while planes are added: put its indexes aside, and let the manifest name those.
+
+    The digest stays the same, since it covers the names of indexes without their folder.
+    """
+    try:
+        manifest = read_manifest(LocalFiles(root))
+    except LayerMixError:  # none is declared
+        return
+    if manifest.is_extended:
+        return
+    shutil.rmtree(root / DECLARED, ignore_errors=True)
+    (root / DECLARED).mkdir()
+    for number in range(manifest.shards):
+        _link(index_path(root, number), root / declared_index_name(number))
+    sync_folder(root / DECLARED)
+    aside = {declared_index_name(number): manifest.indexes[index_name(number)] for number in range(manifest.shards)}
+    write_manifest(replace(manifest, indexes=aside))
+
+
+def _link(path: Path, other: Path) -> None:
+    """Give a file a second name, or copy it where the file system has no hard links."""
+    try:
+        os.link(path, other)
+    except FileNotFoundError:  # a damaged dataset, which stays so
+        return
+    except OSError:
+        with replacing(other) as draft:
+            shutil.copyfile(path, draft)
+
+
+def is_declared(manifest: Manifest) -> bool:
+    """Whether the manifest in the folder says the same already, except for the run."""
+    now = json.loads(json_text(_facts(manifest)))
+    own = {"run": None, CHECKSUM: None}  # these differ
+    return _declared(manifest.root) | own == now | own
+
+
+def declared_planes(root: Path) -> set[str]:
+    """The planes that the folder's manifest declares complete; none where it is missing or damaged."""
+    planes = _declared(root).get("planes")
+    return {plane for plane in planes if isinstance(plane, str)} if isinstance(planes, list) else set()
+
+
+def _declared(root: Path) -> dict[str, Any]:
+    """What the folder's manifest says, as JSON; {} where it is missing or damaged."""
+    try:
+        value = read_json(root / MANIFEST)
+    except (FileNotFoundError, LayerMixError):
+        return {}
+    return value if isinstance(value, dict) else {}
+
+
+def _facts(manifest: Manifest) -> dict[str, Any]:
+    return {"format": FORMAT} | {name: value for name, value in asdict(manifest).items() if name != "root"}
