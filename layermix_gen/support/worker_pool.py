@@ -89,7 +89,7 @@ class WorkerProcesses(Generic[S]):
         """
         begun: dict[_Worker, T] = {}
         while todo or begun:
-            self._start()
+            self._start(min(self._count, len(todo) + len(begun)))
             for worker in self._workers:
                 if todo and worker.phase is _Phase.IDLE:
                     begun[worker] = todo.popleft()
@@ -109,11 +109,11 @@ class WorkerProcesses(Generic[S]):
                 if worker in begun:  # else nobody waits for it: an iteration was left before its end
                     yield Ended(begun.pop(worker), *answer)
 
-    def _start(self) -> None:
-        """Start the processes that are missing. Signals wait until that is done, so that none is half started."""
-        if len(self._workers) < self._count:
+    def _start(self, count: int) -> None:
+        """Start what is missing to `count` processes. Signals wait until that is done, so that none is half started."""
+        if len(self._workers) < count:
             with interrupts_held():
-                while len(self._workers) < self._count:
+                while len(self._workers) < count:
                     self._workers.append(_Worker(self._shared))
 
     def end(self) -> None:

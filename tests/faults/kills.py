@@ -219,8 +219,8 @@ def _kill(
         return f"left {left}"
     if any(word in said for word in ("Traceback", "Exception", "Warning", "leaked")):
         return f"said {said!r}"
-    if kind == "SIGKILL to a worker" and status == 1 and said.startswith("Error: a worker process died: "):
-        return None  # it had not begun
+    if kind == "SIGKILL to a worker" and status == 1 and "Error: a worker process died: " in said:
+        return None  # the worker had not begun, or the parent of it builds nothing
     expected = (0, -signal.SIGKILL) if "SIGKILL" in kind else (0, INTERRUPTED)
     if status in expected or (status < 0 and is_whole()):  # whole: Python was ending, and handles no signal then
         return None
