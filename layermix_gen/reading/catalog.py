@@ -78,8 +78,8 @@ def load_catalog(
     if places is None:
         raise LayerMixError(_disagreement(files, sorted(manifest.planes), counts))
     tables = {name: _by_plane(column, places, len(planes)) for name, column in columns.items()}
-    in_order = (tables.pop("plane_number") == np.arange(len(planes))[:, None]).all()
-    if not in_order or (tables["label"] != tables["label"][0]).any():
+    in_turn = (tables["plane_number"] == np.arange(len(planes))[:, None]).all()
+    if not in_turn or (tables["label"] != tables["label"][0]).any():
         raise LayerMixError(f"expected the rows of one plane after the other in {files[0].parent}; restore it")
     catalog = Catalog(
         files,

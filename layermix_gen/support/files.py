@@ -4,6 +4,7 @@ import errno
 import hashlib
 import json
 import os
+import reprlib
 import secrets
 import socket
 import stat
@@ -156,7 +157,9 @@ def read_json(path: Path, remedy: str = "restore it, or build into another folde
 def check_format(found: Any, expected: str, place: str | Path) -> None:
     """Raise `LayerMixError` unless the format that the file at `place` declares is the expected one."""
     if found != expected:
-        raise LayerMixError(f"expected {expected!r} in {place}, found {found!r}; use the version that wrote it")
+        raise LayerMixError(
+            f"expected {expected!r} in {place}, found {reprlib.repr(found)}; use the version that wrote it"
+        )
 
 
 def reason(error: OSError) -> str:

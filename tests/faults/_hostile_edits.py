@@ -9,12 +9,13 @@ import json
 import os
 import random
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import duckdb
+import numpy as np
 
 INDEXES, TARS = "index/*.parquet", "*/*.tar"
 ADDABLE = ("variants", "clean")
@@ -200,7 +201,7 @@ def edit_index(root: Path, rng: random.Random, yard: Path) -> str:
         elif chance < 0.5:
             sql = rng.choice(ROWS).format(f'"{name}"', kind)
         else:
-            choices: Sequence[str] = LISTS if kind.endswith("[]") else TEXTS if kind == "VARCHAR" else NUMBERS
+            choices: tuple[str, ...] = LISTS if kind.endswith("[]") else TEXTS if kind == "VARCHAR" else NUMBERS
             choices = RECIPES if name == "recipe" and rng.random() < 0.7 else choices
             new = f"TRY_CAST({rng.choice(choices)} AS {kind})"
             some = "true" if rng.random() < 0.5 else "random() < 0.2"
@@ -236,6 +237,29 @@ def edit_tar(root: Path, rng: random.Random, yard: Path) -> str:
     if rng.random() < 0.7:
         put_right(root)
     return f"{path.parent.name}/{path.name}"
+
+
+ARRAYS: tuple[Any, ...] = (0, -1, 2**62, float("nan"), "x", [], [[]], [1, 2], [[-1]], [2**40], ["x"], True)
+
+
+def edit_predictions(root: Path, rng: random.Random, yard: Path) -> str:
+    """Change an array of a file of predictions: its values, its type or its shape; or leave it out."""
+    path = rng.choice(sorted(root.rglob("*.npz")))
+    with np.load(path) as arrays:
+        values = dict(arrays)
+    name, chance = rng.choice(list(values)), rng.random()
+    if chance < 0.1:
+        del values[name]
+    elif chance < 0.5:
+        values[name] = np.asarray(rng.choice(ARRAYS))
+    elif chance < 0.7:
+        values[name] = np.ones(values[name].shape, rng.choice(["float64", "int8", "uint64", "U9", "complex64", "bool"]))
+    elif chance < 0.85:
+        values[name] = np.stack([values[name]] * 2)
+    else:
+        values[name] = np.full_like(values[name], -1) if values[name].dtype.kind in "if" else np.asarray(["x"] * 9)
+    np.savez(path, **values)
+    return f"{path.name}: {name}"
 
 
 def edit_file(root: Path, rng: random.Random, yard: Path) -> str:

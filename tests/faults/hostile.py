@@ -26,12 +26,12 @@ from layermix_gen.evaluate.metrics.measuring import measure
 from layermix_gen.evaluate.suites.check_data import check_data
 from layermix_gen.support import remote
 from tests.evaluate.made_results import make_results
-from tests.faults._hostile_edits import EDITS, edit_json
+from tests.faults._hostile_edits import EDITS, edit_json, edit_predictions
 from tests.faults.tally import Tally
 from tests.helpers import snapshot
 from tests.servers import web_server
 
-SECONDS, MEGABYTES = 20, 400  # that a consumer may take, at the most
+SECONDS, MEGABYTES = 60, 400  # that a consumer may take, at the most
 COUNT, SIDE = 20, 16
 SETTINGS = BuildSettings(variants=2, view="center", shard_size="10")
 
@@ -140,7 +140,8 @@ def round_of(kind: str, folder: Path, rng: random.Random, url: str) -> Iterator[
     if kind == "record":
         what, consumers = edit_json("corruptions.json")(root, rng, yard), on_record(folder)
     elif kind == "results":
-        what, consumers = edit_json("run.json")(root, rng, yard), {"measure": lambda root, out, url: measure(root)}
+        edit = rng.choice([edit_json("run.json"), edit_predictions])
+        what, consumers = edit(root, rng, yard), {"measure": lambda root, out, url: measure(root)}
     else:
         what, consumers = EDITS[kind](root, rng, yard), dict(rng.sample(list(CONSUMERS.items()), 3))
         consumers |= dict(rng.sample(list(SLOW.items()), rng.choice([0, 0, 1])))

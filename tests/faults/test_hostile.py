@@ -6,6 +6,6 @@ from tests.faults.hostile import harness
 
 
 def test_hostile_edits_are_refused_or_harmless(tmp_path: Path) -> None:
-    tally = harness(20, 1, tmp_path)
+    tally = harness(12, 1, tmp_path)
     assert not tally.failures, str(tally)
-    assert sum(tally.tried.values()) >= 50
+    assert sum(tally.tried.values()) >= 25
