@@ -68,10 +68,10 @@ def test_sweeping_spares_what_another_process_may_be_writing(tmp_path: Path) -> 
 
 
 def test_a_new_file_does_not_replace_another(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    write_json(tmp_path / "a.json", 1, new=True)
+    write_json(tmp_path / "a.json", {"a": 1}, new=True)
     with pytest.raises(FileExistsError):
-        write_json(tmp_path / "a.json", 2, new=True)
-    assert read_json(tmp_path / "a.json") == 1
+        write_json(tmp_path / "a.json", {"a": 2}, new=True)
+    assert read_json(tmp_path / "a.json") == {"a": 1}
 
     def without(*_: object) -> None:
         raise OSError(errno.EPERM, "Operation not permitted")
