@@ -18,7 +18,7 @@ from layermix_gen.errors import LayerMixError
 from layermix_gen.support.files import disk_errors, sweep
 
 NAME = ".lock"  # of the lock in a folder
-PATIENCE, PAUSE = 10.0, 0.05  # seconds in all, and between two tries, that a process waits for others to plan
+PATIENCE, PAUSE = 60.0, 0.05  # seconds in all, and between two tries, that a process waits for others to prepare
 UNSUPPORTED = (errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS)
 
 
@@ -107,7 +107,7 @@ def together(root: Path, prepare: Callable[[], None], is_prepared: Callable[[], 
     """Write to the folder `root` together with others that are content with the same preparation of it.
 
     `prepare()` is called by a process that is alone, `is_prepared()` tells each that it may go on. Raises
-    `LayerMixError` if the folder is busy for ten seconds and not prepared.
+    `LayerMixError` if the folder is busy for a minute and not prepared.
     """
     lock = Lock(root / NAME)
     end = time.monotonic() + PATIENCE
