@@ -67,8 +67,8 @@ def _first_change(before: Plan, items: Sequence[Item]) -> str:
     now = {item.id: (item.label, item.size) for item in items}
     try:
         then = {item.id: (item.label, item.size) for number in range(before.shards) for _, item in before.items(number)}
-    except FileNotFoundError:  # the listing is lost
-        then = {}
+    except FileNotFoundError:
+        return f"source images changed, and {LISTING} is not there to tell which"
     name = min((name for name in now | then if now.get(name) != then.get(name)), default="")
     return (
         f"source image {name!r} {'changed' if name in now and name in then else 'added' if name in now else 'removed'}"

@@ -255,6 +255,8 @@ def test_another_dataset_is_refused_with_what_differs(
     (source / "coffee" / "new.png").unlink()
     (source / "coffee" / "000.png").write_bytes(b"")
     assert refused(*same) == "source image 'coffee/000.png' changed"
+    (out / "sources.jsonl").unlink()
+    assert refused(*same) == "source images changed, and sources.jsonl is not there to tell which"
 
 
 SAME = [

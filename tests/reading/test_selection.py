@@ -2,6 +2,7 @@
 
 from collections import Counter
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -100,7 +101,7 @@ def test_views_are_checked(tiny: Truth, options: dict, message: str) -> None:
         tiny.open(**options)
 
 
-def views_of(tiny: Truth, names: tuple[str, ...], **settings: str) -> Views:
+def views_of(tiny: Truth, names: tuple[str, ...], **settings: Any) -> Views:
     """Check views against the dataset's manifest, as if it were built with other settings."""
     manifest = read_manifest(LocalFiles(tiny.root))
     return Views.of(names, None, replace(manifest, settings=replace(manifest.settings, **settings)))
