@@ -57,6 +57,15 @@ def test_rows_and_seal_come_back(tmp_path: Path) -> None:
     assert read_summary(tmp_path, 1) is None
 
 
+def test_the_json_of_a_row_is_that_of_the_tar() -> None:
+    """In the order of the columns, and without escapes for letters of other scripts."""
+    made = row("v00", 0) | {"source": "Käfer/猫.png"}
+    text = index.metadata_text(made)
+    assert json.loads(text) == {name: made[name] for name in index.METADATA}
+    assert text.startswith('{"source": "')
+    assert "Käfer/猫.png" in text
+
+
 def test_columns_are_typed_as_declared(tmp_path: Path) -> None:
     path = write_index(tmp_path, 0, [], ["v00"])
     table = duckdb.read_parquet(str(path))
