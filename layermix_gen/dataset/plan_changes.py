@@ -7,7 +7,7 @@ from typing import Any
 
 from layermix_gen.dataset.declaring import keep_declared
 from layermix_gen.dataset.index import read_summaries
-from layermix_gen.dataset.names import MANIFEST, index_path
+from layermix_gen.dataset.names import LISTING, MANIFEST, index_path
 from layermix_gen.dataset.plan import Plan, is_listed, plan_facts, read_plan, write_listing, write_plan
 from layermix_gen.errors import LayerMixError
 from layermix_gen.sources.base import Item
@@ -97,6 +97,8 @@ def changes(before: Plan, now: Plan, items: Sequence[Item], mended: Collection[s
 def _first_change(before: Plan, items: Sequence[Item], mended: Collection[str]) -> str:
     """Name the first input, by its id, that was added, removed or changed, but for those that were mended."""
     now, then = {item.id: (item.label, item.size) for item in items}, _planned(before)
+    if not then:
+        return f"source images changed, and {LISTING} is not there to tell which"
     changed = (name for name in now | then if now.get(name) != then.get(name, (None,))[:2] and name not in mended)
     if (name := min(changed, default=None)) is None:
         return ""

@@ -12,7 +12,7 @@ import duckdb
 import pytest
 
 from layermix_gen.dataset import index
-from layermix_gen.dataset.index import COLUMNS, ShardSummary, read_summaries, read_summary
+from layermix_gen.dataset.index import COLUMNS, ShardSummary, read_summaries, read_summary, summary_in
 from layermix_gen.dataset.index import write_index as write
 from layermix_gen.dataset.names import index_path
 from layermix_gen.dataset.skipped import Skipped
@@ -55,6 +55,29 @@ def test_rows_and_seal_come_back(tmp_path: Path) -> None:
     assert rows(tmp_path) == [row(p, n) for p in ("clean", "v00") for n in range(2)]
     assert read_summary(tmp_path, 0) == summary(0, "clean", "v00")
     assert read_summary(tmp_path, 1) is None
+
+
+@pytest.mark.parametrize(
+    "seal", ["{}", "[]", "5", "{", '{"number": 0, "skipped": [{"source": "a"}], "planes": {}}', None]
+)
+def test_an_index_with_a_damaged_seal_has_no_summary(seal: str | None, tmp_path: Path) -> None:
+    path = tmp_path / "a.parquet"
+    metadata = "" if seal is None else f", KV_METADATA {{layermix_gen: '{seal}'}}"
+    duckdb.execute(f"COPY (SELECT 1 AS a) TO '{path}' (FORMAT parquet{metadata})")
+    with (
+        connected(ValueError) as db,
+        pytest.raises(ValueError, match=r"no summary of a shard|values to unpack|Expecting"),
+    ):
+        summary_in(db, path)
+
+
+def test_the_json_of_a_row_is_that_of_the_tar() -> None:
+    """In the order of the columns, and without escapes for letters of other scripts."""
+    made = row("v00", 0) | {"source": "Käfer/猫.png"}
+    text = index.metadata_text(made)
+    assert json.loads(text) == {name: made[name] for name in index.METADATA}
+    assert text.startswith('{"source": "')
+    assert "Käfer/猫.png" in text
 
 
 def test_columns_are_typed_as_declared(tmp_path: Path) -> None:

@@ -123,6 +123,17 @@ def test_each_shard_reads_its_slice(shards: int, tmp_path: Path) -> None:
     assert len((root / "sources.jsonl").read_bytes().splitlines()) == len(ITEMS)
 
 
+@pytest.mark.parametrize("line", ["", "{", "5", "null", "[]", '["a", 1, 2]', '["a", 1, 2, 3]', '{"a": 1}', "\x00"])
+def test_a_damaged_line_of_the_listing_is_named(line: str, tmp_path: Path) -> None:
+    plan = freeze(planned(tmp_path, shards=1), ITEMS)
+    lines = (tmp_path / "sources.jsonl").read_text().splitlines()
+    (tmp_path / "sources.jsonl").write_text("\n".join([*lines[:2], line, *lines[3:]]) + "\n")
+    with pytest.raises(
+        LayerMixError, match=r"^sources\.jsonl is damaged at input 2; delete it and run the same command"
+    ):
+        list(plan.items(0))
+
+
 def test_a_plan_comes_back_as_it_was_frozen(tmp_path: Path) -> None:
     plan = freeze(planned(tmp_path), ITEMS)
     before = snapshot(tmp_path)
@@ -259,6 +270,8 @@ def test_another_dataset_is_refused_with_what_differs(
     (source / "coffee" / "new.png").unlink()
     (source / "coffee" / "000.png").write_bytes(b"")
     assert refused(*same) == "source image 'coffee/000.png' changed"
+    (out / "sources.jsonl").unlink()
+    assert refused(*same) == "source images changed, and sources.jsonl is not there to tell which"
 
 
 SAME = [

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from layermix_gen.reading.order import (
     REMAINDERS,
+    VERSION,
     RankShare,
     shuffled_order,
     windowed_order,
@@ -119,3 +120,10 @@ def test_windowed_order_reads_few_shards_at_a_time(lanes, window):
 
 def test_empty_windowed_order():
     assert len(windowed_order(np.arange(0), 2, 4, 0, 0)) == 0
+
+
+def test_orders_never_change() -> None:
+    """States are resumed by these rules: whoever changes one raises `VERSION`, so that older states are refused."""
+    assert VERSION == 1
+    assert shuffled_order(8, 7, 5).tolist() == [4, 3, 7, 1, 2, 0, 6, 5]
+    assert windowed_order(np.repeat(np.arange(4), 3), 2, 2, 7, 5).tolist() == [0, 6, 1, 8, 9, 7, 2, 4, 10, 3, 11, 5]

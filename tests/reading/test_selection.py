@@ -10,6 +10,7 @@ import pytest
 from layermix_gen.dataset.dataset_files import LocalFiles
 from layermix_gen.dataset.manifest import read_manifest
 from layermix_gen.errors import LayerMixError
+from layermix_gen.reading.catalog import _places
 from layermix_gen.reading.reader import LayerMixDataset
 from layermix_gen.reading.selection import Views
 from tests.reading.truth import Truth, flat, keys
@@ -192,3 +193,22 @@ def test_nothing_of_an_image_is_read_to_select(tiny: Truth, tmp_path) -> None:
     (tmp_path / "index").symlink_to(tiny.root / "index")
     (tmp_path / "dataset.json").symlink_to(tiny.root / "dataset.json")
     assert len(LayerMixDataset(tmp_path, 1, where="layer = 3", classes=(0,))) > 0
+
+
+@pytest.mark.parametrize(
+    ("rows", "planes", "places"),
+    [
+        ([0, 1, 2], [0], [0, 1, 2]),
+        ([4, 3, 5], [1], [1, 0, 2]),
+        ([0, 1, 2], [1], None),  # rows of another plane
+        ([6, 7, 8], [1], None),  # of a plane that is not there
+        ([3, 3, 5], [1], None),
+        ([3, 4], [1], None),
+        ([], [1], None),
+    ],
+)
+def test_rows_of_an_index_have_one_place_each(rows: list[int], planes: list[int], places: list[int] | None) -> None:
+    """In an index with 3 images in each plane, one plane after the other."""
+    shards = np.zeros(len(rows), np.int64)
+    found = _places(shards, np.array(rows, np.int32), np.array([3]), planes)
+    assert (found if found is None else found.tolist()) == places

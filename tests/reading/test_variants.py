@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from layermix_gen.reading.order import VERSION
 from layermix_gen.reading.variants import draw_image, draw_variants
 
 
@@ -84,3 +85,13 @@ def test_stand_ins_are_spread_over_all_images():
     drawn = [draw_image(image, attempt, 10, seed=3) for image in range(100) for attempt in range(10)]
     assert np.bincount(drawn, minlength=10).min() > 60
     assert drawn[:10] == [draw_image(0, attempt, 10, seed=3) for attempt in range(10)]
+
+
+def test_variants_never_change() -> None:
+    """They are drawn by rules of the same `VERSION` as the orders: a state that is resumed shows the same variants."""
+    units, allowed = np.array([0, 1, 2, 1_281_166]), np.ones((4, 6), bool)
+    assert VERSION == 1
+    drawn = draw_variants(units, allowed, 4, 7, 5)
+    assert drawn.tolist() == [[2, 3, 1, 0], [5, 3, 4, 2], [5, 2, 1, 3], [2, 5, 4, 0]]
+    assert draw_variants(units, allowed, 1, 7, 5, without_replacement=False).ravel().tolist() == [5, 1, 0, 2]
+    assert [draw_image(image, attempt, 1000, 3) for image in (0, 999) for attempt in (0, 1)] == [615, 821, 478, 974]

@@ -32,7 +32,10 @@ def index(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     path = tmp_path_factory.mktemp("index") / "000000.parquet"
     made = {"key": "printf('%09d-clean', i)", "size": "1 + i * 7919 % 5000", "recipe": "repeat('rotate(image, 1)', 10)"}
     made |= {"plane": "'clean'", "blends": "['add', 'pixel']", "source": "md5(i::VARCHAR)"}
-    columns = ", ".join(f'({made.get(name, "[0]" if kind.endswith("[]") else "1")})::{kind} AS "{name}"' for name, kind in COLUMNS.items())
+    columns = ", ".join(
+        f'({made.get(name, "[0]" if kind.endswith("[]") else "1")})::{kind} AS "{name}"'
+        for name, kind in COLUMNS.items()
+    )
     duckdb.connect().execute(f"COPY (SELECT {columns} FROM range({ROWS}) AS r(i)) TO '{path}' (FORMAT parquet)")  # noqa: S608
     return [path]
 

@@ -16,7 +16,7 @@ import duckdb
 import numpy as np
 import pytest
 
-from layermix_gen import open_shards
+from layermix_gen import BuildSettings, build, open_shards
 from layermix_gen.errors import OutOfResources
 from layermix_gen.inspection.verification import repair as repairing
 from layermix_gen.inspection.verification.findings import Problem, noting
@@ -34,6 +34,17 @@ def test_a_whole_dataset(small: Built) -> None:
     assert "3 shards, 9 tars, 72 samples" in result.stdout
     assert result.stdout.endswith("all is as it was built\n")
     assert snapshot(small.root) == before
+
+
+def test_names_in_any_script_are_whole(photographs: Path, tmp_path: Path) -> None:
+    """The JSON in the tar and the one made from the index's row are the same bytes, whatever the names."""
+    for number, name in enumerate(("Käfer/ü é.png", "猫/'\"\\\u2028.png")):
+        path = tmp_path / "source" / name
+        path.parent.mkdir(parents=True)
+        shutil.copyfile(photographs / "coffee" / f"00{2 * number}.png", path)
+    settings = BuildSettings(variants=1, size=8, method="none")
+    build(tmp_path / "source", tmp_path / "out", settings, workers=1, progress=False)
+    assert verify(tmp_path / "out") == []
 
 
 def test_worker_processes_find_the_same(damaged: Path) -> None:
