@@ -97,13 +97,20 @@ def fingerprint(inputs: Any, settings: Any, mixing_set: Any, versions: Any, shar
     return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
 
 
+def write_sealed(path: Path, value: dict[str, Any]) -> None:
+    """Write plan or manifest with the checksum of its content, by a second route."""
+    others = {name: one for name, one in value.items() if name != "checksum"}
+    checksum = hashlib.sha256(json.dumps(others, sort_keys=True).encode()).hexdigest()
+    path.write_text(json.dumps({**others, "checksum": checksum}))
+
+
 def put_right(root: Path) -> None:
     """Make plan and manifest fit themselves, and the manifest the files, as far as they can be understood."""
     with suppress(Exception):
         plan = json.loads((root / "plan.json").read_text())
         facts = plan["inputs"], plan["settings"], plan["pool"], plan["versions"], len(plan["offsets"])
         plan["fingerprint"] = fingerprint(*facts)
-        (root / "plan.json").write_text(json.dumps(plan))
+        write_sealed(root / "plan.json", plan)
     with suppress(Exception):
         made = json.loads((root / "dataset.json").read_text())
         for name in made["tars"]:
@@ -117,7 +124,7 @@ def put_right(root: Path) -> None:
         made["digest"] = hashlib.sha256("\n".join(lines).encode()).hexdigest()
         facts = made["source"], made["settings"], made["mixing_set"], made["versions"], made["shards"]
         made["fingerprint"] = fingerprint(*facts)
-        (root / "dataset.json").write_text(json.dumps(made))
+        write_sealed(root / "dataset.json", made)
 
 
 # --- edits -----------------------------------------------------------------------------------------------------------
@@ -130,14 +137,14 @@ def edit_json(name: str) -> Callable[[Path, random.Random, Path], str]:
         path = root / name
         value = edited(json.loads(path.read_text()), rng, yard)
         path.write_text(text_of(value, rng), errors="surrogatepass")
-        if rng.random() < 0.5 and name in ("plan.json", "dataset.json"):
+        if rng.random() < 0.85 and name in ("plan.json", "dataset.json"):
             fair = json.loads((root / "dataset.json").read_text()) if name == "plan.json" else None
             put_right(root)
             if fair:  # the plan that is edited is the plan of this dataset
                 with suppress(Exception):
                     plan = json.loads(path.read_text())
                     made = fair | {"fingerprint": plan["fingerprint"], "settings": plan["settings"]}
-                    (root / "dataset.json").write_text(json.dumps(made))
+                    write_sealed(root / "dataset.json", made)
         return name
 
     return edit
