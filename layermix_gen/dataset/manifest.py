@@ -81,7 +81,7 @@ class Manifest:
         """Parse the text of the manifest at `location`. Raises `LayerMixError` if it is another file, or is damaged."""
         try:
             value = parse_object(text)
-            check_format(value.get("format"), FORMAT, location)
+            check_format(value.get("format", "no format"), FORMAT, location)
             value = unsealed(value)
             del value["format"]
             manifest = made_of(cls, value, root=root)

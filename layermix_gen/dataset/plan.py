@@ -222,7 +222,7 @@ def read_plan(root: Path) -> Plan | None:
     path = root / PLAN
     try:
         value = read_json(path)
-        check_format(value.get("format"), FORMAT, path)
+        check_format(value.get("format", "no format"), FORMAT, path)
         value = unsealed(value)
         del value["format"]
         return _from_json(root, value)

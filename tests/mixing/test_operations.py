@@ -245,7 +245,7 @@ def test_whole_shifts_move_pixels(name, axis, image, pixels):
     np.testing.assert_array_equal(operate(name, image, float(pixels)), expected)
 
 
-@pytest.mark.parametrize("pixels", [5.0, 5.5, 6.0, -5.0, -5.5, -6.0, 1e12, -1e12])
+@pytest.mark.parametrize("pixels", [5.0, 5.5, 6.0, -5.0, -5.5, -6.0, 1e6, -1e6])
 @pytest.mark.parametrize("name", ["translate_x", "translate_y"])
 def test_far_shifts_leave_nothing(name, pixels):
     """As far as anyone may write them, without memory for what lies outside."""

@@ -199,5 +199,5 @@ def test_where_there_is_no_dataset(tiny: Truth, tmp_path) -> None:
     ):
         LayerMixDataset(tmp_path, 8)
     (tmp_path / "dataset.json").write_text("{}")
-    with pytest.raises(LayerMixError, match=r"^expected 'layermix-gen dataset 1' in .*, found 'no format'"):
+    with pytest.raises(LayerMixError, match=r"^expected 'layermix-gen dataset 2' in .*, found 'no format'"):
         LayerMixDataset(tmp_path, 8)

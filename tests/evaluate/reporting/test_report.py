@@ -653,7 +653,7 @@ def test_bytes_that_are_no_utf8(folders: list[Path], tmp_path: Path) -> None:
         (["=results"], "expected a folder of results or NAME=FOLDER, got '=results'; give both"),
         (["A=nothing"], "expected results of `evaluate run` in nothing, found no run.json"),
         (["A=B=nothing"], "expected results of `evaluate run` in nothing, found no run.json"),
-        (["--reference-p", "."], "cannot read .: is a directory; change --reference-p"),
+        (["--reference-p", "."], "cannot read .: not a regular file; "),
     ],
 )
 def test_mistakes_get_one_line(folders: list[Path], more: list[str], message: str) -> None:

@@ -1,6 +1,5 @@
 """Verification and repair: all damage is found and named, and repair restores the digest of the first build."""
 
-import json
 import os
 import re
 import shlex
@@ -21,7 +20,7 @@ from layermix_gen.errors import OutOfResources
 from layermix_gen.inspection.verification import repair as repairing
 from layermix_gen.inspection.verification.findings import Problem, noting
 from tests.durability import assert_durable, recorded
-from tests.helpers import COMMAND, digest, files, invoke, reseal, snapshot
+from tests.helpers import COMMAND, digest, files, invoke, reseal, same_but_for_the_run, snapshot
 from tests.inspection.built import INDEX, OTHER, TAR, Built, flip, lose_shard, replace, swap, verify
 
 # --- what is whole ---------------------------------------------------------------------------------------------------
@@ -258,17 +257,6 @@ def test_damage_is_status_1(damaged: Path) -> None:
 
 def sidecars(root: Path) -> list[str]:
     return [name for name in files(root) if name.endswith(("_info.json", "sizes.json", "wids.json"))]
-
-
-def same_but_for_the_run(one: Path, other: Path) -> bool:
-    """Whether two datasets have the same files with the same content, but for what the last run took."""
-
-    def content(root: Path) -> dict[str, Any]:
-        found: dict[str, Any] = {name: (root / name).read_bytes() for name in files(root)}
-        manifest = json.loads((root / "dataset.json").read_text())
-        return found | {"dataset.json": manifest | {"run": None}}
-
-    return content(one) == content(other)
 
 
 def test_a_byte_anywhere(small: Built, damaged: Path) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from layermix_gen.inspection.shards import open_shards
 from layermix_gen.reading.reader import LayerMixDataset
-from tests.helpers import snapshot
+from tests.helpers import reseal, snapshot
 from tests.inspection.built import refuses
 from tests.reading.truth import Truth
 from tests.servers import web_server
@@ -34,9 +34,10 @@ def around(tmp_path: Path) -> dict[str, Any]:
 
 
 def edit(root: Path, **changes: Any) -> None:
-    """Change facts of the dataset's manifest."""
+    """Change facts of the dataset's manifest, and let its checksum fit."""
     path = root / "dataset.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+    reseal(path)
 
 
 def attack(url: str, cache: Path) -> str:
@@ -59,7 +60,21 @@ def test_a_tar_with_the_name_of_a_users_file(
     extra = {"samples": 0, "bytes": around["size"], "sha256": "0" * 64}
     edit(root, tars=facts["tars"] | {name.format(**around): extra})
     before = snapshot(around["root"])
-    assert "is damaged" in attack(url, around["root"] / "cache")
+    assert "is damaged (expected 35 tars of 7 shards, found 36)" in attack(url, around["root"] / "cache")
+    assert snapshot(around["root"]) == before
+    edit(root, tars=facts["tars"])
+
+
+@pytest.mark.parametrize("name", ["{root}/thesis.tex", "../../thesis.tex", "v00/../../../thesis.tex"])
+def test_a_tar_in_the_place_of_another(
+    tiny: Truth, served: tuple[Path, str], around: dict[str, Any], name: str
+) -> None:
+    root, url = served
+    facts = json.loads((tiny.root / "dataset.json").read_text())
+    tars = {name.format(**around) if tar == "v00/000001.tar" else tar: one for tar, one in facts["tars"].items()}
+    edit(root, tars=tars)
+    before = snapshot(around["root"])
+    assert "is damaged (expected the tars and indexes of its planes" in attack(url, around["root"] / "cache")
     assert snapshot(around["root"]) == before
     edit(root, tars=facts["tars"])
 
@@ -72,7 +87,9 @@ def test_a_digest_that_is_a_path(
     monkeypatch.chdir(around["root"] / "empty")
     edit(root, digest=digest.format(**around))
     before = snapshot(around["root"])
-    assert "is damaged" in attack(url, around["root"] / "cache")
+    assert "is damaged (expected 64 hexadecimal digits as each digest, found others)" in attack(
+        url, around["root"] / "cache"
+    )
     assert snapshot(around["root"]) == before
     edit(root, digest=json.loads((tiny.root / "dataset.json").read_text())["digest"])
 
