@@ -1,9 +1,12 @@
 """What a harness of faults did, and what did not hold."""
 
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeAlias
+
+EVERY = 50  # faults, a line of progress
 
 
 @dataclass
@@ -18,12 +21,17 @@ class Tally:
         self.tried[kind] = self.tried.get(kind, 0) + 1
         if failure is not None:
             self.failures.append(f"{kind}: {failure}")
+        if sum(self.tried.values()) % EVERY == 0:
+            print(self.counts(), file=sys.stderr, flush=True)
+
+    def counts(self) -> str:
+        """How many faults were tried, and held."""
+        tried = sum(self.tried.values())
+        return f"{tried} tried, {tried - len(self.failures)} held"
 
     def __str__(self) -> str:
-        tried = sum(self.tried.values())
         kinds = ", ".join(f"{count} {kind}" for kind, count in self.tried.items())
-        head = f"{tried} tried ({kinds}), {tried - len(self.failures)} held"
-        return "\n".join([head, *self.failures])
+        return "\n".join([f"{self.counts()} ({kinds})", *self.failures])
 
 
 Harness: TypeAlias = Callable[[int, int, Path], Tally]
