@@ -8,6 +8,7 @@ take turns, and medians are printed; timings of one run can be compared with eac
 
 import argparse
 import io
+import os
 import struct
 import tarfile
 import tempfile
@@ -15,6 +16,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -33,7 +35,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from layermix_gen import BuildSettings, build
 from layermix_gen.dataset.declaring import collect, write_manifest
-from layermix_gen.dataset.index import ShardSummary
+from layermix_gen.dataset.index import COLUMNS, ShardSummary
 from layermix_gen.dataset.manifest import Run
 from layermix_gen.dataset.names import index_path, tar_path
 from layermix_gen.dataset.plan import Inputs, Plan
@@ -159,13 +161,22 @@ def write_small(folder: Path, photographs: Path, count: int) -> Path:
     return folder
 
 
+GIVEN = {  # the columns of a simulated index that matter, in SQL; the others have one value
+    "plane": "plane",
+    "shard": "{shard}",
+    "key": "printf('%09d-%s', number, plane)",
+    "offset": "$1",
+    "size": "$2",
+    "image_crc32": "$3",
+    "source_crc32": "hash(number) % 4294967296",
+    "json_crc32": "hash(number, plane) % 4294967296",
+    "source": "printf('n%08d/%09d.jpg', number % 1000, number)",
+    "label": "number % 1000",
+    "layer": "hash(plane, number) % 3 + 1",
+    "recipe": "'rotate(multiply(image, picture, 0.83, 0.' || hash(number, plane) || '), 4.2)'",
+}
 INDEX = """
-    SELECT plane, {shard}::INTEGER AS shard, key, $1::BIGINT AS "offset", $2::BIGINT AS size,
-        $3::UINTEGER AS image_crc32, $3::UINTEGER AS json_crc32, number % 1000 AS label,
-        (hash(key) % 3 + 1)::INTEGER AS layer,
-        'rotate(multiply(image, picture, 0.83, 0.' || hash(key) || '), 4.2)' AS recipe
-    FROM (SELECT number, plane, printf('%09d-%s', number, plane) AS key
-        FROM range({begin}, {end}) AS numbers(number), unnest({planes}) AS planes(plane))
+    SELECT {columns} FROM range({begin}, {end}) AS numbers(number), unnest({planes}) AS planes(plane)
     ORDER BY plane, key
 """
 
@@ -174,7 +185,9 @@ def simulate(root: Path, images: int, variants: int, shards: int) -> Path:
     """A dataset whose index has a row for each of `images` in each plane, while its tars hold one image each."""
     image = encode(np.zeros((SMALL, SMALL, 3), np.uint8), Encoding("png"))
     settings = BuildSettings(variants, size=SMALL, view_mode="shared").resolve(None)
-    summaries = {}
+    summaries, samples = {}, images // shards
+    values = {name: GIVEN.get(name, "[0]" if kind.endswith("[]") else "0") for name, kind in COLUMNS.items()}
+    columns = ", ".join(f'({value})::{COLUMNS[name]} AS "{name}"' for name, value in values.items())
     (root / "index").mkdir(parents=True)
     with duckdb.connect() as db:
         for shard in range(shards):
@@ -184,12 +197,18 @@ def simulate(root: Path, images: int, variants: int, shards: int) -> Path:
                 path.parent.mkdir(exist_ok=True)
                 tar = TarWriter(path)
                 offset = tar.add("0.png", image)
-                tars[plane] = tar.close()
-            summaries[shard] = ShardSummary(shard, images // shards, images // shards, (), tars)
-            begin, end = (images // shards * number for number in (shard, shard + 1))
+                written = tar.close()
+                os.truncate(path, written.bytes + samples)  # a tar has a byte for each sample at least
+                tars[plane] = replace(written, bytes=written.bytes + samples)
+            summaries[shard] = ShardSummary(shard, samples, samples, (), tars)
+            rows = INDEX.format(
+                columns=columns.replace("{shard}", str(shard)),
+                begin=samples * shard,
+                end=samples * (shard + 1),
+                planes=list(settings.planes),
+            )
             db.execute(
-                f"COPY ({INDEX.format(shard=shard, begin=begin, end=end, planes=list(settings.planes))}) "
-                f"TO '{index_path(root, shard)}' (FORMAT parquet, COMPRESSION zstd)",
+                f"COPY ({rows}) TO '{index_path(root, shard)}' (FORMAT parquet, COMPRESSION zstd)",
                 [offset, len(image), isal_zlib.crc32(image)],
             )
     inputs = Inputs("folder", "/nowhere", "0" * 64, images, 0, ())

@@ -60,6 +60,13 @@ def web_server(root: Path) -> Iterator[tuple[str, Traffic]]:
     traffic = Traffic()
 
     class Handler(SimpleHTTPRequestHandler):
+        def send_head(self) -> Any:
+            path = Path(self.translate_path(self.path))
+            if path.exists() and not path.is_file() and not path.is_dir():  # a pipe would wait for ever
+                self.send_error(404)
+                return None
+            return super().send_head()
+
         def copyfile(self, source: Any, outputfile: BinaryIO) -> None:  # type: ignore[override]
             data = source.read()
             traffic.requests[self.path] += 1

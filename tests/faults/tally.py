@@ -21,6 +21,7 @@ class Tally:
         self.tried[kind] = self.tried.get(kind, 0) + 1
         if failure is not None:
             self.failures.append(f"{kind}: {failure}")
+            print(self.failures[-1], file=sys.stderr, flush=True)
         if sum(self.tried.values()) % EVERY == 0:
             print(self.counts(), file=sys.stderr, flush=True)
 
