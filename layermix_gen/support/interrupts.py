@@ -79,7 +79,7 @@ def on_interrupt(handler: Any) -> Iterator[None]:
 
 @contextmanager
 def interrupts_held() -> Iterator[None]:
-    """Hold Ctrl-C and SIGTERM back within the context, and raise one of them afterwards if it came.
+    """Hold Ctrl-C and SIGTERM back within the context, and raise them afterwards if they came, two at the most.
 
     Processes that are started within it never receive Ctrl-C: they inherit the blocked signal. To ignore the signal
     instead would lose a Ctrl-C that comes at this moment.
@@ -94,5 +94,9 @@ def interrupts_held() -> Iterator[None]:
             yield
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
-    if came:
-        signal.raise_signal(signal.Signals(came[0]))
+    try:
+        if came:
+            signal.raise_signal(signal.Signals(came[0]))
+    finally:
+        if len(came) > 1:  # the second ends at once
+            signal.raise_signal(signal.Signals(came[1]))
