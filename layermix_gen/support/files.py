@@ -30,7 +30,8 @@ SHORTAGES = {
 }
 """What the machine may run out of, no matter which file is opened, and the remedy."""
 MISSING = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG)
-OF_THE_FILE = (*MISSING, errno.EACCES, errno.EPERM, errno.EISDIR, errno.ENXIO, errno.ENODEV)  # and not of the machine
+OF_THE_FILE = (*MISSING, errno.EACCES, errno.EPERM, errno.EISDIR, errno.ENXIO, errno.ENODEV, errno.EINVAL)
+"""What is the fault of the file, and not of the machine."""
 WITHOUT_LINKS = (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS)  # what file systems without hard links say
 PAUSES = (0.2, 1.0)  # seconds before the second and the third try of a read
 DRAFT = re.compile(r"\..+-[0-9a-f]{16}\.tmp")  # the names that `temporary` gives
