@@ -13,7 +13,7 @@ from layermix_gen.building.shard_builder import is_finished, missing_planes
 from layermix_gen.dataset.declaring import collect, declared_planes, is_declared, write_manifest
 from layermix_gen.dataset.index import ShardSummary, read_summaries
 from layermix_gen.dataset.manifest import Manifest, Run
-from layermix_gen.dataset.names import ERRORS, INDEX, MANIFEST
+from layermix_gen.dataset.names import ERRORS, INDEX, MANIFEST, refuse_links
 from layermix_gen.dataset.plan import MixingSetFacts, Plan
 from layermix_gen.dataset.plan_changes import freeze, is_frozen, reopen
 from layermix_gen.dataset.settings import DEFAULTS, BuildSettings
@@ -62,6 +62,7 @@ def build(
         plan = request.planned(facts, request.shards(progress))
         with disk_errors(request.root):
             request.root.mkdir(parents=True, exist_ok=True)
+            refuse_links(request.root)
             with together(plan.root, partial(_prepare, plan, request.items), partial(is_frozen, plan, request.items)):
                 return _run(plan, request.own(plan.shards), request.workers, request.max_errors, progress)
 

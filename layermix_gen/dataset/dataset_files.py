@@ -11,7 +11,7 @@ from layermix_gen.dataset.names import MANIFEST, PLAN
 from layermix_gen.errors import BadImage, LayerMixError
 from layermix_gen.support.checks import as_path
 from layermix_gen.support.files import inside, reason, refuse_shortage, regular
-from layermix_gen.support.remote import RemoteFiles, is_remote
+from layermix_gen.support.remote import LARGEST, RemoteFiles, is_remote
 from layermix_gen.support.threads import mapped_ahead
 
 FETCHES = 16  # small files fetched at a time
@@ -35,8 +35,11 @@ class DatasetFiles(Protocol):
     def fetch(self, names: Sequence[str]) -> list[Path]:
         """Bring files to `folder` and return their paths. Raises `LayerMixError` if one cannot be fetched."""
 
-    def local(self, name: str) -> AbstractContextManager[Path]:
-        """A context in which a file is on this machine. Raises `LayerMixError` with a short reason if there is none."""
+    def local(self, name: str, most: int = LARGEST) -> AbstractContextManager[Path]:
+        """A context in which a file is on this machine. Raises `LayerMixError` with a short reason if there is none.
+
+        A file that has to be fetched may have `most` bytes.
+        """
 
 
 def open_files(location: str | Path, options: Mapping[str, Any] | None = None) -> DatasetFiles:
@@ -98,7 +101,7 @@ class LocalFiles:
         return paths
 
     @contextmanager
-    def local(self, name: str) -> Iterator[Path]:
+    def local(self, name: str, most: int = LARGEST) -> Iterator[Path]:
         """The path of the file itself; nothing to copy."""
         path = self.path(name)
         if not path.is_file():
@@ -151,14 +154,14 @@ class RemoteDatasetFiles(RemoteFiles):
         return list(paths.values())
 
     @contextmanager
-    def local(self, name: str) -> Iterator[Path]:
+    def local(self, name: str, most: int = LARGEST) -> Iterator[Path]:
         """A copy of a file in `folder`, removed afterwards unless it was there before."""
         path = self.folder / name
         if path.is_file():
             yield path
             return
         try:
-            self.copy_file(name, path)
+            self.copy_file(name, path, most)
         except BadImage as error:
             raise LayerMixError(str(error)) from error
         try:

@@ -10,8 +10,12 @@ index/000000.parquet     the index of shard 0
 index/declared/...       the indexes that the manifest names while planes are added to a finished dataset
 """
 
+import re
 from functools import cache
 from pathlib import Path
+
+from layermix_gen.errors import LayerMixError
+from layermix_gen.support.text import as_text
 
 MANIFEST, PLAN, LISTING, ERRORS = "dataset.json", "plan.json", "sources.jsonl", "errors.jsonl"
 INDEX = "index"  # the folder of the indexes
@@ -71,3 +75,13 @@ def found_indexes(root: Path) -> list[Path]:
 def found_tars(root: Path) -> list[Path]:
     """All tars below the folders of a dataset, whether they belong to it or not."""
     return sorted(root.glob("*/[!.]*.tar"))
+
+
+def refuse_links(root: Path) -> None:
+    """Raise `LayerMixError` where a folder that builds and repairs write to is a link, which may lead anywhere."""
+    for path in sorted(root.iterdir()):
+        if path.is_symlink() and re.fullmatch(f"{INDEX}|{PLANE}", path.name):
+            raise LayerMixError(
+                f"expected a folder at {as_text(path)}, found a link; put the folder itself there, then run the same "
+                "command again"
+            )

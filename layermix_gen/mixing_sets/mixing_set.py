@@ -15,7 +15,7 @@ from layermix_gen.errors import LayerMixError
 from layermix_gen.images import Image, Pictures
 from layermix_gen.images.views import PictureView
 from layermix_gen.mixing_sets.store import digest_of, recorded_digest
-from layermix_gen.support.files import reading, with_retries
+from layermix_gen.support.files import reading, regular, with_retries
 
 FLIPS = {(True, False): 1, (False, True): 0, (True, True): -1}  # (flip_h, flip_v): OpenCV's code
 
@@ -79,7 +79,7 @@ def open_mixing_set(path: str | Path) -> MixingSet:
     path = Path(path)
     with reading(path):
         try:
-            pictures = with_retries(lambda: np.lib.format.open_memmap(path, mode="r"), path)
+            pictures = with_retries(lambda: np.lib.format.open_memmap(regular(path), mode="r"), path)
         except FileNotFoundError as error:
             raise LayerMixError(f"expected a mixing set at {path}, but nothing is there; check the path") from error
         except (ValueError, TypeError, OverflowError, EOFError, SyntaxError) as error:

@@ -19,7 +19,7 @@ import numpy as np
 from layermix_gen.errors import LayerMixError
 from layermix_gen.images import Pictures
 from layermix_gen.support.checks import check_whole
-from layermix_gen.support.files import disk_errors, replacing, sync_folder
+from layermix_gen.support.files import disk_errors, regular, replacing, sync_folder
 from layermix_gen.support.locks import Lock, busy
 
 JsonObject = Mapping[str, Any]
@@ -38,7 +38,7 @@ def digest_of(pictures: Pictures) -> str:
 def read_about(path: Path) -> dict[str, Any]:
     """What `SET.json` says about the set at `path` (`SET.npy`); empty if it is missing or not by this module."""
     try:
-        about = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
+        about = json.loads(regular(path.with_suffix(".json")).read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):
         return {}
     return about if isinstance(about, dict) and {"digest", "made_by"} <= about.keys() else {}

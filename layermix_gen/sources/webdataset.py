@@ -29,6 +29,8 @@ COMPRESSED = (b"\x1f\x8b", b"BZh", b"\xfd7zXZ\0", b"\x28\xb5\x2f\xfd")  # how gz
 _MAX_LABEL = 999_999_999  # in both cls and json
 _MAX_LABEL_BYTES = 1 << 20  # of a cls or json member: no valid one is longer
 _LABELS = ("cls", "json")
+_MAX_TARS = 1_000_000  # that braces may name
+_BRACES = re.compile(r"\\.|\{(-?\w+)\.\.(-?\w+)(?:\.\.-?\d+)?\}|[{},]")  # an escape, a range, or a list's parts
 _NOWHERE = -1  # the offset of a member that holds no bytes of its own: a link or a sparse file
 
 
@@ -185,9 +187,31 @@ def _split_pattern(location: str) -> tuple[Path, str]:
 
 def _expand_braces(pattern: str) -> list[str]:
     try:
+        if _count_names(pattern) > _MAX_TARS:
+            raise LayerMixError(
+                f"expected at most {_MAX_TARS} tars, got more by {as_text(pattern)}; narrow the braces, or use *"
+            )
         return [name.lstrip("/") for name in braceexpand(pattern)]
     except ValueError as fault:
         raise LayerMixError(f"expected balanced braces, got {as_text(pattern)}; mend the pattern") from fault
+
+
+def _count_names(pattern: str) -> int:
+    """At least the names that braces expand to: a range counts without its step. Raises ValueError for absurd ends."""
+    lists = [(0, 1)]  # of each list that is open: the names of its members so far, and of the member at hand
+    for part in _BRACES.finditer(pattern):
+        names, member = lists[-1]
+        if part[1]:
+            first, last = (int(end) if end.lstrip("-").isdigit() else ord(end[0]) for end in part.groups())
+            lists[-1] = names, member * (abs(last - first) + 1)
+        elif part[0] == "{":
+            lists.append((0, 1))
+        elif part[0] == "," and len(lists) > 1:
+            lists[-1] = names + member, 1
+        elif part[0] == "}" and len(lists) > 1:
+            lists.pop()
+            lists[-1] = lists[-1][0], lists[-1][1] * (names + member)
+    return lists[0][1]
 
 
 def _expand_glob(folder: Path, pattern: str) -> list[Path]:

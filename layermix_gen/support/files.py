@@ -4,13 +4,16 @@ import errno
 import hashlib
 import json
 import os
+import re
 import reprlib
 import secrets
+import shutil
 import socket
 import stat
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -27,30 +30,49 @@ SHORTAGES = {
 }
 """What the machine may run out of, no matter which file is opened, and the remedy."""
 MISSING = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG)
-OF_THE_FILE = (*MISSING, errno.EACCES, errno.EPERM, errno.EISDIR, errno.ENXIO, errno.ENODEV)  # and not of the machine
+OF_THE_FILE = (*MISSING, errno.EACCES, errno.EPERM, errno.EISDIR, errno.ENXIO, errno.ENODEV, errno.EINVAL)
+"""What is the fault of the file, and not of the machine."""
 WITHOUT_LINKS = (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS)  # what file systems without hard links say
 PAUSES = (0.2, 1.0)  # seconds before the second and the third try of a read
-DRAFT_SECONDS = 3600  # a temporary file that has not grown for so long is abandoned
+DRAFT = re.compile(r"\..+-[0-9a-f]{16}\.tmp")  # the names that `temporary` gives
+DRAFT_SECONDS = 3600  # a temporary file or folder that has not grown for so long is abandoned
+BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 T = TypeVar("T")
 
 
+@cache
+def _machine() -> str:
+    """A name that the processes of this machine share until it is started anew, and no other machine has."""
+    try:
+        return BOOT_ID.read_text("ascii").replace("-", "")[:8]
+    except (OSError, ValueError):  # not Linux; containers of several machines may share the name of their host
+        return socket.gethostname()
+
+
 def temporary(path: Path) -> Path:
     """A new hidden name next to `path` that nobody else uses; `sweep` removes abandoned ones."""
-    return path.with_name(f".{path.name}.{socket.gethostname()}-{secrets.token_hex(8)}.tmp")
+    return path.with_name(f".{path.name}.{_machine()}-{secrets.token_hex(8)}.tmp")
 
 
 def sweep(root: Path, *, alone: bool = False) -> None:
-    """Remove the temporary files that killed processes left in `root` and the folders in it.
+    """Remove the temporary files and folders that killed processes left in `root` and the folders in it, but no links'.
 
-    Those that have not grown for an hour are. A process that is `alone` in the folder knows that all of its own host
-    are; of other hosts it cannot be sure, because not every network file system shares its locks.
+    Those that have not grown for an hour are. A process that is `alone` in the folder knows that all files of its own
+    machine are; of other machines it cannot be sure, because not every network file system shares its locks, and of
+    folders neither: samples are extracted without a lock.
     """
-    own = f".{socket.gethostname()}-"
-    for draft in (*root.glob(".*.tmp"), *root.glob("*/.*.tmp")):
-        with suppress(FileNotFoundError):
-            if (alone and own in draft.name) or time.time() - draft.stat().st_mtime > DRAFT_SECONDS:
-                draft.unlink()
+    own = f".{_machine()}-"
+    folders = [root, *(path for path in root.glob("*/") if not path.is_symlink())]
+    for draft in (path for folder in folders for path in folder.glob(".*.tmp") if DRAFT.fullmatch(path.name)):
+        with suppress(OSError):  # a draft that stays is in nobody's way
+            facts = draft.lstat()
+            abandoned = time.time() - facts.st_mtime > DRAFT_SECONDS
+            if not stat.S_ISDIR(facts.st_mode):
+                if abandoned or (alone and own in draft.name):
+                    draft.unlink()
+            elif abandoned:
+                shutil.rmtree(draft)
 
 
 def sync_folder(folder: Path) -> None:

@@ -8,6 +8,7 @@ alone.
 import errno
 import fcntl
 import os
+import stat
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -23,7 +24,7 @@ UNSUPPORTED = (errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS)
 
 
 class Lock:
-    """A lock by a file at `path`, not held at first. Raises OSError where the file cannot be made."""
+    """A lock by a file at `path`, not held at first. Raises OSError where the file cannot be made, or is no file."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -36,7 +37,7 @@ class Lock:
         A lock that is held is converted; if that is not granted, it is lost.
         """
         while True:
-            self._file = self._file or self._path.open("ab")
+            self._file = self._file or _opened(self._path)
             if not self._flock(self._file, fcntl.LOCK_SH if together else fcntl.LOCK_EX):
                 self.drop()
                 return False
@@ -81,6 +82,17 @@ class Lock:
             return os.path.samestat(os.fstat(file.fileno()), self._path.stat())
         except FileNotFoundError:
             return False
+
+
+def _opened(path: Path) -> IO[bytes]:
+    """The file of a lock, made if it is missing. Raises OSError for a link, which may lead anywhere, and for a pipe."""
+    if path.is_symlink():
+        raise FileExistsError(errno.EEXIST, "a link, not the file of a lock", str(path))
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_NONBLOCK, 0o666)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise FileExistsError(errno.EEXIST, "not a regular file", str(path))
+    return os.fdopen(descriptor, "ab")
 
 
 def busy(what: str | Path) -> LayerMixError:

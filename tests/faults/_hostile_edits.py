@@ -290,6 +290,21 @@ def edit_file(root: Path, rng: random.Random, yard: Path) -> str:
     return f"{path.relative_to(root)} {what}"
 
 
+def edit_folder(root: Path, rng: random.Random, yard: Path) -> str:
+    """Put a link to a user's folder, a link to a new file or a pipe in the place of a folder or a hidden file."""
+    name = rng.choice(["index", "clean", "v00", "v01", "index/declared", ".repair", ".lock", "notes", "notes"])
+    path, what = root / name, rng.choice(["link", "link", "link", "new", "pipe"])
+    if path.is_dir():
+        shutil.rmtree(path)
+    if what == "pipe":
+        os.mkfifo(path)
+    else:
+        path.symlink_to(yard / "user" if what == "link" else yard / "new")
+    if name in ("notes", ".lock", ".repair") and rng.random() < 0.5:
+        rng.choice(sorted(root.glob(TARS))).unlink()  # so that there is something to build
+    return f"{name} {what}"
+
+
 EDITS: dict[str, Callable[[Path, random.Random, Path], str]] = {
     "manifest": edit_json("dataset.json"),
     "plan": edit_json("plan.json"),
@@ -297,4 +312,5 @@ EDITS: dict[str, Callable[[Path, random.Random, Path], str]] = {
     "index": edit_index,
     "tar": edit_tar,
     "file": edit_file,
+    "folder": edit_folder,
 }

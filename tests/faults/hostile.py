@@ -25,6 +25,7 @@ from layermix_gen.evaluate.corruptions.corrupter import corrupt
 from layermix_gen.evaluate.metrics.measuring import measure
 from layermix_gen.evaluate.suites.check_data import check_data
 from layermix_gen.support import remote
+from layermix_gen.support.files import temporary
 from tests.evaluate.made_results import make_results
 from tests.faults._hostile_edits import EDITS, edit_json, edit_predictions
 from tests.faults.tally import Tally
@@ -126,6 +127,12 @@ def make(folder: Path) -> None:
     (yard / "dataset").mkdir()
     for place in (folder, yard):
         (place / "thesis.tex").write_bytes(b"written by a person")
+    user = yard / "user"  # whose files have the names that a dataset's have, or look like drafts
+    user.mkdir()
+    drafts = (temporary(user / "000000.tar"), user / ".notes.txt.tmp")
+    for path in (user / "000000.tar", user / "000000.parquet", user / "sizes.json", user / "wids.json", *drafts):
+        path.write_bytes(b"written by a person")
+        os.utime(path, (0, 0))
 
 
 def round_of(kind: str, folder: Path, rng: random.Random, url: str) -> Iterator[tuple[str, str | None]]:
@@ -145,6 +152,8 @@ def round_of(kind: str, folder: Path, rng: random.Random, url: str) -> Iterator[
     else:
         what, consumers = EDITS[kind](root, rng, yard), dict(rng.sample(list(CONSUMERS.items()), 3))
         consumers |= dict(rng.sample(list(SLOW.items()), rng.choice([0, 0, 1])))
+        if kind == "folder":
+            consumers = {name: SLOW[name] for name in ("verify again", "repair", "build")}  # that write to folders
     before = bystanders(folder)
     for consumer, run in consumers.items():
         failure = outcome(lambda run=run: run(root, out, f"{url}/it"))  # type: ignore[misc]
@@ -168,7 +177,7 @@ def bystanders(folder: Path) -> dict[str, Any]:
     """All files but those of the edited dataset and of the folder that consumers may write to."""
     mine = (str(folder / "yard" / "dataset") + os.sep, str(folder / "yard" / "out") + os.sep)
     found = {name: fact for name, fact in snapshot(folder).items() if not f"{folder}/{name}".startswith(mine)}
-    places = folder, folder / "yard", folder / "yard" / "empty"
+    places = folder, folder / "yard", folder / "yard" / "empty", folder / "yard" / "user"
     return found | {str(place): sorted(place.iterdir()) for place in places}
 
 

@@ -216,6 +216,20 @@ def test_a_missing_set_and_a_wrong_type_get_a_line(tmp_path: Path) -> None:
 # ------------------------------------------------------------------------------------------------------- packing
 
 
+@pytest.mark.parametrize("name", ["set.npy", "set.json"])
+def test_a_pipe_is_no_set(name: str, tmp_path: Path) -> None:
+    """Opening one would wait for a writer for ever."""
+    np.save(tmp_path / "set.npy", GRAY)
+    (tmp_path / name).unlink(missing_ok=True)
+    os.mkfifo(tmp_path / name)
+    if name == "set.npy":
+        line = f"cannot read {tmp_path}/set.npy: not a regular file; check the path and its permissions"
+        with pytest.raises(LayerMixError, match=f"^{line}$"):
+            open_mixing_set(tmp_path / "set.npy")
+    else:
+        assert open_mixing_set(tmp_path / "set.npy").digest == digest_of(GRAY)
+
+
 def test_packing_keeps_the_centre_squares_in_the_order_of_the_paths(tmp_path: Path, folder: Path) -> None:
     packed = pack(folder, tmp_path / "set.npy", size=8, progress=False)
     assert packed.mixing_set.pictures.shape == (2, 8, 8)

@@ -7,10 +7,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from braceexpand import braceexpand
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from PIL import Image as PillowImage
 
 from layermix_gen.errors import BadImage, LayerMixError
 from layermix_gen.sources import open_source
+from layermix_gen.sources.webdataset import _count_names
 
 
 def png(value: int = 0) -> bytes:
@@ -36,6 +40,12 @@ def link(kind: bytes, target: str) -> tarfile.TarInfo:
     info = tarfile.TarInfo()
     info.type, info.linkname = kind, target
     return info
+
+
+def nested(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
+    """Patterns side by side, and lists of them in braces."""
+    parts = st.lists(inner, min_size=2, max_size=3)
+    return parts.map("".join) | parts.map(lambda some: f"{{{','.join(some)}}}")
 
 
 def refusal(location: Path | str) -> str:
@@ -110,6 +120,32 @@ def test_patterns_and_folders(tmp_path: Path) -> None:
     assert line.endswith("; mend the pattern")
     (tmp_path / "empty").mkdir()
     assert refusal(tmp_path / "empty") == f"expected tars, found none at {tmp_path}/empty; check the path"
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "{0..300000000}.tar",
+        "{0..-300000000}",
+        "{000..999}{000..999}{0..9}.tar",
+        "{a,{b,c{0..999999}}}",
+        "{x{a..z}{a..z}{a..z}{a..z}{a..z},y}",
+        "{a,b}" * 40,
+        f"{{0..{'9' * 200}}}",
+    ],
+)
+def test_braces_that_name_more_tars_than_there_can_be(name: str, tmp_path: Path) -> None:
+    line = refusal(tmp_path / name)
+    assert line.startswith("expected at most 1000000 tars, got more by ")
+    assert line.endswith("; narrow the braces, or use *")
+
+
+@settings(max_examples=50)
+@given(st.recursive(st.sampled_from(["a", "{0..4}", "{07..3}", "{a..e..2}", "\\{", ""]), nested, max_leaves=12))
+def test_the_names_of_braces_are_counted_without_expanding_them(pattern: str) -> None:
+    names = len(list(braceexpand(pattern)))
+    steps = pattern.count("..2}")
+    assert names <= _count_names(pattern) <= names * 5**steps
 
 
 def test_a_location_with_brackets_that_exists_is_no_pattern(tmp_path: Path) -> None:

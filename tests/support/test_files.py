@@ -2,12 +2,15 @@
 
 import errno
 import os
+import shutil
+import socket
 import time
 from pathlib import Path
 
 import pytest
 
 from layermix_gen.errors import LayerMixError
+from layermix_gen.support import files as support_files
 from layermix_gen.support.files import disk_errors, read_json, replacing, sweep, temporary, write_json
 from tests.durability import assert_durable, recorded
 from tests.helpers import files
@@ -65,6 +68,70 @@ def test_sweeping_spares_what_another_process_may_be_writing(tmp_path: Path) -> 
     assert files(tmp_path) == [young.name, "dataset.json", f"v00/{own.name}", "v00/000000.tar"]
     sweep(tmp_path, alone=True)
     assert files(tmp_path) == [young.name, "dataset.json", "v00/000000.tar"]
+
+
+def test_sweeping_follows_no_link_and_knows_its_own_drafts(tmp_path: Path) -> None:
+    root, other = tmp_path / "out", tmp_path / "other"
+    (root / "v00").mkdir(parents=True)
+    other.mkdir()
+    (root / "linked").symlink_to(other)
+    (root / ".repair").symlink_to(other)
+    kept = [other / ".notes.txt.tmp", temporary(other / "a"), root / "v00" / ".notes.txt.tmp"]
+    link = temporary(root / "b")
+    link.symlink_to(other / ".notes.txt.tmp")
+    for path in kept:
+        path.touch()
+        os.utime(path, (0, 0))
+    sweep(root, alone=True)
+    assert all(path.exists() for path in kept)
+    assert not link.is_symlink()
+
+
+def test_a_draft_that_is_a_folder_is_removed_with_age_and_stops_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a killed `inspect --extract` leaves one; a living one holds no lock."""
+    old, young, stuck, last = (temporary(tmp_path / name) for name in ("old", "young", "stuck", "v00"))
+    for folder in (old, young, stuck):
+        folder.mkdir()
+        (folder / "000000001-v00.png").touch()
+    last.touch()
+    for folder in (old, stuck):
+        os.utime(folder, (0, 0))
+    remove = shutil.rmtree
+
+    def rmtree(path: Path) -> None:
+        if path == stuck:
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        remove(path)
+
+    monkeypatch.setattr(shutil, "rmtree", rmtree)
+    sweep(tmp_path, alone=True)
+    assert sorted(tmp_path.iterdir()) == sorted((young, stuck))
+
+
+def test_drafts_are_told_apart_by_machine_and_not_by_the_name_of_the_host(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Containers of several machines may have one name, and share a folder but no locks."""
+    (tmp_path / "boot_id").write_text("0f0e0d0c-0b0a-4908-8706-050403020100\n")
+    with monkeypatch.context() as elsewhere:
+        elsewhere.setattr(support_files, "BOOT_ID", tmp_path / "boot_id")
+        support_files._machine.cache_clear()
+        theirs = temporary(tmp_path / "a")
+    support_files._machine.cache_clear()
+    own = temporary(tmp_path / "a")
+    assert theirs.name.startswith(".a.0f0e0d0c-")
+    theirs.touch()
+    own.touch()
+    sweep(tmp_path, alone=True)
+    assert theirs.exists()
+    assert not own.exists()
+    with monkeypatch.context() as elsewhere:
+        elsewhere.setattr(support_files, "BOOT_ID", tmp_path / "none")
+        support_files._machine.cache_clear()
+        assert f".{socket.gethostname()}-" in temporary(tmp_path / "a").name
+    support_files._machine.cache_clear()
 
 
 def test_a_new_file_does_not_replace_another(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,7 @@
 
 import errno
 import fcntl
+import os
 import threading
 from pathlib import Path
 from typing import Any
@@ -70,6 +71,21 @@ def test_a_folder_that_cannot_be_locked_is_one_line(tmp_path: Path) -> None:
     (tmp_path / ".lock").mkdir()
     with pytest.raises(LayerMixError, match=r"^cannot write to .*: is a directory; "), alone(tmp_path):
         pass
+
+
+@pytest.mark.parametrize("kind", ["link", "pipe"])
+def test_a_lock_that_is_no_file_is_one_line(kind: str, tmp_path: Path) -> None:
+    root = tmp_path / "out"
+    root.mkdir()
+    if kind == "link":
+        (root / ".lock").symlink_to(tmp_path / "made")
+    else:
+        os.mkfifo(root / ".lock")
+    with pytest.raises(LayerMixError, match=rf"^cannot write to {root}/\.lock: .*; mend it, then"), alone(root):
+        pass
+    with pytest.raises(OSError, match=r"link|regular"), together(root, nothing, lambda: True):
+        pass
+    assert list(tmp_path.rglob("*")) == [root, root / ".lock"]
 
 
 def test_many_prepare_a_folder_once(tmp_path: Path) -> None:

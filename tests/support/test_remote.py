@@ -75,7 +75,7 @@ def test_a_fetch_is_tried_again_and_leaves_a_whole_file_or_none(
 ) -> None:
     tries: list[str] = []
 
-    def broken(path: str, target: str) -> None:
+    def broken(path: str, target: str, **_: Any) -> None:
         tries.append(path)
         Path(target).write_bytes(CONTENT[:50])
         raise ConnectionResetError("the line is bad\nand long")
@@ -91,10 +91,62 @@ def test_a_fetch_is_tried_again_and_leaves_a_whole_file_or_none(
     assert files(tmp_path) == []
 
 
+class Endless:
+    """What a server sends that never stops; it counts what was taken."""
+
+    def __init__(self) -> None:
+        self.sent = 0
+
+    def get_file(self, path: str, target: str, callback: Any) -> None:
+        with Path(target).open("wb") as file:
+            while self.sent < 1 << 20:
+                self.sent += file.write(bytes(1000))
+                callback.relative_update(1000)
+
+
+@pytest.mark.parametrize(("most", "taken"), [(0, 1000), (1500, 2000), (10_000, 11_000)])
+def test_a_file_without_end_is_not_taken(
+    most: int, taken: int, url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(remote, "TRIES", 1)
+    monkeypatch.setattr(remote, "LARGEST_TEXT", most)
+    stored = RemoteFiles(url)
+    stored._system = endless = Endless()
+    line = rf"0\.tar cannot be fetched: ValueError: expected at most {most} bytes, got more$"
+    with pytest.raises(BadImage, match=line):
+        stored.copy_file("0.tar", tmp_path / "0.tar", most)
+    assert endless.sent == taken
+    assert files(tmp_path) == []
+    with pytest.raises(LayerMixError, match=rf"^ValueError: expected at most {most} bytes, got more$"):
+        stored.text("dataset.json")
+
+
+@pytest.mark.parametrize("size", [99, 101])
+def test_a_file_of_another_size_is_removed(
+    size: int, url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(remote, "PAUSE", 0)
+    for place in (url, fsspec_local(tmp_path / "served")):
+        with pytest.raises(
+            BadImage, match=rf"0\.tar cannot be fetched: ValueError: expected (at most )?{size} bytes, got"
+        ):
+            RemoteFiles(place).copy_file("v00/0.tar", tmp_path / "copy" / "0.tar", size, size)
+    assert files(tmp_path / "copy") == []
+    RemoteFiles(url).copy_file("v00/0.tar", tmp_path / "copy" / "0.tar", 100, 100)
+    assert files(tmp_path / "copy") == ["0.tar"]
+
+
+def fsspec_local(root: Path) -> str:
+    """A URL of files on this machine, whose file system never calls back."""
+    (root / "v00").mkdir(parents=True)
+    (root / "v00" / "0.tar").write_bytes(CONTENT)
+    return f"file://{root}"
+
+
 def test_a_missing_file_is_not_tried_again(url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     tries: list[str] = []
 
-    def missing(path: str, _: str) -> None:
+    def missing(path: str, *_: str, **more: Any) -> None:
         tries.append(path)
         raise FileNotFoundError(path)
 

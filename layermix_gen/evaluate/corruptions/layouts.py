@@ -74,6 +74,7 @@ class ArrayLayout(Layout):
             "fortran_order": False,
             "shape": (len(self.severities) * self.count, *self.shape),
         }
+        self._draft(name).unlink(missing_ok=True)  # or a link there would be written through
         with self._draft(name).open("wb") as file:
             np.lib.format.write_array_header_1_0(file, header)
             size = file.tell() + len(self.severities) * self.count * int(np.prod(self.shape))
@@ -113,6 +114,8 @@ class FolderLayout(Layout):
         return PREPROCESSINGS[PREPROCESSING](image)
 
     def begin(self, name: str) -> None:
+        if self._draft(name).is_symlink():
+            self._draft(name).unlink()
         shutil.rmtree(self._draft(name), ignore_errors=True)
         for severity in self.severities:
             for class_name in self.classes:

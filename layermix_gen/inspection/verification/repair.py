@@ -18,7 +18,7 @@ from layermix_gen.dataset.dataset_files import LocalFiles
 from layermix_gen.dataset.declaring import collect, write_manifest
 from layermix_gen.dataset.index import read_summaries
 from layermix_gen.dataset.manifest import Manifest, Run
-from layermix_gen.dataset.names import ERRORS, LISTING, MANIFEST, PLAN, index_name, tar_name
+from layermix_gen.dataset.names import ERRORS, LISTING, MANIFEST, PLAN, index_name, refuse_links, tar_name
 from layermix_gen.dataset.plan import MixingSetFacts, Plan, make_plan, planned_order, read_plan
 from layermix_gen.dataset.plan_changes import changes, freeze
 from layermix_gen.dataset.sidecars import sidecars, write_sidecars
@@ -60,6 +60,7 @@ class Repair:
 
 def repair(files: LocalFiles, *, replay: float = 0.0, workers: int | None = None, progress: bool = True) -> Repair:
     """Verify the dataset, then build again exactly what is damaged or missing; see `Shards.repair`."""
+    refuse_links(files.folder)
     with alone(files.folder):
         return _repair(files, replay, checked_workers(workers), progress)
 

@@ -99,7 +99,9 @@ def check_shard(
                 findings.problems += _misalignment(index, name, expected, findings.summary)
         for plane in expected.planes:
             tar = tar_name(plane, number)
-            with noting(findings.problems, tar), refusals(unreadable), files.local(tar) as path, _mapped(path) as data:
+            recorded = expected.tar(number, plane, findings.summary)
+            local = files.local(tar, recorded.bytes) if recorded else files.local(tar)
+            with noting(findings.problems, tar), refusals(unreadable), local as path, _mapped(path) as data:
                 findings.tars, findings.bytes = findings.tars + 1, findings.bytes + len(data)
                 findings.samples += expected.samples(tar, findings.summary)
                 findings.problems += _check_tar(data, index, expected, plane, findings)

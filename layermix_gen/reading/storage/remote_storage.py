@@ -16,7 +16,7 @@ from layermix_gen.dataset.opening import open_dataset
 from layermix_gen.errors import LayerMixError
 from layermix_gen.reading.storage.base import TarUse
 from layermix_gen.reading.storage.tar_cache import TarCache, bytes_at_once
-from layermix_gen.support.files import file_digest, inside
+from layermix_gen.support.files import file_digest, inside, sweep
 
 
 class RemoteStorage:
@@ -40,7 +40,10 @@ class RemoteStorage:
 
         self.manifest, self.indexes = open_dataset(files, lambda manifest: _copied(files, manifest, folder(manifest)))
         sizes = {name: tar["bytes"] for name, tar in self.manifest.tars.items()}
-        self._cache = TarCache(folder(self.manifest), sizes, files.copy_file)
+        sweep(folder(self.manifest))
+        self._cache = TarCache(
+            folder(self.manifest), sizes, lambda name, path: files.copy_file(name, path, sizes[name], sizes[name])
+        )
 
     def __reduce__(self) -> tuple[type["RemoteStorage"], tuple[Any, ...]]:
         return RemoteStorage, self._arguments
@@ -74,7 +77,7 @@ class RemoteStorage:
 def _copied(files: RemoteDatasetFiles, manifest: Manifest, folder: Path) -> list[Path]:
     """Copy the indexes to a folder, but for those that it has."""
     for name in manifest.index_names:
-        path = folder / name
+        path = inside(folder, name)
         if path.is_file() and file_digest(path) != manifest.indexes[name]:  # damaged in the cache
             path.unlink()
     return files.copy(manifest.index_names, folder)

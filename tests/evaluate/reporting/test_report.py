@@ -5,7 +5,6 @@ import io
 import json
 import os
 import re
-import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -34,6 +33,7 @@ from layermix_gen.evaluate.reporting.report import Report, make_report, render, 
 from layermix_gen.evaluate.reporting.report_plots import bars
 from layermix_gen.evaluate.results.predictions import stack
 from layermix_gen.evaluate.results.results_folder import begin_results, save_part
+from layermix_gen.support.files import temporary
 from tests.evaluate.made_results import make_results, make_signature, some_images, some_videos
 from tests.helpers import invoke
 
@@ -738,7 +738,7 @@ def test_a_report_that_was_cut_short_is_written_again(
 def test_an_earlier_report_is_replaced(folders: list[Path], tmp_path: Path) -> None:
     """Plots that the new report lacks are removed, and so are the files that a killed process left."""
     (tmp_path / ".hidden").touch()
-    (tmp_path / f".report.md.{socket.gethostname()}-99999999.tmp").touch()
+    temporary(tmp_path / "report.md").touch()
     earlier = write_report(make_report(folders), tmp_path)
     paths = write_report(make_report(folders[2:]), tmp_path)
     assert {path.name for path in earlier} - {path.name for path in paths} == {

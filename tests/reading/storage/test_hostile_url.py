@@ -1,6 +1,7 @@
 """A dataset at a URL writes and deletes nothing outside of its cache, whatever its manifest says."""
 
 import json
+import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,6 +11,8 @@ import pytest
 
 from layermix_gen.inspection.shards import open_shards
 from layermix_gen.reading.reader import LayerMixDataset
+from layermix_gen.support import remote
+from layermix_gen.support.files import temporary
 from tests.helpers import reseal, snapshot
 from tests.inspection.built import refuses
 from tests.reading.truth import Truth
@@ -107,6 +110,47 @@ def test_a_cache_that_leads_elsewhere(served: tuple[Path, str], around: dict[str
     found = snapshot(target.parent if target.is_file() else target)
     assert {name: found.get(name) for name in before} == before
     assert not list((around["root"] / "empty").iterdir())
+
+
+def test_an_index_in_a_linked_cache_is_not_removed(served: tuple[Path, str], around: dict[str, Any]) -> None:
+    root, url = served
+    mine = around["root"] / "empty"
+    for name in sorted((root / "index").iterdir()):
+        (mine / name.name).write_bytes(b"written by a person")
+    place = around["root"] / "cache" / json.loads((root / "dataset.json").read_text())["digest"][:16]
+    place.mkdir()
+    (place / "index").symlink_to(mine)
+    before = snapshot(mine)
+    assert "found a link out of it" in attack(url, around["root"] / "cache")
+    assert snapshot(mine) == before
+
+
+@pytest.mark.parametrize("more", [1 << 20, -1000])
+def test_a_tar_of_another_size_than_the_manifests_does_not_stay(
+    more: int, served: tuple[Path, str], around: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root, url = served
+    monkeypatch.setattr(remote, "PAUSE", 0)
+    path, cache = root / "v00" / "000001.tar", around["root"] / "cache"
+    data = path.read_bytes()
+    path.write_bytes(data + bytes(more) if more > 0 else data[:more])
+    line = f"v00/000001.tar cannot be fetched: ValueError: expected {'at most ' * (more > 0)}{len(data)} bytes, got"
+    assert line in refuses(lambda: list(LayerMixDataset(url, 8, views="v00", threads=1, cache_dir=cache)))
+    path.write_bytes(data)
+    assert not list(cache.rglob("000001.tar"))
+    assert not list(cache.rglob(".*.tmp"))
+
+
+def test_drafts_that_a_killed_reader_left_are_removed(served: tuple[Path, str], around: dict[str, Any]) -> None:
+    root, url = served
+    place = around["root"] / "cache" / json.loads((root / "dataset.json").read_text())["digest"][:16] / "v00"
+    place.mkdir(parents=True)
+    old, young = temporary(place / "000000.tar"), temporary(place / "000000.tar")
+    old.touch()
+    young.touch()  # perhaps of another reader
+    os.utime(old, (0, 0))
+    LayerMixDataset(url, 8, threads=1, cache_dir=around["root"] / "cache")
+    assert list(place.glob(".*.tmp")) == [young]
 
 
 def test_shards_without_number_are_refused_at_once(
