@@ -22,7 +22,13 @@ from layermix_gen.support.worker_pool import DeadWorkerError
 
 POLL_SECONDS = 0.1
 ROUNDS = 3  # in a row in which processes died, and no image was to blame
-DEADLY = f"kills its process: it crashes, needs too much memory, or takes more than {CPU_SECONDS} s of CPU time a plane"
+_KILLS = "kills its process"
+DEADLY = f"{_KILLS}: it crashes, needs too much memory, or takes more than {CPU_SECONDS} s of CPU time a plane"
+
+
+def is_deadly(why: str) -> bool:
+    """Whether a reason for which an input was left out says that it kills its process."""
+    return why.partition(":")[0] == _KILLS
 
 
 def in_processes(workers: int) -> Engine:
