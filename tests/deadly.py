@@ -9,7 +9,7 @@ import signal
 from pathlib import Path
 
 from layermix_gen.__main__ import run
-from layermix_gen.building import mending, sizing
+from layermix_gen.building import sizing
 from layermix_gen.building.engines import parallel
 from layermix_gen.images import Image
 from layermix_gen.sources import Item, folder
@@ -31,7 +31,7 @@ def deadly(self: folder.FolderSource, item: Item) -> Image:
 
 
 folder.FolderSource.read = deadly  # type: ignore[method-assign]
-for module in (mending, parallel, sizing):
+for module in (parallel, sizing):
     module.CPU_SECONDS = 0.25  # type: ignore[attr-defined]
 
 if __name__ == "__main__":

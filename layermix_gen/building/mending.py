@@ -3,7 +3,7 @@
 from collections import deque
 from collections.abc import Iterator, Sequence
 
-from layermix_gen.building.engines.parallel import DEADLY, is_deadly
+from layermix_gen.building.engines.parallel import DEADLY, cpu_seconds, is_deadly
 from layermix_gen.building.shard_builder import open_inputs
 from layermix_gen.dataset.index import read_summaries
 from layermix_gen.dataset.manifest import is_dataset
@@ -12,7 +12,7 @@ from layermix_gen.dataset.skipped import Skipped
 from layermix_gen.errors import BadImage
 from layermix_gen.sources import Item
 from layermix_gen.sources.base import is_unread
-from layermix_gen.support.processes import CPU_SECONDS, limit_cpu, worker_processes
+from layermix_gen.support.processes import limit_cpu, worker_processes
 from layermix_gen.support.worker_pool import DeadWorkerError
 
 
@@ -62,7 +62,7 @@ def _fault(plan: Plan, item: Item) -> str:
 
 
 def _fault_within_limit(plan: Plan, item: Item) -> str:
-    limit_cpu(CPU_SECONDS * (1 + len(plan.settings.planes)))
+    limit_cpu(cpu_seconds(plan))
     try:
         return _fault(plan, item)
     finally:

@@ -3,6 +3,7 @@
 import errno
 import gc
 import hashlib
+import io
 import json
 import re
 import shutil
@@ -230,6 +231,27 @@ def test_a_fault_of_the_machine_blames_no_tar(tiny: Truth, monkeypatch: pytest.M
     with pytest.raises(LayerMixError, match="injected") as caught:
         list(tiny.open(threads=1, on_error="skip"))
     assert not isinstance(caught.value, BadImage)
+
+
+@pytest.mark.parametrize("name", ["dataset.json", "000001.parquet"])
+def test_a_fault_of_the_machine_while_a_dataset_is_opened(
+    tiny: Truth, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setattr("layermix_gen.support.files.PAUSES", (0, 0))
+    opening, left = io.open, [1]
+
+    def failing(path: Any, *arguments: Any, **options: Any) -> Any:
+        if str(path).endswith(name) and left[0]:
+            left[0] -= 1
+            raise OSError(errno.EIO, "Input/output error")
+        return opening(path, *arguments, **options)
+
+    monkeypatch.setattr(io, "open", failing)
+    assert len(tiny.open()) == len(tiny.open())
+    assert left[0] == 0
+    left[0] = 1000
+    with pytest.raises(LayerMixError, match=rf"^cannot read .*{name}: input/output error, 3 times; this is no fault"):
+        tiny.open()
 
 
 def declare(root: Path, name: str) -> None:

@@ -31,6 +31,11 @@ def is_deadly(why: str) -> bool:
     return why.partition(":")[0] == _KILLS
 
 
+def cpu_seconds(plan: Plan) -> float:
+    """The CPU time that an input may take in all planes of a plan."""
+    return CPU_SECONDS * (1 + len(plan.settings.planes))
+
+
 def in_processes(workers: int) -> Engine:
     """The engine that builds shards in `workers` spawned processes, or in fewer where there are fewer shards."""
     return partial(_in_processes, workers)
@@ -125,7 +130,7 @@ def _build(state: tuple[Plan, _Board], task: _Task) -> ShardResult:
     def tick(done: int, skipped: int) -> bool:
         board.done[slot], board.skipped[slot] = done, skipped
         board.begun[slot] = min(done + 1, stop - start)
-        limit_cpu(_cpu_seconds(plan))
+        limit_cpu(cpu_seconds(plan))
         return not board.stop.value
 
     try:
@@ -135,9 +140,5 @@ def _build(state: tuple[Plan, _Board], task: _Task) -> ShardResult:
 
 
 def _try(plan: Plan, place: tuple[int, int]) -> None:
-    limit_cpu(_cpu_seconds(plan))
+    limit_cpu(cpu_seconds(plan))
     try_input(plan, *place)
-
-
-def _cpu_seconds(plan: Plan) -> float:
-    return CPU_SECONDS * (1 + len(plan.settings.planes))
