@@ -14,9 +14,12 @@ ORDER = ("sources.jsonl", "plan.json", ".tar", ".parquet", ".json", "dataset.jso
 
 @contextmanager
 def recorded() -> Iterator[list[tuple[Path, ...]]]:
-    """Record what this process syncs, as (path,), and what it renames, as (old path, new path)."""
+    """Record what this process syncs, as (path,), and what it renames, as (old path, new path).
+
+    A draft that gets its name as a second one, which no file may have yet, counts as renamed.
+    """
     events: list[tuple[Path, ...]] = []
-    fsync, rename = os.fsync, os.replace
+    fsync, rename, link = os.fsync, os.replace, os.link
 
     def syncing(descriptor: int) -> None:
         events.append((Path(f"/proc/self/fd/{descriptor}").readlink(),))
@@ -26,7 +29,13 @@ def recorded() -> Iterator[list[tuple[Path, ...]]]:
         events.append((Path(old), Path(new)))
         rename(old, new, **options)
 
+    def linking(old: Any, new: Any, **options: Any) -> None:
+        if Path(old).suffix == ".tmp":
+            events.append((Path(old), Path(new)))
+        link(old, new, **options)
+
     with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "link", linking)
         patch.setattr(os, "fsync", syncing)
         patch.setattr(os, "replace", renaming)
         yield events

@@ -63,14 +63,18 @@ def build(
         with disk_errors(request.root):
             request.root.mkdir(parents=True, exist_ok=True)
             refuse_links(request.root)
-            with together(plan.root, partial(_prepare, plan, request.items), partial(is_frozen, plan, request.items)):
+            spoiled = spoiled_shards(plan, request.items, request.workers)  # before others have to wait for this
+            prepare = partial(_prepare, plan, request.items, spoiled)
+            with together(plan.root, prepare, partial(is_frozen, plan, request.items)):
                 return _run(plan, request.own(plan.shards), request.workers, request.max_errors, progress)
 
 
-def _prepare(plan: Plan, items: Sequence[Item]) -> None:
-    """Write or continue the plan, and reopen finished shards that an outage has spoiled."""
+def _prepare(plan: Plan, items: Sequence[Item], spoiled: Mapping[int, Sequence[Skipped]]) -> None:
+    """Write or continue the plan, and reopen the `spoiled` shards that nobody has mended since they were found."""
     freeze(plan, items)
-    reopen(plan.root, spoiled_shards(plan))
+    reopen(
+        plan.root, [number for number, one in read_summaries(plan.root).items() if spoiled.get(number) == one.skipped]
+    )
 
 
 def _run(plan: Plan, numbers: Sequence[int], workers: int, limit: int, progress: bool) -> Manifest:

@@ -1,37 +1,69 @@
 """Find the finished shards that were spoiled by an outage: they left out an input that can be read now."""
 
+from collections import deque
+from collections.abc import Iterator, Sequence
+
+from layermix_gen.building.engines.parallel import DEADLY, cpu_seconds, is_deadly
 from layermix_gen.building.shard_builder import open_inputs
-from layermix_gen.dataset.index import ShardSummary, read_summaries
+from layermix_gen.dataset.index import read_summaries
 from layermix_gen.dataset.manifest import is_dataset
 from layermix_gen.dataset.plan import Plan
+from layermix_gen.dataset.skipped import Skipped
 from layermix_gen.errors import BadImage
 from layermix_gen.sources import Item
 from layermix_gen.sources.base import is_unread
+from layermix_gen.support.processes import limit_cpu, worker_processes
+from layermix_gen.support.worker_pool import DeadWorkerError
 
 
-def spoiled_shards(plan: Plan) -> list[int]:
-    """The finished shards that left out an input for a reason that no longer holds.
+def spoiled_shards(plan: Plan, items: Sequence[Item], workers: int) -> dict[int, tuple[Skipped, ...]]:
+    """The finished shards that left out one of the plan's `items` for a reason that no longer holds.
 
-    Inputs whose file could not be read are tried again; those of bad content only until the dataset is complete.
-    Raises `LayerMixError` where the machine is at fault.
+    Each comes with all that it left out. Inputs whose file could not be read are tried again; those of bad content only
+    until the dataset is complete; those that killed their process never. With more than one worker, inputs are tried in
+    processes of their own, which they may kill. Raises `LayerMixError` where the machine is at fault.
     """
     contents = not is_dataset(plan.root)
-    return [number for number, one in read_summaries(plan.root).items() if _is_spoiled(plan, one, contents)]
+    summaries = read_summaries(plan.root)
+    tried: dict[Item, tuple[int, str]] = {}
+    for number, summary in summaries.items():
+        known = {one.source: one.reason for one in summary.skipped if _may_have_passed(one.reason, contents)}
+        of_shard = items[slice(*plan.bounds(number))] if known else ()
+        tried |= {item: (number, known[item.id]) for item in of_shard if item.id in known}
+    spoiled = {tried[item][0] for item, why in _faults(plan, list(tried), workers) if why != tried[item][1]}
+    return {number: summaries[number].skipped for number in sorted(spoiled)}
 
 
-def _is_spoiled(plan: Plan, summary: ShardSummary, contents: bool) -> bool:
-    tried = {one.source: one.reason for one in summary.skipped if contents or is_unread(one.reason)}
-    if not tried:
-        return False
-    items = [item for _, item in plan.items(summary.number) if item.id in tried]
-    return any(_fault(plan, item) != tried[item.id] for item in items)
+def _may_have_passed(why: str, contents: bool) -> bool:
+    return is_unread(why) or (contents and not is_deadly(why))
+
+
+def _faults(plan: Plan, items: Sequence[Item], workers: int) -> Iterator[tuple[Item, str]]:
+    """Each input with the reason why it can be in no plane now; "" if it can."""
+    if workers == 1 or not items:
+        yield from ((item, _fault(plan, item)) for item in items)
+        return
+    with worker_processes(plan, min(workers, len(items))) as pool:
+        for ended in pool.ended(_fault_within_limit, deque(items)):
+            if ended:
+                yield ended.task, DEADLY if isinstance(ended.error, DeadWorkerError) else ended.result()
 
 
 def _fault(plan: Plan, item: Item) -> str:
-    """Why an input can be in no plane now; "" if it can."""
     source, maker = open_inputs(plan)
     try:
         list(maker.make(source.read(item), item.id, plan.settings.planes.values()))
     except BadImage as error:
         return str(error)
     return ""
+
+
+# --- in a worker ---------------------------------------------------------------------------------------------------
+
+
+def _fault_within_limit(plan: Plan, item: Item) -> str:
+    limit_cpu(cpu_seconds(plan))
+    try:
+        return _fault(plan, item)
+    finally:
+        limit_cpu(0)

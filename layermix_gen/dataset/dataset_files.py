@@ -10,7 +10,7 @@ from typing import Any, Protocol
 from layermix_gen.dataset.names import MANIFEST, PLAN
 from layermix_gen.errors import BadImage, LayerMixError
 from layermix_gen.support.checks import as_path
-from layermix_gen.support.files import inside, reason, refuse_shortage, regular
+from layermix_gen.support.files import inside, reason, regular, with_retries
 from layermix_gen.support.remote import LARGEST, RemoteFiles, is_remote
 from layermix_gen.support.threads import mapped_ahead
 
@@ -68,11 +68,10 @@ class LocalFiles:
         """The text of a whole file."""
         path = self.path(name)
         try:
-            return regular(path).read_text(encoding="utf-8")
+            return with_retries(lambda: regular(path).read_text(encoding="utf-8"), path)
         except UnicodeDecodeError as error:
             raise LayerMixError(f"expected text in {path}, found other bytes; restore it") from error
         except OSError as error:
-            refuse_shortage(error)
             unfinished = name == MANIFEST and (self.folder / PLAN).exists()
             remedy = "it is not finished: run its build again" if unfinished else "check the path"
             raise LayerMixError(
@@ -82,12 +81,15 @@ class LocalFiles:
     def part(self, name: str, start: int, size: int) -> bytes:
         """`size` bytes of a file from `start` on."""
         path = self.path(name)
-        try:
+
+        def read() -> bytes:
             with regular(path).open("rb") as file:
                 file.seek(start)
                 return file.read(size)
+
+        try:
+            return with_retries(read, path)
         except OSError as error:
-            refuse_shortage(error)
             raise BadImage(f"{path} cannot be read: {reason(error)}") from error
 
     def fetch(self, names: Sequence[str]) -> list[Path]:

@@ -1,28 +1,28 @@
 """Declare a dataset complete: add up its shards, write the manifest, and keep it true while planes are added."""
 
-import json
-import os
 import shutil
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from layermix_gen.dataset.dataset_files import LocalFiles
 from layermix_gen.dataset.index import ShardSummary
-from layermix_gen.dataset.manifest import FORMAT, Manifest, Run, TarFacts, digest_of, read_manifest
-from layermix_gen.dataset.names import DECLARED, MANIFEST, declared_index_name, index_name, index_path, tar_name
+from layermix_gen.dataset.manifest import FORMAT, Manifest, Run, TarFacts, digest_of
+from layermix_gen.dataset.names import DECLARED, INDEX, MANIFEST, declared_index_name, index_name, index_path, tar_name
 from layermix_gen.dataset.plan import Plan
 from layermix_gen.dataset.skipped import reasons
 from layermix_gen.errors import LayerMixError
 from layermix_gen.support.files import (
-    CHECKSUM,
+    MISSING,
+    cannot_read,
     file_digest,
-    json_text,
-    read_json,
-    replacing,
+    link_or_copy,
+    reason,
+    regular,
     sealed,
     sync_folder,
+    with_retries,
     write_json,
 )
 
@@ -74,52 +74,45 @@ def keep_declared(root: Path) -> None:
 
     The digest stays the same, since it covers the names of indexes without their folder.
     """
-    try:
-        manifest = read_manifest(LocalFiles(root))
-    except LayerMixError:  # none is declared
-        return
-    if manifest.is_extended:
+    manifest = _declared(root)
+    if manifest is None or manifest.is_extended:
         return
     shutil.rmtree(root / DECLARED, ignore_errors=True)
     (root / DECLARED).mkdir()
     for number in range(manifest.shards):
-        _link(index_path(root, number), root / declared_index_name(number))
+        with suppress(FileNotFoundError):  # a damaged dataset, which stays so
+            link_or_copy(index_path(root, number), root / declared_index_name(number))
     sync_folder(root / DECLARED)
+    sync_folder(root / INDEX)
     aside = {declared_index_name(number): manifest.indexes[index_name(number)] for number in range(manifest.shards)}
     write_manifest(replace(manifest, indexes=aside))
 
 
-def _link(path: Path, other: Path) -> None:
-    """Give a file a second name, or copy it where the file system has no hard links."""
-    try:
-        os.link(path, other)
-    except FileNotFoundError:  # a damaged dataset, which stays so
-        return
-    except OSError:
-        with replacing(other) as draft:
-            shutil.copyfile(path, draft)
-
-
 def is_declared(manifest: Manifest) -> bool:
     """Whether the manifest in the folder says the same already, except for the run."""
-    now = json.loads(json_text(_facts(manifest)))
-    own = {"run": None, CHECKSUM: None}  # these differ
-    return _declared(manifest.root) | own == now | own
+    before = _declared(manifest.root)
+    return before is not None and replace(before, run=manifest.run) == manifest
 
 
 def declared_planes(root: Path) -> set[str]:
     """The planes that the folder's manifest declares complete; none where it is missing or damaged."""
-    planes = _declared(root).get("planes")
-    return {plane for plane in planes if isinstance(plane, str)} if isinstance(planes, list) else set()
+    manifest = _declared(root)
+    return set(manifest.planes) if manifest else set()
 
 
-def _declared(root: Path) -> dict[str, Any]:
-    """What the folder's manifest says, as JSON; {} where it is missing or damaged."""
+def _declared(root: Path) -> Manifest | None:
+    """The folder's manifest, None where it is missing or damaged. Raises `LayerMixError` where it cannot be read."""
+    path = root / MANIFEST
     try:
-        value = read_json(root / MANIFEST)
-    except (FileNotFoundError, LayerMixError):
-        return {}
-    return value if isinstance(value, dict) else {}
+        data = with_retries(lambda: regular(path).read_bytes(), path)
+    except OSError as error:
+        if error.errno in MISSING:
+            return None
+        raise cannot_read(path, reason(error), "restore it, or give access to it") from error
+    try:
+        return Manifest.from_json(data.decode(errors="replace"), root, str(path))
+    except LayerMixError:
+        return None
 
 
 def _facts(manifest: Manifest) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from pathlib import Path
 from layermix_gen.dataset.dataset_files import DatasetFiles
 from layermix_gen.dataset.manifest import Manifest, read_manifest
 from layermix_gen.errors import LayerMixError
-from layermix_gen.support.files import file_digest, reading
+from layermix_gen.support.files import file_digest, reading, with_retries
 from layermix_gen.support.processes import available_cpus
 from layermix_gen.support.threads import mapped_ahead
 
@@ -32,7 +32,7 @@ def open_dataset(files: DatasetFiles, fetch: Fetch | None = None) -> tuple[Manif
 def _indexes(files: DatasetFiles, manifest: Manifest, fetch: Fetch | None) -> list[Path]:
     paths = fetch(manifest) if fetch else files.fetch(manifest.index_names)
     with reading(files.location):
-        digests = mapped_ahead(file_digest, paths, available_cpus())
+        digests = mapped_ahead(_digest, paths, available_cpus())
         for path, name, digest in zip(paths, manifest.index_names, digests, strict=True):
             if digest != manifest.indexes[name]:
                 raise LayerMixError(
@@ -40,3 +40,7 @@ def _indexes(files: DatasetFiles, manifest: Manifest, fetch: Fetch | None) -> li
                     "--repair` makes a new one"
                 )
     return paths
+
+
+def _digest(path: Path) -> str:
+    return with_retries(lambda: file_digest(path), path)

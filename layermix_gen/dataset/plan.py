@@ -9,6 +9,7 @@ added.
 import hashlib
 import json
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
 from pathlib import Path
@@ -20,7 +21,18 @@ from layermix_gen.dataset.settings import BuildSettings
 from layermix_gen.errors import LayerMixError
 from layermix_gen.mixing_sets.mixing_set import MixingSet
 from layermix_gen.sources import Item, Source
-from layermix_gen.support.files import check_format, read_json, regular, replacing, sealed, unsealed, write_json
+from layermix_gen.support.files import (
+    cannot_read,
+    check_format,
+    read_json,
+    reason,
+    regular,
+    replacing,
+    sealed,
+    unsealed,
+    with_retries,
+    write_json,
+)
 from layermix_gen.support.parsing import made_of, parse_json
 from layermix_gen.support.seeds import shuffled
 
@@ -104,10 +116,8 @@ class Plan:
     def items(self, number: int) -> Iterator[tuple[int, Item]]:
         """The inputs of one shard with their ordinals, read from `sources.jsonl`."""
         start, stop = self.bounds(number)
-        with regular(self.root / LISTING).open("rb") as file:
-            file.seek(self.offsets[number])
-            for ordinal in range(start, stop):
-                yield ordinal, _item(file.readline(), ordinal)
+        lines = _lines(self.root / LISTING, self.offsets[number], stop - start)
+        return ((ordinal, _item(line, ordinal)) for ordinal, line in enumerate(lines, start))
 
 
 def shard_bounds(count: int, shards: int, number: int) -> tuple[int, int]:
@@ -171,6 +181,29 @@ def _digest(items: Sequence[Item]) -> str:
     return hashlib.sha256(json.dumps(facts).encode()).hexdigest()
 
 
+def _lines(path: Path, offset: int, count: int) -> list[bytes]:
+    """So many lines of a file from `offset` on, empty ones after its end."""
+
+    def read() -> list[bytes]:
+        with regular(path).open("rb") as file:
+            file.seek(offset)
+            return [file.readline() for _ in range(count)]
+
+    with _reading_listing(path):
+        return with_retries(read, path)
+
+
+@contextmanager
+def _reading_listing(path: Path) -> Iterator[None]:
+    """Say of a listing that is there and cannot be read what to do; one that is missing raises FileNotFoundError."""
+    try:
+        yield
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise cannot_read(path, reason(error), "delete it and run the same command to write it again") from error
+
+
 def _line(item: Item) -> bytes:
     return (json.dumps([item.id, item.label, item.size, item.at]) + "\n").encode()
 
@@ -199,9 +232,15 @@ def write_listing(root: Path, items: Sequence[Item]) -> None:
 
 def is_listed(root: Path, items: Sequence[Item]) -> bool:
     """Whether `sources.jsonl` lists these inputs, in this order and with these sizes and places, and nothing else."""
-    try:
-        with (root / LISTING).open("rb") as file:
+    path = root / LISTING
+
+    def compare() -> bool:
+        with regular(path).open("rb") as file:
             return all(file.readline() == _line(item) for item in items) and not file.read(1)
+
+    try:
+        with _reading_listing(path):
+            return with_retries(compare, path)
     except FileNotFoundError:
         return False
 

@@ -94,11 +94,12 @@ def pack(
     exists or cannot be written.
     """
     skipped = pack_folder(Path(folder), Path(out), Cut(size, color, crops, seed), progress)
-    return Packed(open_mixing_set(out), skipped)
+    lines = tuple(f"{as_text(folder)}/{name}: {why}" for name, why in skipped.items())
+    return Packed(open_mixing_set(out), lines)
 
 
-def pack_folder(folder: Path, out: Path, cut: Cut, progress: bool) -> tuple[str, ...]:
-    """Write the set `out` from the pictures below `folder`; return a line for each that cannot be read.
+def pack_folder(folder: Path, out: Path, cut: Cut, progress: bool) -> dict[str, str]:
+    """Write the set `out` from the pictures below `folder`; return why others cannot be read, by their ids.
 
     Raises `LayerMixError` as `pack` does.
     """
@@ -106,23 +107,25 @@ def pack_folder(folder: Path, out: Path, cut: Cut, progress: bool) -> tuple[str,
     made_by: dict[str, Any] = {"packed": listing_key(source, items, cut), "size": cut.size, "color": cut.color}
     if cut.crops:
         made_by |= {"crops": cut.crops, "seed": cut.seed}
-    skipped = []
+    skipped = {}
     shape = (len(items) * cut.squares, *cut.shape)
     with memory_errors("use a smaller --size"), SetWriter(out, shape, made_by, resume=False) as writer:
         try:
             with progress_bar(len(items), "picture", progress) as bar:
                 for item, found in _read(source, items, cut):
                     if isinstance(found, str):
-                        skipped.append(f"{as_text(folder)}/{item.id}: {found}")
+                        skipped[item.id] = found
                     else:
                         writer.append([pixels for pixels, _ in found], [_record(item, square) for _, square in found])
                     bar.update()
         except KeyboardInterrupt as error:
             raise Interrupted(f"stopped before {out} was whole; run the same command again") from error
         if not writer.done:
-            raise LayerMixError(f"expected pictures in {folder}, but none of {len(items)} can be read: {skipped[0]}")
+            name, why = next(iter(skipped.items()))
+            first = f"{as_text(folder)}/{name}: {why}"
+            raise LayerMixError(f"expected pictures in {folder}, but none of {len(items)} can be read: {first}")
         writer.finish()
-    return tuple(skipped)
+    return skipped
 
 
 def list_pictures(folder: Path) -> tuple[FolderSource, list[Item]]:

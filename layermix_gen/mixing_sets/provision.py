@@ -1,7 +1,9 @@
 """Provide the mixing set of a build: a file, a packed folder, or fractals; made once and kept in a cache."""
 
+import hashlib
+import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -9,11 +11,14 @@ from layermix_gen.errors import LayerMixError
 from layermix_gen.mixing_sets.fractals.render import VERSION
 from layermix_gen.mixing_sets.fractals.sets import render_set
 from layermix_gen.mixing_sets.mixing_set import MixingSet, open_mixing_set
-from layermix_gen.mixing_sets.packing import Cut, list_pictures, listing_key, pack
+from layermix_gen.mixing_sets.packing import Cut, list_pictures, listing_key, pack_folder
+from layermix_gen.mixing_sets.store import read_about
+from layermix_gen.sources.base import is_unread
 from layermix_gen.support.files import reading, reason
 from layermix_gen.support.locks import Lock
 from layermix_gen.support.processes import checked_workers
 from layermix_gen.support.progress import say, say_without_bar
+from layermix_gen.support.text import as_text
 
 DEFAULT_COUNT = 384  # pictures of the set that a build renders by itself
 DETAIL = 384  # pixels a side at which they are rendered at most; see docs/fractals.md for the time that this saves
@@ -62,8 +67,7 @@ def resolve_mixing_set(
     elif location == "":
         raise LayerMixError("expected a mixing set (.npy) or a folder of pictures, got an empty name; give a path")
     elif _is_folder(Path(location)):
-        name = f"packed-{listing_key(*list_pictures(Path(location)), Cut(size, color))}-{size}.npy"
-        path = _cached(name, lambda path: _tell(pack(location, path, size, color, progress=progress).skipped))
+        path = _packed(Path(location), Cut(size, color), progress)
     else:
         path = Path(location)
     mixing = open_mixing_set(path)
@@ -73,8 +77,35 @@ def resolve_mixing_set(
     return mixing
 
 
-def _cached(name: str, make: Callable[[Path], object]) -> Path:
-    """The file `name` in the cache directory; if it is missing, `make` makes it, in one process at a time."""
+def _packed(folder: Path, cut: Cut, progress: bool) -> Path:
+    """The cached pack of a folder, after a line for each picture that is not in it."""
+    source, items = list_pictures(folder)
+    name = f"packed-{listing_key(source, items, cut)}-{cut.size}.npy"
+    skipped: dict[str, str] = {}
+    path = _cached(name, partial(_pack, folder, cut, progress, skipped))
+    packed = {one["source"] for one in read_about(path).get("pictures", ())}
+    why = {item.id: skipped.get(item.id, "could not be used when it was packed") for item in items}
+    _tell([f"{as_text(folder)}/{one}: {why[one]}" for one in why if packed and one not in packed])
+    return path
+
+
+def _pack(folder: Path, cut: Cut, progress: bool, skipped: dict[str, str], path: Path) -> Path:
+    """Pack a folder and return where the pack is. Adds to `skipped` why pictures are not in it, by their ids.
+
+    A pack gets another name if files could not be read: nothing in the key tells when they can be.
+    """
+    draft = path.with_name(f"draft-{path.name}")
+    draft.unlink(missing_ok=True)  # of a process that was killed
+    skipped |= pack_folder(folder, draft, cut, progress)
+    if unread := sorted(name for name, why in skipped.items() if is_unread(why)):
+        path = path.with_stem(f"{path.stem}-without-{hashlib.sha256(json.dumps(unread).encode()).hexdigest()[:16]}")
+    for suffix in (".json", ".npy"):
+        draft.with_suffix(suffix).replace(path.with_suffix(suffix))
+    return path
+
+
+def _cached(name: str, make: Callable[[Path], Path]) -> Path:
+    """The file `name` in the cache directory; if it is missing, `make` makes one, in one process at a time."""
     path = cache_directory() / name
     try:
         if path.exists():
@@ -87,20 +118,19 @@ def _cached(name: str, make: Callable[[Path], object]) -> Path:
         found = f"cannot keep a mixing set in {path.parent}: {reason(error)}"
         raise LayerMixError(f"{found}; set LAYERMIX_GEN_CACHE to a folder that can be written") from error
     try:
-        if not path.exists():
-            make(path)
+        return path if path.exists() else make(path)
     finally:
         lock.leave()
-    return path
 
 
-def _render(count: int, size: int, seed: int, workers: int | None, progress: bool, path: Path) -> None:
+def _render(count: int, size: int, seed: int, workers: int | None, progress: bool, path: Path) -> Path:
     if progress:
         say_without_bar(f"the fractals are kept for later builds in {path.parent}")
     render_set(path, count, size, seed, detail=DETAIL, workers=workers, progress=progress)
+    return path
 
 
-def _tell(skipped: tuple[str, ...]) -> None:
+def _tell(skipped: Sequence[str]) -> None:
     """Say on standard error which pictures were skipped, the first few of them by name."""
     more = [f"{len(skipped) - TOLD} more"] if len(skipped) > TOLD else []
     for line in [*skipped[:TOLD], *more]:

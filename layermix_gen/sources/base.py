@@ -127,8 +127,13 @@ def _check_status(status: os.stat_result, path: str) -> None:
         raise BadImage("link to a folder, which is not followed" if Path(path).is_symlink() else "a folder")
     if not stat.S_ISREG(status.st_mode):
         raise BadImage("not a regular file")
-    if status.st_size > _MAX_BYTES:
-        raise BadImage(f"too large: {status.st_size} bytes exceed the bound of {_MAX_BYTES}")
+    check_bytes(status.st_size)
+
+
+def check_bytes(size: int) -> None:
+    """Raise `BadImage` for an encoded image of so many bytes that it is not read."""
+    if size > _MAX_BYTES:
+        raise BadImage(f"too large: {size} bytes exceed the bound of {_MAX_BYTES}")
 
 
 def unread(fault: OSError, path: str) -> BadImage:

@@ -20,7 +20,7 @@ from braceexpand import braceexpand
 from layermix_gen.errors import BadImage, LayerMixError
 from layermix_gen.images import Image
 from layermix_gen.images.codec import MAX_PIXELS, decode
-from layermix_gen.sources.base import EXTENSIONS, UNREADABLE, Item, unread
+from layermix_gen.sources.base import EXTENSIONS, UNREADABLE, Item, check_bytes, unread
 from layermix_gen.support.files import cannot_read, reason, with_retries
 from layermix_gen.support.text import as_text
 
@@ -75,6 +75,7 @@ class WebDatasetSource:
         path = self._root / name
         if offset == _NOWHERE:
             raise BadImage("a link in a tar, which is not followed")
+        check_bytes(item.size)
         try:
             data = with_retries(lambda: _part(path, offset, item.size), path)
         except OSError as fault:

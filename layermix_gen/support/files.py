@@ -33,6 +33,10 @@ MISSING = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG)
 OF_THE_FILE = (*MISSING, errno.EACCES, errno.EPERM, errno.EISDIR, errno.ENXIO, errno.ENODEV, errno.EINVAL)
 """What is the fault of the file, and not of the machine."""
 WITHOUT_LINKS = (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS)  # what file systems without hard links say
+WHEN_IT_IS_OVER = (
+    "this is no fault of the file: when it is over, run the same command to resume; if it stays, restore the file or, "
+    "where it is lost, build into another folder"
+)
 PAUSES = (0.2, 1.0)  # seconds before the second and the third try of a read
 DRAFT = re.compile(r"\..+-[0-9a-f]{16}\.tmp")  # the names that `temporary` gives
 DRAFT_SECONDS = 3600  # a temporary file or folder that has not grown for so long is abandoned
@@ -99,7 +103,7 @@ def replacing(path: Path, *, new: bool = False) -> Iterator[Path]:
         yield draft
         _sync(draft)
         if new:
-            _link(draft, path)
+            link_or_copy(draft, path)
         else:
             draft.replace(path)
         sync_folder(path.parent)
@@ -107,13 +111,18 @@ def replacing(path: Path, *, new: bool = False) -> Iterator[Path]:
         draft.unlink(missing_ok=True)
 
 
-def _link(draft: Path, path: Path) -> None:
+def link_or_copy(path: Path, other: Path) -> None:
+    """Give a file a second name, or copy it where the file system has no hard links.
+
+    Raises FileExistsError where the name is taken, but on such a file system replaces that file.
+    """
     try:
-        os.link(draft, path)
+        os.link(path, other)
     except OSError as error:
         if error.errno not in WITHOUT_LINKS:
             raise
-        draft.replace(path)
+        with replacing(other) as draft:
+            shutil.copyfile(path, draft)
 
 
 def inside(folder: Path, name: str) -> Path:
@@ -129,7 +138,7 @@ def inside(folder: Path, name: str) -> Path:
 def regular(path: Path) -> Path:
     """The path of a regular file. Raises OSError for any other: a pipe waits for a writer, a device may never end."""
     if not stat.S_ISREG(path.stat().st_mode):
-        raise OSError(errno.EINVAL, "not a regular file", str(path))
+        raise OSError(errno.ENODEV, "not a regular file", str(path))
     return path
 
 
@@ -167,7 +176,7 @@ def unsealed(value: Mapping[str, Any]) -> dict[str, Any]:
 def read_json(path: Path, remedy: str = "restore it, or build into another folder") -> dict[str, Any]:
     """Read an object that `write_json` wrote. Raises `LayerMixError` if it is damaged, FileNotFoundError if missing."""
     try:
-        return parse_object(regular(path).read_bytes())
+        return parse_object(with_retries(lambda: regular(path).read_bytes(), path))
     except ValueError as error:
         raise LayerMixError(f"expected JSON in {path}, found something else ({error}); {remedy}") from error
     except (FileNotFoundError, NotADirectoryError):
@@ -213,8 +222,7 @@ def with_retries(read: Callable[[], T], path: str | Path, tries: int = 0) -> T:
             raise
         if tries == len(PAUSES):
             refuse_shortage(error)
-            remedy = "this is no fault of the file: when it is over, run the same command to resume"
-            raise cannot_read(path, f"{reason(error)}, {tries + 1} times", remedy) from error
+            raise cannot_read(path, f"{reason(error)}, {tries + 1} times", WHEN_IT_IS_OVER) from error
         time.sleep(PAUSES[tries])
     return with_retries(read, path, tries + 1)
 

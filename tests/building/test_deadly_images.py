@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 from layermix_gen.building.engines.parallel import DEADLY
+from layermix_gen.dataset.index import read_summary
 from tests.helpers import digest, errors, files, manifest
 
 DEADLY_COMMAND = (sys.executable, str(Path(__file__).parents[1] / "deadly.py"))
@@ -42,6 +43,24 @@ def test_deadly_images_are_left_out(photographs: Path, tmp_path: Path) -> None:
     repaired = run("verify", root, "--repair")
     assert repaired.returncode == 0, repaired.stderr
     assert digest(root) == whole
+
+
+def interrupt(root: Path) -> None:
+    """Leave the folder as a build that was stopped before a shard without skipped inputs was finished."""
+    (root / "dataset.json").unlink()
+    next(index for index in root.glob("index/*.parquet") if not read_summary(root, int(index.stem)).skipped).unlink()
+
+
+def test_deadly_images_kill_no_build_that_resumes(photographs: Path, tmp_path: Path) -> None:
+    """Those that are known as such are not tried again; another input that was left out is, and may have become one."""
+    source, root = with_deadly(photographs, tmp_path / "source", "abort", "other"), tmp_path / "out"
+    run("build", source, root, *OPTIONS)
+    assert errors(root) == {"coffee/abort.png": DEADLY, "coffee/other.png": "not an image"}
+    (source / "coffee" / "other.png").write_text("abort")
+    interrupt(root)
+    done = run("build", source, root, *OPTIONS)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert errors(root) == dict.fromkeys(("coffee/abort.png", "coffee/other.png"), DEADLY)
 
 
 def test_an_image_that_has_become_deadly_stops_an_extension(photographs: Path, tmp_path: Path) -> None:

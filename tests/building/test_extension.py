@@ -1,8 +1,10 @@
 """Planes that are added to a finished dataset: it stays readable at every moment, and no other image gets into it."""
 
+import errno
 import io
 import os
 import shutil
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,7 @@ from layermix_gen import BuildSettings, LayerMixDataset, LayerMixError, build, o
 from layermix_gen.building import builder
 from layermix_gen.building.engines import in_this_process
 from layermix_gen.support.files import write_json
+from tests.durability import recorded
 from tests.helpers import digest, files
 from tests.reading.truth import keys
 
@@ -71,6 +74,41 @@ def test_what_was_declared_is_readable_at_every_moment(
     assert digest(root) == digest(fresh.root)
     assert whole.digest == fresh.digest
     assert files(root) == files(fresh.root)
+
+
+@pytest.mark.parametrize("times", [1, 1000])
+def test_a_fault_of_the_machine_undeclares_nothing(
+    times: int, first: Path, photographs: Path, pool: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = shutil.copytree(first, tmp_path / "shards")
+    before, opening, left = seen(root), io.open, [times]
+
+    def failing(path: Any, *arguments: Any, **options: Any) -> Any:
+        if str(path).endswith("dataset.json") and left[0]:
+            left[0] -= 1
+            raise OSError(errno.EIO, "Input/output error")
+        return opening(path, *arguments, **options)
+
+    said = rf"^cannot read {root}/dataset.json: input/output error, 3 times; this is no fault of the file: "
+    with monkeypatch.context() as patch:
+        patch.setattr(io, "open", failing)
+        patch.setattr("layermix_gen.support.files.PAUSES", (0, 0))
+        with pytest.raises(LayerMixError, match=said) if times > 3 else nullcontext():
+            more = replace(BEFORE, clean=True)
+            build(photographs, root, more, mixing_set=pool, partition=(1, 3), workers=1, progress=False)
+    assert left[0] < times
+    assert seen(root) == before
+
+
+def test_what_is_declared_is_on_disk_before_the_manifest_names_it(
+    first: Path, photographs: Path, pool: Path, tmp_path: Path
+) -> None:
+    root = shutil.copytree(first, tmp_path / "shards")
+    with recorded() as events:
+        more = replace(BEFORE, clean=True)
+        build(photographs, root, more, mixing_set=pool, partition=(1, 3), workers=1, progress=False)
+    (named, *_) = (place for place, event in enumerate(events) if event[-1].name == "dataset.json" and len(event) == 2)
+    assert {(root / "index",), (root / "index" / "declared",)} <= set(events[:named])
 
 
 def test_an_extension_that_was_stopped_is_finished_or_given_up(

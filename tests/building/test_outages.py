@@ -1,6 +1,7 @@
 """Outages: a build ends, or leaves inputs out; the same command gives the dataset of an undisturbed build later."""
 
 import errno
+import io
 import json
 import os
 import shutil
@@ -16,6 +17,7 @@ import pytest
 from layermix_gen.building import builder
 from layermix_gen.building.engines import in_this_process
 from layermix_gen.dataset import plan_changes
+from layermix_gen.support.files import WHEN_IT_IS_OVER
 from tests.helpers import build, digest, errors, files, invoke, manifest, snapshot
 
 QUICK = ("--size", 8, "--method", "none", "--shard-size", 6)
@@ -88,7 +90,8 @@ def test_a_fault_of_the_machine_ends_the_build(
     assert (ended.returncode, ended.stdout) == (1, "")
     assert ended.stderr == (
         f"Error: cannot read {source}/coffee/000.png: input/output error, 3 times; this is no fault of the file: when "
-        "it is over, run the same command to resume\n"
+        "it is over, run the same command to resume; if it stays, restore the file or, where it is lost, build into "
+        "another folder\n"
     )
     assert not {"errors.jsonl", "dataset.json", ".lock"} & set(files(root))
     assert not [name for name in files(root) if name.endswith(".tmp")]
@@ -96,6 +99,27 @@ def test_a_fault_of_the_machine_ends_the_build(
         assert list(root.glob("index/*.parquet"))  # finished shards are kept
     build(source, root, *QUICK, "--variants", 1)
     check_whole(root, whole)
+
+
+@pytest.mark.parametrize("name", ["plan.json", "sources.jsonl", "dataset.json"])
+def test_a_fault_of_the_machine_blames_no_file_of_the_dataset(
+    name: str, source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = tmp_path / "out"
+    build(source, root, *QUICK, "--variants", 1)
+    before, opening = snapshot(root), io.open
+
+    def failing(path: Any, *arguments: Any, **options: Any) -> Any:
+        if str(path).endswith(name):
+            raise OSError(errno.EIO, "Input/output error")
+        return opening(path, *arguments, **options)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(io, "open", failing)
+        patch.setattr("layermix_gen.support.files.PAUSES", (0, 0))
+        result = invoke("build", source, root, *QUICK, "--variants", 1, "--workers", 1)
+    assert result.stderr == f"Error: cannot read {root}/{name}: input/output error, 3 times; {WHEN_IT_IS_OVER}\n"
+    assert snapshot(root) == before
 
 
 # --- inputs that were missing ----------------------------------------------------------------------------------------

@@ -450,11 +450,33 @@ def test_a_folder_is_packed_once_until_it_changes(
     assert mixing.pictures.shape == (2, 12, 12)
     assert capsys.readouterr().err.startswith(f"skipped {folder / 'broken.png'}: ")
     assert resolved(folder).path == mixing.path
-    assert capsys.readouterr().err == ""
+    assert capsys.readouterr().err == f"skipped {folder / 'broken.png'}: could not be used when it was packed\n"
     assert resolved(folder, color=True).color
     os.utime(folder / "a.JPG", (1, 1))
     assert resolved(folder).path != mixing.path
     assert len(list(cache.glob("*.npy"))) == 3
+
+
+def test_a_picture_that_was_forbidden_is_taken_in_later(
+    cache: Path, folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing that is listed of it changes: neither its name nor its size nor its time."""
+    opening = os.open
+
+    def forbidden(path: Any, *arguments: Any, **options: Any) -> int:
+        if str(path).endswith("a.JPG"):
+            raise PermissionError(errno.EACCES, "Permission denied", path)
+        return opening(path, *arguments, **options)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "open", forbidden)
+        for _ in range(2):
+            without = resolved(folder)
+            assert f"skipped {folder / 'a.JPG'}: not readable: permission denied\n" in capsys.readouterr().err
+    whole = resolved(folder)
+    assert (len(without), len(whole)) == (1, 2)
+    assert "a.JPG" not in capsys.readouterr().err
+    assert without.path != whole.path  # another build may still be using the other
 
 
 def test_a_named_set_is_opened_where_it_is(cache: Path, tmp_path: Path) -> None:

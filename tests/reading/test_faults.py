@@ -3,6 +3,7 @@
 import errno
 import gc
 import hashlib
+import io
 import json
 import re
 import shutil
@@ -13,7 +14,7 @@ import numpy as np
 import pytest
 
 from layermix_gen import open_shards
-from layermix_gen.errors import LayerMixError
+from layermix_gen.errors import BadImage, LayerMixError, OutOfResources
 from layermix_gen.reading import catalog
 from layermix_gen.reading.reader import LayerMixDataset
 from layermix_gen.reading.storage import memory_maps
@@ -205,8 +206,52 @@ def test_too_many_open_files_are_no_bad_sample(damaged: Truth, monkeypatch: pyte
 
     ds = damaged.open(on_error=on_error)
     monkeypatch.setattr(memory_maps.mmap, "mmap", full)  # type: ignore[attr-defined]
-    with pytest.raises(LayerMixError, match=r"\.tar cannot be opened with all that is open .*; raise the limit of"):
+    monkeypatch.setattr("layermix_gen.support.files.PAUSES", ())
+    with pytest.raises(OutOfResources, match=r"^too many open files; raise the limit of open files"):
         list(ds)
+
+
+@pytest.mark.parametrize("name", ["EIO", "ENOMEM", "ESTALE"])
+def test_a_fault_of_the_machine_blames_no_tar(tiny: Truth, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """What passes is not noticed; what stays ends the epoch, whatever `on_error` says."""
+    monkeypatch.setattr("layermix_gen.support.files.PAUSES", (0, 0))
+    mapping, left = memory_maps.mmap.mmap, [2]  # type: ignore[attr-defined]
+
+    def failing(*arguments: Any, **options: Any) -> Any:
+        if left[0]:
+            left[0] -= 1
+            raise OSError(getattr(errno, name), "injected")
+        return mapping(*arguments, **options)
+
+    monkeypatch.setattr(memory_maps.mmap, "mmap", failing)  # type: ignore[attr-defined]
+    ds = tiny.open(threads=1, on_error="skip")
+    assert keys(ds) == keys(tiny.open())
+    assert not ds.skipped
+    left[0] = 1000
+    with pytest.raises(LayerMixError, match="injected") as caught:
+        list(tiny.open(threads=1, on_error="skip"))
+    assert not isinstance(caught.value, BadImage)
+
+
+@pytest.mark.parametrize("name", ["dataset.json", "000001.parquet"])
+def test_a_fault_of_the_machine_while_a_dataset_is_opened(
+    tiny: Truth, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setattr("layermix_gen.support.files.PAUSES", (0, 0))
+    opening, left = io.open, [1]
+
+    def failing(path: Any, *arguments: Any, **options: Any) -> Any:
+        if str(path).endswith(name) and left[0]:
+            left[0] -= 1
+            raise OSError(errno.EIO, "Input/output error")
+        return opening(path, *arguments, **options)
+
+    monkeypatch.setattr(io, "open", failing)
+    assert len(tiny.open()) == len(tiny.open())
+    assert left[0] == 0
+    left[0] = 1000
+    with pytest.raises(LayerMixError, match=rf"^cannot read .*{name}: input/output error, 3 times; this is no fault"):
+        tiny.open()
 
 
 def declare(root: Path, name: str) -> None:

@@ -3,6 +3,7 @@
 import io
 import json
 import tarfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -194,6 +195,12 @@ def test_a_member_of_absurd_size_is_told(tmp_path: Path) -> None:
         path = tmp_path / "001.tar"
         path.write_bytes(info.tobuf(tarfile.GNU_FORMAT) + whole)
         assert refusal(path).startswith(f"{path} is truncated or not a tar: ")
+
+
+def test_a_member_that_is_too_large_is_an_image_that_is_left_out(tmp_path: Path) -> None:
+    source = open_source(write(tmp_path / "000.tar", {"a.png": png()}))
+    with pytest.raises(BadImage, match=r"^too large: 2199023255552 bytes exceed the bound of 1073741824$"):
+        source.read(replace(source.items()[0], size=1 << 41))
 
 
 def test_two_tars_in_one_file_are_not_cut_short(tmp_path: Path) -> None:

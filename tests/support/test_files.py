@@ -11,7 +11,7 @@ import pytest
 
 from layermix_gen.errors import LayerMixError
 from layermix_gen.support import files as support_files
-from layermix_gen.support.files import disk_errors, read_json, replacing, sweep, temporary, write_json
+from layermix_gen.support.files import disk_errors, link_or_copy, read_json, replacing, sweep, temporary, write_json
 from tests.durability import assert_durable, recorded
 from tests.helpers import files
 
@@ -168,3 +168,22 @@ def test_what_the_disk_says_is_one_line(error: OSError, reason: str) -> None:
     line = f"^cannot write to out: {reason}, then run the same command to resume$"
     with pytest.raises(LayerMixError, match=line), disk_errors(Path("out")):
         raise error
+
+
+@pytest.mark.parametrize("name", ["EIO", "ENOSPC", "EPERM"])
+def test_a_second_name_is_a_copy_only_where_there_are_no_links(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "one").write_text("content")
+
+    def failing(*_: object) -> None:
+        raise OSError(getattr(errno, name), "injected")
+
+    monkeypatch.setattr(os, "link", failing)
+    if name == "EPERM":
+        link_or_copy(tmp_path / "one", tmp_path / "other")
+        assert (tmp_path / "other").read_text() == "content"
+    else:
+        with pytest.raises(OSError, match="injected"):
+            link_or_copy(tmp_path / "one", tmp_path / "other")
+        assert files(tmp_path) == ["one"]

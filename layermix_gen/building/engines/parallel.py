@@ -22,7 +22,18 @@ from layermix_gen.support.worker_pool import DeadWorkerError
 
 POLL_SECONDS = 0.1
 ROUNDS = 3  # in a row in which processes died, and no image was to blame
-DEADLY = f"kills its process: it crashes, needs too much memory, or takes more than {CPU_SECONDS} s of CPU time a plane"
+_KILLS = "kills its process"
+DEADLY = f"{_KILLS}: it crashes, needs too much memory, or takes more than {CPU_SECONDS} s of CPU time a plane"
+
+
+def is_deadly(why: str) -> bool:
+    """Whether a reason for which an input was left out says that it kills its process."""
+    return why.partition(":")[0] == _KILLS
+
+
+def cpu_seconds(plan: Plan) -> float:
+    """The CPU time that an input may take in all planes of a plan."""
+    return CPU_SECONDS * (1 + len(plan.settings.planes))
 
 
 def in_processes(workers: int) -> Engine:
@@ -119,7 +130,7 @@ def _build(state: tuple[Plan, _Board], task: _Task) -> ShardResult:
     def tick(done: int, skipped: int) -> bool:
         board.done[slot], board.skipped[slot] = done, skipped
         board.begun[slot] = min(done + 1, stop - start)
-        limit_cpu(_cpu_seconds(plan))
+        limit_cpu(cpu_seconds(plan))
         return not board.stop.value
 
     try:
@@ -129,9 +140,5 @@ def _build(state: tuple[Plan, _Board], task: _Task) -> ShardResult:
 
 
 def _try(plan: Plan, place: tuple[int, int]) -> None:
-    limit_cpu(_cpu_seconds(plan))
+    limit_cpu(cpu_seconds(plan))
     try_input(plan, *place)
-
-
-def _cpu_seconds(plan: Plan) -> float:
-    return CPU_SECONDS * (1 + len(plan.settings.planes))

@@ -1,6 +1,5 @@
 """Files of a folder, mapped into memory to be read at any offset by any thread."""
 
-import errno
 import mmap
 import os
 import threading
@@ -8,8 +7,8 @@ import weakref
 from pathlib import Path
 from typing import ClassVar
 
-from layermix_gen.errors import BadImage, LayerMixError
-from layermix_gen.support.files import reason, regular
+from layermix_gen.errors import BadImage
+from layermix_gen.support.files import reason, regular, with_retries
 
 OPEN_TARS = 512  # maps that a process keeps; each holds a file open, and a common limit is 1024 open files
 
@@ -26,7 +25,7 @@ class Maps:
         self._me = weakref.ref(self)
 
     def open(self, name: str, size: int) -> memoryview:
-        """The bytes of a file. Raises `BadImage` where it is missing or is not of this size."""
+        """The bytes of a file. Raises as `map_file` does."""
         found = self._maps.get(name)
         if found is None:
             found = map_file(self._folder / name, size)
@@ -48,17 +47,19 @@ class Maps:
 
 
 def map_file(path: Path, size: int) -> memoryview:
-    """Map a file of `size` bytes into memory. Raises `BadImage` where it is missing or of another size."""
-    try:
+    """Map a file of `size` bytes into memory. Raises `BadImage` where it is missing or of another size.
+
+    Raises `LayerMixError` where the machine is at fault.
+    """
+
+    def mapped() -> memoryview:
         with regular(path).open("rb") as file:
             found = os.fstat(file.fileno()).st_size
             if found != size:
                 raise BadImage(f"expected a tar of {size} bytes, found {found} bytes")
             return memoryview(mmap.mmap(file.fileno(), size, access=mmap.ACCESS_READ))
+
+    try:
+        return with_retries(mapped, path)
     except OSError as error:
-        if error.errno in (errno.EMFILE, errno.ENFILE):  # not the fault of the file
-            raise LayerMixError(
-                f"{path} cannot be opened with all that is open (up to {OPEN_TARS} tars); raise the limit of open "
-                "files, for instance by `ulimit -n 4096`"
-            ) from error
         raise BadImage(f"expected a tar, but it cannot be read: {reason(error)}") from error

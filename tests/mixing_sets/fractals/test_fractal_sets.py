@@ -300,7 +300,7 @@ def test_a_script_without_a_guard_ends_with_a_line(tmp_path: Path, call: str) ->
     )
     assert run.returncode == 1
     assert "LayerMixError: expected the call below `if __name__ == '__main__':`" in run.stderr
-    assert "LayerMixError: a worker process died: " in run.stderr
+    assert "DeadWorkerError: a worker process died: " in run.stderr
 
 
 def test_what_is_rendered_is_said_once_where_there_is_no_bar(
