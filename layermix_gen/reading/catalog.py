@@ -21,6 +21,7 @@ from layermix_gen.reading.order import Ints, Mask
 from layermix_gen.support.database import quoted, refusals, rows
 
 _COLUMNS = ("shard", "file_row_number", "offset", "size", "image_crc32", "label")
+_MORE = ("json_crc32", "plane_number", "chosen")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -72,7 +73,7 @@ def load_catalog(
     would not choose the same on every rank and every day, or if the index is damaged or belongs to another dataset.
     """
     planes, counts = sorted(planes), np.array(manifest.counts, np.int64)
-    columns = _query(files, planes, where, "json_crc32" if metadata else "0::UINTEGER AS json_crc32")
+    columns = _query(files, planes, where, "json_crc32" if metadata else "0::UINTEGER")
     shards, numbers = columns.pop("shard"), columns.pop("file_row_number").astype(np.int32)
     places = _places(shards, numbers, counts, [sorted(manifest.planes).index(plane) for plane in planes])
     if places is None:
@@ -136,31 +137,30 @@ def _by_plane(column: npt.NDArray[Any], places: Ints, planes: int) -> npt.NDArra
 
 
 def _query(files: Sequence[Path], planes: Sequence[str], where: str | None, more: str) -> dict[str, npt.NDArray[Any]]:
-    """The columns `_COLUMNS`, `more`, `plane_number` and `chosen` for the index rows of some planes, in any order."""
+    """The columns `_COLUMNS` and `_MORE`, whose first is `more` in SQL, of the rows of some planes, in any order."""
     if where is not None and not isinstance(where, str):
         raise LayerMixError(f"where={where!r} is no condition: expected a text in SQL; {REMEDY}")
     condition = "true" if where is None else f"coalesce(({where}\n), false)"  # the new line ends a comment in it
     names, wanted = ", ".join(f'"{name}"' for name in _COLUMNS), ", ".join(map(quoted, planes))
-    numbers = " ".join(f"WHEN {quoted(plane)} THEN {number}" for number, plane in enumerate(planes))
-    plane_number = f"CASE plane {numbers} END::UTINYINT AS plane_number"
-    sql = f"SELECT {names}, {more}, {plane_number}, {condition} AS chosen FROM samples WHERE plane IN ({wanted})"
-    columns: dict[str, npt.NDArray[Any]]
+    numbers = " ".join(f"WHEN plane = {quoted(plane)} THEN {number}" for number, plane in enumerate(planes))
+    plane_number = f"(CASE {numbers} END)::UTINYINT"
+    sql = f"SELECT {names}, {more}, {plane_number}, {condition} FROM samples WHERE plane IN ({wanted})"
     with sandbox(files) as db:
         if where is None:
-            return db.execute(sql).fetchnumpy()
+            return dict(zip((*_COLUMNS, *_MORE), db.execute(sql).fetchnumpy().values(), strict=True))
         try:
             with refusals(lambda reason: LayerMixError(f"{reason}; {REMEDY}"), files=False):
                 check(db, sql)
                 with time_limit(db):
-                    columns = db.execute(sql).fetchnumpy()
+                    columns = list(db.execute(sql).fetchnumpy().values())
         except OutOfResources:  # which says nothing of the condition
             raise
         except LayerMixError as error:
             _query(files, planes, None, more)  # raises if the index is the cause
             raise LayerMixError(f"where={where!r} is no condition on the index: {error}") from error
-    if columns["chosen"].dtype != np.bool_:
+    if len(columns) != len(_COLUMNS) + len(_MORE) or columns[-1].dtype != np.bool_:
         raise LayerMixError(f"where={where!r} is no condition: expected true or false of it; {REMEDY}")
-    return columns
+    return dict(zip((*_COLUMNS, *_MORE), columns, strict=True))
 
 
 def _disagreement(files: Sequence[Path], planes: Sequence[str], counts: Ints) -> str:

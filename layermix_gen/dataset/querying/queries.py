@@ -38,12 +38,12 @@ def select(
 
 def count(files: Sequence[Path], where: str | None = None) -> int:
     """How many rows meet a condition. Raises as `select` does."""
-    sql = f"SELECT count(*) AS count FROM samples{_condition(where)}"
+    sql = f"SELECT count(*) FROM samples{_condition(where)}"
     with sandbox(files) as db, refusals(mistake, files=False):
         check(db, sql)
         (row,) = rows(db, sql, limit=time_limit(db))
-        found: int = row["count"]
-        return found
+        (found,) = row.values()
+        return int(found)
 
 
 def aggregate(files: Sequence[Path], sql: str) -> list[dict[str, Any]]:
