@@ -20,7 +20,16 @@ from typing import Any
 
 from layermix_gen.dataset.index import COLUMNS, DAMAGED_ROW, samples_in
 from layermix_gen.errors import LayerMixError
-from layermix_gen.support.database import Database, TimeLimit, connected, list_of, pattern_of, tokens, usable_memory
+from layermix_gen.support.database import (
+    Database,
+    TimeLimit,
+    connected,
+    list_of,
+    pattern_of,
+    quoted,
+    tokens,
+    usable_memory,
+)
 
 # What a syntax tree may hold, by DuckDB's names: expressions, and the clauses around them.
 EXPRESSIONS = {"BETWEEN", "CASE", "CAST", "COLUMN_REF", "COMPARISON", "CONJUNCTION", "CONSTANT", "FUNCTION", "LAMBDA"}
@@ -58,10 +67,12 @@ REMEDY = f"the columns are {', '.join(COLUMNS)}"
 
 
 @contextmanager
-def sandbox(files: Sequence[Path]) -> Iterator[Database]:
+def sandbox(files: Sequence[Path], planes: Sequence[str] | None = None) -> Iterator[Database]:
     """A database with the view `samples` that can open the index `files` and nothing else.
 
-    Besides the columns of the index the view has `file_row_number`. Raises `LayerMixError` where a file cannot be read.
+    The view has the rows of `planes`, by default of all: an index has more of them than its dataset while some are
+    added. Besides the columns of the index it has `file_row_number`. Raises `LayerMixError` where a file cannot be
+    read.
     """
     patterns = [pattern_of(path) for path in files]
     memory = min(MOST_MEMORY, usable_memory() // 2)
@@ -71,7 +82,8 @@ def sandbox(files: Sequence[Path]) -> Iterator[Database]:
         db.execute("SET enable_external_access = false")
         db.execute("SET lock_configuration = true")
         try:
-            db.execute(f"CREATE VIEW samples AS {samples_in(db, files)}")
+            of_planes = f" WHERE plane IN ({', '.join(map(quoted, planes))})" if planes else ""
+            db.execute(f"CREATE VIEW samples AS SELECT * FROM ({samples_in(db, files)}){of_planes}")
         except ValueError as error:
             raise unreadable(str(error)) from error
         yield db
