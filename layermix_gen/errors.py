@@ -6,6 +6,11 @@ import re
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
+def printable_json(text: str) -> str:
+    r"""JSON on one line with the same value, in which what `printable` would write as an escape is one, as `\u202e`."""
+    return _UNPRINTABLE.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+
+
 def printable(text: object) -> str:
     r"""A text that can be shown anywhere: what would move, hide or break it is written as an escape, such as `\x1b`."""
     return _UNPRINTABLE.sub(lambda found: found[0].encode("unicode_escape").decode("ascii"), str(text))

@@ -146,6 +146,14 @@ def samples_in(db: Database, files: Sequence[Path]) -> str:
     return f"SELECT {', '.join(map(_checked, COLUMNS))}, file_row_number FROM {table}"
 
 
+def row_counts(db: Database, files: Sequence[Path]) -> list[int]:
+    """How many rows each of the index `files` has, by their footers: no row is read, and these may be very many."""
+    groups = f"SELECT * FROM parquet_metadata({list_of(map(pattern_of, files))}) WHERE column_id = 0"
+    counts = rows(db, f"SELECT file_name, sum(row_group_num_rows)::BIGINT AS count FROM ({groups}) GROUP BY file_name")
+    found = {row["file_name"]: row["count"] for row in counts}
+    return [found.get(str(path), 0) for path in files]  # without rows there are no groups of them
+
+
 def _checked(name: str) -> str:
     """A column that raises an error where a value of it is missing or out of range."""
     column, kind = f'"{name}"', COLUMNS[name]

@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeAlias
 
+from layermix_gen.errors import printable, printable_json
 from layermix_gen.support.text import table
 
 FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what spreadsheets take for the beginning of one
@@ -48,12 +49,12 @@ FORMATS: dict[str, Callable[[Rows, Sequence[str]], Iterator[str]]] = {
 
 
 def _json(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False)
+    return printable_json(json.dumps(value, ensure_ascii=False))
 
 
 def _csv_cell(value: Any) -> Any:
-    if isinstance(value, str) and value.startswith(FORMULA):
-        return f"'{value}"
+    if isinstance(value, str):
+        return f"'{printable(value)}" if value.startswith(FORMULA) else printable(value)
     return _json(value) if isinstance(value, list) else value
 
 

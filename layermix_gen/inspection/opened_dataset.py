@@ -3,6 +3,7 @@
 A dataset at a URL is opened like one in a folder: only its manifest, its index and what is asked for are read.
 """
 
+import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
@@ -31,11 +32,14 @@ class OpenedDataset:
 
     def __init__(self, location: str | Path, storage_options: Mapping[str, Any] | None = None) -> None:
         self._files = open_files(location, storage_options)
+        self._stamps: list[tuple[int, int]] | None = None
         self.location = self._files.location
 
     @cached_property
     def _opened(self) -> tuple[Manifest, list[Path]]:
-        return open_dataset(self._files)
+        manifest, index = open_dataset(self._files)
+        self._stamps = _stamps(index)
+        return manifest, index
 
     @property
     def manifest(self) -> Manifest:
@@ -58,10 +62,13 @@ class OpenedDataset:
 
     @property
     def index(self) -> list[Path]:
-        """The index files, one for each shard, on this machine.
+        """The index files, one for each shard, on this machine; the dataset is opened anew where they have changed.
 
         Raises `LayerMixError` where one is missing, or is not as it was built.
         """
+        (_, index) = self._opened
+        if self._stamps != _stamps(index):  # planes were added
+            self._forget()
         return self._opened[1]
 
     def query(
@@ -76,7 +83,7 @@ class OpenedDataset:
         `where` ("layer = 3 and op = 'rotate'") and `order_by` ("size DESC, key") are SQL over the columns of the index;
         `columns` are names. Raises `LayerMixError` for an unknown column, and for SQL that is wrong or reads more.
         """
-        return list(select(self.index, where, columns, order_by, limit))
+        return list(self.iterate(where, columns, order_by, limit))
 
     def iterate(
         self,
@@ -86,11 +93,13 @@ class OpenedDataset:
         limit: int | None = None,
     ) -> Iterator[dict[str, Any]]:
         """Iterate over the rows of `query` one by one, for results that do not fit in memory."""
-        return select(self.index, where, columns, order_by, limit)
+        index = self.index
+        return select(index, where, columns, order_by, limit, planes=self.manifest.planes)
 
     def count(self, where: str | None = None) -> int:
         """How many rows meet a condition. Raises as `query` does."""
-        return count(self.index, where)
+        index = self.index
+        return count(index, where, planes=self.manifest.planes)
 
     def row(self, key: str) -> dict[str, Any]:
         """The row of the sample with this key. Raises `LayerMixError` where there is none."""
@@ -146,3 +155,11 @@ class OpenedDataset:
         if tar is None or not 0 <= row["offset"] <= row["offset"] + row["size"] <= tar["bytes"]:
             raise LayerMixError(f"expected a row of the dataset's own index, got {row['key']!r} in {name}")
         return name
+
+
+def _stamps(paths: Sequence[Path]) -> list[tuple[int, int]] | None:
+    """Sizes, and times of the last change in nanoseconds, of files; None where one is gone."""
+    try:
+        return [(status.st_size, status.st_mtime_ns) for status in map(os.stat, paths)]
+    except OSError:
+        return None

@@ -35,7 +35,8 @@ class Shards(OpenedDataset):
 
     def summary(self) -> Summary:
         """Summarize the dataset in numbers; as text, the summary fits on one screen."""
-        return summarize(self.manifest, self.index)
+        index = self.index
+        return summarize(self.manifest, index)
 
     def extract(
         self,

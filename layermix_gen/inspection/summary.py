@@ -49,7 +49,7 @@ class Summary:
 
 def summarize(manifest: Manifest, index: Sequence[Path]) -> Summary:
     """Count the layers, operations, blends and labels in a dataset's index, and compare them with its settings."""
-    layers, ops, blends, labels = (aggregate(index, sql) for sql in (LAYERS, OPS, BLENDS, LABELS))
+    layers, ops, blends, labels = (aggregate(index, sql, manifest.planes) for sql in (LAYERS, OPS, BLENDS, LABELS))
     settings = manifest.settings
     shares = METHODS[settings.method].shares(settings.drawing(pictures=1, picture_size=settings.size or 0))
     uses = Counter[str]()

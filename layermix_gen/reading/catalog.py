@@ -21,6 +21,7 @@ from layermix_gen.reading.order import Ints, Mask
 from layermix_gen.support.database import quoted, refusals, rows
 
 _COLUMNS = ("shard", "file_row_number", "offset", "size", "image_crc32", "label")
+_MORE = ("json_crc32", "plane_number", "chosen")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -72,15 +73,14 @@ def load_catalog(
     would not choose the same on every rank and every day, or if the index is damaged or belongs to another dataset.
     """
     planes, counts = sorted(planes), np.array(manifest.counts, np.int64)
-    columns = _query(files, planes, where, "json_crc32" if metadata else "0::UINTEGER AS json_crc32")
+    columns = _query(files, planes, where, "json_crc32" if metadata else "0::UINTEGER", manifest.planes)
     shards, numbers = columns.pop("shard"), columns.pop("file_row_number").astype(np.int32)
-    places = _places(shards, numbers, counts, [sorted(manifest.planes).index(plane) for plane in planes])
+    places = _places(shards, columns.pop("plane_number"), numbers, counts, len(planes))
     if places is None:
         raise LayerMixError(_disagreement(files, sorted(manifest.planes), counts))
     tables = {name: _by_plane(column, places, len(planes)) for name, column in columns.items()}
-    in_turn = (tables["plane_number"] == np.arange(len(planes))[:, None]).all()
-    if not in_turn or (tables["label"] != tables["label"][0]).any():
-        raise LayerMixError(f"expected the rows of one plane after the other in {files[0].parent}; restore it")
+    if (tables["label"] != tables["label"][0]).any():
+        raise LayerMixError(f"expected the same labels in all planes in {files[0].parent}; restore it")
     catalog = Catalog(
         files,
         tuple(planes),
@@ -108,24 +108,25 @@ def _check_inside(catalog: Catalog, manifest: Manifest) -> None:
             )
 
 
-def _places(shards: Ints, rows: npt.NDArray[np.int32], counts: Ints, planes: Sequence[int]) -> Ints | None:
+def _places(
+    shards: Ints, planes: npt.NDArray[np.uint8], rows: npt.NDArray[np.int32], counts: Ints, planes_read: int
+) -> Ints | None:
     """The places of index rows, numbers `rows` in the indexes of `shards`, in a flattened table (planes, images).
 
-    An index holds all planes of its shard one after the other. The order in which the rows arrive is not reliable:
+    An index holds all planes of its shard one after the other, each with as many images, so that a row's number tells
+    its image, whichever planes were added before it. The order in which the rows arrive is not reliable:
     DuckDB returns them thread by thread. None if the rows cannot come from such indexes.
     """
     total = int(counts.sum())
-    if len(rows) != len(planes) * total or (len(rows) and not 0 <= shards.min() <= shards.max() < len(counts)):
+    if len(rows) != planes_read * total or (len(rows) and not 0 <= shards.min() <= shards.max() < len(counts)):
         return None
-    block, image = np.divmod(rows, np.maximum(counts, 1).astype(np.int32)[shards])
-    if len(rows) and block.max() > max(planes):
+    if not counts[shards].all():
         return None
-    table = np.full(max(planes) + 1, -1)
-    table[planes] = np.arange(len(planes))
-    places = table[block] * total + (np.cumsum(counts) - counts)[shards] + image
+    image = rows % counts.astype(np.int32)[shards]
+    places = planes * np.int64(total) + (np.cumsum(counts) - counts)[shards] + image
     found = np.zeros(len(rows), bool)
     found[places] = True
-    return places if found.all() and (not len(rows) or places.min() >= 0) else None
+    return places if found.all() else None
 
 
 def _by_plane(column: npt.NDArray[Any], places: Ints, planes: int) -> npt.NDArray[Any]:
@@ -135,32 +136,33 @@ def _by_plane(column: npt.NDArray[Any], places: Ints, planes: int) -> npt.NDArra
     return table.reshape(planes, -1)
 
 
-def _query(files: Sequence[Path], planes: Sequence[str], where: str | None, more: str) -> dict[str, npt.NDArray[Any]]:
-    """The columns `_COLUMNS`, `more`, `plane_number` and `chosen` for the index rows of some planes, in any order."""
+def _query(
+    files: Sequence[Path], planes: Sequence[str], where: str | None, more: str, declared: Sequence[str] | None = None
+) -> dict[str, npt.NDArray[Any]]:
+    """The columns `_COLUMNS` and `_MORE`, whose first is `more` in SQL, of the rows of some planes, in any order."""
     if where is not None and not isinstance(where, str):
         raise LayerMixError(f"where={where!r} is no condition: expected a text in SQL; {REMEDY}")
     condition = "true" if where is None else f"coalesce(({where}\n), false)"  # the new line ends a comment in it
     names, wanted = ", ".join(f'"{name}"' for name in _COLUMNS), ", ".join(map(quoted, planes))
-    numbers = " ".join(f"WHEN {quoted(plane)} THEN {number}" for number, plane in enumerate(planes))
-    plane_number = f"CASE plane {numbers} END::UTINYINT AS plane_number"
-    sql = f"SELECT {names}, {more}, {plane_number}, {condition} AS chosen FROM samples WHERE plane IN ({wanted})"
-    columns: dict[str, npt.NDArray[Any]]
-    with sandbox(files) as db:
+    numbers = " ".join(f"WHEN plane = {quoted(plane)} THEN {number}" for number, plane in enumerate(planes))
+    plane_number = f"(CASE {numbers} END)::UTINYINT"
+    sql = f"SELECT {names}, {more}, {plane_number}, {condition} FROM samples WHERE plane IN ({wanted})"
+    with sandbox(files, declared) as db:
         if where is None:
-            return db.execute(sql).fetchnumpy()
+            return dict(zip((*_COLUMNS, *_MORE), db.execute(sql).fetchnumpy().values(), strict=True))
         try:
             with refusals(lambda reason: LayerMixError(f"{reason}; {REMEDY}"), files=False):
                 check(db, sql)
                 with time_limit(db):
-                    columns = db.execute(sql).fetchnumpy()
+                    columns = list(db.execute(sql).fetchnumpy().values())
         except OutOfResources:  # which says nothing of the condition
             raise
         except LayerMixError as error:
-            _query(files, planes, None, more)  # raises if the index is the cause
+            _query(files, planes, None, more, declared)  # raises if the index is the cause
             raise LayerMixError(f"where={where!r} is no condition on the index: {error}") from error
-    if columns["chosen"].dtype != np.bool_:
+    if len(columns) != len(_COLUMNS) + len(_MORE) or columns[-1].dtype != np.bool_:
         raise LayerMixError(f"where={where!r} is no condition: expected true or false of it; {REMEDY}")
-    return columns
+    return dict(zip((*_COLUMNS, *_MORE), columns, strict=True))
 
 
 def _disagreement(files: Sequence[Path], planes: Sequence[str], counts: Ints) -> str:

@@ -104,6 +104,15 @@ def rows(
             fetched = result.fetchmany(FETCHED)
 
 
+def tokens(sql: str) -> list[str]:
+    """The words, numbers, texts and signs of SQL as DuckDB reads them, without comments."""
+    text = sql.encode("utf-8", "replace")
+    found = duckdb.tokenize(text.decode())
+    ends = [*(start for start, _ in found[1:]), len(text)]
+    kinds = zip(found, ends, strict=False)  # of no text there is no token, but an end
+    return [text[start:end].decode().strip() for (start, kind), end in kinds if kind != duckdb.token_type.comment]
+
+
 def usable_memory() -> int:
     """The bytes of memory that this process may use: those of the machine, or fewer in a container."""
     physical = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")

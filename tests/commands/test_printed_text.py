@@ -35,12 +35,11 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def run(status: int, *arguments: object) -> str:
-    """Run a command in a process of its own; return its standard output. No line that people see has a control."""
+    """Run a command in a process of its own; return its standard output. No line of what it prints has a control."""
     done = subprocess.run([*COMMAND, *map(str, arguments)], capture_output=True, check=False)
     said, shown = done.stderr.decode(), done.stdout.decode()
     assert done.returncode == status, said
-    seen = said if "--format" in arguments else said + shown
-    assert [line for line in seen.split("\n") if printable(line) != line] == []
+    assert [line for line in (said + shown).split("\n") if printable(line) != line] == []
     return shown
 
 
@@ -66,9 +65,10 @@ def test_what_programs_read_is_exact(root: Path) -> None:
     assert [json.loads(line) for line in run(0, "inspect", *query, "jsonl").split("\n")[:-1]] == found
 
 
-def test_a_text_in_csv_is_no_formula(root: Path) -> None:
-    query = ("--where", "plane = 'clean'", "--columns", "source,label", "--format", "csv")
+def test_a_text_in_csv_is_printable_and_no_formula(root: Path) -> None:
+    query = ("--where", "plane = 'clean'", "--columns", "source,class_name,label", "--format", "csv")
     rows = list(csv.DictReader(io.StringIO(run(0, "inspect", root, *query), newline="")))
     sources = {row["source"] for row in rows}
-    assert {"'=1+2.png", "'+cmd.png", "'-cmd.png", "'@sum.png", "plain.png", "a\x9bb\tc.png"} == sources
+    assert {"'=1+2.png", "'+cmd.png", "'-cmd.png", "'@sum.png", "plain.png", r"a\x9bb\tc.png"} == sources
+    assert {row["class_name"] for row in rows} == {printable(CLASS)}
     assert {row["label"] for row in rows} == {"0"}

@@ -1,6 +1,7 @@
 """An index that its author has made to do harm is refused in one line by the reader, queries and verification."""
 
 import shutil
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -35,6 +36,7 @@ ROWS = {
     "planes in turn": "SELECT * FROM t ORDER BY key, plane",
     "no rows": "SELECT * FROM t WHERE false",
 }
+MANY = 3_000_000  # equal rows, in a file of 20 KB
 ROWS_OF_QUERIES = {
     "keys that are paths": "SELECT * REPLACE ('../../thesis' AS key) FROM t",
     "keys with a line break": "SELECT * REPLACE (key || chr(10) AS key) FROM t",
@@ -95,3 +97,11 @@ def test_a_column_that_is_not_used_is_not_read(rewritten: Callable[[str], Path])
     root = rewritten(ROWS_OF_QUERIES["a long recipe"])
     assert open_shards(root).count("layer >= 0") == 97 * 2
     assert len(np.unique([labels.numpy() for _, labels in LayerMixDataset(root, 8)])) == 5
+
+
+def test_very_many_rows_are_refused_by_the_footer(rewritten: Callable[[str], Path]) -> None:
+    root = rewritten(f"SELECT t.* FROM (FROM t LIMIT 1) AS t, range({MANY})")  # noqa: S608
+    for consumer in (lambda: LayerMixDataset(root, 8), open_shards(root).summary, open_shards(root).query):
+        begin = time.process_time()
+        assert f"found {MANY} rows" in line_of(consumer)
+        assert time.process_time() - begin < 1

@@ -198,17 +198,18 @@ def test_nothing_of_an_image_is_read_to_select(tiny: Truth, tmp_path) -> None:
 @pytest.mark.parametrize(
     ("rows", "planes", "places"),
     [
-        ([0, 1, 2], [0], [0, 1, 2]),
-        ([4, 3, 5], [1], [1, 0, 2]),
-        ([0, 1, 2], [1], None),  # rows of another plane
-        ([6, 7, 8], [1], None),  # of a plane that is not there
-        ([3, 3, 5], [1], None),
-        ([3, 4], [1], None),
-        ([], [1], None),
+        ([0, 1, 2], [0, 0, 0], [0, 1, 2]),
+        ([4, 3, 5], [0, 0, 0], [1, 0, 2]),
+        ([6, 7, 8], [0, 0, 0], [0, 1, 2]),  # planes were added before it
+        ([4, 0, 3, 1, 5, 2], [1, 0, 1, 0, 1, 0], [4, 0, 3, 1, 5, 2]),
+        ([0, 2, 4, 1, 3, 5], [0, 0, 0, 1, 1, 1], [0, 2, 1, 4, 3, 5]),
+        ([3, 3, 5], [0, 0, 0], None),
+        ([0, 3, 5], [0, 0, 0], None),  # of two planes
+        ([3, 4], [0, 0], None),
     ],
 )
 def test_rows_of_an_index_have_one_place_each(rows: list[int], planes: list[int], places: list[int] | None) -> None:
     """In an index with 3 images in each plane, one plane after the other."""
     shards = np.zeros(len(rows), np.int64)
-    found = _places(shards, np.array(rows, np.int32), np.array([3]), planes)
+    found = _places(shards, np.array(planes, np.uint8), np.array(rows, np.int32), np.array([3]), max(planes) + 1)
     assert (found if found is None else found.tolist()) == places

@@ -17,11 +17,14 @@ def select(
     columns: Sequence[str] | None = None,
     order_by: str | None = None,
     limit: int | None = None,
+    *,
+    planes: Sequence[str] | None = None,
 ) -> Iterator[dict[str, Any]]:
     """Rows of the index `files`, by default all columns in the order of shards, planes and keys.
 
-    `where` is a condition and `order_by` a list of expressions, in SQL; `columns` are names. Raises `LayerMixError` for
-    anything else, and if the index cannot be read; `OutOfResources` where memory or the time of a query runs out.
+    `where` is a condition and `order_by` a list of expressions, in SQL; `columns` are names; `planes` are all by
+    default. Raises `LayerMixError` for anything else, and if the index cannot be read; `OutOfResources` where memory or
+    the time of a query runs out.
     """
     if unknown := [name for name in columns or () if name not in COLUMNS]:
         raise LayerMixError(f"no column {unknown[0]!r} in the index; {REMEDY}")
@@ -31,24 +34,24 @@ def select(
     sql = f"SELECT {names} FROM samples{_condition(where)}"
     sql += f" ORDER BY {order_by}\n" if order_by is not None else ""
     sql += f" LIMIT {limit}" if limit is not None else ""
-    with sandbox(files) as db, refusals(mistake, files=False):
+    with sandbox(files, planes) as db, refusals(mistake, files=False):
         check(db, sql)
         yield from rows(db, sql, limit=time_limit(db))
 
 
-def count(files: Sequence[Path], where: str | None = None) -> int:
+def count(files: Sequence[Path], where: str | None = None, *, planes: Sequence[str] | None = None) -> int:
     """How many rows meet a condition. Raises as `select` does."""
-    sql = f"SELECT count(*) AS count FROM samples{_condition(where)}"
-    with sandbox(files) as db, refusals(mistake, files=False):
+    sql = f"SELECT count(*) FROM samples{_condition(where)}"
+    with sandbox(files, planes) as db, refusals(mistake, files=False):
         check(db, sql)
         (row,) = rows(db, sql, limit=time_limit(db))
-        found: int = row["count"]
-        return found
+        (found,) = row.values()
+        return int(found)
 
 
-def aggregate(files: Sequence[Path], sql: str) -> list[dict[str, Any]]:
+def aggregate(files: Sequence[Path], sql: str, planes: Sequence[str] | None = None) -> list[dict[str, Any]]:
     """Run a statement of this package, unchecked, over the table `samples`, the rows of the index `files`."""
-    with sandbox(files) as db:
+    with sandbox(files, planes) as db:
         return list(rows(db, sql))
 
 

@@ -5,24 +5,36 @@ table `samples`: no other statement, table or file, and no function whose result
 Then it runs in an in-memory database that can open the files of the index only, and whose settings are locked.
 
 Memory and time are limited, too. DuckDB counts the memory of sorts, joins and groups, but not that of the texts and
-lists in the rows at hand, so functions that make these many times longer than their arguments are refused.
+lists in the rows at hand, so functions that make these many times longer than their arguments are refused. Before
+that, it plans a query without limits, and puts a column's expression wherever an alias of it stands, and an argument
+wherever a macro has it: columns have no aliases in a query, tables are `samples` alone, and few macros are nested.
 """
 
 import json
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 from layermix_gen.dataset.index import COLUMNS, DAMAGED_ROW, samples_in
 from layermix_gen.errors import LayerMixError
-from layermix_gen.support.database import Database, TimeLimit, connected, list_of, pattern_of, usable_memory
+from layermix_gen.support.database import (
+    Database,
+    TimeLimit,
+    connected,
+    list_of,
+    pattern_of,
+    quoted,
+    tokens,
+    usable_memory,
+)
 
 # What a syntax tree may hold, by DuckDB's names: expressions, and the clauses around them.
 EXPRESSIONS = {"BETWEEN", "CASE", "CAST", "COLUMN_REF", "COMPARISON", "CONJUNCTION", "CONSTANT", "FUNCTION", "LAMBDA"}
 EXPRESSIONS |= {"OPERATOR", "STAR", "SUBQUERY", "TYPE"}
-CLAUSES = {"SELECT_NODE", "BASE_TABLE", "SUBQUERY", "ORDER_MODIFIER", "LIMIT_MODIFIER", "DISTINCT_MODIFIER"}
+CLAUSES = {"SELECT_NODE", "BASE_TABLE", "ORDER_MODIFIER", "LIMIT_MODIFIER", "DISTINCT_MODIFIER"}
 CLAUSES |= {"ASCENDING", "DESCENDING", "ORDER_DEFAULT"}
 FUNCTION_WITHOUT_BRACKETS = r"current_\w+|local\w+|session_user|user"
 # Functions whose result can be many times longer than their arguments, or as long as all rows together.
@@ -42,7 +54,8 @@ JOINING = {"||", "concat", "concat_ws", "list_concat", "list_cat", "array_concat
 JOINING |= {"list_prepend", "array_append", "array_prepend", "array_push_back", "array_push_front", "flatten"}
 MOST_JOINS = 16  # in a query: in lambdas in each other, they make a text up to 360 times as long
 LONGEST = 100_000  # characters of a query: DuckDB plans it before its time is limited
-DEEPEST = 3  # subqueries and lambdas in each other: each can double what the one in it returns
+COPYING = {"nullif", "split_part", "array_to_string", "array_to_string_comma_default", "array_pop_back"}  # an argument
+DEEPEST = 3  # subqueries, lambdas and `COPYING` macros in each other: each can double what the one in it returns or is
 SECONDS = 600.0  # for a query: to sort all columns of 5 million rows and fetch them takes 110 s on two cores
 MOST_MEMORY = 4 * 10**9  # bytes: to sort all columns of 5 million rows takes 2.8 GB
 SETTINGS: dict[str, str | bool | int | float | list[str]] = {
@@ -54,10 +67,12 @@ REMEDY = f"the columns are {', '.join(COLUMNS)}"
 
 
 @contextmanager
-def sandbox(files: Sequence[Path]) -> Iterator[Database]:
+def sandbox(files: Sequence[Path], planes: Sequence[str] | None = None) -> Iterator[Database]:
     """A database with the view `samples` that can open the index `files` and nothing else.
 
-    Besides the columns of the index the view has `file_row_number`. Raises `LayerMixError` where a file cannot be read.
+    The view has the rows of `planes`, by default of all: an index has more of them than its dataset while some are
+    added. Besides the columns of the index it has `file_row_number`. Raises `LayerMixError` where a file cannot be
+    read.
     """
     patterns = [pattern_of(path) for path in files]
     memory = min(MOST_MEMORY, usable_memory() // 2)
@@ -67,7 +82,8 @@ def sandbox(files: Sequence[Path]) -> Iterator[Database]:
         db.execute("SET enable_external_access = false")
         db.execute("SET lock_configuration = true")
         try:
-            db.execute(f"CREATE VIEW samples AS {samples_in(db, files)}")
+            of_planes = f" WHERE plane IN ({', '.join(map(quoted, planes))})" if planes else ""
+            db.execute(f"CREATE VIEW samples AS SELECT * FROM ({samples_in(db, files)}){of_planes}")
         except ValueError as error:
             raise unreadable(str(error)) from error
         yield db
@@ -82,6 +98,8 @@ def check(db: Database, sql: str) -> None:
     """Raise `LayerMixError` unless `sql` is one SELECT over `samples`, of expressions that depend on nothing else."""
     if len(sql) > LONGEST:
         raise _refusal(f"{len(sql)} characters, of which {LONGEST} are allowed")
+    if any(one == "case" and other != "when" for one, other in pairwise(map(str.lower, tokens(sql)))):
+        raise _refusal("CASE with an expression before its WHEN, which DuckDB copies for each; compare after WHEN")
     ((text,),) = db.execute("SELECT json_serialize_sql(?)", [sql]).fetchall()
     try:
         tree = json.loads(text)
@@ -108,10 +126,12 @@ def _functions(node: Any, depth: int = -1) -> Iterator[str]:
     kind = node.get("class", node.get("type"))
     if kind is not None and kind not in (EXPRESSIONS if "class" in node else CLAUSES):
         raise _refusal(str(kind).lower().replace("_", " "))
-    if kind in ("SELECT_NODE", "LAMBDA"):
+    if kind in ("SELECT_NODE", "LAMBDA") or (kind == "FUNCTION" and node["function_name"].lower() in COPYING):
         depth += 1
     if depth > DEEPEST:
-        raise _refusal(f"more than {DEEPEST} subqueries and lambdas in each other")
+        raise _refusal(f"more than {DEEPEST} subqueries, lambdas or functions such as nullif() in each other")
+    if kind == "SELECT_NODE" and (aliases := [one["alias"] for one in node["select_list"] if one["alias"]]):
+        raise _refusal(f"a column with the alias {aliases[0]!r}")
     if kind == "BASE_TABLE" and (node["schema_name"], node["table_name"]) != ("", "samples"):
         raise _refusal(f"the table {node['table_name']!r}")
     if kind == "FUNCTION":
