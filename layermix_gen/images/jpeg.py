@@ -24,7 +24,7 @@ def held_components(data: bytes | memoryview) -> int:
     Raises `BadImage` for more than `MAX_SCANS` scans.
     """
     components, scans = 0, 0
-    for marker, segment in _segments(data):
+    for marker, segment, _ in _segments(data):
         if marker in _FRAMES:
             components = max(components, segment[5] if len(segment) > 5 else 0)
             held = marker in _PROGRESSIVE
@@ -37,8 +37,18 @@ def held_components(data: bytes | memoryview) -> int:
     return components
 
 
-def _segments(data: bytes | memoryview) -> Iterator[tuple[int, bytes | memoryview]]:
-    """The segments of a file in their order, each as its marker and content; those within segments are skipped."""
+def header_of_one_scan(data: bytes | memoryview) -> bytes:
+    """All bytes before the data of a first scan that has all components; none where there is no such scan.
+
+    A file that begins with the same bytes is decoded by that one scan, too. Raises as `held_components` does.
+    """
+    if held_components(data):
+        return b""
+    return next((bytes(data[:end]) for marker, _, end in _segments(data) if marker == _SCAN), b"")
+
+
+def _segments(data: bytes | memoryview) -> Iterator[tuple[int, bytes | memoryview, int]]:
+    """The segments of a file in order: marker, content, and where they end; those within segments are skipped."""
     at = 2
     while match := _MARKER.search(data, at):
         marker, at = match[1][0], match.end()
@@ -46,5 +56,5 @@ def _segments(data: bytes | memoryview) -> Iterator[tuple[int, bytes | memoryvie
             return
         if marker not in (_START, _TEMPORARY):  # which have no content
             length = max(2, int.from_bytes(data[at : at + 2], "big"))
-            yield marker, data[at + 2 : at + length]
+            yield marker, data[at + 2 : at + length], at + length
             at += length

@@ -5,13 +5,14 @@ decoded directly into its row. PNGs that this package wrote take a quarter of Pi
 through `codec.decode`.
 """
 
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 import numpy as np
 import simplejpeg
 
 from layermix_gen.errors import BadImage
 from layermix_gen.images import Image, codec, png
+from layermix_gen.images.jpeg import header_of_one_scan
 
 
 class Decoder(Protocol):
@@ -38,7 +39,12 @@ class AnyDecoder:
 class JpegDecoder(AnyDecoder):
     """A decoder for JPEG by libjpeg-turbo, which does not hold the interpreter's lock."""
 
+    header: ClassVar[bytes] = b""  # of an image whose scans were counted: all of a build have the same
+
     def put(self, row: int, data: bytes | memoryview) -> None:
+        header = self.header  # other threads change it
+        if not header or bytes(data[: len(header)]) != header:  # a view compares byte by byte
+            JpegDecoder.header = header_of_one_scan(data)
         try:
             _checked(simplejpeg.decode_jpeg(data, "RGB", buffer=self.rows[row]), self.rows)
         except ValueError as error:

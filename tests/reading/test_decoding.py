@@ -91,3 +91,14 @@ def test_a_png_of_another_size_with_as_many_bytes() -> None:
     assert np.array_equal(decoded("png", [file], 16, 8)[0], rising)
     with pytest.raises(BadImage, match=r"^expected an image of shape \(10, 13, 3\), found \(16, 8, 3\)"):
         decoded("png", [file], 10, 13)
+
+
+def test_a_jpeg_of_very_many_scans_is_refused() -> None:
+    rows, file = np.zeros((2, 64, 64, 3), np.uint8), io.BytesIO()
+    Image.fromarray(rows[0]).save(file, "JPEG", progressive=True)
+    data = file.getvalue()
+    decoder = DECODERS["jpg"](rows)
+    decoder.put(0, encode(rows[0], Encoding("jpg")))
+    decoder.put(1, data)
+    with pytest.raises(BadImage, match="more than 30 scans"):
+        decoder.put(1, data[:-2] + data[data.rfind(b"\xff\xda") : -2] * 40 + b"\xff\xd9")
