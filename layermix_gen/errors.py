@@ -11,6 +11,9 @@ def printable_json(text: str) -> str:
     return _UNPRINTABLE.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
+LONGEST = 2000  # characters of a message
+
+
 def printable(text: object) -> str:
     r"""A text that can be shown anywhere: what would move, hide or break it is written as an escape, such as `\x1b`."""
     return _UNPRINTABLE.sub(lambda found: found[0].encode("unicode_escape").decode("ascii"), str(text))
@@ -20,8 +23,12 @@ class LayerMixError(Exception):
     """A mistake in the input, the settings or the environment that the user can correct."""
 
     def __init__(self, message: str) -> None:
-        r"""Hold the message, made printable; a line break in it, which may come from a path, is shown as `\n`."""
-        super().__init__(printable(message))
+        r"""Hold the message, made printable; a line break in it, which may come from a path, is shown as `\n`.
+
+        Of a message that is too long, as one that quotes a hostile file may be, the middle is left out.
+        """
+        text = printable(message)
+        super().__init__(text if len(text) <= LONGEST else f"{text[: LONGEST // 2]} ... {text[-LONGEST // 2 :]}")
 
 
 class OutOfResources(LayerMixError):

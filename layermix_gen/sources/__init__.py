@@ -17,7 +17,7 @@ from layermix_gen.images.codec import MAX_PIXELS
 from layermix_gen.sources import cifar, idx
 from layermix_gen.sources.base import Item, Source, is_image_name
 from layermix_gen.sources.cifar import CifarSource
-from layermix_gen.sources.folder import FolderSource, scan
+from layermix_gen.sources.folder import FolderSource, leads_to_folder, scan
 from layermix_gen.sources.idx import IdxSource
 from layermix_gen.sources.table import TableSource, is_table
 from layermix_gen.sources.webdataset import WebDatasetSource, expand, is_pattern
@@ -130,7 +130,7 @@ def _published(folder: Path) -> list[str]:
 def _general(folder: Path) -> list[str]:
     entries = scan(folder)
     tars = any(entry.name.endswith(".tar") for entry in entries)
-    images = any(is_image_name(entry.name) or entry.is_dir() for entry in entries)
+    images = any(is_image_name(entry.name) or leads_to_folder(entry) for entry in entries)
     return ["webdataset"] * tars + ["folder"] * images
 
 

@@ -103,6 +103,11 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
     return with_retries(lambda: entry.is_dir(follow_symlinks=False), entry.path)
 
 
+def leads_to_folder(entry: os.DirEntry[str]) -> bool:
+    """Whether this is a folder or a link to one; a link in a circle is none."""
+    return Path(entry.path).is_dir()
+
+
 def _is_dead_end(entry: os.DirEntry[str]) -> bool:
     """Tell whether this is a link to a folder or to nothing, which may stand for images under any name."""
     if not with_retries(entry.is_symlink, entry.path):

@@ -61,6 +61,14 @@ def test_what_is_printable_is_one_line_in_utf_8(text: str) -> None:
     assert not any(unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp") for character in shown)
 
 
+def test_the_middle_of_a_long_message_is_left_out() -> None:
+    said = str(LayerMixError(f"expected a name, found {'x' * 10**6}; mend it"))
+    assert len(said) < 2100
+    assert said.startswith("expected a name, found xxx")
+    assert said.endswith("xxx; mend it")
+    assert str(LayerMixError("x" * 2000)) == "x" * 2000
+
+
 def test_paths_are_valid_text_and_stay_apart() -> None:
     assert as_text(Path("ä/b")) == "ä/b"
     assert as_text(os.fsdecode(b"a\xff")) == "a\\xff"

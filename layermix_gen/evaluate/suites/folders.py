@@ -18,7 +18,7 @@ from layermix_gen.evaluate.suites.base import Ints, Part
 from layermix_gen.evaluate.suites.batching import Images, decoded_ahead
 from layermix_gen.images import Image
 from layermix_gen.sources.base import Item, Source
-from layermix_gen.sources.folder import FolderSource, scan
+from layermix_gen.sources.folder import FolderSource, leads_to_folder, scan
 from layermix_gen.support.text import as_text
 
 Prepare = Callable[[Image], Image]
@@ -72,7 +72,7 @@ def _is_number(name: str) -> bool:
 
 def folder_names(root: Path) -> list[str]:
     """The names of folders in `root`, sorted. Raises `LayerMixError` for a link to one, which could lead anywhere."""
-    entries = [entry for entry in scan(root) if entry.is_dir()]
+    entries = [entry for entry in scan(root) if leads_to_folder(entry)]
     if linked := next((entry.path for entry in entries if entry.is_symlink()), None):
         raise LayerMixError(f"expected a folder, found the link {as_text(linked)}, which is not followed; move it here")
     return sorted(entry.name for entry in entries)

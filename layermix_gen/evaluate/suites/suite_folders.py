@@ -11,7 +11,7 @@ from layermix_gen.evaluate.benchmarks import SUITES, Scale
 from layermix_gen.evaluate.corruptions.record import read_record
 from layermix_gen.evaluate.suites import arrays
 from layermix_gen.sources import cifar
-from layermix_gen.sources.folder import scan
+from layermix_gen.sources.folder import leads_to_folder, scan
 from layermix_gen.support.text import as_text
 
 ROLES = tuple(suite for suite in SUITES if suite != "pgd")
@@ -85,7 +85,7 @@ def published(dataset: str, root: Path) -> dict[str, Path]:
     """The suites of a dataset that lie in `root` under their published names."""
     if not root.is_dir():
         return {}
-    there = [Path(entry.path) for entry in scan(root) if entry.is_dir()]
+    there = [Path(entry.path) for entry in scan(root) if leads_to_folder(entry)]
     found: dict[str, Path] = {}
     for role, name in DATASETS[dataset].items():
         folders = sorted(folder for folder in there if plain(folder.name) == name)

@@ -16,6 +16,7 @@ from layermix_gen.evaluate.preprocessing import PREPROCESSINGS, center_crop, res
 from layermix_gen.evaluate.suites import SuiteOptions, complete, find_suite, folders, locate
 from layermix_gen.evaluate.suites.arrays import open_corruption, open_images
 from layermix_gen.evaluate.suites.batching import rebatched
+from layermix_gen.evaluate.suites.suite_folders import published
 from layermix_gen.evaluate.suites.suite_options import PHOTOGRAPHS
 from layermix_gen.evaluate.suites.videos import read_video
 from layermix_gen.mixing_sets.mixing_set import open_mixing_set
@@ -577,3 +578,8 @@ def test_preprocessing_refuses_small_images_and_keeps_others():
     assert resize_short_side(image).shape == (256, 588, 3)
     with pytest.raises(LayerMixError, match="preprocessing must be one of none, center-224"):
         SuiteOptions(preprocessing="squash")
+
+
+def test_a_link_in_a_circle_is_no_suite(tmp_path: Path) -> None:
+    (tmp_path / "CIFAR-10-C").symlink_to("CIFAR-10-C")
+    assert published("cifar10", tmp_path) == {}
