@@ -24,6 +24,8 @@ import cv2
 from layermix_gen.errors import LayerMixError
 from layermix_gen.support.interrupts import interrupts_held, on_interrupt
 
+AWAKE = 0.2  # seconds to wait at once: a signal that comes just before a wait is handled after it
+
 S = TypeVar("S")  # the state of workers
 T = TypeVar("T")
 R = TypeVar("R")
@@ -94,8 +96,8 @@ class WorkerProcesses(Generic[S]):
                 if todo and worker.phase is _Phase.IDLE:
                     begun[worker] = todo.popleft()
                     worker.send((work, begun[worker]), _Phase.BUSY)
-            ready = multiprocessing.connection.wait([worker.pipe for worker in self._workers], seconds)
-            if not ready:
+            ready = multiprocessing.connection.wait([worker.pipe for worker in self._workers], seconds or AWAKE)
+            if not ready and seconds:
                 yield None
             for worker in [worker for worker in self._workers if worker.pipe in ready]:
                 phase, answer = worker.phase, worker.receive()
@@ -129,7 +131,8 @@ class WorkerProcesses(Generic[S]):
             for worker in self._workers:
                 worker.pipe.close()
             for worker in self._workers:
-                worker.process.join()
+                while worker.process.is_alive():
+                    worker.process.join(AWAKE)
         if came and sys.exception() is None:  # else the work ends early already
             signal.raise_signal(signal.Signals(came[0]))
 
