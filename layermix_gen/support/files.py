@@ -49,7 +49,7 @@ T = TypeVar("T")
 def _machine() -> str:
     """A name that the processes of this machine share until it is started anew, and no other machine has."""
     try:
-        return BOOT_ID.read_text("ascii").replace("-", "")[:8]
+        return BOOT_ID.read_text("utf-8").replace("-", "")[:8]
     except (OSError, ValueError):  # not Linux; containers of several machines may share the name of their host
         return socket.gethostname()
 

@@ -6,6 +6,6 @@ from tests.faults.kills import harness
 
 
 def test_what_was_killed_is_resumed(tmp_path: Path) -> None:
-    tally = harness(5, 0, tmp_path)
-    assert sum(tally.tried.values()) == 5
+    tally = harness(3, 0, tmp_path)
+    assert sum(tally.tried.values()) == 3
     assert tally.failures == []

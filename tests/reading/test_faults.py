@@ -271,7 +271,7 @@ def test_an_index_that_disagrees(damaged: Truth, independent: Truth) -> None:
     shutil.copy(independent.root / "index" / "000000.parquet", damaged.root / name)
     declare(damaged.root, name)
     with pytest.raises(
-        LayerMixError, match=r"^expected 14 samples of each of clean, .*000003\.parquet, found other rows;"
+        LayerMixError, match=r"^expected 14 samples of each of clean, .*000003\.parquet, found 194 rows;"
     ):
         damaged.open()
     (damaged.root / name).write_bytes(b"PAR1")

@@ -26,7 +26,6 @@ from layermix_gen.support.database import (
     connected,
     list_of,
     pattern_of,
-    quoted,
     tokens,
     usable_memory,
 )
@@ -82,8 +81,12 @@ def sandbox(files: Sequence[Path], planes: Sequence[str] | None = None) -> Itera
         db.execute("SET enable_external_access = false")
         db.execute("SET lock_configuration = true")
         try:
-            of_planes = f" WHERE plane IN ({', '.join(map(quoted, planes))})" if planes else ""
-            db.execute(f"CREATE VIEW samples AS SELECT * FROM ({samples_in(db, files)}){of_planes}")
+            view = f"SELECT * FROM ({samples_in(db, files)})"
+            if planes:
+                others = f"NOT list_contains({list_of(planes)}, plane)"
+                ((more,),) = db.execute(f"SELECT EXISTS (FROM ({view}) WHERE {others})").fetchall()
+                view += f" WHERE NOT {others}" if more else ""  # only then: what is filtered comes in another order
+            db.execute(f"CREATE VIEW samples AS {view}")
         except ValueError as error:
             raise unreadable(str(error)) from error
         yield db
