@@ -35,7 +35,7 @@ from layermix_gen.images.codec import encode
 from layermix_gen.mixing_sets.mixing_set import open_mixing_set
 from layermix_gen.sources import Item, Source, open_source
 from layermix_gen.sources.base import class_name
-from layermix_gen.support.files import disk_errors, sync_folder, temporary
+from layermix_gen.support.files import disk_errors, sync, temporary
 
 Tick: TypeAlias = Callable[[int, int], bool]
 """Called before each input of a shard and after the last with how many inputs are done and, among these, skipped.
@@ -199,7 +199,7 @@ class _Draft:
         finished = {plane: tar.close() for plane, tar in self._tars.items()}
         for plane, path in self._paths.items():
             self._drafts[plane].replace(path)
-            sync_folder(path.parent)
+            sync(path.parent)
         in_order = sorted({**kept, **finished}.items())
         inputs = self._written + len(self.skipped)
         summary = ShardSummary(self._number, inputs, self._written, tuple(self.skipped), dict(in_order))

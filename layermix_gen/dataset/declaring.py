@@ -21,7 +21,7 @@ from layermix_gen.support.files import (
     reason,
     regular,
     sealed,
-    sync_folder,
+    sync,
     with_retries,
     write_json,
 )
@@ -82,8 +82,8 @@ def keep_declared(root: Path) -> None:
     for number in range(manifest.shards):
         with suppress(FileNotFoundError):  # a damaged dataset, which stays so
             link_or_copy(index_path(root, number), root / declared_index_name(number))
-    sync_folder(root / DECLARED)
-    sync_folder(root / INDEX)
+    sync(root / DECLARED)
+    sync(root / INDEX)
     aside = {declared_index_name(number): manifest.indexes[index_name(number)] for number in range(manifest.shards)}
     write_manifest(replace(manifest, indexes=aside))
 

@@ -11,7 +11,7 @@ from layermix_gen.dataset.names import LISTING, MANIFEST, index_path
 from layermix_gen.dataset.plan import Plan, is_listed, plan_facts, read_plan, write_listing, write_plan
 from layermix_gen.errors import LayerMixError
 from layermix_gen.sources.base import Item
-from layermix_gen.support.files import sync_folder
+from layermix_gen.support.files import sync
 
 LONGEST = 40  # characters of a value that are shown
 
@@ -74,7 +74,7 @@ def reopen(root: Path, numbers: Collection[int]) -> None:
     """Make finished shards unfinished: the manifest that declares them goes first, then the index of each."""
     if numbers:
         (root / MANIFEST).unlink(missing_ok=True)
-        sync_folder(root)
+        sync(root)
     for number in numbers:
         index_path(root, number).unlink(missing_ok=True)
 

@@ -83,14 +83,16 @@ _NUMBER = int | float
 
 def _check(recipe: Any, depth: int) -> int:
     """Check an expression, nested in `depth` calls, and return how many calls it has."""
-    if isinstance(recipe, Leaf) and recipe.name in LEAVES:
+    if isinstance(recipe, Leaf) and recipe in (IMAGE, PICTURE):
         return 0
-    if not isinstance(recipe, Call) or recipe.name not in SIGNATURES:
+    if not isinstance(recipe, Call) or not isinstance(recipe.name, str) or recipe.name not in SIGNATURES:
         found = recipe.name if isinstance(recipe, Leaf | Call) else recipe
         raise LayerMixError(f"expected one of {', '.join((*LEAVES, *SIGNATURES))} in a recipe, found {found!r:.60}")
     if depth == MAX_DEPTH:
         raise LayerMixError(f"expected at most {MAX_DEPTH} nested calls in a recipe, found more")
     operands, parameters = SIGNATURES[recipe.name]
+    if not isinstance(recipe.operands, tuple) or not isinstance(recipe.arguments, tuple):
+        raise LayerMixError(f"expected tuples of expressions and numbers for {recipe.name}, found {recipe!r:.60}")
     if (len(recipe.operands), len(recipe.arguments)) != (operands, len(parameters)):
         raise LayerMixError(
             f"expected {operands} expressions and {len(parameters)} numbers for {recipe.name}, "

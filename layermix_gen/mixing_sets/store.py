@@ -19,7 +19,7 @@ import numpy as np
 from layermix_gen.errors import LayerMixError
 from layermix_gen.images import Pictures
 from layermix_gen.support.checks import check_whole
-from layermix_gen.support.files import disk_errors, regular, replacing, sync_folder
+from layermix_gen.support.files import disk_errors, regular, replacing, sync
 from layermix_gen.support.locks import Lock, busy
 
 JsonObject = Mapping[str, Any]
@@ -131,7 +131,7 @@ class SetWriter:
             }
             _write_json(self.out.with_suffix(".json"), about, self.records())
             self._rows_path.rename(self.out)
-            sync_folder(self.out.parent)
+            sync(self.out.parent)
             self._records_path.unlink()
         return self.out
 

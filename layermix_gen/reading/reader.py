@@ -125,11 +125,17 @@ class LayerMixDataset(Epochs):
             pin_memory=pin_memory or (self.device is not None and self.device.type == "cuda"),
         )
         self.fields = check_fields(fields)
-        self.storage = _open(root, storage_options, cache_dir, cache_bytes)
-        manifest = self.storage.manifest
-        self.views = Views.of(views, planes, manifest)
         self.several = not isinstance(views, str)
-        self.catalog = load_catalog(self.storage.indexes, manifest, self.views.planes, where, metadata=bool(fields))
+        self.storage = _open(root, storage_options, cache_dir, cache_bytes)
+        try:
+            self._load(views, planes, where)
+        except LayerMixError:
+            before = self.storage.manifest.indexes
+            self.storage = _open(root, storage_options, cache_dir, cache_bytes)
+            if self.storage.manifest.indexes == before:
+                raise
+            self._load(views, planes, where)  # planes were added since the dataset was opened
+        manifest = self.storage.manifest
         numbers = None if classes is None else class_numbers(classes, manifest.source.classes)
         selection = select(self.catalog, self.views, numbers, options.seed, variant_by_shard=order == "shards")
         self.skipped: list[str] = []
@@ -144,6 +150,14 @@ class LayerMixDataset(Epochs):
             "classes": numbers,
         }
         super().__init__(options, selection, identity)
+
+    def _load(self, views: str | Sequence[str], planes: Sequence[str] | None, where: str | None) -> None:
+        """Load the catalog of the views from the opened dataset."""
+        manifest = self.storage.manifest
+        self.views = Views.of(views, planes, manifest)
+        self.catalog = load_catalog(
+            self.storage.indexes, manifest, self.views.planes, where, metadata=bool(self.fields)
+        )
 
     def in_memory(self, device: str | torch.device = "cpu") -> InMemoryDataset:
         """Decode all samples that may be shown into one tensor on `device`, and return a dataset that reads from it.

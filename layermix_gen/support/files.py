@@ -79,12 +79,8 @@ def sweep(root: Path, *, alone: bool = False) -> None:
                 shutil.rmtree(draft)
 
 
-def sync_folder(folder: Path) -> None:
-    """Make renames in `folder` durable."""
-    _sync(folder)
-
-
-def _sync(path: Path) -> None:
+def sync(path: Path) -> None:
+    """Make the content of a file durable, or the names in a folder."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -101,12 +97,12 @@ def replacing(path: Path, *, new: bool = False) -> Iterator[Path]:
     draft = temporary(path)
     try:
         yield draft
-        _sync(draft)
+        sync(draft)
         if new:
             link_or_copy(draft, path)
         else:
             draft.replace(path)
-        sync_folder(path.parent)
+        sync(path.parent)
     finally:
         draft.unlink(missing_ok=True)
 

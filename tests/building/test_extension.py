@@ -15,6 +15,7 @@ from PIL import Image as PillowImage
 from layermix_gen import BuildSettings, LayerMixDataset, LayerMixError, build, open_shards
 from layermix_gen.building import builder
 from layermix_gen.building.engines import in_this_process
+from layermix_gen.reading.catalog import load_catalog
 from layermix_gen.support.files import write_json
 from tests.durability import recorded
 from tests.helpers import digest, files
@@ -162,3 +163,23 @@ def test_a_replaced_image_of_the_same_length_is_named(way: str, photographs: Pat
     path.write_bytes(content)
     build(source, root, BEFORE, mixing_set=pool, workers=1, progress=False)
     assert digest(root) == before
+
+
+def test_a_reader_whose_index_grows_while_it_is_opened(
+    first: Path, photographs: Path, pool: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The extension ends between the check of the declared indexes and their being read."""
+    root = shutil.copytree(first, tmp_path / "shards")
+    before, loads = seen(root), list[Any]()
+    extending = replace(BEFORE, clean=True)
+
+    def load(*arguments: Any, **options: Any) -> Any:
+        loads.append(arguments)
+        if len(loads) == 1:
+            build(photographs, root, extending, mixing_set=pool, workers=1, progress=False)
+        return load_catalog(*arguments, **options)
+
+    build(photographs, root, extending, mixing_set=pool, partition=(0, 4), workers=1, progress=False)
+    monkeypatch.setattr("layermix_gen.reading.reader.load_catalog", load)
+    assert seen(root) == before
+    assert len(loads) == 2

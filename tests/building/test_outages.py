@@ -169,7 +169,7 @@ def test_partitions_take_in_what_was_missing(source: Path, spoiled: Path, whole:
     check_whole(spoiled, whole)
 
 
-@pytest.mark.parametrize("killed_at", ["sync_folder", "index_path"])
+@pytest.mark.parametrize("killed_at", ["sync", "index_path"])
 def test_killed_while_shards_are_reopened(
     killed_at: str, source: Path, spoiled: Path, whole: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -104,6 +104,12 @@ def test_the_largest_recipes_render(recipe):
         pytest.param(Call("invert", (cast("Any", "image"),)), "found 'image'", id="text as an operand"),
         pytest.param(Call("invert", (IMAGE, IMAGE)), "1 expressions and 0 numbers for invert, found 2 and 0", id="two"),
         pytest.param(Call("rotate", (IMAGE,)), "1 expressions and 1 numbers for rotate, found 1 and 0", id="no number"),
+        pytest.param(
+            Call("rotate", cast("Any", 5)), "expected tuples of expressions and numbers", id="a number of operands"
+        ),
+        pytest.param(Call("rotate", cast("Any", [IMAGE]), (3.0,)), "expected tuples of expressions", id="a list"),
+        pytest.param(Call(cast("Any", ["a"]), (), ()), r"found \['a'\]", id="a list as a name"),
+        pytest.param(Leaf(cast("Any", ["x"])), r"found \['x'\]", id="a list as a leaf"),
         pytest.param(Call("rotate", (IMAGE,), (float("nan"),)), "as degrees of rotate, found nan", id="nan"),
         pytest.param(Call("rotate", (IMAGE,), (float("inf"),)), "as degrees of rotate, found inf", id="infinite"),
         pytest.param(

@@ -24,7 +24,7 @@ from layermix_gen.evaluate.benchmarks import LABELS, RESIZE_AND_CENTER
 from layermix_gen.evaluate.preprocessing import PREPROCESSINGS
 from layermix_gen.images import Image
 from layermix_gen.sources import Item, Source
-from layermix_gen.support.files import replacing, sync_folder
+from layermix_gen.support.files import replacing, sync
 
 LayoutName: TypeAlias = Literal["arrays", "folders"]
 LAYOUTS: tuple[LayoutName, ...] = ("arrays", "folders")
@@ -92,7 +92,7 @@ class ArrayLayout(Layout):
         with self._draft(name).open("rb") as file:
             os.fsync(file.fileno())
         self._draft(name).rename(self.path(name))
-        sync_folder(self.root)
+        sync(self.root)
 
     def _draft(self, name: str) -> Path:
         return self.root / f".{name}.npy.part"
@@ -131,7 +131,7 @@ class FolderLayout(Layout):
     def finish(self, name: str) -> None:
         os.sync()  # once for all: the files of a corruption are many and small
         self._draft(name).rename(self.path(name))
-        sync_folder(self.root)
+        sync(self.root)
 
     def _draft(self, name: str) -> Path:
         return self.root / f".{name}.part"

@@ -45,21 +45,23 @@ def plot(shards: OpenedDataset, out: str | Path) -> Path:
     """
     from layermix_gen.inspection.drawings.recipe_figure import draw  # Matplotlib is an extra
 
-    found = observed(shards.index)
+    found = observed(shards.index, shards.manifest.planes)
     if not found["operation"].total():
         raise LayerMixError(f"expected variants that were drawn in {shards.location}, found none; plot another dataset")
     return write_picture(draw(found, expected(shards.manifest, DRAWS), _headings(shards.manifest, found)), out)
 
 
-def observed(index: Sequence[Path]) -> Counts:
-    """Count the values of each panel in the index."""
+def observed(index: Sequence[Path], planes: Sequence[str]) -> Counts:
+    """Count the values of each panel in the index, in some planes."""
     counts: Counts = defaultdict(Counter)
     for panel, column in (("layer", "layer"), ("operation", "op")):
-        counts[panel] = Counter({row["value"]: row["count"] for row in aggregate(index, UNITS_SQL.format(column))})
-    for row in aggregate(index, STRENGTHS_SQL):
+        counts[panel] = Counter(
+            {row["value"]: row["count"] for row in aggregate(index, UNITS_SQL.format(column), planes)}
+        )
+    for row in aggregate(index, STRENGTHS_SQL, planes):
         for panel in _strengths(row["op"]):
             counts[panel][row["value"]] += row["count"]
-    for row in aggregate(index, BLENDS_SQL):
+    for row in aggregate(index, BLENDS_SQL, planes):
         counts["blend"][row["blend"]] += row["count"] * (row["place"] == 1)
         counts[_coefficient(row["blend"], row["place"])][row["value"]] += row["count"]
     return counts

@@ -27,7 +27,7 @@ from layermix_gen.inspection.replay import Replayer
 from layermix_gen.inspection.verification.findings import VerificationReport
 from layermix_gen.inspection.verification.shard_checks import Expected
 from layermix_gen.inspection.verification.verify import Verification, verify
-from layermix_gen.support.files import disk_errors, file_digest, sync_folder
+from layermix_gen.support.files import disk_errors, file_digest, sync
 from layermix_gen.support.locks import alone
 from layermix_gen.support.processes import checked_workers
 from layermix_gen.support.progress import progress_bar
@@ -189,7 +189,7 @@ def _put_in_place(staging: Path, root: Path, names: Sequence[str]) -> list[str]:
             )
         target.parent.mkdir(parents=True, exist_ok=True)
         (staging / name).replace(target)
-        sync_folder(target.parent)
+        sync(target.parent)
     return list(names)
 
 

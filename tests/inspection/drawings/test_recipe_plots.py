@@ -25,7 +25,7 @@ def built(root, source, pool, **settings):
 
 def test_counts_are_those_of_the_rows(squares):
     rows = squares.query("layer > 0")
-    counts = observed(squares.index)
+    counts = observed(squares.index, squares.manifest.planes)
     assert counts["layer"] == Counter(row["layer"] for row in rows)
     assert counts["operation"] == Counter(row["op"] for row in rows)
     assert counts["blend"] == Counter(blend for row in rows for blend in row["blends"] if blend)
@@ -67,7 +67,7 @@ def test_the_operations_of_the_other_preset(tmp_path, digits, pool):
     counts = expected(shards.manifest, draws=2000)
     assert set(counts["operation"]) == set(DEFAULT_OPERATIONS["released"])
     assert counts["solarize_increasing threshold"][0.0] > 0
-    assert draw(observed(shards.index), counts, ("", "")).width == 1920
+    assert draw(observed(shards.index, shards.manifest.planes), counts, ("", "")).width == 1920
 
 
 def test_nothing_to_plot(tmp_path, digits, squares, monkeypatch):
