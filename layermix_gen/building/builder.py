@@ -22,7 +22,8 @@ from layermix_gen.dataset.skipped import Skipped, reasons, skipped_text
 from layermix_gen.errors import Interrupted, LayerMixError
 from layermix_gen.mixing_sets.mixing_set import MixingSet
 from layermix_gen.mixing_sets.provision import resolve_mixing_set
-from layermix_gen.sources import Item
+from layermix_gen.sources import Item, SourceOptions
+from layermix_gen.sources.base import DEFAULT_OPTIONS
 from layermix_gen.support.files import disk_errors, replacing
 from layermix_gen.support.locks import together
 from layermix_gen.support.processes import memory_errors
@@ -36,6 +37,7 @@ def build(
     settings: BuildSettings = DEFAULTS,
     *,
     kind: str = "auto",
+    source_options: SourceOptions = DEFAULT_OPTIONS,
     mixing_set: MixingSet | str | Path | None = None,
     workers: int | None = None,
     partition: tuple[int, int] = (0, 1),
@@ -44,16 +46,17 @@ def build(
 ) -> Manifest:
     """Build the dataset `out` from the images of `source`; the same call resumes an unfinished build.
 
-    `kind` names the kind of source (see `layermix_gen.sources.KINDS`); "auto" detects it from the content. `mixing_set`
-    is a `.npy` file, open or not, or a folder of pictures; without one, fractals are rendered from the seed.
-    `workers` is the number of processes, by default the CPUs that this process may use. `partition=(i, n)` builds every
-    n-th shard from shard i on, for job arrays: the last job to finish completes the dataset. The build fails if more
-    than `max_errors` inputs cannot be read (by default 1%, but at least 10).
+    `kind` names the kind of source (see `layermix_gen.sources.KINDS`); "auto" detects it from the content.
+    `source_options` says how sources of some kinds are read. `mixing_set` is a `.npy` file, open or not, or a folder of
+    pictures; without one, fractals are rendered from the seed. `workers` is the number of processes, by default the
+    CPUs that this process may use. `partition=(i, n)` builds every n-th shard from shard i on, for job arrays: the last
+    job to finish completes the dataset. The build fails if more than `max_errors` inputs cannot be read (by default 1%,
+    but at least 10).
 
     Returns the manifest. Raises `LayerMixError` for what the user can mend, `Interrupted` after Ctrl-C.
     """
     with memory_errors():
-        request = BuildRequest(source, out, settings, kind, mixing_set, workers, partition, max_errors)
+        request = BuildRequest(source, out, settings, kind, source_options, mixing_set, workers, partition, max_errors)
         mixed = None
         if request.mixes:
             color = settings.preset == "released"  # the released code mixes with fractals in colour

@@ -17,7 +17,8 @@ from layermix_gen.mixing_sets.fractals.render import make_fractal
 from layermix_gen.mixing_sets.mixing_set import MixingSet
 from layermix_gen.mixing_sets.packing import list_pictures
 from layermix_gen.mixing_sets.provision import DEFAULT_COUNT, DETAIL, picture_size_for, resolve_mixing_set
-from layermix_gen.sources import Item
+from layermix_gen.sources import Item, SourceOptions
+from layermix_gen.sources.base import DEFAULT_OPTIONS
 from layermix_gen.support.processes import memory_errors
 from layermix_gen.support.text import count, duration, facts
 
@@ -71,6 +72,7 @@ def estimate(
     settings: BuildSettings = DEFAULTS,
     *,
     kind: str = "auto",
+    source_options: SourceOptions = DEFAULT_OPTIONS,
     mixing_set: MixingSet | str | Path | None = None,
     workers: int | None = None,
     partition: tuple[int, int] = (0, 1),
@@ -83,7 +85,7 @@ def estimate(
     `LayerMixError` for what `build` would refuse.
     """
     with memory_errors():
-        request = BuildRequest(source, out, settings, kind, mixing_set, workers, partition, max_errors)
+        request = BuildRequest(source, out, settings, kind, source_options, mixing_set, workers, partition, max_errors)
         mixed, fractal_seconds = _mixing_set(request) if request.mixes else (None, 0.0)
         shards = request.shards(progress)
         size, seconds = _measure(request, SampleMaker(request.settings, mixed))

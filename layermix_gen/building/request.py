@@ -13,7 +13,7 @@ from layermix_gen.dataset.settings import BuildSettings
 from layermix_gen.errors import LayerMixError
 from layermix_gen.mixing.methods import METHODS
 from layermix_gen.mixing_sets.mixing_set import MixingSet
-from layermix_gen.sources import Item, Source, open_source
+from layermix_gen.sources import Item, Source, SourceOptions, open_source
 from layermix_gen.support.checks import as_path, check_output, check_whole
 from layermix_gen.support.processes import checked_workers
 
@@ -29,6 +29,7 @@ class BuildRequest:
         out: str | Path,
         settings: BuildSettings,
         kind: str,
+        source_options: SourceOptions,
         mixing_set: MixingSet | str | Path | None,
         workers: int | None,
         partition: tuple[int, int],
@@ -41,7 +42,7 @@ class BuildRequest:
         location, self.root = as_path(source, "source"), as_path(out, "output folder")
         self.mixing_set = _checked_mixing_set(mixing_set, settings)
         check_output(self.root, source=location, mark=PLAN, own=(LISTING,))
-        self.source: Source = open_source(location, kind, settings.max_pixels)
+        self.source: Source = open_source(location, kind, settings.max_pixels, source_options)
         self.settings = settings.resolve(self.source.native_size)
         self.size = self.settings.size or 0
         self.items: list[Item] = planned_order(self.source, settings.seed)

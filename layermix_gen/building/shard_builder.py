@@ -33,7 +33,7 @@ from layermix_gen.dataset.tar import TarSummary, TarWriter
 from layermix_gen.errors import BadImage, LayerMixError
 from layermix_gen.images.codec import encode
 from layermix_gen.mixing_sets.mixing_set import open_mixing_set
-from layermix_gen.sources import Item, Source, open_source
+from layermix_gen.sources import Item, Source
 from layermix_gen.sources.base import class_name
 from layermix_gen.support.files import disk_errors, sync, temporary
 
@@ -134,7 +134,7 @@ def try_input(plan: Plan, number: int, position: int) -> None:
 @lru_cache(maxsize=1)
 def open_inputs(plan: Plan) -> tuple[Source, SampleMaker]:
     """Open source and mixing set once per process and plan."""
-    source = open_source(plan.inputs.location, plan.inputs.kind, plan.settings.max_pixels)
+    source = plan.inputs.open(plan.settings.max_pixels)
     mixing_set = open_mixing_set(plan.mixing_set.location) if plan.mixing_set else None
     return source, SampleMaker(plan.settings, mixing_set)
 

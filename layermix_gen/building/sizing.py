@@ -23,7 +23,7 @@ from layermix_gen.images.codec import encode
 from layermix_gen.mixing.methods import UNMIXED
 from layermix_gen.mixing_sets.mixing_set import MixingSet
 from layermix_gen.mixing_sets.provision import picture_size_for
-from layermix_gen.sources import Item, Source, open_source
+from layermix_gen.sources import Item, Source, SourceOptions, open_source
 from layermix_gen.sources.base import class_name
 from layermix_gen.support.processes import CPU_SECONDS, limit_cpu, worker_processes
 from layermix_gen.support.progress import progress_bar
@@ -109,7 +109,7 @@ def _measured(source: Source, items: Sequence[Item], settings: BuildSettings) ->
 def _in_a_process(source: Source, items: Sequence[Item], settings: BuildSettings) -> Iterator[list[int]]:
     """As `_measured`, in a worker process; an image that kills it twice gives [], as one that cannot be read."""
     todo, died = deque(items), set[Item]()
-    with worker_processes((source.location, source.kind, settings), 1) as pool:
+    with worker_processes((source.location, source.kind, source.options, settings), 1) as pool:
         for ended in pool.ended(_measure, todo):
             if ended and not isinstance(ended.error, DeadWorkerError):
                 yield ended.result()
@@ -120,14 +120,14 @@ def _in_a_process(source: Source, items: Sequence[Item], settings: BuildSettings
                 todo.append(ended.task)
 
 
-def _measure(state: tuple[str, str, BuildSettings], item: Item) -> list[int]:
-    location, kind, settings = state
+def _measure(state: tuple[str, str, SourceOptions, BuildSettings], item: Item) -> list[int]:
+    location, kind, options, settings = state
     limit_cpu(3 * CPU_SECONDS)
-    (sizes,) = _measured(_opened(location, kind, settings.max_pixels), [item], settings)
+    (sizes,) = _measured(_opened(location, kind, settings.max_pixels, options), [item], settings)
     limit_cpu(0)
     return sizes
 
 
 @lru_cache(maxsize=1)
-def _opened(location: str, kind: str, max_pixels: int) -> Source:
-    return open_source(location, kind, max_pixels)
+def _opened(location: str, kind: str, max_pixels: int, options: SourceOptions) -> Source:
+    return open_source(location, kind, max_pixels, options)

@@ -7,7 +7,7 @@ import click
 
 from layermix_gen.building.builder import build
 from layermix_gen.building.estimator import estimate
-from layermix_gen.commands.parameters import Names, Partition
+from layermix_gen.commands.parameters import Names, Partition, source_options
 from layermix_gen.dataset.settings import DEFAULTS, VIEW_MODES, BuildSettings
 from layermix_gen.images.codec import FORMATS, SUBSAMPLINGS
 from layermix_gen.images.views import VIEWS
@@ -27,6 +27,7 @@ SETTINGS = {field.name for field in fields(BuildSettings)}
     metavar="KIND",
     help=f"Kind of SOURCE: auto, {', '.join(KINDS)}; cifar10:test. `manifest` is a table.",
 )
+@source_options
 @click.option("--variants", default=DEFAULTS.variants, help="Variants of each image.")
 @click.option("--clean/--no-clean", default=DEFAULTS.clean, help="Also write each view before mixing.")
 @click.option(

@@ -1,8 +1,24 @@
-"""Types of command line parameters that click does not have."""
+"""Types of command line parameters that click does not have, and options that several commands share."""
 
+from collections.abc import Callable
+from functools import wraps
 from typing import Any
 
 import click
+
+from layermix_gen.sources.base import SourceOptions
+
+
+def source_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Add the options that say how SOURCE is read; the command gets them as one `source_options`."""
+
+    @click.option("--follow-links", is_flag=True, help="Of a folder: follow links to folders, wherever they lead.")
+    @click.option("--root", default="", metavar="FOLDER", help="Of a table: the folder that its paths are relative to.")
+    @wraps(command)
+    def with_options(*args: Any, follow_links: bool, root: str, **others: Any) -> None:
+        command(*args, source_options=SourceOptions(follow_links, root), **others)
+
+    return with_options
 
 
 class Partition(click.ParamType[tuple[int, int]]):

@@ -20,7 +20,8 @@ from layermix_gen.dataset.names import LISTING, PLAN
 from layermix_gen.dataset.settings import BuildSettings
 from layermix_gen.errors import LayerMixError
 from layermix_gen.mixing_sets.mixing_set import MixingSet
-from layermix_gen.sources import Item, Source
+from layermix_gen.sources import Item, Source, SourceOptions, open_source
+from layermix_gen.sources.base import DEFAULT_OPTIONS
 from layermix_gen.support.files import (
     cannot_read,
     check_format,
@@ -57,6 +58,11 @@ class Inputs:
     count: int
     ignored: int
     classes: tuple[str, ...]
+    options: SourceOptions = DEFAULT_OPTIONS
+
+    def open(self, max_pixels: int) -> Source:
+        """Open the source again. Raises `LayerMixError` where it is gone."""
+        return open_source(self.location, self.kind, max_pixels, self.options)
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +158,9 @@ def make_plan(
         if ordinal in starts:
             offsets.append(offset)
         offset += len(_line(item))
-    inputs = Inputs(source.kind, source.location, _digest(items), len(items), source.ignored, source.classes)
+    inputs = Inputs(
+        source.kind, source.location, _digest(items), len(items), source.ignored, source.classes, source.options
+    )
     return Plan(root, inputs, settings, mixing_set, tuple(offsets))
 
 

@@ -14,7 +14,7 @@ from layermix_gen.images import Image
 from layermix_gen.images.views import View, render_view
 from layermix_gen.mixing.methods import Recipe
 from layermix_gen.mixing_sets.mixing_set import MixingSet, open_mixing_set
-from layermix_gen.sources import Item, Source, open_source
+from layermix_gen.sources import Item, Source
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -41,9 +41,8 @@ class Replayer:
     @cached_property
     def source(self) -> Source:
         """The source of the images."""
-        inputs = self.plan.inputs
         try:
-            return open_source(inputs.location, inputs.kind, self.plan.settings.max_pixels)
+            return self.plan.inputs.open(self.plan.settings.max_pixels)
         except LayerMixError as error:
             raise LayerMixError(
                 f"samples cannot be rendered again without their source: {error}; where it was moved, run the build "

@@ -15,7 +15,7 @@ from pathlib import Path
 from layermix_gen.errors import LayerMixError
 from layermix_gen.images.codec import MAX_PIXELS
 from layermix_gen.sources import cifar, idx
-from layermix_gen.sources.base import Item, Source, is_image_name
+from layermix_gen.sources.base import DEFAULT_OPTIONS, Item, Source, SourceOptions, is_image_name
 from layermix_gen.sources.cifar import CifarSource
 from layermix_gen.sources.folder import FolderSource, leads_to_folder, scan
 from layermix_gen.sources.idx import IdxSource
@@ -27,7 +27,7 @@ from layermix_gen.support.text import as_text
 
 TABLES = (".csv", ".tsv")  # extensions of files that are meant as tables of paths and labels
 
-__all__ = ["KINDS", "Item", "Source", "SourceKind", "open_source", "open_test_set", "source_files"]
+__all__ = ["KINDS", "Item", "Source", "SourceKind", "SourceOptions", "open_source", "open_test_set", "source_files"]
 
 
 def _entries(source: Source) -> list[Path]:
@@ -48,41 +48,49 @@ def _idx_files(source: Source) -> list[Path]:
 class SourceKind:
     """One kind of source: a row of the table `KINDS`."""
 
-    open: Callable[[str, str, int], Source]  # (location, split, max_pixels)
+    open: Callable[..., Source]  # (location, split, max_pixels), and its `options` by name
     form: str  # what it looks like, for messages to users
     splits: tuple[str, ...] = ()  # the first is the default
     files: Callable[[Source], list[Path]] = _entries  # see `source_files`
+    options: tuple[str, ...] = ()  # the fields of `SourceOptions` that it takes
 
 
 KINDS: dict[str, SourceKind] = {
-    "folder": SourceKind(FolderSource, "a folder of class folders or images", files=_class_folders),
+    "folder": SourceKind(
+        FolderSource, "a folder of class folders or images", files=_class_folders, options=("follow_links",)
+    ),
     "cifar10": SourceKind(partial(CifarSource, "cifar10"), "the files of CIFAR-10", cifar.SPLITS, cifar.files),
     "cifar100": SourceKind(partial(CifarSource, "cifar100"), "the files of CIFAR-100", cifar.SPLITS, cifar.files),
     "idx": SourceKind(IdxSource, "IDX files (MNIST)", idx.SPLITS, _idx_files),
     "webdataset": SourceKind(WebDatasetSource, "WebDataset tars", files=lambda source: expand(source.location)),
-    "manifest": SourceKind(TableSource, "a CSV or Parquet table with the columns path and label"),
+    "manifest": SourceKind(TableSource, "a CSV or Parquet table with the columns path and label", options=("root",)),
 }
 
 
-def open_source(location: str | Path, kind: str = "auto", max_pixels: int = MAX_PIXELS) -> Source:
+def open_source(
+    location: str | Path, kind: str = "auto", max_pixels: int = MAX_PIXELS, options: SourceOptions = DEFAULT_OPTIONS
+) -> Source:
     """Open a source of labelled images; nothing is listed yet.
 
     `kind` is a name in `KINDS`, alone or with a split ("cifar10:test"), or "auto". `max_pixels` bounds the
-    height x width of an image. Raises `LayerMixError` if nothing of the kind is found.
+    height x width of an image. Raises `LayerMixError` if nothing of the kind is found, or if an option is given that
+    the kind does not take.
     """
     try:
         path = os.path.normpath(Path.cwd() / location)  # links are not resolved: the location itself may be one
-        return with_retries(lambda: _open(path, kind, max_pixels), path)
+        return with_retries(lambda: _open(path, kind, max_pixels, options), path)
     except OSError as fault:
         raise LayerMixError(f"cannot open {as_text(location)}: {reason(fault)}; check the path") from fault
 
 
-def open_test_set(location: str | Path, kind: str = "auto", max_pixels: int = MAX_PIXELS) -> Source:
+def open_test_set(
+    location: str | Path, kind: str = "auto", max_pixels: int = MAX_PIXELS, options: SourceOptions = DEFAULT_OPTIONS
+) -> Source:
     """Open a source as `open_source` does, but its test split if `kind` is "auto" and it has splits."""
-    source = open_source(location, kind, max_pixels)
+    source = open_source(location, kind, max_pixels, options)
     if kind != "auto" or not KINDS[source.kind].splits:
         return source
-    return open_source(location, f"{source.kind}:test", max_pixels)
+    return open_source(location, f"{source.kind}:test", max_pixels, options)
 
 
 def source_files(source: Source) -> list[Path]:
@@ -90,7 +98,7 @@ def source_files(source: Source) -> list[Path]:
     return KINDS[source.kind.partition(":")[0]].files(source)
 
 
-def _open(location: str, kind: str, max_pixels: int) -> Source:
+def _open(location: str, kind: str, max_pixels: int, options: SourceOptions) -> Source:
     name, _, split = kind.partition(":")
     if name == "auto":
         name = _detect(location)
@@ -99,7 +107,12 @@ def _open(location: str, kind: str, max_pixels: int) -> Source:
     if split and split not in splits:
         remedy = f"expected {' or '.join(splits)}" if splits else "it has none"
         raise LayerMixError(f"unknown split {split!r} of {name}: {remedy}; change --kind")
-    return KINDS[name].open(location, "" if split in splits[:1] else split, max_pixels)
+    given = options.given()
+    for option in given.keys() - set(KINDS[name].options):
+        flag, takers = "--" + option.replace("_", "-"), [other for other in KINDS if option in KINDS[other].options]
+        found = f"{as_text(location)} is {name}"
+        raise LayerMixError(f"{flag} is for a source of the kind {' or '.join(takers)}, {found}; leave it out")
+    return KINDS[name].open(location, "" if split in splits[:1] else split, max_pixels, **given)
 
 
 def _detect(location: str) -> str:

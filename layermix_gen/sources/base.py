@@ -8,12 +8,13 @@ import errno
 import os
 import stat
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Protocol
 
-from layermix_gen.errors import BadImage
+from layermix_gen.errors import BadImage, LayerMixError
 from layermix_gen.images import Image
+from layermix_gen.support.checks import as_path
 from layermix_gen.support.files import MISSING, reason, with_retries
 
 EXTENSIONS = frozenset(
@@ -42,6 +43,26 @@ class Item:
     at: tuple[int | str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class SourceOptions:
+    """How sources of some kinds are read; the defaults suit every kind."""
+
+    follow_links: bool = False  # folder: also to folders, wherever they lead
+    root: str = ""  # manifest: the folder that the paths of the table are relative to; "": the table's own
+
+    def __post_init__(self) -> None:
+        if type(self.follow_links) is not bool:
+            raise LayerMixError(f"follow-links must be True or False, got {self.follow_links!r}")
+        object.__setattr__(self, "root", str(as_path(self.root, "root").absolute()) if self.root else "")
+
+    def given(self) -> dict[str, bool | str]:
+        """The options that are not left at their default, by name."""
+        return {name: value for name, value in asdict(self).items() if value != getattr(DEFAULT_OPTIONS, name)}
+
+
+DEFAULT_OPTIONS = SourceOptions()
+
+
 class Source(Protocol):
     """A source of labelled images, listed as items and read one by one."""
 
@@ -52,6 +73,10 @@ class Source(Protocol):
     @property
     def location(self) -> str:
         """The absolute path (or pattern of paths) of the source."""
+
+    @property
+    def options(self) -> SourceOptions:
+        """The options that, with location and kind, open this source again."""
 
     @property
     def classes(self) -> tuple[str, ...]:

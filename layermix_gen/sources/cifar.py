@@ -15,7 +15,7 @@ import numpy.typing as npt
 from layermix_gen.errors import BadImage, LayerMixError
 from layermix_gen.images import Image
 from layermix_gen.images.codec import MAX_PIXELS
-from layermix_gen.sources.base import Item, Source
+from layermix_gen.sources.base import DEFAULT_OPTIONS, Item, Source
 from layermix_gen.sources.pickles import load_arrays, read_file
 from layermix_gen.support.files import reading, with_retries
 from layermix_gen.support.text import as_text
@@ -93,6 +93,7 @@ class CifarSource:
 
     native_size = SIZE
     ignored = 0
+    options = DEFAULT_OPTIONS
 
     def __init__(self, name: str, location: str, split: str = "", max_pixels: int = MAX_PIXELS) -> None:
         found = find(name, Path(location))

@@ -15,7 +15,7 @@ from pathlib import Path
 from layermix_gen.errors import BadImage, LayerMixError
 from layermix_gen.images import Image
 from layermix_gen.images.codec import MAX_PIXELS, decode
-from layermix_gen.sources.base import Item, is_image_name, read_inside, status
+from layermix_gen.sources.base import Item, SourceOptions, is_image_name, read_inside, status
 from layermix_gen.support.files import reading, reason, with_retries
 from layermix_gen.support.text import as_text
 
@@ -26,7 +26,10 @@ class FolderSource:
     kind = "folder"
     native_size = None
 
-    def __init__(self, location: str, split: str = "", max_pixels: int = MAX_PIXELS) -> None:
+    def __init__(
+        self, location: str, split: str = "", max_pixels: int = MAX_PIXELS, *, follow_links: bool = False
+    ) -> None:
+        self.options = SourceOptions(follow_links=follow_links)
         self._root = Path(location)
         if not self._root.is_dir():
             raise LayerMixError(f"expected a folder of images, found none at {as_text(location)}; check the path")

@@ -19,7 +19,7 @@ import numpy.typing as npt
 from layermix_gen.errors import BadImage, LayerMixError
 from layermix_gen.images import Image
 from layermix_gen.images.codec import MAX_PIXELS
-from layermix_gen.sources.base import Item, class_names
+from layermix_gen.sources.base import DEFAULT_OPTIONS, Item, class_names
 from layermix_gen.support.files import cannot_read, reason, with_retries
 from layermix_gen.support.text import as_text
 
@@ -34,6 +34,7 @@ class IdxSource:
     """One split of an IDX dataset. Raises `LayerMixError` where a file is missing, damaged or of another form."""
 
     ignored = 0
+    options = DEFAULT_OPTIONS
 
     def __init__(self, location: str, split: str = "", max_pixels: int = MAX_PIXELS) -> None:
         self.location = location

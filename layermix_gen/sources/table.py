@@ -14,7 +14,7 @@ from pathlib import Path, PurePath
 from layermix_gen.errors import BadImage, LayerMixError
 from layermix_gen.images import Image
 from layermix_gen.images.codec import MAX_PIXELS, decode
-from layermix_gen.sources.base import Item, class_names, read_inside, status
+from layermix_gen.sources.base import Item, SourceOptions, class_names, read_inside, status
 from layermix_gen.support.files import cannot_read, reading, with_retries
 from layermix_gen.support.text import as_text, message_of
 
@@ -41,7 +41,8 @@ class TableSource:
     native_size = None
     ignored = 0
 
-    def __init__(self, location: str, split: str = "", max_pixels: int = MAX_PIXELS) -> None:
+    def __init__(self, location: str, split: str = "", max_pixels: int = MAX_PIXELS, *, root: str = "") -> None:
+        self.options = SourceOptions(root=root)
         self.location = location
         self._path = Path(location)
         self._root = self._path.parent

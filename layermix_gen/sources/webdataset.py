@@ -20,7 +20,7 @@ from braceexpand import braceexpand
 from layermix_gen.errors import BadImage, LayerMixError
 from layermix_gen.images import Image
 from layermix_gen.images.codec import MAX_PIXELS, decode
-from layermix_gen.sources.base import EXTENSIONS, UNREADABLE, Item, check_bytes, unread
+from layermix_gen.sources.base import DEFAULT_OPTIONS, EXTENSIONS, UNREADABLE, Item, check_bytes, unread
 from layermix_gen.support.files import cannot_read, reason, with_retries
 from layermix_gen.support.text import as_text
 
@@ -46,6 +46,7 @@ class WebDatasetSource:
     """The images in a set of tars. `items` looks for the tars, `__init__` does not."""
 
     kind = "webdataset"
+    options = DEFAULT_OPTIONS
     classes = ()
     native_size = None
 

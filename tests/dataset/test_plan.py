@@ -24,7 +24,7 @@ from layermix_gen.dataset.settings import BuildSettings
 from layermix_gen.errors import LayerMixError
 from layermix_gen.images import Image
 from layermix_gen.mixing_sets.mixing_set import open_mixing_set
-from layermix_gen.sources import Item, open_source
+from layermix_gen.sources import Item, SourceOptions, open_source
 from layermix_gen.support.seeds import shuffled
 from tests.helpers import build, digest, invoke, manifest, reseal, snapshot
 
@@ -99,7 +99,8 @@ ITEMS = [Item("a b.png", 0, 10), Item("ä/ö.jpg", 1, 20), Item('quo"te\n.png', 
 class Listed:
     """A source of `ITEMS`."""
 
-    kind, location, ignored, classes, native_size = "folder", "/somewhere", 3, ("x", "y", "z"), None
+    kind, location, options, ignored = "folder", "/somewhere", SourceOptions(), 3
+    classes, native_size = ("x", "y", "z"), None
 
     def items(self) -> list[Item]:
         return ITEMS

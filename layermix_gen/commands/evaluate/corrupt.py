@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from layermix_gen.commands.parameters import Names, Ranges
+from layermix_gen.commands.parameters import Names, Ranges, source_options
 from layermix_gen.evaluate.benchmarks import SCALES
 from layermix_gen.evaluate.corruptions.corrupter import corrupt
 from layermix_gen.evaluate.corruptions.layouts import LAYOUTS
@@ -29,6 +29,7 @@ from layermix_gen.sources import KINDS
     metavar="KIND",
     help=f"Kind of SOURCE: auto, {', '.join(KINDS)}; auto:train. `manifest` is a table.",
 )
+@source_options
 @click.option("--layout", type=click.Choice(LAYOUTS), help="Default: arrays for squares up to 64 px, else folders.")
 @click.option("--workers", type=int, help="Processes; default: the CPUs that may be used.")
 def command(source: str, out: Path, **options: Any) -> None:

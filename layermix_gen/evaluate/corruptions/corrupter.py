@@ -19,7 +19,8 @@ from layermix_gen.evaluate.corruptions.published import Family, parameters
 from layermix_gen.evaluate.corruptions.record import RECORD, check_record, describe
 from layermix_gen.images import Image
 from layermix_gen.images.codec import MAX_PIXELS
-from layermix_gen.sources import Item, Source, open_source, open_test_set
+from layermix_gen.sources import Item, Source, SourceOptions, open_source, open_test_set
+from layermix_gen.sources.base import DEFAULT_OPTIONS
 from layermix_gen.support.checks import check_choice, check_output, check_seed
 from layermix_gen.support.files import disk_errors, write_json
 from layermix_gen.support.locks import alone
@@ -62,6 +63,7 @@ class _Task:
     location: str
     kind: str
     max_pixels: int
+    options: SourceOptions
     items: list[Item]
     layout: Layout
     scale: Scale
@@ -71,7 +73,7 @@ class _Task:
     @cached_property
     def source(self) -> Source:
         """The source, opened once in each process."""
-        return open_source(self.location, self.kind, self.max_pixels)
+        return open_source(self.location, self.kind, self.max_pixels, self.options)
 
 
 def corrupt(
@@ -84,6 +86,7 @@ def corrupt(
     corruptions: tuple[str, ...] = (),
     seed: int = 0,
     kind: str = "auto",
+    source_options: SourceOptions = DEFAULT_OPTIONS,
     layout: LayoutName | None = None,
     max_pixels: int = MAX_PIXELS,
     workers: int | None = None,
@@ -93,15 +96,15 @@ def corrupt(
 
     `corruptions` names some of the suite; () stands for all. `scale` chooses the severities of "cifar" or "imagenet",
     and `layout` is "arrays" or "folders" (see `layouts`); the defaults are "cifar" and "arrays" for squares of up to
-    64 px, "imagenet" and "folders" for others. `kind` and `max_pixels` are as in `open_source`; by default the test
-    split is taken, where there are splits. Corruptions that are there already are kept: the same call resumes, and one
-    that names more adds these.
+    64 px, "imagenet" and "folders" for others. `kind`, `max_pixels` and the options are as in `open_source`; by default
+    the test split is taken, where there are splits. Corruptions that are there already are kept: the same call resumes,
+    and one that names more adds these.
 
     Raises `LayerMixError` for what the user can mend, such as an image that cannot be read, and `Interrupted` after
     Ctrl-C.
     """
     workers, root = checked_workers(workers), Path(out)
-    opened = open_test_set(source, kind, max_pixels)
+    opened = open_test_set(source, kind, max_pixels, source_options)
     check_output(root, source=Path(source), mark=RECORD)
     items = opened.items()
     shape = _read(opened, items[0]).shape
@@ -111,7 +114,7 @@ def corrupt(
     names, severities = _checked(suite, scale, corruptions, severities, seed, layout)
     made_by = make_layout(layout, root, opened, items, severities, shape)
     record = describe(opened, items, suite=suite, scale=scale, severities=list(severities), seed=seed, layout=layout)
-    task = _Task(opened.location, opened.kind, max_pixels, items, made_by, scale, severities, seed)
+    task = _Task(opened.location, opened.kind, max_pixels, opened.options, items, made_by, scale, severities, seed)
     with disk_errors(root):
         root.mkdir(parents=True, exist_ok=True)
         with alone(root):
