@@ -3,6 +3,7 @@
 OUT/_info.json          timm: a split for each plane, and one, `variants`, of all variants
 OUT/v00/sizes.json      open_clip: samples of each tar of the plane
 OUT/v00/wids.json       wids: the tars of the plane with samples and bytes
+OUT/README.md           Hugging Face: the card, which makes a configuration of each plane; without it, planes are mixed
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,7 +12,11 @@ from typing import Any
 
 from layermix_gen.dataset.manifest import Manifest
 from layermix_gen.dataset.names import CLEAN_PLANE
-from layermix_gen.support.files import write_json
+from layermix_gen.support.files import replacing, write_json
+from layermix_gen.support.text import count
+
+CARD = "README.md"
+MARK = "# Made by layermix-gen. Remove this line to keep your own changes."  # within the YAML of the card
 
 Tars = Mapping[str, Mapping[str, Any]]
 
@@ -32,6 +37,51 @@ def write_sidecars(root: Path, manifest: Manifest) -> None:
     """Write the sidecars of a complete dataset, each atomically; the same manifest gives the same bytes."""
     for name, value in sidecars(manifest).items():
         write_json(root / name, value)
+    if _is_ours(root / CARD):
+        with replacing(root / CARD) as draft:
+            draft.write_text(card(manifest), encoding="utf-8")
+
+
+def _is_ours(path: Path) -> bool:
+    """Whether nothing is at `path`, or a card that nobody wants to keep."""
+    return not path.exists() or MARK.encode() in path.read_bytes()
+
+
+def card(manifest: Manifest) -> str:
+    """The dataset card: a configuration for each plane and one, `variants`, of all variants, then a few facts."""
+    variants = {"variants": "v[0-9][0-9]/*.tar"} if manifest.variant_planes else {}
+    configurations = variants | {plane: f"{plane}/*.tar" for plane in manifest.planes}
+    planes = f"{count(len(manifest.planes), 'plane')}: {', '.join(manifest.planes)}"
+    first = next(iter(configurations))
+    lines = [
+        "---",
+        MARK,
+        "task_categories: [image-classification]",
+        "tags: [webdataset]",
+        "configs:",
+        *(_configuration(name, path, is_default=name == first) for name, path in configurations.items()),
+        "---",
+        "",
+        "# Images with LayerMix variants",
+        "",
+        f"{count(manifest.written, 'image')} of {manifest.size} px in {planes}.",
+        "A plane holds one version of every image. `dataset.json` says how they were made.",
+        "",
+        "```python",
+        "from layermix_gen import LayerMixDataset",
+        "",
+        'for batch in LayerMixDataset("FOLDER", 256):  # another plane in each epoch',
+        "    ...",
+        "```",
+        "",
+        f"Digest: `{manifest.digest}`",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _configuration(name: str, path: str, *, is_default: bool) -> str:
+    default = ["  default: true"] * is_default
+    return "\n".join([f"- config_name: {name}", *default, "  data_files:", "  - split: train", f"    path: {path}"])
 
 
 def tars_of(tars: Tars, planes: Sequence[str]) -> Tars:

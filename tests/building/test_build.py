@@ -81,12 +81,12 @@ def test_the_files_are_those_of_the_format(finished: Path) -> None:
     planes = [f"{plane}/{number:06d}.tar" for plane in ("clean", "v00", "v01", "v02") for number in range(3)]
     index = [f"index/{number:06d}.parquet" for number in range(3)]
     sidecars = [f"{plane}/{name}" for plane in ("clean", "v00", "v01", "v02") for name in ("sizes.json", "wids.json")]
-    frame = ["dataset.json", "plan.json", "sources.jsonl", "_info.json"]
+    frame = ["dataset.json", "plan.json", "sources.jsonl", "_info.json", "README.md"]
     assert files(finished) == sorted([*planes, *index, *sidecars, *frame])
 
 
 def is_sidecar(name: str) -> bool:
-    return Path(name).name in ("_info.json", "sizes.json", "wids.json")
+    return Path(name).name in ("_info.json", "sizes.json", "wids.json", "README.md")
 
 
 def test_planes_are_aligned_and_samples_contiguous(finished: Path) -> None:
@@ -315,9 +315,9 @@ def test_shards_of_so_many_samples(size: str, shards: int, photographs: Path, tm
 
 @pytest.fixture(scope="module")
 def uneven(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder of 600 images of 16 px from flat to noise, whose samples differ in size."""
+    """A folder of 240 images of 24 px from flat to noise, whose samples differ in size."""
     root, rng = tmp_path_factory.mktemp("uneven"), np.random.default_rng(0)
-    for number in range(600):
+    for number in range(240):
         pixels = rng.integers(0, 256, (24, 24, 3), np.uint8) >> rng.choice([0, 4, 6, 8])
         PillowImage.fromarray(pixels.astype(np.uint8)).save(root / f"{number:03d}.png", compress_level=1)
     return root
@@ -339,10 +339,10 @@ def test_a_bound_in_bytes_is_kept(method: str, bound: int, uneven: Path, pool: P
 
 @pytest.fixture(scope="module")
 def flat(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder of 200 images of one colour each, which take far fewer bytes before they are mixed than after."""
+    """A folder of 100 images of one colour each, which take far fewer bytes before they are mixed than after."""
     root = tmp_path_factory.mktemp("flat")
-    for number in range(200):
-        PillowImage.new("RGB", (40, 40), (number, 255 - number, 128)).save(root / f"{number:03d}.png")
+    for number in range(100):
+        PillowImage.new("RGB", (40, 40), (2 * number, 255 - number, 128)).save(root / f"{number:03d}.png")
     return root
 
 

@@ -1,13 +1,16 @@
-"""Sidecars: the files that timm, open_clip and wids read say the same as the tars."""
+"""Sidecars: the files that timm, open_clip, wids and Hugging Face read say the same as the tars."""
 
 import json
+import re
+import shutil
 import tarfile
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from layermix_gen import BuildSettings, build
-from layermix_gen.dataset.sidecars import write_sidecars
+from layermix_gen.dataset.sidecars import CARD, MARK, write_sidecars
 from tests.helpers import files, snapshot
 
 PLANES = ("clean", "v00", "v01")
@@ -61,3 +64,26 @@ def test_only_a_clean_plane(digits: Path, tmp_path: Path) -> None:
     settings = BuildSettings(variants=0, method="none", shard_size="100")
     write_sidecars(tmp_path, build(digits, tmp_path, settings, workers=1, progress=False))
     assert list(json.loads((tmp_path / "_info.json").read_text())["splits"]) == ["clean"]
+
+
+def test_the_card_makes_a_configuration_of_each_plane(dataset: Path) -> None:
+    _, front, text = (dataset / CARD).read_text().split("---\n")
+    paths = dict(
+        re.findall(r"- config_name: (\w+)\n(?:  default: true\n)?  data_files:\n.*train\n    path: (.*)\n", front)
+    )
+    planes = {name: {path.parent.name for path in dataset.glob(pattern)} for name, pattern in paths.items()}
+    assert planes == {"variants": {"v00", "v01"}} | {plane: {plane} for plane in PLANES}
+    assert re.findall(r"(\w+)\n  default", front) == ["variants"]
+    assert "40 images of 28 px in 3 planes: clean, v00, v01" in text
+
+
+def test_a_card_that_was_edited_is_kept(dataset: Path, digits: Path, pool: Path, tmp_path: Path) -> None:
+    shutil.copytree(dataset, tmp_path / "copy")
+    settings = BuildSettings(variants=3, shard_size="15")
+    for text, kept in ((f"---\n{MARK}\n---\nmine", False), ("mine", True)):
+        (tmp_path / "copy" / CARD).write_text(text)
+        build(digits, tmp_path / "copy", settings, mixing_set=pool, workers=1, progress=False)
+        settings = replace(settings, variants=4)
+        found = (tmp_path / "copy" / CARD).read_text()
+        assert (found == text) == kept
+        assert kept or "v02" in found

@@ -9,6 +9,7 @@ import numpy as np
 from PIL import Image as PillowImage
 
 from layermix_gen import BuildSettings, LayerMixDataset, LayerMixError, build, open_shards
+from layermix_gen.dataset.sidecars import CARD
 from tests.faults.tally import Tally
 from tests.helpers import same_but_for_the_run
 
@@ -62,8 +63,8 @@ def small_dataset(folder: Path) -> Path:
 
 
 def contents(root: Path) -> dict[str, bytes]:
-    """The bytes of every file by its path in the dataset."""
-    paths = sorted(path for path in root.rglob("*") if path.is_file())
+    """The bytes of every file by its path in the dataset, but of the card, which users may edit."""
+    paths = sorted(path for path in root.rglob("*") if path.is_file() and path.name != CARD)
     return {path.relative_to(root).as_posix(): path.read_bytes() for path in paths}
 
 

@@ -41,6 +41,7 @@ def serve() -> None:
     from layermix_gen.__main__ import run
     from layermix_gen.support.interrupts import end_quietly
 
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # a shell ignores it in what runs in its background
     end_quietly()
     for line in sys.stdin:
         match json.loads(line):
