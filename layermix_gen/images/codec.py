@@ -34,7 +34,7 @@ from layermix_gen.errors import BadImage
 from layermix_gen.images import Image
 from layermix_gen.images.jpeg import held_components
 from layermix_gen.images.levels import ToLevels, scale_of
-from layermix_gen.images.png import encode_png
+from layermix_gen.images.png import encode_png, without_ancillary
 from layermix_gen.support.checks import check_choice, check_whole
 from layermix_gen.support.text import message_of
 
@@ -114,6 +114,8 @@ def decode(data: bytes | memoryview, max_pixels: int = MAX_PIXELS) -> Image:
         width, height = 1 + int.from_bytes(canvas[:3], "little"), 1 + int.from_bytes(canvas[3:], "little")
         _check_size(width, height, max_pixels)
         _check_memory(width, height, per_pixel, max_pixels)
+    if opener is PngImageFile:
+        data = without_ancillary(data)
     if opener is not JpegImageFile:
         return _decode_pillow(data, opener, per_pixel, max_pixels)
     coefficients = _OF_COEFFICIENT * held_components(data)
