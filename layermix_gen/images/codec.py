@@ -178,7 +178,10 @@ def _as_array(image: PillowImage.Image, scale: ToLevels | None) -> Image:
 def _in_rgb(image: PillowImage.Image, scale: ToLevels | None) -> Image:
     if scale:
         return np.repeat(scale(np.asarray(image))[..., None], 3, axis=2)
-    return np.array(image if image.mode == "RGB" else image.convert("RGB"))
+    rgb = image if image.mode == "RGB" else image.convert("RGB")
+    return np.frombuffer(bytearray(rgb.tobytes()), np.uint8).reshape(
+        rgb.height, rgb.width, 3
+    )  # np.array takes 3 µs more
 
 
 def _decoded_size(image: ImageFile) -> tuple[int, int]:
