@@ -1,4 +1,4 @@
-"""Decoding and encoding: the same pixels as Pillow, and no exception but BadImage from any bytes."""
+"""Decoding and encoding: the same pixels as Pillow (but of deep gray), and no exception but BadImage from any bytes."""
 
 import io
 import random
@@ -38,7 +38,12 @@ def saved(image: PillowImage.Image, format: str, **options: Any) -> bytes:  # no
 def by_pillow(data: bytes) -> Image:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        return np.asarray(PillowImage.open(io.BytesIO(data)).convert("RGB"))
+        image = PillowImage.open(io.BytesIO(data))
+        if image.mode not in ("I;16", "F"):
+            return np.asarray(image.convert("RGB"))
+        values = np.asarray(image)  # whose levels Pillow would clip
+        levels = values >> 8 if image.mode == "I;16" else np.rint(values * 255)
+        return np.stack([levels.astype(np.uint8)] * 3, -1)
 
 
 def samples() -> dict[str, bytes]:
@@ -80,7 +85,7 @@ def samples() -> dict[str, bytes]:
         "tiff lzw": saved(rgb, "TIFF", compression="tiff_lzw"),
         "tiff jpeg": saved(rgb, "TIFF", compression="jpeg"),
         "tiff CMYK": saved(rgb.convert("CMYK"), "TIFF"),
-        "tiff F": saved(rgb.convert("F"), "TIFF"),
+        "tiff F": saved(PillowImage.fromarray(picture()[..., 0] / np.float32(255)), "TIFF"),
         "tiff I;16": saved(deep, "TIFF"),
         "ppm": saved(rgb, "PPM"),
         "pgm": saved(gray, "PPM"),
