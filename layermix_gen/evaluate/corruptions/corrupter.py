@@ -12,16 +12,17 @@ from typing import Any
 
 from layermix_gen.dataset.settings import SMALL
 from layermix_gen.errors import BadImage, Interrupted, LayerMixError
+from layermix_gen.evaluate.arguments import as_location, as_texts, check_type
 from layermix_gen.evaluate.benchmarks import SEVERITIES, Scale
 from layermix_gen.evaluate.corruptions import corrupted, names_of
 from layermix_gen.evaluate.corruptions.layouts import LAYOUTS, Layout, LayoutName, make_layout, write_labels
-from layermix_gen.evaluate.corruptions.published import Family, parameters
+from layermix_gen.evaluate.corruptions.published import FAMILIES, Family, parameters
 from layermix_gen.evaluate.corruptions.record import RECORD, check_record, describe
 from layermix_gen.images import Image
 from layermix_gen.images.codec import MAX_PIXELS
 from layermix_gen.sources import Item, Source, SourceOptions, open_source, open_test_set
 from layermix_gen.sources.base import DEFAULT_OPTIONS
-from layermix_gen.support.checks import check_choice, check_output, check_seed
+from layermix_gen.support.checks import as_several, check_choice, check_output, check_seed, check_whole
 from layermix_gen.support.files import disk_errors, write_json
 from layermix_gen.support.locks import alone
 from layermix_gen.support.processes import checked_workers, working
@@ -103,9 +104,14 @@ def corrupt(
     Raises `LayerMixError` for what the user can mend, such as an image that cannot be read, and `Interrupted` after
     Ctrl-C.
     """
-    workers, root = checked_workers(workers), Path(out)
+    workers, root, source = checked_workers(workers), as_location(out, "output folder"), as_location(source, "source")
+    check_type("kind", kind, str)
+    check_whole("max pixels", max_pixels, 1)
+    check_type("progress", progress, bool)
+    check_choice("suite", suite, FAMILIES)
+    corruptions, severities = as_texts("corruptions", corruptions), as_several("severities", severities)
     opened = open_test_set(source, kind, max_pixels, source_options)
-    check_output(root, source=Path(source), mark=RECORD)
+    check_output(root, source=source, mark=RECORD)
     items = opened.items()
     shape = _read(opened, items[0]).shape
     is_small = shape[0] == shape[1] <= SMALL
@@ -205,7 +211,7 @@ def _checked(
             f"expected corruptions of {suite} at {scale} scale, which are {', '.join(known)}, "
             f"got {unknown[0]!r}; change --corruptions"
         )
-    wrong = [severity for severity in severities if severity not in SEVERITIES]
+    wrong = [severity for severity in severities if type(severity) is not int or severity not in SEVERITIES]
     if wrong or not severities:
         found = repr(wrong[0]) if wrong else "none"
         raise LayerMixError(f"severities must be whole numbers in [1, 5], got {found}; change --severities")

@@ -5,6 +5,7 @@ from typing import Literal, TypeAlias
 import numpy as np
 
 from layermix_gen.errors import LayerMixError
+from layermix_gen.evaluate.arguments import check_type
 from layermix_gen.evaluate.benchmarks import SCALES, SEVERITIES, Scale, extra_list, mean_list
 from layermix_gen.evaluate.corruptions.effects import blur, digital, obscuring, pixel_noise, warps, waves, weather
 from layermix_gen.evaluate.corruptions.effects.base import Corruption, Severities
@@ -32,10 +33,12 @@ def names_of(suite: Family, scale: Scale) -> tuple[str, ...]:
 def corrupted(image: Image, name: str, severity: int, scale: Scale, rng: np.random.Generator) -> Image:
     """Apply one corruption to an image, uint8 (H, W, 3), at severity 1 to 5 of the benchmark of `scale`: a new image.
 
-    Raises `LayerMixError` for an array that is no image, and for a name, severity or scale that no benchmark has.
+    Raises `LayerMixError` for an array that is no image, for a name, severity or scale that no benchmark has, and for
+    another generator than NumPy's.
     """
     check_choice("corruption", name, CORRUPTIONS, change="the name")
     check_whole("severity", severity, SEVERITIES[0], SEVERITIES[-1], change="the severity")
+    check_type("rng", rng, np.random.Generator, "use np.random.default_rng(seed)")
     return CORRUPTIONS[name].kernel(as_image(image), rng, *parameters(name, scale)[severity - 1])
 
 

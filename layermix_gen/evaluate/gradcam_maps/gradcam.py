@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from layermix_gen.errors import LayerMixError
+from layermix_gen.evaluate.arguments import check_type
 from layermix_gen.evaluate.models.calling import call_model, check_images, gradient, memory_faults
 from layermix_gen.evaluate.models.eval_mode import evaluating
 from layermix_gen.evaluate.models.normalized import without_normalization
@@ -40,10 +41,11 @@ def gradcam(model: nn.Module, images: Tensor, *, layer: str = "", target: int | 
 
     `layer` is the name, in the model without its normalization, of a module whose output is feature maps (B, C, h, w);
     by default the last one of a convolutional network whose maps have more than one pixel. The model is left as it was.
-    Raises `LayerMixError` where there is no such layer or class, where the class does not depend on the layer, and for
-    outputs that are not finite logits.
+    Raises `LayerMixError` for other images, where there is no such layer or class, where the class does not depend on
+    the layer, and for outputs that are not finite logits.
     """
     check_images(images)
+    check_type("layer", layer, str)
     with (
         evaluating(model),
         torch.inference_mode(False),
@@ -76,7 +78,7 @@ def _explained(logits: Tensor, target: int | None) -> Tensor:
     """The classes (B,) to explain."""
     if target is None:
         return logits.argmax(1)
-    if target not in range(logits.shape[1]):
+    if isinstance(target, bool | float) or target not in range(logits.shape[1]):
         raise LayerMixError(f"expected a class in [0, {logits.shape[1] - 1}], got {target}; change --class")
     return torch.full((len(logits),), int(target), device=logits.device)
 

@@ -11,6 +11,7 @@ from PIL import Image as PillowImage
 from torch import nn
 
 from layermix_gen.errors import BadImage, LayerMixError
+from layermix_gen.evaluate.arguments import as_location, check_type
 from layermix_gen.evaluate.benchmarks import RESIZE_AND_CENTER
 from layermix_gen.evaluate.gradcam_maps.gradcam import Attention, gradcam
 from layermix_gen.evaluate.models.weights import check_weights
@@ -21,7 +22,7 @@ from layermix_gen.figures.palette import QUIET
 from layermix_gen.images import Image
 from layermix_gen.images.codec import decode
 from layermix_gen.reading.device import as_device
-from layermix_gen.support.checks import check_choice
+from layermix_gen.support.checks import as_several, check_choice
 from layermix_gen.support.files import cannot_read, reading
 from layermix_gen.support.text import as_text
 
@@ -48,18 +49,24 @@ def write_gradcam_sheet(
     The models take pixels in [0, 1] and are moved to `device`. Raises `LayerMixError` for a device that is not there,
     for an image that cannot be read and a sheet that cannot be written, and as `gradcam` does.
     """
-    place = as_device(device)
+    place, out = as_device(device), as_location(out, "file of the sheet")
+    models, paths = as_several("models", models), as_several("paths", paths)
     if not models or not paths:
         raise LayerMixError(f"expected at least one model and one image, got {len(models)} and {len(paths)}; give more")
-    if Path(out).suffix.lower() != ".png":
+    for pair in models:
+        check_type("each of models", pair, tuple, 'give pairs, as in ("baseline", model)')
+        if len(pair) != 2:
+            raise LayerMixError(f"expected a title and a model in each of models, got {len(pair)} values; give both")
+        check_type("title", pair[0], str, 'give pairs, as in ("baseline", model)')
+        check_weights(pair[1])
+    files = [as_location(path, "image") for path in paths]
+    if out.suffix.lower() != ".png":
         raise LayerMixError(f"expected a name like sheet.png, got {as_text(out)}; change --out")
     check_choice("preprocessing", preprocessing, PREPROCESSINGS)
-    images = next(rebatched((_read(Path(path), preprocessing)[None] for path in paths), len(paths)))
+    images = next(rebatched((_read(file, preprocessing)[None] for file in files), len(files)))
     pixels = torch.from_numpy(images).permute(0, 3, 1, 2).contiguous().float().div(255).to(place)
-    for _, model in models:
-        check_weights(model)
     seen = [gradcam(model.to(place), pixels, layer=layer, target=target) for _, model in models]
-    sheet = _draw(images, [Path(path).stem for path in paths], [title for title, _ in models], seen)
+    sheet = _draw(images, [file.stem for file in files], [title for title, _ in models], seen)
     return write_picture(sheet, out)
 
 

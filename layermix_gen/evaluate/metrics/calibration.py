@@ -1,6 +1,7 @@
 """Calibration: whether a model is right in 80 of 100 cases where its confidence is 80%.
 
-All functions take the confidences (N,), the probabilities of the predicted classes, and whether these are right (N,).
+All functions take the confidences (N,), the probabilities of the predicted classes, and whether these are right (N,):
+booleans, or 0 and 1. Both may be arrays, lists or tensors on any device; anything else raises `LayerMixError`.
 The order of images never matters. Where confidences are equal, sorting by them leaves the order open: RMS is then the
 root of the expected square over all orders, and AURRA the expectation, both in closed form. Saturated models have
 thousands of images at a confidence of exactly 1.
@@ -14,12 +15,14 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from layermix_gen.errors import LayerMixError
+from layermix_gen.evaluate.arguments import Vector, as_answers, as_confidences, as_whole_in
+from layermix_gen.support.checks import check_choice
 
 BIN = 100  # images in an adaptive bin
 WIDTHS = 15  # number of bins of equal width
+MOST_WIDTHS = 1_000_000
 Bins: TypeAlias = Literal["all", "released"]
 BINS: tuple[Bins, ...] = ("all", "released")
-Vector: TypeAlias = NDArray[np.float64]
 
 
 def rms_calibration(confidences: ArrayLike, correct: ArrayLike, bins: Bins = "all") -> float:
@@ -47,7 +50,7 @@ def rms_floor(confidences: ArrayLike, bins: Bins = "all") -> float:
     The root of the expected square: each image is right with probability p_i, its confidence, so that a bin's accuracy
     has the variance sum p_i (1 - p_i) / n_b^2 about its confidence. Bins of 100 images cannot tell a smaller error.
     """
-    sure, _ = _checked(confidences, np.zeros(np.shape(confidences), np.bool_))
+    sure = np.sort(as_confidences(confidences))
     starts = _bin_starts(len(sure), bins)
     sizes = np.diff(np.append(starts, len(sure)))
     variances = np.add.reduceat(sure * (1 - sure), starts) / sizes
@@ -82,7 +85,12 @@ class Reliability:
 
 
 def reliability(confidences: ArrayLike, correct: ArrayLike, bins: int = WIDTHS) -> Reliability:
-    """The reliability diagram: bin i of n has the confidences in (i / n, (i + 1) / n], the first also 0."""
+    """The reliability diagram: bin i of n has the confidences in (i / n, (i + 1) / n], the first also 0.
+
+    Raises `LayerMixError` for confidences out of [0, 1], shapes that differ, and a number of bins that is not in [1,
+    1,000,000].
+    """
+    bins = as_whole_in("bins", bins, 1, MOST_WIDTHS)
     sure, right = _checked(confidences, correct)
     numbers = np.maximum(np.ceil(sure * bins).astype(np.int64) - 1, 0)
     counts = np.bincount(numbers, minlength=bins)
@@ -138,19 +146,15 @@ class _Pieces:
 
 def _checked(confidences: ArrayLike, correct: ArrayLike) -> tuple[Vector, Vector]:
     """Check both arguments; return them as float64 (N,), in rising order of confidence."""
-    sure, right = np.asarray(confidences, np.float64), np.asarray(correct)
-    if sure.ndim != 1 or sure.shape != right.shape or not len(sure):
-        raise LayerMixError(f"expected confidences and answers (N,), N >= 1, got {sure.shape} and {right.shape}")
-    if not (sure.min() >= 0 and sure.max() <= 1):
-        raise LayerMixError("expected confidences in [0, 1], got others; give probabilities, not logits")
+    sure = as_confidences(confidences)
+    right = as_answers(correct, len(sure))
     order = np.argsort(sure)
-    return sure[order], right[order].astype(np.float64)
+    return sure[order], right[order]
 
 
 def _bin_starts(images: int, bins: Bins) -> NDArray[np.int64]:
     """The indices at which bins of 100 images begin; the last bin takes the remainder."""
-    if bins not in BINS:
-        raise LayerMixError(f"expected bins {' or '.join(BINS)}, got {bins!r}")
+    check_choice("bins", bins, BINS, change="bins=")
     if bins == "released" and images < BIN:
         raise LayerMixError(f"expected at least {BIN} images for bins 'released', got {images}; use 'all'")
     return np.arange(max(images // BIN, 1)) * BIN

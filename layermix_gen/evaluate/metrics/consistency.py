@@ -10,6 +10,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
+from layermix_gen.evaluate.arguments import check_type
 from layermix_gen.evaluate.benchmarks import P_NOISE
 from layermix_gen.evaluate.results.predictions import TOP, SequencePredictions
 
@@ -19,8 +20,10 @@ PAIRS = 1 << 16  # pairs of frames that are compared at a time, which bounds mem
 def flip_probability(part: SequencePredictions, *, noise: bool) -> float:
     """The percentage of pairs of frames with different predictions, as the mean over videos.
 
-    mFP is the mean of it over the ten perturbations of `benchmarks.P`.
+    mFP is the mean of it over the ten perturbations of `benchmarks.P`. Raises `LayerMixError` for anything but
+    predictions for videos.
     """
+    _check(part, noise)
     flips = [part.classes[earlier, 0] != part.classes[later, 0] for earlier, later in _pairs(part, noise)]
     return 100 * _mean_over_videos(np.concatenate(flips), part.lengths)
 
@@ -30,8 +33,10 @@ def top5_distance(part: SequencePredictions, *, noise: bool) -> float:
 
     d = sum over i = 1..5 of |i - min(s(i), 6)|, s(i) being the rank that the later frame gives to the class that the
     earlier one ranks i: the closed form of the sum in Hendrycks and Dietterich (2019), section 4.2. With fewer than
-    five classes all are compared. mT5D is the mean of it over the ten perturbations of `benchmarks.P`.
+    five classes all are compared. mT5D is the mean of it over the ten perturbations of `benchmarks.P`. Raises
+    `LayerMixError` for anything but predictions for videos.
     """
+    _check(part, noise)
     distances = [_moved(part.classes[earlier], part.classes[later]) for earlier, later in _pairs(part, noise)]
     return _mean_over_videos(np.concatenate(distances), part.lengths)
 
@@ -39,6 +44,11 @@ def top5_distance(part: SequencePredictions, *, noise: bool) -> float:
 def is_noise(perturbation: str) -> bool:
     """Whether frames of this perturbation are compared with the first frame."""
     return perturbation in P_NOISE
+
+
+def _check(part: SequencePredictions, noise: bool) -> None:
+    check_type("part", part, SequencePredictions, "make it by predicted_sequences")
+    check_type("noise", noise, bool)
 
 
 def _moved(earlier: NDArray[np.int32], later: NDArray[np.int32]) -> NDArray[np.int64]:

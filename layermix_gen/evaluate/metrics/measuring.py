@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from layermix_gen.errors import LayerMixError
+from layermix_gen.evaluate.arguments import as_location, check_type
 from layermix_gen.evaluate.benchmarks import SEVERITIES, mean_list
 from layermix_gen.evaluate.metrics.calibration import (
     BIN,
@@ -102,7 +103,8 @@ def measure(root: str | Path, name: str = "") -> Measured:
 
     Raises `LayerMixError` where there are no results, or one of their files is damaged or does not fit the others.
     """
-    root = Path(root)
+    check_type("name", name, str)
+    root = as_location(root, "folder of results")
     signature = read_signature(root)
     shown = one_line(name) or one_line(as_text(root.resolve().name)) or "unnamed"
     run = Measured(shown, signature, finished_parts(root, signature))

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from layermix_gen.errors import LayerMixError
+from layermix_gen.evaluate.arguments import check_type
 from layermix_gen.support.text import first_line
 
 CHECK = "check the checkpoint and --mean and --std"
@@ -52,10 +53,22 @@ def gradient(total: Tensor, wanted: Tensor) -> Tensor | None:
 
 
 def check_images(images: Tensor) -> None:
-    """Raise `LayerMixError` unless `images` holds at least one image, as floats (B, 3, H, W)."""
+    """Raise `LayerMixError` unless `images` holds at least one image, as a tensor of floats (B, 3, H, W)."""
+    check_type("images", images, Tensor, "use torch.from_numpy")
     if images.ndim != 4 or not images.is_floating_point() or not images.numel():
         raise LayerMixError(
             f"expected images (B, 3, H, W) in [0, 1], got {images.dtype} {tuple(images.shape)}; divide pixels by 255"
+        )
+
+
+def check_pixels(images: Tensor) -> None:
+    """Raise `LayerMixError` unless `images` is what `check_images` wants, with all numbers in [0, 1]."""
+    check_images(images)
+    low, high = (float(one) for one in images.detach().aminmax())
+    if not (low >= 0 and high <= 1):  # for NaN neither is true
+        raise LayerMixError(
+            f"expected pixels in [0, 1], got some in [{low:g}, {high:g}]; divide them by 255, and leave normalization "
+            "to the model (Normalized)"
         )
 
 

@@ -14,10 +14,12 @@ import torch
 from torch import nn
 
 from layermix_gen.errors import LayerMixError
+from layermix_gen.evaluate.arguments import as_location
 from layermix_gen.evaluate.models.checkpoints import load_weights
 from layermix_gen.evaluate.models.normalized import FORMS, Normalized
 from layermix_gen.evaluate.models.python_file import model_from
 from layermix_gen.evaluate.models.weights import check_weights
+from layermix_gen.support.checks import check_seed, check_whole
 from layermix_gen.support.text import first_line
 
 
@@ -38,8 +40,8 @@ def load_model(
     Weights that no checkpoint sets are drawn from `seed`. Loading a Python file runs it, and an exported model may run
     code, too: load only files of people you trust. Raises `LayerMixError` for what cannot be loaded.
     """
-    if n_classes < 0:
-        raise LayerMixError(f"expected at least 0 classes, got {n_classes}; change --classes")
+    check_whole("classes", n_classes, 0)
+    check_seed(seed)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         model = _load(spec, n_classes)
@@ -47,7 +49,7 @@ def load_model(
     if checkpoint is not None:
         if spec.endswith(".pt2"):
             raise LayerMixError(f"expected no checkpoint for {spec}, which holds its weights; leave --checkpoint out")
-        load_weights(model, Path(checkpoint))
+        load_weights(model, as_location(checkpoint, "checkpoint"))
     default = getattr(model, "pretrained_cfg", {}) if spec.startswith("timm:") else {}
     mean = (default.get("mean") or 0.0) if mean is None else mean
     std = (default.get("std") or 1.0) if std is None else std

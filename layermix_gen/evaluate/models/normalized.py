@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from layermix_gen.errors import LayerMixError
+from layermix_gen.evaluate.arguments import check_type
 from layermix_gen.evaluate.models.python_file import neighbours
 
 FORMS = "PATH.py:function, timm:NAME or PATH.pt2"
@@ -31,6 +32,7 @@ class Normalized(nn.Module):
         folder: str = "",
     ) -> None:
         super().__init__()
+        check_type("folder", folder, str)
         self.model, self.folder = as_module(model), folder
         means, stds = _channels(mean), _channels(std)
         if not means or not stds or min(stds) <= 0:

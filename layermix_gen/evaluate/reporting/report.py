@@ -11,12 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from layermix_gen.errors import LayerMixError
+from layermix_gen.evaluate.arguments import as_location, as_texts, check_type
 from layermix_gen.evaluate.metrics.measuring import METRICS_VERSION, Measured, measure, normalize_consistency
 from layermix_gen.evaluate.reporting.contents import report_tables
 from layermix_gen.evaluate.reporting.markup import Table, as_latex, as_markdown, as_plain_text
 from layermix_gen.evaluate.reporting.paper import PaperTable, paper_tables
 from layermix_gen.evaluate.reporting.provenance import metrics_facts, notes, run_facts
-from layermix_gen.support.checks import check_choice
+from layermix_gen.support.checks import as_several, check_choice
 from layermix_gen.support.files import disk_errors, read_json, reading, reason, replacing, write_json
 from layermix_gen.support.locks import alone
 from layermix_gen.support.text import as_text, facts, one_line
@@ -108,14 +109,16 @@ def make_report(
     and `top5_distance` of a model by perturbation: with it mFP and mT5D are normalised, too. Raises `LayerMixError`
     where results are missing or damaged, or two runs have the same name.
     """
-    tables = paper_tables(paper)
-    folders = [one if isinstance(one, tuple) else ("", one) for one in results]
+    tables = paper_tables(as_texts("paper", paper))
+    folders = [one if isinstance(one, tuple) else ("", one) for one in as_several("results", results)]
+    if wrong := [pair for pair in folders if len(pair) != 2]:
+        raise LayerMixError(f"expected a name and a folder in each pair of results, got {wrong[0]!r}; give both")
     runs = tuple(measure(folder, name) for name, folder in folders)
     names = [run.name for run in runs]
     if not runs or len(set(names)) < len(names):
         raise LayerMixError(f"expected results of different names, got {', '.join(names) or 'none'}; use NAME=FOLDER")
     if reference:
-        given = _reference(Path(reference))
+        given = _reference(as_location(reference, "file of a reference"))
         for run in runs:
             normalize_consistency(run, given)
     return Report(
@@ -146,7 +149,8 @@ def write_report(report: Report, out: str | Path) -> list[Path]:
     except LayerMixError as error:
         raise LayerMixError(f"{error}, or print the report with --format alone") from error
 
-    out, texts = Path(out), [f"report.{suffix}" for suffix in SUFFIXES.values()]
+    check_type("report", report, Report, "give what make_report returns")
+    out, texts = as_location(out, "folder of the report"), [f"report.{suffix}" for suffix in SUFFIXES.values()]
     _make_folder(out, (*texts, FACTS, *plot_names()))
     with alone(out), disk_errors(out):
         write_json(out / FACTS, report.json())  # first

@@ -7,8 +7,10 @@ from typing import Any
 import numpy as np
 
 from layermix_gen.errors import LayerMixError
+from layermix_gen.evaluate.arguments import as_location, check_type
 from layermix_gen.evaluate.results.predictions import AnyPredictions, Predictions, SequencePredictions
-from layermix_gen.support.files import cannot_read, reason, regular, replacing
+from layermix_gen.support.files import cannot_read, disk_errors, reason, regular, replacing
+from layermix_gen.support.text import as_text
 
 FORMATS: dict[str, type[AnyPredictions]] = {
     "layermix-gen predictions 1": Predictions,
@@ -20,21 +22,27 @@ _ARRAYS: dict[type[AnyPredictions], tuple[str, ...]] = {
 }
 
 
-def save_predictions(path: Path, predictions: AnyPredictions) -> None:
-    """Write predictions as an uncompressed `.npz`, completely or not at all. The folder must exist."""
-    kind = type(predictions)
+def save_predictions(path: str | Path, predictions: AnyPredictions) -> None:
+    """Write predictions as an uncompressed `.npz`, completely or not at all. The folder must exist.
+
+    Raises `LayerMixError` for anything else than predictions, and where the file cannot be written.
+    """
+    check_type("predictions", predictions, tuple(_ARRAYS), "make them by predicted or predicted_sequences")
+    path, kind = as_location(path, "file of predictions"), type(predictions)
     arrays = {name: getattr(predictions, name) for name in _ARRAYS[kind]}
     arrays["n_classes"] = np.int64(predictions.n_classes)
     if isinstance(predictions, Predictions):
         arrays["severities"] = np.array(predictions.severities, np.int64)
     name = next(name for name, one in FORMATS.items() if one is kind)
-    with replacing(path) as draft, draft.open("wb") as file:
+    if not path.parent.is_dir():
+        raise LayerMixError(f"expected a folder to write into, found none at {as_text(path.parent)}; make it")
+    with disk_errors(path.parent), replacing(path) as draft, draft.open("wb") as file:
         np.savez(file, format=np.array(name), **arrays)
 
 
 def load_predictions(path: str | Path) -> AnyPredictions:
     """Read what `save_predictions` wrote. Raises `LayerMixError` where the file is something else or damaged."""
-    path = Path(path)
+    path = as_location(path, "file of predictions")
     try:
         with zipfile.ZipFile(regular(path)) as archive:  # compressed members could unpack to far more than the file
             if any(member.compress_type != zipfile.ZIP_STORED for member in archive.infolist()):

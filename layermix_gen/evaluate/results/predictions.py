@@ -12,10 +12,13 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from layermix_gen.errors import LayerMixError
+from layermix_gen.evaluate.arguments import as_array, as_integers, as_texts, check_mapping, check_type
+from layermix_gen.support.checks import check_whole
 from layermix_gen.support.text import count
 
 TOP = 5  # classes kept of each image: what error@5 and mT5D need
 NO_SEVERITY = (0,)  # the severities of a part that has none
+MAKE = "make them by predicted or predicted_sequences"
 SLACK = 1e-3  # how far the sum of an image's probabilities may be from 1
 Floats: TypeAlias = NDArray[np.floating[Any]]
 
@@ -79,27 +82,29 @@ AnyPredictions: TypeAlias = Predictions | SequencePredictions
 def predicted(outputs: ArrayLike, labels: ArrayLike, *, probabilities: bool = False) -> Predictions:
     """Predictions of one severity from labels (N,) and logits (N, C), or, with `probabilities`, probabilities (N, C).
 
-    To restrict a head to some classes, as ImageNet-R does, give only their columns, and labels that number these.
-    Raises `LayerMixError` for other shapes, labels out of range, and outputs that are not finite.
+    Both may be arrays, lists or tensors, on any device and in any precision. To restrict a head to some classes, as
+    ImageNet-R does, give only their columns, and labels that number these. Raises `LayerMixError` for other shapes,
+    labels out of range, outputs that are not finite, and probabilities in place of logits.
     """
     values = _checked(outputs, probabilities, "image")
-    answers = np.asarray(labels)
-    if answers.shape != values.shape[:1] or not np.issubdtype(answers.dtype, np.integer):
-        raise LayerMixError(
-            f"expected {len(values)} whole numbers as labels, one for each output, got {answers.dtype} {answers.shape}"
-        )
+    answers = as_integers("labels", labels, len(values), "give the number of one class for each output")
     n_classes = values.shape[1]
     if len(answers) and not (answers.min() >= 0 and answers.max() < n_classes):
         raise LayerMixError(
             f"expected labels in [0, {n_classes}), as the model has {n_classes} classes, got {answers.min()} to "
             f"{answers.max()}; evaluate a model of as many classes as the dataset has"
         )
+    if not probabilities and _are_probabilities(values):
+        raise LayerMixError(
+            "expected logits, got outputs that add up to 1 for each image; give probabilities=True, or the model "
+            "without its softmax"
+        )
     classes = most_probable(values)  # two logits may differ by less than the rounding of the logarithms below
     logs = _log_probabilities(values, probabilities)
-    likelihoods = np.take_along_axis(logs, answers[:, None].astype(np.int64), 1)[:, 0]
+    likelihoods = np.take_along_axis(logs, answers[:, None], 1)[:, 0]
     chosen = np.exp(np.take_along_axis(logs, classes, 1))
     return Predictions(
-        labels=answers.astype(np.int64)[None],
+        labels=answers[None],
         classes=classes[None],
         probabilities=np.minimum.accumulate(chosen, 1).astype(np.float32)[None],  # exp's rounding may break the order
         log_likelihoods=np.maximum(likelihoods, np.finfo(np.float32).min).astype(np.float32)[None],
@@ -110,17 +115,22 @@ def predicted(outputs: ArrayLike, labels: ArrayLike, *, probabilities: bool = Fa
 def predicted_sequences(outputs: ArrayLike, lengths: ArrayLike, *, probabilities: bool = False) -> SequencePredictions:
     """Predictions for videos from `lengths` (V,) and logits (F, C), or, with `probabilities`, probabilities (F, C).
 
-    Raises `LayerMixError` for other shapes and outputs that are not finite.
+    Raises `LayerMixError` for other shapes, outputs that are not finite, and lengths that do not add up to F.
     """
     values = _checked(outputs, probabilities, "frame")
-    return SequencePredictions(most_probable(values), np.asarray(lengths, np.int64), values.shape[1])
+    counts = as_integers("lengths", lengths, None, "give the number of frames of each video")
+    return SequencePredictions(most_probable(values), counts, values.shape[1])
 
 
 def stack(severities: Mapping[int, Predictions]) -> Predictions:
     """Join the predictions of one corruption, given by the number of the severity, into one.
 
-    Raises `LayerMixError` where there are none, or they differ in their number of images or classes.
+    Raises `LayerMixError` where there are none, one has severities already, or they differ in their number of images or
+    classes.
     """
+    check_mapping("severities", severities, int, Predictions, "give predictions by the number of the severity")
+    if several := [number for number, part in severities.items() if len(part.severities) > 1]:
+        raise LayerMixError(f"expected predictions of one severity each, got more at {several[0]}; stack them once")
     parts = [severities[number] for number in sorted(severities)]
     sizes = {(part.images, part.n_classes) for part in parts}
     if len(sizes) != 1:
@@ -153,6 +163,7 @@ def class_columns(head: Sequence[str], subset: Sequence[str]) -> NDArray[np.int6
     `outputs[:, columns]` prediction, top five and probabilities are among these alone. Raises `LayerMixError` for
     unknown or repeated names.
     """
+    head, subset = as_texts("head", head), as_texts("subset", subset)
     numbers = {name: number for number, name in enumerate(head)}
     if unknown := [name for name in subset if name not in numbers]:
         raise LayerMixError(
@@ -166,10 +177,14 @@ def class_columns(head: Sequence[str], subset: Sequence[str]) -> NDArray[np.int6
 
 def _checked(outputs: ArrayLike, probabilities: bool, noun: str) -> Floats:
     """Check a model's outputs (N, C) for N images or frames; return them as float32, or float64 if they are that."""
-    values = np.asarray(outputs)
+    check_type("probabilities", probabilities, bool)
+    values = as_array("outputs", outputs)
     what = "probabilities" if probabilities else "logits"
     if values.ndim != 2 or values.shape[1] == 0 or not np.issubdtype(values.dtype, np.floating):
-        raise LayerMixError(f"expected {what} as floats ({noun}s, classes), got {values.dtype} {values.shape}")
+        raise LayerMixError(
+            f"expected {what} as floats ({noun}s, classes), got {values.dtype} {values.shape}; give a row for each "
+            f"{noun}"
+        )
     values = values.astype(np.promote_types(values.dtype, np.float32), copy=False)
     if not np.isfinite(values).all():
         bad = int((~np.isfinite(values).all(1)).sum())
@@ -177,11 +192,21 @@ def _checked(outputs: ArrayLike, probabilities: bool, noun: str) -> Floats:
             f"expected finite {what}, got NaN or infinity for {bad} of {count(len(values), noun)}; look at the "
             "checkpoint, or evaluate in full precision"
         )
-    if probabilities and ((values < 0).any() or (np.abs(values.sum(1) - 1) > SLACK).any()):
+    if probabilities and not _add_up(values):
         raise LayerMixError(
             f"expected probabilities that are not negative and add up to 1 for each {noun}, got others; give logits?"
         )
     return values
+
+
+def _are_probabilities(values: Floats) -> bool:
+    """Whether outputs (N, C) can be told to be probabilities; for most logits the first row says no."""
+    return values.shape[1] > 1 and _add_up(values[:1]) and _add_up(values)
+
+
+def _add_up(values: Floats) -> bool:
+    """Whether all rows are probabilities: not negative, with a sum of 1."""
+    return bool(values.min(initial=0) >= 0 and (np.abs(values.sum(1) - 1) <= SLACK).all())
 
 
 def _log_probabilities(values: Floats, probabilities: bool) -> Floats:
@@ -197,13 +222,18 @@ def _log_probabilities(values: Floats, probabilities: bool) -> Floats:
 
 
 def _check_images(part: Predictions) -> None:
+    check_whole("n_classes", part.n_classes, 1, change="n_classes=")
+    check_type("severities", part.severities, tuple, "give them as in (1, 2, 3, 4, 5)")
+    for severity in part.severities:
+        check_whole("severity", severity, 0, change="severities=")
+    check_type("labels", part.labels, np.ndarray, MAKE)
     s, n, k = len(part.severities), part.labels.shape[-1] if part.labels.ndim else 0, min(TOP, part.n_classes)
     _check(part, "labels", np.int64, (s, n))
     _check(part, "classes", np.int32, (s, n, k))
     _check(part, "probabilities", np.float32, (s, n, k))
     _check(part, "log_likelihoods", np.float32, (s, n))
     facts = {
-        "at least one class and one image": part.n_classes > 0 and n > 0,
+        "at least one image": n > 0,
         "at least one severity, in rising order": s > 0 and list(part.severities) == sorted(set(part.severities)),
         "labels below the number of classes": _within(part.labels, 0, part.n_classes - 1),
         "classes below the number of classes": _within(part.classes, 0, part.n_classes - 1),
@@ -215,11 +245,14 @@ def _check_images(part: Predictions) -> None:
 
 
 def _check_sequences(part: SequencePredictions) -> None:
+    check_whole("n_classes", part.n_classes, 1, change="n_classes=")
+    for name in ("classes", "lengths"):
+        check_type(name, getattr(part, name), np.ndarray, MAKE)
     frames, videos = part.classes.shape[:1] or (0,), part.lengths.shape[:1] or (0,)
     _check(part, "lengths", np.int64, videos)
     _check(part, "classes", np.int32, (*frames, min(TOP, part.n_classes)))
     facts = {
-        "at least one class and one video": part.n_classes > 0 and len(part.lengths) > 0,
+        "at least one video": len(part.lengths) > 0,
         "classes below the number of classes": _within(part.classes, 0, part.n_classes - 1),
         "videos of at least 2 frames": _within(part.lengths, 2, np.iinfo(np.int64).max),
         f"lengths that add up to {frames[0]} frames": int(part.lengths.sum()) == frames[0],
@@ -229,6 +262,7 @@ def _check_sequences(part: SequencePredictions) -> None:
 
 def _check(part: AnyPredictions, name: str, dtype: type[np.generic], shape: tuple[int, ...]) -> None:
     array = getattr(part, name)
+    check_type(name, array, np.ndarray, MAKE)
     if array.dtype != dtype or array.shape != shape:
         raise LayerMixError(
             f"expected {name} as {np.dtype(dtype)} {shape}, got {array.dtype} {array.shape}; evaluate again"

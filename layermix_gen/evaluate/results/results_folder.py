@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from layermix_gen.errors import LayerMixError
+from layermix_gen.evaluate.arguments import as_location, check_type
 from layermix_gen.evaluate.benchmarks import check_part, extra_list, mean_list
 from layermix_gen.evaluate.results.archive import load_predictions, save_predictions
 from layermix_gen.evaluate.results.predictions import AnyPredictions
@@ -36,7 +37,8 @@ def begin_results(root: str | Path, signature: Signature) -> Signature:
     New suites are added. Raises `LayerMixError`, naming the differences, where the folder holds results of another
     signature, and where a part's files have changed since it was evaluated.
     """
-    root = Path(root)
+    check_type("signature", signature, Signature)
+    root = as_location(root, "folder of results")
     before = read_signature(root) if (root / SIGNATURE).exists() else None
     if before is None:
         check_output(root, remedy="choose another --out")
@@ -127,7 +129,7 @@ def _flat(signature: Signature, suites: dict[str, Suite]) -> dict[str, Any]:
 
 def read_signature(root: str | Path) -> Signature:
     """The signature of the results in `root`. Raises `LayerMixError` where there are none, or it is damaged."""
-    path = Path(root) / SIGNATURE
+    path = as_location(root, "folder of results") / SIGNATURE
     try:
         value = read_json(path, REMEDY)
         check_format(value.pop("format", "no format"), FORMAT, path)

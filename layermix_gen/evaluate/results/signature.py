@@ -2,8 +2,10 @@
 
 from dataclasses import dataclass, field
 
+from layermix_gen.errors import LayerMixError
+from layermix_gen.evaluate.arguments import check_type
 from layermix_gen.evaluate.benchmarks import SCALES, SUITES, Scale
-from layermix_gen.support.checks import check_choice
+from layermix_gen.support.checks import check_choice, check_whole
 
 CHECKPOINT_RULES = ("last", "best", "unknown")
 
@@ -19,13 +21,16 @@ class Suite:
     stamps: dict[str, str] = field(default_factory=dict)  # by part; a stamp changes when the part's files do
 
     def __post_init__(self) -> None:
+        check_type("severities", self.severities, tuple)
+        for name in ("settings", "stamps"):
+            check_type(name, getattr(self, name), dict)
         _check_types(
-            self.images > 0,
-            isinstance(self.severities, tuple) and len(self.severities) > 0,
+            len(self.severities) > 0,
             _are(int, self.images, *self.severities),
             _are(str, self.data, *self.settings, *self.stamps, *self.stamps.values()),
             all(type(value) in (str, int, float) for value in self.settings.values()),
         )
+        check_whole("images", self.images, 1, change="images=")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,12 +57,16 @@ class Signature:
     suites: dict[str, Suite] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        check_type("versions", self.versions, dict)
+        check_type("suites", self.suites, dict)
         texts = (self.model, self.model_sha256, self.checkpoint, self.checkpoint_sha256, self.checkpoint_rule)
         more = (self.dataset, self.scale, self.normalization, self.precision, *self.versions, *self.versions.values())
-        _check_types(_are(str, *texts, *more), _are(int, self.n_classes, self.seed), self.n_classes > 0)
+        _check_types(_are(str, *texts, *more), _are(int, self.seed))
+        check_whole("n_classes", self.n_classes, 1, change="n_classes=")
         check_choice("checkpoint rule", self.checkpoint_rule, CHECKPOINT_RULES)
         check_choice("scale", self.scale, SCALES, change="scale=")
-        for name in self.suites:
+        for name, suite in self.suites.items():
+            check_type(f"suite {name}", suite, Suite)
             check_choice("suite", name, SUITES, change="suites=")
 
 
@@ -66,6 +75,6 @@ def _are(kind: type, *values: object) -> bool:
 
 
 def _check_types(*facts: bool) -> None:
-    """Raise ValueError unless all `facts` hold: signatures are read from files that anyone may have edited."""
+    """Raise `LayerMixError` unless all `facts` hold: signatures are read from files that anyone may have edited."""
     if not all(facts):
-        raise ValueError("a value of another type or range")
+        raise LayerMixError("expected values as they are annotated, got a value of another type or range; change it")

@@ -12,9 +12,11 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from layermix_gen.errors import LayerMixError
+from layermix_gen.evaluate.arguments import check_real, check_type
 from layermix_gen.evaluate.benchmarks import PGD
-from layermix_gen.evaluate.models.calling import call_model, check_images, gradient
-from layermix_gen.support.checks import check_choice, check_seed
+from layermix_gen.evaluate.models.calling import call_model, check_pixels, gradient
+from layermix_gen.evaluate.models.eval_mode import evaluating
+from layermix_gen.support.checks import as_whole, check_choice, check_seed, check_whole
 from layermix_gen.support.seeds import generator
 
 
@@ -37,26 +39,30 @@ class Attack:
 
     def __post_init__(self) -> None:
         check_choice("variant of PGD", self.variant, PGD, change="variant=")
-        if not (0 < self.epsilon <= 1 and 0 < self.step_size <= 1):
-            raise LayerMixError(
-                f"epsilon and step size are shares of the pixels' range, above 0 and at most 1, got {self.epsilon:g} "
-                f"and {self.step_size:g}; 2/255 is 0.00784"
-            )
-        if self.steps < 1 or self.restarts < 1:
-            raise LayerMixError(
-                f"expected at least one step and one start, got {self.steps} and {self.restarts}; raise them"
-            )
+        for name, share in (("epsilon", self.epsilon), ("step size", self.step_size)):
+            check_real(name, share, 0, 1, "pixels are in [0, 1]: 2/255 is 0.00784", above=True)
+        for name in ("steps", "restarts"):
+            check_whole(name, getattr(self, name), 1, change=f"{name}=")
         check_seed(self.seed)
 
 
 def attack(model: nn.Module, images: Tensor, labels: Tensor, options: Attack | None = None, first: int = 0) -> Tensor:
     """Adversarial versions (B, 3, H, W) of `images` in [0, 1] with `labels` (B,); `images` itself stays as it is.
 
-    The model takes pixels in [0, 1], in evaluation mode (see `evaluating`). `first` is the number of the first image in
-    its suite. Raises `LayerMixError` for other images or labels, and where the model fails or gives no gradients.
+    The model takes pixels in [0, 1], is attacked in evaluation mode and left as it was (see `evaluating`). `first` is
+    the number of the first image in its suite. The result requires no gradients. Raises `LayerMixError` for other
+    images or labels, and where the model fails or gives no gradients.
     """
-    options = options or Attack()
-    _check(images, labels)
+    options, first = options or Attack(), as_whole("first", first, 0, change="first=")
+    check_type("options", options, Attack)
+    check_pixels(images)
+    _check_labels(labels, images)
+    with evaluating(model), torch.inference_mode(False):
+        return _attacked(model, images.detach().clone(), labels.clone(), options, first)
+
+
+def _attacked(model: nn.Module, images: Tensor, labels: Tensor, options: Attack, first: int) -> Tensor:
+    """The worst of the last iterates from all starts."""
     best, worst = images, torch.full((len(images),), -torch.inf, device=images.device)
     for restart in range(options.restarts):
         found = _descend(model, images, labels, options, random_starts(images, options, first, restart))
@@ -121,17 +127,15 @@ def _logits(model: nn.Module, images: Tensor, labels: Tensor) -> Tensor:
     return logits
 
 
-def _check(images: Tensor, labels: Tensor) -> None:
-    """Raise `LayerMixError` unless `images` are pixels in [0, 1] and there is one label for each."""
-    check_images(images)
-    low, high = (float(one) for one in images.aminmax())
-    if not (low >= 0 and high <= 1):  # for NaN neither is true
-        raise LayerMixError(
-            f"expected pixels in [0, 1], got some in [{low:g}, {high:g}]; divide them by 255, and leave normalization "
-            "to the model (Normalized)"
-        )
+def _check_labels(labels: Tensor, images: Tensor) -> None:
+    """Raise `LayerMixError` unless there is one label for each image, on the same device."""
+    check_type("labels", labels, Tensor, "use torch.as_tensor")
     if labels.dtype != torch.int64 or labels.shape != images.shape[:1]:
         raise LayerMixError(
             f"expected labels ({len(images)},) of torch.int64, got {labels.dtype} {tuple(labels.shape)}; give one for "
             "each image"
+        )
+    if labels.device != images.device:
+        raise LayerMixError(
+            f"expected labels on {images.device}, as the images are, got some on {labels.device}; move them there"
         )

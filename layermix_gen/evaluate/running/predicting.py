@@ -5,6 +5,7 @@ Memory is bounded by a few batches and the 52 bytes that are kept for each image
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from types import NoneType
 from typing import Any, TypeVar
 
 import numpy as np
@@ -12,7 +13,8 @@ import torch
 from torch import Tensor, nn
 
 from layermix_gen.errors import LayerMixError
-from layermix_gen.evaluate.models.calling import CHECK, call_model, memory_faults
+from layermix_gen.evaluate.arguments import check_type
+from layermix_gen.evaluate.models.calling import CHECK, call_model, check_images, memory_faults
 from layermix_gen.evaluate.models.eval_mode import evaluating
 from layermix_gen.evaluate.results.predictions import (
     AnyPredictions,
@@ -49,6 +51,7 @@ class Forward:
 
     def logits(self, model: nn.Module, images: Tensor) -> Tensor:
         """The logits (B, classes) of pixels in [0, 1], as float32. Raises `LayerMixError` as `call_model` does."""
+        check_images(images)
         dtype = PRECISIONS[self.precision]
         if not dtype:
             return call_model(model, images)
@@ -71,6 +74,9 @@ def predict(
     the part, for a model that fails, and where memory runs out.
     """
     forward = forward or Forward()
+    check_type("part", part, Part, "open it from what find_suite returns")
+    check_type("forward", forward, Forward)
+    check_type("attacked", attacked, (Attack, NoneType))
     with evaluating(model), memory_faults(forward.batch_size):
         if part.labels is None:
             return _predict_videos(model, part, forward, watch)

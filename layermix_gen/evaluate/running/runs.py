@@ -14,16 +14,18 @@ from torch import nn
 
 from layermix_gen._version import __version__
 from layermix_gen.errors import Interrupted, LayerMixError
+from layermix_gen.evaluate.arguments import as_location, as_texts, check_type
 from layermix_gen.evaluate.models.loading import load_model
 from layermix_gen.evaluate.models.normalized import Normalized
 from layermix_gen.evaluate.models.weights import check_weights, weights_digest
 from layermix_gen.evaluate.results.results_folder import begin_results, finished_parts, save_part
-from layermix_gen.evaluate.results.signature import Signature
+from layermix_gen.evaluate.results.signature import CHECKPOINT_RULES, Signature
 from layermix_gen.evaluate.running.pgd import Attack
 from layermix_gen.evaluate.running.predicting import Forward, predict
 from layermix_gen.evaluate.running.probing import probe
 from layermix_gen.evaluate.running.tasks import SuiteTask, make_tasks
 from layermix_gen.evaluate.suites import Part, SuiteOptions, locate
+from layermix_gen.support.checks import check_choice
 from layermix_gen.support.files import disk_errors, file_digest
 from layermix_gen.support.locks import alone
 from layermix_gen.support.progress import progress_bar
@@ -57,10 +59,20 @@ def run(
     of `attack`, by default "correct". The same call continues where an earlier one was stopped, and can add suites.
     Raises `LayerMixError` for what the user can mend, `Interrupted` after Ctrl-C.
     """
-    suite_options, attack, root = suite_options or SuiteOptions(), attack or Attack(), Path(out)
+    suite_options, attack, forward = suite_options or SuiteOptions(), attack or Attack(), forward or Forward()
+    root, suites, pgd = as_location(out, "folder of results"), as_texts("suites", suites), as_texts("pgd", pgd)
+    for name, value, kind in (
+        ("model", model, (str, nn.Module)),
+        ("suite_options", suite_options, SuiteOptions),
+        ("forward", forward, Forward),
+        ("attack", attack, Attack),
+        ("progress", progress, bool),
+    ):
+        check_type(name, value, kind)
+    check_choice("checkpoint rule", checkpoint_rule, CHECKPOINT_RULES)
     located = locate(data, dataset)
     tasks = make_tasks(located, suites, suite_options, attack, pgd)
-    loaded, forward, name = _prepared(model, checkpoint, mean, std, forward or Forward(), tasks, attack.seed)
+    loaded, forward, name = _prepared(model, checkpoint, mean, std, forward, tasks, attack.seed)
     n_classes = probe(loaded, [(task.first, task.images) for task in tasks.values()], forward)
     signature = Signature(
         model=as_text(name),

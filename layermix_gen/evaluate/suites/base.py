@@ -12,8 +12,11 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from layermix_gen.errors import LayerMixError
+from layermix_gen.evaluate.arguments import check_type
 from layermix_gen.evaluate.results.predictions import NO_SEVERITY
 from layermix_gen.evaluate.suites.batching import Images, rebatched
+from layermix_gen.support.checks import check_whole
 
 Ints: TypeAlias = npt.NDArray[np.int64]
 
@@ -37,9 +40,31 @@ class Part:
     among: Ints | None = None
     size: tuple[int, int] | None = None
 
+    def __post_init__(self) -> None:
+        if not callable(self.pieces):
+            raise LayerMixError(f"expected pieces as a function, got {self.pieces!r}; give one that yields images")
+        for name, low in (("total", 1), ("classes", 0)):
+            check_whole(name, getattr(self, name), low, change=f"{name}=")
+        check_type("severities", self.severities, tuple)
+        for name, dimensions in (("labels", 2), ("among", 1)):
+            _check_numbers(name, getattr(self, name), dimensions)
+
     def batches(self, size: int) -> Iterator[Images]:
         """All images, `size` at a time; the last batch may be shorter. Raises `LayerMixError` as `rebatched` does."""
+        check_whole("batch size", size, 1)
         return rebatched(self.pieces(size), size, self.size)
+
+
+def _check_numbers(name: str, values: Ints | None, dimensions: int) -> None:
+    """Raise `LayerMixError` unless `values` is None or an array of whole numbers, none of them negative."""
+    if values is None:
+        return
+    check_type(name, values, np.ndarray)
+    if values.ndim != dimensions or values.dtype.kind not in "iu" or values.min(initial=0) < 0:
+        raise LayerMixError(
+            f"expected {name} as whole numbers from 0 on in {dimensions} dimensions, got {values.dtype} "
+            f"{values.shape}; change {name}="
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from layermix_gen.dataset.manifest import is_dataset
 from layermix_gen.errors import LayerMixError, printable
+from layermix_gen.evaluate.arguments import as_location, check_type
 from layermix_gen.evaluate.benchmarks import Scale, extra_list, mean_list
 from layermix_gen.evaluate.suites import Data, Part, SuiteOptions, SuiteSource, find_suite, locate
 from layermix_gen.evaluate.suites.agreement import contradiction, differs
@@ -46,7 +47,9 @@ def check_data(root: str | Path, *, deep: bool = False, threads: int = 0, progre
 
     Only the first problem of each part is reported. Raises `LayerMixError` where no suite is found.
     """
-    root = Path(root)
+    root = as_location(root, "folder with suites")
+    check_type("deep", deep, bool)
+    check_type("progress", progress, bool)
     if not root.is_dir():
         raise LayerMixError(f"expected a folder with suites, found none at {as_text(root)}; check the path")
     options = SuiteOptions(extras=True, threads=threads)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from layermix_gen.dataset.manifest import is_dataset
 from layermix_gen.errors import LayerMixError
+from layermix_gen.evaluate.arguments import as_location, check_mapping, check_type
 from layermix_gen.evaluate.benchmarks import SUITES, Scale
 from layermix_gen.evaluate.corruptions.record import read_record
 from layermix_gen.evaluate.suites import arrays
@@ -53,6 +54,8 @@ def locate(data: Mapping[str, str | Path], dataset: str = "") -> Data:
     names.
     Raises `LayerMixError` for other names, for two datasets, and where nothing is found.
     """
+    check_mapping("data", data, str, (str, Path), "give folders by name, as in {'cifar10': 'DIR'}")
+    check_type("dataset", dataset, str)
     if unknown := sorted(set(data) - set(ROLES) - set(DATASETS)):
         raise LayerMixError(
             f"expected data for {', '.join(DATASETS)} (a folder of published suites) or for one suite of "
@@ -63,13 +66,13 @@ def locate(data: Mapping[str, str | Path], dataset: str = "") -> Data:
         raise LayerMixError(f"expected one dataset, got {' and '.join(datasets)}; evaluate them one after the other")
     folders: dict[str, Path] = {}
     for name in datasets:
-        folders |= published(name, Path(data[name]))
+        folders |= published(name, as_location(data[name], f"folder of {name}"))
         if not folders:
             raise LayerMixError(
                 f"expected suites of {name} in {as_text(data[name])}, such as {_examples(name)}, found none; "
                 "check the path, or name each suite, as in c=DIR"
             )
-    folders |= {role: Path(data[role]) for role in ROLES if role in data}
+    folders |= {role: as_location(data[role], f"folder of suite {role}") for role in ROLES if role in data}
     for role, folder in folders.items():
         if not folder.exists():
             raise LayerMixError(f"expected the suite {role} at {as_text(folder)}, found nothing; check --data")

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from layermix_gen.evaluate.arguments import check_type
 from layermix_gen.evaluate.benchmarks import CENTER, NONE, RESIZE_AND_CENTER
 from layermix_gen.evaluate.preprocessing import PREPROCESSINGS
 from layermix_gen.support.checks import check_choice, check_whole
@@ -25,6 +26,7 @@ class SuiteOptions:
 
     def __post_init__(self) -> None:
         check_choice("preprocessing", self.preprocessing, PREPROCESSINGS)
+        check_type("extras", self.extras, bool)
         check_whole("threads", self.threads, 0)
 
     @property

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from layermix_gen.dataset.manifest import is_dataset
 from layermix_gen.errors import LayerMixError
+from layermix_gen.evaluate.arguments import check_type
 from layermix_gen.evaluate.benchmarks import NONE, extra_list, mean_list
 from layermix_gen.evaluate.corruptions.record import read_record
 from layermix_gen.evaluate.preprocessing import PREPROCESSINGS
@@ -14,13 +15,20 @@ from layermix_gen.evaluate.suites.base import Part, SuiteSource
 from layermix_gen.evaluate.suites.suite_folders import Data
 from layermix_gen.evaluate.suites.suite_options import SuiteOptions
 from layermix_gen.evaluate.suites.test_set import find_test_set, validation_classes
+from layermix_gen.support.checks import check_choice
 from layermix_gen.support.text import as_text
 
 ARRAYS, FILES, VIDEOS = "arrays", "image files", "videos"
 
 
 def find_suite(suite: str, data: Data, options: SuiteOptions) -> SuiteSource:
-    """Find the parts of a suite in its folder. Images are listed for the clean suite only."""
+    """Find the parts of a suite in its folder. Images are listed for the clean suite only.
+
+    Raises `LayerMixError` for a suite that is not in `data`, which is what `locate` returns.
+    """
+    check_type("data", data, Data, "give what locate returns")
+    check_type("options", options, SuiteOptions)
+    check_choice("suite", suite, data.folders, change="suite=, or add its folder to data")
     if suite == "clean":
         return find_test_set(data, options)
     if suite == "r":

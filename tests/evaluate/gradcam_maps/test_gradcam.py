@@ -499,7 +499,7 @@ def test_the_command(tmp_path):
         (("--out", tmp_path / "no" / "s.png"), f"cannot write {tmp_path}/no/s.png: no such file or directory; give an"),
         (("--device", "hpu"), "expected a GPU for the device 'hpu', found none; name another device, such as 'cpu'"),
         (("--device", "foo"), "expected a device like 'cuda' or 'cuda:1', got 'foo'"),
-        (("--classes", -3), "expected at least 0 classes, got -3; change --classes"),
+        (("--classes", -3), "classes must be a whole number from 0 on, got -3; change --classes"),
         (("--layer", "layer4"), "got 'layer4'; change --layer"),
         ((tmp_path / "nothing.png",), "nothing.png: no such file or directory; check the path"),
         ((models,), "not an image; give another image"),

@@ -105,7 +105,7 @@ def test_the_released_code_drops_the_most_confident_bin() -> None:
     assert rms_calibration(confidences, correct) > 5
     with pytest.raises(LayerMixError, match=r"^expected at least 100 images for bins 'released', got 99; use 'all'"):
         rms_calibration(confidences[:99], correct[:99], "released")
-    with pytest.raises(LayerMixError, match=r"^expected bins all or released, got 'last'"):
+    with pytest.raises(LayerMixError, match=r"^bins must be one of all, released, got 'last'; change bins="):
         rms_calibration(confidences, correct, "last")  # type: ignore[arg-type]
 
 
@@ -216,9 +216,9 @@ def test_one_image_one_class() -> None:
 @pytest.mark.parametrize(
     ("confidences", "correct", "message"),
     [
-        ([], [], r"^expected confidences and answers \(N,\), N >= 1, got \(0,\) and \(0,\)"),
-        ([0.5], [1, 0], r"^expected confidences and answers \(N,\)"),
-        ([[0.5]], [[1]], r"^expected confidences and answers \(N,\)"),
+        ([], [], r"^expected confidences \(N,\), N >= 1, got \(0,\); give"),
+        ([0.5], [1, 0], r"^expected correct \(1,\), as there are 1 confidences, got \(2,\); give"),
+        ([[0.5]], [[1]], r"^expected confidences \(N,\), N >= 1, got \(1, 1\); give"),
         ([1.5], [1], r"^expected confidences in \[0, 1\]"),
         ([-0.1], [1], r"^expected confidences in \[0, 1\]"),
         ([float("nan")], [1], r"^expected confidences in \[0, 1\]"),

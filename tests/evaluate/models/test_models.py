@@ -146,7 +146,7 @@ def test_a_file_may_have_dataclasses(tmp_path):
 
 
 def test_the_number_of_classes_is_checked(tmp_path):
-    with pytest.raises(LayerMixError, match="expected at least 0 classes, got -3; change --classes"):
+    with pytest.raises(LayerMixError, match="classes must be a whole number from 0 on, got -3; change --classes"):
         load_model(f"{write_models(tmp_path)}:ten", n_classes=-3)
 
 

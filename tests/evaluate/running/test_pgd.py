@@ -141,6 +141,74 @@ def test_the_worst_of_several_starts_counts():
     assert torch.equal(attack(model, IMAGES, labels, options), chosen)
 
 
+def with_state():
+    """A model with BatchNorm, dropout and modes and flags that differ from module to module, in training."""
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        layers = nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.Dropout(0.5), nn.ReLU(), nn.Flatten(), nn.Linear(400, 10)
+        model = nn.Sequential(*layers)
+    model[2].eval()
+    model[0].weight.requires_grad_(False)
+    model[5].bias.grad = torch.ones(10)
+    return model
+
+
+def state_of(model):
+    """All that an attack might leave changed."""
+    weights = [(weight.requires_grad, weight.grad) for weight in model.parameters()]
+    return {
+        "modes": [module.training for module in model.modules()],
+        "weights": {name: value.clone() for name, value in model.state_dict().items()},
+        "flags": [flag for flag, _ in weights],
+        "gradients": [None if grad is None else grad.tolist() for _, grad in weights],
+    }
+
+
+@pytest.mark.parametrize("restarts", [1, 2])
+def test_a_model_in_training_is_attacked_in_evaluation_mode_and_left_as_it_was(restarts):
+    """Batch statistics would move, and images would be attacked in the company of others."""
+    model, twin = with_state(), with_state().eval()
+    before = state_of(model)
+    found = attack(model, IMAGES, LABELS, Attack(restarts=restarts))
+    after = state_of(model)
+    assert all(torch.equal(after["weights"][name], value) for name, value in before.pop("weights").items())
+    assert {name: after[name] for name in before} == before
+    assert torch.equal(found, attack(twin, IMAGES, LABELS, Attack(restarts=restarts)))
+    single = torch.cat([attack(model, IMAGES[i : i + 1], LABELS[i : i + 1], first=i) for i in range(9)])
+    torch.testing.assert_close(attack(model, IMAGES, LABELS), single, rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("fault", [LayerMixError, KeyboardInterrupt])
+def test_a_model_is_left_as_it_was_after_a_fault_too(fault):
+    model, calls = with_state(), []
+
+    def fail(*_):
+        calls.append(1)
+        if len(calls) == 3:
+            raise KeyboardInterrupt if fault is KeyboardInterrupt else ZeroDivisionError
+
+    model[4].register_forward_hook(fail)
+    before = state_of(model)
+    with pytest.raises(fault):
+        attack(model, IMAGES, LABELS)
+    after = state_of(model)
+    assert all(torch.equal(after["weights"][name], value) for name, value in before.pop("weights").items())
+    assert {name: after[name] for name in before} == before
+
+
+def test_what_is_attacked_keeps_no_graph_and_may_come_from_anywhere():
+    """Images that require gradients, and tensors of inference mode, give what plain ones give."""
+    model = convolutional()
+    expected = attack(model, IMAGES, LABELS, Attack(steps=2))
+    grown = IMAGES.clone().requires_grad_()
+    found = attack(model, grown, LABELS, Attack(steps=2))
+    assert not found.requires_grad
+    assert grown.grad is None
+    assert torch.equal(found, expected)
+    with torch.inference_mode():
+        assert torch.equal(attack(model, IMAGES.clone(), LABELS.clone(), Attack(steps=2)), expected)
+
+
 def test_a_model_without_gradients_is_refused():
     class Frozen(nn.Module):
         def forward(self, images):
@@ -202,10 +270,13 @@ def test_pixels_are_checked(images, message):
     ("values", "message"),
     [
         ({"variant": "wrong"}, "variant of PGD must be one of correct, released, got 'wrong'"),
-        ({"epsilon": 2}, "shares of the pixels' range, above 0 and at most 1, got 2"),
-        ({"step_size": 0}, "above 0 and at most 1"),
-        ({"steps": 0}, "expected at least one step and one start, got 0 and 1"),
-        ({"restarts": 0}, "got 20 and 0"),
+        (
+            {"epsilon": 2},
+            r"^epsilon must be a number above 0 and at most 1, got 2; .* \[0, 1\]: 2/255 is 0.00784$",
+        ),
+        ({"step_size": 0}, "^step size must be a number above 0 and at most 1, got 0; pixels"),
+        ({"steps": 0}, "^steps must be a whole number from 1 on, got 0; change steps="),
+        ({"restarts": 0}, "^restarts must be a whole number from 1 on, got 0; change restarts="),
     ],
 )
 def test_options_are_checked(values, message):

@@ -306,11 +306,26 @@ def test_a_finished_run_does_nothing_again(cifar, models, tmp_path):
     assert "pgd/correct.npz" in after
 
 
+SLOW_MODEL = """
+import os
+import time
+
+class Slow(Mean):
+    def forward(self, images):
+        time.sleep(float(os.environ.get("PAUSE", 0)))  # only the process that is to be stopped sets it
+        return super().forward(images)
+
+def slow():
+    return Slow(10)
+"""
+
+
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
 def test_a_stopped_run_goes_on_after_the_last_part(models, tmp_path, number):
-    write_corruptions(tmp_path / "c", count=200)
-    command = ("evaluate", "run", "--model", f"{models}:ten", "--data", f"c={tmp_path / 'c'}", "--batch-size", 1)
-    process = start(*command, "--out", tmp_path / "o", env=ONE_THREAD)
+    write_corruptions(tmp_path / "c")
+    models.write_text(models.read_text() + SLOW_MODEL)
+    command = ("evaluate", "run", "--model", f"{models}:slow", "--data", f"c={tmp_path / 'c'}", "--batch-size", 20)
+    process = start(*command, "--out", tmp_path / "o", env=ONE_THREAD | {"PAUSE": "0.06"})
     wait_until(lambda: len(list((tmp_path / "o" / "c").glob("*.npz"))) >= 3, "three parts")
     process.send_signal(number)
     _, errors = process.communicate(timeout=60)
