@@ -2,7 +2,7 @@
 
 OUT/_info.json          timm: a split for each plane, and one, `variants`, of all variants
 OUT/v00/sizes.json      open_clip: samples of each tar of the plane
-OUT/v00/wids.json       wids: the tars of the plane with samples and bytes
+OUT/v00/wids.json       wids (part of webdataset before 1.0): the tars of the plane with samples and bytes
 OUT/README.md           Hugging Face: the card, which makes a configuration of each plane; without it, planes are mixed
 """
 

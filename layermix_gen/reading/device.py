@@ -69,9 +69,33 @@ def normalize(
 ) -> Tensor:
     """Normalize uint8 images (..., 3, H, W): (images / 255 - mean) / std, on their device and in their memory layout.
 
-    `mean` and `std` are for pixels in [0, 1], one for each channel or one for all.
+    `mean` and `std` are for pixels in [0, 1], one for each channel or one for all. Raises `LayerMixError` for images of
+    another type or shape, a mean outside of [0, 1], a standard deviation outside of (0, 1], or a `dtype` of integers.
     """
-    scale = 1 / (255 * torch.tensor(std, dtype=torch.float32))
-    shift = -torch.tensor(mean, dtype=torch.float32) * 255 * scale
+    if not isinstance(images, Tensor) or images.dtype != torch.uint8 or images.shape[-3:-2] != (3,):
+        found = f"{images.dtype} {tuple(images.shape)}" if isinstance(images, Tensor) else type(images).__name__
+        raise LayerMixError(
+            f"expected uint8 images (..., 3, H, W) as a reader yields them, got {found}; give these, without .float() "
+            "/ 255 before: normalize divides by 255 itself"
+        )
+    if not dtype.is_floating_point:
+        raise LayerMixError(f"expected a dtype of floating-point numbers, got {dtype}; change dtype=")
+    means, deviations = _statistics("mean", mean), _statistics("std", std)
+    scale = 1 / (255 * torch.tensor(deviations, dtype=torch.float32))
+    shift = -torch.tensor(means, dtype=torch.float32) * 255 * scale
     scale, shift = (one.to(images.device, dtype).reshape(-1, 1, 1) for one in (scale, shift))
     return images.to(dtype).mul_(scale).add_(shift)
+
+
+def _statistics(name: str, value: Any) -> list[float]:
+    """The one or three numbers of a mean or standard deviation. Raises `LayerMixError` for others than pixels have."""
+    try:
+        numbers = [float(one) for one in (value if isinstance(value, Iterable) else [value])]
+    except (TypeError, ValueError):
+        numbers = []
+    if len(numbers) not in (1, 3) or not all(0 <= one <= 1 for one in numbers) or (name == "std" and 0 in numbers):
+        raise LayerMixError(
+            f"expected one {name} or three in {'(' if name == 'std' else '['}0, 1], for pixels in [0, 1], got "
+            f"{value!r}; change {name}=, divided by 255 if it is for pixels in [0, 255]"
+        )
+    return numbers

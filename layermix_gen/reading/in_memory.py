@@ -1,17 +1,20 @@
 """A small dataset as one tensor: decoded once, then batches by indexing, on the CPU or on a GPU."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from math import prod
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from layermix_gen.errors import LayerMixError
 from layermix_gen.reading.metadata import collate
 from layermix_gen.reading.order import Ints
 from layermix_gen.reading.reader_state import Epochs
 from layermix_gen.reading.selection import Selection
+from layermix_gen.support.processes import usable_memory
 
 AHEAD = 16  # batches whose variants are drawn together: drawing them batch by batch would take up a third of the time
 
@@ -36,6 +39,18 @@ def all_samples(selection: Selection, planes: int) -> tuple[Ints, Ints]:
     shown[selection.fixed[selection.fixed >= 0]] = True
     number, rows = np.nonzero(shown)
     return rows, number
+
+
+def check_memory(shape: Sequence[int], device: torch.device) -> None:
+    """Raise `LayerMixError` where uint8 images of a shape need more memory than this process may use on a device."""
+    if device.type not in ("cpu", "cuda"):
+        return
+    needed, there = prod(shape), usable_memory() if device.type == "cpu" else torch.cuda.mem_get_info(device)[0]
+    if needed > there:
+        raise LayerMixError(
+            f"expected {needed / 1e9:.3g} GB of memory on {device} for {shape[0]} decoded samples, found "
+            f"{there / 1e9:.3g} GB; read them from the shards, or choose fewer by planes=, where= or classes="
+        )
 
 
 class InMemoryDataset(Epochs):

@@ -19,7 +19,7 @@ from layermix_gen.errors import LayerMixError
 from layermix_gen.reading.catalog import load_catalog
 from layermix_gen.reading.delivery import Buffers, deliver
 from layermix_gen.reading.device import as_device, on_device
-from layermix_gen.reading.in_memory import InMemoryDataset, Samples, all_samples
+from layermix_gen.reading.in_memory import InMemoryDataset, Samples, all_samples, check_memory
 from layermix_gen.reading.loader import Batch, Loader
 from layermix_gen.reading.metadata import check_fields, collate
 from layermix_gen.reading.options import WINDOW, ReadOptions
@@ -163,11 +163,13 @@ class LayerMixDataset(Epochs):
         """Decode all samples that may be shown into one tensor on `device`, and return a dataset that reads from it.
 
         It yields the same batches in the same order, on that device, many times as fast, and holds one byte for each
-        pixel and channel of all planes. A sample that cannot be read raises `LayerMixError`, with any `on_error`.
+        pixel and channel of all planes. A sample that cannot be read raises `LayerMixError`, with any `on_error`; so
+        do samples that need more memory than there is.
         """
         rows, planes = all_samples(self.selection, len(self.catalog.planes))
-        size, count = self.storage.manifest.size, len(rows)
-        images = torch.empty((count, size, size, 3), dtype=torch.uint8, device=as_device(device))
+        size, count, holder = self.storage.manifest.size, len(rows), as_device(device)
+        check_memory((count, size, size, 3), holder)
+        images = torch.empty((count, size, size, 3), dtype=torch.uint8, device=holder)
         metadata: list[dict[str, Any]] = []
         parts = [slice(i, i + IN_MEMORY_BATCH) for i in range(0, count, IN_MEMORY_BATCH)]
         batches = self._read(len(parts), lambda i: (rows[parts[i]], planes[parts[i], None]), replace=False)

@@ -1,7 +1,6 @@
 """All access to DuckDB: databases in memory, its errors as one line, and paths and names as SQL."""
 
 import glob
-import os
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -28,7 +27,6 @@ SHORTAGES = {
     "File too large": "make room",
 }
 """What DuckDB says where the machine has run out of something, and the remedy."""
-CONTROL_GROUP = Path("/sys/fs/cgroup/memory.max")  # of a container
 
 
 @contextmanager
@@ -111,15 +109,6 @@ def tokens(sql: str) -> list[str]:
     ends = [*(start for start, _ in found[1:]), len(text)]
     kinds = zip(found, ends, strict=False)  # of no text there is no token, but an end
     return [text[start:end].decode().strip() for (start, kind), end in kinds if kind != duckdb.token_type.comment]
-
-
-def usable_memory() -> int:
-    """The bytes of memory that this process may use: those of the machine, or fewer in a container."""
-    physical = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    try:
-        return min(physical, int(CONTROL_GROUP.read_text(encoding="ascii")))
-    except (OSError, ValueError):  # no control group, or "max"
-        return physical
 
 
 def quoted(text: str | Path) -> str:

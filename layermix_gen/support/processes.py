@@ -23,6 +23,7 @@ S_co = TypeVar("S_co", covariant=True)  # the state of workers
 T = TypeVar("T")
 R = TypeVar("R")
 
+CONTROL_GROUP = Path("/sys/fs/cgroup")  # of a container
 CPU_SECONDS = 60  # that an image may take for each plane, and once more to be decoded: a thousand times what is usual
 
 
@@ -30,10 +31,19 @@ def available_cpus() -> int:
     """The number of CPUs that this process may use, by its affinity and by the quota of its control group, if any."""
     cpus = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     try:
-        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text(encoding="ascii").split()
+        quota, period = (CONTROL_GROUP / "cpu.max").read_text(encoding="ascii").split()
         return max(1, min(cpus, int(quota) // int(period)))
     except (OSError, ValueError):  # no such file, or "max"
         return cpus
+
+
+def usable_memory() -> int:
+    """The bytes of memory that this process may use: those of the machine, or fewer in a container."""
+    physical = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    try:
+        return min(physical, int((CONTROL_GROUP / "memory.max").read_text(encoding="ascii")))
+    except (OSError, ValueError):  # no control group, or "max"
+        return physical
 
 
 def checked_workers(workers: int | None) -> int:

@@ -77,8 +77,8 @@ def test_hugging_face_datasets(dataset: Path, tmp_path: Path, monkeypatch: pytes
         keys.add(row["__key__"])
     assert len(keys) == 72
     counts = {None: 48, "clean": 24, "v00": 24, "v01": 24}  # by the card; None: the configuration of all variants
-    for name, count in counts.items():
-        table = datasets.load_dataset(str(dataset), name, cache_dir=str(tmp_path / "cache"))
+    for configuration, count in counts.items():
+        table = datasets.load_dataset(str(dataset), configuration, cache_dir=str(tmp_path / "cache"))
         assert table.num_rows == {"train": count}
 
 

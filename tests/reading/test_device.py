@@ -141,3 +141,51 @@ def test_normalize(mean: Any, std: Any, dtype: torch.dtype, tolerance: float) ->
 def test_normalize_one_image(tiny: Truth) -> None:
     images, _ = next(iter(LayerMixDataset(tiny.root, 8)))
     assert torch.equal(normalize(images, 0.5, 0.5)[3], normalize(images[3], 0.5, 0.5))
+
+
+IMAGES = torch.zeros(2, 3, 5, 4, dtype=torch.uint8)
+
+
+@pytest.mark.parametrize(
+    ("images", "found"),
+    [
+        (IMAGES.float() / 255, r"torch\.float32 \(2, 3, 5, 4\)"),
+        (IMAGES.half(), r"torch\.float16 \(2, 3, 5, 4\)"),
+        (IMAGES.int(), r"torch\.int32 \(2, 3, 5, 4\)"),
+        (IMAGES.movedim(1, -1), r"torch\.uint8 \(2, 5, 4, 3\)"),
+        (IMAGES[0, 0], r"torch\.uint8 \(5, 4\)"),
+        (IMAGES.numpy(), "ndarray"),
+    ],
+)
+def test_normalize_takes_images_as_they_are_read(images: Any, found: str) -> None:
+    line = rf"^expected uint8 images \(\.\.\., 3, H, W\) as a reader yields them, got {found}; give these, wi"
+    with pytest.raises(LayerMixError, match=line):
+        normalize(images, 0.5, 0.5)
+
+
+@pytest.mark.parametrize(
+    ("mean", "std", "name"),
+    [
+        ((123.7, 116.3, 103.5), (0.2, 0.2, 0.2), "mean"),
+        ((0.5, 0.5), 0.5, "mean"),
+        (float("nan"), 0.5, "mean"),
+        (-0.1, 0.5, "mean"),
+        ("0.5", 0.5, "mean"),
+        (None, 0.5, "mean"),
+        ((), 0.5, "mean"),
+        (0.5, (0.2, 0.0, 0.2), "std"),
+        (0.5, 58.4, "std"),
+        (0.5, float("inf"), "std"),
+        (0.5, -0.2, "std"),
+        (0.5, ((0.2, 0.2, 0.2),), "std"),
+    ],
+)
+def test_normalize_takes_statistics_of_pixels_in_0_to_1(mean: Any, std: Any, name: str) -> None:
+    with pytest.raises(LayerMixError, match=rf"^expected one {name} or three in .0, 1\], .*; change {name}=, divided"):
+        normalize(IMAGES, mean, std)
+
+
+def test_normalize_gives_floating_point_numbers() -> None:
+    with pytest.raises(LayerMixError, match=r"^expected a dtype of floating-point numbers, got torch\.uint8; change"):
+        normalize(IMAGES, 0.5, 0.5, torch.uint8)
+    assert normalize(IMAGES, [0, 0.5, 1], [1] * 3)[0, :, 0, 0].tolist() == [0, -0.5, -1]

@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from layermix_gen.errors import LayerMixError
+from layermix_gen.reading.in_memory import check_memory
 from layermix_gen.reading.reader import LayerMixDataset
 from tests.reading.truth import Truth, flat, keys
 
@@ -59,3 +60,18 @@ def test_on_another_device(tiny: Truth) -> None:
 def test_too_little_for_a_batch(tiny: Truth) -> None:
     with pytest.raises(LayerMixError, match="expected at least 98 images"):
         flat(tiny.open(98).in_memory())
+
+
+def test_samples_that_need_more_memory_than_there_is(tiny: Truth, monkeypatch: pytest.MonkeyPatch) -> None:
+    ds, needed = tiny.open(), 4 * 97 * 12 * 12 * 3
+    monkeypatch.setattr("layermix_gen.reading.in_memory.usable_memory", lambda: needed - 1)
+    line = r"^expected 0\.000168 GB of memory on cpu for 388 decoded samples, found 0\.000168 GB; read them"
+    with pytest.raises(LayerMixError, match=line):
+        ds.in_memory()
+    monkeypatch.setattr("layermix_gen.reading.in_memory.usable_memory", lambda: needed)
+    assert len(ds.in_memory().samples.images) == 388
+    monkeypatch.setattr("layermix_gen.reading.in_memory.usable_memory", lambda: 0)
+    tiny.open().in_memory("meta")  # which takes no memory
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (7 * 10**9, 9 * 10**9))
+    with pytest.raises(LayerMixError, match=r"^expected 8 GB of memory on cuda:1 for 10 decoded samples, found 7 GB; "):
+        check_memory((10, 8 * 10**8, 1, 1), torch.device("cuda:1"))

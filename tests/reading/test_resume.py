@@ -1,20 +1,22 @@
 """The state: exact at every batch of an epoch, for any number of ranks and threads, and only for the same reader."""
 
+import copy
 import json
 import pickle
 from collections import Counter
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from layermix_gen.errors import LayerMixError
-from layermix_gen.reading.reader import LayerMixDataset
+from layermix_gen.reading.reader_state import Epochs
 from tests.reading.truth import Truth, flat, keys
 
 ORDERS = [{"order": "shuffle"}, {"order": "shards", "window": 2}]
 
 
-def read(ds: LayerMixDataset, batches: int) -> tuple[list[list[str]], dict]:
+def read(ds: Epochs, batches: int) -> tuple[list[list[str]], dict]:
     """The keys of the next batches, and the state after them, taken while the epoch is still being read."""
     seen = []
     for _, _, facts in ds:
@@ -232,3 +234,25 @@ def test_a_reader_can_be_pickled(tiny: Truth) -> None:
     ds = tiny.open(rank=1, world_size=2)
     assert keys(pickle.loads(pickle.dumps(tiny.open()))) == keys(tiny.open())  # noqa: S301
     assert len(ds) == 6
+
+
+@pytest.mark.parametrize("twin_of", [copy.copy, copy.deepcopy, lambda ds: pickle.loads(pickle.dumps(ds))])  # noqa: S301
+@pytest.mark.parametrize("kind", ["reader", "memory"])
+def test_a_copy_has_its_own_epochs(tiny: Truth, twin_of: Callable[[Any], Any], kind: str) -> None:
+    ds: Any = tiny.open() if kind == "reader" else tiny.open().in_memory()
+    ds.set_epoch(2)
+    read(ds, 3)
+    twin = twin_of(ds)
+    assert twin.state_dict() == ds.state_dict()
+    assert all(shared.is_shared() for shared in (twin._shared, twin._resumed))
+    twin.set_epoch(5)
+    assert (ds.epoch, twin.epoch) == (2, 5)
+    assert keys(ds) == keys_of_epoch(tiny, 2)
+    assert (ds.epoch, twin.epoch) == (3, 5)
+    assert keys(twin) == keys_of_epoch(tiny, 5)
+
+
+def test_a_copy_asks_for_its_rank_when_it_reads(tiny: Truth, monkeypatch: pytest.MonkeyPatch) -> None:
+    twin = copy.copy(tiny.open())
+    monkeypatch.setattr("layermix_gen.reading.reader_state.distributed_share", lambda: (1, 2))
+    assert keys(twin) == keys(tiny.open(rank=1, world_size=2))

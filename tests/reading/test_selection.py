@@ -10,6 +10,7 @@ import pytest
 from layermix_gen.dataset.dataset_files import LocalFiles
 from layermix_gen.dataset.manifest import read_manifest
 from layermix_gen.errors import LayerMixError
+from layermix_gen.inspection.shards import open_shards
 from layermix_gen.reading.catalog import _places
 from layermix_gen.reading.reader import LayerMixDataset
 from layermix_gen.reading.selection import Views
@@ -213,3 +214,12 @@ def test_rows_of_an_index_have_one_place_each(rows: list[int], planes: list[int]
     shards = np.zeros(len(rows), np.int64)
     found = _places(shards, np.array(planes, np.uint8), np.array(rows, np.int32), np.array([3]), max(planes) + 1)
     assert (found if found is None else found.tolist()) == places
+
+
+@pytest.mark.parametrize(
+    "where", ["size > (SELECT avg(size) FROM samples)", "source IN (SELECT source FROM samples s WHERE s.layer = 3)"]
+)
+def test_a_condition_may_ask_for_other_samples(tiny: Truth, where: str) -> None:
+    found = {row["key"] for row in open_shards(tiny.root).query(f"({where}) AND plane = 'v01'")}
+    assert 0 < len(found) < 97
+    assert set(flat(tiny.open(1, views="v01", where=where))) == found

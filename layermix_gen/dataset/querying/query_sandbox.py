@@ -27,8 +27,8 @@ from layermix_gen.support.database import (
     list_of,
     pattern_of,
     tokens,
-    usable_memory,
 )
+from layermix_gen.support.processes import usable_memory
 
 # What a syntax tree may hold, by DuckDB's names: expressions, and the clauses around them.
 EXPRESSIONS = {"BETWEEN", "CASE", "CAST", "COLUMN_REF", "COMPARISON", "CONJUNCTION", "CONSTANT", "FUNCTION", "LAMBDA"}

@@ -14,7 +14,7 @@ from layermix_gen.dataset.querying import query_sandbox
 from layermix_gen.dataset.querying.queries import count, select
 from layermix_gen.errors import LayerMixError, OutOfResources
 from layermix_gen.reading import catalog
-from layermix_gen.support import database
+from layermix_gen.support import database, processes
 
 ROWS = 200_000
 CROSS = (
@@ -119,10 +119,10 @@ def test_memory_is_limited(index: list[Path], monkeypatch: pytest.MonkeyPatch) -
 def test_a_container_has_less_memory(
     text: str, expected: int | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(database, "CONTROL_GROUP", tmp_path / "memory.max")
-    physical = database.usable_memory()  # there is no such file
+    monkeypatch.setattr(processes, "CONTROL_GROUP", tmp_path)
+    physical = processes.usable_memory()  # there is no such file
     (tmp_path / "memory.max").write_text(text)
-    assert database.usable_memory() == (expected or physical)
+    assert processes.usable_memory() == (expected or physical)
 
 
 GROWING = [
