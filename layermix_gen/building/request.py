@@ -15,6 +15,7 @@ from layermix_gen.mixing.methods import METHODS
 from layermix_gen.mixing_sets.mixing_set import MixingSet
 from layermix_gen.sources import Item, Source, open_source
 from layermix_gen.support.checks import as_path, check_output, check_whole
+from layermix_gen.support.database import pattern_of
 from layermix_gen.support.processes import checked_workers
 
 MIN_ERRORS, ERROR_SHARE = 10, 0.01  # inputs that may be skipped unless the user says how many: 1%, but at least 10
@@ -41,6 +42,7 @@ class BuildRequest:
         location, self.root = as_path(source, "source"), as_path(out, "output folder")
         self.mixing_set = _checked_mixing_set(mixing_set, settings)
         check_output(self.root, source=location, mark=PLAN, own=(LISTING,))
+        pattern_of(self.root)  # refuses a folder whose index could not be read
         self.source: Source = open_source(location, kind, settings.max_pixels)
         self.settings = settings.resolve(self.source.native_size)
         self.size = self.settings.size or 0
