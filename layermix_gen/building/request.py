@@ -14,7 +14,7 @@ from layermix_gen.errors import LayerMixError
 from layermix_gen.mixing.methods import METHODS
 from layermix_gen.mixing_sets.mixing_set import MixingSet
 from layermix_gen.sources import Item, Source, open_source
-from layermix_gen.support.checks import as_path, check_output, check_whole
+from layermix_gen.support.checks import as_utf8_path, check_output, check_whole
 from layermix_gen.support.database import pattern_of
 from layermix_gen.support.processes import checked_workers
 
@@ -39,7 +39,7 @@ class BuildRequest:
         if max_errors is not None:
             check_whole("max-errors", max_errors, 0)
         self._max_errors = max_errors
-        location, self.root = as_path(source, "source"), as_path(out, "output folder")
+        location, self.root = as_utf8_path(source, "source"), as_utf8_path(out, "output folder")
         self.mixing_set = _checked_mixing_set(mixing_set, settings)
         check_output(self.root, source=location, mark=PLAN, own=(LISTING,))
         pattern_of(self.root)  # refuses a folder whose index could not be read
@@ -90,7 +90,7 @@ def _checked_mixing_set(mixing_set: MixingSet | str | Path | None, settings: Bui
         mixing_set = mixing_set.path
     if mixing_set is None:
         return None
-    path = as_path(mixing_set, "mixing set")
+    path = as_utf8_path(mixing_set, "mixing set")
     if not METHODS[settings.method].mixes_pictures:
         raise LayerMixError(
             f"expected no mixing set with the method {settings.method}, got {path}; leave out --mixing-set"

@@ -1,7 +1,6 @@
 """`layermix-gen inspect`: the command for `layermix_gen.open_shards` and the methods of `Shards`."""
 
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
 import click
@@ -15,7 +14,7 @@ from layermix_gen.support.text import count, facts
 
 SHOWN = 20  # rows of a table unless the user says how many
 IN_TABLE = ("key", "source", "class_name", "layer", "op", "op_args", "blends", "size")
-FILE = click.Path(path_type=Path)
+FILE = click.Path()  # a text, in which ./~ is not the home folder
 
 
 @click.command("inspect")
@@ -81,7 +80,7 @@ def _check_together(given: Mapping[str, Any]) -> None:
         raise click.UsageError(f"--{flag} has no effect with --{chosen}" if chosen else "--out is for --key")
 
 
-def _explained(shards: Shards, key: str, out: Path | None = None) -> str:
+def _explained(shards: Shards, key: str, out: str | None = None) -> str:
     if out:
         return printable(shards.explain(key, out))
     return facts({name: str(value) for name, value in shards.row(key).items()})

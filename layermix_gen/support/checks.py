@@ -2,6 +2,7 @@
 
 import operator
 import os
+import re
 from collections.abc import Collection, Iterable
 from contextlib import suppress
 from pathlib import Path
@@ -12,6 +13,8 @@ from layermix_gen.support.files import reason
 from layermix_gen.support.text import as_text
 
 MAX_SEED = 2**63 - 1
+_URL = re.compile(r"[A-Za-z][\w+.:-]+://")
+_LIKE_A_URL = re.compile(r"[A-Za-z][\w+.:-]+:/")  # in a Path, two slashes become one
 
 
 def check_whole(name: str, value: Any, low: int, high: int | None = None, *, change: str = "") -> None:
@@ -67,15 +70,34 @@ def as_several(name: str, values: Any) -> tuple[Any, ...]:
     return tuple(values)
 
 
+def is_remote(place: str | Path) -> bool:
+    """Whether a place is a URL."""
+    return isinstance(place, str) and bool(_URL.match(place))
+
+
 def as_path(path: Any, what: str) -> Path:
-    """Return a path, checked to be valid as UTF-8 text, as in a plan. Raises `LayerMixError` for any other."""
+    """Return the path that a user gave, with the home folder for a `~`. Raises `LayerMixError` for a URL or no path.
+
+    A path that would be another one the second time is made absolute, such as `~` for `./~`.
+    """
     if not isinstance(path, str | Path):
         raise LayerMixError(f"expected a path as the {what}, got {path!r}")
     if path == "":
         raise LayerMixError(f"expected a path as the {what}, got an empty text; name one")
     if "\0" in str(path):
         raise LayerMixError(f"expected a path as the {what}, got a zero byte in {path!r}; take it out")
-    path = Path(path)
+    if _LIKE_A_URL.match(str(path)):
+        raise LayerMixError(
+            f"expected a path of this machine as the {what}, got the URL {as_text(path)}; copy from or to it by other "
+            "means (only finished datasets are read at URLs, given as text)"
+        )
+    found = Path(os.path.expanduser(path))  # noqa: PTH111 - a Path would take ./~ for the home folder
+    return found.absolute() if str(found).startswith("~") or _LIKE_A_URL.match(str(found)) else found
+
+
+def as_utf8_path(path: Any, what: str) -> Path:
+    """Return a path as `as_path` does, checked to be valid as UTF-8 text, as in a plan."""
+    path = as_path(path, what)
     try:
         str(path.absolute()).encode()
     except UnicodeEncodeError as error:

@@ -1,6 +1,5 @@
 """`layermix-gen evaluate corrupt`: the command for `layermix_gen.evaluate.corrupt`."""
 
-from pathlib import Path
 from typing import Any
 
 import click
@@ -15,7 +14,7 @@ from layermix_gen.sources import KINDS
 
 @click.command("corrupt")
 @click.argument("source")
-@click.argument("out", type=click.Path(path_type=Path))
+@click.argument("out")
 @click.option(
     "--suite", type=click.Choice(FAMILIES), required=True, help="The 15 of C and its 4 extra ones, or the ten of C-bar."
 )
@@ -31,7 +30,7 @@ from layermix_gen.sources import KINDS
 )
 @click.option("--layout", type=click.Choice(LAYOUTS), help="Default: arrays for squares up to 64 px, else folders.")
 @click.option("--workers", type=int, help="Processes; default: the CPUs that may be used.")
-def command(source: str, out: Path, **options: Any) -> None:
+def command(source: str, out: str, **options: Any) -> None:
     """Write corrupted copies of all images of SOURCE to OUT, as CIFAR-C and ImageNet-C are published.
 
     SOURCE is anything that `build` takes, such as a folder of class folders; of CIFAR and MNIST the test split is

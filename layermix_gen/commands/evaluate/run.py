@@ -1,7 +1,6 @@
 """`layermix-gen evaluate run`: the command for `layermix_gen.evaluate.run`."""
 
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import click
@@ -35,7 +34,7 @@ HALVES = [name for name, dtype in PRECISIONS.items() if dtype]
     help=f"A folder of published suites ({', '.join(DATASETS)}), or the folder of one suite ({', '.join(ROLES)}).",
 )
 @click.option("--dataset", default="", help="What reports call the data, as in cifar100; default: by --data.")
-@click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder of the results.")
+@click.option("--out", required=True, type=click.Path(), help="Folder of the results.")
 @click.option(
     "--suites",
     type=Names(),
@@ -43,7 +42,7 @@ HALVES = [name for name, dtype in PRECISIONS.items() if dtype]
     show_default=False,
     help=f"Out of {', '.join(CHOICES)}; default: all there are data for, but pgd.",
 )
-@click.option("--checkpoint", type=click.Path(path_type=Path), help="Weights, as torch.save writes a state_dict.")
+@click.option("--checkpoint", type=click.Path(), help="Weights, as torch.save writes a state_dict.")
 @click.option(
     "--checkpoint-rule",
     type=click.Choice(CHECKPOINT_RULES),
@@ -75,7 +74,7 @@ def command(
     /,
     model: str,
     data: tuple[tuple[str, str], ...],
-    out: Path,
+    out: str,
     suites: tuple[str, ...],
     **options: Any,
 ) -> None:

@@ -20,7 +20,7 @@ from layermix_gen.evaluate.corruptions.record import RECORD, check_record, descr
 from layermix_gen.images import Image
 from layermix_gen.images.codec import MAX_PIXELS
 from layermix_gen.sources import Item, Source, open_source, open_test_set
-from layermix_gen.support.checks import check_choice, check_output, check_seed
+from layermix_gen.support.checks import as_path, check_choice, check_output, check_seed
 from layermix_gen.support.files import disk_errors, write_json
 from layermix_gen.support.locks import alone
 from layermix_gen.support.processes import checked_workers, working
@@ -100,9 +100,10 @@ def corrupt(
     Raises `LayerMixError` for what the user can mend, such as an image that cannot be read, and `Interrupted` after
     Ctrl-C.
     """
-    workers, root = checked_workers(workers), Path(out)
+    workers, root = checked_workers(workers), as_path(out, "output folder")
+    source = as_path(source, "source")
     opened = open_test_set(source, kind, max_pixels)
-    check_output(root, source=Path(source), mark=RECORD)
+    check_output(root, source=source, mark=RECORD)
     items = opened.items()
     shape = _read(opened, items[0]).shape
     is_small = shape[0] == shape[1] <= SMALL

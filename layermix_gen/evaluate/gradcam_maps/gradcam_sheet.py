@@ -21,7 +21,7 @@ from layermix_gen.figures.palette import QUIET
 from layermix_gen.images import Image
 from layermix_gen.images.codec import decode
 from layermix_gen.reading.device import as_device
-from layermix_gen.support.checks import check_choice
+from layermix_gen.support.checks import as_path, check_choice
 from layermix_gen.support.files import cannot_read, reading
 from layermix_gen.support.text import as_text
 
@@ -51,15 +51,16 @@ def write_gradcam_sheet(
     place = as_device(device)
     if not models or not paths:
         raise LayerMixError(f"expected at least one model and one image, got {len(models)} and {len(paths)}; give more")
-    if Path(out).suffix.lower() != ".png":
+    out, places = as_path(out, "sheet"), [as_path(path, "image") for path in paths]
+    if out.suffix.lower() != ".png":
         raise LayerMixError(f"expected a name like sheet.png, got {as_text(out)}; change --out")
     check_choice("preprocessing", preprocessing, PREPROCESSINGS)
-    images = next(rebatched((_read(Path(path), preprocessing)[None] for path in paths), len(paths)))
+    images = next(rebatched((_read(path, preprocessing)[None] for path in places), len(places)))
     pixels = torch.from_numpy(images).permute(0, 3, 1, 2).contiguous().float().div(255).to(place)
     for _, model in models:
         check_weights(model)
     seen = [gradcam(model.to(place), pixels, layer=layer, target=target) for _, model in models]
-    sheet = _draw(images, [Path(path).stem for path in paths], [title for title, _ in models], seen)
+    sheet = _draw(images, [path.stem for path in places], [title for title, _ in models], seen)
     return write_picture(sheet, out)
 
 

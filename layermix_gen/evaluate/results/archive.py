@@ -8,6 +8,7 @@ import numpy as np
 
 from layermix_gen.errors import LayerMixError
 from layermix_gen.evaluate.results.predictions import AnyPredictions, Predictions, SequencePredictions
+from layermix_gen.support.checks import as_path
 from layermix_gen.support.files import cannot_read, reason, regular, replacing
 
 FORMATS: dict[str, type[AnyPredictions]] = {
@@ -34,7 +35,7 @@ def save_predictions(path: Path, predictions: AnyPredictions) -> None:
 
 def load_predictions(path: str | Path) -> AnyPredictions:
     """Read what `save_predictions` wrote. Raises `LayerMixError` where the file is something else or damaged."""
-    path = Path(path)
+    path = as_path(path, "predictions")
     try:
         with zipfile.ZipFile(regular(path)) as archive:  # compressed members could unpack to far more than the file
             if any(member.compress_type != zipfile.ZIP_STORED for member in archive.infolist()):

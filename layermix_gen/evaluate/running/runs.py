@@ -24,6 +24,7 @@ from layermix_gen.evaluate.running.predicting import Forward, predict
 from layermix_gen.evaluate.running.probing import probe
 from layermix_gen.evaluate.running.tasks import SuiteTask, make_tasks
 from layermix_gen.evaluate.suites import Part, SuiteOptions, locate
+from layermix_gen.support.checks import as_path
 from layermix_gen.support.files import disk_errors, file_digest
 from layermix_gen.support.locks import alone
 from layermix_gen.support.progress import progress_bar
@@ -57,7 +58,7 @@ def run(
     of `attack`, by default "correct". The same call continues where an earlier one was stopped, and can add suites.
     Raises `LayerMixError` for what the user can mend, `Interrupted` after Ctrl-C.
     """
-    suite_options, attack, root = suite_options or SuiteOptions(), attack or Attack(), Path(out)
+    suite_options, attack, root = suite_options or SuiteOptions(), attack or Attack(), as_path(out, "output folder")
     located = locate(data, dataset)
     tasks = make_tasks(located, suites, suite_options, attack, pgd)
     loaded, forward, name = _prepared(model, checkpoint, mean, std, forward or Forward(), tasks, attack.seed)
@@ -119,7 +120,7 @@ def _code_digest(model: str | nn.Module) -> str:
     """The sha256 of the file that a model comes from; "" where there is none."""
     if not isinstance(model, str) or model.startswith("timm:"):
         return ""
-    return file_digest(Path(model if model.endswith(".pt2") else model.rpartition(":")[0]))
+    return file_digest(as_path(model if model.endswith(".pt2") else model.rpartition(":")[0], "model"))
 
 
 def _libraries(model: str | nn.Module) -> tuple[str, ...]:

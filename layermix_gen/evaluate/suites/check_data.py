@@ -18,6 +18,7 @@ from layermix_gen.evaluate.suites.arrays import names as array_names
 from layermix_gen.evaluate.suites.folders import folder_names
 from layermix_gen.evaluate.suites.suite_folders import DATASETS, PUBLISHED, plain, published
 from layermix_gen.sources import cifar, idx
+from layermix_gen.support.checks import as_path
 from layermix_gen.support.progress import progress_bar
 from layermix_gen.support.text import as_text, count
 
@@ -46,7 +47,7 @@ def check_data(root: str | Path, *, deep: bool = False, threads: int = 0, progre
 
     Only the first problem of each part is reported. Raises `LayerMixError` where no suite is found.
     """
-    root = Path(root)
+    root = as_path(root, "folder of suites")
     if not root.is_dir():
         raise LayerMixError(f"expected a folder with suites, found none at {as_text(root)}; check the path")
     options = SuiteOptions(extras=True, threads=threads)

@@ -12,6 +12,7 @@ from layermix_gen.evaluate.corruptions.record import read_record
 from layermix_gen.evaluate.suites import arrays
 from layermix_gen.sources import cifar
 from layermix_gen.sources.folder import leads_to_folder, scan
+from layermix_gen.support.checks import as_path
 from layermix_gen.support.text import as_text
 
 ROLES = tuple(suite for suite in SUITES if suite != "pgd")
@@ -63,13 +64,13 @@ def locate(data: Mapping[str, str | Path], dataset: str = "") -> Data:
         raise LayerMixError(f"expected one dataset, got {' and '.join(datasets)}; evaluate them one after the other")
     folders: dict[str, Path] = {}
     for name in datasets:
-        folders |= published(name, Path(data[name]))
+        folders |= published(name, as_path(data[name], f"data of {name}"))
         if not folders:
             raise LayerMixError(
                 f"expected suites of {name} in {as_text(data[name])}, such as {_examples(name)}, found none; "
                 "check the path, or name each suite, as in c=DIR"
             )
-    folders |= {role: Path(data[role]) for role in ROLES if role in data}
+    folders |= {role: as_path(data[role], f"suite {role}") for role in ROLES if role in data}
     for role, folder in folders.items():
         if not folder.exists():
             raise LayerMixError(f"expected the suite {role} at {as_text(folder)}, found nothing; check --data")
