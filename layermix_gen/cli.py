@@ -41,6 +41,9 @@ class Commands(LazyGroup):
         except KeyboardInterrupt:  # which no other code has reported
             click.echo("Interrupted: run the same command to resume", err=True)
             ctx.exit(INTERRUPTED)
+        except click.UsageError as error:  # which quotes what was given, such as names of files
+            error.message = printable(error.message)
+            raise
         except LayerMixError as error:
             raise click.ClickException(str(error)) from error
         except OSError as error:  # which no other code has reported: a path that is too long, a folder without access

@@ -2,6 +2,7 @@
 
 import click
 
+from layermix_gen.commands.showing import show
 from layermix_gen.demo import demo
 from layermix_gen.errors import printable
 
@@ -11,5 +12,5 @@ from layermix_gen.errors import printable
 def command(out: str) -> None:
     """Build shards of scikit-image's photographs in OUT (default: layermix-demo), list samples, draw a sheet."""
     manifest, samples, sheet = demo(out)
-    click.echo(manifest.summary())
-    click.echo(f"\n{samples}\n\ncontact sheet: {printable(sheet)}")
+    show(manifest.summary())
+    show(f"\n{samples}\n\ncontact sheet: {printable(sheet)}")

@@ -5,6 +5,7 @@ from typing import Any
 import click
 
 from layermix_gen.commands.parameters import Names
+from layermix_gen.commands.showing import show
 from layermix_gen.errors import printable
 from layermix_gen.mixing_sets.fractals import KINDS, render_set, write_sheet
 from layermix_gen.mixing_sets.mixing_set import open_mixing_set
@@ -27,7 +28,7 @@ def command() -> None:
 def render(out: str, **options: Any) -> None:
     """Render a mixing set of fractals to OUT (.npy). The same command resumes an unfinished one."""
     mixing_set = open_mixing_set(render_set(out, **options))
-    click.echo(f"{printable(out)}: {len(mixing_set)} pictures of {mixing_set.size} px, digest {mixing_set.digest}")
+    show(f"{printable(out)}: {len(mixing_set)} pictures of {mixing_set.size} px, digest {mixing_set.digest}")
 
 
 @command.command("pack")
@@ -41,10 +42,10 @@ def pack_folder(folder: str, out: str, size: int, color: bool, crops: int, seed:
     """Pack the pictures below FOLDER into the mixing set OUT (.npy), as resized squares."""
     packed = pack(folder, out, size, color, crops=crops, seed=seed)
     for line in packed.skipped:
-        click.echo(f"skipped {printable(line)}", err=True)
+        show(f"skipped {printable(line)}", err=True)
     pictures = packed.mixing_set
     skipped = f"{len(packed.skipped)} skipped"
-    click.echo(f"{printable(out)}: {len(pictures)} pictures of {size} px, {skipped}, digest {pictures.digest}")
+    show(f"{printable(out)}: {len(pictures)} pictures of {size} px, {skipped}, digest {pictures.digest}")
 
 
 @command.command("preview")
@@ -53,4 +54,4 @@ def pack_folder(folder: str, out: str, size: int, color: bool, crops: int, seed:
 @click.option("--count", default=100, help="Pictures to show, the first of the set.")
 def preview(mixing_set: str, out: str, count: int) -> None:
     """Draw a contact sheet of the mixing set SET (.npy) to OUT (.png, .jpg or .webp)."""
-    click.echo(printable(write_sheet(open_mixing_set(mixing_set).pictures, out, count)))
+    show(write_sheet(open_mixing_set(mixing_set).pictures, out, count))

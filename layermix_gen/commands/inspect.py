@@ -6,6 +6,7 @@ from typing import Any
 import click
 
 from layermix_gen.commands.parameters import Names
+from layermix_gen.commands.showing import show
 from layermix_gen.dataset.index import COLUMNS
 from layermix_gen.errors import printable
 from layermix_gen.inspection.formats import FORMATS
@@ -49,21 +50,21 @@ def command(dataset: str, **options: Any) -> None:
     shards = open_shards(dataset)
     question = {name: given[name] for name in ("where", "order_by", "limit") if name in given}
     if "key" in given:
-        click.echo(_explained(shards, **given))
+        show(_explained(shards, **given))
     elif "plot" in given:
-        click.echo(printable(shards.plot(given["plot"])))
+        show(shards.plot(given["plot"]))
     elif "sheet" in given:
-        click.echo(printable(shards.sheet(given["sheet"], **question)))
+        show(shards.sheet(given["sheet"], **question))
     elif "gallery" in given:
-        click.echo(printable(shards.gallery(given["gallery"], **question)))
+        show(shards.gallery(given["gallery"], **question))
     elif "extract" in given:
         written = shards.extract(given["extract"], **question)
-        click.echo(f"{printable(given['extract'])}: {count(written, 'image')} with their JSON")
+        show(f"{printable(given['extract'])}: {count(written, 'image')} with their JSON")
     elif given:
         for line in _rows(shards, **given):
-            click.echo(line)
+            show(line)
     else:
-        click.echo(shards.summary())
+        show(shards.summary())
 
 
 OF_SAMPLES = {"where", "order_by", "limit"}

@@ -2,6 +2,7 @@
 
 import click
 
+from layermix_gen.commands.showing import show
 from layermix_gen.errors import LayerMixError
 from layermix_gen.evaluate.suites.check_data import check_data
 from layermix_gen.support.text import count
@@ -15,7 +16,7 @@ def command(folder: str, deep: bool, threads: int) -> None:
     """Say which suites are in DIR, what they hold, and what is missing, damaged or of a wrong shape."""
     findings = check_data(folder, deep=deep, threads=threads)
     for finding in findings:
-        click.echo(finding.summary())
+        show(finding.summary())
     problems = sum(len(finding.problems) for finding in findings)
     if problems:
         raise LayerMixError(f"found {count(problems, 'problem')}; mend what is listed above before evaluating")

@@ -5,6 +5,7 @@ from typing import Any
 import click
 
 from layermix_gen.commands.parameters import Names, Ranges
+from layermix_gen.commands.showing import show
 from layermix_gen.evaluate.benchmarks import SCALES
 from layermix_gen.evaluate.corruptions.corrupter import corrupt
 from layermix_gen.evaluate.corruptions.layouts import LAYOUTS
@@ -37,4 +38,4 @@ def command(source: str, out: str, **options: Any) -> None:
     taken. The layout `arrays` is NAME.npy and labels.npy; `folders` is NAME/SEVERITY/CLASS with JPEGs of 224 px. The
     same command resumes after the last complete corruption.
     """
-    click.echo(corrupt(source, out, **options).summary())
+    show(corrupt(source, out, **options).summary())

@@ -7,7 +7,8 @@ from typing import Any
 import click
 
 from layermix_gen.commands.parameters import Fractions
-from layermix_gen.errors import LayerMixError, printable
+from layermix_gen.commands.showing import show
+from layermix_gen.errors import LayerMixError
 from layermix_gen.evaluate.benchmarks import RESIZE_AND_CENTER
 from layermix_gen.evaluate.gradcam_maps.gradcam_sheet import write_gradcam_sheet
 from layermix_gen.evaluate.models.loading import load_model
@@ -45,4 +46,4 @@ def command(
     for spec, checkpoint, title in zip_longest(specs, checkpoints, titles):
         model = load_model(spec, checkpoint, mean=mean, std=std, n_classes=n_classes)
         models.append((title or (Path(checkpoint).stem if checkpoint else spec), model))
-    click.echo(printable(write_gradcam_sheet(models, images, **options)))
+    show(write_gradcam_sheet(models, images, **options))

@@ -1,11 +1,11 @@
 """`layermix-gen evaluate report`: the command for `make_report` and, with `--out`, for `write_report`."""
 
-from functools import partial
 from pathlib import Path
 
 import click
 
 from layermix_gen.commands.parameters import Names
+from layermix_gen.commands.showing import bold, show
 from layermix_gen.errors import LayerMixError, printable
 from layermix_gen.evaluate.reporting.report import SUFFIXES, make_report, render, write_report
 from layermix_gen.support.checks import as_path
@@ -42,9 +42,9 @@ def command(
     """
     report = make_report([_named(text) for text in results], paper, reference_p)
     paths = write_report(report, out) if out else []
-    click.echo(report.text(partial(click.style, bold=True)) if form == "text" else render(report, form))
+    show(report.text(bold) if form == "text" else render(report, form))
     for path in paths:
-        click.echo(f"wrote {printable(as_text(path))}", err=True)
+        show(f"wrote {printable(as_text(path))}", err=True)
 
 
 def _named(text: str) -> tuple[str, str]:

@@ -1,12 +1,12 @@
 """`layermix-gen evaluate run`: the command for `layermix_gen.evaluate.run`."""
 
-from functools import partial
 from typing import Any
 
 import click
 from click.core import ParameterSource
 
 from layermix_gen.commands.parameters import Assignment, Fraction, Fractions, Names
+from layermix_gen.commands.showing import bold, show
 from layermix_gen.errors import LayerMixError
 from layermix_gen.evaluate.benchmarks import PGD
 from layermix_gen.evaluate.preprocessing import PREPROCESSINGS
@@ -95,4 +95,4 @@ def command(
     suite_options = SuiteOptions(**{name: options.pop(name) for name in ("preprocessing", "extras", "threads")})
     forward = Forward(options.pop("device"), options.pop("batch_size"), options.pop("amp") or FORWARD.precision)
     run(model, folders, out, suites, attack=attack, suite_options=suite_options, forward=forward, **options)
-    click.echo(make_report([out]).text(partial(click.style, bold=True)))
+    show(make_report([out]).text(bold))
