@@ -42,8 +42,7 @@ class Commands(LazyGroup):
             click.echo("Interrupted: run the same command to resume", err=True)
             ctx.exit(INTERRUPTED)
         except click.UsageError as error:  # which quotes what was given, such as names of files
-            error.message = printable(error.message)
-            raise
+            raise click.UsageError(printable(error.format_message()), error.ctx) from error
         except LayerMixError as error:
             raise click.ClickException(str(error)) from error
         except OSError as error:  # which no other code has reported: a path that is too long, a folder without access

@@ -31,7 +31,7 @@ def test_all_ways_to_read_give_the_same(odd: Path, small: Built) -> None:
     assert str(found.summary()).splitlines()[1:] == str(given.summary()).splitlines()[1:]
     assert verify(Path.cwd() / odd) == []
     for options in ({}, {"where": "layer = 1", "order": "shards"}, {"fields": ("source", "key")}):
-        readers = [LayerMixDataset(root, 4, **options) for root in (f"./{odd}", small.root)]  # type: ignore[arg-type]
+        readers = [LayerMixDataset(root, 4, **options) for root in (f"./{odd}", small.root)]
         batches = [list(map(_bytes, reader)) for reader in readers]
         assert batches[0] == batches[1] != []
     assert list(map(_bytes, readers[0].in_memory())) == batches[0]
