@@ -13,6 +13,7 @@ from layermix_gen.support.files import reason
 from layermix_gen.support.text import as_text
 
 MAX_SEED = 2**63 - 1
+_OF_SYSTEMS = {"lost+found", "System Volume Information", "$RECYCLE.BIN", "@eaDir", "Thumbs.db", "desktop.ini"}
 _URL = re.compile(r"[A-Za-z][\w+.:-]+://")
 _LIKE_A_URL = re.compile(r"[A-Za-z][\w+.:-]+:/")  # in a Path, two slashes become one
 
@@ -106,6 +107,11 @@ def as_utf8_path(path: Any, what: str) -> Path:
     return path
 
 
+def entries(folder: Path) -> list[str]:
+    """The sorted names in a folder, without hidden ones and those that operating systems put there. Raises OSError."""
+    return sorted(one.name for one in folder.iterdir() if not one.name.startswith(".") and one.name not in _OF_SYSTEMS)
+
+
 def check_output(
     folder: Path,
     *,
@@ -118,7 +124,8 @@ def check_output(
     """Raise `LayerMixError` unless `folder` is missing or empty and can be written to, or was begun by this command.
 
     A folder with a file `mark` in it was begun by this command; `own` are names that it may have written before that.
-    Hidden entries count only with `hidden`. The folder may not lie in `source`, the folder that is read.
+    Hidden entries, and those of operating systems, count only with `hidden`. The folder may not lie in `source`, the
+    folder that is read.
     """
     try:
         if source and source.is_dir() and folder.resolve().is_relative_to(source.resolve()):
@@ -133,7 +140,7 @@ def check_output(
         if not (there.is_dir() and os.access(there, os.R_OK | os.W_OK | os.X_OK)):
             raise LayerMixError(f"cannot write to {folder}: {there} is no folder, or closed to you; {remedy}")
         if folder.is_dir() and not (mark and (folder / mark).exists()):
-            names = sorted(one.name for one in folder.iterdir() if hidden or not one.name.startswith("."))
+            names = sorted(one.name for one in folder.iterdir()) if hidden else entries(folder)
             if others := [name for name in names if name not in own]:
                 raise LayerMixError(f"expected an empty folder, found {others[0]!r} in {folder}; {remedy}")
     except OSError as error:

@@ -219,6 +219,20 @@ def test_missing_and_empty_folders_take_output(tmp_path: Path) -> None:
     assert sorted(tmp_path.rglob("*")) == before  # a check makes nothing
 
 
+@pytest.mark.parametrize(
+    "name",
+    ["lost+found", "System Volume Information", "$RECYCLE.BIN", "desktop.ini", ".DS_Store", ".nfs0012", ".snapshot"],
+)
+def test_a_folder_with_nothing_but_the_systems_own_is_empty(name: str, tmp_path: Path) -> None:
+    (tmp_path / name).mkdir()
+    check_output(tmp_path)
+    assert refusal(check_output, tmp_path, hidden=True) == (
+        f"expected an empty folder, found {name!r} in {tmp_path}; choose another"
+    )
+    (tmp_path / "lost").touch()
+    assert refusal(check_output, tmp_path) == f"expected an empty folder, found 'lost' in {tmp_path}; choose another"
+
+
 def test_a_folder_that_the_command_began_takes_more(tmp_path: Path) -> None:
     (tmp_path / "v00").mkdir()
     line = f"expected an empty folder, found 'v00' in {tmp_path}; choose another"
