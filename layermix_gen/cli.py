@@ -41,6 +41,8 @@ class Commands(LazyGroup):
         except KeyboardInterrupt:  # which no other code has reported
             click.echo("Interrupted: run the same command to resume", err=True)
             ctx.exit(INTERRUPTED)
+        except click.UsageError as error:  # which quotes what was given, such as names of files
+            raise click.UsageError(printable(error.format_message()), error.ctx) from error
         except LayerMixError as error:
             raise click.ClickException(str(error)) from error
         except OSError as error:  # which no other code has reported: a path that is too long, a folder without access

@@ -12,7 +12,7 @@ from layermix_gen.dataset.settings import BuildSettings
 from layermix_gen.errors import LayerMixError
 from layermix_gen.inspection.drawings.sheet import contact_sheet
 from layermix_gen.inspection.shards import open_shards
-from layermix_gen.support.checks import check_output
+from layermix_gen.support.checks import as_path, check_output
 from layermix_gen.support.files import disk_errors
 from layermix_gen.support.text import table
 
@@ -34,7 +34,7 @@ def demo(out: str | Path, progress: bool = True) -> tuple[Manifest, str, Path]:
     """
     if find_spec("skimage") is None:
         raise LayerMixError("expected scikit-image for its photographs; run: pip install 'layermix-gen[demo]'")
-    out = Path(out)
+    out = as_path(out, "output folder")
     photographs = out / "photographs"
     with disk_errors(out):
         _check_out(out)

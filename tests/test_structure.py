@@ -291,11 +291,13 @@ def writing(part: str) -> set[str]:
 
 
 def test_each_idea_has_one_home() -> None:
-    """One door to DuckDB, one to worker processes, one to progress bars, and one place that names files on disk."""
+    """One door to DuckDB, to worker processes, to progress bars and to terminals, one place for names of files."""
     assert users("duckdb") == {"layermix_gen.support.database"}
     assert users("tqdm") == {"layermix_gen.support.progress"}
     assert naming("ProcessPoolExecutor", "Pool", "Process") == {"layermix_gen.support.worker_pool"}
     assert naming("import_module", "__import__") == {"layermix_gen.commands.lazy"}  # or imports would go unseen
+    assert naming("echo", "secho") == {"layermix_gen.commands.showing", "layermix_gen.cli"}
+    assert naming("print") == set()
     for file in ("dataset.json", "plan.json", "sources.jsonl", "errors.jsonl", ".parquet"):
         assert writing(file) == {"layermix_gen.dataset.names"}, file
     assert writing(".tar") <= {"layermix_gen.dataset.names", "layermix_gen.sources", "layermix_gen.sources.webdataset"}

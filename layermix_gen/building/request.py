@@ -14,7 +14,8 @@ from layermix_gen.errors import LayerMixError
 from layermix_gen.mixing.methods import METHODS
 from layermix_gen.mixing_sets.mixing_set import MixingSet
 from layermix_gen.sources import Item, Source, SourceOptions, open_source
-from layermix_gen.support.checks import as_path, check_output, check_whole
+from layermix_gen.support.checks import as_utf8_path, check_output, check_whole
+from layermix_gen.support.database import pattern_of
 from layermix_gen.support.processes import checked_workers
 
 MIN_ERRORS, ERROR_SHARE = 10, 0.01  # inputs that may be skipped unless the user says how many: 1%, but at least 10
@@ -39,9 +40,10 @@ class BuildRequest:
         if max_errors is not None:
             check_whole("max-errors", max_errors, 0)
         self._max_errors = max_errors
-        location, self.root = as_path(source, "source"), as_path(out, "output folder")
+        location, self.root = as_utf8_path(source, "source"), as_utf8_path(out, "output folder")
         self.mixing_set = _checked_mixing_set(mixing_set, settings)
         check_output(self.root, source=location, mark=PLAN, own=(LISTING,))
+        pattern_of(self.root)  # refuses a folder whose index could not be read
         self.source: Source = open_source(location, kind, settings.max_pixels, source_options)
         self.settings = settings.resolve(self.source.native_size)
         self.size = self.settings.size or 0
@@ -89,7 +91,7 @@ def _checked_mixing_set(mixing_set: MixingSet | str | Path | None, settings: Bui
         mixing_set = mixing_set.path
     if mixing_set is None:
         return None
-    path = as_path(mixing_set, "mixing set")
+    path = as_utf8_path(mixing_set, "mixing set")
     if not METHODS[settings.method].mixes_pictures:
         raise LayerMixError(
             f"expected no mixing set with the method {settings.method}, got {path}; leave out --mixing-set"

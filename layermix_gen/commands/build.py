@@ -8,6 +8,7 @@ import click
 from layermix_gen.building.builder import build
 from layermix_gen.building.estimator import estimate
 from layermix_gen.commands.parameters import Names, Partition, source_options
+from layermix_gen.commands.showing import show
 from layermix_gen.dataset.settings import DEFAULTS, VIEW_MODES, BuildSettings
 from layermix_gen.images.codec import FORMATS, SUBSAMPLINGS
 from layermix_gen.images.views import VIEWS
@@ -88,4 +89,4 @@ def command(source: str, out: str, dry_run: bool, **options: Any) -> None:
     paths and labels. The same command resumes an unfinished OUT; with more --variants it adds planes to it.
     """
     settings = BuildSettings(**{name: options.pop(name) for name in SETTINGS})
-    click.echo((estimate if dry_run else build)(source, out, settings, **options).summary())
+    show((estimate if dry_run else build)(source, out, settings, **options).summary())

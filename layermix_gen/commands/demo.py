@@ -1,17 +1,16 @@
 """`layermix-gen demo`: the command for `layermix_gen.demo.demo`."""
 
-from pathlib import Path
-
 import click
 
+from layermix_gen.commands.showing import show
 from layermix_gen.demo import demo
 from layermix_gen.errors import printable
 
 
 @click.command("demo")
-@click.argument("out", type=click.Path(path_type=Path), default=Path("layermix-demo"))
-def command(out: Path) -> None:
+@click.argument("out", default="layermix-demo")
+def command(out: str) -> None:
     """Build shards of scikit-image's photographs in OUT (default: layermix-demo), list samples, draw a sheet."""
     manifest, samples, sheet = demo(out)
-    click.echo(manifest.summary())
-    click.echo(f"\n{samples}\n\ncontact sheet: {printable(sheet)}")
+    show(manifest.summary())
+    show(f"\n{samples}\n\ncontact sheet: {printable(sheet)}")

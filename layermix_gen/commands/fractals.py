@@ -1,17 +1,15 @@
 """`layermix-gen fractals`: the commands for `render_set`, `pack` and `write_sheet`."""
 
-from pathlib import Path
 from typing import Any
 
 import click
 
 from layermix_gen.commands.parameters import Names
+from layermix_gen.commands.showing import show
 from layermix_gen.errors import printable
 from layermix_gen.mixing_sets.fractals import KINDS, render_set, write_sheet
 from layermix_gen.mixing_sets.mixing_set import open_mixing_set
 from layermix_gen.mixing_sets.packing import pack
-
-OUT = click.Path(path_type=Path)
 
 
 @click.group("fractals")
@@ -20,40 +18,40 @@ def command() -> None:
 
 
 @command.command("render")
-@click.argument("out", type=OUT)
+@click.argument("out")
 @click.option("--count", default=14230, help="Pictures; the paper has 14230.")
 @click.option("--size", default=256, help="Side in px: 256 for views of 224 px, 36 for 32.")
 @click.option("--seed", default=0, help="A longer set of one seed begins with the shorter one.")
 @click.option("--kinds", type=Names(), help=f"Default: all, which are {', '.join(kind for kind in KINDS)}.")
 @click.option("--detail", type=int, help="Render at most so many px a side, and enlarge; default: SIZE.")
 @click.option("--workers", type=int, help="Processes; default: the CPUs that may be used.")
-def render(out: Path, **options: Any) -> None:
+def render(out: str, **options: Any) -> None:
     """Render a mixing set of fractals to OUT (.npy). The same command resumes an unfinished one."""
     mixing_set = open_mixing_set(render_set(out, **options))
-    click.echo(f"{printable(out)}: {len(mixing_set)} pictures of {mixing_set.size} px, digest {mixing_set.digest}")
+    show(f"{printable(out)}: {len(mixing_set)} pictures of {mixing_set.size} px, digest {mixing_set.digest}")
 
 
 @command.command("pack")
-@click.argument("folder", type=click.Path(path_type=Path))
-@click.argument("out", type=OUT)
+@click.argument("folder")
+@click.argument("out")
 @click.option("--size", default=256, help="Side in px.")
 @click.option("--color", is_flag=True, help="Keep colours; default: gray.")
 @click.option("--crops", default=0, help="Random squares of each picture; 0: its centre square.")
 @click.option("--seed", default=0, help="Of the random squares.")
-def pack_folder(folder: Path, out: Path, size: int, color: bool, crops: int, seed: int) -> None:
+def pack_folder(folder: str, out: str, size: int, color: bool, crops: int, seed: int) -> None:
     """Pack the pictures below FOLDER into the mixing set OUT (.npy), as resized squares."""
     packed = pack(folder, out, size, color, crops=crops, seed=seed)
     for line in packed.skipped:
-        click.echo(f"skipped {printable(line)}", err=True)
+        show(f"skipped {printable(line)}", err=True)
     pictures = packed.mixing_set
     skipped = f"{len(packed.skipped)} skipped"
-    click.echo(f"{printable(out)}: {len(pictures)} pictures of {size} px, {skipped}, digest {pictures.digest}")
+    show(f"{printable(out)}: {len(pictures)} pictures of {size} px, {skipped}, digest {pictures.digest}")
 
 
 @command.command("preview")
-@click.argument("mixing_set", metavar="SET", type=click.Path(path_type=Path))
-@click.argument("out", type=OUT)
+@click.argument("mixing_set", metavar="SET")
+@click.argument("out")
 @click.option("--count", default=100, help="Pictures to show, the first of the set.")
-def preview(mixing_set: Path, out: Path, count: int) -> None:
+def preview(mixing_set: str, out: str, count: int) -> None:
     """Draw a contact sheet of the mixing set SET (.npy) to OUT (.png, .jpg or .webp)."""
-    click.echo(printable(write_sheet(open_mixing_set(mixing_set).pictures, out, count)))
+    show(write_sheet(open_mixing_set(mixing_set).pictures, out, count))

@@ -1,12 +1,12 @@
 """`layermix-gen inspect`: the command for `layermix_gen.open_shards` and the methods of `Shards`."""
 
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
 import click
 
 from layermix_gen.commands.parameters import Names
+from layermix_gen.commands.showing import show
 from layermix_gen.dataset.index import COLUMNS
 from layermix_gen.errors import printable
 from layermix_gen.inspection.formats import FORMATS
@@ -15,7 +15,7 @@ from layermix_gen.support.text import count, facts
 
 SHOWN = 20  # rows of a table unless the user says how many
 IN_TABLE = ("key", "source", "class_name", "layer", "op", "op_args", "blends", "size")
-FILE = click.Path(path_type=Path)
+FILE = click.Path()  # a text, in which ./~ is not the home folder
 
 
 @click.command("inspect")
@@ -50,21 +50,21 @@ def command(dataset: str, **options: Any) -> None:
     shards = open_shards(dataset)
     question = {name: given[name] for name in ("where", "order_by", "limit") if name in given}
     if "key" in given:
-        click.echo(_explained(shards, **given))
+        show(_explained(shards, **given))
     elif "plot" in given:
-        click.echo(printable(shards.plot(given["plot"])))
+        show(shards.plot(given["plot"]))
     elif "sheet" in given:
-        click.echo(printable(shards.sheet(given["sheet"], **question)))
+        show(shards.sheet(given["sheet"], **question))
     elif "gallery" in given:
-        click.echo(printable(shards.gallery(given["gallery"], **question)))
+        show(shards.gallery(given["gallery"], **question))
     elif "extract" in given:
         written = shards.extract(given["extract"], **question)
-        click.echo(f"{printable(given['extract'])}: {count(written, 'image')} with their JSON")
+        show(f"{printable(given['extract'])}: {count(written, 'image')} with their JSON")
     elif given:
         for line in _rows(shards, **given):
-            click.echo(line)
+            show(line)
     else:
-        click.echo(shards.summary())
+        show(shards.summary())
 
 
 OF_SAMPLES = {"where", "order_by", "limit"}
@@ -81,7 +81,7 @@ def _check_together(given: Mapping[str, Any]) -> None:
         raise click.UsageError(f"--{flag} has no effect with --{chosen}" if chosen else "--out is for --key")
 
 
-def _explained(shards: Shards, key: str, out: Path | None = None) -> str:
+def _explained(shards: Shards, key: str, out: str | None = None) -> str:
     if out:
         return printable(shards.explain(key, out))
     return facts({name: str(value) for name, value in shards.row(key).items()})

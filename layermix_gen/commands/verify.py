@@ -3,6 +3,7 @@
 import click
 
 from layermix_gen.commands.parameters import Share
+from layermix_gen.commands.showing import show
 from layermix_gen.inspection.shards import open_shards
 
 
@@ -26,5 +27,5 @@ def command(ctx: click.Context, out: str, replay: float, repair: bool, workers: 
     """
     shards = open_shards(out)
     found = shards.repair(replay=replay, workers=workers) if repair else shards.verify(replay=replay, workers=workers)
-    click.echo(found)
+    show(found)
     ctx.exit(0 if found.ok else 1)

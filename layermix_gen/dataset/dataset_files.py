@@ -9,9 +9,10 @@ from typing import Any, Protocol
 
 from layermix_gen.dataset.names import MANIFEST, PLAN
 from layermix_gen.errors import BadImage, LayerMixError
-from layermix_gen.support.checks import as_path
+from layermix_gen.support.checks import as_utf8_path, is_remote
+from layermix_gen.support.database import pattern_of
 from layermix_gen.support.files import inside, reason, regular, with_retries
-from layermix_gen.support.remote import LARGEST, RemoteFiles, is_remote
+from layermix_gen.support.remote import LARGEST, RemoteFiles
 from layermix_gen.support.threads import mapped_ahead
 
 FETCHES = 16  # small files fetched at a time
@@ -48,7 +49,7 @@ def open_files(location: str | Path, options: Mapping[str, Any] | None = None) -
         return RemoteDatasetFiles(str(location), options)
     if options:
         raise LayerMixError(f"storage_options are for URLs, got the folder {location}; drop them")
-    return LocalFiles(as_path(location, "dataset"))
+    return LocalFiles(as_utf8_path(location, "dataset"))
 
 
 class LocalFiles:
@@ -59,6 +60,7 @@ class LocalFiles:
         self._follow_links = follow_links
         if not folder.is_dir():
             raise LayerMixError(f"expected a dataset in a folder, found none at {folder}; check the path")
+        pattern_of(folder)  # refuses a folder whose index could not be read
 
     def path(self, name: str) -> Path:
         """The path of a file. Raises `LayerMixError` where that is outside of the folder."""

@@ -6,6 +6,7 @@ every tar of the shard. DuckDB writes and reads the files; rows reach it as line
 """
 
 import json
+import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -21,7 +22,17 @@ from layermix_gen.dataset.skipped import Skipped
 from layermix_gen.dataset.tar import MAX_SIZE, TarSummary
 from layermix_gen.errors import LayerMixError, OutOfResources
 from layermix_gen.images import Image
-from layermix_gen.support.database import Database, connected, list_of, pattern_of, quoted, rows, struct_of
+from layermix_gen.support.database import (
+    Database,
+    connected,
+    json_lines,
+    list_of,
+    parquet,
+    pattern_of,
+    quoted,
+    rows,
+    struct_of,
+)
 from layermix_gen.support.files import replacing, temporary
 from layermix_gen.support.parsing import made_of, parse_object
 
@@ -118,14 +129,13 @@ def write_index(path: Path, lines: Iterable[str], summary: ShardSummary, kept: I
     try:
         with listing.open("w", encoding="utf-8") as file:
             file.writelines(f"{line}\n" for line in lines)
-        written, earlier = quoted(pattern_of(listing)), quoted(pattern_of(path))
-        table = f"SELECT * FROM read_json({written}, format='newline_delimited', columns={struct_of(COLUMNS)})"
+        table = f"SELECT * FROM {json_lines(listing, COLUMNS)}"
         if names := ", ".join(map(quoted, kept)):
-            table = f"SELECT * FROM read_parquet({earlier}) WHERE plane IN ({names}) UNION ALL {table}"
+            table = f"SELECT * FROM {parquet([path])} WHERE plane IN ({names}) UNION ALL {table}"
         seal = struct_of({_SEAL: json.dumps(asdict(summary))})
         with replacing(path) as draft, _database() as db:
             db.execute(
-                f"COPY (SELECT * FROM ({table}) ORDER BY plane, key) TO {quoted(draft)} "
+                f"COPY (SELECT * FROM ({table}) ORDER BY plane, key) TO {quoted(draft.absolute())} "
                 f"(FORMAT parquet, COMPRESSION zstd, KV_METADATA {seal})"
             )
     finally:
@@ -137,7 +147,7 @@ def samples_in(db: Database, files: Sequence[Path]) -> str:
 
     The columns are `COLUMNS` and `file_row_number`. Raises ValueError where the files have others.
     """
-    table = f"read_parquet({list_of(map(pattern_of, files))}, file_row_number = true)"
+    table = parquet(files, ", file_row_number = true")
     found = {row["column_name"]: row["column_type"] for row in rows(db, f"DESCRIBE SELECT * FROM {table}")}
     wanted = COLUMNS | {"file_row_number": "BIGINT"}
     if found != wanted:
@@ -151,7 +161,7 @@ def row_counts(db: Database, files: Sequence[Path]) -> list[int]:
     groups = f"SELECT * FROM parquet_metadata({list_of(map(pattern_of, files))}) WHERE column_id = 0"
     counts = rows(db, f"SELECT file_name, sum(row_group_num_rows)::BIGINT AS count FROM ({groups}) GROUP BY file_name")
     found = {row["file_name"]: row["count"] for row in counts}
-    return [found.get(str(path), 0) for path in files]  # without rows there are no groups of them
+    return [found.get(os.path.realpath(path), 0) for path in files]  # without rows there are no groups of them
 
 
 def _checked(name: str) -> str:
@@ -180,7 +190,7 @@ def read_summaries(root: Path) -> dict[int, ShardSummary]:
 def source_checksums(root: Path, number: int, plane: str) -> dict[str, int]:
     """The checksum of each source image in a plane of a finished shard, by the image's id."""
     with connected(_unreadable, ONE_THREAD) as db:
-        table = f"read_parquet({quoted(pattern_of(index_path(root, number)))})"
+        table = parquet([index_path(root, number)])
         of_plane = rows(db, f"SELECT source, source_crc32 FROM {table} WHERE plane = ?", [plane])
         return {row["source"]: row["source_crc32"] for row in of_plane}
 

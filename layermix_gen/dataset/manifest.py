@@ -55,7 +55,7 @@ class Manifest:
     inputs = written + skipped once `complete`. `images` counts every plane.
     """
 
-    root: Path
+    root: Path  # its folder; for a dataset at a URL, see where it was opened
     complete: bool
     fingerprint: str
     digest: str  # over every tar and every index

@@ -3,12 +3,10 @@
 Tensors may be on any device, in any precision and require gradients; torch is not imported for them.
 """
 
-import os
 import sys
 from collections.abc import Mapping
 from math import isfinite
 from numbers import Real
-from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -104,18 +102,6 @@ def as_whole_in(name: str, value: Any, low: int, high: int) -> int:
     number: int = int(value) if isinstance(value, np.integer) else value
     check_whole(name, number, low, high, change=f"{name}=")
     return number
-
-
-def as_location(path: Any, what: str) -> Path:
-    """A path to read from or write to, in UTF-8 or not. Raises `LayerMixError` for what no file system takes."""
-    check_type(f"the {what}", path, (str, Path), "give its path")
-    try:
-        name = os.fsencode(path)
-    except UnicodeEncodeError as error:  # half of a surrogate pair
-        raise LayerMixError(f"expected the path of the {what}, got {path!r}; give it as the system does") from error
-    if not name or b"\0" in name:
-        raise LayerMixError(f"expected the path of the {what}, got {path!r}; name one, without zero bytes")
-    return Path(path)
 
 
 def as_texts(name: str, values: Any) -> tuple[str, ...]:

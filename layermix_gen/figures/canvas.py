@@ -19,6 +19,7 @@ from layermix_gen.errors import LayerMixError, printable
 from layermix_gen.figures import text_fitting
 from layermix_gen.figures.palette import HAIRLINE, INK, PAPER
 from layermix_gen.images import Image
+from layermix_gen.support.checks import as_path
 from layermix_gen.support.files import replacing, writing
 
 Point: TypeAlias = tuple[float, float]
@@ -73,7 +74,7 @@ def write_picture(picture: PillowImage.Image, out: str | Path) -> Path:
 
     Raises `LayerMixError` for another suffix, and where the file cannot be written.
     """
-    out = Path(out)
+    out = as_path(out, "picture")
     form = SUFFIXES.get(out.suffix.lower())
     if form is None:
         raise LayerMixError(f"expected a picture's name ending in {', '.join(SUFFIXES)}, got {out}; change the suffix")

@@ -18,8 +18,7 @@ from layermix_gen.inspection.summary import Summary, summarize
 from layermix_gen.inspection.verification.findings import VerificationReport
 from layermix_gen.inspection.verification.repair import Repair, repair
 from layermix_gen.inspection.verification.verify import verify
-from layermix_gen.support.checks import check_output
-from layermix_gen.support.remote import is_remote
+from layermix_gen.support.checks import as_path, check_output, is_remote
 
 
 def open_shards(location: str | Path, storage_options: Mapping[str, Any] | None = None) -> "Shards":
@@ -36,7 +35,7 @@ class Shards(OpenedDataset):
     def summary(self) -> Summary:
         """Summarize the dataset in numbers; as text, the summary fits on one screen."""
         index = self.index
-        return summarize(self.manifest, index)
+        return summarize(self.location, self.manifest, index)
 
     def extract(
         self,
@@ -51,7 +50,10 @@ class Shards(OpenedDataset):
 
         The folder appears only when it is complete. Raises `LayerMixError` as `query` and `image` do.
         """
-        folder, source = Path(folder), None if is_remote(self.location) else Path(self.location)
+        folder, source = (
+            as_path(folder, "folder of the images"),
+            None if is_remote(self.location) else Path(self.location),
+        )
         check_output(folder, source=source, hidden=True)  # not even hidden files: the draft replaces it
         rows = self.query(where, None, order_by, limit)
         if not rows:
@@ -64,7 +66,7 @@ class Shards(OpenedDataset):
 
         Returns `out`. Raises `LayerMixError` where there is no such sample, and as `replay` does.
         """
-        return explain(self, key, out)
+        return explain(self, key, as_path(out, "picture"))
 
     def sheet(
         self, out: str | Path, where: str | None = None, order_by: str | None = None, limit: int | None = None
@@ -73,7 +75,7 @@ class Shards(OpenedDataset):
 
         Returns `out`. Raises `LayerMixError` as `query` does, and where no sample meets the condition.
         """
-        return contact_sheet(self, out, where, order_by, SHEET_LIMIT if limit is None else limit)
+        return contact_sheet(self, as_path(out, "picture"), where, order_by, SHEET_LIMIT if limit is None else limit)
 
     def gallery(
         self,
@@ -96,7 +98,7 @@ class Shards(OpenedDataset):
         `out` is a .png, .jpg or .webp, and is returned. Raises `LayerMixError` where nothing was drawn, and without
         matplotlib.
         """
-        return plot(self, out)
+        return plot(self, as_path(out, "picture"))
 
     def verify(self, *, replay: float = 0.0, workers: int | None = None, progress: bool = True) -> VerificationReport:
         """Check every byte: index, structure and members of each tar, manifest and the small files next to the shards.

@@ -28,10 +28,11 @@ LAYERS, OPS, BLENDS, LABELS = (
 class Summary:
     """A dataset in numbers; as text, what `layermix-gen inspect` prints.
 
-    `labels` has the number of source images of each label. Sizes are mean bytes of an image: by layer (0 is the clean
-    plane), by operation, and by layer and blend.
+    `location` is its path or URL. `labels` has the number of source images of each label. Sizes are mean bytes of
+    an image: by layer (0 is the clean plane), by operation, and by layer and blend.
     """
 
+    location: str
     manifest: Manifest
     labels: dict[int, int]
     layers: Comparison
@@ -47,8 +48,8 @@ class Summary:
         return f"{_facts(self)}\n\n{_distributions(self)}\n\n{_verdict(self)}"
 
 
-def summarize(manifest: Manifest, index: Sequence[Path]) -> Summary:
-    """Count the layers, operations, blends and labels in a dataset's index, and compare them with its settings."""
+def summarize(location: str, manifest: Manifest, index: Sequence[Path]) -> Summary:
+    """Count the layers, operations, blends and labels in the index of the dataset at `location`, a path or URL."""
     layers, ops, blends, labels = (aggregate(index, sql, manifest.planes) for sql in (LAYERS, OPS, BLENDS, LABELS))
     settings = manifest.settings
     shares = METHODS[settings.method].shares(settings.drawing(pictures=1, picture_size=settings.size or 0))
@@ -58,6 +59,7 @@ def summarize(manifest: Manifest, index: Sequence[Path]) -> Summary:
         uses[row["name"]] += row["count"]
         blend_sizes.setdefault(row["layer"], {})[row["name"]] = row["size"]
     return Summary(
+        location,
         manifest,
         labels={row["label"]: row["count"] for row in labels},
         layers=compare({row["name"]: row["count"] for row in layers if row["name"]}, shares.layers),
@@ -74,7 +76,7 @@ def _facts(summary: Summary) -> str:
     source, settings, mixed = made.source, made.settings, made.mixing_set
     planes, skipped = count(len(made.planes), "plane"), made.skipped_reasons.items()
     rows = {
-        "dataset": str(made.root),
+        "dataset": summary.location,
         "digest": made.digest,
         "source": f"{source.location} ({source.kind}): {made.inputs} inputs, {made.skipped} skipped",
         "skipped": "; ".join(f"{number} {reason}" for reason, number in skipped),

@@ -15,6 +15,7 @@ from layermix_gen.errors import LayerMixError
 from layermix_gen.images import Image, Pictures
 from layermix_gen.images.views import PictureView
 from layermix_gen.mixing_sets.store import digest_of, recorded_digest
+from layermix_gen.support.checks import as_path
 from layermix_gen.support.files import reading, regular, with_retries
 
 FLIPS = {(True, False): 1, (False, True): 0, (True, True): -1}  # (flip_h, flip_v): OpenCV's code
@@ -76,7 +77,7 @@ class MixingSet:
 
 def open_mixing_set(path: str | Path) -> MixingSet:
     """Open (memory-map) the set at `path`, any `.npy` file of a fitting shape. Raises `LayerMixError` for others."""
-    path = Path(path)
+    path = as_path(path, "mixing set")
     with reading(path):
         try:
             pictures = with_retries(lambda: np.lib.format.open_memmap(regular(path), mode="r"), path)

@@ -20,7 +20,7 @@ from layermix_gen.mixing_sets.mixing_set import MixingSet, open_mixing_set
 from layermix_gen.mixing_sets.store import MAX_SIZE, SetWriter
 from layermix_gen.sources import Item
 from layermix_gen.sources.folder import FolderSource
-from layermix_gen.support.checks import check_seed, check_whole
+from layermix_gen.support.checks import as_path, check_seed, check_whole
 from layermix_gen.support.files import reading
 from layermix_gen.support.processes import available_cpus, memory_errors
 from layermix_gen.support.progress import progress_bar
@@ -93,7 +93,8 @@ def pack(
     are skipped. Raises `LayerMixError` if no picture is left, if `size` or `crops` leaves its bounds, and if `out`
     exists or cannot be written.
     """
-    skipped = pack_folder(Path(folder), Path(out), Cut(size, color, crops, seed), progress)
+    folder, out = as_path(folder, "folder of pictures"), as_path(out, "mixing set")
+    skipped = pack_folder(folder, out, Cut(size, color, crops, seed), progress)
     lines = tuple(f"{as_text(folder)}/{name}: {why}" for name, why in skipped.items())
     return Packed(open_mixing_set(out), lines)
 

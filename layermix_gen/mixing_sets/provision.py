@@ -14,6 +14,7 @@ from layermix_gen.mixing_sets.mixing_set import MixingSet, open_mixing_set
 from layermix_gen.mixing_sets.packing import Cut, list_pictures, listing_key, pack_folder
 from layermix_gen.mixing_sets.store import read_about
 from layermix_gen.sources.base import is_unread
+from layermix_gen.support.checks import as_path
 from layermix_gen.support.files import reading, reason
 from layermix_gen.support.locks import Lock
 from layermix_gen.support.processes import checked_workers
@@ -36,7 +37,7 @@ def cache_directory() -> Path:
     Raises `LayerMixError` where the user has no home folder.
     """
     if own := os.environ.get("LAYERMIX_GEN_CACHE"):
-        return Path(own)
+        return as_path(own, "cache, LAYERMIX_GEN_CACHE")
     try:
         return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "layermix-gen"
     except RuntimeError as error:
@@ -66,10 +67,8 @@ def resolve_mixing_set(
         path = _cached(name, partial(_render, count, size, seed, workers, progress))
     elif location == "":
         raise LayerMixError("expected a mixing set (.npy) or a folder of pictures, got an empty name; give a path")
-    elif _is_folder(Path(location)):
-        path = _packed(Path(location), Cut(size, color), progress)
-    else:
-        path = Path(location)
+    elif _is_folder(path := as_path(location, "mixing set")):
+        path = _packed(path, Cut(size, color), progress)
     mixing = open_mixing_set(path)
     if mixing.size < view_size:
         remedy = "make the set with larger pictures, or the views smaller"

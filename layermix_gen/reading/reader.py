@@ -30,8 +30,8 @@ from layermix_gen.reading.storage.base import Storage, TarUse
 from layermix_gen.reading.storage.local_storage import LocalStorage
 from layermix_gen.reading.storage.remote_storage import RemoteStorage
 from layermix_gen.reading.storage.tar_cache import spans
+from layermix_gen.support.checks import as_path, is_remote
 from layermix_gen.support.processes import available_cpus
-from layermix_gen.support.remote import is_remote
 
 MIN_SKIPPED, SKIPPED_SHARE = 10, 0.01  # images that an epoch may skip by default: 1%, but at least 10
 SMALL_IMAGE = 4096  # bytes; decoded so fast that threads would wait for each other at the interpreter's lock
@@ -258,12 +258,14 @@ def _open(
     root: str | Path, options: Mapping[str, Any] | None, cache_dir: str | Path | None, cache_bytes: int | None
 ) -> Storage:
     if is_remote(root):
-        return RemoteStorage(str(root), options, Path(cache_dir).absolute() if cache_dir else None, cache_bytes)
+        return RemoteStorage(
+            str(root), options, as_path(cache_dir, "cache_dir").absolute() if cache_dir else None, cache_bytes
+        )
     if options or cache_dir or cache_bytes:
         raise LayerMixError(
             f"storage_options, cache_dir and cache_bytes are for URLs, got the folder {root}; drop them"
         )
-    return LocalStorage(Path(root))
+    return LocalStorage(as_path(root, "dataset"))
 
 
 def _plain(shape: tuple[int, ...]) -> npt.NDArray[np.uint8]:

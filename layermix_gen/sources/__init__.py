@@ -21,7 +21,7 @@ from layermix_gen.sources.folder import FolderSource, leads_to_folder, scan
 from layermix_gen.sources.idx import IdxSource
 from layermix_gen.sources.table import TableSource, is_table
 from layermix_gen.sources.webdataset import WebDatasetSource, expand, is_pattern
-from layermix_gen.support.checks import check_choice
+from layermix_gen.support.checks import as_path, check_choice
 from layermix_gen.support.files import reason, with_retries
 from layermix_gen.support.text import as_text
 
@@ -77,7 +77,9 @@ def open_source(
     the kind does not take.
     """
     try:
-        path = os.path.normpath(Path.cwd() / location)  # links are not resolved: the location itself may be one
+        path = os.path.normpath(
+            Path.cwd() / as_path(location, "source")
+        )  # links are not resolved: it may be one itself
         return with_retries(lambda: _open(path, kind, max_pixels, options), path)
     except OSError as fault:
         raise LayerMixError(f"cannot open {as_text(location)}: {reason(fault)}; check the path") from fault

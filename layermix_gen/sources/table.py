@@ -147,7 +147,7 @@ def _parquet(path: Path) -> Iterator[tuple[str, list[object]]]:
 
     try:
         with connected(unsound) as db:
-            table = db.read_parquet(pattern_of(path))
+            table = db.read_parquet(pattern_of(path), hive_partitioning=False)
             _check_columns(path, table.columns)
             name = _NAME if _NAME in table.columns else f"NULL AS {_NAME}"
             rows = table.project(f"path, label, {name}").fetchall()

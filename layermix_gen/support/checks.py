@@ -2,6 +2,7 @@
 
 import operator
 import os
+import re
 from collections.abc import Collection, Iterable
 from contextlib import suppress
 from pathlib import Path
@@ -12,6 +13,9 @@ from layermix_gen.support.files import reason
 from layermix_gen.support.text import as_text
 
 MAX_SEED = 2**63 - 1
+_OF_SYSTEMS = {"lost+found", "System Volume Information", "$RECYCLE.BIN", "@eaDir", "Thumbs.db", "desktop.ini"}
+_URL = re.compile(r"[A-Za-z][\w+.:-]+://")
+_LIKE_A_URL = re.compile(r"[A-Za-z][\w+.:-]+:/")  # in a Path, two slashes become one
 
 
 def check_whole(name: str, value: Any, low: int, high: int | None = None, *, change: str = "") -> None:
@@ -67,21 +71,49 @@ def as_several(name: str, values: Any) -> tuple[Any, ...]:
     return tuple(values)
 
 
+def is_remote(place: str | Path) -> bool:
+    """Whether a place is a URL."""
+    return isinstance(place, str) and bool(_URL.match(place))
+
+
 def as_path(path: Any, what: str) -> Path:
-    """Return a path, checked to be valid as UTF-8 text, as in a plan. Raises `LayerMixError` for any other."""
+    """Return the path that a user gave, with the home folder for a `~`. Raises `LayerMixError` for a URL or no path.
+
+    A path that would be another one the second time is made absolute, such as `~` for `./~`.
+    """
     if not isinstance(path, str | Path):
-        raise LayerMixError(f"expected a path as the {what}, got {path!r}")
+        raise LayerMixError(f"expected a path as the {what}, got {path!r}; give a text or a Path")
     if path == "":
         raise LayerMixError(f"expected a path as the {what}, got an empty text; name one")
     if "\0" in str(path):
         raise LayerMixError(f"expected a path as the {what}, got a zero byte in {path!r}; take it out")
-    path = Path(path)
+    try:
+        os.fsencode(path)
+    except UnicodeEncodeError as error:  # half of a surrogate pair
+        raise LayerMixError(f"expected a path as the {what}, got {path!r}; give it as the system does") from error
+    if _LIKE_A_URL.match(str(path)):
+        raise LayerMixError(
+            f"expected a path of this machine as the {what}, got the URL {as_text(path)}; copy from or to it by other "
+            "means (only finished datasets are read at URLs, given as text)"
+        )
+    found = Path(os.path.expanduser(path))  # noqa: PTH111 - a Path would take ./~ for the home folder
+    return found.absolute() if str(found).startswith("~") or _LIKE_A_URL.match(str(found)) else found
+
+
+def as_utf8_path(path: Any, what: str) -> Path:
+    """Return a path as `as_path` does, checked to be valid as UTF-8 text, as in a plan."""
+    path = as_path(path, what)
     try:
         str(path.absolute()).encode()
     except UnicodeEncodeError as error:
         found, remedy = as_text(path.absolute()), "rename it, or use a UTF-8 locale if that is what it is in"
         raise LayerMixError(f"expected a path in UTF-8 as the {what}, got {found}; {remedy}") from error
     return path
+
+
+def entries(folder: Path) -> list[str]:
+    """The sorted names in a folder, without hidden ones and those that operating systems put there. Raises OSError."""
+    return sorted(one.name for one in folder.iterdir() if not one.name.startswith(".") and one.name not in _OF_SYSTEMS)
 
 
 def check_output(
@@ -96,7 +128,8 @@ def check_output(
     """Raise `LayerMixError` unless `folder` is missing or empty and can be written to, or was begun by this command.
 
     A folder with a file `mark` in it was begun by this command; `own` are names that it may have written before that.
-    Hidden entries count only with `hidden`. The folder may not lie in `source`, the folder that is read.
+    Hidden entries, and those of operating systems, count only with `hidden`. The folder may not lie in `source`, the
+    folder that is read.
     """
     try:
         if source and source.is_dir() and folder.resolve().is_relative_to(source.resolve()):
@@ -111,7 +144,7 @@ def check_output(
         if not (there.is_dir() and os.access(there, os.R_OK | os.W_OK | os.X_OK)):
             raise LayerMixError(f"cannot write to {folder}: {there} is no folder, or closed to you; {remedy}")
         if folder.is_dir() and not (mark and (folder / mark).exists()):
-            names = sorted(one.name for one in folder.iterdir() if hidden or not one.name.startswith("."))
+            names = sorted(one.name for one in folder.iterdir()) if hidden else entries(folder)
             if others := [name for name in names if name not in own]:
                 raise LayerMixError(f"expected an empty folder, found {others[0]!r} in {folder}; {remedy}")
     except OSError as error:

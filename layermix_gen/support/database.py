@@ -1,6 +1,7 @@
 """All access to DuckDB: databases in memory, its errors as one line, and paths and names as SQL."""
 
 import glob
+import os
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -10,7 +11,8 @@ from typing import Any, TypeAlias
 
 import duckdb
 
-from layermix_gen.errors import OutOfResources
+from layermix_gen.errors import LayerMixError, OutOfResources
+from layermix_gen.support.text import as_text
 
 Database: TypeAlias = duckdb.DuckDBPyConnection
 Fault: TypeAlias = Callable[[str], Exception]  # makes an error from the reason that DuckDB gives
@@ -128,5 +130,27 @@ def struct_of(values: Mapping[str, str]) -> str:
 
 
 def pattern_of(path: Path) -> str:
-    """A path escaped for DuckDB's readers, which take the characters *, ? and [ for patterns."""
-    return glob.escape(str(path))
+    """The real path of a file, escaped for DuckDB's readers, which take the characters *, ? and [ for patterns.
+
+    It is the real one because DuckDB gives a meaning to a `~` at the beginning, and to `..` behind a pattern. Raises
+    `LayerMixError` for a backslash next to these characters, which cannot be escaped.
+    """
+    real = os.path.realpath(path)
+    pattern = glob.escape(real)
+    if "\\" in real and pattern != real:
+        raise LayerMixError(
+            f"expected a path without a backslash next to *, ? or [, which DuckDB cannot open, got {as_text(real)}; "
+            "rename the folder"
+        )
+    return pattern
+
+
+def parquet(files: Iterable[Path], options: str = "") -> str:
+    """The rows of Parquet files as a table in SQL; folders named like `plane=3` give it no columns."""
+    return f"read_parquet({list_of(map(pattern_of, files))}, hive_partitioning = false{options})"
+
+
+def json_lines(file: Path, columns: Mapping[str, str]) -> str:
+    """The rows of a file of JSON Lines as a table in SQL, with these columns and their types."""
+    given = f"format = 'newline_delimited', hive_partitioning = false, columns = {struct_of(columns)}"
+    return f"read_json({quoted(pattern_of(file))}, {given})"

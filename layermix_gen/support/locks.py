@@ -115,6 +115,19 @@ def alone(root: Path) -> Iterator[None]:
 
 
 @contextmanager
+def in_turn(path: Path, waiting: Callable[[], None]) -> Iterator[None]:
+    """Hold the lock at `path` alone; where another process holds it, call `waiting()` and wait until that has ended."""
+    lock = Lock(path)
+    try:
+        if not lock.take():
+            waiting()
+            lock.wait()
+        yield
+    finally:
+        lock.leave()
+
+
+@contextmanager
 def together(root: Path, prepare: Callable[[], None], is_prepared: Callable[[], bool]) -> Iterator[None]:
     """Write to the folder `root` together with others that are content with the same preparation of it.
 

@@ -19,11 +19,6 @@ LARGEST = 1 << 30  # bytes of a file whose size is not known: an index of this s
 LARGEST_TEXT = 1 << 28  # bytes of a text, which is held in memory: a manifest of this size names a million tars
 
 
-def is_remote(root: str | Path) -> bool:
-    """Whether `root` is a URL."""
-    return "://" in str(root)
-
-
 class RemoteFiles:
     """The files below `url`, read by fsspec with `options`. Raises `LayerMixError` if fsspec cannot open such a URL.
 

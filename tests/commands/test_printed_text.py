@@ -6,9 +6,13 @@ import json
 import subprocess
 from pathlib import Path
 
+import click
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
+from layermix_gen.cli import main
+from layermix_gen.commands.showing import bold, show
 from layermix_gen.errors import printable
 from layermix_gen.images.png import encode_png
 from tests.helpers import COMMAND
@@ -55,6 +59,24 @@ def test_what_people_see_is_printable(root: Path, tmp_path: Path) -> None:
     run(1, "inspect", root, "--where", "op = '\x1b[31m\u202e' AND lay = 1")
     run(1, "inspect", root.parent / "no\x1bwhere\n")
     run(1, "build", root.parent / "no\x1bwhere\n", tmp_path / "out")
+
+
+@pytest.mark.parametrize(
+    "arguments", [("x", "more\x1b[2J"), ("x", "--\u202ehelp"), ("x", "--limit", "\x1b"), ("\x9b",)]
+)
+def test_wrong_usage_is_printable(arguments: tuple[str, ...]) -> None:
+    for command in ("inspect", "evaluate"):
+        result = CliRunner().invoke(main, [command, *arguments], color=True)  # as on a terminal
+        assert result.exit_code > 0
+        assert [line for line in result.output.split("\n") if printable(line) != line] == []
+
+
+def test_lines_are_shown_with_what_is_bold(capsys: pytest.CaptureFixture[str]) -> None:
+    """Where standard output is a terminal; elsewhere click leaves colours out."""
+    with click.Context(main, color=True):
+        show("a\x1b[31m\u2028\n" + bold("b\x07") + "\tc\r")
+        show(Path("a\nb"))
+    assert capsys.readouterr().out == "a\\x1b[31m\\u2028\n\x1b[1mb\\x07\x1b[0m\\tc\\r\na\\nb\n"
 
 
 def test_what_programs_read_is_exact(root: Path) -> None:

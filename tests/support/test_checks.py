@@ -14,6 +14,7 @@ from layermix_gen.support.checks import (
     MAX_SEED,
     as_path,
     as_several,
+    as_utf8_path,
     as_whole,
     check_choice,
     check_number,
@@ -21,6 +22,7 @@ from layermix_gen.support.checks import (
     check_seed,
     check_share,
     check_whole,
+    is_remote,
 )
 
 
@@ -164,15 +166,45 @@ def test_texts_and_paths_become_paths(path: str | Path) -> None:
         (b"a", "expected a path as the source, got b'a'"),
         ("", "expected a path as the source, got an empty text; name one"),
         ("a\0b", r"expected a path as the source, got a zero byte in 'a\x00b'; take it out"),
-        (
-            "/a\udcff",
-            r"expected a path in UTF-8 as the source, got /a\xff; "
-            "rename it, or use a UTF-8 locale if that is what it is in",
-        ),
     ],
 )
 def test_what_is_no_path_is_refused(path: Any, line: str) -> None:
     assert refusal(as_path, path, "source") == line
+
+
+def test_a_path_that_a_plan_could_not_hold_is_refused() -> None:
+    line = (
+        r"expected a path in UTF-8 as the source, got /a\xff; rename it, or use a UTF-8 locale if that is what it is in"
+    )
+    assert refusal(as_utf8_path, "/a\udcff", "source") == line
+    assert as_path("/a\udcff", "source") == Path("/a\udcff")
+
+
+@pytest.mark.parametrize(
+    "url", ["s3://b/x", "http://h:80/x", "hf://x", "file:///x", "simplecache::s3://b", "memory://x"]
+)
+def test_urls_are_remote_and_no_paths(url: str) -> None:
+    assert is_remote(url)
+    for place in (url, Path(url), str(Path(url)), Path(url) / "x"):
+        line = f"expected a path of this machine as the source, got the URL {place}; copy"
+        assert refusal(as_path, place, "source").startswith(line)
+
+
+@pytest.mark.parametrize("place", ["set", "/data/set", "C:/set", "a:b", "a/b://c", "/s3://b", "{a,b}", "#x", "-x"])
+def test_other_places_are_paths(place: str) -> None:
+    assert not is_remote(place)
+    assert as_path(place, "source") == Path(place)
+
+
+def test_a_tilde_at_the_beginning_is_the_home_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.chdir(tmp_path)
+    places: dict[str | Path, str] = {"~": "home", "~/a": "home/a", Path("~/a"): "home/a", "./~": "~", "./~/a": "~/a"}
+    for place, path in (places | {"~no one/a": "~no one/a", "./s3:/b": "s3:/b", "./s3://b": "s3:/b"}).items():
+        found = as_path(place, "source")
+        assert found == as_path(found, "source") == tmp_path / path
+    assert as_path("a/~", "source") == Path("a/~")
+    assert as_path(" ~", "source") == Path(" ~")
 
 
 def test_missing_and_empty_folders_take_output(tmp_path: Path) -> None:
@@ -185,6 +217,20 @@ def test_missing_and_empty_folders_take_output(tmp_path: Path) -> None:
         check_output(folder, source=source)
     check_output(source)
     assert sorted(tmp_path.rglob("*")) == before  # a check makes nothing
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["lost+found", "System Volume Information", "$RECYCLE.BIN", "desktop.ini", ".DS_Store", ".nfs0012", ".snapshot"],
+)
+def test_a_folder_with_nothing_but_the_systems_own_is_empty(name: str, tmp_path: Path) -> None:
+    (tmp_path / name).mkdir()
+    check_output(tmp_path)
+    assert refusal(check_output, tmp_path, hidden=True) == (
+        f"expected an empty folder, found {name!r} in {tmp_path}; choose another"
+    )
+    (tmp_path / "lost").touch()
+    assert refusal(check_output, tmp_path) == f"expected an empty folder, found 'lost' in {tmp_path}; choose another"
 
 
 def test_a_folder_that_the_command_began_takes_more(tmp_path: Path) -> None:

@@ -52,4 +52,13 @@ def test_names_and_paths_as_sql() -> None:
     assert quoted("it's") == "'it''s'"
     assert list_of(["a", Path("b'c")]) == "['a', 'b''c']"
     assert struct_of({"a": "b"}) == "{'a': 'b'}"
-    assert pattern_of(Path("a*b?[c]")) == "a[*]b[?][[]c]"
+
+
+def test_patterns_are_real_paths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    real = tmp_path.resolve()
+    assert pattern_of(Path("a*b?[c]")) == f"{real}/a[*]b[?][[]c]"
+    assert pattern_of(Path("~")) == f"{real}/~"
+    assert pattern_of(Path("a[1]/../b\\c")) == f"{real}/b\\c"
+    with pytest.raises(LayerMixError, match=r"^expected a path without a backslash next to .*; rename the folder$"):
+        pattern_of(Path("a[1]/b\\c"))

@@ -9,7 +9,7 @@ import pytest
 
 from layermix_gen.errors import BadImage, LayerMixError
 from layermix_gen.support import remote
-from layermix_gen.support.remote import RemoteFiles, is_remote
+from layermix_gen.support.remote import RemoteFiles
 from tests.helpers import files
 
 CONTENT = bytes(range(100))
@@ -22,16 +22,6 @@ def url() -> Iterator[str]:
     system.pipe({"/set/dataset.json": '{"ü": 1}'.encode(), "/set/v00/0.tar": CONTENT, "/set/v00/1.tar": b"\xff"})
     yield "memory://set/"
     system.rm("/set", recursive=True)
-
-
-@pytest.mark.parametrize("root", ["s3://bucket/set", "http://host:80/set", "memory://set"])
-def test_urls_are_remote(root: str) -> None:
-    assert is_remote(root)
-
-
-@pytest.mark.parametrize("root", ["set", "/data/set", "C:/set", "a:b", Path("s3://bucket/set")])
-def test_folders_are_not_remote(root: str | Path) -> None:
-    assert not is_remote(root)
 
 
 def test_text_is_utf8(url: str) -> None:

@@ -1,23 +1,22 @@
 """`layermix-gen evaluate check-data`: the command for `layermix_gen.evaluate.check_data`."""
 
-from pathlib import Path
-
 import click
 
+from layermix_gen.commands.showing import show
 from layermix_gen.errors import LayerMixError
 from layermix_gen.evaluate.suites.check_data import check_data
 from layermix_gen.support.text import count
 
 
 @click.command("check-data")
-@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
+@click.argument("folder", metavar="DIR")
 @click.option("--deep", is_flag=True, help="Read every image, and not only headers and counts.")
 @click.option("--threads", default=0, help="That decode images; 0: one for each CPU.")
-def command(folder: Path, deep: bool, threads: int) -> None:
+def command(folder: str, deep: bool, threads: int) -> None:
     """Say which suites are in DIR, what they hold, and what is missing, damaged or of a wrong shape."""
     findings = check_data(folder, deep=deep, threads=threads)
     for finding in findings:
-        click.echo(finding.summary())
+        show(finding.summary())
     problems = sum(len(finding.problems) for finding in findings)
     if problems:
         raise LayerMixError(f"found {count(problems, 'problem')}; mend what is listed above before evaluating")

@@ -1,11 +1,11 @@
 """`layermix-gen evaluate corrupt`: the command for `layermix_gen.evaluate.corrupt`."""
 
-from pathlib import Path
 from typing import Any
 
 import click
 
 from layermix_gen.commands.parameters import Names, Ranges, source_options
+from layermix_gen.commands.showing import show
 from layermix_gen.evaluate.benchmarks import SCALES
 from layermix_gen.evaluate.corruptions.corrupter import corrupt
 from layermix_gen.evaluate.corruptions.layouts import LAYOUTS
@@ -15,7 +15,7 @@ from layermix_gen.sources import KINDS
 
 @click.command("corrupt")
 @click.argument("source")
-@click.argument("out", type=click.Path(path_type=Path))
+@click.argument("out")
 @click.option(
     "--suite", type=click.Choice(FAMILIES), required=True, help="The 15 of C and its 4 extra ones, or the ten of C-bar."
 )
@@ -32,11 +32,11 @@ from layermix_gen.sources import KINDS
 @source_options
 @click.option("--layout", type=click.Choice(LAYOUTS), help="Default: arrays for squares up to 64 px, else folders.")
 @click.option("--workers", type=int, help="Processes; default: the CPUs that may be used.")
-def command(source: str, out: Path, **options: Any) -> None:
+def command(source: str, out: str, **options: Any) -> None:
     """Write corrupted copies of all images of SOURCE to OUT, as CIFAR-C and ImageNet-C are published.
 
     SOURCE is anything that `build` takes, such as a folder of class folders; of CIFAR and MNIST the test split is
     taken. The layout `arrays` is NAME.npy and labels.npy; `folders` is NAME/SEVERITY/CLASS with JPEGs of 224 px. The
     same command resumes after the last complete corruption.
     """
-    click.echo(corrupt(source, out, **options).summary())
+    show(corrupt(source, out, **options).summary())

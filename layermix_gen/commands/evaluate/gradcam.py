@@ -7,7 +7,8 @@ from typing import Any
 import click
 
 from layermix_gen.commands.parameters import Fractions
-from layermix_gen.errors import LayerMixError, printable
+from layermix_gen.commands.showing import show
+from layermix_gen.errors import LayerMixError
 from layermix_gen.evaluate.benchmarks import RESIZE_AND_CENTER
 from layermix_gen.evaluate.gradcam_maps.gradcam_sheet import write_gradcam_sheet
 from layermix_gen.evaluate.models.loading import load_model
@@ -15,13 +16,11 @@ from layermix_gen.evaluate.preprocessing import PREPROCESSINGS
 
 
 @click.command("gradcam")
-@click.argument("images", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument("images", nargs=-1, required=True, type=click.Path())
 @click.option("--model", "specs", multiple=True, required=True, help="As of evaluate run; repeat it for more columns.")
-@click.option(
-    "--checkpoint", "checkpoints", multiple=True, type=click.Path(path_type=Path), help="One for each --model, or none."
-)
+@click.option("--checkpoint", "checkpoints", multiple=True, type=click.Path(), help="One for each --model, or none.")
 @click.option("--title", "titles", multiple=True, help="One for each --model; default: the checkpoint's or its name.")
-@click.option("--out", required=True, type=click.Path(path_type=Path), help="The sheet, .png.")
+@click.option("--out", required=True, type=click.Path(), help="The sheet, .png.")
 @click.option("--mean", type=Fractions(), help="As of evaluate run.")
 @click.option("--std", type=Fractions(), help="As of evaluate run.")
 @click.option("--classes", "n_classes", default=0, help="Outputs of a timm model; 0: as many as it has by default.")
@@ -30,9 +29,9 @@ from layermix_gen.evaluate.preprocessing import PREPROCESSINGS
 @click.option("--class", "target", type=int, help="The class to explain; default: the one predicted.")
 @click.option("--device", default="cpu", help="Such as cpu, cuda or cuda:1.")
 def command(
-    images: tuple[Path, ...],
+    images: tuple[str, ...],
     specs: tuple[str, ...],
-    checkpoints: tuple[Path, ...],
+    checkpoints: tuple[str, ...],
     titles: tuple[str, ...],
     n_classes: int,
     mean: tuple[float, ...] | None,
@@ -46,5 +45,5 @@ def command(
     models = []
     for spec, checkpoint, title in zip_longest(specs, checkpoints, titles):
         model = load_model(spec, checkpoint, mean=mean, std=std, n_classes=n_classes)
-        models.append((title or (checkpoint.stem if checkpoint else spec), model))
-    click.echo(printable(write_gradcam_sheet(models, images, **options)))
+        models.append((title or (Path(checkpoint).stem if checkpoint else spec), model))
+    show(write_gradcam_sheet(models, images, **options))

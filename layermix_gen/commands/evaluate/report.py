@@ -1,13 +1,14 @@
 """`layermix-gen evaluate report`: the command for `make_report` and, with `--out`, for `write_report`."""
 
-from functools import partial
 from pathlib import Path
 
 import click
 
 from layermix_gen.commands.parameters import Names
+from layermix_gen.commands.showing import bold, show
 from layermix_gen.errors import LayerMixError, printable
 from layermix_gen.evaluate.reporting.report import SUFFIXES, make_report, render, write_report
+from layermix_gen.support.checks import as_path
 from layermix_gen.support.text import as_text
 
 
@@ -23,16 +24,16 @@ from layermix_gen.support.text import as_text
 @click.option("--format", "form", type=click.Choice(list(SUFFIXES)), default="text", help="What to print.")
 @click.option(
     "--out",
-    type=click.Path(path_type=Path),
+    type=click.Path(),
     help="Also write all formats, report.json and the plots to this folder; an earlier report there is replaced.",
 )
 @click.option(
     "--reference-p",
-    type=click.Path(path_type=Path),
+    type=click.Path(),
     help="Normalise mFP and mT5D by those of this JSON file: flip_probability and top5_distance by perturbation.",
 )
 def command(
-    results: tuple[str, ...], paper: tuple[str, ...], form: str, out: Path | None, reference_p: Path | None
+    results: tuple[str, ...], paper: tuple[str, ...], form: str, out: str | None, reference_p: str | None
 ) -> None:
     """Compare RESULTS, folders of `evaluate run`, side by side: errors, robustness, consistency, calibration.
 
@@ -41,18 +42,18 @@ def command(
     """
     report = make_report([_named(text) for text in results], paper, reference_p)
     paths = write_report(report, out) if out else []
-    click.echo(report.text(partial(click.style, bold=True)) if form == "text" else render(report, form))
+    show(report.text(bold) if form == "text" else render(report, form))
     for path in paths:
-        click.echo(f"wrote {printable(as_text(path))}", err=True)
+        show(f"wrote {printable(as_text(path))}", err=True)
 
 
-def _named(text: str) -> tuple[str, Path]:
+def _named(text: str) -> tuple[str, str]:
     """The name, "" where none is given, and the folder, which follows the last `=` with a folder after it."""
     if "=" not in text or Path(text).exists():
-        return "", Path(text)
+        return "", text
     splits = [(text[:i], text[i + 1 :]) for i, sign in enumerate(text) if sign == "="]
-    there = [(name, folder) for name, folder in splits if folder and Path(folder).is_dir()]
+    there = [(name, folder) for name, folder in splits if folder and as_path(folder, "results").is_dir()]
     name, folder = (there or splits)[-1]
     if not (name and folder):
         raise LayerMixError(f"expected a folder of results or NAME=FOLDER, got {text!r}; give both")
-    return name, Path(folder)
+    return name, folder

@@ -1,13 +1,12 @@
 """`layermix-gen evaluate run`: the command for `layermix_gen.evaluate.run`."""
 
-from functools import partial
-from pathlib import Path
 from typing import Any
 
 import click
 from click.core import ParameterSource
 
 from layermix_gen.commands.parameters import Assignment, Fraction, Fractions, Names
+from layermix_gen.commands.showing import bold, show
 from layermix_gen.errors import LayerMixError
 from layermix_gen.evaluate.benchmarks import PGD
 from layermix_gen.evaluate.preprocessing import PREPROCESSINGS
@@ -35,7 +34,7 @@ HALVES = [name for name, dtype in PRECISIONS.items() if dtype]
     help=f"A folder of published suites ({', '.join(DATASETS)}), or the folder of one suite ({', '.join(ROLES)}).",
 )
 @click.option("--dataset", default="", help="What reports call the data, as in cifar100; default: by --data.")
-@click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder of the results.")
+@click.option("--out", required=True, type=click.Path(), help="Folder of the results.")
 @click.option(
     "--suites",
     type=Names(),
@@ -43,7 +42,7 @@ HALVES = [name for name, dtype in PRECISIONS.items() if dtype]
     show_default=False,
     help=f"Out of {', '.join(CHOICES)}; default: all there are data for, but pgd.",
 )
-@click.option("--checkpoint", type=click.Path(path_type=Path), help="Weights, as torch.save writes a state_dict.")
+@click.option("--checkpoint", type=click.Path(), help="Weights, as torch.save writes a state_dict.")
 @click.option(
     "--checkpoint-rule",
     type=click.Choice(CHECKPOINT_RULES),
@@ -75,7 +74,7 @@ def command(
     /,
     model: str,
     data: tuple[tuple[str, str], ...],
-    out: Path,
+    out: str,
     suites: tuple[str, ...],
     **options: Any,
 ) -> None:
@@ -96,4 +95,4 @@ def command(
     suite_options = SuiteOptions(**{name: options.pop(name) for name in ("preprocessing", "extras", "threads")})
     forward = Forward(options.pop("device"), options.pop("batch_size"), options.pop("amp") or FORWARD.precision)
     run(model, folders, out, suites, attack=attack, suite_options=suite_options, forward=forward, **options)
-    click.echo(make_report([out]).text(partial(click.style, bold=True)))
+    show(make_report([out]).text(bold))

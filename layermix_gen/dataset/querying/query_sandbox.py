@@ -11,6 +11,7 @@ wherever a macro has it: columns have no aliases in a query, tables are `samples
 """
 
 import json
+import os
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -77,7 +78,7 @@ def sandbox(files: Sequence[Path], planes: Sequence[str] | None = None) -> Itera
     memory = min(MOST_MEMORY, usable_memory() // 2)
     with connected(unreadable, SETTINGS | {"memory_limit": f"{memory // 1000}KB"}) as db:
         db.execute("SET enable_progress_bar = false")
-        db.execute(f"SET allowed_paths = {list_of([*files, *patterns])}")
+        db.execute(f"SET allowed_paths = {list_of([*map(os.path.realpath, files), *patterns])}")
         db.execute("SET enable_external_access = false")
         db.execute("SET lock_configuration = true")
         try:

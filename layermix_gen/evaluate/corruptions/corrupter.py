@@ -12,7 +12,7 @@ from typing import Any
 
 from layermix_gen.dataset.settings import SMALL
 from layermix_gen.errors import BadImage, Interrupted, LayerMixError
-from layermix_gen.evaluate.arguments import as_location, as_texts, check_type
+from layermix_gen.evaluate.arguments import as_texts, check_type
 from layermix_gen.evaluate.benchmarks import SEVERITIES, Scale
 from layermix_gen.evaluate.corruptions import corrupted, names_of
 from layermix_gen.evaluate.corruptions.layouts import LAYOUTS, Layout, LayoutName, make_layout, write_labels
@@ -22,7 +22,7 @@ from layermix_gen.images import Image
 from layermix_gen.images.codec import MAX_PIXELS
 from layermix_gen.sources import Item, Source, SourceOptions, open_source, open_test_set
 from layermix_gen.sources.base import DEFAULT_OPTIONS
-from layermix_gen.support.checks import as_several, check_choice, check_output, check_seed, check_whole
+from layermix_gen.support.checks import as_path, as_several, check_choice, check_output, check_seed, check_whole
 from layermix_gen.support.files import disk_errors, write_json
 from layermix_gen.support.locks import alone
 from layermix_gen.support.processes import checked_workers, working
@@ -104,7 +104,7 @@ def corrupt(
     Raises `LayerMixError` for what the user can mend, such as an image that cannot be read, and `Interrupted` after
     Ctrl-C.
     """
-    workers, root, source = checked_workers(workers), as_location(out, "output folder"), as_location(source, "source")
+    workers, root, source = checked_workers(workers), as_path(out, "output folder"), as_path(source, "source")
     check_type("kind", kind, str)
     check_whole("max pixels", max_pixels, 1)
     check_type("progress", progress, bool)

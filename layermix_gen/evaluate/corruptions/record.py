@@ -20,6 +20,7 @@ from layermix_gen.errors import LayerMixError
 from layermix_gen.evaluate.benchmarks import LABELS, SEVERITIES, Scale
 from layermix_gen.evaluate.corruptions.published import VERSION
 from layermix_gen.sources import Item, Source, source_files
+from layermix_gen.support.checks import entries
 from layermix_gen.support.files import file_digest, read_json, reading
 from layermix_gen.support.parsing import made_of
 from layermix_gen.support.text import as_text
@@ -32,7 +33,7 @@ OPEN = ("corruptions", "versions", "source")  # these may differ when a later ca
 
 def check_record(root: Path, record: dict[str, Any]) -> None:
     """Refuse to mix corruptions with different settings or of different images in one folder."""
-    made = {entry.name for entry in root.iterdir() if not entry.name.startswith(".")} - {RECORD, LABELS}
+    made = set(entries(root)) - {RECORD, LABELS}
     if not made:  # a call that finished nothing does not bind the next one
         return
     before = read_json(root / RECORD)

@@ -11,7 +11,7 @@ from PIL import Image as PillowImage
 from torch import nn
 
 from layermix_gen.errors import BadImage, LayerMixError
-from layermix_gen.evaluate.arguments import as_location, check_type
+from layermix_gen.evaluate.arguments import check_type
 from layermix_gen.evaluate.benchmarks import RESIZE_AND_CENTER
 from layermix_gen.evaluate.gradcam_maps.gradcam import Attention, gradcam
 from layermix_gen.evaluate.models.weights import check_weights
@@ -22,7 +22,7 @@ from layermix_gen.figures.palette import QUIET
 from layermix_gen.images import Image
 from layermix_gen.images.codec import decode
 from layermix_gen.reading.device import as_device
-from layermix_gen.support.checks import as_several, check_choice
+from layermix_gen.support.checks import as_path, as_several, check_choice
 from layermix_gen.support.files import cannot_read, reading
 from layermix_gen.support.text import as_text
 
@@ -49,7 +49,7 @@ def write_gradcam_sheet(
     The models take pixels in [0, 1] and are moved to `device`. Raises `LayerMixError` for a device that is not there,
     for an image that cannot be read and a sheet that cannot be written, and as `gradcam` does.
     """
-    place, out = as_device(device), as_location(out, "file of the sheet")
+    place, out = as_device(device), as_path(out, "file of the sheet")
     models, paths = as_several("models", models), as_several("paths", paths)
     if not models or not paths:
         raise LayerMixError(f"expected at least one model and one image, got {len(models)} and {len(paths)}; give more")
@@ -59,7 +59,7 @@ def write_gradcam_sheet(
             raise LayerMixError(f"expected a title and a model in each of models, got {len(pair)} values; give both")
         check_type("title", pair[0], str, 'give pairs, as in ("baseline", model)')
         check_weights(pair[1])
-    files = [as_location(path, "image") for path in paths]
+    files = [as_path(path, "image") for path in paths]
     if out.suffix.lower() != ".png":
         raise LayerMixError(f"expected a name like sheet.png, got {as_text(out)}; change --out")
     check_choice("preprocessing", preprocessing, PREPROCESSINGS)

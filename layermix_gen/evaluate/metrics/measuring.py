@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from layermix_gen.errors import LayerMixError
-from layermix_gen.evaluate.arguments import as_location, check_type
+from layermix_gen.evaluate.arguments import check_type
 from layermix_gen.evaluate.benchmarks import SEVERITIES, mean_list
 from layermix_gen.evaluate.metrics.calibration import (
     BIN,
@@ -28,6 +28,7 @@ from layermix_gen.evaluate.metrics.error_rates import error_rates, log_loss, nor
 from layermix_gen.evaluate.results.predictions import TOP, Predictions, SequencePredictions
 from layermix_gen.evaluate.results.results_folder import finished_parts, load_part, part_path, read_signature
 from layermix_gen.evaluate.results.signature import Signature
+from layermix_gen.support.checks import as_path
 from layermix_gen.support.text import as_text, count, one_line
 
 METRICS_VERSION = 1  # rises whenever the same predictions would give another number
@@ -104,7 +105,7 @@ def measure(root: str | Path, name: str = "") -> Measured:
     Raises `LayerMixError` where there are no results, or one of their files is damaged or does not fit the others.
     """
     check_type("name", name, str)
-    root = as_location(root, "folder of results")
+    root = as_path(root, "folder of results")
     signature = read_signature(root)
     shown = one_line(name) or one_line(as_text(root.resolve().name)) or "unnamed"
     run = Measured(shown, signature, finished_parts(root, signature))

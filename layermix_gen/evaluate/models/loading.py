@@ -14,12 +14,11 @@ import torch
 from torch import nn
 
 from layermix_gen.errors import LayerMixError
-from layermix_gen.evaluate.arguments import as_location
 from layermix_gen.evaluate.models.checkpoints import load_weights
 from layermix_gen.evaluate.models.normalized import FORMS, Normalized
 from layermix_gen.evaluate.models.python_file import model_from
 from layermix_gen.evaluate.models.weights import check_weights
-from layermix_gen.support.checks import check_seed, check_whole
+from layermix_gen.support.checks import as_path, check_seed, check_whole
 from layermix_gen.support.text import first_line
 
 
@@ -49,12 +48,12 @@ def load_model(
     if checkpoint is not None:
         if spec.endswith(".pt2"):
             raise LayerMixError(f"expected no checkpoint for {spec}, which holds its weights; leave --checkpoint out")
-        load_weights(model, as_location(checkpoint, "checkpoint"))
+        load_weights(model, as_path(checkpoint, "checkpoint"))
     default = getattr(model, "pretrained_cfg", {}) if spec.startswith("timm:") else {}
     mean = (default.get("mean") or 0.0) if mean is None else mean
     std = (default.get("std") or 1.0) if std is None else std
     path = spec.rpartition(":")[0]
-    return Normalized(model, mean, std, str(Path(path).resolve().parent) if path.endswith(".py") else "")
+    return Normalized(model, mean, std, str(as_path(path, "model").resolve().parent) if path.endswith(".py") else "")
 
 
 def _load(spec: str, n_classes: int) -> nn.Module:
@@ -64,9 +63,9 @@ def _load(spec: str, n_classes: int) -> nn.Module:
     if spec.startswith("timm:"):
         return _from_timm(spec.removeprefix("timm:"), n_classes)
     if spec.endswith(".pt2"):
-        return _exported(Path(spec))
+        return _exported(as_path(spec, "model"))
     if path.endswith(".py"):
-        return model_from(Path(path), function)
+        return model_from(as_path(path, "model"), function)
     raise LayerMixError(f"expected a model as {FORMS}, got {spec!r}; change --model")
 
 

@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from layermix_gen.errors import LayerMixError
-from layermix_gen.evaluate.arguments import as_location, as_texts, check_type
+from layermix_gen.evaluate.arguments import as_texts, check_type
 from layermix_gen.evaluate.metrics.measuring import METRICS_VERSION, Measured, measure, normalize_consistency
 from layermix_gen.evaluate.reporting.contents import report_tables
 from layermix_gen.evaluate.reporting.markup import Table, as_latex, as_markdown, as_plain_text
 from layermix_gen.evaluate.reporting.paper import PaperTable, paper_tables
 from layermix_gen.evaluate.reporting.provenance import metrics_facts, notes, run_facts
-from layermix_gen.support.checks import as_several, check_choice
+from layermix_gen.support.checks import as_path, as_several, check_choice
 from layermix_gen.support.files import disk_errors, read_json, reading, reason, replacing, write_json
 from layermix_gen.support.locks import alone
 from layermix_gen.support.text import as_text, facts, one_line
@@ -118,7 +118,7 @@ def make_report(
     if not runs or len(set(names)) < len(names):
         raise LayerMixError(f"expected results of different names, got {', '.join(names) or 'none'}; use NAME=FOLDER")
     if reference:
-        given = _reference(as_location(reference, "file of a reference"))
+        given = _reference(as_path(reference, "file of a reference"))
         for run in runs:
             normalize_consistency(run, given)
     return Report(
@@ -150,7 +150,7 @@ def write_report(report: Report, out: str | Path) -> list[Path]:
         raise LayerMixError(f"{error}, or print the report with --format alone") from error
 
     check_type("report", report, Report, "give what make_report returns")
-    out, texts = as_location(out, "folder of the report"), [f"report.{suffix}" for suffix in SUFFIXES.values()]
+    out, texts = as_path(out, "folder of the report"), [f"report.{suffix}" for suffix in SUFFIXES.values()]
     _make_folder(out, (*texts, FACTS, *plot_names()))
     with alone(out), disk_errors(out):
         write_json(out / FACTS, report.json())  # first

@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 
 from layermix_gen.errors import LayerMixError
-from layermix_gen.evaluate.arguments import as_location, check_type
+from layermix_gen.evaluate.arguments import check_type
 from layermix_gen.evaluate.results.predictions import AnyPredictions, Predictions, SequencePredictions
+from layermix_gen.support.checks import as_path
 from layermix_gen.support.files import cannot_read, disk_errors, reason, regular, replacing
 from layermix_gen.support.text import as_text
 
@@ -28,7 +29,7 @@ def save_predictions(path: str | Path, predictions: AnyPredictions) -> None:
     Raises `LayerMixError` for anything else than predictions, and where the file cannot be written.
     """
     check_type("predictions", predictions, tuple(_ARRAYS), "make them by predicted or predicted_sequences")
-    path, kind = as_location(path, "file of predictions"), type(predictions)
+    path, kind = as_path(path, "file of predictions"), type(predictions)
     arrays = {name: getattr(predictions, name) for name in _ARRAYS[kind]}
     arrays["n_classes"] = np.int64(predictions.n_classes)
     if isinstance(predictions, Predictions):
@@ -42,7 +43,7 @@ def save_predictions(path: str | Path, predictions: AnyPredictions) -> None:
 
 def load_predictions(path: str | Path) -> AnyPredictions:
     """Read what `save_predictions` wrote. Raises `LayerMixError` where the file is something else or damaged."""
-    path = as_location(path, "file of predictions")
+    path = as_path(path, "file of predictions")
     try:
         with zipfile.ZipFile(regular(path)) as archive:  # compressed members could unpack to far more than the file
             if any(member.compress_type != zipfile.ZIP_STORED for member in archive.infolist()):

@@ -16,12 +16,12 @@ from pathlib import Path
 from typing import Any
 
 from layermix_gen.errors import LayerMixError
-from layermix_gen.evaluate.arguments import as_location, check_type
+from layermix_gen.evaluate.arguments import check_type
 from layermix_gen.evaluate.benchmarks import check_part, extra_list, mean_list
 from layermix_gen.evaluate.results.archive import load_predictions, save_predictions
 from layermix_gen.evaluate.results.predictions import AnyPredictions
 from layermix_gen.evaluate.results.signature import Signature, Suite
-from layermix_gen.support.checks import check_output
+from layermix_gen.support.checks import as_path, check_output
 from layermix_gen.support.files import check_format, disk_errors, read_json, write_json
 from layermix_gen.support.parsing import made_of
 from layermix_gen.support.text import count
@@ -38,7 +38,7 @@ def begin_results(root: str | Path, signature: Signature) -> Signature:
     signature, and where a part's files have changed since it was evaluated.
     """
     check_type("signature", signature, Signature)
-    root = as_location(root, "folder of results")
+    root = as_path(root, "folder of results")
     before = read_signature(root) if (root / SIGNATURE).exists() else None
     if before is None:
         check_output(root, remedy="choose another --out")
@@ -129,7 +129,7 @@ def _flat(signature: Signature, suites: dict[str, Suite]) -> dict[str, Any]:
 
 def read_signature(root: str | Path) -> Signature:
     """The signature of the results in `root`. Raises `LayerMixError` where there are none, or it is damaged."""
-    path = as_location(root, "folder of results") / SIGNATURE
+    path = as_path(root, "folder of results") / SIGNATURE
     try:
         value = read_json(path, REMEDY)
         check_format(value.pop("format", "no format"), FORMAT, path)

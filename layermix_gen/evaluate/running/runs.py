@@ -14,7 +14,7 @@ from torch import nn
 
 from layermix_gen._version import __version__
 from layermix_gen.errors import Interrupted, LayerMixError
-from layermix_gen.evaluate.arguments import as_location, as_texts, check_type
+from layermix_gen.evaluate.arguments import as_texts, check_type
 from layermix_gen.evaluate.models.loading import load_model
 from layermix_gen.evaluate.models.normalized import Normalized
 from layermix_gen.evaluate.models.weights import check_weights, weights_digest
@@ -25,7 +25,7 @@ from layermix_gen.evaluate.running.predicting import Forward, predict
 from layermix_gen.evaluate.running.probing import probe
 from layermix_gen.evaluate.running.tasks import SuiteTask, make_tasks
 from layermix_gen.evaluate.suites import Part, SuiteOptions, locate
-from layermix_gen.support.checks import check_choice
+from layermix_gen.support.checks import as_path, check_choice
 from layermix_gen.support.files import disk_errors, file_digest
 from layermix_gen.support.locks import alone
 from layermix_gen.support.progress import progress_bar
@@ -60,7 +60,7 @@ def run(
     Raises `LayerMixError` for what the user can mend, `Interrupted` after Ctrl-C.
     """
     suite_options, attack, forward = suite_options or SuiteOptions(), attack or Attack(), forward or Forward()
-    root, suites, pgd = as_location(out, "folder of results"), as_texts("suites", suites), as_texts("pgd", pgd)
+    root, suites, pgd = as_path(out, "folder of results"), as_texts("suites", suites), as_texts("pgd", pgd)
     for name, value, kind in (
         ("model", model, (str, nn.Module)),
         ("suite_options", suite_options, SuiteOptions),
@@ -131,7 +131,7 @@ def _code_digest(model: str | nn.Module) -> str:
     """The sha256 of the file that a model comes from; "" where there is none."""
     if not isinstance(model, str) or model.startswith("timm:"):
         return ""
-    return file_digest(Path(model if model.endswith(".pt2") else model.rpartition(":")[0]))
+    return file_digest(as_path(model if model.endswith(".pt2") else model.rpartition(":")[0], "model"))
 
 
 def _libraries(model: str | nn.Module) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from layermix_gen.dataset.manifest import is_dataset
 from layermix_gen.errors import LayerMixError, printable
-from layermix_gen.evaluate.arguments import as_location, check_type
+from layermix_gen.evaluate.arguments import check_type
 from layermix_gen.evaluate.benchmarks import Scale, extra_list, mean_list
 from layermix_gen.evaluate.suites import Data, Part, SuiteOptions, SuiteSource, find_suite, locate
 from layermix_gen.evaluate.suites.agreement import contradiction, differs
@@ -19,6 +19,7 @@ from layermix_gen.evaluate.suites.arrays import names as array_names
 from layermix_gen.evaluate.suites.folders import folder_names
 from layermix_gen.evaluate.suites.suite_folders import DATASETS, PUBLISHED, plain, published
 from layermix_gen.sources import cifar, idx
+from layermix_gen.support.checks import as_path
 from layermix_gen.support.progress import progress_bar
 from layermix_gen.support.text import as_text, count
 
@@ -47,7 +48,7 @@ def check_data(root: str | Path, *, deep: bool = False, threads: int = 0, progre
 
     Only the first problem of each part is reported. Raises `LayerMixError` where no suite is found.
     """
-    root = as_location(root, "folder with suites")
+    root = as_path(root, "folder with suites")
     check_type("deep", deep, bool)
     check_type("progress", progress, bool)
     if not root.is_dir():

@@ -7,12 +7,13 @@ from pathlib import Path
 
 from layermix_gen.dataset.manifest import is_dataset
 from layermix_gen.errors import LayerMixError
-from layermix_gen.evaluate.arguments import as_location, check_mapping, check_type
+from layermix_gen.evaluate.arguments import check_mapping, check_type
 from layermix_gen.evaluate.benchmarks import SUITES, Scale
 from layermix_gen.evaluate.corruptions.record import read_record
 from layermix_gen.evaluate.suites import arrays
 from layermix_gen.sources import cifar
 from layermix_gen.sources.folder import leads_to_folder, scan
+from layermix_gen.support.checks import as_path
 from layermix_gen.support.text import as_text
 
 ROLES = tuple(suite for suite in SUITES if suite != "pgd")
@@ -66,13 +67,13 @@ def locate(data: Mapping[str, str | Path], dataset: str = "") -> Data:
         raise LayerMixError(f"expected one dataset, got {' and '.join(datasets)}; evaluate them one after the other")
     folders: dict[str, Path] = {}
     for name in datasets:
-        folders |= published(name, as_location(data[name], f"folder of {name}"))
+        folders |= published(name, as_path(data[name], f"folder of {name}"))
         if not folders:
             raise LayerMixError(
                 f"expected suites of {name} in {as_text(data[name])}, such as {_examples(name)}, found none; "
                 "check the path, or name each suite, as in c=DIR"
             )
-    folders |= {role: as_location(data[role], f"folder of suite {role}") for role in ROLES if role in data}
+    folders |= {role: as_path(data[role], f"folder of suite {role}") for role in ROLES if role in data}
     for role, folder in folders.items():
         if not folder.exists():
             raise LayerMixError(f"expected the suite {role} at {as_text(folder)}, found nothing; check --data")

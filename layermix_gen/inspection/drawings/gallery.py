@@ -26,6 +26,7 @@ from layermix_gen.inspection.drawings.steps import MASKED, NUMBERS, steps_of
 from layermix_gen.inspection.drawings.tree_layout import Node, laid_out, view_row
 from layermix_gen.inspection.opened_dataset import OpenedDataset
 from layermix_gen.mixing.recipe import IMAGE, Call, Expression, parse
+from layermix_gen.support.checks import as_path
 from layermix_gen.support.files import replacing, writing
 from layermix_gen.support.processes import available_cpus
 from layermix_gen.support.progress import progress_bar
@@ -67,7 +68,7 @@ def write_gallery(
     they are drawn as text where the budget is spent or the source images are gone. Raises `LayerMixError` for a wrong
     query or one that finds nothing, for more thumbnails than fit the budget, and where `out` cannot be written.
     """
-    out = Path(out)
+    out = as_path(out, "gallery")
     rows = shards.query(where, order_by=order_by, limit=limit)
     if not rows:
         raise LayerMixError(

@@ -59,9 +59,11 @@ def _refuse_unfinished(files: DatasetFiles, manifest: Manifest, plan: Plan | Non
     if manifest.is_extended or (plan and tuple(plan.settings.planes) != manifest.planes):
         before, after = " ".join(manifest.planes), " ".join(plan.settings.planes) if plan else "more"
         restore = "" if plan else f"restore its {PLAN}, and "
+        former = f"--variants {manifest.settings.variants}{'' if manifest.settings.clean else ' --no-clean'}"
         raise LayerMixError(
             f"expected a finished dataset at {files.location}, found one that is being extended from the planes "
-            f"{before} to {after}; {restore}run its build to the end first"
+            f"{before} to {after}; {restore}run its build to the end first, or give the new planes up by its build "
+            f"with {former}, as long as no shard has them; the planes {before} are read as before"
         )
 
 

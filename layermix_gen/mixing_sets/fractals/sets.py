@@ -18,7 +18,7 @@ from layermix_gen.mixing_sets.fractals.kinds import select_kinds
 from layermix_gen.mixing_sets.fractals.measures import ALIKE, thumbnails
 from layermix_gen.mixing_sets.fractals.render import RENDER_SIZE, VERSION, Fractal, make_fractal
 from layermix_gen.mixing_sets.store import MAX_SIZE, SetWriter, read_about
-from layermix_gen.support.checks import check_whole
+from layermix_gen.support.checks import as_path, check_whole
 from layermix_gen.support.files import disk_errors
 from layermix_gen.support.processes import checked_workers, memory_errors, working
 from layermix_gen.support.progress import progress_bar, say_without_bar
@@ -47,7 +47,7 @@ def render_set(
     workers = checked_workers(workers)
     if detail is not None:
         check_whole("detail", detail, RENDER_SIZE, MAX_SIZE)
-    out, made_by = Path(out), describe(count, size, seed, kinds, detail)
+    out, made_by = as_path(out, "mixing set"), describe(count, size, seed, kinds, detail)
     with disk_errors(out):
         if out.exists() and read_about(out).get("made_by") == made_by:
             return out
