@@ -20,7 +20,8 @@ from layermix_gen.sources.cifar import CifarSource
 from layermix_gen.sources.folder import FolderSource, leads_to_folder, scan
 from layermix_gen.sources.idx import IdxSource
 from layermix_gen.sources.table import TableSource, is_table
-from layermix_gen.sources.webdataset import WebDatasetSource, expand, is_pattern
+from layermix_gen.sources.tar_paths import expand, is_pattern
+from layermix_gen.sources.webdataset import WebDatasetSource
 from layermix_gen.support.checks import check_choice
 from layermix_gen.support.files import reason, with_retries
 from layermix_gen.support.text import as_text

@@ -15,7 +15,7 @@ from PIL import Image as PillowImage
 
 from layermix_gen.errors import BadImage, LayerMixError
 from layermix_gen.sources import open_source
-from layermix_gen.sources.webdataset import _count_names
+from layermix_gen.sources.tar_paths import _count_names
 
 
 def png(value: int = 0) -> bytes:

@@ -1,0 +1,92 @@
+"""The samples of one tar: its members read header by header, and grouped by their names up to the first dot.
+
+Python's tarfile takes a damaged header, or a file cut between two members, for the end of the tar. What follows the
+last member is therefore read here, and anything but the zeros that end a tar is an error.
+"""
+
+import tarfile
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import BinaryIO
+
+from layermix_gen.errors import LayerMixError
+from layermix_gen.sources.base import EXTENSIONS
+from layermix_gen.support.text import as_text
+
+NOWHERE = -1  # the offset of a member that holds no bytes of its own: a link or a sparse file
+_COMPRESSED = (b"\x1f\x8b", b"BZh", b"\xfd7zXZ\0", b"\x28\xb5\x2f\xfd")  # how gzip, bzip2, xz and zstd files begin
+_MAX_LABEL_BYTES = 1 << 20  # of a cls or json member: no valid one is longer
+_LABELS = ("cls", "json")
+
+
+@dataclass(slots=True)
+class TarSample:
+    """The image and labels of one sample, as the pass over a tar finds them."""
+
+    image: tuple[int, int] | None = None  # offset and size
+    labels: dict[str, bytes] = field(default_factory=dict)  # extension -> content
+
+
+def group_samples(path: Path) -> tuple[dict[str, TarSample], int]:
+    """Group the members of one tar by key, and count those of no use. Raises OSError if the tar cannot be read."""
+    samples: dict[str, TarSample] = {}
+    others = 0
+    for member, file in _members(path):
+        key, extension = _split(member.name)
+        if not key or member.isdir():
+            continue
+        if extension in EXTENSIONS:
+            sample = samples.setdefault(key, TarSample())
+            if sample.image is not None:
+                raise LayerMixError(
+                    f"expected one image of the name {as_text(key)} in {as_text(path)}, found two; rename one"
+                )
+            held = member.isreg() and not member.issparse()
+            sample.image = (member.offset_data if held else NOWHERE, member.size)
+        elif extension in _LABELS and member.isreg() and member.size <= _MAX_LABEL_BYTES:
+            file.seek(member.offset_data)
+            samples.setdefault(key, TarSample()).labels[extension] = file.read(member.size)
+        else:
+            others += 1
+    return samples, others
+
+
+def _split(name: str) -> tuple[str, str]:
+    """Split a member's name into its key (the folder, and the base name to its first dot) and the extension."""
+    folder, slash, base = name.removeprefix("./").rpartition("/")
+    stem, _, extension = base.partition(".")
+    return (folder + slash + stem if stem else ""), extension.lower()
+
+
+def _members(path: Path) -> Iterator[tuple[tarfile.TarInfo, BinaryIO]]:
+    """Yield the members of a tar and the file to read them from.
+
+    Raises `LayerMixError` where the tar is damaged, and OSError where it cannot be read.
+    """
+    try:
+        with path.open("rb") as file, tarfile.open(fileobj=file, mode="r:") as tar:
+            while (member := tar.next()) is not None:
+                yield member, file
+                tar.members.clear()  # type: ignore[attr-defined]  # or all headers of the tar would stay in memory
+            _check_end(file, tar.offset, path)
+    except (tarfile.TarError, ValueError, OverflowError, MemoryError) as fault:  # the last three for absurd sizes
+        if _is_compressed(path):
+            raise LayerMixError(f"{as_text(path)} is compressed; decompress it first") from fault
+        raise LayerMixError(f"{as_text(path)} is truncated or not a tar: {fault}; get it again") from fault
+
+
+def _is_compressed(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(6).startswith(_COMPRESSED)
+
+
+def _check_end(file: BinaryIO, offset: int, path: Path) -> None:
+    file.seek(offset)
+    block = file.read(tarfile.BLOCKSIZE)
+    if len(block) < tarfile.BLOCKSIZE:
+        raise LayerMixError(f"{as_text(path)} is truncated: it ends at byte {offset} without an end mark; get it again")
+    while block:
+        if block.count(0) != len(block):
+            raise LayerMixError(f"{as_text(path)} is corrupt: no member can be read at byte {offset}; get it again")
+        block = file.read(1 << 20)
