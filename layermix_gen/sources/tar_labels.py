@@ -11,17 +11,22 @@ _MAX_LABEL = 999_999_999  # in both cls and json
 
 def label_of(labels: dict[str, bytes], identity: str) -> int:
     """Return the label that a sample's members give, -1 if they give none."""
-    if "cls" in labels:
-        text = labels["cls"].strip()
-        if not re.fullmatch(rb"-1|\d{1,9}", text):
-            raise LayerMixError(f"expected an integer as the cls of {identity}, got {text[:40]!r}; mend the tar")
-        return int(text)
-    fields = _fields(labels.get("json", b"{}"), identity)
-    label = fields.get("label", fields.get("cls", -1))
-    if type(label) is not int or not -1 <= label <= _MAX_LABEL:
-        found = repr(label)[:40]
-        raise LayerMixError(f"expected an integer as the label in the json of {identity}, got {found}; mend the tar")
-    return label
+    for extension in sorted(labels, key=lambda name: ("." in name, name.rpartition(".")[2])):
+        kind = extension.rpartition(".")[2]
+        if kind == "cls":
+            text = labels[extension].strip()
+            if not re.fullmatch(rb"-1|\d{1,9}", text):
+                raise LayerMixError(f"expected an integer as the cls of {identity}, got {text[:40]!r}; mend the tar")
+            return int(text)
+        fields = _fields(labels[extension], identity)
+        label = fields.get("label", fields.get("cls", -1))
+        if type(label) is not int or not -1 <= label <= _MAX_LABEL:
+            found = repr(label)[:40]
+            raise LayerMixError(
+                f"expected an integer as the label in the json of {identity}, got {found}; mend the tar"
+            )
+        return label
+    return -1
 
 
 def _fields(text: bytes, identity: str) -> dict[str, Any]:

@@ -4,11 +4,12 @@ Python's tarfile takes a damaged header, or a file cut between two members, for 
 last member is therefore read here, and anything but the zeros that end a tar is an error.
 """
 
+import re
 import tarfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 from layermix_gen.errors import LayerMixError
 from layermix_gen.sources.base import EXTENSIONS
@@ -17,14 +18,24 @@ from layermix_gen.support.text import as_text
 NOWHERE = -1  # the offset of a member that holds no bytes of its own: a link or a sparse file
 _COMPRESSED = (b"\x1f\x8b", b"BZh", b"\xfd7zXZ\0", b"\x28\xb5\x2f\xfd")  # how gzip, bzip2, xz and zstd files begin
 _MAX_LABEL_BYTES = 1 << 20  # of a cls or json member: no valid one is longer
+_META = re.compile(r"__[^/]*__($|/)")  # names of members that are about the tar, which webdataset skips, too
+_NUMBERED = re.compile(r"\d[^.]*\.")  # extensions as of 22.01.png, which is a name with a dot and no view of 22.png
 _LABELS = ("cls", "json")
+
+
+class Place(NamedTuple):
+    """Where a member lies in its tar."""
+
+    name: str
+    offset: int
+    size: int
 
 
 @dataclass(slots=True)
 class TarSample:
-    """The image and labels of one sample, as the pass over a tar finds them."""
+    """The images and labels of one sample, as the pass over a tar finds them."""
 
-    image: tuple[int, int] | None = None  # offset and size
+    images: tuple[Place, ...] = ()
     labels: dict[str, bytes] = field(default_factory=dict)  # extension -> content
 
 
@@ -34,22 +45,37 @@ def group_samples(path: Path) -> tuple[dict[str, TarSample], int]:
     others = 0
     for member, file in _members(path):
         key, extension = _split(member.name)
-        if not key or member.isdir():
+        if not key or member.isdir() or _META.match(member.name):
             continue
-        if extension in EXTENSIONS:
-            sample = samples.setdefault(key, TarSample())
-            if sample.image is not None:
-                raise LayerMixError(
-                    f"expected one image of the name {as_text(key)} in {as_text(path)}, found two; rename one"
-                )
+        kind = extension.rpartition(".")[2]
+        if kind in EXTENSIONS:
             held = member.isreg() and not member.issparse()
-            sample.image = (member.offset_data if held else NOWHERE, member.size)
-        elif extension in _LABELS and member.isreg() and member.size <= _MAX_LABEL_BYTES:
+            place = Place(member.name, member.offset_data if held else NOWHERE, member.size)
+            samples.setdefault(key, TarSample()).images += (place,)
+        elif kind in _LABELS and member.isreg() and member.size <= _MAX_LABEL_BYTES:
             file.seek(member.offset_data)
             samples.setdefault(key, TarSample()).labels[extension] = file.read(member.size)
         else:
             others += 1
     return samples, others
+
+
+def image_of(sample: TarSample, identity: str) -> Place | None:
+    """The image of a sample, None if it has none: of several the one whose name ends with the extension of a file.
+
+    Raises `LayerMixError` where that is not clear.
+    """
+    if len(sample.images) < 2:
+        return sample.images[0] if sample.images else None
+    plain = [place for place in sample.images if "." not in _split(place.name)[1]]
+    dotted = [place for place in sample.images if _NUMBERED.match(_split(place.name)[1])]
+    if len(plain) == 1 and not dotted:
+        return plain[0]
+    first, second = [as_text(place.name) for place in (*plain, *dotted, *sample.images)][:2]
+    raise LayerMixError(
+        f"expected one image in the sample {identity}, found {first} and {second}: the name of a sample ends at the "
+        "first dot; rename its images (a_1.jpg, not a.1.jpg), or leave only one in"
+    )
 
 
 def _split(name: str) -> tuple[str, str]:

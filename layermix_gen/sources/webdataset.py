@@ -14,7 +14,7 @@ from layermix_gen.images.codec import MAX_PIXELS, decode
 from layermix_gen.sources.base import DEFAULT_OPTIONS, UNREADABLE, Item, check_bytes, unread
 from layermix_gen.sources.tar_labels import label_of
 from layermix_gen.sources.tar_paths import expand, root_of
-from layermix_gen.sources.tar_samples import NOWHERE, group_samples
+from layermix_gen.sources.tar_samples import NOWHERE, group_samples, image_of
 from layermix_gen.support.files import cannot_read, reason, with_retries
 from layermix_gen.support.text import as_text
 
@@ -79,11 +79,10 @@ class WebDatasetSource:
         self.ignored += others
         for key, sample in samples.items():
             identity = f"{name}/{as_text(key)}"
-            if sample.image is None:
-                self.ignored += 1
-                continue
-            offset, size = sample.image
-            yield Item(identity, label_of(sample.labels, identity), size, (name, offset))
+            image = image_of(sample, identity)
+            self.ignored += len(sample.images) - 1 if image else 1
+            if image:
+                yield Item(identity, label_of(sample.labels, identity), image.size, (name, image.offset))
 
 
 def _part(path: Path, start: int, size: int) -> bytes:
