@@ -6,6 +6,7 @@ last member is therefore read here, and anything but the zeros that end a tar is
 
 import re
 import tarfile
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,17 +14,17 @@ from typing import BinaryIO, NamedTuple
 
 from layermix_gen.errors import LayerMixError
 from layermix_gen.sources.base import EXTENSIONS
+from layermix_gen.sources.tar_labels import CAPTION, LABELS
 from layermix_gen.support.text import as_text
 
 NOWHERE = -1  # the offset of a member that holds no bytes of its own: a link or a sparse file
 _COMPRESSED = (b"\x1f\x8b", b"BZh", b"\xfd7zXZ\0", b"\x28\xb5\x2f\xfd")  # how gzip, bzip2, xz and zstd files begin
-_MAX_LABEL_BYTES = 1 << 20  # of a cls or json member: no valid one is longer
+_MAX_LABEL_BYTES = 1 << 20  # of a member with a label: no valid one is longer
 _META = re.compile(r"__[^/]*__($|/)")  # names of members that are about the tar, which webdataset skips, too
 _NUMBERED = re.compile(r"\d[^.]*\.")  # extensions as of 22.01.png, which is a name with a dot and no view of 22.png
-_LABELS = ("cls", "json")
 
 
-class Place(NamedTuple):
+class TarMember(NamedTuple):
     """Where a member lies in its tar."""
 
     name: str
@@ -35,32 +36,40 @@ class Place(NamedTuple):
 class TarSample:
     """The images and labels of one sample, as the pass over a tar finds them."""
 
-    images: tuple[Place, ...] = ()
+    images: tuple[TarMember, ...] = ()
     labels: dict[str, bytes] = field(default_factory=dict)  # extension -> content
 
 
-def group_samples(path: Path) -> tuple[dict[str, TarSample], int]:
-    """Group the members of one tar by key, and count those of no use. Raises OSError if the tar cannot be read."""
+def group_samples(path: Path) -> tuple[dict[str, TarSample], Counter[str]]:
+    """Group the members of one tar by key, and count those of no use by the end of their extension.
+
+    Raises `LayerMixError` where a label stands twice, and OSError if the tar cannot be read.
+    """
     samples: dict[str, TarSample] = {}
-    others = 0
+    others: Counter[str] = Counter()
     for member, file in _members(path):
         key, extension = _split(member.name)
         if not key or member.isdir() or _META.match(member.name):
             continue
-        kind = extension.rpartition(".")[2]
+        kind = kind_of(extension)
         if kind in EXTENSIONS:
             held = member.isreg() and not member.issparse()
-            place = Place(member.name, member.offset_data if held else NOWHERE, member.size)
+            place = TarMember(member.name, member.offset_data if held else NOWHERE, member.size)
             samples.setdefault(key, TarSample()).images += (place,)
-        elif kind in _LABELS and member.isreg() and member.size <= _MAX_LABEL_BYTES:
+        elif (kind in LABELS or extension == CAPTION) and member.isreg() and member.size <= _MAX_LABEL_BYTES:
+            labels = samples.setdefault(key, TarSample()).labels
+            if extension in labels:
+                raise LayerMixError(
+                    f"expected each member once in {as_text(path)}, found {as_text(member.name)} again; take one out"
+                )
             file.seek(member.offset_data)
-            samples.setdefault(key, TarSample()).labels[extension] = file.read(member.size)
+            labels[extension] = file.read(member.size)
         else:
-            others += 1
+            others[kind] += 1
     return samples, others
 
 
-def image_of(sample: TarSample, identity: str) -> Place | None:
+def image_of(sample: TarSample, identity: str) -> TarMember | None:
     """The image of a sample, None if it has none: of several the one whose name ends with the extension of a file.
 
     Raises `LayerMixError` where that is not clear.
@@ -76,6 +85,11 @@ def image_of(sample: TarSample, identity: str) -> Place | None:
         f"expected one image in the sample {identity}, found {first} and {second}: the name of a sample ends at the "
         "first dot; rename its images (a_1.jpg, not a.1.jpg), or leave only one in"
     )
+
+
+def kind_of(name: str) -> str:
+    """The last part of a name or an extension, which says what the content is."""
+    return name.rpartition(".")[2].lower()
 
 
 def _split(name: str) -> tuple[str, str]:

@@ -1,20 +1,21 @@
 """WebDataset tars: members that share a name up to the first dot are one sample.
 
-The location is one tar, a pattern (`shards/{000..012}.tar`, `shards/*.tar`) or a folder of tars. A sample holds one
-image, known by its extension, and a label in `cls` (an ASCII integer) or in the `label` or `cls` of its `json`. One
-pass over the headers tells where each image lies; reading is then a seek. Nothing is extracted and no link is followed.
+The location is one tar, a pattern (`shards/{000..012}.tar`, `shards/*.tar`) or a folder of tars. One pass over the
+headers tells where each image lies, and reads the labels; reading an image is then a seek. Nothing is extracted.
 """
 
+from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from layermix_gen.errors import BadImage, LayerMixError
 from layermix_gen.images import Image
 from layermix_gen.images.codec import MAX_PIXELS, decode
 from layermix_gen.sources.base import DEFAULT_OPTIONS, UNREADABLE, Item, check_bytes, unread
-from layermix_gen.sources.tar_labels import label_of
+from layermix_gen.sources.tar_labels import CAPTION, TarLabel, classified, label_of
 from layermix_gen.sources.tar_paths import expand, root_of
-from layermix_gen.sources.tar_samples import NOWHERE, group_samples, image_of
+from layermix_gen.sources.tar_samples import NOWHERE, group_samples, image_of, kind_of
 from layermix_gen.support.files import cannot_read, reason, with_retries
 from layermix_gen.support.text import as_text
 
@@ -24,24 +25,37 @@ class WebDatasetSource:
 
     kind = "webdataset"
     options = DEFAULT_OPTIONS
-    classes = ()
     native_size = None
 
     def __init__(self, location: str, split: str = "", max_pixels: int = MAX_PIXELS) -> None:
         self.location = location
         self.ignored = 0
+        self._classes: tuple[str, ...] | None = None
         self._max_pixels = max_pixels
         self._root = root_of(location)
 
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The class names, () if the tars say none. Lists the tars if `items` has not."""
+        if self._classes is None:
+            self.items()
+        return self._classes or ()
+
     def items(self) -> list[Item]:
         """List every sample with an image. Raises `LayerMixError` that names a missing or damaged tar or label."""
-        self.ignored = 0
-        found = [item for path in self._tars() for item in self._items_of(path)]
+        others: Counter[str] = Counter()
+        found = sorted(
+            ((item, label) for path in self._tars() for item, label in self._items_of(path, others)),
+            key=lambda pair: pair[0].id,
+        )
+        self.ignored = others.total()
         if not found:
             raise LayerMixError(
                 f"expected samples with an image in {as_text(self.location)}, found {self.ignored} other members"
             )
-        return sorted(found, key=lambda item: item.id)
+        said = {item.id: label for item, label in found}
+        labels, self._classes = classified(said, [str(item.at[0]) for item, _ in found])
+        return [replace(item, label=label) for (item, _), label in zip(found, labels, strict=True)]
 
     def read(self, item: Item) -> Image:
         """Read and decode one image, uint8 (H, W, 3). Raises `BadImage` with the reason."""
@@ -68,21 +82,26 @@ class WebDatasetSource:
         except OSError as fault:
             raise LayerMixError(f"cannot look for {as_text(self.location)}: {reason(fault)}; check the path") from fault
 
-    def _items_of(self, path: Path) -> Iterator[Item]:
+    def _items_of(self, path: Path, others: Counter[str]) -> Iterator[tuple[Item, TarLabel]]:
+        """Yield the samples of one tar that have an image; the members of no use are added to `others`."""
         name = path.relative_to(self._root).as_posix()
         if not _is_unicode(name):
             raise LayerMixError(f"expected a tar's name in UTF-8, got {as_text(path)}; rename it")
         try:
-            samples, others = with_retries(lambda: group_samples(path), path)
+            samples, unused = with_retries(lambda: group_samples(path), path)
         except OSError as fault:
             raise cannot_read(path, reason(fault), "get it again") from fault
-        self.ignored += others
+        others.update(unused)
         for key, sample in samples.items():
             identity = f"{name}/{as_text(key)}"
             image = image_of(sample, identity)
-            self.ignored += len(sample.images) - 1 if image else 1
             if image:
-                yield Item(identity, label_of(sample.labels, identity), image.size, (name, image.offset))
+                others.update(kind_of(place.name) for place in sample.images if place is not image)
+                others.update(sample.labels.keys() & {CAPTION})
+                label = label_of(sample.labels, identity)
+                yield Item(identity, -1, image.size, (name, image.offset)), label
+            else:
+                others.update(map(kind_of, sample.labels))
 
 
 def _part(path: Path, start: int, size: int) -> bytes:

@@ -2,6 +2,7 @@
 
 import io
 import tarfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ def png(value: int = 0) -> bytes:
     return file.getvalue()
 
 
-def write(path: Path, members: dict[str, bytes | tarfile.TarInfo]) -> Path:
+def write(path: Path, members: Mapping[str, bytes | tarfile.TarInfo]) -> Path:
     """Write a tar; a `TarInfo` stands for a member without content, such as a link."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with tarfile.open(path, "w") as tar:
