@@ -298,7 +298,7 @@ def test_each_idea_has_one_home() -> None:
     assert naming("import_module", "__import__") == {"layermix_gen.commands.lazy"}  # or imports would go unseen
     for file in ("dataset.json", "plan.json", "sources.jsonl", "errors.jsonl", ".parquet"):
         assert writing(file) == {"layermix_gen.dataset.names"}, file
-    assert writing(".tar") <= {"layermix_gen.dataset.names", "layermix_gen.sources", "layermix_gen.sources.tar_paths"}
+    assert writing(".tar") <= {"layermix_gen.dataset.names", "layermix_gen.sources.tar_paths"}
 
 
 # --- habits --------------------------------------------------------------------------------------------------------

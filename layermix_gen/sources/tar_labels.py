@@ -9,6 +9,7 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from itertools import groupby
 from pathlib import PurePath
 from typing import Any
@@ -56,8 +57,9 @@ def label_of(labels: Mapping[str, bytes], identity: str) -> TarLabel:
             label = next(iter(said.values()))
             is_bare = label.number >= 0 and not label.name
             return replace(label, name=_name_beside(labels["json"])) if is_bare and "json" in labels else label
-    caption = _parsed(_text(labels.get(CAPTION, b"")) or "")
-    return TarLabel(in_caption=caption.number) if caption else TarLabel()
+    caption = labels.get(CAPTION, b"")
+    told_in_it = _parsed(_text(caption) or "") if len(caption) <= _LONGEST else None
+    return TarLabel(in_caption=told_in_it.number) if told_in_it else TarLabel()
 
 
 def classified(labels: Mapping[str, TarLabel], tars: Sequence[str]) -> tuple[list[int], tuple[str, ...]]:
@@ -103,6 +105,7 @@ def _rank(extension: str) -> tuple[bool, int]:
     return "." in extension, LABELS.index(extension.rpartition(".")[2])
 
 
+@lru_cache(1 << 16)
 def _parsed(text: str) -> TarLabel | None:
     """The label that a text is, None if it is no label: no number in the range, and no short name with a letter."""
     text = text.strip()

@@ -1,5 +1,6 @@
 """The tars that a location names: one, a folder of them, or a pattern with wildcards and braces."""
 
+import os
 import re
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from layermix_gen.errors import LayerMixError
 from layermix_gen.support.text import as_text
 
 _MAGIC = re.compile(r"[*?\[{]")  # what makes a location a pattern
+_PACKED = re.compile(r"\.(tar\.(gz|bz2|xz|zst|lz4|z)|t(gz|bz2?|xz|zst))$", re.IGNORECASE)
 _MAX_TARS = 1_000_000  # that braces may name
 _BRACES = re.compile(r"\\.|\{(-?\w+)\.\.(-?\w+)(?:\.\.-?\d+)?\}|[{},]")  # an escape, a range, or a list's parts
 
@@ -21,7 +23,7 @@ def is_pattern(location: str) -> bool:
 def expand(location: str) -> list[Path]:
     """Return the tars that a path, a pattern or a folder names, sorted. Raises `LayerMixError` if one is missing."""
     if Path(location).is_dir():
-        found = {path for path in Path(location).glob("*.tar") if not path.name.startswith(".")}
+        found = _tars_in(Path(location))
     elif is_pattern(location):
         folder, pattern = _split_pattern(location)
         found = {path for name in _expand_braces(pattern) for path in _expand_glob(folder, name)}
@@ -33,6 +35,24 @@ def expand(location: str) -> list[Path]:
             f"expected tars, found none at {as_text(missing[0] if missing else location)}; check the path"
         )
     return sorted(found)
+
+
+def is_tar_name(name: str) -> bool:
+    """Tell by its extension whether a file is meant to be a tar that is not compressed."""
+    return name.lower().endswith(".tar")
+
+
+def is_packed_name(name: str) -> bool:
+    """Tell by its extension whether a file is meant to be a compressed tar."""
+    return bool(_PACKED.search(name))
+
+
+def _tars_in(folder: Path) -> set[Path]:
+    """The tars directly in a folder, and the compressed ones that do not lie beside what they are decompressed to."""
+    with os.scandir(folder) as entries:
+        names = {entry.name for entry in entries if not entry.name.startswith(".")}
+    packed = {name for name in names if is_packed_name(name) and _PACKED.sub(".tar", name) not in names}
+    return {folder / name for name in {*filter(is_tar_name, names), *packed}}
 
 
 def root_of(location: str) -> Path:

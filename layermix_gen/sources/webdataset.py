@@ -6,16 +6,15 @@ headers tells where each image lies, and reads the labels; reading an image is t
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 from layermix_gen.errors import BadImage, LayerMixError
 from layermix_gen.images import Image
 from layermix_gen.images.codec import MAX_PIXELS, decode
-from layermix_gen.sources.base import DEFAULT_OPTIONS, UNREADABLE, Item, check_bytes, unread
+from layermix_gen.sources.base import DEFAULT_OPTIONS, MAX_ID, UNREADABLE, Item, check_bytes, unread
 from layermix_gen.sources.tar_labels import CAPTION, TarLabel, classified, label_of
 from layermix_gen.sources.tar_paths import expand, root_of
-from layermix_gen.sources.tar_samples import NOWHERE, group_samples, image_of, kind_of
+from layermix_gen.sources.tar_samples import LINK, SPARSE, group_samples, image_of, kind_of
 from layermix_gen.support.files import cannot_read, reason, with_retries
 from layermix_gen.support.text import as_text
 
@@ -51,11 +50,11 @@ class WebDatasetSource:
         self.ignored = others.total()
         if not found:
             raise LayerMixError(
-                f"expected samples with an image in {as_text(self.location)}, found {self.ignored} other members"
+                f"expected samples with an image in {as_text(self.location)}, found {_described(others)}"
             )
         said = {item.id: label for item, label in found}
         labels, self._classes = classified(said, [str(item.at[0]) for item, _ in found])
-        return [replace(item, label=label) for (item, _), label in zip(found, labels, strict=True)]
+        return [Item(one.id, label, one.size, one.at) for (one, _), label in zip(found, labels, strict=True)]
 
     def read(self, item: Item) -> Image:
         """Read and decode one image, uint8 (H, W, 3). Raises `BadImage` with the reason."""
@@ -65,8 +64,10 @@ class WebDatasetSource:
         if "\0" in name or Path(name).is_absolute() or ".." in Path(name).parts:
             raise BadImage("a tar out of the root")
         path = self._root / name
-        if offset == NOWHERE:
+        if offset == LINK:
             raise BadImage("a link in a tar, which is not followed")
+        if offset == SPARSE:
+            raise BadImage("a sparse file in a tar; write the tar without --sparse")
         check_bytes(item.size)
         try:
             data = with_retries(lambda: _part(path, offset, item.size), path)
@@ -94,6 +95,11 @@ class WebDatasetSource:
         others.update(unused)
         for key, sample in samples.items():
             identity = f"{name}/{as_text(key)}"
+            if len(identity.encode()) > MAX_ID or "\0" in identity:
+                raise LayerMixError(
+                    f"expected names of at most {MAX_ID} bytes without a zero byte in {as_text(path)}, "
+                    f"got {identity[:100]}; rename it"
+                )
             image = image_of(sample, identity)
             if image:
                 others.update(kind_of(place.name) for place in sample.images if place is not image)
@@ -102,6 +108,15 @@ class WebDatasetSource:
                 yield Item(identity, -1, image.size, (name, image.offset)), label
             else:
                 others.update(map(kind_of, sample.labels))
+
+
+def _described(others: Counter[str]) -> str:
+    """The members of tars that have no image, and what to do where they are tars themselves."""
+    if not others:
+        return "no files"
+    kinds = ", ".join(as_text(kind)[:20] for kind, _ in others.most_common(3))
+    remedy = "; extract it first (tar -xf), and give the folder of its tars" if others["tar"] else ""
+    return f"{others.total()} other members ({kinds}){remedy}"
 
 
 def _part(path: Path, start: int, size: int) -> bytes:

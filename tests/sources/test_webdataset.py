@@ -174,36 +174,30 @@ def test_a_member_that_is_too_large_is_an_image_that_is_left_out(tmp_path: Path)
         source.read(replace(source.items()[0], size=1 << 41))
 
 
-def test_two_tars_in_one_file_are_not_cut_short(tmp_path: Path) -> None:
-    first = write(tmp_path / "000.tar", {"a.png": png()})
-    first.write_bytes(first.read_bytes() + write(tmp_path / "001.tar", {"b.png": png()}).read_bytes())
-    assert "is corrupt: no member can be read at byte" in refusal(first)
-
-
 def test_links_and_odd_members_are_never_followed(tmp_path: Path) -> None:
     secret = tmp_path / "secret.png"
     secret.write_bytes(png())
     members: Members = {
         "good.png": png(9),
         "hard.png": link(tarfile.LNKTYPE, "good.png"),
+        "lost.png": link(tarfile.LNKTYPE, "secret.png"),
         "soft.png": link(tarfile.SYMTYPE, str(secret)),
         "pipe.png": link(tarfile.FIFOTYPE, ""),
-        "good.cls": link(tarfile.SYMTYPE, "/etc/hostname"),
         "folder.png": link(tarfile.DIRTYPE, ""),
         "../../up.png": png(1),
         "/absolute.png": png(2),
     }
     source = open_source(write(tmp_path / "000.tar", members))
     items = {item.id: item for item in source.items()}
-    for name in ("hard", "soft", "pipe"):
+    for name in ("lost", "soft", "pipe"):
         with pytest.raises(BadImage, match=r"^a link in a tar, which is not followed$"):
             source.read(items.pop(f"000.tar/{name}"))
     assert {name: int(source.read(item)[0, 0, 0]) for name, item in items.items()} == {
         "000.tar/good": 9,
+        "000.tar/hard": 9,
         "000.tar/../../up": 1,
         "000.tar//absolute": 2,
     }
-    assert items["000.tar/good"].label == -1
     assert sorted(path.name for path in tmp_path.iterdir()) == ["000.tar", "secret.png"]
 
 
@@ -234,7 +228,7 @@ def test_a_bad_sample_is_named(member: str, content: bytes, message: str, tmp_pa
 
 def test_a_tar_without_images_is_an_error(tmp_path: Path) -> None:
     path = write(tmp_path / "000.tar", {"a.txt": b"x", "b.cls": b"1"})
-    assert refusal(path) == f"expected samples with an image in {path}, found 2 other members"
+    assert refusal(path) == f"expected samples with an image in {path}, found 2 other members (txt, cls)"
 
 
 def test_a_tar_that_changed_gives_bad_images(tmp_path: Path) -> None:
