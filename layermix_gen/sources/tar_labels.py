@@ -107,13 +107,21 @@ def _rank(extension: str) -> tuple[bool, int]:
 
 @lru_cache(1 << 16)
 def _parsed(text: str) -> TarLabel | None:
-    """The label that a text is, None if it is no label: no number in the range, and no short name with a letter."""
+    """The label that a text is, None if it is no label: no number in the range, and no name."""
     text = text.strip()
     (number,), names = numbered([text])
     if names:
-        is_name = len(text) <= _LONGEST and text.isprintable() and any(map(str.isalpha, text))
-        return TarLabel(name=text) if is_name else None
+        return TarLabel(name=text) if _is_name(text) else None
     return TarLabel(number) if text and number <= _MAX_LABEL else None
+
+
+def _is_name(text: str) -> bool:
+    """Whether a text is short, with a letter, and no fraction in another form, as NumPy's `3.0e+00`."""
+    try:
+        float(text)
+    except ValueError:
+        return len(text) <= _LONGEST and text.isprintable() and any(map(str.isalpha, text))
+    return False
 
 
 def _text(content: bytes) -> str | None:
