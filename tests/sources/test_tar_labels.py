@@ -180,3 +180,28 @@ def test_tars_that_are_named_by_classes_of_imagenet(tmp_path: Path) -> None:
     write(tmp_path / "train" / "shard-000.tar", {"x.png": png()})
     assert {item.label for item in open_source(tmp_path / "train").items()} == {-1}
     assert classified({"a": TarLabel(5)}, ["n01440764.tar"]) == ([5], ())
+
+
+def test_labels_and_pixels_are_those_that_webdataset_decodes(tmp_path: Path) -> None:
+    import webdataset
+
+    rng = np.random.default_rng(0)
+    for tar in range(2):
+        members: Members = {}
+        for number in range(20):
+            key, label = f"d.{tar}/{tar}{number:03}", int(rng.integers(10))
+            extension = ("png", "PNG", "view.png")[number % 3]
+            said = {"cls": b"%d" % label} if number % 2 else {"json": json.dumps({"label": label}).encode()}
+            members |= {f"{key}.{extension}": png(int(rng.integers(256)))}
+            members |= {f"{key}.{name}": content for name, content in said.items()}
+        write(tmp_path / f"{tar}.tar", members)
+    source = open_source(tmp_path)
+    ours = {item.id.split("/", 1)[1]: (item.label, source.read(item)) for item in source.items()}
+    urls = [str(path) for path in sorted(tmp_path.glob("*.tar"))]
+    samples = list(webdataset.WebDataset(urls, shardshuffle=False).decode("rgb8"))
+    assert [sample["__key__"] for sample in samples] == [*ours]
+    for sample in samples:
+        label, pixels = ours[sample["__key__"]]
+        assert label == (sample["cls"] if "cls" in sample else sample["json"]["label"])
+        (image,) = [value for value in sample.values() if isinstance(value, np.ndarray)]
+        assert np.array_equal(pixels, image)
