@@ -121,7 +121,7 @@ def _measure(request: BuildRequest, maker: SampleMaker) -> tuple[float, float]:
 
     def sizes(items: Sequence[Item]) -> list[int]:
         variants = list(maker.settings.planes.values())
-        return list(chain.from_iterable(sample_bytes(request.source, items, maker, variants)))
+        return list(chain.from_iterable(sample_bytes(request.source, items, request.source.classes, maker, variants)))
 
     sizes(request.items[:1])  # this first call, which is not timed, pays for imports and caches
     items = request.items[:TIMED]

@@ -68,16 +68,19 @@ def samples_within(bound: int, sizes: Sequence[int]) -> int:
 
 
 def sample_bytes(
-    source: Source, items: Sequence[Item], maker: SampleMaker, variants: Sequence[int]
+    source: Source, items: Sequence[Item], classes: Sequence[str], maker: SampleMaker, variants: Sequence[int]
 ) -> Iterator[list[int]]:
-    """Yield for each image the bytes that its samples take in a tar, by variant; [] for one that cannot be read."""
+    """Yield for each image the bytes that its samples take in a tar, by variant; [] for one that cannot be read.
+
+    `classes` are the source's, which a worker process would have to list all of it for.
+    """
     for item in items:
         try:
             samples = list(maker.make(source.read(item), item.id, variants))
         except BadImage:  # the build will record it
             yield []
             continue
-        facts = [metadata(sample, item.id, item.label, class_name(source.classes, item.label)) for sample in samples]
+        facts = [metadata(sample, item.id, item.label, class_name(classes, item.label)) for sample in samples]
         texts = [json.dumps(one, ensure_ascii=False).encode() for one in facts]
         images = [encode(sample.pixels, maker.settings.encoding) for sample in samples]
         members = [(len(image), len(b"%d" % item.label), len(text)) for image, text in zip(images, texts, strict=True)]
@@ -91,25 +94,30 @@ def _sizes_of_planes(
     sample = items[: max(FEWEST, min(SAMPLE, PIXELS // (settings.size or 0) ** 2))]
     with progress_bar(len(sample), "image", progress, desc="measuring samples", leave=False) as bar:
         sizes = []
-        for one in _in_a_process(source, sample, settings) if workers > 1 else _measured(source, sample, settings):
+        measure = _in_a_process if workers > 1 else _measured
+        for one in measure(source, sample, source.classes, settings):
             sizes.append(one)
             bar.update()
     return list(zip(*filter(None, sizes), strict=True)) or [(UNREADABLE,)]
 
 
-def _measured(source: Source, items: Sequence[Item], settings: BuildSettings) -> Iterator[list[int]]:
+def _measured(
+    source: Source, items: Sequence[Item], classes: tuple[str, ...], settings: BuildSettings
+) -> Iterator[list[int]]:
     size = settings.size or 0
     # Noise is the mixing set: no picture takes more bytes, and the number of shards does not depend on the real set.
     side = picture_size_for(size)
     noise = np.random.Generator(np.random.Philox(key=settings.seed)).integers(0, 256, (1, side, side), np.uint8)
     variants = [CLEAN] if settings.method == UNMIXED else [CLEAN, 0]
-    return sample_bytes(source, items, SampleMaker(settings, MixingSet(noise)), variants)
+    return sample_bytes(source, items, classes, SampleMaker(settings, MixingSet(noise)), variants)
 
 
-def _in_a_process(source: Source, items: Sequence[Item], settings: BuildSettings) -> Iterator[list[int]]:
+def _in_a_process(
+    source: Source, items: Sequence[Item], classes: tuple[str, ...], settings: BuildSettings
+) -> Iterator[list[int]]:
     """As `_measured`, in a worker process; an image that kills it twice gives [], as one that cannot be read."""
     todo, died = deque(items), set[Item]()
-    with worker_processes((source.location, source.kind, source.options, settings), 1) as pool:
+    with worker_processes((source.location, source.kind, source.options, classes, settings), 1) as pool:
         for ended in pool.ended(_measure, todo):
             if ended and not isinstance(ended.error, DeadWorkerError):
                 yield ended.result()
@@ -120,10 +128,10 @@ def _in_a_process(source: Source, items: Sequence[Item], settings: BuildSettings
                 todo.append(ended.task)
 
 
-def _measure(state: tuple[str, str, SourceOptions, BuildSettings], item: Item) -> list[int]:
-    location, kind, options, settings = state
+def _measure(state: tuple[str, str, SourceOptions, tuple[str, ...], BuildSettings], item: Item) -> list[int]:
+    location, kind, options, classes, settings = state
     limit_cpu(3 * CPU_SECONDS)
-    (sizes,) = _measured(_opened(location, kind, settings.max_pixels, options), [item], settings)
+    (sizes,) = _measured(_opened(location, kind, settings.max_pixels, options), [item], classes, settings)
     limit_cpu(0)
     return sizes
 

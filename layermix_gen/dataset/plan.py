@@ -21,7 +21,7 @@ from layermix_gen.dataset.settings import BuildSettings
 from layermix_gen.errors import LayerMixError
 from layermix_gen.mixing_sets.mixing_set import MixingSet
 from layermix_gen.sources import Item, Source, SourceOptions, open_source
-from layermix_gen.sources.base import DEFAULT_OPTIONS
+from layermix_gen.sources.base import DEFAULT_OPTIONS, MAX_ID
 from layermix_gen.support.files import (
     cannot_read,
     check_format,
@@ -40,7 +40,6 @@ from layermix_gen.support.seeds import shuffled
 FORMAT = "layermix-gen plan 2"
 ADDABLE = ("variants", "clean")  # settings that only say which planes there are
 MIN_SHARDS, MIN_SHARD = 64, 128  # a small dataset has up to 64 shards for cores to share, of at least 128 inputs
-MAX_ID = 4096  # bytes of the id of an input
 LIBRARIES = ("numpy", "opencv-python-headless", "simplejpeg", "pillow", "deflate", "duckdb")  # the bytes depend on them
 
 

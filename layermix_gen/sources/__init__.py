@@ -20,7 +20,8 @@ from layermix_gen.sources.cifar import CifarSource
 from layermix_gen.sources.folder import FolderSource, leads_to_folder, scan
 from layermix_gen.sources.idx import IdxSource
 from layermix_gen.sources.table import TableSource, is_table
-from layermix_gen.sources.webdataset import WebDatasetSource, expand, is_pattern
+from layermix_gen.sources.tar_paths import expand, is_packed_name, is_pattern, is_tar_name
+from layermix_gen.sources.webdataset import WebDatasetSource
 from layermix_gen.support.checks import as_path, check_choice
 from layermix_gen.support.files import reason, with_retries
 from layermix_gen.support.text import as_text
@@ -144,14 +145,17 @@ def _published(folder: Path) -> list[str]:
 
 def _general(folder: Path) -> list[str]:
     entries = scan(folder)
-    tars = any(entry.name.endswith(".tar") for entry in entries)
+    tars = any(is_tar_name(entry.name) for entry in entries)
     images = any(is_image_name(entry.name) or leads_to_folder(entry) for entry in entries)
-    return ["webdataset"] * tars + ["folder"] * images
+    packed = not images and any(is_packed_name(entry.name) for entry in entries)
+    return ["webdataset"] * (tars or packed) + ["folder"] * images
 
 
 def _file(path: Path) -> list[str]:
     tests = {"idx": idx.is_idx, "webdataset": tarfile.is_tarfile, "manifest": is_table}
     fits = [name for name, fits in tests.items() if fits(path)][:1]
+    if is_tar_name(path.name) or is_packed_name(path.name):
+        fits = fits or ["webdataset"]  # which says what is wrong with the tar
     return fits or ["manifest"] * (path.suffix.lower() in TABLES)  # which says what is wrong with its columns
 
 

@@ -23,6 +23,7 @@ EXTENSIONS = frozenset(
 )
 """Lower-case extensions of the files that are taken as inputs. The format of a file is detected from its content."""
 
+MAX_ID = 4096  # bytes of the id of an item
 _MISSING, _BROKEN, UNREADABLE = "no such file", "broken link", "not readable"  # reasons that are not of the content
 _MAX_BYTES = 1 << 30  # of one file: no image within the bound on pixels needs more
 

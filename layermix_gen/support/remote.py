@@ -14,6 +14,7 @@ from layermix_gen.support.files import temporary
 from layermix_gen.support.text import first_line
 
 TRIES, PAUSE = 4, 0.5  # tries of a fetch, and seconds before the second try; twice as long before each later one
+EXTRAS = {"s3": "s3", "s3a": "s3", "http": "http", "https": "http"}  # by protocol, what installs what fsspec needs
 
 LARGEST = 1 << 30  # bytes of a file whose size is not known: an index of this size has about ten million rows
 LARGEST_TEXT = 1 << 28  # bytes of a text, which is held in memory: a manifest of this size names a million tars
@@ -85,7 +86,8 @@ def _file_system(url: str, options: Mapping[str, Any]) -> tuple[Any, str]:
     try:
         return fsspec.core.url_to_fs(url, **options)
     except ImportError as error:
-        remedy = "pip install 'layermix-gen[s3]'" if url.startswith("s3") else "install what it names"
+        extra = EXTRAS.get(url.partition("://")[0])
+        remedy = f"pip install 'layermix-gen[{extra}]'" if extra else "install what it names"
         raise LayerMixError(f"{url} cannot be opened: {first_line(error)}; {remedy}") from error
     except (ValueError, TypeError) as error:
         raise LayerMixError(f"{url} cannot be opened: {first_line(error)}; mend the URL or storage_options=") from error

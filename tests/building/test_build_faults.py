@@ -574,7 +574,7 @@ MISTAKES = [
         "{photographs} {tmp}/out --ops rotate,invert,rotate",
         "expected each operation once, got 'rotate' again; take it out of --ops",
     ),
-    ("{tmp}/tar.tar.gz {tmp}/out", "{tmp}/tar.tar.gz is compressed; decompress it first"),
+    ("{tmp}/tar.tar.gz {tmp}/out", "{tmp}/tar.tar.gz is compressed; decompress it first (gunzip)"),
     (
         "{tmp}/wrong.csv {tmp}/out",
         "expected the columns path and label in {tmp}/wrong.csv, found Path, Label; add path and label",

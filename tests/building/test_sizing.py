@@ -1,10 +1,16 @@
 """How many samples fit a bound: compared with sums of drawn sizes that are even, skewed, or of two kinds."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
+from layermix_gen.building import sizing
 from layermix_gen.building.sizing import SAMPLE, samples_within
+from layermix_gen.dataset.settings import BuildSettings
 from layermix_gen.dataset.tar import END
+from layermix_gen.sources import open_source
+from tests.sources.tars import png, write
 
 SIZES = {
     "equal": lambda rng, shape: np.full(shape, 3072),
@@ -47,3 +53,14 @@ def test_the_allowances_by_hand() -> None:
     assert samples_within(140_000 + END - 1, sizes) == 99
     more = [*sizes, 10_000]  # one large size: now the quantile decides
     assert samples_within(151_000 + END, more) < 80
+
+
+def test_measuring_lists_no_source_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A worker process measures under a limit of CPU time, which the listing of large tars would use up."""
+    source = open_source(write(tmp_path / "0.tar", {f"{name}.png": png() for name in "ab"} | {"a.cls": b"cat"}))
+    items, classes = source.items(), source.classes
+    again = open_source(source.location)
+    monkeypatch.setattr(type(again), "items", lambda _: pytest.fail("listed"))
+    settings = BuildSettings(size=32, method="none").resolve(None)
+    sizes = list(sizing._measured(again, items, classes, settings))
+    assert [len(one) for one in sizes] == [1, 1]

@@ -1,11 +1,14 @@
 """Files at a URL, one by one; how a reader uses them is tested in tests/reading/storage/test_remote_storage.py."""
 
+import sys
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import fsspec
 import pytest
+from fsspec.registry import _registry as REGISTRY
 
 from layermix_gen.errors import BadImage, LayerMixError
 from layermix_gen.support import remote
@@ -160,3 +163,20 @@ def test_a_url_that_fsspec_cannot_open_is_one_line(url: str, options: dict[str, 
         RemoteFiles(url, options)
     assert str(caught.value).startswith(line)
     assert str(caught.value).endswith("; mend the URL or storage_options=")
+
+
+@pytest.mark.parametrize("url", ["http://host/set", "https://host/set"])
+def test_a_url_of_a_web_server_names_the_extra_that_it_needs(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("http", "https"):
+        monkeypatch.delitem(REGISTRY, name, raising=False)
+    monkeypatch.delitem(sys.modules, "fsspec.implementations.http", raising=False)
+    monkeypatch.setitem(sys.modules, "aiohttp", None)  # as if it were not installed
+    with pytest.raises(LayerMixError) as caught:
+        RemoteFiles(url)
+    assert str(caught.value).startswith(f"{url} cannot be opened: ImportError: HTTPFileSystem requires ")
+    assert str(caught.value).endswith("; pip install 'layermix-gen[http]'")
+
+
+def test_each_extra_that_an_error_names_is_there() -> None:
+    project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text("utf-8"))["project"]
+    assert set(remote.EXTRAS.values()) <= project["optional-dependencies"].keys()
