@@ -14,11 +14,11 @@ from pathlib import Path
 
 from layermix_gen.errors import LayerMixError
 from layermix_gen.images.codec import MAX_PIXELS
-from layermix_gen.sources import cifar, idx
+from layermix_gen.sources.array_files import cifar, idx
+from layermix_gen.sources.array_files.cifar import CifarSource
+from layermix_gen.sources.array_files.idx import IdxSource
 from layermix_gen.sources.base import DEFAULT_OPTIONS, Item, Source, SourceOptions, is_image_name
-from layermix_gen.sources.cifar import CifarSource
 from layermix_gen.sources.folder import FolderSource, leads_to_folder, scan
-from layermix_gen.sources.idx import IdxSource
 from layermix_gen.sources.table import TableSource, is_table
 from layermix_gen.sources.webdataset import WebDatasetSource, expand, is_pattern
 from layermix_gen.support.checks import check_choice

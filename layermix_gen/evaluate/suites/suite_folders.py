@@ -10,7 +10,7 @@ from layermix_gen.errors import LayerMixError
 from layermix_gen.evaluate.benchmarks import SUITES, Scale
 from layermix_gen.evaluate.corruptions.record import read_record
 from layermix_gen.evaluate.suites import arrays
-from layermix_gen.sources import cifar
+from layermix_gen.sources.array_files import cifar
 from layermix_gen.sources.folder import leads_to_folder, scan
 from layermix_gen.support.text import as_text
 

@@ -15,8 +15,8 @@ import numpy.typing as npt
 from layermix_gen.errors import BadImage, LayerMixError
 from layermix_gen.images import Image
 from layermix_gen.images.codec import MAX_PIXELS
+from layermix_gen.sources.array_files.pickles import load_arrays, read_file
 from layermix_gen.sources.base import DEFAULT_OPTIONS, Item, Source
-from layermix_gen.sources.pickles import load_arrays, read_file
 from layermix_gen.support.files import reading, with_retries
 from layermix_gen.support.text import as_text
 
