@@ -2,27 +2,34 @@
 
 The location is the folder of the data files or the folder above it. Both versions are arrays of 32 px images stored as
 three colour planes of 1024 bytes. A binary file is mapped into memory; a Python file is a pickle, which could run any
-code: it is read by an unpickler that accepts arrays of bytes and refuses everything else.
+code: it is read by an unpickler that accepts arrays of whole numbers and refuses everything else.
 """
 
+from bisect import bisect_right
 from dataclasses import dataclass
-from functools import cached_property
+from itertools import accumulate
 from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
-from layermix_gen.errors import BadImage, LayerMixError
+from layermix_gen.errors import LayerMixError
 from layermix_gen.images import Image
 from layermix_gen.images.codec import MAX_PIXELS
-from layermix_gen.sources.array_files.pickles import load_arrays, read_file
-from layermix_gen.sources.base import DEFAULT_OPTIONS, Item, Source
+from layermix_gen.sources.array_files.base import ArraySource, LabelledImages, kind_of
+from layermix_gen.sources.array_files.pickles import load_values, read_file
+from layermix_gen.sources.base import Source
 from layermix_gen.support.files import reading, with_retries
 from layermix_gen.support.text import as_text
 
 SPLITS = ("train", "test")
 SIZE = 32
 PIXELS = 3 * SIZE * SIZE  # bytes of one image
+SHAPES = ((PIXELS,), (3, SIZE, SIZE))  # of one image in a pickle
+
+LabelledPlanes: TypeAlias = tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]
+"""The content of one file: images (N, 3072) or (N, 3, 32, 32), three colour planes each, and their labels (N,)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,23 +84,11 @@ VERSIONS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class LabelledImages:
-    """The content of one file: images (N, 3072), each three colour planes of 32x32, and their labels (N,)."""
-
-    images: npt.NDArray[np.uint8]
-    labels: npt.NDArray[np.int64]
-
-
-class CifarSource:
+class CifarSource(ArraySource):
     """One split of CIFAR-10 or CIFAR-100, with the fine labels.
 
-    Raises `LayerMixError` if neither version is found and, once a file is needed, if that file is damaged.
+    Raises `LayerMixError` if neither version is found and, once a file is needed, if that file is missing or damaged.
     """
-
-    native_size = SIZE
-    ignored = 0
-    options = DEFAULT_OPTIONS
 
     def __init__(self, name: str, location: str, split: str = "", max_pixels: int = MAX_PIXELS) -> None:
         found = find(name, Path(location))
@@ -102,60 +97,30 @@ class CifarSource:
             raise LayerMixError(
                 f"expected the files of {folders} in {as_text(location)}, found neither; check the path and --kind"
             )
-        self.location = location
-        self.kind = f"{name}:{split}" if split else name
-        self._split = split or SPLITS[0]
-        self._folder, self._version = found
-
-    @cached_property
-    def classes(self) -> tuple[str, ...]:
-        """The class names as published."""
-        path = self._folder / self._version.meta
-        if self._version.names:
-            names = load_arrays(path).get(self._version.names)
-        else:
-            names = read_file(path).decode("utf-8", "replace").split()
-        if not isinstance(names, list) or not names:
-            raise LayerMixError(f"expected the class names in {as_text(path)}, found none; extract the archive again")
-        return tuple(name.decode("utf-8", "replace") if isinstance(name, bytes) else str(name) for name in names)
-
-    def items(self) -> list[Item]:
-        """List the split: "train/00000", ... in the order of the files."""
-        labels = np.concatenate([batch.labels for batch in self._batches]).tolist()
-        return [Item(f"{self._split}/{index:05d}", label, PIXELS) for index, label in enumerate(labels)]
-
-    def read(self, item: Item) -> Image:
-        """Return one image, uint8 (32, 32, 3). Raises `BadImage` for an id that is not of this split."""
-        split, _, number = item.id.partition("/")
-        per_batch = len(self._batches[0].labels)
-        index = int(number) if split == self._split and number.isdecimal() else -1
-        if not 0 <= index < per_batch * len(self._batches):
-            raise BadImage(f"no such image in {self.kind}")
-        planes = self._batches[index // per_batch].images[index % per_batch]
-        return np.ascontiguousarray(planes.reshape(3, SIZE, SIZE).transpose(1, 2, 0))
-
-    @cached_property
-    def _batches(self) -> list[LabelledImages]:
-        load = _load_pickle if self._version.labels else _load_binary
-        paths = [self._folder / name for name in self._version.parts[self._split]]
-        batches = [_check(load(path, self._version), path, len(self.classes)) for path in paths]
-        lengths = [len(batch.labels) for batch in batches]
-        if min(lengths) < max(lengths):  # a file was cut between two records
-            raise LayerMixError(
-                f"expected {max(lengths)} images in {as_text(paths[lengths.index(min(lengths))])} as in the other "
-                f"files, found {min(lengths)}: the file is truncated; extract the archive again"
-            )
-        return batches
+        part = split or SPLITS[0]
+        super().__init__(location, kind_of(name, split), part, SIZE, lambda: _load(*found, part))
 
 
 def find(name: str, location: Path) -> tuple[Path, Version] | None:
-    """Return the folder of the data files and their version, or None if `location` holds no such dataset."""
-    for version in VERSIONS[name]:
-        for folder in (location, location / version.folder):
-            needed = (version.meta, version.parts["train"][0])
-            if all((folder / file).is_file() for file in needed):
-                return folder, version
-    return None
+    """Return the folder of the data files and their version, or None if `location` holds no such dataset.
+
+    A file may be missing, which is told once it is needed. Of two versions, the more complete one is returned.
+    """
+    places = [(folder, version) for version in VERSIONS[name] for folder in (location, location / version.folder)]
+    return max((place for place in places if _holds(*place)), key=lambda place: len(_present(*place)), default=None)
+
+
+def _holds(folder: Path, version: Version) -> bool:
+    """Whether a folder is known by its files, some of which may be missing."""
+    present = _present(folder, version)
+    if folder.name == version.folder:
+        return bool(present)
+    return len(present) > 2 or (len(present) == 2 and version.meta in present)  # "train" and "test" may be anything
+
+
+def _present(folder: Path, version: Version) -> list[str]:
+    names = [version.meta, *(name for part in version.parts.values() for name in part)]
+    return [name for name in names if (folder / name).is_file()]
 
 
 def files(source: Source) -> list[Path]:
@@ -168,19 +133,59 @@ def files(source: Source) -> list[Path]:
     return [folder / file for file in (version.meta, *version.parts[split or SPLITS[0]])]
 
 
-def _load_pickle(path: Path, version: Version) -> LabelledImages:
-    content = load_arrays(path)
-    images, labels = content.get("data"), content.get(version.labels)
-    if not isinstance(images, np.ndarray) or images.shape[1:] != (PIXELS,):
+def _load(folder: Path, version: Version, split: str) -> LabelledImages:
+    classes = _class_names(folder / version.meta, version)
+    read = _read_pickle if version.labels else _read_binary
+    paths = [folder / name for name in version.parts[split]]
+    parts = [read(path, version, len(classes)) for path in paths]
+    lengths = [len(labels) for _, labels in parts]
+    if not version.labels and min(lengths) < max(lengths):  # a binary file was cut between two records
+        raise LayerMixError(
+            f"expected {max(lengths)} images in {as_text(paths[lengths.index(min(lengths))])} as in the other "
+            f"files, found {min(lengths)}: the file is truncated; extract the archive again"
+        )
+    ends = list(accumulate(lengths))
+
+    def image(number: int) -> Image:
+        part = bisect_right(ends, number)
+        planes = parts[part][0][number - ends[part]]  # from the end of its part
+        return np.ascontiguousarray(planes.reshape(3, SIZE, SIZE).transpose(1, 2, 0))
+
+    return LabelledImages(image, np.concatenate([labels for _, labels in parts]), classes, PIXELS)
+
+
+def _class_names(path: Path, version: Version) -> tuple[str, ...]:
+    if version.names:
+        (names,) = load_values(path, (version.names,))
+    else:
+        names = read_file(path).decode("utf-8", "replace").split()
+    if not isinstance(names, list) or not names or not all(isinstance(name, bytes | str) for name in names):
+        raise LayerMixError(f"expected the class names in {as_text(path)}, found none; extract the archive again")
+    return tuple(name.decode("utf-8", "replace") if isinstance(name, bytes) else name for name in names)
+
+
+def _read_pickle(path: Path, version: Version, classes: int) -> LabelledPlanes:
+    images, given = load_values(path, ("data", version.labels))
+    if not isinstance(images, np.ndarray) or images.dtype != np.uint8 or images.shape[1:] not in SHAPES:
         raise LayerMixError(f"expected images as uint8 (N, {PIXELS}) in {as_text(path)}; extract the archive again")
-    if not isinstance(labels, list) or not all(type(label) is int and 0 <= label <= 255 for label in labels):
+    labels = _whole_numbers(given)
+    if labels is None:
         raise LayerMixError(
             f"expected a list of integers in [0, 255] as {version.labels} in {as_text(path)}; extract the archive again"
         )
-    return LabelledImages(images, np.array(labels, np.int64))
+    return _checked(images, labels, path, classes)
 
 
-def _load_binary(path: Path, version: Version) -> LabelledImages:
+def _whole_numbers(labels: object) -> npt.NDArray[np.int64] | None:
+    """Labels in [0, 255] of a list or an array (N,), None if they are anything else."""
+    if isinstance(labels, list) and all(type(label) is int and 0 <= label <= 255 for label in labels):
+        return np.array(labels, np.int64)
+    if isinstance(labels, np.ndarray) and labels.ndim == 1 and ((labels >= 0) & (labels <= 255)).all():
+        return labels.astype(np.int64)
+    return None
+
+
+def _read_binary(path: Path, version: Version, classes: int) -> LabelledPlanes:
     record = version.label_bytes + PIXELS
     with reading(path, "extract the archive again"):
         size = with_retries(path.stat, path).st_size
@@ -191,18 +196,19 @@ def _load_binary(path: Path, version: Version) -> LabelledImages:
             )
         mapped = with_retries(lambda: np.memmap(path, np.uint8, "r"), path)
     records = np.asarray(mapped).reshape(-1, record)
-    return LabelledImages(records[:, version.label_bytes :], records[:, version.label_bytes - 1].astype(np.int64))
+    labels = records[:, version.label_bytes - 1].astype(np.int64)
+    return _checked(records[:, version.label_bytes :], labels, path, classes)
 
 
-def _check(batch: LabelledImages, path: Path, classes: int) -> LabelledImages:
-    if not len(batch.labels) or len(batch.labels) != len(batch.images):
+def _checked(images: npt.NDArray[np.uint8], labels: npt.NDArray[np.int64], path: Path, classes: int) -> LabelledPlanes:
+    if not len(labels) or len(labels) != len(images):
         raise LayerMixError(
-            f"expected one label per image in {as_text(path)}, found {len(batch.labels)} labels "
-            f"for {len(batch.images)} images; extract the archive again"
+            f"expected one label per image in {as_text(path)}, found {len(labels)} labels "
+            f"for {len(images)} images; extract the archive again"
         )
-    if batch.labels.min() < 0 or batch.labels.max() >= classes:
+    if labels.min() < 0 or labels.max() >= classes:
         raise LayerMixError(
             f"expected labels in [0, {classes - 1}] in {as_text(path)}, found "
-            f"{batch.labels.min()} to {batch.labels.max()}; extract the archive again"
+            f"{labels.min()} to {labels.max()}; extract the archive again"
         )
-    return batch
+    return images, labels
