@@ -40,10 +40,6 @@ def _class_folders(source: Source) -> list[Path]:
     return [path for path in _entries(source) if path.is_dir() and not path.is_symlink()]
 
 
-def _idx_files(source: Source) -> list[Path]:
-    return [path for path in _entries(source) if path == Path(source.location) or "ubyte" in path.name]
-
-
 @dataclass(frozen=True, slots=True)
 class SourceKind:
     """One kind of source: a row of the table `KINDS`."""
@@ -61,7 +57,7 @@ KINDS: dict[str, SourceKind] = {
     ),
     "cifar10": SourceKind(partial(CifarSource, "cifar10"), "the files of CIFAR-10", cifar.SPLITS, cifar.files),
     "cifar100": SourceKind(partial(CifarSource, "cifar100"), "the files of CIFAR-100", cifar.SPLITS, cifar.files),
-    "idx": SourceKind(IdxSource, "IDX files (MNIST)", idx.SPLITS, _idx_files),
+    "idx": SourceKind(IdxSource, "IDX files (MNIST)", idx.SPLITS, idx.files),
     "webdataset": SourceKind(WebDatasetSource, "WebDataset tars", files=lambda source: expand(source.location)),
     "manifest": SourceKind(TableSource, "a CSV or Parquet table with the columns path and label", options=("root",)),
 }
@@ -76,21 +72,22 @@ def open_source(
     height x width of an image. Raises `LayerMixError` if nothing of the kind is found, or if an option is given that
     the kind does not take.
     """
-    try:
-        path = os.path.normpath(Path.cwd() / location)  # links are not resolved: the location itself may be one
-        return with_retries(lambda: _open(path, kind, max_pixels, options), path)
-    except OSError as fault:
-        raise LayerMixError(f"cannot open {as_text(location)}: {reason(fault)}; check the path") from fault
+    return _opened(location, kind, "", max_pixels, options)
 
 
 def open_test_set(
     location: str | Path, kind: str = "auto", max_pixels: int = MAX_PIXELS, options: SourceOptions = DEFAULT_OPTIONS
 ) -> Source:
     """Open a source as `open_source` does, but its test split if `kind` is "auto" and it has splits."""
-    source = open_source(location, kind, max_pixels, options)
-    if kind != "auto" or not KINDS[source.kind].splits:
-        return source
-    return open_source(location, f"{source.kind}:test", max_pixels, options)
+    return _opened(location, kind, "test" if kind == "auto" else "", max_pixels, options)
+
+
+def _opened(location: str | Path, kind: str, preferred: str, max_pixels: int, options: SourceOptions) -> Source:
+    try:
+        path = os.path.normpath(Path.cwd() / location)  # links are not resolved: the location itself may be one
+        return with_retries(lambda: _open(path, kind, preferred, max_pixels, options), path)
+    except OSError as fault:
+        raise LayerMixError(f"cannot open {as_text(location)}: {reason(fault)}; check the path") from fault
 
 
 def source_files(source: Source) -> list[Path]:
@@ -98,7 +95,8 @@ def source_files(source: Source) -> list[Path]:
     return KINDS[source.kind.partition(":")[0]].files(source)
 
 
-def _open(location: str, kind: str, max_pixels: int, options: SourceOptions) -> Source:
+def _open(location: str, kind: str, preferred: str, max_pixels: int, options: SourceOptions) -> Source:
+    """Open a source; of the kinds that have it, the split `preferred` unless `kind` names another."""
     name, _, split = kind.partition(":")
     if name == "auto":
         name = _detect(location)
@@ -107,6 +105,7 @@ def _open(location: str, kind: str, max_pixels: int, options: SourceOptions) -> 
     if split and split not in splits:
         remedy = f"expected {' or '.join(splits)}" if splits else "it has none"
         raise LayerMixError(f"unknown split {split!r} of {name}: {remedy}; change --kind")
+    split = split or (preferred if preferred in splits else "")
     given = options.given()
     for option in given.keys() - set(KINDS[name].options):
         flag, takers = "--" + option.replace("_", "-"), [other for other in KINDS if option in KINDS[other].options]

@@ -3,15 +3,19 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from layermix_gen.errors import BadImage
+from layermix_gen.errors import BadImage, LayerMixError
 from layermix_gen.images import Image
 from layermix_gen.sources.base import DEFAULT_OPTIONS, Item
+from layermix_gen.support.text import as_text
 
 DIGITS = 5  # of a number in an id, at least: more where the set is larger, so that ids are sorted
+MOST_CLASSES = 1_000_000  # as in tables: a larger label would name as many classes
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,3 +70,13 @@ class ArraySource:
 def kind_of(name: str, split: str) -> str:
     """The kind that opens a split again: "idx:test"; the name alone for the default split, ""."""
     return f"{name}:{split}" if split else name
+
+
+def checked_range(labels: npt.NDArray[Any], path: Path) -> npt.NDArray[np.int64]:
+    """Whole numbers as labels. Raises `LayerMixError` where one of them can be none."""
+    if len(labels) and not -1 <= labels.min() <= labels.max() < MOST_CLASSES:
+        raise LayerMixError(
+            f"expected labels from -1 to {MOST_CLASSES - 1} in {as_text(path)}, found {labels.min()} to "
+            f"{labels.max()}; number the classes from 0"
+        )
+    return labels.astype(np.int64)

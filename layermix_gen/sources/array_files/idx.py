@@ -1,101 +1,61 @@
-"""Read IDX files, the format of MNIST and Fashion-MNIST, gzipped or not.
+"""Sets in IDX files: MNIST and those that are laid out like it, such as Fashion-MNIST, QMNIST and EMNIST.
 
-The location is the folder of the files, or the file of the images itself. An IDX file is a header (two zero bytes, the
-type, the number of dimensions, each dimension as a big-endian 32-bit number) and the array. A plain file is mapped
-into memory, a gzipped one is decompressed once. Gray images become three equal channels.
+The location is the folder of the files, a folder in which torchvision keeps them, or the file of the images itself.
+Gray images become three equal channels. EMNIST is published with rows and columns exchanged: by its name it is known,
+and comes upright.
 """
 
-import gzip
-import io
 import math
-import struct
-import zlib
-from functools import cached_property
+import re
+from itertools import product
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
-from layermix_gen.errors import BadImage, LayerMixError
+from layermix_gen.errors import LayerMixError
 from layermix_gen.images import Image
 from layermix_gen.images.codec import MAX_PIXELS
-from layermix_gen.sources.base import DEFAULT_OPTIONS, Item, class_names
-from layermix_gen.support.files import cannot_read, reason, with_retries
+from layermix_gen.sources.array_files.base import MOST_CLASSES, ArraySource, LabelledImages, checked_range, kind_of
+from layermix_gen.sources.array_files.idx_format import load, not_bytes, read_header
+from layermix_gen.sources.array_files.pickles import read_file
+from layermix_gen.sources.base import Source, class_names
+from layermix_gen.sources.folder import scan
 from layermix_gen.support.text import as_text
 
 SPLITS = ("train", "test")
-_PREFIX = {"train": "train", "test": "t10k"}
-_UBYTE = 8  # the type code of unsigned bytes, the only one that images and labels have
-_MAX_DEFLATE = 1032  # the most bytes that one gzipped byte can give
-_FAULTS = (OSError, EOFError, zlib.error, struct.error)
+_IMAGES = re.compile(r"(?P<set>(?:.+-)?)(?P<split>train|t10k|test)-images(?P<end>[-.]idx3-ubyte(?:\.gz)?)")
+_FOLDERS = (  # of the files, in the location: torchvision's, and that of EMNIST's archive
+    *(".", "raw", "gzip"),
+    *(f"{name}/raw" for name in ("EMNIST", "FashionMNIST", "KMNIST", "MNIST", "QMNIST")),
+)
+_TRANSPOSED = "emnist-"
 
 
-class IdxSource:
+class IdxSource(ArraySource):
     """One split of an IDX dataset. Raises `LayerMixError` where a file is missing, damaged or of another form."""
 
-    ignored = 0
-    options = DEFAULT_OPTIONS
-
     def __init__(self, location: str, split: str = "", max_pixels: int = MAX_PIXELS) -> None:
-        self.location = location
-        self.kind = f"idx:{split}" if split else "idx"
         path = Path(location)
-        if path.is_file() and split:
+        images = path if path.is_file() else _images_in(path, split or SPLITS[0])
+        own = _split_of(images)
+        if split and own and own != split:
             raise LayerMixError(
-                f"expected a folder for {self.kind}, got the file {as_text(path)}; leave :{split} out of --kind"
+                f"expected the {split} split, found the images of {own} at {as_text(images)}; "
+                f"leave :{split} out of --kind"
             )
-        self._images_path = path if path.is_file() else _images_in(path, split or SPLITS[0])
-        self._split = split or ("test" if self._images_path.name.startswith(_PREFIX["test"]) else SPLITS[0])
-        shape = read_shape(self._images_path)
-        if not is_images(shape):
-            raise LayerMixError(
-                f"expected images (N, H, W) or (N, H, W, 3) in {as_text(self._images_path)}, found {shape}"
-            )
-        height, width = shape[1:3]
+        header = read_header(images)
+        if header.dtype != np.uint8:
+            raise not_bytes(images)
+        if not is_images(header.shape):
+            raise LayerMixError(f"expected images (N, H, W) or (N, H, W, 3) in {as_text(images)}, found {header.shape}")
+        height, width = header.shape[1:3]
         if height * width > max_pixels:
             raise LayerMixError(
-                f"expected images of at most {max_pixels} pixels in {as_text(self._images_path)}, "
-                f"found {height}x{width}"
+                f"expected images of at most {max_pixels} pixels in {as_text(images)}, found {height}x{width}"
             )
-        self.native_size = height if height == width else None
-
-    @cached_property
-    def classes(self) -> tuple[str, ...]:
-        """The labels as digits, "0" up to the largest; () without a file of labels."""
-        return class_names(self._labels.tolist())
-
-    def items(self) -> list[Item]:
-        """List the split, "train/00000", ... in the order of the file."""
-        size = self._images[0].size
-        labels = self._labels.tolist() or [-1] * len(self._images)
-        if len(labels) != len(self._images):
-            raise LayerMixError(
-                f"expected one label per image of {as_text(self._images_path)}, found {len(labels)} labels for "
-                f"{len(self._images)} images; get the two files of one set"
-            )
-        return [Item(f"{self._split}/{index:05d}", label, size) for index, label in enumerate(labels)]
-
-    def read(self, item: Item) -> Image:
-        """Return one image, uint8 (H, W, 3). Raises `BadImage` for an id that is not of this split."""
-        split, _, number = item.id.partition("/")
-        index = int(number) if split == self._split and number.isdecimal() else -1
-        if not 0 <= index < len(self._images):
-            raise BadImage(f"no such image in {self.kind}")
-        image = self._images[index]
-        return np.repeat(image[:, :, None], 3, axis=2) if image.ndim == 2 else np.array(image)
-
-    @cached_property
-    def _images(self) -> npt.NDArray[np.uint8]:
-        return load(self._images_path)
-
-    @cached_property
-    def _labels(self) -> npt.NDArray[np.uint8]:
-        path = _labels_of(self._images_path)
-        if path is None:
-            return np.empty(0, np.uint8)
-        if len(read_shape(path)) != 1:
-            raise LayerMixError(f"expected labels (N,) in {as_text(path)}, found {read_shape(path)}")
-        return load(path)
+        side = height if height == width else None
+        super().__init__(location, kind_of("idx", split), split or own or SPLITS[0], side, lambda: _load(images))
 
 
 def is_images(shape: tuple[int, ...]) -> bool:
@@ -106,102 +66,139 @@ def is_images(shape: tuple[int, ...]) -> bool:
 def is_idx(path: Path) -> bool:
     """Tell by its header whether a file holds images as IDX."""
     try:
-        return is_images(read_shape(path))
+        header = read_header(path)
+        return header.dtype == np.uint8 and is_images(header.shape)
     except LayerMixError:
         return False
 
 
-def read_shape(path: Path) -> tuple[int, ...]:
-    """Read the shape of an IDX file of unsigned bytes from its header. Raises `LayerMixError` that names the file."""
-    try:
-        return with_retries(lambda: _shape(path), path)
-    except _FAULTS as fault:
-        raise _damaged(path, fault) from fault
+def find(location: Path) -> dict[str, dict[str, Path]]:
+    """Return the file of images of each split, by the names of the sets in a folder ("emnist-letters", "MNIST/raw")."""
+    sets: dict[str, dict[str, Path]] = {}
+    for name in _FOLDERS:
+        entries = scan(location / name) if (location / name).is_dir() else []
+        for found in sorted(filter(None, (_IMAGES.fullmatch(entry.name) for entry in entries)), key=_preference):
+            key = (Path(name) / found["set"].rstrip("-")).as_posix()
+            path = location / name / found[0]
+            if path.is_file():
+                sets.setdefault(key, {}).setdefault(_split_of(path), path)
+    return sets
 
 
-def _shape(path: Path) -> tuple[int, ...]:
-    with _open(path) as file:
-        zeros, code, dimensions = struct.unpack(">HBB", file.read(4))
-        if zeros or code != _UBYTE or not 1 <= dimensions <= 4:
-            raise LayerMixError(f"expected an IDX file of unsigned bytes, found something else in {as_text(path)}")
-        shape: tuple[int, ...] = struct.unpack(f">{dimensions}I", file.read(4 * dimensions))
-        return shape
+def files(source: Source) -> list[Path]:
+    """The files of images, labels and names of a source: of both splits, if its location is a folder."""
+    path = Path(source.location)
+    found = [path] if path.is_file() else [file for split in find(path).values() for file in split.values()]
+    each = [file for images in found for file in (images, *_labels_names(images), _mapping_of(images))]
+    return sorted({file for file in each if file and file.is_file()})
 
 
-def load(path: Path) -> npt.NDArray[np.uint8]:
-    """Return the array of an IDX file, read-only. Raises `LayerMixError` if its size is not what its header says."""
-    shape = read_shape(path)
-    try:
-        return with_retries(lambda: _load(path, shape), path)
-    except _FAULTS as fault:
-        raise _damaged(path, fault) from fault
+def _preference(found: re.Match[str]) -> tuple[bool, str]:
+    """Plain files come first: they need not be decompressed."""
+    return found[0].endswith(".gz"), found[0]
 
 
-def _load(path: Path, shape: tuple[int, ...]) -> npt.NDArray[np.uint8]:
-    offset, expected = 4 + 4 * len(shape), math.prod(shape)
-    if not _is_gzip(path):
-        _check_length(path, path.stat().st_size - offset, expected)
-        return np.asarray(np.memmap(path, np.uint8, "r", offset, shape))
-    if expected > _MAX_DEFLATE * path.stat().st_size:  # refuse before asking for the memory
-        _check_length(path, 0, expected)
-    with _open(path) as file:
-        file.seek(offset)
-        data = file.read(expected + 1)  # one more than expected, to notice a file that is too long
-    _check_length(path, len(data), expected)
-    return np.frombuffer(data, np.uint8).reshape(shape)
-
-
-def find(location: Path) -> Path | None:
-    """Return the file of the training images in a folder, or None."""
-    return _first(location, f"{_PREFIX['train']}-images")
+def _split_of(images: Path) -> str:
+    """The split that a file of images is of by its name, "" if that does not tell."""
+    found = _IMAGES.fullmatch(images.name)
+    return ("train" if found["split"] == "train" else "test") if found else ""
 
 
 def _images_in(folder: Path, split: str) -> Path:
-    path = _first(folder, f"{_PREFIX[split]}-images")
-    if path is None:
+    sets = find(folder)
+    if len(sets) > 1:
+        *names, last = sorted(sets, key=str.lower)
+        example = max(sets[names[0]].values()).relative_to(folder).as_posix()
         raise LayerMixError(
-            f"expected {_PREFIX[split]}-images-idx3-ubyte or the same with .gz in {as_text(folder)}, found neither"
+            f"expected one set of IDX files in {as_text(folder)}, found {as_text(', '.join(names))} and "
+            f"{as_text(last)}; give the path of the images of one, such as {as_text(example)}"
         )
-    return path
+    for splits in sets.values():
+        if split in splits:
+            return splits[split]
+        ((other, path),) = splits.items()
+        found = f"found {as_text(path.name)}; give --kind idx:{other}"
+        raise LayerMixError(f"expected {_published(path, split)} or the same with .gz in {as_text(folder)}, {found}")
+    name = f"{'train' if split == 'train' else 't10k'}-images-idx3-ubyte"
+    raise LayerMixError(f"expected {name} or the same with .gz in {as_text(folder)}, found neither")
+
+
+def _published(other: Path, split: str) -> str:
+    """The name of a split's images in a set that has the images of the other split."""
+    found = _IMAGES.fullmatch(other.name)
+    prefix = found["set"] if found else ""
+    return f"{as_text(prefix)}{'train' if split == 'train' else 'test' if prefix else 't10k'}-images-idx3-ubyte"
+
+
+def _load(images: Path) -> LabelledImages:
+    pixels = load(images)
+    path = _labels_of(images)
+    labels = _labels(path, len(pixels), images) if path else np.full(len(pixels), -1)
+    names = dict(enumerate(class_names(labels.tolist())))
+    mapping = _mapping_of(images)
+    if path and mapping:
+        names |= _characters(mapping)
+    classes = tuple(names.get(label, str(label)) for label in range(max(names, default=-1) + 1))
+
+    def image(number: int) -> Image:
+        stored = pixels[number]
+        upright = stored.swapaxes(0, 1) if images.name.startswith(_TRANSPOSED) else stored
+        return np.repeat(upright[:, :, None], 3, axis=2) if upright.ndim == 2 else np.array(upright, order="C")
+
+    return LabelledImages(image, labels, classes, pixels[0].nbytes)
+
+
+def _labels(path: Path, count: int, images: Path) -> npt.NDArray[np.int64]:
+    labels = load(path)
+    if labels.ndim == 2 and labels.dtype != np.uint8 and labels.size:
+        labels = labels[:, 0]  # of QMNIST, whose other columns say who wrote the digit
+    if labels.ndim != 1:
+        raise LayerMixError(f"expected labels (N,) in {as_text(path)}, found {labels.shape}")
+    if len(labels) != count:
+        raise LayerMixError(
+            f"expected one label per image of {as_text(images)}, found {len(labels)} labels for "
+            f"{count} images; get the two files of one set"
+        )
+    return checked_range(labels, path)
 
 
 def _labels_of(images: Path) -> Path | None:
     """Return the file of labels that a file of images has by its name, or None if that name does not tell."""
-    stem, found, _ = images.name.rpartition("images")
-    if not found:
+    names = _labels_names(images)
+    if not names:
         return None
-    path = _first(images.parent, f"{stem}labels")
+    path = next((path for path in names if path.is_file()), None)
     if path is None:
         raise LayerMixError(
-            f"expected {as_text(stem)}labels-idx1-ubyte or the same with .gz next to {as_text(images)}, found neither"
+            f"expected {as_text(names[0].name)} or the same with .gz next to {as_text(images)}, found neither"
         )
     return path
 
 
-def _first(folder: Path, stem: str) -> Path | None:
-    """Return the IDX file of this stem in a folder, or None: some mirrors write a dot for the dash before "idx"."""
-    digit = 1 if stem.endswith("labels") else 3
-    names = [f"{stem}{dash}idx{digit}-ubyte{end}" for dash in "-." for end in ("", ".gz")]
-    return next((folder / name for name in names if (folder / name).is_file()), None)
+def _labels_names(images: Path) -> list[Path]:
+    """The names that the file of labels may have: some mirrors write a dot for the dash before "idx"."""
+    stem, found, _ = images.name.rpartition("images")
+    ends = product("-.", ("idx1-ubyte", "idx2-int", "idx1-int"), ("", ".gz"))
+    return [images.with_name(f"{stem}labels{''.join(end)}") for end in ends] if found else []
 
 
-def _is_gzip(path: Path) -> bool:
-    with path.open("rb") as file:
-        return file.read(2) == b"\x1f\x8b"
+def _mapping_of(images: Path) -> Path | None:
+    """The file in which EMNIST names the characters of each label, if it is there."""
+    found = _IMAGES.fullmatch(images.name)
+    path = images.with_name(f"{found['set']}mapping.txt") if found and found["set"] else None
+    return path if path and path.is_file() else None
 
 
-def _open(path: Path) -> gzip.GzipFile | io.BufferedReader:
-    return gzip.open(path, "rb") if _is_gzip(path) else path.open("rb")
-
-
-def _check_length(path: Path, found: int, expected: int) -> None:
-    if found != expected:
-        relation = "truncated" if found < expected else "longer than its header says"
-        raise LayerMixError(
-            f"expected {expected} bytes of data in {as_text(path)}: it is {relation}; download it again"
-        )
-
-
-def _damaged(path: Path, fault: BaseException) -> LayerMixError:
-    why = reason(fault) if isinstance(fault, OSError) and fault.strerror else "it is truncated or corrupt"
-    return cannot_read(path, why, "download it again")
+def _characters(path: Path) -> dict[int, str]:
+    """Read the names of labels, from lines of a label and the codes of its characters."""
+    names = {}
+    for number, line in enumerate(read_file(path).decode("utf-8", "replace").splitlines(), 1):
+        words = line.split()
+        label, *codes = (int(word) if re.fullmatch("[0-9]{1,7}", word) else -1 for word in words or ["-1"])
+        if not codes or not 0 <= label < MOST_CLASSES or not all(33 <= code < 0xD800 for code in codes):
+            raise LayerMixError(
+                f"expected a label and the codes of its characters in line {number} of {as_text(path)}, "
+                f"found {as_text(line[:50])!r}; get the file again, or leave it out"
+            )
+        names[label] = "".join(map(chr, codes))
+    return names
