@@ -1,7 +1,7 @@
 """Sources of labelled images: `open_source` opens one of any kind, and `KINDS` is the table of all kinds.
 
-The kind can be detected from the content. A file is tried as IDX, a tar, then a table. A folder is searched for
-CIFAR-10, CIFAR-100 and IDX files, which win over anything next to them, then for tars, class folders or images. A
+The kind can be detected from the content. A file is tried as IDX, NumPy's arrays, a tar, then a table. A folder is
+searched for published sets of arrays, which win over anything next to them, then for tars, class folders or images. A
 location that fits two kinds is refused, so that no guess decides what is trained on.
 """
 
@@ -14,9 +14,11 @@ from pathlib import Path
 
 from layermix_gen.errors import LayerMixError
 from layermix_gen.images.codec import MAX_PIXELS
-from layermix_gen.sources.array_files import cifar, idx
+from layermix_gen.sources.array_files import cifar, idx, npz
 from layermix_gen.sources.array_files.cifar import CifarSource
 from layermix_gen.sources.array_files.idx import IdxSource
+from layermix_gen.sources.array_files.npy_format import is_arrays
+from layermix_gen.sources.array_files.npz import NpzSource
 from layermix_gen.sources.base import DEFAULT_OPTIONS, Item, Source, SourceOptions, is_image_name
 from layermix_gen.sources.folder import FolderSource, leads_to_folder, scan
 from layermix_gen.sources.table import TableSource, is_table
@@ -58,6 +60,7 @@ KINDS: dict[str, SourceKind] = {
     "cifar10": SourceKind(partial(CifarSource, "cifar10"), "the files of CIFAR-10", cifar.SPLITS, cifar.files),
     "cifar100": SourceKind(partial(CifarSource, "cifar100"), "the files of CIFAR-100", cifar.SPLITS, cifar.files),
     "idx": SourceKind(IdxSource, "IDX files (MNIST)", idx.SPLITS, idx.files),
+    "npz": SourceKind(NpzSource, "an .npz or .npy file of images, with their labels", npz.SPLITS, npz.files),
     "webdataset": SourceKind(WebDatasetSource, "WebDataset tars", files=lambda source: expand(source.location)),
     "manifest": SourceKind(TableSource, "a CSV or Parquet table with the columns path and label", options=("root",)),
 }
@@ -147,7 +150,7 @@ def _general(folder: Path) -> list[str]:
 
 
 def _file(path: Path) -> list[str]:
-    tests = {"idx": idx.is_idx, "webdataset": tarfile.is_tarfile, "manifest": is_table}
+    tests = {"idx": idx.is_idx, "npz": is_arrays, "webdataset": tarfile.is_tarfile, "manifest": is_table}
     fits = [name for name, fits in tests.items() if fits(path)][:1]
     return fits or ["manifest"] * (path.suffix.lower() in TABLES)  # which says what is wrong with its columns
 
