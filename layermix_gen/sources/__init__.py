@@ -14,11 +14,13 @@ from pathlib import Path
 
 from layermix_gen.errors import LayerMixError
 from layermix_gen.images.codec import MAX_PIXELS
-from layermix_gen.sources.array_files import cifar, idx, npz
+from layermix_gen.sources.array_files import cifar, idx, npz, stl10, svhn
 from layermix_gen.sources.array_files.cifar import CifarSource
 from layermix_gen.sources.array_files.idx import IdxSource
 from layermix_gen.sources.array_files.npy_format import is_arrays
 from layermix_gen.sources.array_files.npz import NpzSource
+from layermix_gen.sources.array_files.stl10 import Stl10Source
+from layermix_gen.sources.array_files.svhn import SvhnSource
 from layermix_gen.sources.base import DEFAULT_OPTIONS, Item, Source, SourceOptions, is_image_name
 from layermix_gen.sources.folder import FolderSource, leads_to_folder, scan
 from layermix_gen.sources.table import TableSource, is_table
@@ -60,6 +62,8 @@ KINDS: dict[str, SourceKind] = {
     "cifar10": SourceKind(partial(CifarSource, "cifar10"), "the files of CIFAR-10", cifar.SPLITS, cifar.files),
     "cifar100": SourceKind(partial(CifarSource, "cifar100"), "the files of CIFAR-100", cifar.SPLITS, cifar.files),
     "idx": SourceKind(IdxSource, "IDX files (MNIST)", idx.SPLITS, idx.files),
+    "stl10": SourceKind(Stl10Source, "the binary files of STL-10", stl10.SPLITS, stl10.files),
+    "svhn": SourceKind(SvhnSource, "the MATLAB files of SVHN", svhn.SPLITS, svhn.files),
     "npz": SourceKind(NpzSource, "an .npz or .npy file of images, with their labels", npz.SPLITS, npz.files),
     "webdataset": SourceKind(WebDatasetSource, "WebDataset tars", files=lambda source: expand(source.location)),
     "manifest": SourceKind(TableSource, "a CSV or Parquet table with the columns path and label", options=("root",)),
@@ -139,7 +143,8 @@ def _detect(location: str) -> str:
 def _published(folder: Path) -> list[str]:
     """Return the kinds whose files are in this folder under the names that their authors gave them."""
     fits = [name for name in cifar.VERSIONS if cifar.find(name, folder)]
-    return fits + (["idx"] if idx.find(folder) else [])
+    others = {"idx": idx.find, "stl10": stl10.find, "svhn": svhn.find}
+    return fits + [name for name, find in others.items() if find(folder)]
 
 
 def _general(folder: Path) -> list[str]:
@@ -150,7 +155,13 @@ def _general(folder: Path) -> list[str]:
 
 
 def _file(path: Path) -> list[str]:
-    tests = {"idx": idx.is_idx, "npz": is_arrays, "webdataset": tarfile.is_tarfile, "manifest": is_table}
+    tests = {
+        "svhn": svhn.is_svhn,
+        "idx": idx.is_idx,
+        "npz": is_arrays,
+        "webdataset": tarfile.is_tarfile,
+        "manifest": is_table,
+    }
     fits = [name for name, fits in tests.items() if fits(path)][:1]
     return fits or ["manifest"] * (path.suffix.lower() in TABLES)  # which says what is wrong with its columns
 
