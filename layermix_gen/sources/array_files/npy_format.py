@@ -66,11 +66,20 @@ def _names(path: Path) -> list[str]:
         return [name.removesuffix(_END) for name in archive.namelist() if name.endswith(_END)]
 
 
+def is_npy(path: Path) -> bool:
+    """Tell by its first bytes whether a file is an `.npy`."""
+    with reading(path):
+        return with_retries(lambda: _start(path), path) == MAGIC
+
+
+def _start(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return file.read(len(MAGIC))
+
+
 def is_arrays(path: Path) -> bool:
     """Tell by its content whether a file is an `.npy`, or a zip of nothing but such files."""
-    with path.open("rb") as file:
-        start = file.read(len(MAGIC))
-    if start == MAGIC:
+    if is_npy(path):
         return True
     try:
         with zipfile.ZipFile(path) as archive:

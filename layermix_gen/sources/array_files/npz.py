@@ -10,7 +10,7 @@ from layermix_gen.errors import BadImage, LayerMixError
 from layermix_gen.images import Image
 from layermix_gen.images.codec import MAX_PIXELS
 from layermix_gen.sources.array_files.base import ArraySource, LabelledImages, checked_range, kind_of
-from layermix_gen.sources.array_files.npy_format import NpyHeader, header_of, load_array, names_in
+from layermix_gen.sources.array_files.npy_format import NpyHeader, header_of, is_npy, load_array, names_in
 from layermix_gen.sources.base import Source, class_names
 from layermix_gen.sources.labels import numbered
 from layermix_gen.support.text import as_text
@@ -52,16 +52,12 @@ class NpzSource(ArraySource):
 def files(source: Source) -> list[Path]:
     """The file, and that of the labels."""
     path = Path(source.location)
-    return sorted({path, path if _is_archive(path) else _labels_of(path)})
-
-
-def _is_archive(path: Path) -> bool:
-    return path.suffix.lower() != ".npy"
+    return sorted({path, _labels_of(path)} if path.is_file() and is_npy(path) else {path})
 
 
 def _pair(path: Path, split: str) -> tuple[tuple[Path, str], tuple[Path, str]]:
     """Where the images of a split are, and their labels: a file, and a name in it that is "" for an `.npy`."""
-    if not _is_archive(path):
+    if is_npy(path):
         labels = _labels_of(path)
         if not labels.is_file():
             raise LayerMixError(
@@ -80,7 +76,7 @@ def _pair(path: Path, split: str) -> tuple[tuple[Path, str], tuple[Path, str]]:
     splits = [one for one in SPLITS if pairs[one]]
     if splits:
         raise LayerMixError(
-            f"expected the split {split} in {as_text(path)}, which has the splits {', '.join(splits)}; change --kind"
+            f"expected the split {split} in {as_text(path)}, found {', '.join(splits)}; give --kind npz:{splits[0]}"
         )
     listed = as_text(", ".join(sorted(names.values()))[:200]) or "nothing"
     raise LayerMixError(

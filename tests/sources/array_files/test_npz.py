@@ -78,9 +78,9 @@ def test_splits(form: str, tmp_path: Path) -> None:
         assert labels(path, kind) == LABELS[begin : begin + 2].tolist()
     assert open_test_set(path).items()[0].id == "test/00000"
     save(path, **{name: array for name, array in arrays.items() if "val" not in name})
-    assert refusal(path, "npz:val").endswith("which has the splits train, test; change --kind")
+    assert refusal(path, "npz:val").endswith("found train, test; give --kind npz:train")
     save(path, **{name: array for name, array in arrays.items() if "val" in name})
-    assert refusal(path).endswith("which has the splits val; change --kind")
+    assert refusal(path).endswith("found val; give --kind npz:val")
 
 
 def test_a_file_with_one_pair_is_the_split_that_is_asked_for(tmp_path: Path) -> None:
@@ -150,6 +150,18 @@ def test_npy_with_labels_as_cifar_10_c_and_cifar_10_1_have_them(tmp_path: Path) 
         assert np.array_equal(pixels(tmp_path / f"{name}.npy"), RGB)
         (tmp_path / f"{of}.npy").unlink()
         assert f"expected {of}.npy next to " in refusal(tmp_path / f"{name}.npy")
+
+
+def test_a_file_is_told_by_its_content_and_not_by_its_name(tmp_path: Path) -> None:
+    np.save(tmp_path / "labels.npy", LABELS)
+    np.save(tmp_path / "set.npy", RGB)
+    save(tmp_path / "set.npz", images=RGB, labels=LABELS)
+    for name, other in (("set.npy", "pictures"), ("set.npz", "pictures.npy")):
+        path = (tmp_path / name).rename(tmp_path / other)
+        assert open_source(path).kind == "npz"
+        assert np.array_equal(pixels(path), RGB)
+        assert labels(path) == LABELS.tolist()
+        assert len(source_files(open_source(path))) == (2 if name == "set.npy" else 1)
 
 
 def test_npy_is_mapped_and_not_read(tmp_path: Path) -> None:
