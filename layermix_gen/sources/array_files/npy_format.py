@@ -84,7 +84,7 @@ def is_arrays(path: Path) -> bool:
     try:
         with zipfile.ZipFile(path) as archive:
             names = archive.namelist()
-    except (*_FAULTS, OSError):
+    except _FAULTS:
         return False
     return bool(names) and all(name.endswith(_END) for name in names)
 
