@@ -11,7 +11,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from layermix_gen.dataset.manifest import Manifest
-from layermix_gen.dataset.names import CLEAN_PLANE
+from layermix_gen.dataset.names import CLEAN_PLANE, MANIFEST
 from layermix_gen.support.files import replacing, write_json
 from layermix_gen.support.text import count
 
@@ -65,7 +65,7 @@ def card(manifest: Manifest) -> str:
         "# Images with LayerMix variants",
         "",
         f"{count(manifest.written, 'image')} of {manifest.size} px in {planes}.",
-        "A plane holds one version of every image. `dataset.json` says how they were made.",
+        f"A plane holds one version of every image. `{MANIFEST}` says how they were made.",
         "",
         "```python",
         "from layermix_gen import LayerMixDataset",

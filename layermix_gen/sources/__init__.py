@@ -1,7 +1,7 @@
 """Sources of labelled images: `open_source` opens one of any kind, and `KINDS` is the table of all kinds.
 
-The kind can be detected from the content. A file is tried as IDX, a tar, then a table. A folder is searched for
-CIFAR-10, CIFAR-100 and IDX files, which win over anything next to them, then for tars, class folders or images. A
+The kind can be detected from the content. A file is tried as IDX, NumPy's arrays, a tar, then a table. A folder is
+searched for published sets of arrays, which win over anything next to them, then for tars, class folders or images. A
 location that fits two kinds is refused, so that no guess decides what is trained on.
 """
 
@@ -14,11 +14,15 @@ from pathlib import Path
 
 from layermix_gen.errors import LayerMixError
 from layermix_gen.images.codec import MAX_PIXELS
-from layermix_gen.sources import cifar, idx
+from layermix_gen.sources.array_files import cifar, idx, npz, stl10, svhn
+from layermix_gen.sources.array_files.cifar import CifarSource
+from layermix_gen.sources.array_files.idx import IdxSource
+from layermix_gen.sources.array_files.npy_format import is_arrays
+from layermix_gen.sources.array_files.npz import NpzSource
+from layermix_gen.sources.array_files.stl10 import Stl10Source
+from layermix_gen.sources.array_files.svhn import SvhnSource
 from layermix_gen.sources.base import DEFAULT_OPTIONS, Item, Source, SourceOptions, is_image_name
-from layermix_gen.sources.cifar import CifarSource
 from layermix_gen.sources.folder import FolderSource, leads_to_folder, scan
-from layermix_gen.sources.idx import IdxSource
 from layermix_gen.sources.table import TableSource, is_table
 from layermix_gen.sources.tar_paths import expand, is_packed_name, is_pattern, is_tar_name
 from layermix_gen.sources.webdataset import WebDatasetSource
@@ -41,10 +45,6 @@ def _class_folders(source: Source) -> list[Path]:
     return [path for path in _entries(source) if path.is_dir() and not path.is_symlink()]
 
 
-def _idx_files(source: Source) -> list[Path]:
-    return [path for path in _entries(source) if path == Path(source.location) or "ubyte" in path.name]
-
-
 @dataclass(frozen=True, slots=True)
 class SourceKind:
     """One kind of source: a row of the table `KINDS`."""
@@ -62,7 +62,10 @@ KINDS: dict[str, SourceKind] = {
     ),
     "cifar10": SourceKind(partial(CifarSource, "cifar10"), "the files of CIFAR-10", cifar.SPLITS, cifar.files),
     "cifar100": SourceKind(partial(CifarSource, "cifar100"), "the files of CIFAR-100", cifar.SPLITS, cifar.files),
-    "idx": SourceKind(IdxSource, "IDX files (MNIST)", idx.SPLITS, _idx_files),
+    "idx": SourceKind(IdxSource, "IDX files (MNIST)", idx.SPLITS, idx.files),
+    "stl10": SourceKind(Stl10Source, "the binary files of STL-10", stl10.SPLITS, stl10.files),
+    "svhn": SourceKind(SvhnSource, "the MATLAB files of SVHN", svhn.SPLITS, svhn.files),
+    "npz": SourceKind(NpzSource, "an .npz or .npy file of images, with their labels", npz.SPLITS, npz.files),
     "webdataset": SourceKind(WebDatasetSource, "WebDataset tars", files=lambda source: expand(source.location)),
     "manifest": SourceKind(TableSource, "a CSV or Parquet table with the columns path and label", options=("root",)),
 }
@@ -77,23 +80,23 @@ def open_source(
     height x width of an image. Raises `LayerMixError` if nothing of the kind is found, or if an option is given that
     the kind does not take.
     """
-    try:
-        path = os.path.normpath(
-            Path.cwd() / as_path(location, "source")
-        )  # links are not resolved: it may be one itself
-        return with_retries(lambda: _open(path, kind, max_pixels, options), path)
-    except OSError as fault:
-        raise LayerMixError(f"cannot open {as_text(location)}: {reason(fault)}; check the path") from fault
+    return _opened(location, kind, "", max_pixels, options)
 
 
 def open_test_set(
     location: str | Path, kind: str = "auto", max_pixels: int = MAX_PIXELS, options: SourceOptions = DEFAULT_OPTIONS
 ) -> Source:
     """Open a source as `open_source` does, but its test split if `kind` is "auto" and it has splits."""
-    source = open_source(location, kind, max_pixels, options)
-    if kind != "auto" or not KINDS[source.kind].splits:
-        return source
-    return open_source(location, f"{source.kind}:test", max_pixels, options)
+    return _opened(location, kind, "test" if kind == "auto" else "", max_pixels, options)
+
+
+def _opened(location: str | Path, kind: str, preferred: str, max_pixels: int, options: SourceOptions) -> Source:
+    try:
+        # Links are not resolved: the location itself may be one.
+        path = os.path.normpath(Path.cwd() / as_path(location, "source"))
+        return with_retries(lambda: _open(path, kind, preferred, max_pixels, options), path)
+    except OSError as fault:
+        raise LayerMixError(f"cannot open {as_text(location)}: {reason(fault)}; check the path") from fault
 
 
 def source_files(source: Source) -> list[Path]:
@@ -101,7 +104,8 @@ def source_files(source: Source) -> list[Path]:
     return KINDS[source.kind.partition(":")[0]].files(source)
 
 
-def _open(location: str, kind: str, max_pixels: int, options: SourceOptions) -> Source:
+def _open(location: str, kind: str, preferred: str, max_pixels: int, options: SourceOptions) -> Source:
+    """Open a source; of the kinds that have it, the split `preferred` unless `kind` names another."""
     name, _, split = kind.partition(":")
     if name == "auto":
         name = _detect(location)
@@ -110,6 +114,7 @@ def _open(location: str, kind: str, max_pixels: int, options: SourceOptions) -> 
     if split and split not in splits:
         remedy = f"expected {' or '.join(splits)}" if splits else "it has none"
         raise LayerMixError(f"unknown split {split!r} of {name}: {remedy}; change --kind")
+    split = split or (preferred if preferred in splits else "")
     given = options.given()
     for option in given.keys() - set(KINDS[name].options):
         flag, takers = "--" + option.replace("_", "-"), [other for other in KINDS if option in KINDS[other].options]
@@ -140,7 +145,8 @@ def _detect(location: str) -> str:
 def _published(folder: Path) -> list[str]:
     """Return the kinds whose files are in this folder under the names that their authors gave them."""
     fits = [name for name in cifar.VERSIONS if cifar.find(name, folder)]
-    return fits + (["idx"] if idx.find(folder) else [])
+    others = {"idx": idx.find, "stl10": stl10.find, "svhn": svhn.find}
+    return fits + [name for name, find in others.items() if find(folder)]
 
 
 def _general(folder: Path) -> list[str]:
@@ -152,7 +158,13 @@ def _general(folder: Path) -> list[str]:
 
 
 def _file(path: Path) -> list[str]:
-    tests = {"idx": idx.is_idx, "webdataset": tarfile.is_tarfile, "manifest": is_table}
+    tests = {
+        "svhn": svhn.is_svhn,
+        "idx": idx.is_idx,
+        "npz": is_arrays,
+        "webdataset": tarfile.is_tarfile,
+        "manifest": is_table,
+    }
     fits = [name for name, fits in tests.items() if fits(path)][:1]
     if is_tar_name(path.name) or is_packed_name(path.name):
         fits = fits or ["webdataset"]  # which says what is wrong with the tar

@@ -687,7 +687,7 @@ PYTHON_MISTAKES: list[tuple[dict[str, Any], str]] = [
     ({"partition": (0, "1")}, "partition must be two whole numbers (i, n), got (0, '1'); change --partition"),
     ({"max_errors": 0.5}, "max-errors must be a whole number from 0 on, got 0.5; change --max-errors"),
     ({"out": "a\0b"}, "expected a path as the output folder, got a zero byte in 'a\\x00b'; take it out"),
-    ({"out": None}, "expected a path as the output folder, got None"),
+    ({"out": None}, "expected a path as the output folder, got None; give a text or a Path"),
     (
         {"mixing_set": MixingSet(np.zeros((2, 40, 40), np.uint8))},
         "expected a mixing set with a file, which workers can open, got one in memory; np.save its pictures and give "

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 import pytest
+from PIL import Image
 
 import layermix_gen
 from layermix_gen.evaluate.results.results_folder import load_part
@@ -150,17 +151,21 @@ def test_a_method(added: Copy, photographs: Path) -> None:
 def test_a_source(added: Copy) -> None:
     assert len(added.files) == 2
     images = np.random.default_rng(0).integers(0, 256, (9, 8, 8, 3), np.uint8)
-    np.savez(added.folder / "set.npz", images=images, labels=np.arange(9) % 3)
-    added.command("build", "set.npz", "out", "--kind", "npz", "--variants", 0, "--view", "center", "--workers", 2)
+    first, *others = map(Image.fromarray, images)
+    first.save(added.folder / "set.tif", save_all=True, append_images=others)
+    options = ("--kind", "tiff", "--variants", 0, "--view", "center", "--size", 8, "--format", "png", "--workers", 2)
+    added.command("build", "set.tif", "out", *options)
     code = (
         "import layermix_gen as m, numpy as np; s = m.open_shards('out'); rows = s.query(order_by='source'); "
-        "print(s.manifest.source.classes, np.array_equal([s.pixels(r) for r in rows], np.load('set.npz')['images']))"
+        "np.save('out.npy', [s.pixels(row) for row in rows]); print(s.manifest.source.kind)"
     )
-    assert added.run("-c", code).strip() == "('0', '1', '2') True"
-    np.savez(added.folder / "bad.npz", images=images)
-    code = "from layermix_gen.sources import open_source; open_source('bad.npz', 'npz').items()"
+    assert added.run("-c", code).strip() == "tiff"
+    assert np.array_equal(np.load(added.folder / "out.npy"), images)
+    (added.folder / "bad.tif").write_text("no image")
+    code = "from layermix_gen.sources import open_source; open_source('bad.tif', 'tiff').items()"
     shown = added.run("-c", f"import layermix_gen as m\ntry: {code}\nexcept m.LayerMixError as e: print(e)")
-    assert "save them by np.savez" in shown
+    assert shown.startswith("cannot read ")
+    assert shown.endswith("; give a TIFF file\n")
 
 
 @addition("A kind of fractal")

@@ -4,6 +4,7 @@ import builtins
 import errno
 import io
 import os
+import pickle
 import re
 import shutil
 import tarfile
@@ -14,6 +15,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from scipy.io import savemat
 
 from layermix_gen.errors import BadImage, LayerMixError, OutOfResources
 from layermix_gen.mixing_sets.packing import pack
@@ -85,7 +87,57 @@ def as_cifar(photographs: Path, root: Path) -> Path:
     return folder
 
 
-KINDS = {"folder": as_folder, "manifest": as_table, "webdataset": as_tars, "idx": as_idx, "cifar10": as_cifar}
+def as_pickles(photographs: Path, root: Path) -> Path:
+    folder = root / "source"
+    folder.mkdir()
+    for number in range(1, 6):
+        content = {"data": np.zeros((2, 3072), np.uint8), "labels": [0, 1]}
+        (folder / f"data_batch_{number}").write_bytes(pickle.dumps(content, 2))
+    (folder / "batches.meta").write_bytes(pickle.dumps({"label_names": ["a", "b"]}, 2))
+    return folder
+
+
+def as_npz(photographs: Path, root: Path) -> Path:
+    path = root / "source.npz"
+    np.savez_compressed(path, images=np.zeros((2, 8, 8), np.uint8), labels=[0, 1])
+    return path
+
+
+def as_npy(photographs: Path, root: Path) -> Path:
+    (root / "source").mkdir()
+    np.save(root / "source" / "labels.npy", [0, 1])
+    np.save(root / "source" / "set.npy", np.zeros((2, 8, 8), np.uint8))
+    return root / "source" / "set.npy"
+
+
+def as_stl10(photographs: Path, root: Path) -> Path:
+    folder = root / "source"
+    folder.mkdir()
+    (folder / "train_X.bin").write_bytes(bytes(2 * 27648))
+    (folder / "train_y.bin").write_bytes(bytes([1, 2]))
+    (folder / "class_names.txt").write_text("a b")
+    return folder
+
+
+def as_svhn(photographs: Path, root: Path) -> Path:
+    folder = root / "source"
+    folder.mkdir()
+    savemat(folder / "train_32x32.mat", {"X": np.zeros((32, 32, 3, 2), np.uint8), "y": np.array([[1], [2]])})
+    return folder
+
+
+KINDS = {
+    "folder": as_folder,
+    "manifest": as_table,
+    "webdataset": as_tars,
+    "idx": as_idx,
+    "cifar10": as_cifar,
+    "pickles": as_pickles,
+    "npz": as_npz,
+    "npy": as_npy,
+    "stl10": as_stl10,
+    "svhn": as_svhn,
+}
 
 
 EACH = [*((kind, "EIO") for kind in KINDS), *(("folder", name) for name in OF_THE_MACHINE[1:])]

@@ -67,7 +67,13 @@ def make_manifest(root: Path) -> Path:
     return root / "table.csv"
 
 
+def make_npz(root: Path) -> Path:
+    np.savez(root, images=np.arange(240, dtype=np.uint8).reshape(4, 5, 4, 3), labels=np.arange(4))
+    return root.with_name(f"{root.name}.npz")
+
+
 MAKERS = {
+    "npz": make_npz,
     "folder": make_folder,
     "idx": make_idx,
     "cifar10": make_cifar,

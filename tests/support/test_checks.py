@@ -161,9 +161,9 @@ def test_texts_and_paths_become_paths(path: str | Path) -> None:
 @pytest.mark.parametrize(
     ("path", "line"),
     [
-        (3, "expected a path as the source, got 3"),
-        (None, "expected a path as the source, got None"),
-        (b"a", "expected a path as the source, got b'a'"),
+        (3, "expected a path as the source, got 3; give a text or a Path"),
+        (None, "expected a path as the source, got None; give a text or a Path"),
+        (b"a", "expected a path as the source, got b'a'; give a text or a Path"),
         ("", "expected a path as the source, got an empty text; name one"),
         ("a\0b", r"expected a path as the source, got a zero byte in 'a\x00b'; take it out"),
     ],

@@ -18,7 +18,7 @@ from layermix_gen.evaluate.suites.arrays import dimensions
 from layermix_gen.evaluate.suites.arrays import names as array_names
 from layermix_gen.evaluate.suites.folders import folder_names
 from layermix_gen.evaluate.suites.suite_folders import DATASETS, PUBLISHED, plain, published
-from layermix_gen.sources import cifar, idx
+from layermix_gen.sources.array_files import cifar, idx
 from layermix_gen.support.checks import as_path
 from layermix_gen.support.progress import progress_bar
 from layermix_gen.support.text import as_text, count

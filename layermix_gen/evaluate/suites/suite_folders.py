@@ -11,7 +11,7 @@ from layermix_gen.evaluate.arguments import check_mapping, check_type
 from layermix_gen.evaluate.benchmarks import SUITES, Scale
 from layermix_gen.evaluate.corruptions.record import read_record
 from layermix_gen.evaluate.suites import arrays
-from layermix_gen.sources import cifar
+from layermix_gen.sources.array_files import cifar
 from layermix_gen.sources.folder import leads_to_folder, scan
 from layermix_gen.support.checks import as_path
 from layermix_gen.support.text import as_text

@@ -11,7 +11,8 @@ from layermix_gen.evaluate.suites.base import Part, SuiteSource
 from layermix_gen.evaluate.suites.suite_folders import Data
 from layermix_gen.evaluate.suites.suite_options import SuiteOptions
 from layermix_gen.images import Image
-from layermix_gen.sources import Source, cifar, open_source, open_test_set, source_files
+from layermix_gen.sources import Source, open_source, open_test_set, source_files
+from layermix_gen.sources.array_files import cifar
 
 PARTS = ("clean",)
 

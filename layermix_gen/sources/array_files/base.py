@@ -1,0 +1,82 @@
+"""What sources of arrays have in common: one split of a set, whose images are listed and read by their numbers."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from layermix_gen.errors import BadImage, LayerMixError
+from layermix_gen.images import Image
+from layermix_gen.sources.base import DEFAULT_OPTIONS, Item
+from layermix_gen.support.text import as_text
+
+DIGITS = 5  # of a number in an id, at least: more where the set is larger, so that ids are sorted
+MOST_CLASSES = 1_000_000  # as in tables: a larger label would name as many classes
+
+
+@dataclass(frozen=True, slots=True)
+class LabelledImages:
+    """The images of one split, with their labels and the names of these."""
+
+    read: Callable[[int], Image]  # the image of a number, uint8 (H, W, 3)
+    labels: npt.NDArray[np.int64]  # (N,), -1 for none
+    classes: tuple[str, ...]
+    image_bytes: int  # of one image as it is stored
+
+
+class ArraySource:
+    """One split of a set: `load` is called once, when an image or a label is asked for.
+
+    `kind` opens it again, with the location. `split` is the first part of the ids.
+    """
+
+    ignored = 0
+    options = DEFAULT_OPTIONS
+
+    def __init__(
+        self, location: str, kind: str, split: str, native_size: int | None, load: Callable[[], LabelledImages]
+    ) -> None:
+        self.location, self.kind, self.native_size = location, kind, native_size
+        self._split, self._load = split, load
+
+    @cached_property
+    def _loaded(self) -> LabelledImages:
+        return self._load()
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The class names by label; () without labels."""
+        return self._loaded.classes
+
+    def items(self) -> list[Item]:
+        """List the split, "train/00000", ... in the order of its files."""
+        labels, size = self._loaded.labels.tolist(), self._loaded.image_bytes
+        digits = max(DIGITS, len(str(len(labels) - 1)))
+        return [Item(f"{self._split}/{number:0{digits}}", label, size) for number, label in enumerate(labels)]
+
+    def read(self, item: Item) -> Image:
+        """Return one image, uint8 (H, W, 3). Raises `BadImage` for an id that is not of this split."""
+        split, _, digits = item.id.partition("/")
+        number = int(digits) if split == self._split and digits.isdecimal() else -1
+        if not 0 <= number < len(self._loaded.labels):
+            raise BadImage(f"no such image in {self.kind}")
+        return self._loaded.read(number)
+
+
+def kind_of(name: str, split: str) -> str:
+    """The kind that opens a split again: "idx:test"; the name alone for the default split, ""."""
+    return f"{name}:{split}" if split else name
+
+
+def checked_range(labels: npt.NDArray[Any], path: Path) -> npt.NDArray[np.int64]:
+    """Whole numbers as labels. Raises `LayerMixError` where one of them can be none."""
+    if len(labels) and not -1 <= labels.min() <= labels.max() < MOST_CLASSES:
+        raise LayerMixError(
+            f"expected labels from -1 to {MOST_CLASSES - 1} in {as_text(path)}, found {labels.min()} to "
+            f"{labels.max()}; number the classes from 0"
+        )
+    return labels.astype(np.int64)

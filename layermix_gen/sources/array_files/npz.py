@@ -1,0 +1,159 @@
+"""Arrays of images and labels in an `.npz` file, or in an `.npy` file with one of labels next to it."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from layermix_gen.errors import BadImage, LayerMixError
+from layermix_gen.images import Image
+from layermix_gen.images.codec import MAX_PIXELS
+from layermix_gen.sources.array_files.base import ArraySource, LabelledImages, checked_range, kind_of
+from layermix_gen.sources.array_files.npy_format import NpyHeader, header_of, is_npy, load_array, names_in
+from layermix_gen.sources.base import Source, class_names
+from layermix_gen.sources.labels import numbered
+from layermix_gen.support.text import as_text
+
+SPLITS = ("train", "test", "val")
+_PAIRS = {  # images -> labels, in lower case
+    "images": "labels",
+    "image": "label",
+    "x": "y",
+    "data": "labels",
+    "arr_0": "arr_1",
+}
+_LAYOUTS = "(N, H, W), (N, H, W, 3) or (N, 3, H, W)"
+_SAVE = "save them by np.savez(FILE, images=..., labels=...)"
+
+
+class NpzSource(ArraySource):
+    """One split of the arrays in a file.
+
+    Raises `LayerMixError` where there is none, where it is damaged or of another form, and where it holds pickles.
+    """
+
+    def __init__(self, location: str, split: str = "", max_pixels: int = MAX_PIXELS) -> None:
+        path, part = Path(location), split or SPLITS[0]
+        if not path.is_file():
+            raise LayerMixError(f"expected an .npz or .npy file, found none at {as_text(path)}; check the path")
+        images, labels = _pair(path, part)
+        header = header_of(*images)
+        is_first = _channels_first(header, path)
+        height, width = header.shape[2:4] if is_first else header.shape[1:3]
+        if height * width > max_pixels:
+            raise LayerMixError(
+                f"expected images of at most {max_pixels} pixels in {as_text(path)}, found {height}x{width}"
+            )
+        side = height if height == width else None
+        super().__init__(location, kind_of("npz", split), part, side, lambda: _load(images, labels, is_first))
+
+
+def files(source: Source) -> list[Path]:
+    """The file, and that of the labels."""
+    path = Path(source.location)
+    return sorted({path, _labels_of(path)} if path.is_file() and is_npy(path) else {path})
+
+
+def _pair(path: Path, split: str) -> tuple[tuple[Path, str], tuple[Path, str]]:
+    """Where the images of a split are, and their labels: a file, and a name in it that is "" for an `.npy`."""
+    if is_npy(path):
+        labels = _labels_of(path)
+        if not labels.is_file():
+            raise LayerMixError(
+                f"expected {as_text(labels.name)} next to {as_text(path)}, found none; save the labels there"
+            )
+        return (path, ""), (labels, "")
+    names = {name.lower(): name for name in names_in(path)}
+    pairs = {one: [pair for pair in _names_of(one) if set(pair) <= names.keys()] for one in ("", *SPLITS)}
+    found = pairs[split] or pairs[""]
+    if len(found) > 1:
+        both = " and ".join(as_text(names[images]) for images, _ in found[:2])
+        raise LayerMixError(f"expected one array of images in {as_text(path)}, found {both}, which may both be meant")
+    if found:
+        ((images, labels_name),) = found
+        return (path, names[images]), (path, names[labels_name])
+    splits = [one for one in SPLITS if pairs[one]]
+    if splits:
+        raise LayerMixError(
+            f"expected the split {split} in {as_text(path)}, found {', '.join(splits)}; give --kind npz:{splits[0]}"
+        )
+    listed = as_text(", ".join(sorted(names.values()))[:200]) or "nothing"
+    raise LayerMixError(
+        f"expected images and labels in {as_text(path)}, under these names or x and y, x_train and y_train, "
+        f"train_images and train_labels, found {listed}; {_SAVE}"
+    )
+
+
+def _names_of(split: str) -> list[tuple[str, str]]:
+    """The names that the images and labels of a split may have; "" for a file with one split."""
+    forms = (f"{{}}_{split}", f"{split}_{{}}") if split else ("{}",)
+    return [(form.format(images), form.format(labels)) for form in forms for images, labels in _PAIRS.items()]
+
+
+def _labels_of(path: Path) -> Path:
+    """The file of labels: named like that of the images, as for CIFAR-10.1, or `labels.npy`, as for CIFAR-10-C."""
+    for word in ("images", "data"):
+        stem, found, end = path.name.rpartition(word)
+        if found:
+            return path.with_name(f"{stem}labels{end}")
+    return path.with_name("labels.npy")
+
+
+def _channels_first(header: NpyHeader, path: Path) -> bool:
+    """Whether images are (C, H, W), not (H, W) or (H, W, C). Raises `LayerMixError` where the array is of no images."""
+    shape, dtype = header.shape, header.dtype
+    if dtype != np.uint8 and dtype.kind != "f":
+        raise LayerMixError(
+            f"expected images as uint8, or as floats in [0, 1], in {as_text(path)}, found {dtype.name} {shape}; {_SAVE}"
+        )
+    first, last = (shape[axis] in (1, 3) for axis in (1, -1)) if len(shape) in (3, 4) else (False, False)
+    if 0 not in shape and ((len(shape) == 3 and shape[2] != 3) or (len(shape) == 4 and first != last)):
+        return len(shape) == 4 and first
+    why = ", which may be two of them" if len(shape) == 4 and first else ""
+    why = ", which may be one image" if len(shape) == 3 else why
+    raise LayerMixError(f"expected images {_LAYOUTS} in {as_text(path)}, found {shape}{why}; {_SAVE}")
+
+
+def _load(images: tuple[Path, str], labels: tuple[Path, str], is_first: bool) -> LabelledImages:
+    pixels, (given, classes) = load_array(*images), _labels(*labels)
+    if len(given) != len(pixels):
+        raise LayerMixError(
+            f"expected one label per image in {as_text(images[0])}, found {len(given)} labels for "
+            f"{len(pixels)} images; save both again"
+        )
+    if not _is_unit(pixels[0]):
+        raise LayerMixError(f"expected floats in [0, 1] in {as_text(images[0])}, found others; divide them by 255")
+
+    def image(number: int) -> Image:
+        stored = pixels[number]
+        if not _is_unit(stored):
+            raise BadImage("values outside of [0, 1]")
+        whole = stored if stored.dtype == np.uint8 else np.rint(stored.astype(np.float64) * 255).astype(np.uint8)
+        upright = np.moveaxis(whole, 0, -1) if is_first else whole
+        planes = upright[:, :, None] if upright.ndim == 2 else upright
+        return np.repeat(planes, 3, axis=2) if planes.shape[2] == 1 else np.array(planes, order="C")
+
+    return LabelledImages(image, given, classes, pixels[0].nbytes)
+
+
+def _is_unit(stored: npt.NDArray[Any]) -> bool:
+    """Whether the values of an image are bytes, or floats in [0, 1]."""
+    return stored.dtype == np.uint8 or bool(stored.min() >= 0 and stored.max() <= 1)  # NaN is neither
+
+
+def _labels(path: Path, name: str) -> tuple[npt.NDArray[np.int64], tuple[str, ...]]:
+    """The labels (N,), stored as (N,) or (N, 1), and the names of the classes."""
+    stored = load_array(path, name)
+    labels = stored[:, 0] if stored.ndim == 2 and stored.shape[1] == 1 else stored
+    if labels.ndim != 1:
+        raise LayerMixError(f"expected labels (N,) in {as_text(path)}, found {stored.shape}; {_SAVE}")
+    if labels.dtype.kind == "U":
+        numbers, names = numbered([str(label) for label in labels])
+        return np.array(numbers, np.int64), names or class_names(numbers)
+    if labels.dtype.kind not in "iuf" or not (labels == np.trunc(labels)).all():
+        raise LayerMixError(
+            f"expected whole numbers or names as labels in {as_text(path)}, found {labels.dtype.name}; {_SAVE}"
+        )
+    checked = checked_range(labels, path)
+    return checked, class_names(checked.tolist())
