@@ -300,7 +300,7 @@ def test_each_idea_has_one_home() -> None:
     assert naming("print") == set()
     for file in ("dataset.json", "plan.json", "sources.jsonl", "errors.jsonl", ".parquet"):
         assert writing(file) == {"layermix_gen.dataset.names"}, file
-    assert writing(".tar") <= {"layermix_gen.dataset.names", "layermix_gen.sources.tar_paths"}
+    assert writing(".tar") <= {"layermix_gen.dataset.names", "layermix_gen.dataset.sidecars", "layermix_gen.sources.tar_paths"}
 
 
 # --- habits --------------------------------------------------------------------------------------------------------
