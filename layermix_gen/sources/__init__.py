@@ -19,7 +19,8 @@ from layermix_gen.sources.base import DEFAULT_OPTIONS, Item, Source, SourceOptio
 from layermix_gen.sources.cifar import CifarSource
 from layermix_gen.sources.folder import FolderSource, leads_to_folder, scan
 from layermix_gen.sources.idx import IdxSource
-from layermix_gen.sources.table import TableSource, is_table
+from layermix_gen.sources.table import TableSource
+from layermix_gen.sources.table_files import is_table
 from layermix_gen.sources.webdataset import WebDatasetSource, expand, is_pattern
 from layermix_gen.support.checks import check_choice
 from layermix_gen.support.files import reason, with_retries
