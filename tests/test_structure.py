@@ -296,8 +296,9 @@ def test_each_idea_has_one_home() -> None:
     assert users("tqdm") == {"layermix_gen.support.progress"}
     assert naming("ProcessPoolExecutor", "Pool", "Process") == {"layermix_gen.support.worker_pool"}
     assert naming("import_module", "__import__") == {"layermix_gen.commands.lazy"}  # or imports would go unseen
-    for file in ("dataset.json", "plan.json", "sources.jsonl", "errors.jsonl", ".parquet"):
+    for file in ("dataset.json", "plan.json", "sources.jsonl", "errors.jsonl"):
         assert writing(file) == {"layermix_gen.dataset.names"}, file
+    assert writing(".parquet") == {"layermix_gen.dataset.names", "layermix_gen.sources.columnar.parquet_images"}
     assert writing(".tar") <= {"layermix_gen.dataset.names", "layermix_gen.sources", "layermix_gen.sources.webdataset"}
 
 

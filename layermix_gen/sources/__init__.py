@@ -17,6 +17,13 @@ from layermix_gen.images.codec import MAX_PIXELS
 from layermix_gen.sources import cifar, idx
 from layermix_gen.sources.base import DEFAULT_OPTIONS, Item, Source, SourceOptions, is_image_name
 from layermix_gen.sources.cifar import CifarSource
+from layermix_gen.sources.columnar.parquet_images import (
+    ParquetImagesSource,
+    find_parquet,
+    fitting_kinds,
+    is_parquet,
+    split_files,
+)
 from layermix_gen.sources.folder import FolderSource, leads_to_folder, scan
 from layermix_gen.sources.idx import IdxSource
 from layermix_gen.sources.table import TableSource
@@ -45,6 +52,10 @@ def _idx_files(source: Source) -> list[Path]:
     return [path for path in _entries(source) if path == Path(source.location) or "ubyte" in path.name]
 
 
+def _parquet_files(source: Source) -> list[Path]:
+    return split_files(Path(source.location), source.kind.partition(":")[2])
+
+
 @dataclass(frozen=True, slots=True)
 class SourceKind:
     """One kind of source: a row of the table `KINDS`."""
@@ -53,6 +64,7 @@ class SourceKind:
     form: str  # what it looks like, for messages to users
     splits: tuple[str, ...] = ()  # the first is the default
     files: Callable[[Source], list[Path]] = _entries  # see `source_files`
+    named_splits: bool = False  # what is there names the splits, and the source knows them
     options: tuple[str, ...] = ()  # the fields of `SourceOptions` that it takes
 
 
@@ -65,6 +77,9 @@ KINDS: dict[str, SourceKind] = {
     "idx": SourceKind(IdxSource, "IDX files (MNIST)", idx.SPLITS, _idx_files),
     "webdataset": SourceKind(WebDatasetSource, "WebDataset tars", files=lambda source: expand(source.location)),
     "manifest": SourceKind(TableSource, "a CSV or Parquet table with the columns path and label", options=("root",)),
+    "parquet": SourceKind(
+        ParquetImagesSource, "Parquet files with the bytes of images", files=_parquet_files, named_splits=True
+    ),
 }
 
 
@@ -105,7 +120,7 @@ def _open(location: str, kind: str, max_pixels: int, options: SourceOptions) -> 
         name = _detect(location)
     check_choice("kind", name, ("auto", *KINDS))
     splits = KINDS[name].splits
-    if split and split not in splits:
+    if split and split not in splits and not KINDS[name].named_splits:
         remedy = f"expected {' or '.join(splits)}" if splits else "it has none"
         raise LayerMixError(f"unknown split {split!r} of {name}: {remedy}; change --kind")
     given = options.given()
@@ -144,11 +159,15 @@ def _published(folder: Path) -> list[str]:
 def _general(folder: Path) -> list[str]:
     entries = scan(folder)
     tars = any(entry.name.endswith(".tar") for entry in entries)
-    images = any(is_image_name(entry.name) or leads_to_folder(entry) for entry in entries)
-    return ["webdataset"] * tars + ["folder"] * images
+    parquet = [path for path in find_parquet(folder)[:1] if is_parquet(path) and "parquet" in fitting_kinds(path)]
+    homes = [path.parent.name for path in parquet if path.parent != folder]
+    images = any(is_image_name(one.name) or (leads_to_folder(one) and one.name not in homes) for one in entries)
+    return ["webdataset"] * tars + ["folder"] * images + ["parquet"] * len(parquet)
 
 
 def _file(path: Path) -> list[str]:
+    if is_parquet(path):
+        return fitting_kinds(path)
     tests = {"idx": idx.is_idx, "webdataset": tarfile.is_tarfile, "manifest": is_table}
     fits = [name for name, fits in tests.items() if fits(path)][:1]
     return fits or ["manifest"] * (path.suffix.lower() in TABLES)  # which says what is wrong with its columns

@@ -12,6 +12,8 @@ from typing import TextIO
 
 from layermix_gen.errors import LayerMixError
 from layermix_gen.sources.base import is_image_name
+from layermix_gen.sources.columnar.features import STRUCT
+from layermix_gen.sources.columnar.parquet_images import is_parquet
 from layermix_gen.sources.columns import CLASS_NAMES, LABELS, PATHS, find_column, has_column, is_numeric
 from layermix_gen.support.files import cannot_read, reading, with_retries
 from layermix_gen.support.text import as_text, message_of
@@ -41,17 +43,6 @@ class _Layout:
     has_header: bool
 
 
-def is_parquet(path: Path) -> bool:
-    """Tell by the content whether a file is Parquet."""
-    with reading(path, REMEDY):
-        return with_retries(lambda: _begins(path, (b"PAR1",)), path)
-
-
-def _begins(path: Path, marks: tuple[bytes, ...]) -> bool:
-    with path.open("rb") as file:
-        return file.read(4).startswith(marks)
-
-
 def is_table(path: Path) -> bool:
     """Tell by the content whether a file is Parquet, or CSV with columns of paths and labels."""
     try:
@@ -75,7 +66,9 @@ def _layout_of(path: Path) -> _Layout:
 
 
 def _opened(path: Path) -> TextIO:
-    return path.open(encoding="utf-16" if _begins(path, _UTF_16) else "utf-8-sig", newline="")
+    with path.open("rb") as file:
+        encoding = "utf-16" if file.read(2) in _UTF_16 else "utf-8-sig"
+    return path.open(encoding=encoding, newline="")
 
 
 def _first_line(file: TextIO) -> str:
@@ -149,10 +142,10 @@ def _row(where: str, cells: list[str], layout: _Layout, places: Sequence[int | N
 
 def _parquet(path: Path) -> Iterator[Cells]:
     """Yield the rows of a Parquet file."""
-    from layermix_gen.sources.parquet_files import opened_parquet  # here, because DuckDB takes a while to load
+    from layermix_gen.sources.columnar.parquet_files import opened_parquet  # here, because DuckDB takes a while to load
 
     with opened_parquet(path, REMEDY) as file:
-        places = _places(path, [column.name for column in file.columns])
+        places = _places(path, ["" if column.form == STRUCT else column.name for column in file.columns])
         rows = file.fetched(*(None if place is None else file.columns[place].sql for place in places))
     for number, cells in enumerate(rows, 1):
         yield Cells(f"row {number} of {as_text(path)}", *cells)
