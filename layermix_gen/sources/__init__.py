@@ -1,8 +1,8 @@
 """Sources of labelled images: `open_source` opens one of any kind, and `KINDS` is the table of all kinds.
 
 The kind can be detected from the content. A file is tried as IDX, a tar, then a table. A folder is searched for
-CIFAR-10, CIFAR-100 and IDX files, which win over anything next to them, then for tars, class folders or images. A
-location that fits two kinds is refused, so that no guess decides what is trained on.
+CIFAR-10, CIFAR-100, IDX and Arrow files, which win over anything next to them, then for tars, Parquet files, class
+folders or images. A location that fits two kinds is refused, so that no guess decides what is trained on.
 """
 
 import os
@@ -17,6 +17,7 @@ from layermix_gen.images.codec import MAX_PIXELS
 from layermix_gen.sources import cifar, idx
 from layermix_gen.sources.base import DEFAULT_OPTIONS, Item, Source, SourceOptions, is_image_name
 from layermix_gen.sources.cifar import CifarSource
+from layermix_gen.sources.columnar.arrow_images import ArrowSource, is_saved, saved_files
 from layermix_gen.sources.columnar.parquet_images import (
     ParquetImagesSource,
     find_parquet,
@@ -52,6 +53,10 @@ def _idx_files(source: Source) -> list[Path]:
     return [path for path in _entries(source) if path == Path(source.location) or "ubyte" in path.name]
 
 
+def _arrow_files(source: Source) -> list[Path]:
+    return saved_files(Path(source.location), source.kind.partition(":")[2])
+
+
 def _parquet_files(source: Source) -> list[Path]:
     return split_files(Path(source.location), source.kind.partition(":")[2])
 
@@ -80,6 +85,7 @@ KINDS: dict[str, SourceKind] = {
     "parquet": SourceKind(
         ParquetImagesSource, "Parquet files with the bytes of images", files=_parquet_files, named_splits=True
     ),
+    "arrow": SourceKind(ArrowSource, "a folder of save_to_disk of datasets", files=_arrow_files, named_splits=True),
 }
 
 
@@ -153,7 +159,7 @@ def _detect(location: str) -> str:
 def _published(folder: Path) -> list[str]:
     """Return the kinds whose files are in this folder under the names that their authors gave them."""
     fits = [name for name in cifar.VERSIONS if cifar.find(name, folder)]
-    return fits + (["idx"] if idx.find(folder) else [])
+    return fits + ["idx"] * bool(idx.find(folder)) + ["arrow"] * is_saved(folder)
 
 
 def _general(folder: Path) -> list[str]:
