@@ -117,11 +117,11 @@ def _csv(path: Path) -> Iterator[Cells]:
             file.seek(0)
             reader = csv.reader(file, delimiter=layout.delimiter, skipinitialspace=True, strict=True)
             lines = ((reader.line_num, cells) for cells in reader if any(cell.strip() for cell in cells))
-            places = _places(path, layout.columns)
+            places, name = _places(path, layout.columns), as_text(path)
             if layout.has_header:
                 next(lines)
             for number, cells in lines:
-                yield _row(f"line {number} of {as_text(path)}", cells, layout, places)
+                yield _row(f"line {number} of {name}", cells, layout, places)
     except (csv.Error, UnicodeError) as fault:
         raise cannot_read(path, f"it is not CSV in UTF-8 ({message_of(fault)})", REMEDY) from fault
 

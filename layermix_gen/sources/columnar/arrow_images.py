@@ -25,7 +25,7 @@ from layermix_gen.sources.columnar.features import (
     place_of,
 )
 from layermix_gen.support.files import cannot_read, read_json, reading, with_retries
-from layermix_gen.support.text import as_text, message_of
+from layermix_gen.support.text import as_text, count, message_of
 
 STATE, INFO, SPLITS = "state.json", "dataset_info.json", "dataset_dict.json"
 REMEDY = "save the data set again"
@@ -63,7 +63,7 @@ class ArrowSource:
             self._images[name], _, _ = _columns(self._paths[name])
         images = self._images[name]
         if row >= len(images):
-            raise BadImage(f"its Arrow file has {len(images)} rows only")
+            raise BadImage(f"its Arrow file has only {count(len(images), 'row')}")
         data = images[row].as_py()
         if data is None:
             raise BadImage("no bytes in its row")

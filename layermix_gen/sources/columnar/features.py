@@ -8,7 +8,7 @@ from typing import Any
 from layermix_gen.errors import BadImage, LayerMixError
 from layermix_gen.sources.base import Item
 from layermix_gen.sources.columns import LABELS, find_column, has_column, labels_of
-from layermix_gen.support.text import as_text
+from layermix_gen.support.text import as_text, count
 
 IMAGES = ("image", "img", "picture", "bytes", "image_bytes", "jpg", "jpeg", "png", "webp")
 """Names of columns of bytes that are images. A struct that has a field `bytes` is one under any name."""
@@ -84,8 +84,8 @@ def list_rows(files: Sequence[ListedFile], location: str) -> tuple[list[Item], t
     rows = [(file.name, number, size) for file in files for number, size in enumerate(file.sizes)]
     if not any(size for _, _, size in rows):
         raise LayerMixError(
-            f"expected rows with the bytes of images in {as_text(location)}, found {len(rows)} rows without; save it "
-            "with the images in it"
+            f"expected rows with the bytes of images in {as_text(location)}, found {count(len(rows), 'row')} without; "
+            "save it with the images in it"
         )
 
     def where(place: int) -> str:

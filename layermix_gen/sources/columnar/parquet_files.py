@@ -14,7 +14,7 @@ from layermix_gen.errors import BadImage, LayerMixError
 from layermix_gen.sources.columnar.features import BINARY, OTHER, STRUCT
 from layermix_gen.support.database import Database, connected, open_database, pattern_of, refusals
 from layermix_gen.support.files import cannot_read
-from layermix_gen.support.text import message_of
+from layermix_gen.support.text import count, message_of
 
 MAX_KEPT = 1 << 27  # bytes of the groups of rows that a process keeps in memory
 
@@ -130,7 +130,7 @@ class ParquetRows:
                 self._files[path] = file, self._choose(file, path), [0, *accumulate(count for count, _ in file.groups)]
             file, expression, starts = self._files[path]
             if row >= starts[-1]:
-                raise BadImage(f"its Parquet file has {starts[-1]} rows only")
+                raise BadImage(f"its Parquet file has only {count(starts[-1], 'row')}")
             group = bisect_right(starts, row) - 1
             if file.groups[group][1] > MAX_KEPT:
                 return file.fetched(expression, rows=range(row, row + 1))[0][0]

@@ -26,7 +26,7 @@ from layermix_gen.sources.columnar.features import (
 from layermix_gen.sources.columns import PATHS, has_column
 from layermix_gen.sources.folder import scan
 from layermix_gen.support.files import reading, with_retries
-from layermix_gen.support.text import as_text
+from layermix_gen.support.text import as_text, count
 
 if TYPE_CHECKING:
     from layermix_gen.sources.columnar.parquet_files import OpenedParquet, ParquetRows
@@ -145,8 +145,8 @@ def _check_parts(paths: list[Path], location: Path) -> None:
     parts = [part for path in paths if (part := _PART.fullmatch(path.stem))]
     if parts and sorted(int(part[2]) for part in parts) != list(range(int(parts[0][3]))):
         raise LayerMixError(
-            f"expected {int(parts[0][3])} files {as_text(parts[0][1])}-*{SUFFIX} in {as_text(location)}, found "
-            f"{len(parts)}; get the others, and remove files of another version"
+            f"expected {count(int(parts[0][3]), 'file')} {as_text(parts[0][1])}-*{SUFFIX} in {as_text(location)}, "
+            f"found {len(parts)}; get the others, and remove files of another version"
         )
 
 

@@ -151,7 +151,7 @@ def test_columns_rows_and_locators(saved: Path) -> None:
         except BadImage as bad:
             reasons.append(str(bad))
     assert reasons == [
-        *("(4, 5, 3)", "no bytes in its row", "not an image", "its Arrow file has 3 rows only"),
+        *("(4, 5, 3)", "no bytes in its row", "not an image", "its Arrow file has only 3 rows"),
         *["no row of a file is known of it"] * 3,
     ]
     write(path, image=[{"bytes": encoded(0)}], label=[None])

@@ -165,7 +165,7 @@ def test_a_file_may_be_both_a_table_and_images(tmp_path: Path) -> None:
         ({"image": [{"bytes": None, "path": "/etc/passwd"}], "label": [0]}, "expected one column with the bytes of"),
         (
             {"image": pyarrow.array([{"bytes": None}], pyarrow.struct([("bytes", pyarrow.binary())])), "label": [0]},
-            "expected rows with the bytes of images in {}, found 1 rows without",
+            "expected rows with the bytes of images in {}, found 1 row without",
         ),
         ({"image": [images(1)], "label": [0]}, "bytes of images in {}, found none among image, label; keep one"),
         ({"image": pyarrow.array([], pyarrow.binary()), "label": []}, "images in {}, found 0 rows without"),
@@ -208,7 +208,7 @@ def test_bad_rows_and_locators_are_bad_images(tmp_path: Path) -> None:
         except BadImage as bad:
             reasons.append(str(bad))
     assert reasons == [
-        *("(4, 5, 3)", "no bytes in its row", "not an image", "empty file", "its Parquet file has 4 rows only"),
+        *("(4, 5, 3)", "no bytes in its row", "not an image", "empty file", "its Parquet file has only 4 rows"),
         *["no row of a file is known of it"] * 3,
     ]
     with pytest.raises(BadImage, match="too large"):
