@@ -159,6 +159,7 @@ def _listed_file(path: Path) -> ListedFile:
 
     with opened_parquet(path, REMEDY) as file:
         image, label = (file.columns[number] for number in _columns(file, path))
-        cells: list[tuple[Any, Any]] = file.fetched(f"octet_length({image.bytes_sql})", label.sql)
+        every = range(sum(rows for rows, _ in file.groups))  # by number, as they are read later
+        cells: list[tuple[Any, Any]] = file.fetched(f"octet_length({image.bytes_sql})", label.sql, rows=every)
         names = class_names_in(features_of(file.metadata), label.name)
     return ListedFile(path.name, names, [size for size, _ in cells], [value for _, value in cells])

@@ -232,3 +232,24 @@ def test_class_folders_next_to_the_files_are_another_source(tmp_path: Path) -> N
     assert open_source(tmp_path).kind == "parquet"
     (tmp_path / "cat").mkdir()
     assert refusal(tmp_path) == f"expected one source in {tmp_path}, found folder and parquet; give --kind"
+
+
+@pytest.mark.parametrize("name", ["label=9", "year=2024", "[x]*?"])
+def test_names_of_folders_are_no_columns(tmp_path: Path, name: str) -> None:
+    """DuckDB would take what stands in names of folders for columns, and characters of patterns for patterns."""
+    path = save(tmp_path / name / "x.parquet", {"image": images(2), "label": [3, 4]})
+    (path.parent / "0.png").write_bytes(encoded(5))
+    table = save(path.with_name("table.parquet"), {"path": ["0.png"], "label": [6]})
+    assert [item.label for item in open_source(path).items()] == [3, 4]
+    assert [item.label for item in open_source(table).items()] == [6]
+    source = open_source(path)
+    assert source.read(source.items()[1])[0, 0, 0] == 1
+
+
+def test_a_column_of_any_name_may_stand_next_to_the_images(tmp_path: Path) -> None:
+    others = {name: [7, 8] for name in ("filename", 'a"b', "Bytes_", "file_index")}
+    source = open_source(save(tmp_path / "x.parquet", {**others, "img": images(2), "LABEL": [3, 4]}), "parquet")
+    items = source.items()
+    assert [(item.label, int(source.read(item)[0, 0, 0])) for item in items] == [(3, 0), (4, 1)]
+    path = save(tmp_path / "y.parquet", {"file_row_number": [1, 0], "img": images(2), "label": [3, 4]})
+    assert "a column with this name is also in the file" in refusal(path)
