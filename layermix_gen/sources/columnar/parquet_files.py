@@ -52,7 +52,7 @@ class OpenedParquet:
 
     def fetched(self, *expressions: str | None, rows: range | None = None) -> list[tuple[Any, ...]]:
         """Some expressions in SQL of all rows, or of those in a range; None gives None."""
-        table = self._db.read_parquet(self._pattern, file_row_number=rows is not None)
+        table = self._db.read_parquet(self._pattern, hive_partitioning=False, file_row_number=rows is not None)
         if rows is not None:
             table = table.filter(f"file_row_number BETWEEN {rows.start} AND {rows.stop - 1}")
         return table.project(", ".join("NULL" if one is None else one for one in expressions)).fetchall()
@@ -80,7 +80,7 @@ def _unsound(path: Path, why: str, remedy: str) -> LayerMixError:
 
 def _open(db: Database, path: Path) -> OpenedParquet:
     pattern = pattern_of(path)
-    relation = db.read_parquet(pattern)
+    relation = db.read_parquet(pattern, hive_partitioning=False)
     names = _top_level(db.execute("SELECT name, num_children FROM parquet_schema(?)", [pattern]).fetchall())
     quoted = ['"' + name.replace('"', '""') + '"' for name in relation.columns]
     columns = [Column(*one) for one in zip(names, quoted, relation.types, strict=True)]
