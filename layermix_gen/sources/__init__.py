@@ -1,8 +1,8 @@
 """Sources of labelled images: `open_source` opens one of any kind, and `KINDS` is the table of all kinds.
 
-The kind can be detected from the content. A file is tried as IDX, NumPy's arrays, a tar, then a table. A folder is
-searched for published sets of arrays, which win over anything next to them, then for tars, class folders or images. A
-location that fits two kinds is refused, so that no guess decides what is trained on.
+The kind can be detected from the content. A file is tried as NumPy's arrays, IDX, a tar, then a table. A folder is
+searched for published sets and Arrow files, which win over anything next to them, then for tars, Parquet files, class
+folders or images. A location that fits two kinds is refused, so that no guess decides what is trained on.
 """
 
 import os
@@ -22,8 +22,17 @@ from layermix_gen.sources.array_files.npz import NpzSource
 from layermix_gen.sources.array_files.stl10 import Stl10Source
 from layermix_gen.sources.array_files.svhn import SvhnSource
 from layermix_gen.sources.base import DEFAULT_OPTIONS, Item, Source, SourceOptions, is_image_name
+from layermix_gen.sources.columnar.arrow_images import ArrowSource, is_saved, saved_files
+from layermix_gen.sources.columnar.parquet_images import (
+    ParquetImagesSource,
+    find_parquet,
+    fitting_kinds,
+    is_parquet,
+    split_files,
+)
 from layermix_gen.sources.folder import FolderSource, leads_to_folder, scan
-from layermix_gen.sources.table import TableSource, is_table
+from layermix_gen.sources.table import TableSource
+from layermix_gen.sources.table_files import is_table
 from layermix_gen.sources.tar_paths import expand, is_packed_name, is_pattern, is_tar_name
 from layermix_gen.sources.webdataset import WebDatasetSource
 from layermix_gen.support.checks import as_path, check_choice
@@ -45,6 +54,14 @@ def _class_folders(source: Source) -> list[Path]:
     return [path for path in _entries(source) if path.is_dir() and not path.is_symlink()]
 
 
+def _arrow_files(source: Source) -> list[Path]:
+    return saved_files(Path(source.location), source.kind.partition(":")[2])
+
+
+def _parquet_files(source: Source) -> list[Path]:
+    return split_files(Path(source.location), source.kind.partition(":")[2])
+
+
 @dataclass(frozen=True, slots=True)
 class SourceKind:
     """One kind of source: a row of the table `KINDS`."""
@@ -53,6 +70,7 @@ class SourceKind:
     form: str  # what it looks like, for messages to users
     splits: tuple[str, ...] = ()  # the first is the default
     files: Callable[[Source], list[Path]] = _entries  # see `source_files`
+    named_splits: bool = False  # what is there names the splits, and the source knows them
     options: tuple[str, ...] = ()  # the fields of `SourceOptions` that it takes
 
 
@@ -68,6 +86,10 @@ KINDS: dict[str, SourceKind] = {
     "npz": SourceKind(NpzSource, "an .npz or .npy file of images, with their labels", npz.SPLITS, npz.files),
     "webdataset": SourceKind(WebDatasetSource, "WebDataset tars", files=lambda source: expand(source.location)),
     "manifest": SourceKind(TableSource, "a CSV or Parquet table with the columns path and label", options=("root",)),
+    "parquet": SourceKind(
+        ParquetImagesSource, "Parquet files with the bytes of images", files=_parquet_files, named_splits=True
+    ),
+    "arrow": SourceKind(ArrowSource, "a folder of save_to_disk of datasets", files=_arrow_files, named_splits=True),
 }
 
 
@@ -111,7 +133,7 @@ def _open(location: str, kind: str, preferred: str, max_pixels: int, options: So
         name = _detect(location)
     check_choice("kind", name, ("auto", *KINDS))
     splits = KINDS[name].splits
-    if split and split not in splits:
+    if split and split not in splits and not KINDS[name].named_splits:
         remedy = f"expected {' or '.join(splits)}" if splits else "it has none"
         raise LayerMixError(f"unknown split {split!r} of {name}: {remedy}; change --kind")
     split = split or (preferred if preferred in splits else "")
@@ -145,19 +167,23 @@ def _detect(location: str) -> str:
 def _published(folder: Path) -> list[str]:
     """Return the kinds whose files are in this folder under the names that their authors gave them."""
     fits = [name for name in cifar.VERSIONS if cifar.find(name, folder)]
-    others = {"idx": idx.find, "stl10": stl10.find, "svhn": svhn.find}
+    others = {"idx": idx.find, "stl10": stl10.find, "svhn": svhn.find, "arrow": is_saved}
     return fits + [name for name, find in others.items() if find(folder)]
 
 
 def _general(folder: Path) -> list[str]:
     entries = scan(folder)
     tars = any(is_tar_name(entry.name) for entry in entries)
-    images = any(is_image_name(entry.name) or leads_to_folder(entry) for entry in entries)
+    parquet = [path for path in find_parquet(folder)[:1] if is_parquet(path) and "parquet" in fitting_kinds(path)]
+    homes = [path.parent.name for path in parquet if path.parent != folder]
+    images = any(is_image_name(one.name) or (leads_to_folder(one) and one.name not in homes) for one in entries)
     packed = not images and any(is_packed_name(entry.name) for entry in entries)
-    return ["webdataset"] * (tars or packed) + ["folder"] * images
+    return ["webdataset"] * (tars or packed) + ["folder"] * images + ["parquet"] * len(parquet)
 
 
 def _file(path: Path) -> list[str]:
+    if is_parquet(path):
+        return fitting_kinds(path)
     tests = {
         "svhn": svhn.is_svhn,
         "idx": idx.is_idx,

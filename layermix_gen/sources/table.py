@@ -1,27 +1,23 @@
 """A table of images and labels: a CSV or Parquet file with the columns `path`, `label` and maybe `class_name`.
 
-Paths are relative to the folder of the table and must stay inside of it. A label is an integer, -1 for none.
+Paths are relative to the folder of the table, or to `root`, and must stay inside of it. Labels are whole numbers, -1
+for none, or names.
 """
 
-import csv
 import os
-import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path, PurePath
+from pathlib import Path
+from reprlib import repr as shortened
 
 from layermix_gen.errors import BadImage, LayerMixError
 from layermix_gen.images import Image
 from layermix_gen.images.codec import MAX_PIXELS, decode
 from layermix_gen.sources.base import Item, SourceOptions, class_names, read_inside, status
-from layermix_gen.support.files import cannot_read, reading, with_retries
-from layermix_gen.support.text import as_text, message_of
-
-MAX_LABEL = 999_999  # a larger label is some other number by mistake, and would set the number of classes
-_REQUIRED = ["path", "label"]
-_NAME = "class_name"
-REMEDY = "mend or replace it"
+from layermix_gen.sources.columns import labels_of
+from layermix_gen.sources.table_files import Cells, table_rows
+from layermix_gen.support.files import reading, with_retries
+from layermix_gen.support.text import as_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +31,7 @@ class Row:
 
 
 class TableSource:
-    """The images that a table lists. Raises `LayerMixError` if there is no such file."""
+    """The images that a table lists. Raises `LayerMixError` if there is no such file, or no folder `root`."""
 
     kind = "manifest"
     native_size = None
@@ -45,25 +41,40 @@ class TableSource:
         self.options = SourceOptions(root=root)
         self.location = location
         self._path = Path(location)
-        self._root = self._path.parent
+        self._root = Path(os.path.normpath(root)) if root else self._path.parent
         self._max_pixels = max_pixels
         if not self._path.is_file():
             raise LayerMixError(f"expected a CSV or Parquet file, found none at {as_text(location)}; check the path")
-        self._resolved = with_retries(lambda: os.path.realpath(self._root, strict=True), self._root)
+        if not self._root.is_dir():
+            raise LayerMixError(f"expected a folder as root, found none at {as_text(root)}; change --root")
+        with reading(self._root):
+            self._resolved = with_retries(lambda: os.path.realpath(self._root, strict=True), self._root)
 
     @cached_property
     def classes(self) -> tuple[str, ...]:
-        """The class names, with the number of a label that has none; () if the table has none."""
-        names = {row.label: row.class_name for row in self._rows if row.class_name}
-        if not names:
-            return ()
-        return tuple(names.get(int(number), number) for number in class_names(row.label for row in self._rows))
+        """The class names: of the column `class_name`, else of labels that are names; () if the table has neither.
+
+        A label without a name has its number.
+        """
+        rows, names = self._listed
+        given = {row.label: row.class_name for row in rows if row.class_name}
+        if given and not names:
+            names = class_names(row.label for row in rows)
+        return tuple(given.get(label, name) for label, name in enumerate(names))
 
     def items(self) -> list[Item]:
         """List the images of the table, sorted by path. Raises `LayerMixError` that names the faulty row."""
-        if not self._rows:
+        rows, _ = self._listed
+        if not rows:
             raise LayerMixError(f"expected at least one row in {as_text(self.location)}, found none")
-        return sorted((Item(row.id, row.label, self._size(row.id)) for row in self._rows), key=lambda item: item.id)
+        found = [self._status(row.id) for row in rows]
+        if not any(found):
+            raise LayerMixError(
+                f"expected the images of {as_text(self.location)} in {as_text(self._root)}, found none of them (the "
+                f"first: {as_text(rows[0].id)}); give the folder that the paths are relative to by --root"
+            )
+        items = [Item(row.id, row.label, one.st_size if one else 0) for row, one in zip(rows, found, strict=True)]
+        return sorted(items, key=lambda item: item.id)
 
     def read(self, item: Item) -> Image:
         """Read and decode one file, uint8 (H, W, 3). Raises `BadImage` with the reason."""
@@ -71,99 +82,37 @@ class TableSource:
             raise BadImage("path out of the root")
         return decode(read_inside(self._resolved, item.id), self._max_pixels)
 
-    def _size(self, path: str) -> int:
-        found = None if _is_outside(path) else status((self._root / path).stat, self._root / path)
-        return found.st_size if found else 0
+    def _status(self, path: str) -> os.stat_result | None:
+        return None if _is_outside(path) else status((self._root / path).stat, self._root / path)
 
     @cached_property
-    def _rows(self) -> list[Row]:
-        with reading(self._path, REMEDY):
-            read = _parquet if is_parquet(self._path) else _csv
-            values = with_retries(lambda: list(read(self._path)), self._path)
-        rows = [self._row(f"{where} of {as_text(self._path)}", *cells) for where, cells in values]
+    def _listed(self) -> tuple[list[Row], tuple[str, ...]]:
+        """The rows, and the names of labels that are names."""
+        cells = table_rows(self._path)
+        labels, names = labels_of([row.label for row in cells], lambda number: cells[number].where)
+        rows = [self._row(one, label) for one, label in zip(cells, labels, strict=True)]
         _check_unique(rows)
         _check_names(rows)
-        return rows
+        return rows, names
 
-    def _row(self, where: str, path: object, label: object, name: object) -> Row:
-        if not isinstance(path, str) or not path or "\0" in path:
-            raise LayerMixError(f"expected a path in {where}, got {path!r}; mend the table")
-        if not re.fullmatch(r"-1|\d{1,6}", str(label)):
-            raise LayerMixError(f"expected an integer in [-1, {MAX_LABEL}] as label in {where}, got {label!r}")
-        return Row(where, self._relative(path), int(str(label)), "" if name is None else str(name))
+    def _row(self, cells: Cells, label: int) -> Row:
+        path = cells.path
+        if not isinstance(path, str) or not path.strip() or "\0" in path:
+            raise LayerMixError(f"expected a path in {cells.where}, got {shortened(path)}; mend the table")
+        name = "" if cells.class_name is None else str(cells.class_name).strip()
+        return Row(cells.where, self._relative(path), label, name)
 
     def _relative(self, path: str) -> str:
-        """Return the path relative to the folder of the table if it is inside, else as an absolute path."""
-        absolute = os.path.normpath(self._root / path)
-        for root in (self._root, self._resolved):
-            if PurePath(absolute).is_relative_to(root):
-                return PurePath(absolute).relative_to(root).as_posix()
+        """Return the path relative to the root if it is inside, else as an absolute path."""
+        plain = path.strip().replace("\\", "/")  # as on Windows; here a name may hold both
+        if plain != path and not os.path.lexists(self._root / path):
+            path = plain
+        absolute = os.path.normpath(path if path.startswith("/") else f"{self._root}/{path}")
+        for root in (str(self._root), self._resolved):  # as text, because a `PurePath` takes 25 µs a row
+            prefix = root.rstrip("/") + "/"
+            if f"{absolute}/".startswith(prefix):
+                return absolute[len(prefix) :] or "."
         return absolute
-
-
-def is_parquet(path: Path) -> bool:
-    """Tell by the content whether a file is Parquet."""
-    with reading(path, REMEDY):
-        return with_retries(lambda: _begins(path, b"PAR1"), path)
-
-
-def _begins(path: Path, mark: bytes) -> bool:
-    with path.open("rb") as file:
-        return file.read(len(mark)) == mark
-
-
-def is_table(path: Path) -> bool:
-    """Tell by the content whether a file is a table with the columns `path` and `label`."""
-    try:
-        with reading(path, REMEDY):
-            return is_parquet(path) or set(_REQUIRED) <= set(with_retries(lambda: _header(path), path))
-    except (UnicodeDecodeError, csv.Error):
-        return False
-
-
-def _header(path: Path) -> list[str]:
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        return next(csv.reader([file.readline(1 << 16)]), [])
-
-
-def _csv(path: Path) -> Iterator[tuple[str, list[object]]]:
-    """Yield the place of each row, and its path, label and class name. Raises OSError if the file cannot be read."""
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.DictReader(file, strict=True)
-            _check_columns(path, list(reader.fieldnames or ()))
-            for row in reader:
-                yield f"line {reader.line_num}", [row["path"], row["label"], row.get(_NAME)]
-    except (csv.Error, UnicodeDecodeError) as fault:
-        raise _unreadable(path, f"it is not CSV in UTF-8 ({fault})") from fault
-
-
-def _parquet(path: Path) -> Iterator[tuple[str, list[object]]]:
-    """Yield the place of each row, and its path, label and class name."""
-    from layermix_gen.support.database import connected, pattern_of  # here, because DuckDB takes a while to load
-
-    def unsound(reason: str) -> LayerMixError:
-        return _unreadable(path, f"it is no sound Parquet file ({reason})")
-
-    try:
-        with connected(unsound) as db:
-            table = db.read_parquet(pattern_of(path), hive_partitioning=False)
-            _check_columns(path, table.columns)
-            name = _NAME if _NAME in table.columns else f"NULL AS {_NAME}"
-            rows = table.project(f"path, label, {name}").fetchall()
-    except RuntimeError as fault:  # if a text is not UTF-8
-        raise unsound(message_of(fault)) from fault
-    for number, row in enumerate(rows, 1):
-        yield f"row {number}", list(row)
-
-
-def _check_columns(path: Path, columns: list[str]) -> None:
-    missing = [name for name in _REQUIRED if name not in columns]
-    if missing:
-        raise LayerMixError(
-            f"expected the columns path and label in {as_text(path)}, found {', '.join(columns) or 'none'}; "
-            f"add {' and '.join(missing)}"
-        )
 
 
 def _check_unique(rows: list[Row]) -> None:
@@ -186,7 +135,3 @@ def _check_names(rows: list[Row]) -> None:
 
 def _is_outside(path: str) -> bool:
     return path.startswith(("/", "../")) or path in ("..", ".")
-
-
-def _unreadable(path: Path, why: str) -> LayerMixError:
-    return cannot_read(path, why, REMEDY)

@@ -34,8 +34,13 @@ SHORTAGES = {
 @contextmanager
 def connected(fault: Fault, settings: Mapping[str, Any] | None = None) -> Iterator[Database]:
     """Open a database in memory, with DuckDB's `settings`. Its errors are raised as `fault` makes them."""
-    with refusals(fault), duckdb.connect(config=dict(settings or {})) as db:
+    with refusals(fault), open_database(settings) as db:
         yield db
+
+
+def open_database(settings: Mapping[str, Any] | None = None) -> Database:
+    """Open a database in memory, with DuckDB's `settings`, that stays open. Its errors are as DuckDB raises them."""
+    return duckdb.connect(config=dict(settings or {}))
 
 
 @contextmanager

@@ -1,0 +1,165 @@
+"""Parquet files that hold images themselves, as the library `datasets` writes them: one file, or a folder of them.
+
+A row has the bytes of an encoded image, and a label. Files are parts of splits by their names, such as
+`test-00000-of-00002.parquet`. No path in a file is followed.
+"""
+
+import re
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from layermix_gen.errors import BadImage, LayerMixError
+from layermix_gen.images import Image
+from layermix_gen.images.codec import MAX_PIXELS, decode
+from layermix_gen.sources.base import DEFAULT_OPTIONS, Item, check_bytes
+from layermix_gen.sources.columnar.features import (
+    OTHER,
+    ListedFile,
+    class_names_in,
+    features_of,
+    find_columns,
+    image_columns,
+    list_rows,
+    place_of,
+)
+from layermix_gen.sources.columns import PATHS, has_column
+from layermix_gen.sources.folder import scan
+from layermix_gen.support.files import reading, with_retries
+from layermix_gen.support.text import as_text, count
+
+if TYPE_CHECKING:
+    from layermix_gen.sources.columnar.parquet_files import OpenedParquet, ParquetRows
+
+SUFFIX = ".parquet"
+REMEDY = "get it again"
+_PART = re.compile(r"(.+)-(\d+)-of-(\d+)(?:-[0-9a-f]+)?")  # how `datasets` names the parts of a split
+_SPLITS = {
+    "train": ("train", "training"),
+    "validation": ("validation", "valid", "val", "dev"),
+    "test": ("test", "testing", "eval"),
+}
+"""The splits that words in the names of other files mean."""
+
+
+class ParquetImagesSource:
+    """The images in Parquet files. Raises `LayerMixError` if there are none, or several splits and none is chosen."""
+
+    options = DEFAULT_OPTIONS
+    native_size = None
+    ignored = 0
+
+    def __init__(self, location: str, split: str = "", max_pixels: int = MAX_PIXELS) -> None:
+        self.location = location
+        self.kind = f"parquet:{split}" if split else "parquet"
+        self.files = split_files(Path(location), split)
+        self._paths = {path.name: path for path in self.files}
+        self._max_pixels = max_pixels
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The class names: those of the files' features, else labels that are names; () if there are neither."""
+        return self._listed[1]
+
+    def items(self) -> list[Item]:
+        """List the rows of all files. Raises `LayerMixError` if a file is damaged, or no row has an image."""
+        return self._listed[0]
+
+    def read(self, item: Item) -> Image:
+        """Read and decode one image, uint8 (H, W, 3). Raises `BadImage` with the reason."""
+        name, row = place_of(item, list(self._paths))
+        check_bytes(item.size)
+        data = self._rows.bytes_at(self._paths[name], row)
+        if data is None:
+            raise BadImage("no bytes in its row")
+        return decode(data, self._max_pixels)
+
+    @cached_property
+    def _listed(self) -> tuple[list[Item], tuple[str, ...]]:
+        return list_rows([_listed_file(path) for path in self.files], self.location)
+
+    @cached_property
+    def _rows(self) -> "ParquetRows":
+        from layermix_gen.sources.columnar.parquet_files import (
+            ParquetRows,
+        )  # here, because DuckDB takes a while to load
+
+        return ParquetRows(lambda file, place: file.columns[_columns(file, place)[0]].bytes_sql, REMEDY)
+
+
+def find_parquet(location: Path) -> list[Path]:
+    """The Parquet files at a path, in a folder or in its folder `data`, sorted; [] if there are none."""
+    if not location.is_dir():
+        return [location] if location.is_file() else []
+    found = sorted(Path(entry.path) for entry in scan(location) if entry.name.endswith(SUFFIX))
+    return found or (find_parquet(location / "data") if location.name != "data" else [])
+
+
+def is_parquet(path: Path) -> bool:
+    """Tell by the content whether a file is Parquet."""
+    with reading(path, REMEDY):
+        return with_retries(lambda: _mark(path), path) == b"PAR1"
+
+
+def _mark(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return file.read(4)
+
+
+def fitting_kinds(path: Path) -> list[str]:
+    """The kinds of sources that a Parquet file may be: with the bytes of images, with paths, or with both."""
+    from layermix_gen.sources.columnar.parquet_files import opened_parquet  # here, because DuckDB takes a while to load
+
+    with opened_parquet(path, REMEDY) as file:
+        images = image_columns([(column.name, column.form) for column in file.columns])
+        paths = has_column([column.name for column in file.columns if column.form == OTHER], PATHS)
+    return ["parquet"] * bool(images) + ["manifest"] * (paths or not images)
+
+
+def split_files(location: Path, split: str) -> list[Path]:
+    """The files of a split, "" for the only one. Raises `LayerMixError` if there is none, or if a part is missing."""
+    splits: dict[str, list[Path]] = {}
+    for path in find_parquet(location):
+        splits.setdefault(_split_of(path.stem), []).append(path)
+    if not splits:
+        raise LayerMixError(f"expected Parquet files with images, found none at {as_text(location)}; check the path")
+    if split not in splits and (split or len(splits) > 1):
+        names = " and ".join(as_text(name or "files without a split") for name in sorted(splits))
+        wanted = f"the split {split}" if split else "one split"
+        remedy = f"choose by --kind parquet:{as_text(max(splits))}" if any(splits) else "leave the split out"
+        raise LayerMixError(f"expected {wanted} in {as_text(location)}, found {names}; {remedy}")
+    chosen = splits[split] if split in splits else next(iter(splits.values()))
+    if location.is_dir():
+        _check_parts(chosen, location)
+    return chosen
+
+
+def _split_of(stem: str) -> str:
+    if part := _PART.fullmatch(stem):
+        return part[1]
+    words = re.split(r"[^a-z]+", stem.lower())
+    return next((split for split, names in _SPLITS.items() if set(names) & set(words)), "")
+
+
+def _check_parts(paths: list[Path], location: Path) -> None:
+    parts = [part for path in paths if (part := _PART.fullmatch(path.stem))]
+    if parts and sorted(int(part[2]) for part in parts) != list(range(int(parts[0][3]))):
+        raise LayerMixError(
+            f"expected {count(int(parts[0][3]), 'file')} {as_text(parts[0][1])}-*{SUFFIX} in {as_text(location)}, "
+            f"found {len(parts)}; get the others, and remove files of another version"
+        )
+
+
+def _columns(file: "OpenedParquet", path: Path) -> tuple[int, int]:
+    return find_columns([(column.name, column.form) for column in file.columns], as_text(path))
+
+
+def _listed_file(path: Path) -> ListedFile:
+    from layermix_gen.sources.columnar.parquet_files import opened_parquet  # here, because DuckDB takes a while to load
+
+    with opened_parquet(path, REMEDY) as file:
+        image, label = (file.columns[number] for number in _columns(file, path))
+        every = range(sum(rows for rows, _ in file.groups))  # by number, as they are read later
+        cells: list[tuple[Any, Any]] = file.fetched(f"octet_length({image.bytes_sql})", label.sql, rows=every)
+        names = class_names_in(features_of(file.metadata), label.name)
+    return ListedFile(path.name, names, [size for size, _ in cells], [value for _, value in cells])
