@@ -23,7 +23,7 @@ from layermix_gen.errors import Interrupted, LayerMixError
 from layermix_gen.mixing_sets.mixing_set import MixingSet
 from layermix_gen.mixing_sets.provision import resolve_mixing_set
 from layermix_gen.sources import Item, SourceOptions
-from layermix_gen.sources.base import DEFAULT_OPTIONS
+from layermix_gen.sources.base import DEFAULT_OPTIONS, LINK_OUT
 from layermix_gen.support.files import disk_errors, replacing
 from layermix_gen.support.locks import together
 from layermix_gen.support.processes import memory_errors
@@ -164,7 +164,10 @@ def write_errors(root: Path, skipped: Sequence[Skipped]) -> None:
 def _check_errors(plan: Plan, skipped: Sequence[Skipped], limit: int) -> None:
     what = ", ".join(f"{number} {reason}" for reason, number in reasons(skipped).items())
     found = f"{len(skipped)} of {plan.inputs.count} inputs cannot be read ({what})"
-    remedy = f"see {plan.root / ERRORS}, then mend them and run the same command to resume"
+    mend = "mend them and run the same command to resume"
+    if plan.inputs.kind == "folder" and LINK_OUT in reasons(skipped):
+        mend = f"give --follow-links to read what links lead to, or {mend}"
+    remedy = f"see {plan.root / ERRORS}, then {mend}"
     if len(skipped) == plan.inputs.count:
         raise LayerMixError(f"{found}, which leaves nothing; {remedy}")
     if len(skipped) > limit:

@@ -37,7 +37,8 @@ def _entries(source: Source) -> list[Path]:
 
 
 def _class_folders(source: Source) -> list[Path]:
-    return [path for path in _entries(source) if path.is_dir() and not path.is_symlink()]
+    followed = source.options.follow_links
+    return [path for path in _entries(source) if path.is_dir() and (followed or not path.is_symlink())]
 
 
 def _idx_files(source: Source) -> list[Path]:
