@@ -19,6 +19,7 @@ from layermix_gen.sources.base import DEFAULT_OPTIONS, Item, Source, SourceOptio
 from layermix_gen.sources.cifar import CifarSource
 from layermix_gen.sources.folder import FolderSource, leads_to_folder, scan
 from layermix_gen.sources.idx import IdxSource
+from layermix_gen.sources.splits import refuse_splits
 from layermix_gen.sources.table import TableSource, is_table
 from layermix_gen.sources.webdataset import WebDatasetSource, expand, is_pattern
 from layermix_gen.support.checks import check_choice
@@ -132,6 +133,8 @@ def _detect(location: str) -> str:
     if not fits:
         forms = "; ".join(f"{name}: {kind.form}" for name, kind in KINDS.items())
         raise LayerMixError(f"looked in {as_text(location)} for one of ({forms}), found {_contents(path)}")
+    if fits == ["folder"]:
+        refuse_splits(path)
     return fits[0]
 
 

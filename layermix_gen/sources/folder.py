@@ -2,13 +2,15 @@
 
 The class of a file is the folder directly under ROOT that it lies in; labels number the class folders by sorted name,
 empty ones too, so they agree with torchvision's `ImageFolder(allow_empty=True)`. Files directly in ROOT have the label
--1. Hidden files and folders are skipped. Links to files are followed inside of ROOT only. A link to a folder ends the
-listing, because it may stand for a whole class. With `follow_links`, all links are followed, wherever they lead.
+-1, unless a file such as `metadata.csv` gives the labels (see `label_files`). Hidden files and folders are skipped.
+Links to files are followed inside of ROOT only. A link to a folder ends the listing, because it may stand for a whole
+class. With `follow_links`, all links are followed, wherever they lead.
 """
 
 import os
 import stat
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 
@@ -16,6 +18,7 @@ from layermix_gen.errors import BadImage, LayerMixError
 from layermix_gen.images import Image
 from layermix_gen.images.codec import MAX_PIXELS, decode
 from layermix_gen.sources.base import Item, SourceOptions, is_image_name, read_inside, status
+from layermix_gen.sources.label_files import LabelFile, read_label_file
 from layermix_gen.support.files import reading, reason, with_retries
 from layermix_gen.support.text import as_text
 
@@ -44,8 +47,19 @@ class FolderSource:
 
     @cached_property
     def classes(self) -> tuple[str, ...]:
-        """The names of the folders directly under the root, sorted; () if there is none."""
+        """The names of the folders directly under the root, sorted, or those of a file of labels; () if there is none.
+
+        Raises `LayerMixError` where a file of labels is damaged, or does not fit the folders.
+        """
+        return self._label_file.classes if self._label_file else self._folders
+
+    @cached_property
+    def _folders(self) -> tuple[str, ...]:
         return tuple(sorted(as_text(entry.name) for entry in scan(self._root) if self._enters(entry)))
+
+    @cached_property
+    def _label_file(self) -> LabelFile | None:
+        return read_label_file(self._root, self._folders, self.options.follow_links)
 
     def items(self) -> list[Item]:
         """List the tree.
@@ -55,9 +69,13 @@ class FolderSource:
         """
         inputs = self._inputs()
         self._refuse_links(inputs)
-        labels = {name: label for label, name in enumerate(self.classes)}
+        labels = {name: label for label, name in enumerate(self._folders)}
         # The first part of a path is its class folder; for a file in the root it is the file's name, which is no class.
         found = [_item(path, entry, labels.get(as_text(path.split("/", 1)[0]), -1)) for path, entry in inputs]
+        if self._label_file:
+            given, files = self._label_file.labels, {item.id: item for item in found}
+            found = [replace(item, label=given.get(item.id, -1)) for item in found]
+            found += [Item(path, label, 0) for path, label in given.items() if path not in files]
         return sorted(found, key=lambda item: item.id)
 
     def pictures(self) -> list[Item]:
@@ -135,7 +153,7 @@ class FolderSource:
                 "evaluate corrupt, give --follow-links, else put the folders there"
             )
         broken = sorted(path for path, _ in links if "/" not in path and not is_image_name(path))
-        if broken and self.classes:
+        if broken and self._folders:
             raise LayerMixError(
                 f"expected class folders in {where}, found links to nothing that may stand for some, {_named(broken)}; "
                 "mend or remove them"

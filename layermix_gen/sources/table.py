@@ -14,11 +14,10 @@ from pathlib import Path, PurePath
 from layermix_gen.errors import BadImage, LayerMixError
 from layermix_gen.images import Image
 from layermix_gen.images.codec import MAX_PIXELS, decode
-from layermix_gen.sources.base import Item, SourceOptions, class_names, read_inside, status
+from layermix_gen.sources.base import MAX_LABEL, Item, SourceOptions, class_names, read_inside, status
 from layermix_gen.support.files import cannot_read, reading, with_retries
 from layermix_gen.support.text import as_text, message_of
 
-MAX_LABEL = 999_999  # a larger label is some other number by mistake, and would set the number of classes
 _REQUIRED = ["path", "label"]
 _NAME = "class_name"
 REMEDY = "mend or replace it"

@@ -156,7 +156,7 @@ def test_a_closed_target_is_no_traceback(linked: Path, monkeypatch: pytest.Monke
     closed = {str(linked / "cow")}
     real = os.stat
 
-    def refused(path, *arguments, **options):  # type: ignore[no-untyped-def]
+    def refused(path, *arguments, **options):
         if str(path) in closed:
             raise PermissionError(13, "Permission denied")
         return real(path, *arguments, **options)
