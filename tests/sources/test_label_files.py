@@ -10,8 +10,8 @@ from layermix_gen.sources import SourceOptions, open_source
 from tests.sources.test_folder import by_id, reason, save
 
 
-def labels(root: Path, **options: bool) -> dict[str, int]:
-    return {item.id: item.label for item in open_source(root, options=SourceOptions(**options)).items()}
+def labels(root: Path, follow_links: bool = False) -> dict[str, int]:
+    return {item.id: item.label for item in open_source(root, options=SourceOptions(follow_links)).items()}
 
 
 def refusal(root: Path) -> str:
@@ -36,7 +36,7 @@ def images(tmp_path: Path) -> Path:
         ("metadata.csv", "\ufefflabel,text,file_name\n2,\"a, b\",./a.png\n0,,b.png\n,,c.png\n", [2, 0, -1], ()),
         ("metadata.csv", "file_name,label\r\na.png,3.0\r\n", [3, -1, -1], ()),  # files without a row have no label
         ("metadata.jsonl", '{"file_name":"a.png", "label":1}\n\n{"file_name":"c.png", "label":null}', [1, -1, -1], ()),
-        ("metadata.jsonl", '{"file_name":"a.png","label":"x"}\n{"file_name":"b.png","label":7}', [1, 0, -1], ("7", "x")),
+        ("metadata.jsonl", '{"file_name":"a.png","label":"x"}\n{"file_name":"b.png","label":7}', [1, 0, -1], (*"7x",)),
         ("metadata.csv", "file_name,text\na.png,a caption\n", [-1, -1, -1], ()),  # no labels
         ("metadata.csv", "name,label\na.png,1\n", [-1, -1, -1], ()),  # not that of Hugging Face
         ("metadata.csv", "", [-1, -1, -1], ()),
