@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -57,6 +58,7 @@ def build(
     """
     with memory_errors():
         request = BuildRequest(source, out, settings, kind, source_options, mixing_set, workers, partition, max_errors)
+        request.announce(progress)
         mixed = None
         if request.mixes:
             color = settings.preset == "released"  # the released code mixes with fractals in colour
@@ -69,7 +71,8 @@ def build(
             spoiled = spoiled_shards(plan, request.items, request.workers)  # before others have to wait for this
             prepare = partial(_prepare, plan, request.items, spoiled)
             with together(plan.root, prepare, partial(is_frozen, plan, request.items)):
-                return _run(plan, request.own(plan.shards), request.workers, request.max_errors, progress)
+                made = _run(plan, request.own(plan.shards), request.workers, request.max_errors, progress)
+                return replace(made, labels=request.labels)
 
 
 def _prepare(plan: Plan, items: Sequence[Item], spoiled: Mapping[int, Sequence[Skipped]]) -> None:
