@@ -168,7 +168,8 @@ def check_bytes(size: int) -> None:
 def unread(fault: OSError, path: str) -> BadImage:
     """The error for an image whose file at `path` is at fault: the reason is one that `is_unread` knows."""
     if fault.errno in MISSING:
-        return BadImage(_BROKEN if Path(path).is_symlink() else _MISSING)
+        is_link = fault.errno != errno.ENAMETOOLONG and Path(path).is_symlink()
+        return BadImage(_BROKEN if is_link else _MISSING)
     return BadImage(f"{UNREADABLE}: {reason(fault)}")
 
 

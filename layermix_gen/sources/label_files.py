@@ -20,6 +20,7 @@ from layermix_gen.support.text import as_text, message_of
 
 _METADATA = ("metadata.csv", "metadata.jsonl")
 _TINY, _TINY_IMAGES, _WNIDS = "val_annotations.txt", "images", "wnids.txt"
+_LONGEST = 4096  # bytes of a path
 REMEDY = "mend it, or take it out to have labels by class folders"
 
 
@@ -91,6 +92,8 @@ def _texts(path: Path) -> dict[str, str]:
                 name, label = row["file_name"], "" if row["label"] is None else row["label"]
                 if not isinstance(name, str) or not name or "\0" in name:
                     raise ValueError(f"{where} has no file_name")
+                if (length := len(name.encode())) > _LONGEST:
+                    raise ValueError(f"{where} has a file_name of {length} bytes, more than a path can have")
                 if type(label) not in (str, int, float):
                     raise ValueError(f"{where} has {label!r} as label, expected a number or a text")
                 name = as_text(os.path.normpath(name))

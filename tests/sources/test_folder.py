@@ -132,6 +132,7 @@ def test_an_id_cannot_lead_out(tmp_path: Path) -> None:
     save(tmp_path / "root2" / "b.png")
     source = open_source(tmp_path / "root")
     assert reason(source, Item("../root2/b.png", -1, 0)) == "link out of the root"
+    assert reason(source, Item(f"{'x' * 300}.png", -1, 0)) == "no such file"
     assert reason(source, Item(str(tmp_path / "root2" / "b.png"), -1, 0)) == "no such file"
 
 

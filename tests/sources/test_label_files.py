@@ -121,6 +121,7 @@ def test_a_file_that_contradicts_the_class_folders_is_refused(rows: str, fault: 
         ("metadata.jsonl", b'{"file_name": "a.png", "label": true}', "line 1 has True as label"),
         ("metadata.jsonl", b'{"file_name": 1, "label": 1}', "line 1 has no file_name"),
         ("metadata.jsonl", b'{"file_name": "\\ud800.png", "label": 1}', "surrogates not allowed"),
+        ("metadata.jsonl", b'{"file_name": "%s", "label": 1}' % (b"x" * 4097), "line 1 has a file_name of 4097 bytes"),
         ("metadata.jsonl", b"[]", "expected an object, found []"),
         ("metadata.jsonl", b"{", "Expecting property name"),
     ],
