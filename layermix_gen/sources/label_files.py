@@ -6,13 +6,14 @@
 
 import csv
 import os
+import stat
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from layermix_gen.errors import LayerMixError
-from layermix_gen.sources.base import MAX_LABEL, SPLITS
+from layermix_gen.sources.base import MAX_LABEL, SPLITS, status
 from layermix_gen.sources.labels import numbered
 from layermix_gen.support.files import cannot_read, inside, reading, regular, with_retries
 from layermix_gen.support.parsing import parse_object
@@ -38,11 +39,11 @@ def read_label_file(root: Path, folders: Sequence[str], follow_links: bool) -> L
     `folders` are the folders in `root`. The metadata of a split may also lie in the folder above, for all splits.
     Raises `LayerMixError` where a file is damaged or says something else than the class folders.
     """
-    if list(folders) == [_TINY_IMAGES] and (root / _TINY).is_file():
+    if list(folders) == [_TINY_IMAGES] and _is_file(root / _TINY):
         return _tiny(root, follow_links)
     homes = [(root, "")] + [(root.parent, f"{root.name}/")] * (root.name.lower() in SPLITS)
     for home, prefix in homes:
-        if found := [name for name in _METADATA if (home / name).is_file()]:
+        if found := [name for name in _METADATA if _is_file(home / name)]:
             if len(found) > 1:
                 raise LayerMixError(f"expected one file of labels in {as_text(home)}, found two; take one of them out")
             path = _place(home, found[0], follow_links)
@@ -52,6 +53,11 @@ def read_label_file(root: Path, folders: Sequence[str], follow_links: bool) -> L
                 return None
             return _numbered(path, texts, prefix) if texts else None
     return None
+
+
+def _is_file(path: Path) -> bool:
+    found = status(path.stat, path)
+    return found is not None and stat.S_ISREG(found.st_mode)
 
 
 def _place(folder: Path, name: str, follow_links: bool) -> Path:
@@ -73,7 +79,7 @@ def _check_agreement(path: Path, texts: dict[str, str], prefix: str, folders: Se
     places = {name: str(place) for place, name in enumerate(folders)}
     for name, text in texts.items():
         folder, slash, _ = name.removeprefix(prefix).partition("/")
-        if name.startswith(prefix) and text not in ((folder, places.get(folder)) if slash else ("",)):
+        if name.startswith(prefix) and text.strip() not in ("", *((folder, places.get(folder)) if slash else ())):
             raise LayerMixError(
                 f"expected labels by class folders or by a file, found both: {as_text(path)} gives {name} the label "
                 f"{text!r}; take the file out, or give a table of paths and labels instead of the folder"
@@ -122,7 +128,7 @@ def _tiny(root: Path, follow_links: bool) -> LabelFile:
     given = [line.split("\t") for line in _lines(path)]
     if wrong := next((number for number, parts in enumerate(given, 1) if len(parts) < 2), None):
         raise cannot_read(path, f"line {wrong} is not a file and a WNID with a tab between them", REMEDY)
-    known = _lines(wnids) if wnids.is_file() else []
+    known = _lines(wnids) if _is_file(wnids) else []
     classes = tuple(sorted({*known, *(wnid for _, wnid, *_ in given)}))
     places = {wnid: place for place, wnid in enumerate(classes)}
     return LabelFile({f"{_TINY_IMAGES}/{name}": places[wnid] for name, wnid, *_ in given}, classes)

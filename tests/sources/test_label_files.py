@@ -1,5 +1,6 @@
 """Labels in a file beside the images: the metadata of Hugging Face, and TinyImageNet's validation set."""
 
+import errno
 import json
 from pathlib import Path
 
@@ -94,6 +95,7 @@ def test_metadata_above_the_splits_numbers_all_of_them_together(tmp_path: Path) 
     [
         ("ant/x.png,ant\nbee/x.png,bee\n", ""),
         ("ant/x.png,0\nbee/x.png,1\n", ""),
+        ("ant/x.png, ant \nbee/x.png,\n", ""),  # which says nothing of the second
         ("ant/x.png,ant\nbee/x.png,ant\n", "gives bee/x.png the label 'ant'"),
         ("ant/x.png,1\n", "gives ant/x.png the label '1'"),
         ("y.png,1\n", "gives y.png the label '1'"),
@@ -132,6 +134,17 @@ def test_a_damaged_file_gets_a_line(name: str, content: bytes, fault: str, image
     assert f"ROOT/{name}" in text
     assert fault in text
     assert text.endswith("; mend it, or take it out to have labels by class folders")
+
+
+def test_a_folder_that_may_be_listed_but_not_entered_is_no_traceback(
+    images: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def closed(path: Path) -> None:
+        raise PermissionError(errno.EACCES, f"permission denied: {path}")
+
+    source = open_source(images)
+    monkeypatch.setattr(Path, "stat", closed)
+    assert source.classes == ()
 
 
 def test_two_files_and_a_link_out_are_refused(images: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
