@@ -4,6 +4,7 @@ import glob
 import hashlib
 import json
 import os
+import re
 import subprocess
 import sys
 import tarfile
@@ -36,7 +37,12 @@ def build(*arguments: object) -> str:
     """Run `build` in this process on one worker, which has to end well; return what it prints."""
     result = invoke("build", "--workers", 1, *arguments)
     assert result.exit_code == 0, result.output
-    return result.output
+    return result.stdout
+
+
+def without_start(stderr: str) -> str:
+    """What a build writes to standard error after the line of what it builds, and the warning of missing labels."""
+    return re.sub(r"\A(building .*\n)?(warning: .*\n)?", "", stderr)
 
 
 def start(*arguments: object, **options: Any) -> "subprocess.Popen[str]":

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -23,7 +24,7 @@ from layermix_gen.errors import Interrupted, LayerMixError
 from layermix_gen.mixing_sets.mixing_set import MixingSet
 from layermix_gen.mixing_sets.provision import resolve_mixing_set
 from layermix_gen.sources import Item, SourceOptions
-from layermix_gen.sources.base import DEFAULT_OPTIONS
+from layermix_gen.sources.base import DEFAULT_OPTIONS, LINK_OUT
 from layermix_gen.support.files import disk_errors, replacing
 from layermix_gen.support.locks import NAME, in_turn, together
 from layermix_gen.support.processes import memory_errors
@@ -57,6 +58,7 @@ def build(
     """
     with memory_errors():
         request = BuildRequest(source, out, settings, kind, source_options, mixing_set, workers, partition, max_errors)
+        request.announce(progress)
         mixed = None
         if request.mixes:
             color = settings.preset == "released"  # the released code mixes with fractals in colour
@@ -71,7 +73,8 @@ def build(
             turn = plan.root / f"{NAME}-{partition[0]}-{partition[1]}"
             waiting = partial(_say_waiting, plan.root, progress)
             with together(plan.root, prepare, partial(is_frozen, plan, request.items)), in_turn(turn, waiting):
-                return _run(plan, request.own(plan.shards), request.workers, request.max_errors, progress)
+                made = _run(plan, request.own(plan.shards), request.workers, request.max_errors, progress)
+                return replace(made, labels=request.labels)
 
 
 def _prepare(plan: Plan, items: Sequence[Item], spoiled: Mapping[int, Sequence[Skipped]]) -> None:
@@ -171,7 +174,10 @@ def write_errors(root: Path, skipped: Sequence[Skipped]) -> None:
 def _check_errors(plan: Plan, skipped: Sequence[Skipped], limit: int) -> None:
     what = ", ".join(f"{number} {reason}" for reason, number in reasons(skipped).items())
     found = f"{len(skipped)} of {plan.inputs.count} inputs cannot be read ({what})"
-    remedy = f"see {plan.root / ERRORS}, then mend them and run the same command to resume"
+    mend = "mend them and run the same command to resume"
+    if plan.inputs.kind == "folder" and LINK_OUT in reasons(skipped):
+        mend = f"give --follow-links to read what links lead to, or {mend}"
+    remedy = f"see {plan.root / ERRORS}, then {mend}"
     if len(skipped) == plan.inputs.count:
         raise LayerMixError(f"{found}, which leaves nothing; {remedy}")
     if len(skipped) > limit:

@@ -19,6 +19,7 @@ from layermix_gen.mixing_sets.packing import list_pictures
 from layermix_gen.mixing_sets.provision import DEFAULT_COUNT, DETAIL, picture_size_for, resolve_mixing_set
 from layermix_gen.sources import Item, SourceOptions
 from layermix_gen.sources.base import DEFAULT_OPTIONS
+from layermix_gen.sources.labels import LabelCounts
 from layermix_gen.support.processes import memory_errors
 from layermix_gen.support.text import count, duration, facts
 
@@ -39,6 +40,8 @@ class Estimate:
     core_seconds: float  # of all shards
     workers: int
     fractal_seconds: float = 0.0  # of one core, to render the default mixing set; 0 if it is not used
+    labels: LabelCounts | None = None
+    form: str = ""  # what the samples are: size, views and format
 
     @property
     def seconds(self) -> float:
@@ -53,7 +56,9 @@ class Estimate:
         part = f" for {self.own_shards} of {self.shards} shards" if share < 1 else ""
         rate = self.images * share / self.seconds if self.seconds else 0
         rows = {
+            "labels": str(self.labels or ""),
             "samples": f"{self.inputs} inputs x {self.planes} planes = {self.images} images",
+            "form": self.form,
             "shards": f"{self.shards}, each of about {self.inputs / self.shards:.0f} samples a plane",
             "size": f"{self.bytes / 1e6:.1f} MB, {self.bytes / self.images:.0f} bytes an image",
             "mixing set": f"{DEFAULT_COUNT} fractals, rendered before that in about "
@@ -101,6 +106,8 @@ def estimate(
             core_seconds=seconds * len(request.items),
             workers=request.workers,
             fractal_seconds=fractal_seconds,
+            labels=request.labels,
+            form=request.settings.samples,
         )
 
 

@@ -5,6 +5,7 @@ A build and its estimate begin with the same request, so that the estimate refus
 
 from pathlib import Path
 
+from layermix_gen.building.native_size import native_size
 from layermix_gen.building.sizing import planned_shards
 from layermix_gen.dataset.names import LISTING, PLAN
 from layermix_gen.dataset.plan import MixingSetFacts, Plan, make_plan, planned_order, read_plan
@@ -14,9 +15,12 @@ from layermix_gen.errors import LayerMixError
 from layermix_gen.mixing.methods import METHODS
 from layermix_gen.mixing_sets.mixing_set import MixingSet
 from layermix_gen.sources import Item, Source, SourceOptions, open_source
+from layermix_gen.sources.labels import LabelCounts
 from layermix_gen.support.checks import as_utf8_path, check_output, check_whole
 from layermix_gen.support.database import pattern_of
 from layermix_gen.support.processes import checked_workers
+from layermix_gen.support.progress import say
+from layermix_gen.support.text import count
 
 MIN_ERRORS, ERROR_SHARE = 10, 0.01  # inputs that may be skipped unless the user says how many: 1%, but at least 10
 
@@ -45,9 +49,12 @@ class BuildRequest:
         check_output(self.root, source=location, mark=PLAN, own=(LISTING,))
         pattern_of(self.root)  # refuses a folder whose index could not be read
         self.source: Source = open_source(location, kind, settings.max_pixels, source_options)
-        self.settings = settings.resolve(self.source.native_size)
-        self.size = self.settings.size or 0
         self.items: list[Item] = planned_order(self.source, settings.seed)
+        self.labels = LabelCounts.of((item.label for item in self.items), self.source.classes)
+        self.settings = settings.resolve(
+            native_size(self.source, self.items, settings.max_pixels) if settings.size is None else None
+        )
+        self.size = self.settings.size or 0
         self._before = read_plan(self.root)
         if self._before:  # refuse now what can be refused without a mixing set, which may take a while to make
             refuse_changes(self._before, self.planned(self._before.mixing_set, self._before.shards), self.items)
@@ -75,6 +82,15 @@ class BuildRequest:
         """The numbers of the shards, out of `shards`, that this partition builds."""
         first, step = self._partition
         return range(first, shards, step)
+
+    def announce(self, progress: bool) -> None:
+        """Say on standard error what will be built, and warn where no image has a label."""
+        labels = f"; {self.labels}" if self.labels.labels else ""
+        if progress:
+            images = f"{count(len(self.items), 'image')} in {count(len(self.settings.planes), 'plane')}"
+            say(f"building {images}: {self.settings.samples}{labels}")
+        if not labels:
+            say(f"warning: {self.labels}")
 
     def planned(self, mixing_set: MixingSetFacts | None, shards: int) -> Plan:
         """The plan of the build with `shards` shards."""

@@ -32,7 +32,7 @@ SETTINGS = {field.name for field in fields(BuildSettings)}
 @click.option("--variants", default=DEFAULTS.variants, help="Variants of each image.")
 @click.option("--clean/--no-clean", default=DEFAULTS.clean, help="Also write each view before mixing.")
 @click.option(
-    "--size", type=int, help="Side of the samples in px; default: as SOURCE if that is small squares, else 224."
+    "--size", type=int, help="Side of the samples in px; default: as SOURCE if that is squares of up to 224, else 224."
 )
 @click.option("--view", type=click.Choice(list(VIEWS)), help="Crop; default: pad-crop up to 64 px, rrc above.")
 @click.option(

@@ -116,4 +116,5 @@ def _declared(root: Path) -> Manifest | None:
 
 
 def _facts(manifest: Manifest) -> dict[str, Any]:
-    return {"format": FORMAT} | {name: value for name, value in asdict(manifest).items() if name != "root"}
+    facts = asdict(manifest).items()
+    return {"format": FORMAT} | {name: value for name, value in facts if name not in ("root", "labels")}

@@ -3,7 +3,7 @@
 import hashlib
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any, TypedDict
 
@@ -20,6 +20,7 @@ from layermix_gen.dataset.plan import Inputs, MixingSetFacts, Plan
 from layermix_gen.dataset.settings import BuildSettings
 from layermix_gen.dataset.tar import TarSummary
 from layermix_gen.errors import LayerMixError
+from layermix_gen.sources.labels import LabelCounts
 from layermix_gen.support.files import (
     check_format,
     unsealed,
@@ -75,6 +76,7 @@ class Manifest:
     run: Run
     tars: dict[str, TarFacts]  # by relative path
     indexes: dict[str, str]  # relative path: sha256
+    labels: LabelCounts | None = field(default=None, compare=False)  # of the inputs; known to the build alone
 
     @classmethod
     def from_json(cls, text: str, root: Path, location: str) -> "Manifest":
@@ -84,7 +86,7 @@ class Manifest:
             check_format(value.get("format", "no format"), FORMAT, location)
             value = unsealed(value)
             del value["format"]
-            manifest = made_of(cls, value, root=root)
+            manifest = made_of(cls, value, root=root, labels=None)
             _check_content(manifest)
             return manifest
         except ValueError as error:
@@ -133,12 +135,13 @@ class Manifest:
         method = f"{settings.method}, preset {settings.preset}, magnitude {settings.magnitude:g}, "
         mixing = self.mixing_set
         rows = {
-            "source": f"{source.location} ({source.kind}, {len(source.classes)} classes)",
+            "source": f"{source.location} ({source.kind})",
+            "labels": str(self.labels or ""),
             "inputs": f"{self.inputs} = {self.written} written + {self.skipped} skipped",
             "skipped": left_out,
             "ignored": f"{count(source.ignored, 'file')} without an image's extension" if source.ignored else "",
             "planes": " ".join(self.planes),
-            "samples": f"{settings.size} px, {settings.view} views, {settings.view_mode}, as {settings.format}",
+            "samples": settings.samples,
             "method": method + f"blending ratio {settings.blending_ratio:g}" if mixing else settings.method,
             "mixing set": f"{count(mixing.count, 'picture')} of {mixing.size} px in {mixing.location}"
             if mixing

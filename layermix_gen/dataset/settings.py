@@ -15,8 +15,9 @@ from layermix_gen.support.checks import check_choice, check_seed, check_whole
 
 CLEAN = -1  # the variant number of the view before mixing
 VIEW_MODES = ("independent", "shared")
+MIN_SIZE = 8  # px
 SMALL = 64  # px; by default, samples up to this size are lossless and cropped like CIFAR, larger ones like ImageNet
-DEFAULT_SIZE = 224
+DEFAULT_SIZE = 224  # px; squares of one size up to this keep it
 MAX_VARIANTS = 100  # two digits in the names of planes
 UNITS = {"": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KIB": 2**10, "MIB": 2**20, "GIB": 2**30}
 
@@ -27,7 +28,7 @@ class BuildSettings:
 
     variants: int = 4
     clean: bool = True  # also write each view before mixing
-    size: int | None = None  # px; None: the source's, if its images are squares of one size, else 224
+    size: int | None = None  # px; None: the source's, if its images are squares of one size up to 224, else 224
     view: str | None = None  # rrc, pad-crop or center; None: by size
     view_mode: str = "independent"  # a view for each variant, or one shared by all planes of an image
     method: str = "layermix"
@@ -51,7 +52,7 @@ class BuildSettings:
                 "nothing to build: no variants and no clean plane; give --variants 1 or more, or --clean"
             )
         if self.size is not None:
-            check_whole("size", self.size, 8, 4096)
+            check_whole("size", self.size, MIN_SIZE, 4096)
         check_choice("view", self.view, (*VIEWS, None))
         check_choice("view mode", self.view_mode, VIEW_MODES)
         check_choice("method", self.method, METHODS)
@@ -68,7 +69,8 @@ class BuildSettings:
 
     def resolve(self, native_size: int | None) -> "BuildSettings":
         """Make every open choice for a source whose images are all squares of `native_size` px (None: they are not)."""
-        size = self.size or native_size or DEFAULT_SIZE
+        is_kept = native_size is not None and MIN_SIZE <= native_size <= DEFAULT_SIZE
+        size = self.size or (native_size if is_kept else None) or DEFAULT_SIZE
         view = self.view or ("pad-crop" if size <= SMALL else "rrc")
         image_format = self.format or ("png" if size <= SMALL else "jpg")
         ops = self.drawing(pictures=1, picture_size=0).ops
@@ -83,6 +85,11 @@ class BuildSettings:
         """The settings for drawing recipes, with a mixing set of `pictures` pictures of `picture_size` px."""
         size = self.size or DEFAULT_SIZE
         return DrawSettings(size, pictures, picture_size, self.preset, self.magnitude, self.blending_ratio, self.ops)
+
+    @property
+    def samples(self) -> str:
+        """What the samples are, for people; for resolved settings."""
+        return f"{self.size} px, {self.view} views, {self.view_mode}, as {self.format}"
 
     @property
     def encoding(self) -> Encoding:

@@ -8,6 +8,7 @@ pixels give the same bytes. (The reader decodes stored images straight into batc
 """
 
 import io
+import re
 import struct
 import threading
 import warnings
@@ -197,6 +198,12 @@ def _check_size(width: int, height: int, max_pixels: int) -> None:
         raise BadImage("truncated or corrupt: no pixels")
     if width * height > max_pixels:
         raise BadImage(f"too large: {width}x{height} pixels exceed the bound of {max_pixels}")
+
+
+def refused_size(why: str) -> tuple[int, int] | None:
+    """Width and height, where a reason of `decode` says that they exceed the bound on pixels."""
+    found = re.match(r"too large: (\d+)x(\d+) pixels ", why)
+    return (int(found[1]), int(found[2])) if found else None
 
 
 def _check_memory(width: int, height: int, per_pixel: int, max_pixels: int) -> None:

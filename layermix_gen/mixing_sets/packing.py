@@ -136,7 +136,7 @@ def list_pictures(folder: Path) -> tuple[FolderSource, list[Item]]:
     """
     with reading(folder):
         source = FolderSource(str(folder))
-        return source, source.items()
+        return source, source.pictures()
 
 
 def listing_key(source: FolderSource, items: Sequence[Item], cut: Cut) -> str:

@@ -31,6 +31,7 @@ from layermix_gen.sources.columnar.parquet_images import (
     split_files,
 )
 from layermix_gen.sources.folder import FolderSource, leads_to_folder, scan
+from layermix_gen.sources.splits import refuse_splits
 from layermix_gen.sources.table import TableSource
 from layermix_gen.sources.table_files import is_table
 from layermix_gen.sources.tar_paths import expand, is_packed_name, is_pattern, is_tar_name
@@ -51,7 +52,8 @@ def _entries(source: Source) -> list[Path]:
 
 
 def _class_folders(source: Source) -> list[Path]:
-    return [path for path in _entries(source) if path.is_dir() and not path.is_symlink()]
+    followed = source.options.follow_links
+    return [path for path in _entries(source) if path.is_dir() and (followed or not path.is_symlink())]
 
 
 def _arrow_files(source: Source) -> list[Path]:
@@ -161,6 +163,8 @@ def _detect(location: str) -> str:
     if not fits:
         forms = "; ".join(f"{name}: {kind.form}" for name, kind in KINDS.items())
         raise LayerMixError(f"looked in {as_text(location)} for one of ({forms}), found {_contents(path)}")
+    if fits == ["folder"]:
+        refuse_splits(path)
     return fits[0]
 
 

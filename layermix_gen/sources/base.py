@@ -24,7 +24,11 @@ EXTENSIONS = frozenset(
 """Lower-case extensions of the files that are taken as inputs. The format of a file is detected from its content."""
 
 MAX_ID = 4096  # bytes of the id of an item
+SPLITS = frozenset({"train", "training", "val", "valid", "validation", "test", "testing", "dev", "eval"})
+"""Lower-case names of folders that hold a split of a dataset, and no class."""
+MAX_LABEL = 999_999  # a larger label is some other number by mistake, and would set the number of classes
 _MISSING, _BROKEN, UNREADABLE = "no such file", "broken link", "not readable"  # reasons that are not of the content
+LINK_OUT = "link out of the root"
 _MAX_BYTES = 1 << 30  # of one file: no image within the bound on pixels needs more
 
 
@@ -117,23 +121,23 @@ def class_name(classes: Sequence[str], label: int) -> str:
     return classes[label] if 0 <= label < len(classes) else ""
 
 
-def read_inside(root: str, path: str) -> bytes:
+def read_inside(root: str, path: str, follow_links: bool = False) -> bytes:
     """Read the regular file at `path` under the folder `root`, an absolute path without links.
 
-    Raises `BadImage` with the reason where the file is outside of `root` once all links are resolved, or where it
-    cannot be read, and `LayerMixError` where that is the machine's fault.
+    Raises `BadImage` with the reason where the file is outside of `root` once all links are resolved (with
+    `follow_links`: before they are), or where it cannot be read, and `LayerMixError` where that is the machine's fault.
     """
     full = f"{root}/{path}"
     try:
-        return with_retries(lambda: _read_inside(root, full), full)
+        return with_retries(lambda: _read_inside(root, full, follow_links), full)
     except OSError as fault:
         raise unread(fault, full) from fault
 
 
-def _read_inside(root: str, full: str) -> bytes:
+def _read_inside(root: str, full: str, follow_links: bool) -> bytes:
     resolved = os.path.realpath(full, strict=True)
-    if os.path.commonpath((root, resolved)) != root:
-        raise BadImage("link out of the root")
+    if os.path.commonpath((root, os.path.normpath(full) if follow_links else resolved)) != root:
+        raise BadImage(LINK_OUT)
     # O_NONBLOCK, so that a pipe does not wait for a writer; O_NOFOLLOW, because links are resolved by now.
     descriptor = os.open(resolved, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
     try:
@@ -165,7 +169,8 @@ def check_bytes(size: int) -> None:
 def unread(fault: OSError, path: str) -> BadImage:
     """The error for an image whose file at `path` is at fault: the reason is one that `is_unread` knows."""
     if fault.errno in MISSING:
-        return BadImage(_BROKEN if Path(path).is_symlink() else _MISSING)
+        is_link = fault.errno != errno.ENAMETOOLONG and Path(path).is_symlink()
+        return BadImage(_BROKEN if is_link else _MISSING)
     return BadImage(f"{UNREADABLE}: {reason(fault)}")
 
 

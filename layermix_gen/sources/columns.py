@@ -7,11 +7,11 @@ from reprlib import repr as shortened
 from typing import TypeAlias
 
 from layermix_gen.errors import LayerMixError
+from layermix_gen.sources.base import MAX_LABEL
 from layermix_gen.sources.labels import numbered
 
 Numbered: TypeAlias = tuple[list[int], tuple[str, ...]]
 
-MAX_LABEL = 999_999  # a larger label is some other number by mistake, and would set the number of classes
 PATHS = ("path", "file_path", "file", "file_name", "image", "image_path", "img", "img_path")
 LABELS = ("label", "label_id", "class", "target", "category", "fine_label")
 CLASS_NAMES = ("class_name",)

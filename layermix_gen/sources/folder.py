@@ -2,13 +2,15 @@
 
 The class of a file is the folder directly under ROOT that it lies in; labels number the class folders by sorted name,
 empty ones too, so they agree with torchvision's `ImageFolder(allow_empty=True)`. Files directly in ROOT have the label
--1. Hidden files and folders are skipped. Links to folders are never followed: each is one item that cannot be read,
-so that it is reported and not silently left out. Links to files are followed inside of ROOT only.
+-1, unless a file such as `metadata.csv` gives the labels (see `label_files`). Hidden files and folders are skipped.
+Links to files are followed inside of ROOT only. A link to a folder ends the listing, because it may stand for a whole
+class. With `follow_links`, all links are followed, wherever they lead.
 """
 
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 
@@ -16,8 +18,12 @@ from layermix_gen.errors import BadImage, LayerMixError
 from layermix_gen.images import Image
 from layermix_gen.images.codec import MAX_PIXELS, decode
 from layermix_gen.sources.base import Item, SourceOptions, is_image_name, read_inside, status
+from layermix_gen.sources.label_files import LabelFile, read_label_file
 from layermix_gen.support.files import reading, reason, with_retries
 from layermix_gen.support.text import as_text
+
+MAX_LINKS = 100_000  # to folders that are followed: links that branch give more paths than there are files
+NAMED = 3  # paths in a message
 
 
 class FolderSource:
@@ -41,25 +47,45 @@ class FolderSource:
 
     @cached_property
     def classes(self) -> tuple[str, ...]:
-        """The names of the folders directly under the root, sorted; () if there is none."""
-        return tuple(sorted(as_text(entry.name) for entry in scan(self._root) if _is_folder(entry)))
+        """The names of the folders directly under the root, sorted, or those of a file of labels; () if there is none.
+
+        Raises `LayerMixError` where a file of labels is damaged, or does not fit the folders.
+        """
+        return self._label_file.classes if self._label_file else self._folders
+
+    @cached_property
+    def _folders(self) -> tuple[str, ...]:
+        return tuple(sorted(as_text(entry.name) for entry in scan(self._root) if self._enters(entry)))
+
+    @cached_property
+    def _label_file(self) -> LabelFile | None:
+        return read_label_file(self._root, self._folders, self.options.follow_links)
 
     def items(self) -> list[Item]:
-        """List the tree. Raises `LayerMixError` where no image is found or a folder cannot be listed."""
-        self.ignored = 0
-        labels = {name: label for label, name in enumerate(self.classes)}
+        """List the tree.
+
+        Raises `LayerMixError` where no image is found, a folder cannot be listed, or a link may stand for a folder that
+        is not entered.
+        """
+        inputs = self._inputs()
+        self._refuse_links(inputs)
+        labels = {name: label for label, name in enumerate(self._folders)}
         # The first part of a path is its class folder; for a file in the root it is the file's name, which is no class.
-        found = [_item(path, entry, labels.get(as_text(path.split("/", 1)[0]), -1)) for path, entry in self._walk()]
-        if not found:
-            raise LayerMixError(
-                f"expected images in {as_text(self.location)}, found {self.ignored} other files; check the path"
-            )
+        found = [_item(path, entry, labels.get(as_text(path.split("/", 1)[0]), -1)) for path, entry in inputs]
+        if self._label_file:
+            given, files = self._label_file.labels, {item.id: item for item in found}
+            found = [replace(item, label=given.get(item.id, -1)) for item in found]
+            found += [Item(path, label, 0) for path, label in given.items() if path not in files]
         return sorted(found, key=lambda item: item.id)
+
+    def pictures(self) -> list[Item]:
+        """List the tree as `items` does, but without labels: then a link to a folder is an item that cannot be read."""
+        return sorted((_item(path, entry, -1) for path, entry in self._inputs()), key=lambda item: item.id)
 
     def read(self, item: Item) -> Image:
         """Read and decode one file, uint8 (H, W, 3). Raises `BadImage` with the reason."""
         try:
-            data = read_inside(self._resolved, self._relative(item))
+            data = read_inside(self._resolved, self._relative(item), self.options.follow_links)
         except ValueError as fault:  # of a locator that is none
             raise BadImage(f"no path of a file: {fault}") from fault
         return decode(data, self._max_pixels)
@@ -75,18 +101,63 @@ class FolderSource:
         """The path of an item below the root, as the file system has it."""
         return os.fsdecode(bytes.fromhex(str(item.at[0]))) if item.at else item.id
 
+    def _enters(self, entry: os.DirEntry[str]) -> bool:
+        """Whether this is a folder whose files are listed."""
+        return leads_to_folder(entry) if self.options.follow_links else _is_folder(entry)
+
+    def _inputs(self) -> list[tuple[str, os.DirEntry[str]]]:
+        self.ignored = 0
+        inputs = list(self._walk())
+        if not inputs:
+            raise LayerMixError(
+                f"expected images in {as_text(self.location)}, found {self.ignored} other files; check the path"
+            )
+        return inputs
+
     def _walk(self) -> Iterator[tuple[str, os.DirEntry[str]]]:
         """Yield each input with its path relative to the root, and count the other files."""
-        pending = [""]
+        pending, followed = [""], 0
         while pending:
             prefix = pending.pop()
             for entry in scan(self._root / prefix):
-                if _is_folder(entry):
-                    pending.append(f"{prefix}{entry.name}/")
+                path = prefix + entry.name
+                if self._enters(entry):
+                    if _is_link(entry):
+                        followed += 1
+                        self._check_followed(path, entry, followed)
+                    pending.append(f"{path}/")
                 elif is_image_name(entry.name) or _is_dead_end(entry):
-                    yield prefix + entry.name, entry
+                    yield path, entry
                 else:
                     self.ignored += 1
+
+    def _check_followed(self, path: str, entry: os.DirEntry[str], number: int) -> None:
+        """Raise `LayerMixError` where the link at `path` leads to a folder that it lies in, and for too many links."""
+        where = as_text(self.location)
+        if number > MAX_LINKS:
+            raise LayerMixError(f"expected at most {MAX_LINKS} links to folders in {where}, found more; copy them")
+        link = Path(entry.path)
+        if _identity(link) in map(_identity, link.parents):
+            raise LayerMixError(
+                f"expected no links in a circle in {where}, found {as_text(path)}, which leads to a folder that it "
+                "lies in; remove it"
+            )
+
+    def _refuse_links(self, inputs: Sequence[tuple[str, os.DirEntry[str]]]) -> None:
+        """Raise `LayerMixError` for links to folders, and links to nothing where a class folder could be."""
+        where = as_text(self.location)
+        links = [(path, entry) for path, entry in inputs if _is_dead_end(entry)]
+        if folders := sorted(path for path, entry in links if leads_to_folder(entry)):
+            raise LayerMixError(
+                f"expected no links to folders in {where}, found {_named(folders)}; if this is the source of build or "
+                "evaluate corrupt, give --follow-links, else put the folders there"
+            )
+        broken = sorted(path for path, _ in links if "/" not in path and not is_image_name(path))
+        if broken and self._folders:
+            raise LayerMixError(
+                f"expected class folders in {where}, found links to nothing that may stand for some, {_named(broken)}; "
+                "mend or remove them"
+            )
 
 
 def scan(folder: Path) -> list[os.DirEntry[str]]:
@@ -106,17 +177,33 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
     return with_retries(lambda: entry.is_dir(follow_symlinks=False), entry.path)
 
 
+def _identity(folder: Path) -> tuple[int, int] | None:
+    """What tells a folder from all others, whatever the path to it."""
+    found = status(folder.stat, folder)
+    return (found.st_dev, found.st_ino) if found else None
+
+
+def _is_link(entry: os.DirEntry[str]) -> bool:
+    return with_retries(entry.is_symlink, entry.path)
+
+
 def leads_to_folder(entry: os.DirEntry[str]) -> bool:
-    """Whether this is a folder or a link to one; a link in a circle is none."""
-    return Path(entry.path).is_dir()
+    """Whether this is a folder or a link to one; a link in a circle, or into a closed folder, is none."""
+    if not _is_link(entry):
+        return _is_folder(entry)
+    found = status(entry.stat, entry.path)
+    return found is not None and stat.S_ISDIR(found.st_mode)
 
 
 def _is_dead_end(entry: os.DirEntry[str]) -> bool:
-    """Tell whether this is a link to a folder or to nothing, which may stand for images under any name."""
-    if not with_retries(entry.is_symlink, entry.path):
-        return False
-    found = status(entry.stat, entry.path)
-    return found is None or stat.S_ISDIR(found.st_mode)
+    """Whether this is a link to a folder or to nothing, which may stand for images under any name."""
+    return _is_link(entry) and (leads_to_folder(entry) or status(entry.stat, entry.path) is None)
+
+
+def _named(paths: Sequence[str]) -> str:
+    """The first few of some paths, and how many more there are."""
+    more = f" and {len(paths) - NAMED} more" if len(paths) > NAMED else ""
+    return ", ".join(map(as_text, paths[:NAMED])) + more
 
 
 def _item(path: str, entry: os.DirEntry[str], label: int) -> Item:

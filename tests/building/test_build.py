@@ -44,6 +44,7 @@ from tests.helpers import (
     snapshot,
     start,
     stopped_in_the_midst,
+    without_start,
 )
 
 SMALL = ("--size", 32, "--shard-size", 10)  # of the 24 photographs: three shards of 8
@@ -186,7 +187,8 @@ def test_the_summary_is_in_the_manifest(photographs: Path, pool: Path, tmp_path:
     assert facts["images"] == run["images"] == 48
     assert facts["bytes"] == sum(path.stat().st_size for path in root.glob("*/*.tar"))
     assert lines == {
-        "source": f"{source} (folder, 4 classes)",
+        "source": f"{source} (folder)",
+        "labels": "25 labels in 4 classes",
         "inputs": "25 = 24 written + 1 skipped",
         "skipped": "1 not an image",
         "ignored": "1 file without an image's extension",
@@ -230,7 +232,7 @@ def test_the_python_twin_returns_the_report(photographs: Path, finished: Path, p
     report = layermix_gen.build(photographs, tmp_path, settings, mixing_set=opened, workers=1, progress=False)
     assert report.digest == digest(tmp_path) == digest(finished)
     facts = json.loads(json.dumps(dataclasses.asdict(report) | {"root": ""}, default=str))
-    facts = {"format": "layermix-gen dataset 2"} | {k: v for k, v in facts.items() if k != "root"}
+    facts = {"format": "layermix-gen dataset 2"} | {k: v for k, v in facts.items() if k not in ("root", "labels")}
     assert manifest(tmp_path) == sealed(facts)
 
 
@@ -525,7 +527,7 @@ def test_planes_stay_aligned_with_what_was_skipped(photographs: Path, pool: Path
     before = snapshot(root)
     result = invoke("build", *command, 3, "--workers", 1)
     assert result.exit_code == 1
-    assert result.stderr == (
+    assert without_start(result.stderr) == (
         "Error: rocket/001.jpg is in other planes but cannot be read now (not an image); restore it, then run the same "
         "command to resume\n"
     )
@@ -573,6 +575,8 @@ def test_no_image_at_all_is_no_dataset(tmp_path: Path) -> None:
     result = invoke("build", tmp_path / "source", tmp_path / "out", "--method", "none", "--workers", 1)
     assert result.exit_code == 1
     assert result.stderr == (
+        "building 5 images in 5 planes: 224 px, rrc views, independent, as jpg\n"
+        "warning: no image of 5 has a label: all are -1\n"
         "Error: 5 of 5 inputs cannot be read (5 empty file), which leaves nothing; "
         f"see {tmp_path / 'out' / 'errors.jsonl'}, then mend them and run the same command to resume\n"
     )
@@ -645,7 +649,9 @@ def test_shards_that_do_not_add_up_are_no_dataset(
     monkeypatch.setattr("layermix_gen.building.builder.read_summaries", lambda _: dict(summaries))
     result = invoke("build", photographs, root, *SMALL, "--variants", 3, "--mixing-set", pool)
     assert result.exit_code == 1
-    assert result.stderr.startswith("Error: expected 24 inputs in the shards, found 23 written and 0 skipped; delete ")
+    assert without_start(result.stderr).startswith(
+        "Error: expected 24 inputs in the shards, found 23 written and 0 skipped; delete "
+    )
     assert not (root / "dataset.json").exists()
 
 
@@ -686,7 +692,7 @@ def test_a_dry_run_writes_nothing_and_is_about_right(
         assert [path.name for path in tmp_path.iterdir()] == ["cache"]
     result = invoke("build", many, root, *options, "--mixing-set", pool, "--dry-run")
     lines = {line[:12].strip(): line[12:] for line in result.stdout.splitlines()}
-    assert list(lines) == ["samples", "shards", "size", "time", "core hours"]
+    assert list(lines) == ["labels", "samples", "form", "shards", "size", "time", "core hours"]
     assert lines["samples"] == "400 inputs x 5 planes = 2000 images"
     build(many, root, *options, "--mixing-set", pool)
     facts = manifest(root)

@@ -8,6 +8,7 @@ import pytest
 from layermix_gen import BuildSettings, estimate
 from layermix_gen.building import estimator
 from layermix_gen.building.estimator import Estimate
+from layermix_gen.sources.labels import LabelCounts
 from layermix_gen.support.text import duration
 
 LARGE = Estimate(
@@ -94,7 +95,10 @@ def test_an_estimate_by_a_clock_of_its_own(
     monkeypatch.setattr(estimator, "sample_bytes", slow)
     settings = BuildSettings(size=16, variants=1, shard_size="40")
     found = estimate(many, tmp_path / "out", settings, mixing_set=pool, workers=2)
-    assert found == Estimate(400, 2, 800, 10, 10, 800 * 4000, 800.0, 2)
+    labels, form = LabelCounts(400, 400, 4), "16 px, pad-crop views, independent, as png"
+    assert found == Estimate(400, 2, 800, 10, 10, 800 * 4000, 800.0, 2, labels=labels, form=form)
+    assert "labels      400 labels in 4 classes\n" in found.summary()
+    assert f"form        {form}\n" in found.summary()
     assert found.seconds == 400
     with monkeypatch.context() as patch:
         patch.setattr(estimator, "sample_bytes", lambda *_: [])

@@ -26,7 +26,7 @@ from layermix_gen.images import Image
 from layermix_gen.mixing_sets.mixing_set import open_mixing_set
 from layermix_gen.sources import Item, SourceOptions, open_source
 from layermix_gen.support.seeds import shuffled
-from tests.helpers import build, digest, invoke, manifest, reseal, snapshot
+from tests.helpers import build, digest, invoke, manifest, reseal, snapshot, without_start
 
 # --- shard arithmetic ------------------------------------------------------------------------------------------------
 
@@ -236,7 +236,7 @@ def refused(source: Path, out: Path, *arguments: object) -> str:
     result = invoke("build", source, out, "--workers", 1, *arguments)
     assert result.exit_code == 1
     assert snapshot(out) == before
-    (line,) = result.stderr.splitlines()
+    (line,) = without_start(result.stderr).splitlines()
     start, end = (
         f"Error: {out} holds another dataset: ",
         "; repeat the command that began it, or build into another folder",

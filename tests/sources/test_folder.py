@@ -96,9 +96,6 @@ def test_links(tmp_path: Path) -> None:
         "cat/broken": "nothing",
         "cat/loop.png": "loop.png",
         "cat/text.txt": "a.png",
-        "folder": "cat",
-        "cat/far": str(outside.parent),
-        "cat/parent": "..",
     }
     for name, target in links.items():
         (root / name).symlink_to(target)
@@ -111,13 +108,9 @@ def test_links(tmp_path: Path) -> None:
     assert {name: reason(source, item) for name, item in items.items()} == {
         "cat/broken": "broken link",
         "cat/broken.png": "broken link",
-        "cat/far": "link out of the root",
         "cat/loop.png": "broken link",
         "cat/outside.png": "link out of the root",
-        "cat/parent": "link to a folder, which is not followed",
-        "folder": "link to a folder, which is not followed",
     }
-    assert items["folder"].label == -1
 
 
 def test_a_link_set_after_the_listing_is_seen(tmp_path: Path) -> None:
@@ -139,6 +132,7 @@ def test_an_id_cannot_lead_out(tmp_path: Path) -> None:
     save(tmp_path / "root2" / "b.png")
     source = open_source(tmp_path / "root")
     assert reason(source, Item("../root2/b.png", -1, 0)) == "link out of the root"
+    assert reason(source, Item(f"{'x' * 300}.png", -1, 0)) == "no such file"
     assert reason(source, Item(str(tmp_path / "root2" / "b.png"), -1, 0)) == "no such file"
 
 

@@ -6,14 +6,14 @@ from typing import Any
 
 import pytest
 
-from layermix_gen.sources import KINDS, SourceKind, source_files
+from layermix_gen.sources import KINDS, SourceKind, SourceOptions, source_files
 
 IDX = ("t10k-images-idx3-ubyte.gz", "t10k-labels-idx1-ubyte.gz", "train-images-idx3-ubyte", "train-labels-idx1-ubyte")
 CIFAR = ("batches.meta", *(f"data_batch_{number}" for number in range(1, 6)), "test_batch")
 
 
 def names(kind: str, location: Path, root: Path) -> list[str]:
-    source: Any = SimpleNamespace(kind=kind, location=str(location))
+    source: Any = SimpleNamespace(kind=kind, location=str(location), options=SourceOptions())
     return [path.relative_to(root).as_posix() for path in source_files(source)]
 
 
