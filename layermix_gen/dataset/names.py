@@ -27,7 +27,7 @@ PLANE = rf"{CLEAN_PLANE}|v[0-9][0-9]"  # a pattern of the names of planes
 SHA256 = r"[0-9a-f]{64}"  # a pattern of the digests of files
 KEYS = ("unique", "shared")  # a key for each sample, or one for all planes of an image
 KEY = rf"[0-9]{{9,18}}(-({PLANE}))?"  # a pattern of the keys of samples
-ADDRESS = rf"[0-9]{{9,18}}-({PLANE})"  # a pattern of the addresses of samples
+ADDRESS = rf"([0-9]{{9,18}})-({PLANE})"  # and of their addresses, see `address`
 
 
 def plane_name(variant: int) -> str:

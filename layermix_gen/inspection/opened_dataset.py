@@ -102,13 +102,13 @@ class OpenedDataset:
         return count(index, where, planes=self.manifest.planes)
 
     def row(self, key: str) -> dict[str, Any]:
-        """The row of a sample by its key, or by `KEY-PLANE` where planes share keys: `000000123-v03` in both cases.
+        """The row of the sample with this key; where planes share keys, with this key and plane: `000000123-v03`.
 
-        Raises `LayerMixError` where there is no such sample.
+        Raises `LayerMixError` where there is none.
         """
         unique = self.settings.keys == "unique"
-        if re.fullmatch(ADDRESS, key):
-            number, _, plane = key.partition("-")
+        if found := re.fullmatch(ADDRESS, str(key)):
+            number, plane = found.groups()
             if rows := self.query(f"key = '{key if unique else number}' AND plane = '{plane}'"):
                 return rows[0]
         example = ", ".join(map(address, self.query(columns=["key", "plane"], limit=1)))

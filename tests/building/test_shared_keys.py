@@ -220,6 +220,11 @@ def test_what_is_no_sample_is_one_line(key: str, shared: Built) -> None:
     assert result.stderr == f"Error: {line}\n"
 
 
+@pytest.mark.parametrize("key", [10, None, b"000000010-v00", {"key": "000000010", "plane": "v00"}])
+def test_what_is_no_text_is_one_line(key: Any, shared: Built) -> None:
+    assert refuses(lambda: shared.open().row(key)).endswith(f", got {key!r}; find keys with --where")
+
+
 def test_a_table_has_the_planes(shared: Built, small: Built) -> None:
     shown = ("--where", "key LIKE '000000010%'")
     head, *lines = invoke("inspect", shared.root, *shown).stdout.splitlines()

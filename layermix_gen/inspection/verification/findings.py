@@ -15,7 +15,7 @@ SHOWN = 5  # problems of one file that are printed
 class Problem:
     """A deviation from what was built: the file's path in the dataset, the sample or "", and what is wrong.
 
-    `key` is the sample's key with its plane, as in `000000123-v03`.
+    `key` is the sample's key, with its plane where planes share keys: `000000123-v03`.
     """
 
     file: str
