@@ -137,6 +137,14 @@ def reseal(path: Path) -> None:
     write_json(path, sealed({name: part for name, part in value.items() if name != "checksum"}))
 
 
+def forget_keys(path: Path) -> None:
+    """Take the setting `keys` out of a plan or manifest: neither had it when all keys were unique."""
+    value = json.loads(path.read_text("utf-8"))
+    del value["settings"]["keys"]
+    write_json(path, value)
+    reseal(path)
+
+
 def same_but_for_the_run(one: Path, other: Path) -> bool:
     """Whether two datasets have the same files with the same content, but for what the last run took."""
 

@@ -170,10 +170,11 @@ class _Draft:
 
     def add(self, ordinal: int, item: Item, checksum: int, samples: list[Sample]) -> None:
         """Append the samples of one source image, with the checksum of its pixels, each to the tar of its plane."""
-        encoding, name = self._plan.settings.encoding, class_name(self._plan.inputs.classes, item.label)
+        settings, name = self._plan.settings, class_name(self._plan.inputs.classes, item.label)
+        encoding = settings.encoding
         for sample in samples:
             plane = self._planes[sample.variant]
-            key = sample_key(ordinal, plane)
+            key = sample_key(ordinal, plane, settings.keys)
             image = encode(sample.pixels, encoding)
             facts = json.dumps(metadata(sample, item.id, item.label, name), ensure_ascii=False)
             text = facts.encode()

@@ -9,6 +9,7 @@ from layermix_gen.building.builder import build
 from layermix_gen.building.estimator import estimate
 from layermix_gen.commands.parameters import Names, Partition, source_options
 from layermix_gen.commands.showing import show
+from layermix_gen.dataset.names import KEYS
 from layermix_gen.dataset.settings import DEFAULTS, VIEW_MODES, BuildSettings
 from layermix_gen.images.codec import FORMATS, SUBSAMPLINGS
 from layermix_gen.images.views import VIEWS
@@ -65,6 +66,12 @@ SETTINGS = {field.name for field in fields(BuildSettings)}
 @click.option("--format", type=click.Choice(FORMATS), help="Default: png up to 64 px, jpg above.")
 @click.option("--quality", default=DEFAULTS.quality, help="Of jpg and webp.")
 @click.option("--subsampling", type=click.Choice(SUBSAMPLINGS), default=DEFAULTS.subsampling, help="Chroma of jpg.")
+@click.option(
+    "--keys",
+    type=click.Choice(KEYS),
+    default=DEFAULTS.keys,
+    help="A key for each sample, or one for all planes of an image (to join other tars by key).",
+)
 @click.option(
     "--shard-size",
     default=DEFAULTS.shard_size,

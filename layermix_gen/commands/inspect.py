@@ -32,7 +32,7 @@ FILE = click.Path()  # a text, in which ./~ is not the home folder
     type=click.Choice(list(FORMATS)),
     help="Of the rows; default: table. csv: a ' before what would be a formula.",
 )
-@click.option("--key", help="Tell how this sample was made, or draw it with --out.")
+@click.option("--key", help="Tell how this sample (000000123-v03) was made, or draw it with --out.")
 @click.option("--out", type=FILE, help="The drawing of --key: .png, .jpg or .webp.")
 @click.option(
     "--sheet", type=FILE, help="Draw the samples next to their clean views to this file: .png, .jpg or .webp."
@@ -99,7 +99,8 @@ def _rows(
     if form != "table":
         yield from FORMATS[form](shards.iterate(where, columns, order_by, limit), columns or tuple(COLUMNS))
         return
-    rows = shards.query(where, columns or IN_TABLE, order_by, SHOWN if limit is None else limit)
-    yield from FORMATS[form](rows, columns or IN_TABLE)
+    columns = columns or (IN_TABLE if shards.settings.keys == "unique" else ("plane", *IN_TABLE))
+    rows = shards.query(where, columns, order_by, SHOWN if limit is None else limit)
+    yield from FORMATS[form](rows, columns)
     if (found := shards.count(where)) > len(rows):
         yield f"\n{len(rows)} of {count(found, 'sample')}; see more with --limit"

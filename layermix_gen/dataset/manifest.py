@@ -141,6 +141,7 @@ class Manifest:
             "skipped": left_out,
             "ignored": f"{count(source.ignored, 'file')} without an image's extension" if source.ignored else "",
             "planes": " ".join(self.planes),
+            "keys": "shared by all planes" if settings.keys == "shared" else "",
             "samples": settings.samples,
             "method": method + f"blending ratio {settings.blending_ratio:g}" if mixing else settings.method,
             "mixing set": f"{count(mixing.count, 'picture')} of {mixing.size} px in {mixing.location}"

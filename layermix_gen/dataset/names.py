@@ -11,8 +11,10 @@ index/declared/...       the indexes that the manifest names while planes are ad
 """
 
 import re
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from layermix_gen.errors import LayerMixError
 from layermix_gen.support.text import as_text
@@ -23,7 +25,9 @@ DECLARED = f"{INDEX}/declared"  # and of those that are declared while planes ar
 CLEAN_PLANE = "clean"
 PLANE = rf"{CLEAN_PLANE}|v[0-9][0-9]"  # a pattern of the names of planes
 SHA256 = r"[0-9a-f]{64}"  # a pattern of the digests of files
-KEY = rf"[0-9]{{9,18}}-({PLANE})"  # a pattern of the keys of samples
+KEYS = ("unique", "shared")  # a key for each sample, or one for all planes of an image
+KEY = rf"[0-9]{{9,18}}(-({PLANE}))?"  # a pattern of the keys of samples
+ADDRESS = rf"([0-9]{{9,18}})-({PLANE})"  # and of their addresses, see `address`
 
 
 def plane_name(variant: int) -> str:
@@ -31,9 +35,14 @@ def plane_name(variant: int) -> str:
     return f"v{variant:02d}"
 
 
-def sample_key(ordinal: int, plane: str) -> str:
-    """The key of a sample: the number of its input in planned order, and its plane."""
-    return f"{ordinal:09d}-{plane}"
+def sample_key(ordinal: int, plane: str, keys: str) -> str:
+    """The key of a sample: the number of its input in planned order and, with `unique` keys, its plane."""
+    return f"{ordinal:09d}-{plane}" if keys == "unique" else f"{ordinal:09d}"
+
+
+def address(row: Mapping[str, Any]) -> str:
+    """The address of a row's sample, which is its key where keys are unique: `000000123-v03`."""
+    return f"{row['key'].partition('-')[0]}-{row['plane']}"
 
 
 def ordinal_of(key: str) -> int:

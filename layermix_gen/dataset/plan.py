@@ -104,7 +104,10 @@ class Plan:
     @property
     def fingerprint(self) -> str:
         """A digest of all that can change a byte of a sample or its place."""
-        text = json.dumps(self.identity(), sort_keys=True)
+        identity = self.identity()
+        if identity["keys"] == "unique":
+            del identity["keys"]  # as in plans from before there was a choice
+        text = json.dumps(identity, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()
 
     def identity(self) -> dict[str, Any]:

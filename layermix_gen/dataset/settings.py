@@ -6,7 +6,7 @@ How the work is done (workers, partitions, progress) is not a setting: it cannot
 import re
 from dataclasses import dataclass, replace
 
-from layermix_gen.dataset.names import CLEAN_PLANE, plane_name
+from layermix_gen.dataset.names import CLEAN_PLANE, KEYS, plane_name
 from layermix_gen.errors import LayerMixError
 from layermix_gen.images.codec import MAX_PIXELS, Encoding
 from layermix_gen.images.views import VIEWS
@@ -39,6 +39,7 @@ class BuildSettings:
     format: str | None = None  # jpg, png or webp; None: by size
     quality: int = 95
     subsampling: str = "444"
+    keys: str = "unique"  # a key for each sample, or one shared by all planes of an image
     shard_size: str = "256MB"  # bytes with a unit, or a plain number of samples
     seed: int = 0
     max_pixels: int = MAX_PIXELS  # larger source images are skipped
@@ -56,6 +57,7 @@ class BuildSettings:
         check_choice("view", self.view, (*VIEWS, None))
         check_choice("view mode", self.view_mode, VIEW_MODES)
         check_choice("method", self.method, METHODS)
+        check_choice("keys", self.keys, KEYS)
         check_seed(self.seed)
         check_whole("max-pixels", self.max_pixels, 1, 2**40)
         self.drawing(pictures=1, picture_size=0)

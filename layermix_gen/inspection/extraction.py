@@ -1,4 +1,4 @@
-"""Write samples as plain files, `KEY.png` and `KEY.json`, to a folder that appears complete or not at all."""
+"""Write samples as plain files, `000000123-v03.png` and its JSON, to a folder that appears complete or not at all."""
 
 import re
 import shutil
@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from layermix_gen.dataset.index import metadata_text
-from layermix_gen.dataset.names import KEY
+from layermix_gen.dataset.names import ADDRESS, address
 from layermix_gen.errors import Interrupted, LayerMixError
 from layermix_gen.support.files import disk_errors, temporary
 from layermix_gen.support.progress import progress_bar
@@ -28,13 +28,13 @@ def extract(
 
     Raises `LayerMixError` for a row whose key is not a sample's.
     """
-    if bad := next((row["key"] for row in rows if not re.fullmatch(KEY, row["key"])), None):
+    if bad := next((name for name in map(address, rows) if not re.fullmatch(ADDRESS, name)), None):
         raise LayerMixError(f"expected keys such as 000000123-v03 in the index, found {bad!r}; restore the index")
     draft = temporary(folder.absolute())
 
     def write(row: Mapping[str, Any]) -> None:
-        (draft / f"{row['key']}.{extension}").write_bytes(read(row))
-        (draft / f"{row['key']}.json").write_text(metadata_text(row), encoding="utf-8")
+        (draft / f"{address(row)}.{extension}").write_bytes(read(row))
+        (draft / f"{address(row)}.json").write_text(metadata_text(row), encoding="utf-8")
 
     with disk_errors(folder), progress_bar(len(rows), "image", progress) as bar:
         try:

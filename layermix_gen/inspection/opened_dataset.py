@@ -14,7 +14,7 @@ from isal import isal_zlib
 
 from layermix_gen.dataset.dataset_files import open_files
 from layermix_gen.dataset.manifest import Manifest
-from layermix_gen.dataset.names import KEY, LISTING, PLAN, tar_name
+from layermix_gen.dataset.names import ADDRESS, LISTING, PLAN, address, tar_name
 from layermix_gen.dataset.opening import open_dataset
 from layermix_gen.dataset.plan import Plan, read_plan
 from layermix_gen.dataset.querying.queries import count, select
@@ -102,11 +102,18 @@ class OpenedDataset:
         return count(index, where, planes=self.manifest.planes)
 
     def row(self, key: str) -> dict[str, Any]:
-        """The row of the sample with this key. Raises `LayerMixError` where there is none."""
-        if re.fullmatch(KEY, key) and (rows := self.query(f"key = '{key}'")):
-            return rows[0]
-        example = ", ".join(row["key"] for row in self.query(columns=["key"], limit=1))
-        raise LayerMixError(f"expected the key of a sample, such as {example}, got {key!r}; find keys with --where")
+        """The row of the sample with this key; where planes share keys, with this key and plane: `000000123-v03`.
+
+        Raises `LayerMixError` where there is none.
+        """
+        unique = self.settings.keys == "unique"
+        if found := re.fullmatch(ADDRESS, str(key)):
+            number, plane = found.groups()
+            if rows := self.query(f"key = '{key if unique else number}' AND plane = '{plane}'"):
+                return rows[0]
+        example = ", ".join(map(address, self.query(columns=["key", "plane"], limit=1)))
+        what = "the key" if unique else "the key and the plane"
+        raise LayerMixError(f"expected {what} of a sample, such as {example}, got {key!r}; find keys with --where")
 
     def image(self, row: Mapping[str, Any]) -> bytes:
         """Read a row's stored image, still encoded, from its place in the tar, and check it.
@@ -117,10 +124,10 @@ class OpenedDataset:
         try:
             data = self._files.part(name, row["offset"], row["size"])
         except BadImage as error:
-            raise LayerMixError(f"{row['key']} cannot be read: {error}; restore the file") from error
+            raise LayerMixError(f"{address(row)} cannot be read: {error}; restore the file") from error
         if len(data) != row["size"] or isal_zlib.crc32(data) != row["image_crc32"]:
             raise LayerMixError(
-                f"{row['key']} in {self.location}/{name} is not as it was built; "
+                f"{address(row)} in {self.location}/{name} is not as it was built; "
                 f"see `layermix-gen verify {self.location}`"
             )
         return data

@@ -84,6 +84,7 @@ def _facts(summary: Summary) -> str:
         "images": f"{made.images}: {made.written} in {planes} ({' '.join(made.planes)})",
         "shards": f"{made.shards}, each of {count(len(made.planes), 'tar')}; {made.bytes / 1e6:.1f} MB, "
         f"{made.bytes / max(made.images, 1):.0f} bytes an image",
+        "keys": "shared by all planes" if settings.keys == "shared" else "",
         "samples": f"{settings.size} px, {settings.view} views, {settings.view_mode}, as {_encoding(settings)}",
         "method": f"{settings.method}, preset {settings.preset}, magnitude {settings.magnitude:g}, "
         f"blending ratio {settings.blending_ratio:g}, seed {settings.seed}"

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from layermix_gen.dataset.manifest import Manifest
+from layermix_gen.dataset.names import address
 from layermix_gen.dataset.querying.query_sandbox import REMEDY, check, sandbox, time_limit
 from layermix_gen.errors import LayerMixError, OutOfResources
 from layermix_gen.reading.order import Ints, Mask
@@ -43,20 +44,21 @@ class Catalog:
     labels: Ints
     shards: npt.NDArray[np.int32]
 
-    def key(self, plane: int, image: int) -> str:
-        """The key of a sample, looked up in the index, or its number in the tar if the index can no longer be read."""
+    def address(self, plane: int, image: int) -> str:
+        """The address of a sample by the index, or its number in the tar if the index can no longer be read."""
         shard = int(self.shards[image])
         row = image - int(np.searchsorted(self.shards, shard))
         try:
-            return _keys(self.files[shard], self.planes[plane])[row]
+            return _addresses(self.files[shard], self.planes[plane])[row]
         except (LayerMixError, IndexError):
             return f"number {row} of its tar"
 
 
-@lru_cache(maxsize=16)  # every image of a lost shard asks for its key
-def _keys(path: Path, plane: str) -> list[str]:
+@lru_cache(maxsize=16)  # every image of a lost shard asks for its address
+def _addresses(path: Path, plane: str) -> list[str]:
     with sandbox([path]) as db:
-        return [row["key"] for row in rows(db, "SELECT key FROM samples WHERE plane = ? ORDER BY key", [plane])]
+        of_plane = rows(db, "SELECT key, plane FROM samples WHERE plane = ? ORDER BY key", [plane])
+        return [address(row) for row in of_plane]
 
 
 def load_catalog(

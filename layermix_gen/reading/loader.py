@@ -126,8 +126,8 @@ class Loader:
                     metadata.append(read_metadata(tar, place.offset, place.size, plane, place.json_checksum))
             except BadImage as error:
                 where = f"{self.storage.location}/{tar_name(plane, place.shard)}"
-                key = self.catalog.key(place.plane, place.image)
-                raise SampleError(f"{where}, sample {key}: {error}") from error
+                address = self.catalog.address(place.plane, place.image)
+                raise SampleError(f"{where}, sample {address}: {error}") from error
         return metadata
 
 

@@ -26,7 +26,7 @@ from layermix_gen.images import Image
 from layermix_gen.mixing_sets.mixing_set import open_mixing_set
 from layermix_gen.sources import Item, SourceOptions, open_source
 from layermix_gen.support.seeds import shuffled
-from tests.helpers import build, digest, invoke, manifest, reseal, snapshot, without_start
+from tests.helpers import build, digest, forget_keys, invoke, manifest, reseal, snapshot, without_start
 
 # --- shard arithmetic ------------------------------------------------------------------------------------------------
 
@@ -162,6 +162,7 @@ OTHERS: dict[str, Any] = {
     "format": "webp",
     "quality": 80,
     "subsampling": "420",
+    "keys": "shared",
     "shard_size": "100MB",
     "seed": 1,
     "max_pixels": 10**6,
@@ -176,6 +177,18 @@ def test_every_setting_is_in_the_fingerprint_but_for_the_planes(tmp_path: Path) 
     assert len(set(fingerprints.values())) == len(OTHERS) + 1
     assert planned(tmp_path, variants=9, clean=False).fingerprint == fingerprints["none"]
     assert planned(tmp_path / "elsewhere").fingerprint == fingerprints["none"]
+
+
+def test_the_fingerprint_is_that_of_earlier_versions(tmp_path: Path) -> None:
+    """A plan without a setting that came later is one with its default."""
+    plan = replace(planned(tmp_path), versions={"layermix-gen": "0"})
+    assert plan.fingerprint == "d3e07d33d6fad2b95c2968b073973423d6b310d3ea5a74cadc7630a6a7ac9227"
+    freeze(plan, ITEMS)
+    forget_keys(tmp_path / "plan.json")
+    before = snapshot(tmp_path)
+    again = freeze(plan, ITEMS)
+    assert again.settings.keys == read_plan(tmp_path).settings.keys == "unique"
+    assert snapshot(tmp_path) == before
 
 
 @pytest.mark.parametrize(

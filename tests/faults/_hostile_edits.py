@@ -93,6 +93,8 @@ def fingerprint(inputs: Any, settings: Any, mixing_set: Any, versions: Any, shar
     """The fingerprint of a plan, by a second route."""
     identity = {"source": inputs["digest"], "images": inputs["count"], "classes": inputs["classes"]}
     identity |= {name: value for name, value in settings.items() if name not in ADDABLE}
+    if identity.get("keys") == "unique":
+        del identity["keys"]
     identity |= {"mixing set": mixing_set and mixing_set["digest"]} | versions | {"shards": shards}
     return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
 
@@ -181,7 +183,15 @@ ROWS = (
 )
 SOME = 'SELECT * REPLACE (CASE WHEN {1} THEN {2} ELSE "{0}" END AS "{0}") FROM t'
 NUMBERS = ("-1", "0", "1", "1e6", "2147483647", "-2147483648", "9223372036854775807", "-9223372036854775808", "4e9")
-TEXTS = ("''", "repeat('x', 100000)", "'../../thesis.tex'", "'a' || chr(10) || 'b'", "'000000001-v99'", "'image'")
+TEXTS = (
+    "''",
+    "repeat('x', 100000)",
+    "'../../thesis.tex'",
+    "'a' || chr(10) || 'b'",
+    "'000000001-v99'",
+    "'image'",
+    "'000000001'",
+)
 RECIPES = (
     "repeat('rotate(', 10000)",
     "'rotate(image, 1e999)'",

@@ -6,6 +6,7 @@ from typing import Any
 
 from PIL import Image as PillowImage
 
+from layermix_gen.dataset.names import address
 from layermix_gen.errors import LayerMixError
 from layermix_gen.figures.canvas import write_picture
 from layermix_gen.inspection.drawings.tree import Origin, recipe_tree
@@ -31,7 +32,7 @@ def replayed(shards: OpenedDataset, row: Mapping[str, Any]) -> Replay:
     replay = shards.replay(row)
     if (found := str(replay.recipe.expression)) != row["recipe"]:
         raise LayerMixError(
-            f"expected {row['key']} to be made as {row['recipe']}, its settings now draw {found}; "
+            f"expected {address(row)} to be made as {row['recipe']}, its settings now draw {found}; "
             "explain it with the version of layermix-gen that built the dataset"
         )
     return replay
@@ -48,7 +49,7 @@ def explained(row: Mapping[str, Any], replay: Replay) -> PillowImage.Image:
         replay.picture,
         origin=Origin(replay.source, box),
         title=heading(row),
-        subtitle=" · ".join(filter(None, (row["key"], row["class_name"], row["source"]))),
+        subtitle=" · ".join(filter(None, (address(row), row["class_name"], row["source"]))),
         captions={
             "source": f"{width} x {height} px",
             "view": ", ".join([f"{size} px", *["mirrored"] * box.flip]),

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 from PIL import Image as PillowImage
 
+from layermix_gen.dataset.names import address
 from layermix_gen.errors import Interrupted, LayerMixError
 from layermix_gen.figures.canvas import scaled
 from layermix_gen.figures.palette import HAIRLINE, IMAGE_INK, INK, PAPER, PICTURE_INK, QUIET
@@ -49,7 +50,7 @@ COLORS = {
     "accent": IMAGE_INK,
     "picture": PICTURE_INK,
 }  # of the light page; its style has those of the dark one
-COLUMNS = ("key", "source", "class_name", "plane", "layer", "op", "picture", "recipe")
+COLUMNS = ("source", "class_name", "plane", "layer", "op", "picture", "recipe")
 
 
 def write_gallery(
@@ -105,7 +106,7 @@ def _pictures(
 
 
 def _columns(rows: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
-    columns = {name: [row[name] for row in rows] for name in COLUMNS}
+    columns = {"key": list(map(address, rows))} | {name: [row[name] for row in rows] for name in COLUMNS}
     return columns | {"blends": [[blend for blend in row["blends"] if blend] for row in rows]}
 
 

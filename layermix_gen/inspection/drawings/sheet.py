@@ -7,7 +7,7 @@ from typing import Any
 
 from PIL import Image as PillowImage
 
-from layermix_gen.dataset.names import CLEAN_PLANE, ordinal_of, sample_key
+from layermix_gen.dataset.names import CLEAN_PLANE, address, ordinal_of, sample_key
 from layermix_gen.errors import LayerMixError
 from layermix_gen.figures import canvas
 from layermix_gen.figures.canvas import DENSITY, Canvas
@@ -44,12 +44,12 @@ def contact_sheet(
     `LayerMixError` for a wrong query or one that finds nothing, and where `out` cannot be written.
     """
     shown = "layer > 0" if where is None and shards.settings.variants else where
-    rows = shards.query(shown, order_by=order_by or "key", limit=limit)
+    rows = shards.query(shown, order_by=order_by or "key, plane", limit=limit)
     if not rows:
         raise LayerMixError(f"expected samples to draw, but none meets {where or 'the limit'!r}; ask for others")
     groups: dict[int, dict[str, dict[str, Any]]] = {ordinal_of(row["key"]): {} for row in rows}
     for row in [*_clean_views(shards, groups), *rows]:
-        groups[ordinal_of(row["key"])][row["key"]] = row
+        groups[ordinal_of(row["key"])][address(row)] = row
     return canvas.write_picture(
         draw([[_tile(shards, row) for row in group.values()] for group in groups.values()]), out
     )
@@ -57,8 +57,8 @@ def contact_sheet(
 
 def _clean_views(shards: OpenedDataset, ordinals: Iterable[int]) -> list[dict[str, Any]]:
     """The rows of the clean views of source images, where the dataset has them."""
-    keys = ", ".join(quoted(sample_key(ordinal, CLEAN_PLANE)) for ordinal in ordinals)
-    return shards.query(f"key IN ({keys})")
+    keys = ", ".join(quoted(sample_key(ordinal, CLEAN_PLANE, shards.settings.keys)) for ordinal in ordinals)
+    return shards.query(f"plane = '{CLEAN_PLANE}' AND key IN ({keys})")
 
 
 def _tile(shards: OpenedDataset, row: Mapping[str, Any]) -> Tile:

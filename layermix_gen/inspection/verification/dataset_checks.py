@@ -46,10 +46,9 @@ def read_expected(files: DatasetFiles, problems: list[Problem]) -> Expected:
             problems.append(Problem(PLAN, "", "is the plan of another dataset"))
             plan = None
         _refuse_unfinished(files, manifest, plan)
-        settings = manifest.settings
-        return Expected(manifest, plan, manifest.planes, manifest.shards, settings.encoding.extension)
+        return Expected(manifest, plan, manifest.settings, manifest.planes, manifest.shards)
     if plan:
-        return Expected(None, plan, tuple(plan.settings.planes), plan.shards, plan.settings.encoding.extension)
+        return Expected(None, plan, plan.settings, tuple(plan.settings.planes), plan.shards)
     found = "; ".join(f"{one.file} {one.what}" for one in problems if one.file != LISTING)
     raise LayerMixError(f"expected a dataset at {files.location}, found none ({found}); check the path")
 

@@ -13,7 +13,10 @@ SHOWN = 5  # problems of one file that are printed
 
 @dataclass(frozen=True, slots=True, order=True)
 class Problem:
-    """A deviation from what was built: the file's path in the dataset, the sample's key or "", and what is wrong."""
+    """A deviation from what was built: the file's path in the dataset, the sample or "", and what is wrong.
+
+    `key` is the sample's key, with its plane where planes share keys: `000000123-v03`.
+    """
 
     file: str
     key: str

@@ -12,7 +12,7 @@ from isal import isal_zlib
 
 from layermix_gen.dataset.dataset_files import DatasetFiles
 from layermix_gen.dataset.index import ShardSummary
-from layermix_gen.dataset.names import LISTING, ordinal_of, tar_name
+from layermix_gen.dataset.names import LISTING, address, ordinal_of, tar_name
 from layermix_gen.dataset.plan import Plan
 from layermix_gen.dataset.samples import Sample, metadata
 from layermix_gen.errors import BadImage
@@ -48,7 +48,7 @@ class ReplayCheck:
         rng = generator(plan.settings.seed, "verify", number)
         chosen = set(rng.choice(summary.written, math.ceil(summary.written * self._share), replace=False).tolist())
         items = dict(plan.items(number))
-        by_key = rows(index, "SELECT * FROM samples ORDER BY key")
+        by_key = rows(index, "SELECT * FROM samples ORDER BY key, plane")
         for place, (ordinal, of_image) in enumerate(groupby(by_key, lambda row: ordinal_of(row["key"]))):
             if place in chosen:
                 yield from self._image(files, items.get(ordinal), list(of_image))
@@ -62,13 +62,13 @@ class ReplayCheck:
             pixels = self._replayer.read(item, of_image[0]["source_crc32"])
             samples = list(self._replayer.maker.make(pixels, item.id, variants))
         except BadImage as error:
-            yield from ([Problem(tar_name(row["plane"], row["shard"]), row["key"], str(error))] for row in of_image)
+            yield from ([Problem(tar_name(row["plane"], row["shard"]), address(row), str(error))] for row in of_image)
             return
         name = class_name(self._replayer.plan.inputs.classes, item.label)
         for row, sample in zip(of_image, samples, strict=True):
             facts = metadata(sample, item.id, item.label, name)
             tar = tar_name(row["plane"], row["shard"])
-            yield [Problem(tar, row["key"], what) for what in self._differences(files, tar, row, sample, facts)]
+            yield [Problem(tar, address(row), what) for what in self._differences(files, tar, row, sample, facts)]
 
     def _differences(
         self, files: DatasetFiles, tar: str, row: Mapping[str, Any], sample: Sample, facts: Mapping[str, Any]

@@ -17,9 +17,10 @@ from isal import isal_zlib
 from layermix_gen.dataset.dataset_files import DatasetFiles
 from layermix_gen.dataset.index import ShardSummary, metadata_text, summary_in
 from layermix_gen.dataset.manifest import Manifest
-from layermix_gen.dataset.names import index_name, tar_name
+from layermix_gen.dataset.names import address, index_name, tar_name
 from layermix_gen.dataset.plan import Plan
 from layermix_gen.dataset.querying.query_sandbox import sandbox, unreadable
+from layermix_gen.dataset.settings import BuildSettings
 from layermix_gen.dataset.tar import BLOCK, TarSummary, header
 from layermix_gen.errors import LayerMixError
 from layermix_gen.inspection.verification.findings import Problem, noting
@@ -30,7 +31,8 @@ from layermix_gen.support.files import file_digest
 END = bytes(2 * BLOCK)
 OTHER_BYTES = "is not as it was built (sha256)"
 PLANES = """
-    SELECT plane, count(*) AS count, bool_and(shard = ?) AND bool_and(key LIKE '%-' || plane) AS here,
+    SELECT plane, count(*) AS count, bool_and(shard = ?) AND
+        bool_and(key = concat_ws('-', split_part(key, '-', 1), CASE WHEN ? = 'unique' THEN plane END)) AS here,
         md5(string_agg(concat_ws(chr(10), split_part(key, '-', 1), source, label), chr(10) ORDER BY key)) AS inputs
     FROM samples GROUP BY plane ORDER BY plane
 """
@@ -42,9 +44,9 @@ class Expected:
 
     manifest: Manifest | None
     plan: Plan | None
+    settings: BuildSettings
     planes: tuple[str, ...]
     shards: int
-    extension: str  # of the images
 
     def tar(self, number: int, plane: str, summary: ShardSummary | None) -> TarSummary | None:
         """Size and sha256 that a tar must have: by the manifest, else by the shard's own summary."""
@@ -126,7 +128,7 @@ def _read_summary(index: Database, path: Path, number: int) -> ShardSummary:
 
 def _misalignment(index: Database, name: str, expected: Expected, summary: ShardSummary) -> Iterator[Problem]:
     """Yield where an index disagrees with its own summary, or one of its planes with the others."""
-    planes = {row["plane"]: row for row in rows(index, PLANES, [summary.number])}
+    planes = {row["plane"]: row for row in rows(index, PLANES, [summary.number, expected.settings.keys])}
     first = planes.get(expected.planes[0])
     for plane in expected.planes:
         row = planes.get(plane, {"count": 0, "here": True, "inputs": first and first["inputs"]})
@@ -151,10 +153,10 @@ def _check_tar(
     found = False
     if index and summary:
         of_plane = rows(index, "SELECT * FROM samples WHERE plane = ? ORDER BY key", [plane])
-        for key, what in _check_samples(data, of_plane, expected.extension):
+        for sample, what in _check_samples(data, of_plane, expected.settings.encoding.extension):
             found = True
             at_fault = index_name(findings.number) if intact else name
-            yield Problem(at_fault, key, f"says otherwise than the tar: {what}" if intact else what)
+            yield Problem(at_fault, sample, f"says otherwise than the tar: {what}" if intact else what)
     if recorded and not intact and not found:
         yield Problem(name, "", OTHER_BYTES)
 
@@ -162,25 +164,25 @@ def _check_tar(
 def _check_samples(
     data: memoryview, of_plane: Iterator[Mapping[str, Any]], extension: str
 ) -> Iterator[tuple[str, str]]:
-    """Compare a tar with what its rows say, byte by byte; yield the key and a description of each problem."""
+    """Compare a tar with what its rows say, byte by byte; yield the sample and a description of each problem."""
     position = 0
     for row in of_plane:
-        key = row["key"]
+        sample = address(row)
         before, behind = _around_image(row, extension)
         start = position + len(before)
         stop = start + row["size"]
         end = stop + sum(len(content) for _, content in behind)
         if end > len(data):
-            yield key, f"the tar ends in it, after {len(data)} bytes; all samples behind it are missing"
+            yield sample, f"the tar ends in it, after {len(data)} bytes; all samples behind it are missing"
             return
         if row["offset"] != start:
-            yield key, f"the index has its image at {row['offset']}, expected at {start}"
+            yield sample, f"the index has its image at {row['offset']}, expected at {start}"
         if data[position:start] != before:
-            yield key, "the tar header of its image is damaged"
+            yield sample, "the tar header of its image is damaged"
         if isal_zlib.crc32(data[start:stop]) != row["image_crc32"]:
-            yield key, "its image is damaged (crc32)"
+            yield sample, "its image is damaged (crc32)"
         if data[stop:end] != b"".join(content for _, content in behind):
-            yield key, f"{_first_damaged(data[stop:end], behind)} is damaged"
+            yield sample, f"{_first_damaged(data[stop:end], behind)} is damaged"
         position = end
     if data[position:] != END:
         yield (
