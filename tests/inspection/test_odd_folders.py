@@ -35,7 +35,7 @@ def test_all_ways_to_read_give_the_same(odd: Path, small: Built) -> None:
         batches = [list(map(_bytes, reader)) for reader in readers]
         assert batches[0] == batches[1] != []
     assert list(map(_bytes, readers[0].in_memory())) == batches[0]
-    assert readers[0].catalog.address(1, 3) == readers[1].catalog.key(1, 3)
+    assert readers[0].catalog.address(1, 3) == readers[1].catalog.address(1, 3)
     remote = LayerMixDataset(
         small.root.as_uri(), 4, order="shuffle", cache_dir=f"./{odd}/cache", fields=options["fields"]
     )
