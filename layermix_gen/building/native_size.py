@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from layermix_gen.errors import BadImage
-from layermix_gen.images.codec import refused_size
+from layermix_gen.images.codec import TooManyPixels
 from layermix_gen.sources import Item, Source, open_source
 
 LOOKED_AT = 64  # images, spread evenly over the sorted ids
@@ -21,8 +21,10 @@ def native_size(source: Source, items: Sequence[Item], max_pixels: int) -> int |
     for item in sorted(items, key=lambda item: item.id)[:: -(-len(items) // LOOKED_AT)]:
         try:
             height, width, _ = headers.read(item).shape
-        except BadImage as fault:
-            width, height = refused_size(str(fault)) or (0, 0)
+        except TooManyPixels as fault:
+            width, height = fault.width, fault.height
+        except BadImage:
+            continue
         if not 0 < width * height <= max_pixels:
             continue
         if width != height or side not in (None, width):

@@ -8,7 +8,6 @@ pixels give the same bytes. (The reader decodes stored images straight into batc
 """
 
 import io
-import re
 import struct
 import threading
 import warnings
@@ -92,6 +91,12 @@ _FAULTS = (
 )
 
 _warnings_lock = threading.Lock()
+
+
+class TooManyPixels(BadImage):
+    """An image has more pixels than are allowed, as its header says."""
+
+    width = height = 0
 
 
 def decode(data: bytes | memoryview, max_pixels: int = MAX_PIXELS) -> Image:
@@ -197,13 +202,9 @@ def _check_size(width: int, height: int, max_pixels: int) -> None:
     if width < 1 or height < 1:
         raise BadImage("truncated or corrupt: no pixels")
     if width * height > max_pixels:
-        raise BadImage(f"too large: {width}x{height} pixels exceed the bound of {max_pixels}")
-
-
-def refused_size(why: str) -> tuple[int, int] | None:
-    """Width and height, where a reason of `decode` says that they exceed the bound on pixels."""
-    found = re.match(r"too large: (\d+)x(\d+) pixels ", why)
-    return (int(found[1]), int(found[2])) if found else None
+        fault = TooManyPixels(f"too large: {width}x{height} pixels exceed the bound of {max_pixels}")
+        fault.width, fault.height = width, height
+        raise fault
 
 
 def _check_memory(width: int, height: int, per_pixel: int, max_pixels: int) -> None:
