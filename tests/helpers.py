@@ -41,8 +41,8 @@ def build(*arguments: object) -> str:
 
 
 def without_start(stderr: str) -> str:
-    """What a build writes to standard error after the line of what it builds, and the warning of missing labels."""
-    return re.sub(r"\A(building .*\n)?(warning: .*\n)?", "", stderr)
+    """What a build writes to standard error after what it builds, missing labels, and that it waits for another."""
+    return re.sub(r"\A(building .*\n)?(warning: .*\n)?(another process builds .*\n)?", "", stderr)
 
 
 def start(*arguments: object, **options: Any) -> "subprocess.Popen[str]":

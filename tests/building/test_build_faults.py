@@ -203,8 +203,9 @@ def test_too_many_bad_inputs_end_the_build(workers: int, spoiled: tuple[Path, di
     skipped, of = start.split(" of ")
     assert of == "31"
     assert 3 <= int(skipped) <= 7
+    links = "give --follow-links to read what links lead to, or " * ("link out" in end)
     assert end.endswith(
-        f"), 2 are allowed; see {root / 'errors.jsonl'}, then mend them and run the same command to resume, or "
+        f"), 2 are allowed; see {root / 'errors.jsonl'}, then {links}mend them and run the same command to resume, or "
         "raise --max-errors"
     )
     assert len(errors(root)) == int(skipped)
@@ -504,7 +505,7 @@ def places(photographs: Path, tmp_path: Path) -> dict[str, Any]:
     (tmp_path / "dangling").symlink_to(tmp_path / "nothing")
     (tmp_path / "link").symlink_to(photographs)
     (tmp_path / "file\nof").write_text("text")
-    (tmp_path / "wrong.csv").write_text("Path,Label\na.png,0\n")
+    (tmp_path / "wrong.csv").write_text("Place,Kind\na.png,0\n")
     with tarfile.open(tmp_path / "tar.tar.gz", "w:gz") as tar:
         tar.add(photographs / "coffee" / "000.png", "0.png")
     np.save(tmp_path / "small.npy", np.zeros((2, 8, 8), np.uint8))
@@ -584,7 +585,7 @@ MISTAKES = [
     ("{tmp}/tar.tar.gz {tmp}/out", "{tmp}/tar.tar.gz is compressed; decompress it first (gunzip)"),
     (
         "{tmp}/wrong.csv {tmp}/out",
-        "expected the columns path and label in {tmp}/wrong.csv, found Path, Label; add path and label",
+        "expected the columns path and label in {tmp}/wrong.csv, found Place, Kind; add path and label",
     ),
     (
         "{photographs} {tmp}/file/out",

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from PIL import Image as PillowImage
 
-from tests.helpers import digest, files, invoke
+from tests.helpers import digest, files, invoke, without_start
 
 ROOT = Path(__file__).parents[2]
 
@@ -72,7 +72,8 @@ def make_source(folder: Path) -> tuple[Path, Path]:
 
 def fault_of(status: int, said: str) -> str | None:
     """What is wrong with how a command ended; None if it ended well, or by one line."""
-    if status == 0 or (status == 1 and said.startswith("Error: ") and said.count("\n") == 1):
+    line = without_start(said)
+    if status == 0 or (status == 1 and line.startswith("Error: ") and line.count("\n") == 1):
         return None
     return f"status {status}, {said!r}"
 

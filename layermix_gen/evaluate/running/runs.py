@@ -62,7 +62,6 @@ def run(
     suite_options, attack, forward = suite_options or SuiteOptions(), attack or Attack(), forward or Forward()
     root, suites, pgd = as_path(out, "folder of results"), as_texts("suites", suites), as_texts("pgd", pgd)
     for name, value, kind in (
-        ("model", model, (str, nn.Module)),
         ("suite_options", suite_options, SuiteOptions),
         ("forward", forward, Forward),
         ("attack", attack, Attack),

