@@ -92,8 +92,9 @@ SETTINGS = {field.name for field in fields(BuildSettings)}
 def command(source: str, out: str, dry_run: bool, **options: Any) -> None:
     """Compute LayerMix variants of every image of SOURCE and write them to OUT as WebDataset shards.
 
-    SOURCE is a folder of class folders, CIFAR-10 or -100, IDX files, WebDataset tars, or a CSV or Parquet table of
-    paths and labels. The same command resumes an unfinished OUT; with more --variants it adds planes to it.
+    SOURCE is a folder of class folders, a published set (CIFAR, MNIST, STL-10, SVHN), NumPy's arrays, WebDataset tars,
+    a table of paths and labels, or Parquet or Arrow files with images. The same command resumes an unfinished OUT; with
+    more --variants it adds planes to it.
     """
     settings = BuildSettings(**{name: options.pop(name) for name in SETTINGS})
     show((estimate if dry_run else build)(source, out, settings, **options).summary())
