@@ -1,6 +1,5 @@
 """Declare a dataset complete: add up its shards, write the manifest, and keep it true while planes are added."""
 
-import shutil
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import asdict, replace
@@ -20,6 +19,7 @@ from layermix_gen.support.files import (
     link_or_copy,
     reason,
     regular,
+    remove_folder,
     sealed,
     sync,
     with_retries,
@@ -66,7 +66,7 @@ def write_manifest(manifest: Manifest) -> None:
     """Write the manifest, which declares the dataset complete; the indexes declared before are no longer needed."""
     write_json(manifest.root / MANIFEST, sealed(_facts(manifest)))
     if not manifest.is_extended:
-        shutil.rmtree(manifest.root / DECLARED, ignore_errors=True)
+        remove_folder(manifest.root / DECLARED)
 
 
 def keep_declared(root: Path) -> None:
@@ -77,7 +77,7 @@ def keep_declared(root: Path) -> None:
     manifest = _declared(root)
     if manifest is None or manifest.is_extended:
         return
-    shutil.rmtree(root / DECLARED, ignore_errors=True)
+    remove_folder(root / DECLARED)
     (root / DECLARED).mkdir()
     for number in range(manifest.shards):
         with suppress(FileNotFoundError):  # a damaged dataset, which stays so

@@ -35,6 +35,7 @@ from layermix_gen.images import Image
 from layermix_gen.images.jpeg import held_components
 from layermix_gen.images.levels import ToLevels, scale_of
 from layermix_gen.images.png import encode_png, without_ancillary
+from layermix_gen.images.webp import canvas_size
 from layermix_gen.support.checks import check_choice, check_whole
 from layermix_gen.support.text import message_of
 
@@ -115,9 +116,8 @@ def decode(data: bytes | memoryview, max_pixels: int = MAX_PIXELS) -> Image:
     _, opener, per_pixel = next((row for row in _OPENERS if row[0](head)), (None, None, 0))
     if opener is None:
         raise BadImage("not an image")
-    if head[12:] == b"VP8X":  # an extended WebP: Pillow would allocate the whole canvas before it tells the size
-        canvas = bytes(data[24:30])
-        width, height = 1 + int.from_bytes(canvas[:3], "little"), 1 + int.from_bytes(canvas[3:], "little")
+    if opener is WebPImageFile:  # Pillow would allocate the whole canvas before it tells the size
+        width, height = canvas_size(data)
         _check_size(width, height, max_pixels)
         _check_memory(width, height, per_pixel, max_pixels)
     if opener is PngImageFile:

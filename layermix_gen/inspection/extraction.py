@@ -1,7 +1,6 @@
 """Write samples as plain files, `000000123-v03.png` and its JSON, to a folder that appears complete or not at all."""
 
 import re
-import shutil
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -9,7 +8,7 @@ from typing import Any
 from layermix_gen.dataset.index import metadata_text
 from layermix_gen.dataset.names import ADDRESS, address
 from layermix_gen.errors import Interrupted, LayerMixError
-from layermix_gen.support.files import disk_errors, temporary
+from layermix_gen.support.files import disk_errors, remove_folder, temporary
 from layermix_gen.support.progress import progress_bar
 from layermix_gen.support.threads import mapped_ahead
 
@@ -46,4 +45,4 @@ def extract(
             done = f"{bar.n:.0f} of {len(rows)} images"
             raise Interrupted(f"stopped at {done}, {folder} was not written; run the same command again") from None
         finally:
-            shutil.rmtree(draft, ignore_errors=True)
+            remove_folder(draft)

@@ -79,6 +79,12 @@ def sweep(root: Path, *, alone: bool = False) -> None:
                 shutil.rmtree(draft)
 
 
+def remove_folder(path: Path) -> None:
+    """Remove a folder with all in it, as far as that goes; leave anything else, such as a pipe or a link, as it is."""
+    if path.is_dir() and not path.is_symlink():  # at a pipe, rmtree would wait for a writer
+        shutil.rmtree(path, ignore_errors=True)
+
+
 def sync(path: Path) -> None:
     """Make the content of a file durable, or the names in a folder."""
     descriptor = os.open(path, os.O_RDONLY)

@@ -19,6 +19,7 @@ from PIL import ImageCms
 from layermix_gen.errors import BadImage, LayerMixError
 from layermix_gen.images import Image, as_image
 from layermix_gen.images.codec import Encoding, decode, encode
+from layermix_gen.images.webp import canvas_size
 
 
 def picture(height: int = 21, width: int = 34) -> Image:
@@ -172,6 +173,30 @@ def claimed(name: str, width: int, height: int) -> bytes:
         at = data.index(b"VP8X") + 12
         data[at : at + 6] = (width - 1).to_bytes(3, "little") + (height - 1).to_bytes(3, "little")
     return bytes(data)
+
+
+@pytest.mark.parametrize("lossless", [False, True])
+def test_refuses_a_bomb_of_plain_webp_before_its_canvas_is_allocated(
+    lossless: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = bytearray(saved(PillowImage.fromarray(picture()), "WEBP", lossless=lossless))
+    if lossless:
+        assert data[12:16] == b"VP8L"
+        data[21:25] = (16383 << 14 | 16383 | int.from_bytes(data[21:25], "little") & 3 << 28).to_bytes(4, "little")
+    else:
+        assert data[12:16] == b"VP8 "
+        data[26:30] = b"\xff\x3f\xff\x3f"
+    monkeypatch.setattr("PIL._webp.WebPAnimDecoder", None)
+    side = 16384 if lossless else 16383
+    with pytest.raises(BadImage, match=rf"^too large: {side}x{side} pixels exceed the bound of 100000000$"):
+        decode(bytes(data))
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (3, 200), (257, 64)])
+@pytest.mark.parametrize("options", [{}, {"lossless": True}, {"save_all": True, "icc_profile": b"x" * 128}], ids=str)
+def test_the_header_of_webp_tells_its_size(shape: tuple[int, int], options: dict[str, object]) -> None:
+    image = PillowImage.new("RGB", shape)
+    assert canvas_size(saved(image, "WEBP", **options)) == shape
 
 
 @pytest.mark.parametrize("name", ["png", "jpeg", "gif", "webp animated"])

@@ -10,7 +10,6 @@ corruption at once, in any order, to its draft (`.NAME.npy.part`, `.NAME.part`),
 import io
 import os
 import re
-import shutil
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,7 +23,7 @@ from layermix_gen.evaluate.benchmarks import LABELS, RESIZE_AND_CENTER
 from layermix_gen.evaluate.preprocessing import PREPROCESSINGS
 from layermix_gen.images import Image
 from layermix_gen.sources import Item, Source
-from layermix_gen.support.files import replacing, sync
+from layermix_gen.support.files import remove_folder, replacing, sync
 
 LayoutName: TypeAlias = Literal["arrays", "folders"]
 LAYOUTS: tuple[LayoutName, ...] = ("arrays", "folders")
@@ -116,7 +115,7 @@ class FolderLayout(Layout):
     def begin(self, name: str) -> None:
         if self._draft(name).is_symlink():
             self._draft(name).unlink()
-        shutil.rmtree(self._draft(name), ignore_errors=True)
+        remove_folder(self._draft(name))
         for severity in self.severities:
             for class_name in self.classes:
                 (self._draft(name) / str(severity) / class_name).mkdir(parents=True)

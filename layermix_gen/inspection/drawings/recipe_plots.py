@@ -15,6 +15,7 @@ from layermix_gen.errors import LayerMixError
 from layermix_gen.figures.canvas import write_picture
 from layermix_gen.inspection.drawings.steps import MASKED
 from layermix_gen.inspection.opened_dataset import OpenedDataset
+from layermix_gen.mixing.blends import BLENDS
 from layermix_gen.mixing.methods import METHODS
 from layermix_gen.mixing.operations import OPERATIONS
 from layermix_gen.mixing.recipe import SIGNATURES
@@ -58,10 +59,15 @@ def observed(index: Sequence[Path], planes: Sequence[str]) -> Counts:
         counts[panel] = Counter(
             {row["value"]: row["count"] for row in aggregate(index, UNITS_SQL.format(column), planes)}
         )
-    for row in aggregate(index, STRENGTHS_SQL, planes):
+    strengths, blends = (aggregate(index, sql, planes) for sql in (STRENGTHS_SQL, BLENDS_SQL))
+    ops, drawn_blends = counts["operation"].keys() | {row["op"] for row in strengths}, {row["blend"] for row in blends}
+    if unknown := sorted((ops - OPERATIONS.keys()) | (drawn_blends - BLENDS.keys())):
+        found = f"expected operations and blends in the columns op and blends of the index, found {unknown[0]!r}"
+        raise LayerMixError(f"{found}; restore the index, which `layermix-gen verify` names")
+    for row in strengths:
         for panel in _strengths(row["op"]):
             counts[panel][row["value"]] += row["count"]
-    for row in aggregate(index, BLENDS_SQL, planes):
+    for row in blends:
         counts["blend"][row["blend"]] += row["count"] * (row["place"] == 1)
         counts[_coefficient(row["blend"], row["place"])][row["value"]] += row["count"]
     return counts

@@ -4,7 +4,6 @@ Shards are built in a separate folder, by the same plan and the same code as bef
 has the sha256 that the dataset's manifest, or else the shard's own summary, records for it.
 """
 
-import shutil
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
@@ -27,7 +26,7 @@ from layermix_gen.inspection.replay import Replayer
 from layermix_gen.inspection.verification.findings import VerificationReport
 from layermix_gen.inspection.verification.shard_checks import Expected
 from layermix_gen.inspection.verification.verify import Verification, verify
-from layermix_gen.support.files import disk_errors, file_digest, sync
+from layermix_gen.support.files import disk_errors, file_digest, remove_folder, sync
 from layermix_gen.support.locks import alone
 from layermix_gen.support.processes import checked_workers
 from layermix_gen.support.progress import progress_bar
@@ -91,12 +90,12 @@ def _names(expected: Expected, number: int) -> list[str]:
 def _staging(root: Path) -> Iterator[Path]:
     """A temporary folder to build in, on the disk of the dataset, emptied of what a killed repair left in it."""
     staging = root / ".repair"
-    shutil.rmtree(staging, ignore_errors=True)
+    remove_folder(staging)
     try:
         staging.mkdir()
         yield staging
     finally:
-        shutil.rmtree(staging, ignore_errors=True)
+        remove_folder(staging)
 
 
 def _plan_again(expected: Expected, root: Path, staging: Path) -> Plan:

@@ -4,6 +4,7 @@ import sys
 from collections import Counter
 from dataclasses import replace
 
+import duckdb
 import numpy as np
 import pytest
 from PIL import Image as PillowImage
@@ -37,6 +38,19 @@ def test_counts_are_those_of_the_rows(squares):
     assert counts["element cut"] == Counter(cut for blend, cut, _ in pairs if blend == "element")
     assert not any(name.endswith("seed") for name in counts)
     assert "equalize" not in " ".join(counts)
+
+
+@pytest.mark.parametrize(("column", "value"), [("op", "'add'"), ("op", "''"), ("blends", "['nan', '']")])
+def test_an_index_with_unknown_names_is_refused(column, value, squares, tmp_path):
+    path = tmp_path / "000000.parquet"
+    with duckdb.connect() as db:
+        changed = f"SELECT * REPLACE ({value} AS {column}) FROM '{squares.index[0]}'"  # noqa: S608 - values of this test
+        db.execute(f"COPY ({changed}) TO '{path}' (FORMAT parquet)")
+    name = value.strip("[]").split("'")[1]
+    with pytest.raises(
+        LayerMixError, match=f"^expected operations and blends in .*, found '{name}'; restore the index"
+    ):
+        observed([path], squares.manifest.planes)
 
 
 def test_expected_counts_are_drawn_with_the_settings(squares):

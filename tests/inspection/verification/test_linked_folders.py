@@ -73,3 +73,10 @@ def test_an_output_folder_that_is_a_link_is_built_into(damaged: Path, small: Bui
     (tmp_path / "out").symlink_to(damaged)
     (damaged / TAR).unlink()
     assert resume(tmp_path / "out", small).digest == small.manifest.digest
+
+
+def test_a_pipe_in_the_place_of_repairs_own_folder_is_told(damaged: Path, small: Built) -> None:
+    os.mkfifo(damaged / ".repair")
+    (damaged / TAR).unlink()
+    assert f"{damaged}" in refuses(lambda: repair(damaged, small))
+    assert (damaged / ".repair").is_fifo()
