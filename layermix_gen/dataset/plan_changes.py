@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Collection, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,6 @@ from layermix_gen.errors import LayerMixError
 from layermix_gen.sources.base import Item
 from layermix_gen.support.files import sync
 
-CHOSEN = ("size", "view", "format")  # settings that a build without them chooses to suit the source
 LONGEST = 40  # characters of a value that are shown
 
 
@@ -67,18 +65,9 @@ def refuse_changes(before: Plan, now: Plan, items: Sequence[Item]) -> None:
             differences.append(f"planes {', '.join(left_out)} left out")
     if differences:
         raise LayerMixError(
-            f"{now.root} holds another dataset: {'; '.join(differences)}; "
-            f"{_remedy(before, now, len(differences))}, or build into another folder"
+            f"{now.root} holds another dataset: {'; '.join(differences)}; repeat the command that began it, or build "
+            "into another folder"
         )
-
-
-def _remedy(before: Plan, now: Plan, differences: int) -> str:
-    """How to go on with a dataset: by options, where nothing differs but what a build chooses by itself."""
-    then, chosen = asdict(before.settings), asdict(now.settings)
-    options = [f"--{name} {then[name]}" for name in CHOSEN if then[name] != chosen[name]]
-    if len(options) < differences:
-        return "repeat the command that began it"
-    return f"give {' '.join(options)} to go on with it"
 
 
 def reopen(root: Path, numbers: Collection[int]) -> None:

@@ -88,10 +88,6 @@ class Source(Protocol):
         """The class names by label; () where the source names none. May have to read the labels."""
 
     @property
-    def native_size(self) -> int | None:
-        """The side in pixels if all images are arrays of one square size (32 for CIFAR), else None."""
-
-    @property
     def ignored(self) -> int:
         """The number of files besides the images that the last call of `items` did not take as inputs."""
 
@@ -103,6 +99,9 @@ class Source(Protocol):
 
         Where the machine is at fault and not the image, raises `LayerMixError`, which ends what needs the image.
         """
+
+    def pixel_size(self, item: Item) -> tuple[int, int]:
+        """The height and width of one image in pixels, without decoding it. Raises as `read` does."""
 
 
 def is_image_name(name: str) -> bool:

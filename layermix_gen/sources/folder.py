@@ -16,7 +16,7 @@ from pathlib import Path
 
 from layermix_gen.errors import BadImage, LayerMixError
 from layermix_gen.images import Image
-from layermix_gen.images.codec import MAX_PIXELS, decode
+from layermix_gen.images.codec import MAX_PIXELS, decode, header_size
 from layermix_gen.sources.base import Item, SourceOptions, is_image_name, read_inside, status
 from layermix_gen.sources.label_files import LabelFile, read_label_file
 from layermix_gen.support.files import reading, reason, with_retries
@@ -30,7 +30,6 @@ class FolderSource:
     """Image files in a folder tree. Raises `LayerMixError` where `location` is not a folder."""
 
     kind = "folder"
-    native_size = None
 
     def __init__(
         self, location: str, split: str = "", max_pixels: int = MAX_PIXELS, *, follow_links: bool = False
@@ -84,11 +83,17 @@ class FolderSource:
 
     def read(self, item: Item) -> Image:
         """Read and decode one file, uint8 (H, W, 3). Raises `BadImage` with the reason."""
+        return decode(self._data(item), self._max_pixels)
+
+    def pixel_size(self, item: Item) -> tuple[int, int]:
+        """The height and width of one image, by its header. Raises `BadImage` with the reason."""
+        return header_size(self._data(item), self._max_pixels)
+
+    def _data(self, item: Item) -> bytes:
         try:
-            data = read_inside(self._resolved, self._relative(item), self.options.follow_links)
+            return read_inside(self._resolved, self._relative(item), self.options.follow_links)
         except ValueError as fault:  # of a locator that is none
             raise BadImage(f"no path of a file: {fault}") from fault
-        return decode(data, self._max_pixels)
 
     def changed(self, item: Item) -> int:
         """The time of change of one file, or of a link's target, in nanoseconds; 0 if it is gone."""

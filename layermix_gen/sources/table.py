@@ -12,7 +12,7 @@ from reprlib import repr as shortened
 
 from layermix_gen.errors import BadImage, LayerMixError
 from layermix_gen.images import Image
-from layermix_gen.images.codec import MAX_PIXELS, decode
+from layermix_gen.images.codec import MAX_PIXELS, decode, header_size
 from layermix_gen.sources.base import Item, SourceOptions, class_names, read_inside, status
 from layermix_gen.sources.columns import labels_of
 from layermix_gen.sources.table_files import Cells, table_rows
@@ -34,7 +34,6 @@ class TableSource:
     """The images that a table lists. Raises `LayerMixError` if there is no such file, or no folder `root`."""
 
     kind = "manifest"
-    native_size = None
     ignored = 0
 
     def __init__(self, location: str, split: str = "", max_pixels: int = MAX_PIXELS, *, root: str = "") -> None:
@@ -77,10 +76,17 @@ class TableSource:
         return sorted(items, key=lambda item: item.id)
 
     def read(self, item: Item) -> Image:
-        """Read and decode one file, uint8 (H, W, 3). Raises `BadImage` with the reason."""
+        """Read and decode one image, uint8 (H, W, 3). Raises `BadImage` with the reason."""
+        return decode(self._data(item), self._max_pixels)
+
+    def pixel_size(self, item: Item) -> tuple[int, int]:
+        """The height and width of one image, by its header. Raises `BadImage` with the reason."""
+        return header_size(self._data(item), self._max_pixels)
+
+    def _data(self, item: Item) -> bytes:
         if _is_outside(item.id):
             raise BadImage("path out of the root")
-        return decode(read_inside(self._resolved, item.id), self._max_pixels)
+        return read_inside(self._resolved, item.id)
 
     def _status(self, path: str) -> os.stat_result | None:
         return None if _is_outside(path) else status((self._root / path).stat, self._root / path)

@@ -18,7 +18,7 @@ from PIL import ImageCms
 
 from layermix_gen.errors import BadImage, LayerMixError
 from layermix_gen.images import Image, as_image
-from layermix_gen.images.codec import Encoding, decode, encode
+from layermix_gen.images.codec import Encoding, decode, encode, header_size
 from layermix_gen.images.webp import canvas_size
 
 
@@ -111,7 +111,9 @@ def test_decodes_to_the_pixels_of_pillow(name: str, recwarn: pytest.WarningsReco
     assert np.array_equal(pixels, by_pillow(SAMPLES[name]))
     assert as_image(pixels) is pixels
     assert pixels.flags.writeable
-    assert pixels.shape == (21, 34, 3)  # also for "jpeg exif": the orientation is not applied
+    assert (
+        pixels.shape == (*header_size(SAMPLES[name]), 3) == (21, 34, 3)
+    )  # also for "jpeg exif": the orientation is not applied
     assert not recwarn.list
 
 
@@ -201,10 +203,11 @@ def test_the_header_of_webp_tells_its_size(shape: tuple[int, int], options: dict
 
 @pytest.mark.parametrize("name", ["png", "jpeg", "gif", "webp animated"])
 def test_refuses_a_bomb_without_decoding_or_warning(name: str, recwarn: pytest.WarningsRecorder) -> None:
-    with pytest.raises(BadImage, match=r"^too large: 30000x30000 pixels exceed the bound of 100000000$"):
-        decode(claimed(name, 30000, 30000))
-    with pytest.raises(BadImage, match=r"^too large: 34x21 pixels exceed the bound of 713$"):
-        decode(SAMPLES[name], max_pixels=713)
+    for look in (decode, header_size):
+        with pytest.raises(BadImage, match=r"^too large: 30000x30000 pixels exceed the bound of 100000000$"):
+            look(claimed(name, 30000, 30000))
+        with pytest.raises(BadImage, match=r"^too large: 34x21 pixels exceed the bound of 713$"):
+            look(SAMPLES[name], max_pixels=713)
     assert decode(SAMPLES[name], max_pixels=714).shape == (21, 34, 3)
     assert not recwarn.list
 
@@ -223,12 +226,15 @@ def damaged(data: bytes, rng: random.Random) -> bytes:
 def test_damage_gives_an_image_or_bad_image(name: str) -> None:
     rng = random.Random(name)  # noqa: S311
     for _ in range(150):
+        data = damaged(SAMPLES[name], rng)
         try:
-            pixels = decode(damaged(SAMPLES[name], rng), max_pixels=1_000_000)
+            size = header_size(data, max_pixels=1_000_000)
+            pixels = decode(data, max_pixels=1_000_000)
         except BadImage as fault:
             assert "\n" not in str(fault)  # noqa: PT017
         else:
             assert as_image(pixels) is pixels
+            assert pixels.shape == (*size, 3)
 
 
 def test_threads_leave_the_warning_filters_alone() -> None:

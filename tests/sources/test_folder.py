@@ -47,7 +47,6 @@ def test_labels_are_the_sorted_names_of_the_class_folders(tmp_path: Path) -> Non
         "dog/x.png": 3,
         "ähre/x.png": 5,
     }
-    assert source.native_size is None
 
 
 def test_files_are_read_by_content_from_any_depth(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from layermix_gen.errors import BadImage, LayerMixError
 from layermix_gen.images import Image
+from layermix_gen.images.codec import check_pixels
 from layermix_gen.sources.base import DEFAULT_OPTIONS, Item
 from layermix_gen.support.text import as_text
 
@@ -31,17 +32,24 @@ class LabelledImages:
 class ArraySource:
     """One split of a set: `load` is called once, when an image or a label is asked for.
 
-    `kind` opens it again, with the location. `split` is the first part of the ids.
+    `kind` opens it again, with the location. `split` is the first part of the ids. All images have one height and
+    width.
     """
 
     ignored = 0
     options = DEFAULT_OPTIONS
 
     def __init__(
-        self, location: str, kind: str, split: str, native_size: int | None, load: Callable[[], LabelledImages]
+        self,
+        location: str,
+        kind: str,
+        split: str,
+        height_width: tuple[int, int],
+        max_pixels: int,
+        load: Callable[[], LabelledImages],
     ) -> None:
-        self.location, self.kind, self.native_size = location, kind, native_size
-        self._split, self._load = split, load
+        self.location, self.kind = location, kind
+        self._split, self._size, self._max_pixels, self._load = split, height_width, max_pixels, load
 
     @cached_property
     def _loaded(self) -> LabelledImages:
@@ -59,12 +67,19 @@ class ArraySource:
         return [Item(f"{self._split}/{number:0{digits}}", label, size) for number, label in enumerate(labels)]
 
     def read(self, item: Item) -> Image:
-        """Return one image, uint8 (H, W, 3). Raises `BadImage` for an id that is not of this split."""
+        """Return one image, uint8 (H, W, 3). Raises `BadImage` for an id of another split, and for too many pixels."""
         split, _, digits = item.id.partition("/")
         number = int(digits) if split == self._split and digits.isdecimal() else -1
         if not 0 <= number < len(self._loaded.labels):
             raise BadImage(f"no such image in {self.kind}")
+        self.pixel_size(item)
         return self._loaded.read(number)
+
+    def pixel_size(self, item: Item) -> tuple[int, int]:
+        """The height and width of every image. Raises `BadImage` where these are too many pixels."""
+        height, width = self._size
+        check_pixels(width, height, self._max_pixels)
+        return self._size
 
 
 def kind_of(name: str, split: str) -> str:

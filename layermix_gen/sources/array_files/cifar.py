@@ -98,7 +98,7 @@ class CifarSource(ArraySource):
                 f"expected the files of {folders} in {as_text(location)}, found neither; check the path and --kind"
             )
         part = split or SPLITS[0]
-        super().__init__(location, kind_of(name, split), part, SIZE, lambda: _load(*found, part))
+        super().__init__(location, kind_of(name, split), part, (SIZE, SIZE), max_pixels, lambda: _load(*found, part))
 
 
 def find(name: str, location: Path) -> tuple[Path, Version] | None:

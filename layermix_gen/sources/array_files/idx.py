@@ -49,13 +49,9 @@ class IdxSource(ArraySource):
             raise not_bytes(images)
         if not is_images(header.shape):
             raise LayerMixError(f"expected images (N, H, W) or (N, H, W, 3) in {as_text(images)}, found {header.shape}")
-        height, width = header.shape[1:3]
-        if height * width > max_pixels:
-            raise LayerMixError(
-                f"expected images of at most {max_pixels} pixels in {as_text(images)}, found {height}x{width}"
-            )
-        side = height if height == width else None
-        super().__init__(location, kind_of("idx", split), split or own or SPLITS[0], side, lambda: _load(images))
+        part, (rows, columns) = split or own or SPLITS[0], header.shape[1:3]
+        size = (columns, rows) if images.name.startswith(_TRANSPOSED) else (rows, columns)
+        super().__init__(location, kind_of("idx", split), part, size, max_pixels, lambda: _load(images))
 
 
 def is_images(shape: tuple[int, ...]) -> bool:

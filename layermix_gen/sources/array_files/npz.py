@@ -41,12 +41,8 @@ class NpzSource(ArraySource):
         header = header_of(*images)
         is_first = _channels_first(header, path)
         height, width = header.shape[2:4] if is_first else header.shape[1:3]
-        if height * width > max_pixels:
-            raise LayerMixError(
-                f"expected images of at most {max_pixels} pixels in {as_text(path)}, found {height}x{width}"
-            )
-        side = height if height == width else None
-        super().__init__(location, kind_of("npz", split), part, side, lambda: _load(images, labels, is_first))
+        size, kind = (height, width), kind_of("npz", split)
+        super().__init__(location, kind, part, size, max_pixels, lambda: _load(images, labels, is_first))
 
 
 def files(source: Source) -> list[Path]:

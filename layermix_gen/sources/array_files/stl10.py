@@ -37,7 +37,8 @@ class Stl10Source(ArraySource):
                 f"expected the files of {_FOLDER} in {as_text(location)}, found none; check the path and --kind"
             )
         part = split or SPLITS[0]
-        super().__init__(location, kind_of("stl10", split), part, _SIDE, lambda: _load(folder, part))
+        size = _SIDE, _SIDE
+        super().__init__(location, kind_of("stl10", split), part, size, max_pixels, lambda: _load(folder, part))
 
 
 def find(location: Path) -> Path | None:

@@ -39,7 +39,8 @@ class SvhnSource(ArraySource):
             raise LayerMixError(
                 f"expected {path.name} in {as_text(given)}, found {found}; get it from the authors, or change --kind"
             )
-        super().__init__(location, kind_of("svhn", split), split or own or SPLITS[0], _SIDE, lambda: _load(path))
+        part, size = split or own or SPLITS[0], (_SIDE, _SIDE)
+        super().__init__(location, kind_of("svhn", split), part, size, max_pixels, lambda: _load(path))
 
 
 def find(location: Path) -> list[Path]:

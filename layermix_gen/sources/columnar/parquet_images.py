@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from layermix_gen.errors import BadImage, LayerMixError
 from layermix_gen.images import Image
-from layermix_gen.images.codec import MAX_PIXELS, decode
+from layermix_gen.images.codec import MAX_PIXELS, decode, header_size
 from layermix_gen.sources.base import DEFAULT_OPTIONS, Item, check_bytes
 from layermix_gen.sources.columnar.features import (
     OTHER,
@@ -46,7 +46,6 @@ class ParquetImagesSource:
     """The images in Parquet files. Raises `LayerMixError` if there are none, or several splits and none is chosen."""
 
     options = DEFAULT_OPTIONS
-    native_size = None
     ignored = 0
 
     def __init__(self, location: str, split: str = "", max_pixels: int = MAX_PIXELS) -> None:
@@ -67,12 +66,19 @@ class ParquetImagesSource:
 
     def read(self, item: Item) -> Image:
         """Read and decode one image, uint8 (H, W, 3). Raises `BadImage` with the reason."""
+        return decode(self._data(item), self._max_pixels)
+
+    def pixel_size(self, item: Item) -> tuple[int, int]:
+        """The height and width of one image, by its header. Raises `BadImage` with the reason."""
+        return header_size(self._data(item), self._max_pixels)
+
+    def _data(self, item: Item) -> bytes:
         name, row = place_of(item, list(self._paths))
         check_bytes(item.size)
         data = self._rows.bytes_at(self._paths[name], row)
         if data is None:
             raise BadImage("no bytes in its row")
-        return decode(data, self._max_pixels)
+        return data
 
     @cached_property
     def _listed(self) -> tuple[list[Item], tuple[str, ...]]:

@@ -114,7 +114,6 @@ def test_layouts_and_types(stored: np.ndarray, expected: np.ndarray, end: str, t
     difference = np.abs(pixels(path).astype(int) - expected)
     assert difference.max() <= (stored.dtype == np.float16)
     source = open_source(path)
-    assert source.native_size is None
     item = source.items()[0]
     assert item.size == stored[0].nbytes
     assert source.read(item).flags.c_contiguous
@@ -291,13 +290,6 @@ def test_files_that_are_none(tmp_path: Path) -> None:
         open_source(tmp_path, "npz")
     (tmp_path / "empty.npy").touch()
     refusal(tmp_path / "empty.npy", "npz")
-
-
-def test_images_over_the_bound_are_refused(tmp_path: Path) -> None:
-    path = save(tmp_path / "set.npz", images=RGB, labels=LABELS)
-    with pytest.raises(LayerMixError, match=r"expected images of at most 53 pixels in .*, found 6x9"):
-        open_source(path, max_pixels=53)
-    assert open_source(save(path, images=RGB[:, :, :6], labels=LABELS)).native_size == 6
 
 
 def test_the_file_is_decompressed_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
