@@ -94,6 +94,9 @@ _FAULTS = (
     Warning,
 )
 
+# How Pillow begins to say that a file may be sound, but of a form that it does not read: TIFF, BMP and JPEG.
+_UNSUPPORTED = ("unknown pixel mode", "Unsupported BMP", "cannot handle")
+
 _warnings_lock = threading.Lock()
 
 
@@ -186,7 +189,10 @@ def _opened(data: bytes | memoryview, opener: _Opener) -> Iterator[ImageFile]:
     except PillowImage.DecompressionBombError as fault:  # of a frame or tile larger than the image
         raise BadImage(f"too large: {message_of(fault)}") from fault
     except _FAULTS as fault:
-        raise BadImage(f"truncated or corrupt: {message_of(fault)}") from fault
+        why = message_of(fault)
+        if why.startswith(_UNSUPPORTED):
+            raise BadImage(f"not supported: {why}; save it as PNG, or with 8 bits") from fault
+        raise BadImage(f"truncated or corrupt: {why}") from fault
 
 
 def _as_array(image: PillowImage.Image, scale: ToLevels | None) -> Image:

@@ -103,6 +103,8 @@ def ycck(cmyk: bytes) -> bytes:
 
 
 SAMPLES = samples()
+BMP = saved(PillowImage.new("RGB", (4, 5)), "BMP")
+JPEG12 = saved(PillowImage.new("RGB", (4, 5)), "JPEG").replace(b"\xff\xc0\0\x11\x08", b"\xff\xc0\0\x11\x0c")
 
 
 @pytest.mark.parametrize("name", SAMPLES)
@@ -139,6 +141,9 @@ def test_a_memoryview_is_decoded() -> None:
         (SAMPLES["jpeg"][:300], "truncated or corrupt: "),
         (SAMPLES["png"][:200], "truncated or corrupt: "),
         (SAMPLES["webp"][:60], "truncated or corrupt: "),
+        (BMP[:28] + b"\2" + BMP[29:], "not supported: Unsupported BMP pixel depth (2); save it as PNG, or with 8 bits"),
+        (BMP[:30] + b"\4" + BMP[31:], "not supported: Unsupported BMP compression (4); save it as PNG, or with 8 bits"),
+        (JPEG12, "not supported: cannot handle 12-bit layers; save it as PNG, or with 8 bits"),
     ],
 )
 def test_says_in_one_line_why_not(data: bytes, message: str) -> None:
