@@ -26,7 +26,6 @@ EXTENSIONS = frozenset(
 MAX_ID = 4096  # bytes of the id of an item
 SPLITS = frozenset({"train", "training", "val", "valid", "validation", "test", "testing", "dev", "eval"})
 """Lower-case names of folders that hold a split of a dataset, and no class."""
-MAX_LABEL = 999_999  # a larger label is some other number by mistake, and would set the number of classes
 _MISSING, _BROKEN, UNREADABLE = "no such file", "broken link", "not readable"  # reasons that are not of the content
 LINK_OUT = "link out of the root"
 _MAX_BYTES = 1 << 30  # of one file: no image within the bound on pixels needs more

@@ -13,10 +13,10 @@ from layermix_gen.errors import BadImage, LayerMixError
 from layermix_gen.images import Image
 from layermix_gen.images.codec import check_pixels
 from layermix_gen.sources.base import DEFAULT_OPTIONS, Item
+from layermix_gen.sources.labels import MAX_LABEL
 from layermix_gen.support.text import as_text
 
 DIGITS = 5  # of a number in an id, at least: more where the set is larger, so that ids are sorted
-MOST_CLASSES = 1_000_000  # as in tables: a larger label would name as many classes
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,9 +89,9 @@ def kind_of(name: str, split: str) -> str:
 
 def checked_range(labels: npt.NDArray[Any], path: Path) -> npt.NDArray[np.int64]:
     """Whole numbers as labels. Raises `LayerMixError` where one of them can be none."""
-    if len(labels) and not -1 <= labels.min() <= labels.max() < MOST_CLASSES:
+    if len(labels) and not -1 <= labels.min() <= labels.max() <= MAX_LABEL:
         raise LayerMixError(
-            f"expected labels from -1 to {MOST_CLASSES - 1} in {as_text(path)}, found {labels.min()} to "
+            f"expected labels from -1 to {MAX_LABEL} in {as_text(path)}, found {labels.min()} to "
             f"{labels.max()}; number the classes from 0"
         )
     return labels.astype(np.int64)

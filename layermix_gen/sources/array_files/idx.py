@@ -16,11 +16,12 @@ import numpy.typing as npt
 from layermix_gen.errors import LayerMixError
 from layermix_gen.images import Image
 from layermix_gen.images.codec import MAX_PIXELS
-from layermix_gen.sources.array_files.base import MOST_CLASSES, ArraySource, LabelledImages, checked_range, kind_of
+from layermix_gen.sources.array_files.base import ArraySource, LabelledImages, checked_range, kind_of
 from layermix_gen.sources.array_files.idx_format import load, not_bytes, read_header
 from layermix_gen.sources.array_files.pickles import read_file
 from layermix_gen.sources.base import Source, class_names
 from layermix_gen.sources.folder import scan
+from layermix_gen.sources.labels import MAX_LABEL
 from layermix_gen.support.text import as_text
 
 SPLITS = ("train", "test")
@@ -191,7 +192,7 @@ def _characters(path: Path) -> dict[int, str]:
     for number, line in enumerate(read_file(path).decode("utf-8", "replace").splitlines(), 1):
         words = line.split()
         label, *codes = (int(word) if re.fullmatch("[0-9]{1,7}", word) else -1 for word in words or ["-1"])
-        if not codes or not 0 <= label < MOST_CLASSES or not all(33 <= code < 0xD800 for code in codes):
+        if not codes or not 0 <= label <= MAX_LABEL or not all(33 <= code < 0xD800 for code in codes):
             raise LayerMixError(
                 f"expected a label and the codes of its characters in line {number} of {as_text(path)}, "
                 f"found {as_text(line[:50])!r}; get the file again, or leave it out"

@@ -12,7 +12,7 @@ from layermix_gen.images.codec import MAX_PIXELS
 from layermix_gen.sources.array_files.base import ArraySource, LabelledImages, checked_range, kind_of
 from layermix_gen.sources.array_files.npy_format import NpyHeader, header_of, is_npy, load_array, names_in
 from layermix_gen.sources.base import Source, class_names
-from layermix_gen.sources.labels import numbered
+from layermix_gen.sources.labels import labels_of
 from layermix_gen.support.text import as_text
 
 SPLITS = ("train", "test", "val")
@@ -23,7 +23,7 @@ _PAIRS = {  # images -> labels, in lower case
     "data": "labels",
     "arr_0": "arr_1",
 }
-_LAYOUTS = "(N, H, W), (N, H, W, 3) or (N, 3, H, W)"
+_SHAPES = "(N, H, W), (N, H, W, 3) or (N, 3, H, W)"
 _SAVE = "save them by np.savez(FILE, images=..., labels=...)"
 
 
@@ -39,7 +39,7 @@ class NpzSource(ArraySource):
             raise LayerMixError(f"expected an .npz or .npy file, found none at {as_text(path)}; check the path")
         images, labels = _pair(path, part)
         header = header_of(*images)
-        is_first = _channels_first(header, path)
+        is_first = _layout_of(header, path) == "CHW"
         height, width = header.shape[2:4] if is_first else header.shape[1:3]
         size, kind = (height, width), kind_of("npz", split)
         super().__init__(location, kind, part, size, max_pixels, lambda: _load(images, labels, is_first))
@@ -96,19 +96,26 @@ def _labels_of(path: Path) -> Path:
     return path.with_name("labels.npy")
 
 
-def _channels_first(header: NpyHeader, path: Path) -> bool:
-    """Whether images are (C, H, W), not (H, W) or (H, W, C). Raises `LayerMixError` where the array is of no images."""
+def _layout_of(header: NpyHeader, path: Path) -> str:
+    """The axes of an image: "HW", "HWC" or "CHW". Raises `LayerMixError` where the array is of no images."""
     shape, dtype = header.shape, header.dtype
     if dtype != np.uint8 and dtype.kind != "f":
         raise LayerMixError(
             f"expected images as uint8, or as floats in [0, 1], in {as_text(path)}, found {dtype.name} {shape}; {_SAVE}"
         )
-    first, last = (shape[axis] in (1, 3) for axis in (1, -1)) if len(shape) in (3, 4) else (False, False)
-    if 0 not in shape and ((len(shape) == 3 and shape[2] != 3) or (len(shape) == 4 and first != last)):
-        return len(shape) == 4 and first
-    why = ", which may be two of them" if len(shape) == 4 and first else ""
-    why = ", which may be one image" if len(shape) == 3 else why
-    raise LayerMixError(f"expected images {_LAYOUTS} in {as_text(path)}, found {shape}{why}; {_SAVE}")
+    fitting = _fitting_layouts(shape)
+    if len(fitting) != 1:
+        why = ", which may be two of them" if fitting else ", which may be one image" if len(shape) == 3 else ""
+        raise LayerMixError(f"expected images {_SHAPES} in {as_text(path)}, found {shape}{why}; {_SAVE}")
+    return fitting[0]
+
+
+def _fitting_layouts(shape: tuple[int, ...]) -> list[str]:
+    if 0 in shape or len(shape) not in (3, 4):
+        return []
+    if len(shape) == 3:
+        return ["HW"] if shape[2] != 3 else []
+    return [layout for layout, channels in (("HWC", shape[3]), ("CHW", shape[1])) if channels in (1, 3)]
 
 
 def _load(images: tuple[Path, str], labels: tuple[Path, str], is_first: bool) -> LabelledImages:
@@ -144,12 +151,23 @@ def _labels(path: Path, name: str) -> tuple[npt.NDArray[np.int64], tuple[str, ..
     labels = stored[:, 0] if stored.ndim == 2 and stored.shape[1] == 1 else stored
     if labels.ndim != 1:
         raise LayerMixError(f"expected labels (N,) in {as_text(path)}, found {stored.shape}; {_SAVE}")
-    if labels.dtype.kind == "U":
-        numbers, names = numbered([str(label) for label in labels])
+    if labels.dtype.kind in "US":
+        array, file = as_text(name or "labels"), as_text(path)
+        numbers, names = labels_of(_texts(labels, path), lambda place: f"{array}[{place}] of {file}", gaps=True)
         return np.array(numbers, np.int64), names or class_names(numbers)
-    if labels.dtype.kind not in "iuf" or not (labels == np.trunc(labels)).all():
-        raise LayerMixError(
-            f"expected whole numbers or names as labels in {as_text(path)}, found {labels.dtype.name}; {_SAVE}"
-        )
+    expected = f"expected whole numbers or names as labels in {as_text(path)}"
+    if labels.dtype.kind not in "iuf":
+        raise LayerMixError(f"{expected}, found {labels.dtype.name}; {_SAVE}")
+    fractions = labels[labels != np.trunc(labels)]  # NaN is one, too
+    if fractions.size:
+        raise LayerMixError(f"{expected}, found {fractions[0]}; {_SAVE}")
     checked = checked_range(labels, path)
     return checked, class_names(checked.tolist())
+
+
+def _texts(labels: npt.NDArray[Any], path: Path) -> list[str]:
+    """Labels (N,) of text, or of bytes in UTF-8, as texts."""
+    try:
+        return [text.decode() if isinstance(text, bytes) else text for text in labels.tolist()]
+    except UnicodeDecodeError as fault:
+        raise LayerMixError(f"expected labels in UTF-8 in {as_text(path)}, found {fault.object!r}; {_SAVE}") from fault

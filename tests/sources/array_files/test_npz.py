@@ -139,6 +139,40 @@ def test_labels_that_are_names(tmp_path: Path) -> None:
     assert open_source(path).classes == ("cat", "cow", "dog")
 
 
+@pytest.mark.parametrize(
+    ("given", "expected", "classes"),
+    [
+        (np.array([b"dog", "Ätna".encode(), b"cat", b"dog", b"cat"]), [1, 2, 0, 1, 0], ("cat", "dog", "Ätna")),
+        (np.array([b"2", b"0", b"1", b"2", b"-1"]), [2, 0, 1, 2, -1], ("0", "1", "2")),
+        (np.array([["cat"], [""], ["dog"], ["cat"], ["cat"]]), [0, -1, 1, 0, 0], ("cat", "dog")),
+    ],
+)
+def test_labels_of_text(given: np.ndarray, expected: list[int], classes: tuple[str, ...], tmp_path: Path) -> None:
+    path = save(tmp_path / "set.npz", images=RGB, labels=given)
+    assert (labels(path), open_source(path).classes) == (expected, classes)
+
+
+@pytest.mark.parametrize(
+    ("given", "fault"),
+    [
+        (["0", "99999999999", "1", "1", "1"], "in [-1, 999999] as label in labels[1] of {}, got '99999999999'"),
+        (["0", "1000000", "1", "1", "1"], "got '1000000'"),
+        (["cat", "-1", "dog", "cat", "cat"], "got '-1' in labels[1] of {} and 'cat' in labels[0]"),
+        (["cat", "", "nan", "3", "cat"], "as label in labels[2] of {}, got 'nan'"),
+        (["1.5", "1", "1", "1", "1"], "as label in labels[0] of {}, got '1.5'"),
+        ([b"cat", b"\xff", b"cat", b"cat", b"cat"], "expected labels in UTF-8 in {}, found b'\\xff'"),
+        ([0.0, 2.5, 1.0, 1.0, 1.0], "expected whole numbers or names as labels in {}, found 2.5; "),
+        ([0.0, 2.0, np.inf, 1.0, 1.0], "expected labels from -1 to 999999 in {}, found 0.0 to inf"),
+        ([True, False, True, True, True], "expected whole numbers or names as labels in {}, found bool; "),
+    ],
+)
+def test_labels_that_are_none(given: list[object], fault: str, tmp_path: Path) -> None:
+    path = save(tmp_path / "set.npz", images=RGB, labels=np.array(given))
+    with pytest.raises(LayerMixError) as caught:
+        open_source(path).items()
+    assert fault.format(path) in str(caught.value)
+
+
 def test_npy_with_labels_as_cifar_10_c_and_cifar_10_1_have_them(tmp_path: Path) -> None:
     for name, of in (("gaussian_noise", "labels"), ("v6_data", "v6_labels"), ("train_images", "train_labels")):
         np.save(tmp_path / f"{name}.npy", RGB)
