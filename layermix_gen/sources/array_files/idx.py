@@ -16,7 +16,7 @@ import numpy.typing as npt
 from layermix_gen.errors import LayerMixError
 from layermix_gen.images import Image
 from layermix_gen.images.codec import MAX_PIXELS
-from layermix_gen.sources.array_files.base import MOST_CLASSES, ArraySource, LabelledImages, checked_range, kind_of
+from layermix_gen.sources.array_files.base import MOST_CLASSES, ArraySource, LabelledImages, checked_range, chosen_split
 from layermix_gen.sources.array_files.idx_format import load, not_bytes, read_header
 from layermix_gen.sources.array_files.pickles import read_file
 from layermix_gen.sources.base import Source, class_names
@@ -38,12 +38,7 @@ class IdxSource(ArraySource):
     def __init__(self, location: str, split: str = "", max_pixels: int = MAX_PIXELS) -> None:
         path = Path(location)
         images = path if path.is_file() else _images_in(path, split or SPLITS[0])
-        own = _split_of(images)
-        if split and own and own != split:
-            raise LayerMixError(
-                f"expected the {split} split, found the images of {own} at {as_text(images)}; "
-                f"leave :{split} out of --kind"
-            )
+        kind, part = chosen_split("idx", SPLITS, split, _split_of(images), images)
         header = read_header(images)
         if header.dtype != np.uint8:
             raise not_bytes(images)
@@ -55,7 +50,7 @@ class IdxSource(ArraySource):
                 f"expected images of at most {max_pixels} pixels in {as_text(images)}, found {height}x{width}"
             )
         side = height if height == width else None
-        super().__init__(location, kind_of("idx", split), split or own or SPLITS[0], side, lambda: _load(images))
+        super().__init__(location, kind, part, side, lambda: _load(images))
 
 
 def is_images(shape: tuple[int, ...]) -> bool:

@@ -9,7 +9,7 @@ import numpy.typing as npt
 from layermix_gen.errors import BadImage, LayerMixError
 from layermix_gen.images import Image
 from layermix_gen.images.codec import MAX_PIXELS
-from layermix_gen.sources.array_files.base import ArraySource, LabelledImages, checked_range, kind_of
+from layermix_gen.sources.array_files.base import ArraySource, LabelledImages, checked_range, chosen_split
 from layermix_gen.sources.array_files.npy_format import NpyHeader, header_of, is_npy, load_array, names_in
 from layermix_gen.sources.base import Source, class_names
 from layermix_gen.sources.labels import numbered
@@ -34,7 +34,8 @@ class NpzSource(ArraySource):
     """
 
     def __init__(self, location: str, split: str = "", max_pixels: int = MAX_PIXELS) -> None:
-        path, part = Path(location), split or SPLITS[0]
+        path = Path(location)
+        kind, part = chosen_split("npz", SPLITS, split)
         if not path.is_file():
             raise LayerMixError(f"expected an .npz or .npy file, found none at {as_text(path)}; check the path")
         images, labels = _pair(path, part)
@@ -46,7 +47,7 @@ class NpzSource(ArraySource):
                 f"expected images of at most {max_pixels} pixels in {as_text(path)}, found {height}x{width}"
             )
         side = height if height == width else None
-        super().__init__(location, kind_of("npz", split), part, side, lambda: _load(images, labels, is_first))
+        super().__init__(location, kind, part, side, lambda: _load(images, labels, is_first))
 
 
 def files(source: Source) -> list[Path]:
