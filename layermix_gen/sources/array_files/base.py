@@ -70,7 +70,7 @@ class ArraySource:
 def chosen_split(name: str, splits: Sequence[str], split: str, own: str = "", place: Path = Path()) -> tuple[str, str]:
     """The kind that opens a split again, "idx:test" or the name alone for the default, and the split.
 
-    `split` is the wanted one, "" for any: the first of `splits`, unless the file at `place` is known to be of its `own`.
+    `split` is the wanted one, "" for any: the first of `splits`, unless the file at `place` is known to be of its own.
     Raises `LayerMixError` where that is another one than the wanted.
     """
     if split and own and own != split:
