@@ -65,8 +65,8 @@ def _pair(path: Path, split: str) -> tuple[tuple[Path, str], tuple[Path, str]]:
     if is_npy(path):
         beside = _labels_beside(path)
         if not beside:
-            names = as_text(" or ".join(_names_of_labels(path)))
-            raise LayerMixError(f"expected {names} next to {as_text(path)}, found none; save the labels there")
+            wanted = as_text(" or ".join(_names_of_labels(path)))
+            raise LayerMixError(f"expected {wanted} next to {as_text(path)}, found none; save the labels there")
         if len(beside) > 1:
             both = " and ".join(as_text(one.name) for one in beside[:2])
             raise LayerMixError(
@@ -87,7 +87,7 @@ def _pair(path: Path, split: str) -> tuple[tuple[Path, str], tuple[Path, str]]:
             )
     if found:
         ((images, labels),) = found
-        return (path, *names[images]), (path, *names[labels])
+        return (path, names[images][0]), (path, names[labels][0])
     splits = [one for one in SPLITS if pairs[one]]
     if splits:
         raise LayerMixError(
