@@ -103,6 +103,12 @@ class Source(Protocol):
         """The height and width of one image in pixels, without decoding it. Raises as `read` does."""
 
 
+def parsed_kind(kind: str) -> tuple[str, str]:
+    """The name and the split of a kind, such as "cifar10" and "test"; the split is "" where none is given."""
+    name, _, split = kind.partition(":")
+    return name, split
+
+
 def is_image_name(name: str) -> bool:
     """Tell by its extension whether the file is meant to be an image."""
     stem, dot, extension = name.rpartition(".")

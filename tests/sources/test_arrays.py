@@ -287,7 +287,7 @@ def test_idx_of_colour_images_that_are_not_square(zipped: bool, tmp_path: Path) 
 def test_idx_by_the_file_of_its_images(tmp_path: Path) -> None:
     path = write_idx(tmp_path) / "train-images-idx3-ubyte"
     assert open_source(path).items()[3] == Item("train/00003", 3, 784)
-    assert refusal(path, "idx:test").endswith("leave :test out of --kind")
+    assert refusal(path, "idx:test").endswith("; give the file of test, or --kind idx to take this one")
     path = path.rename(tmp_path / "t10k-images-idx3-ubyte")
     assert "t10k-labels-idx1-ubyte or the same with .gz next to" in refusal(path)
     (tmp_path / "train-labels-idx1-ubyte").rename(tmp_path / "t10k-labels-idx1-ubyte")

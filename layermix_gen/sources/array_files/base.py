@@ -1,6 +1,6 @@
 """What sources of arrays have in common: one split of a set, whose images are listed and read by their numbers."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -82,9 +82,18 @@ class ArraySource:
         return self._size
 
 
-def kind_of(name: str, split: str) -> str:
-    """The kind that opens a split again: "idx:test"; the name alone for the default split, ""."""
-    return f"{name}:{split}" if split else name
+def chosen_split(name: str, splits: Sequence[str], split: str, own: str = "", place: Path = Path()) -> tuple[str, str]:
+    """The kind that opens a split again, "idx:test" or the name alone for the default, and the split.
+
+    `split` is the wanted one, "" for any: the first of `splits`, unless the file at `place` is known to be of its own.
+    Raises `LayerMixError` where that is another one than the wanted.
+    """
+    if split and own and own != split:
+        raise LayerMixError(
+            f"expected the {split} split, found that of {own} at {as_text(place)}; give the file of {split}, or "
+            f"--kind {name} to take this one"
+        )
+    return (f"{name}:{split}" if split not in ("", splits[0]) else name), split or own or splits[0]
 
 
 def checked_range(labels: npt.NDArray[Any], path: Path) -> npt.NDArray[np.int64]:

@@ -16,7 +16,7 @@ import numpy.typing as npt
 from layermix_gen.errors import LayerMixError
 from layermix_gen.images import Image
 from layermix_gen.images.codec import MAX_PIXELS
-from layermix_gen.sources.array_files.base import ArraySource, LabelledImages, checked_range, kind_of
+from layermix_gen.sources.array_files.base import ArraySource, LabelledImages, checked_range, chosen_split
 from layermix_gen.sources.array_files.idx_format import load, not_bytes, read_header
 from layermix_gen.sources.array_files.pickles import read_file
 from layermix_gen.sources.base import Source, class_names
@@ -39,20 +39,15 @@ class IdxSource(ArraySource):
     def __init__(self, location: str, split: str = "", max_pixels: int = MAX_PIXELS) -> None:
         path = Path(location)
         images = path if path.is_file() else _images_in(path, split or SPLITS[0])
-        own = _split_of(images)
-        if split and own and own != split:
-            raise LayerMixError(
-                f"expected the {split} split, found the images of {own} at {as_text(images)}; "
-                f"leave :{split} out of --kind"
-            )
+        kind, part = chosen_split("idx", SPLITS, split, _split_of(images), images)
         header = read_header(images)
         if header.dtype != np.uint8:
             raise not_bytes(images)
         if not is_images(header.shape):
             raise LayerMixError(f"expected images (N, H, W) or (N, H, W, 3) in {as_text(images)}, found {header.shape}")
-        part, (rows, columns) = split or own or SPLITS[0], header.shape[1:3]
+        rows, columns = header.shape[1:3]
         size = (columns, rows) if images.name.startswith(_TRANSPOSED) else (rows, columns)
-        super().__init__(location, kind_of("idx", split), part, size, max_pixels, lambda: _load(images))
+        super().__init__(location, kind, part, size, max_pixels, lambda: _load(images))
 
 
 def is_images(shape: tuple[int, ...]) -> bool:

@@ -182,7 +182,36 @@ def test_npy_with_labels_as_cifar_10_c_and_cifar_10_1_have_them(tmp_path: Path) 
         assert [path.name for path in source_files(source)] == sorted([f"{name}.npy", f"{of}.npy"])
         assert np.array_equal(pixels(tmp_path / f"{name}.npy"), RGB)
         (tmp_path / f"{of}.npy").unlink()
-        assert f"expected {of}.npy next to " in refusal(tmp_path / f"{name}.npy")
+        expected = " or ".join(dict.fromkeys([f"{of}.npy", "labels.npy"]))
+        assert f"expected {expected} next to " in refusal(tmp_path / f"{name}.npy")
+
+
+@pytest.mark.parametrize(
+    ("images", "given"),
+    [
+        ("x_train", "y_train"),
+        ("X_train", "y_train"),
+        ("trainX", "trainY"),
+        ("Xtrain", "ytrain"),
+        ("X", "y"),
+        ("trainImages", "trainLabels"),
+        ("arr_0", "arr_1"),
+        ("image", "label"),
+    ],
+)
+def test_the_labels_of_an_npy_are_in_the_file_of_its_pair(images: str, given: str, tmp_path: Path) -> None:
+    path = tmp_path / f"{images}.npy"
+    np.save(path, RGB)
+    np.save(tmp_path / "exact.npy", LABELS)
+    np.save(tmp_path / f"{given}.npy", LABELS)
+    assert labels(path) == LABELS.tolist()
+    np.save(tmp_path / "labels.npy", LABELS[::-1])
+    assert refusal(path) == (
+        f"expected one file of labels for {path}, found {' and '.join(sorted([f'{given}.npy', 'labels.npy']))}, which "
+        "may both be meant; take one out"
+    )
+    (tmp_path / f"{given}.npy").unlink()
+    assert labels(path) == LABELS[::-1].tolist()
 
 
 def test_a_file_is_told_by_its_content_and_not_by_its_name(tmp_path: Path) -> None:
@@ -236,6 +265,9 @@ def test_npy_is_mapped_and_not_read(tmp_path: Path) -> None:
         ({"images": RGB}, "expected images and labels in"),
         ({"pictures": RGB, "labels": LABELS}, "found labels, pictures; save them by np.savez"),
         ({"images": RGB, "labels": LABELS, "x": RGB, "y": LABELS}, "found images and x, which may both be meant"),
+        ({"X": RGB, "x": RGB, "y": LABELS}, "found X and x, which may both be meant; save them by np.savez"),
+        ({"x": RGB, "y": LABELS, "Y": LABELS}, "expected one array of labels in"),
+        ({"images": np.concatenate([RGB[:1] * 0.0, RGB.astype(float)]), "labels": np.arange(6)}, "divide them by 255"),
         ({"images": np.zeros(5, [("a", "u1"), ("b", "f4")]), "labels": LABELS}, "found void40 (5,)"),
     ],
 )

@@ -53,7 +53,9 @@ def test_pixels_and_labels(compressed: bool, dtype: Any, tmp_path: Path) -> None
             assert source.read(items[0]).flags.c_contiguous
             assert [path.name for path in source_files(source)] == [f"{split}_32x32.mat"]
     assert open_test_set(tmp_path).kind == "svhn:test"
-    assert refusal(tmp_path / "train_32x32.mat", "svhn:test").endswith("; leave :test out of --kind")
+    assert refusal(tmp_path / "train_32x32.mat", "svhn:test").endswith(
+        "; give the file of test, or --kind svhn to take this one"
+    )
 
 
 def test_a_split_that_is_missing_is_named(tmp_path: Path) -> None:
