@@ -110,6 +110,11 @@ class BuildSettings:
         return names | {plane_name(variant): variant for variant in range(self.variants)}
 
 
+def plane_options(settings: BuildSettings) -> str:
+    """The options of `build` that ask for the planes of `settings`: `--variants 2 --no-clean`."""
+    return f"--variants {settings.variants}{'' if settings.clean else ' --no-clean'}"
+
+
 def parse_size(text: str) -> tuple[int, bool]:
     """Parse a shard size, `256MB` or `1GiB` (bytes: True), or `10000` (samples: False)."""
     match = re.fullmatch(r"(\d{1,15}(?:\.\d+)?)\s*([KMG]I?B|)", str(text).strip().upper())
