@@ -133,30 +133,32 @@ class FolderSource:
 
     def _walk(self) -> Iterator[tuple[str, os.DirEntry[str]]]:
         """Yield each input with its path relative to the root, and count the other files."""
-        pending, followed = [""], 0
+        follows, followed = self.options.follow_links, 0
+        above = {_identity(folder) for folder in (self._root, *self._root.parents)} if follows else set()
+        pending = [("", above)]
         while pending:
-            prefix = pending.pop()
+            prefix, above = pending.pop()  # a folder, and the identities of those on the path to it, itself among them
             for entry in _visible(self._root / prefix):
                 path = prefix + entry.name
                 if is_of_system(entry.name):
                     self.ignored += 1
                 elif self._enters(entry):
+                    inner = {_identity(Path(entry.path))} if follows else set()
                     if _is_link(entry):
                         followed += 1
-                        self._check_followed(path, entry, followed)
-                    pending.append(f"{path}/")
+                        self._check_followed(path, not inner.isdisjoint(above), followed)
+                    pending.append((f"{path}/", above | inner))
                 elif is_image_name(entry.name) or _is_dead_end(entry):
                     yield path, entry
                 else:
                     self.ignored += 1
 
-    def _check_followed(self, path: str, entry: os.DirEntry[str], number: int) -> None:
+    def _check_followed(self, path: str, is_circle: bool, number: int) -> None:
         """Raise `LayerMixError` where the link at `path` leads to a folder that it lies in, and for too many links."""
         where = as_text(self.location)
         if number > MAX_LINKS:
             raise LayerMixError(f"expected at most {MAX_LINKS} links to folders in {where}, found more; copy them")
-        link = Path(entry.path)
-        if _identity(link) in map(_identity, link.parents):
+        if is_circle:
             raise LayerMixError(
                 f"expected no links in a circle in {where}, found {as_text(path)}, which leads to a folder that it "
                 "lies in; remove it"

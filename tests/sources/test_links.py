@@ -121,6 +121,18 @@ def test_a_circle_by_way_of_a_folder_elsewhere_is_refused(tmp_path: Path) -> Non
     assert "found bee/other/back, which leads to a folder that it lies in" in refusal(root, FOLLOWING)
 
 
+def test_each_folder_is_told_from_the_others_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And not again for each link below it."""
+    root, looked, original = tmp_path / "root", [], folder._identity
+    monkeypatch.setattr(folder, "_identity", lambda path: (looked.append(path), original(path))[1])
+    for number in range(20):
+        save(tmp_path / "other" / f"{number}" / "x.png")
+        (root / "bee" / "deep").mkdir(parents=True, exist_ok=True)
+        (root / "bee" / "deep" / f"{number}").symlink_to(tmp_path / "other" / f"{number}")
+    assert len(open_source(root, options=FOLLOWING).items()) == 20
+    assert len(looked) == len(set(looked)) == len(root.parents) + 1 + 2 + 20
+
+
 def test_links_that_branch_have_a_bound(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Ten folders with two links each to the next are a thousand paths; forty would be 10^12."""
     monkeypatch.setattr(folder, "MAX_LINKS", 100)

@@ -22,6 +22,7 @@ from layermix_gen.evaluate import corrupt, corrupted
 from layermix_gen.evaluate.benchmarks import C_EXTRA, CBAR, C
 from layermix_gen.evaluate.corruptions.layouts import class_folders, file_names
 from layermix_gen.evaluate.corruptions.published import parameters
+from layermix_gen.evaluate.corruptions.record import describe
 from layermix_gen.sources import Item, open_source
 from layermix_gen.support.seeds import corruption_generator
 from tests.helpers import alive, children, files, invoke, snapshot, start, wait_until
@@ -378,3 +379,12 @@ def test_a_disk_that_is_full(layout: str, digits: Path, tmp_path: Path) -> None:
     assert not list(tmp_path.glob("gaussian_noise*"))
     run(*arguments, "--workers", 1)
     assert list(tmp_path.glob("gaussian_noise*"))
+
+
+def test_the_digest_of_arrays_covers_their_pixels_whatever_their_shape(tmp_path: Path) -> None:
+    digests = set()
+    for value in (0, 1):
+        np.savez(tmp_path / "set.npz", images=np.full((2, 4, 6), value, np.uint8), labels=np.arange(2))
+        source = open_source(tmp_path / "set.npz")
+        digests.add(describe(source, source.items())["source_digest"])
+    assert len(digests) == 2
