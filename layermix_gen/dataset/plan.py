@@ -37,7 +37,7 @@ from layermix_gen.support.files import (
 from layermix_gen.support.parsing import made_of, parse_json
 from layermix_gen.support.seeds import shuffled
 
-FORMAT = "layermix-gen plan 2"
+FORMAT = "layermix-gen plan 3"
 ADDABLE = ("variants", "clean")  # settings that only say which planes there are
 MIN_SHARDS, MIN_SHARD = 64, 128  # a small dataset has up to 64 shards for cores to share, of at least 128 inputs
 LIBRARIES = ("numpy", "opencv-python-headless", "simplejpeg", "pillow", "deflate", "duckdb")  # the bytes depend on them
@@ -115,7 +115,8 @@ class Plan:
         settings = {name: value for name, value in asdict(self.settings).items() if name not in ADDABLE}
         inputs = {"source": self.inputs.digest, "images": self.inputs.count, "classes": self.inputs.classes}
         mixing_set = {"mixing set": self.mixing_set and self.mixing_set.digest}
-        return inputs | settings | mixing_set | self.versions | {"shards": self.shards}
+        options = settings.pop("options")
+        return inputs | settings | options | mixing_set | self.versions | {"shards": self.shards}
 
     def bounds(self, number: int) -> tuple[int, int]:
         """The first input of shard `number`, and the first of the next; sizes differ by one at most."""

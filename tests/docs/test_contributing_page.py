@@ -138,7 +138,9 @@ def test_a_blend(added: Copy) -> None:
 @addition("A method")
 def test_a_method(added: Copy, photographs: Path) -> None:
     assert len(added.files) == 2
-    added.command("build", photographs, "out", "--method", "mirrormix", "--size", 32, "--workers", 1)
+    added.command(
+        "build", photographs, "out", "--method", "mirrormix", "--size", 32, "--workers", 1, "--blending-ratio", 2
+    )
     rows = added.command("inspect", "out", "--where", "method = 'mirrormix'", "--format", "csv", "--columns", "recipe")
     recipes = rows.splitlines()[1:]
     assert len(recipes) == 96

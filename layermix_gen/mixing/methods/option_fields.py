@@ -1,0 +1,131 @@
+"""Options of methods: a frozen class for each method, whose fields say what they mean and which values they take.
+
+The command line, the checks, the plan and the report of a build all read these fields, so an option is described once.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
+from typing import Any, Self
+
+from layermix_gen.errors import LayerMixError
+from layermix_gen.mixing.operations import OPERATIONS
+from layermix_gen.support.checks import as_several, check_choice, check_number, check_whole
+
+
+@dataclass(frozen=True, slots=True)
+class OptionKind:
+    """What an option takes: its help, its choices, and a function that checks a value and returns it as it is kept."""
+
+    help: str
+    keep: Callable[[str, Any], Any]
+    choices: tuple[str, ...] = ()
+    names: tuple[str, ...] = ()  # that weights are given for, or that are chosen from
+
+
+def _option(default: Any, kind: OptionKind) -> Any:
+    return field(default=default, metadata={"kind": kind})
+
+
+def number(default: float, low: float, high: float, help: str) -> Any:  # noqa: A002 - as click names it
+    """A field with a number in [low, high]."""
+
+    def keep(name: str, value: Any) -> float:
+        check_number(name.replace("_", "-"), value, low, high)
+        return float(value)
+
+    return _option(float(default), OptionKind(help, keep))
+
+
+def whole(default: int, low: int, high: int, help: str) -> Any:  # noqa: A002
+    """A field with a whole number in [low, high]."""
+
+    def keep(name: str, value: Any) -> Any:
+        check_whole(name, value, low, high)
+        return value
+
+    return _option(default, OptionKind(help, keep))
+
+
+def choice(default: str, choices: Sequence[str], help: str) -> Any:  # noqa: A002
+    """A field with one of several texts."""
+
+    def keep(name: str, value: Any) -> Any:
+        check_choice(name, value, choices)
+        return value
+
+    return _option(default, OptionKind(help, keep, choices=tuple(choices)))
+
+
+def operations(help: str) -> Any:  # noqa: A002
+    """A field with names of operations, each once; empty where the method is to choose."""
+
+    def keep(name: str, value: Any) -> tuple[str, ...]:
+        ops = as_several(name, value)
+        for op in ops:
+            check_choice(name, op, OPERATIONS)
+        if twice := [op for op, times in Counter(ops).items() if times > 1]:
+            raise LayerMixError(f"expected each operation once, got {twice[0]!r} again; take it out of --{name}")
+        return ops
+
+    return _option((), OptionKind(f"{help} All: {', '.join(OPERATIONS)}.", keep, names=tuple(OPERATIONS)))
+
+
+def weights(names: Sequence[str], default: Sequence[float], help: str) -> Any:  # noqa: A002
+    """A field with a weight in [0, 1000] for each of `names`; those that a mapping leaves out get 0."""
+
+    def keep(name: str, value: Any) -> tuple[float, ...]:
+        if isinstance(value, Mapping):
+            if unknown := [one for one in value if one not in names]:
+                raise LayerMixError(
+                    f"{name} must be weights of {', '.join(names)}, got {unknown[0]!r}; change --{name}"
+                )
+            value = [value.get(one, 0) for one in names]
+        found = as_several(name, value)
+        if len(found) != len(names):
+            raise LayerMixError(f"{name} must be {len(names)} weights, got {len(found)}; change --{name}")
+        for one in found:
+            check_number(name, one, 0, 1000, what="weights ")
+        if sum(found) <= 0:
+            raise LayerMixError(f"{name} must have a weight above 0, got only zeros; change --{name}")
+        return tuple(map(float, found))
+
+    return _option(tuple(map(float, default)), OptionKind(help, keep, names=tuple(names)))
+
+
+@dataclass(frozen=True, slots=True)
+class MethodOptions:
+    """The options of a method, checked when they are made: `LayerMixError` names the option and what it takes."""
+
+    def __post_init__(self) -> None:
+        for name, kind in self.kinds().items():
+            object.__setattr__(self, name, kind.keep(name, getattr(self, name)))
+
+    @classmethod
+    def kinds(cls) -> dict[str, OptionKind]:
+        """What each option takes, by its name."""
+        return {one.name: one.metadata["kind"] for one in fields(cls)}
+
+    def resolve(self, size: int) -> Self:
+        """Make every choice that was left open, for views of `size` pixels."""
+        return self
+
+    @property
+    def color(self) -> bool:
+        """Whether pictures are mixed in colour, else in gray."""
+        return False
+
+    def chosen(self, size: int) -> dict[str, Any]:
+        """The options that are not what views of `size` pixels get by default, by name."""
+        values = {name: getattr(self, name) for name in self.kinds()}
+        default = type(self)()
+        return {
+            name: value
+            for name, value in values.items()
+            if value != getattr(replace(self, **{name: getattr(default, name)}).resolve(size), name)
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class NoOptions(MethodOptions):
+    """The options of a method that has none."""
