@@ -11,7 +11,7 @@ import click
 from layermix_gen.commands.parameters import Names, Weights
 from layermix_gen.dataset.settings import DEFAULTS
 from layermix_gen.mixing.methods import METHODS
-from layermix_gen.mixing.methods.option_fields import OptionKind
+from layermix_gen.mixing.methods.option_fields import OptionKind, flag
 from layermix_gen.support.text import shown
 
 _METHOD = "--method"
@@ -28,8 +28,7 @@ class MethodCommand(click.Command):
         try:
             rest = super().parse_args(ctx, args)
         except click.NoSuchOption as error:
-            others = [name for name, row in METHODS.items() if error.option_name in map(_flag, row.options.kinds())]
-            if not others:
+            if not (others := [name for name in METHODS if _takes(name, error.option_name)]):
                 raise
             found = f"{error.option_name} is an option of {' and '.join(others)}, not of {method}"
             raise click.UsageError(f"{found}; leave it out, or give {_METHOD} {others[0]}", ctx) from error
@@ -63,8 +62,8 @@ def _named(args: Sequence[str]) -> str:
     return named[-1] if named and named[-1] in METHODS else DEFAULTS.method
 
 
-def _flag(name: str) -> str:
-    return f"--{name.replace('_', '-')}"
+def _takes(method: str, option: str) -> bool:
+    return any(option in (*one.opts, *one.secondary_opts) for one in _options(method))
 
 
 @cache
@@ -74,8 +73,10 @@ def _options(method: str) -> tuple[click.Option, ...]:
 
 
 def _option(name: str, kind: OptionKind, default: Any) -> click.Option:
-    told = "" if default in ((), None) else f"  [default: {shown(default)}]"
-    return click.Option([_flag(name)], type=_type(kind, default), help=kind.help + told, show_default=False)
+    told = "" if default in ((), None) or kind.is_switch else f"  [default: {shown(default)}]"
+    named = f"{flag(name)}/--no-{flag(name)[2:]}" if kind.is_switch else flag(name)
+    kinds = {"default": None} if kind.is_switch else {"type": _type(kind, default)}
+    return click.Option([named], help=kind.help + told, show_default=False, **kinds)
 
 
 def _type(kind: OptionKind, default: Any) -> Any:

@@ -50,9 +50,9 @@ class Names(click.ParamType[tuple[str, ...]]):
 
 
 class Weights(click.ParamType[dict[str, float]]):
-    """Names with their weights, out of `names`: `add=2,multiply=1`."""
+    """Names with their weights, out of `names`: `add=2,multiply=1`; or a weight for each, in their order: `2,1`."""
 
-    name = "a=x,b=y,..."
+    name = "weights"
 
     def __init__(self, names: Collection[str]) -> None:
         self._names = names
@@ -60,11 +60,16 @@ class Weights(click.ParamType[dict[str, float]]):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> dict[str, float]:
         if isinstance(value, dict):
             return value
-        pairs = [part.partition("=") for part in str(value).split(",")]
+        parts = str(value).split(",")
+        if "=" not in str(value) and len(parts) == len(self._names):
+            parts = [f"{name}={part}" for name, part in zip(self._names, parts, strict=True)]
         try:
-            return {name.strip(): float(weight) for name, _, weight in pairs}
+            weights = {name.strip(): float(weight) for name, _, weight in (part.partition("=") for part in parts)}
         except ValueError:
+            weights = {}
+        if len(weights) != len(parts):
             self.fail(f"expected weights as in {'=1,'.join(self._names)}=1, got {value!r}", param, ctx)
+        return weights
 
 
 class Share(click.ParamType[float]):

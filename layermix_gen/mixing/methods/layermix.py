@@ -4,11 +4,14 @@
     x2 = blend(x1, f(image))             layer 2 ends here
     x3 = f(blend(x2, picture))           layer 3
 
-The layer, the operation f and each blend are drawn once; f's strength is drawn again for each of its uses.
+The layer, the operation f and each blend are drawn once; f's strength is drawn again for each of its uses. The options
+that the paper does not have are ablations of its choices: of the weights of layers (section 3.4) and blends (3.3), of
+one blend for both places (left open in its section 5.1), and of gray and mirrored pictures (3.2).
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Self
+from typing import Self, TypeVar
 
 import numpy as np
 
@@ -16,14 +19,15 @@ from layermix_gen.errors import LayerMixError
 from layermix_gen.images.views import draw_picture_view
 from layermix_gen.mixing.blends import BLENDS
 from layermix_gen.mixing.methods.base import DrawSettings, Recipe, Shares
-from layermix_gen.mixing.methods.option_fields import MethodOptions, choice, number, operations
+from layermix_gen.mixing.methods.option_fields import MethodOptions, choice, number, operations, switch, weights
 from layermix_gen.mixing.operations import DEFAULT_OPERATIONS, OPERATIONS
 from layermix_gen.mixing.recipe import IMAGE, PICTURE, Call, Expression
 
-LAYERS = 3
+T = TypeVar("T")
+
+LAYERS = (1, 2, 3)
 PRESETS = tuple(DEFAULT_OPERATIONS)
-# Each blend is repeated by its weight, so that one uniform draw picks it.
-WEIGHTED_BLENDS = tuple(row for row in BLENDS.values() for _ in range(row.weight))
+BLEND_WEIGHTS = tuple(row.weight for row in BLENDS.values())
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +38,15 @@ class LayerMixOptions(MethodOptions):
     magnitude: float = number(8, 0.1, 10, "Upper bound of the operations' strengths, up to 10.")
     blending_ratio: float = number(3, 0.01, 100, "Parameter of the blends' beta distributions.")
     ops: tuple[str, ...] = operations("Operations to draw from; default: those of the preset.")
+    layers: tuple[float, ...] = weights([str(layer) for layer in LAYERS], (1, 1, 1), "How often each layer is drawn.")
+    blends: tuple[float, ...] = weights([*BLENDS], BLEND_WEIGHTS, "How often each blend is drawn.")
+    blend_covariance: str = choice(
+        "independent", ("independent", "shared"), "A blend for each place of a sample, or one for both."
+    )
+    pictures: str | None = choice(
+        None, ("gray", "color"), "How a folder of pictures is packed; default: gray, and color with preset released."
+    )
+    picture_flips: bool | None = switch(None, "Mirror pictures at random; default: not with preset released.")
 
     def __post_init__(self) -> None:
         MethodOptions.__post_init__(self)
@@ -43,28 +56,37 @@ class LayerMixOptions(MethodOptions):
                 raise LayerMixError(f"no operation {name!r} in preset {self.preset}; --ops takes {known}")
 
     def resolve(self, size: int) -> Self:
-        return replace(self, ops=self.ops or DEFAULT_OPERATIONS[self.preset])
+        is_paper = self.preset == "paper"
+        return replace(
+            self,
+            ops=self.ops or DEFAULT_OPERATIONS[self.preset],
+            pictures=self.pictures or ("gray" if is_paper else "color"),
+            picture_flips=is_paper if self.picture_flips is None else self.picture_flips,
+        )
 
     @property
     def color(self) -> bool:
-        """The released code mixes with fractals in colour."""
-        return self.preset == "released"
+        return self.pictures == "color"
 
 
 def shares(settings: DrawSettings) -> Shares:
-    """Return how often `draw` makes each choice: layers and operations uniformly, blends by their weights."""
-    blends, ops = [row.name for row in WEIGHTED_BLENDS], settings.options.ops
+    """Return how often `draw` makes each choice."""
+    options: LayerMixOptions = settings.options
     return Shares(
-        layers={1 + layer: 1 / LAYERS for layer in range(LAYERS)},
-        ops={name: 1 / len(ops) for name in ops},
-        blends={name: blends.count(name) / len(blends) for name in dict.fromkeys(blends)},
+        layers=_shares(LAYERS, options.layers),
+        ops=_shares(options.ops, [1] * len(options.ops)),
+        blends=_shares([*BLENDS], options.blends),
     )
+
+
+def _shares(values: Sequence[T], shares: Sequence[float]) -> dict[T, float]:
+    return {value: share / sum(shares) for value, share in zip(values, shares, strict=True) if share}
 
 
 def draw(rng: np.random.Generator, settings: DrawSettings) -> Recipe:
     """Draw one recipe."""
     options: LayerMixOptions = settings.options
-    layer = 1 + int(rng.random() * LAYERS)
+    layer = _drawn(rng, LAYERS, options.layers)
     op = OPERATIONS[options.ops[int(rng.random() * len(options.ops))]]
     sample_strength = getattr(op, options.preset)
     op_args: tuple[float, ...] = ()
@@ -79,7 +101,8 @@ def draw(rng: np.random.Generator, settings: DrawSettings) -> Recipe:
 
     def blend(x: Expression, y: Expression) -> Expression:
         nonlocal blends, blend_args
-        row = WEIGHTED_BLENDS[int(rng.random() * len(WEIGHTED_BLENDS))]
+        is_drawn = not blends or options.blend_covariance == "independent"
+        row = _drawn(rng, [*BLENDS.values()], options.blends) if is_drawn else BLENDS[blends[0]]
         numbers = row.sample(rng, options.blending_ratio)
         blends += (row.name,)
         blend_args += numbers
@@ -90,6 +113,17 @@ def draw(rng: np.random.Generator, settings: DrawSettings) -> Recipe:
         expression = blend(expression, augment(IMAGE))
     if layer > 2:
         expression = augment(blend(expression, PICTURE))
-        flips = options.preset == "paper"
-        picture = draw_picture_view(rng, settings.pictures, settings.picture_size, settings.size, flips)
+        picture = draw_picture_view(
+            rng, settings.pictures, settings.picture_size, settings.size, bool(options.picture_flips)
+        )
     return Recipe("layermix", expression, layer, op.name, op_args, blends, blend_args, picture)
+
+
+def _drawn(rng: np.random.Generator, values: Sequence[T], shares: Sequence[float]) -> T:
+    """One of `values`, drawn by weights."""
+    place = rng.random() * sum(shares)
+    for value, share in zip(values, shares, strict=True):
+        if place < share:
+            return value
+        place -= share
+    return next(value for value, share in zip(values[::-1], shares[::-1], strict=True) if share)  # rounding

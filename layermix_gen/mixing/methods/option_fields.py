@@ -10,7 +10,7 @@ from typing import Any, Self
 
 from layermix_gen.errors import LayerMixError
 from layermix_gen.mixing.operations import OPERATIONS
-from layermix_gen.support.checks import as_several, check_choice, check_number, check_whole
+from layermix_gen.support.checks import as_several, check_choice, check_number
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +21,12 @@ class OptionKind:
     keep: Callable[[str, Any], Any]
     choices: tuple[str, ...] = ()
     names: tuple[str, ...] = ()  # that weights are given for, or that are chosen from
+    is_switch: bool = False  # on or off
+
+
+def flag(name: str) -> str:
+    """The name of an option on the command line."""
+    return f"--{name.replace('_', '-')}"
 
 
 def _option(default: Any, kind: OptionKind) -> Any:
@@ -37,24 +43,25 @@ def number(default: float, low: float, high: float, help: str) -> Any:  # noqa: 
     return _option(float(default), OptionKind(help, keep))
 
 
-def whole(default: int, low: int, high: int, help: str) -> Any:  # noqa: A002
-    """A field with a whole number in [low, high]."""
+def choice(default: str | None, choices: Sequence[str], help: str) -> Any:  # noqa: A002
+    """A field with one of several texts; with None as the default, the method may be left to choose."""
 
     def keep(name: str, value: Any) -> Any:
-        check_whole(name, value, low, high)
-        return value
-
-    return _option(default, OptionKind(help, keep))
-
-
-def choice(default: str, choices: Sequence[str], help: str) -> Any:  # noqa: A002
-    """A field with one of several texts."""
-
-    def keep(name: str, value: Any) -> Any:
-        check_choice(name, value, choices)
+        check_choice(name.replace("_", " "), value, choices if default else (*choices, None))
         return value
 
     return _option(default, OptionKind(help, keep, choices=tuple(choices)))
+
+
+def switch(default: bool | None, help: str) -> Any:  # noqa: A002
+    """A field with True or False; with None as the default, the method may be left to choose."""
+
+    def keep(name: str, value: Any) -> Any:
+        if type(value) is not bool and (default is not None or value is not None):
+            raise LayerMixError(f"{name} must be True or False, got {value!r:.40}; change {flag(name)}")
+        return value
+
+    return _option(default, OptionKind(help, keep, is_switch=True))
 
 
 def operations(help: str) -> Any:  # noqa: A002
@@ -65,7 +72,7 @@ def operations(help: str) -> Any:  # noqa: A002
         for op in ops:
             check_choice(name, op, OPERATIONS)
         if twice := [op for op, times in Counter(ops).items() if times > 1]:
-            raise LayerMixError(f"expected each operation once, got {twice[0]!r} again; take it out of --{name}")
+            raise LayerMixError(f"expected each operation once, got {twice[0]!r} again; take it out of {flag(name)}")
         return ops
 
     return _option((), OptionKind(f"{help} All: {', '.join(OPERATIONS)}.", keep, names=tuple(OPERATIONS)))
@@ -78,16 +85,16 @@ def weights(names: Sequence[str], default: Sequence[float], help: str) -> Any:  
         if isinstance(value, Mapping):
             if unknown := [one for one in value if one not in names]:
                 raise LayerMixError(
-                    f"{name} must be weights of {', '.join(names)}, got {unknown[0]!r}; change --{name}"
+                    f"{name} must be weights of {', '.join(names)}, got {unknown[0]!r}; change {flag(name)}"
                 )
             value = [value.get(one, 0) for one in names]
         found = as_several(name, value)
         if len(found) != len(names):
-            raise LayerMixError(f"{name} must be {len(names)} weights, got {len(found)}; change --{name}")
+            raise LayerMixError(f"{name} must be {len(names)} weights, got {len(found)}; change {flag(name)}")
         for one in found:
             check_number(name, one, 0, 1000, what="weights ")
         if sum(found) <= 0:
-            raise LayerMixError(f"{name} must have a weight above 0, got only zeros; change --{name}")
+            raise LayerMixError(f"{name} must have a weight above 0, got only zeros; change {flag(name)}")
         return tuple(map(float, found))
 
     return _option(tuple(map(float, default)), OptionKind(help, keep, names=tuple(names)))
