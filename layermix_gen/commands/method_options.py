@@ -1,7 +1,6 @@
 """The options of a method on the command line: each method has its own, as its class of options describes them."""
 
 from collections.abc import Sequence
-from dataclasses import fields
 from functools import cache
 from itertools import pairwise
 from typing import Any
@@ -69,7 +68,8 @@ def _takes(method: str, option: str) -> bool:
 @cache
 def _options(method: str) -> tuple[click.Option, ...]:
     """The options of a method as parameters, without defaults: only those that are given are passed on."""
-    return tuple(_option(one.name, one.metadata["kind"], one.default) for one in fields(METHODS[method].options))
+    options = METHODS[method].options
+    return tuple(_option(name, kind, getattr(options(), name)) for name, kind in options.kinds().items())
 
 
 def _option(name: str, kind: OptionKind, default: Any) -> click.Option:

@@ -104,10 +104,12 @@ class Plan:
     @property
     def fingerprint(self) -> str:
         """A digest of all that can change a byte of a sample or its place."""
-        identity = self.identity()
+        identity, options = self.identity(), self.settings.options
+        left_out = options.kinds().keys() - options.chosen(self.settings.size).keys()
         if identity["keys"] == "unique":
-            del identity["keys"]  # as in plans from before there was a choice
-        text = json.dumps(identity, sort_keys=True)
+            left_out |= {"keys"}
+        # Without what has its default, a plan from before there was that choice has the same fingerprint.
+        text = json.dumps({name: value for name, value in identity.items() if name not in left_out}, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()
 
     def identity(self) -> dict[str, Any]:

@@ -54,6 +54,8 @@ def shown(value: Any) -> str:
     """A value as it is shown to people: numbers without needless zeros, several with spaces between them."""
     if isinstance(value, tuple):
         return " ".join(map(shown, value))
+    if isinstance(value, dict):
+        return ",".join(f"{name}={shown(one)}" for name, one in value.items())
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 

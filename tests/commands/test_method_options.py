@@ -25,15 +25,15 @@ def test_options_that_are_given_are_in_the_plan(photographs: Path, pool: Path, t
     assert result.exit_code == 0, result.output
     recorded = json.loads((tmp_path / "out" / "plan.json").read_text())["settings"]["options"]
     assert {name: recorded[name] for name in ("layers", "blends", "picture_flips", "magnitude", "pictures")} == {
-        "layers": [0, 0, 1],
-        "blends": [1, 1, 0, 0],
+        "layers": {"3": 1},
+        "blends": {"add": 1, "multiply": 1},
         "picture_flips": False,
         "magnitude": 3,
         "pictures": "color",
     }
     said = next(line for line in result.stdout.splitlines() if line.startswith("method"))
     assert said.split(maxsplit=1)[1] == (
-        "layermix, magnitude 3, layers 0 0 1, blends 1 1 0 0, pictures color, picture flips False"
+        "layermix, magnitude 3, layers 3=1, blends add=1,multiply=1, pictures color, picture flips False"
     )
     assert invoke("verify", tmp_path / "out", "--replay", "all").exit_code == 0
 
@@ -48,9 +48,9 @@ def test_options_that_are_given_are_in_the_plan(photographs: Path, pool: Path, t
         (("--method", "none", "--no-picture-flips"), "--no-picture-flips is an option of layermix, not of none"),
         (("--layers", "1,2"), "expected weights as in 1=1,2=1,3=1, got '1,2'"),
         (("--layers", "1=1,1=2"), "expected weights as in 1=1,2=1,3=1, got '1=1,1=2'"),
-        (("--layers", "4=1"), "layers must be weights of 1, 2, 3, got '4'; change --layers"),
+        (("--layers", "4=1"), "layers must be one of 1, 2, 3, got '4'; change --layers"),
         (("--blends", "add"), "expected weights as in add=1,multiply=1,pixel=1,element=1, got 'add'"),
-        (("--blends", "0,0,0,0"), "blends must have a weight above 0, got only zeros; change --blends"),
+        (("--blends", "0,0,0,0"), "blends must have a weight above 0, got none; change --blends"),
         (("--magnitud", 3), "No such option '--magnitud'. Did you mean '--magnitude'?"),
         (("--method", "augmix2"), "'augmix2' is not one of"),
     ],

@@ -71,11 +71,11 @@ def test_pictures_are_gray_or_in_colour() -> None:
 
 
 WRONG = [
-    ({"layers": (0, 0, 0)}, "layers must have a weight above 0, got only zeros; change --layers"),
+    ({"layers": (0, 0, 0)}, "layers must have a weight above 0, got none; change --layers"),
     ({"layers": (1, 1)}, "layers must be 3 weights, got 2; change --layers"),
     ({"layers": (1, 1, -1)}, "layers must be weights in [0, 1000], got -1; change --layers"),
     ({"layers": 1}, "layers must be several values, got 1; write layers=(1,)"),
-    ({"blends": {"ad": 1}}, "blends must be weights of add, multiply, pixel, element, got 'ad'; change --blends"),
+    ({"blends": {"ad": 1}}, "blends must be one of add, multiply, pixel, element, got 'ad'; change --blends"),
     ({"blends": (1, 1, 1, True)}, "blends must be weights in [0, 1000], got True; change --blends"),
     ({"blends": (1, 1, 1, float("nan"))}, "blends must be weights in [0, 1000], got nan; change --blends"),
     (

@@ -9,9 +9,9 @@ that the paper does not have are ablations of its choices: of the weights of lay
 one blend for both places (left open in its section 5.1), and of gray and mirrored pictures (3.2).
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Self, TypeVar
+from typing import Self
 
 import numpy as np
 
@@ -23,11 +23,9 @@ from layermix_gen.mixing.methods.option_fields import MethodOptions, choice, num
 from layermix_gen.mixing.operations import DEFAULT_OPERATIONS, OPERATIONS
 from layermix_gen.mixing.recipe import IMAGE, PICTURE, Call, Expression
 
-T = TypeVar("T")
-
-LAYERS = (1, 2, 3)
 PRESETS = tuple(DEFAULT_OPERATIONS)
-BLEND_WEIGHTS = tuple(row.weight for row in BLENDS.values())
+LAYERS = {"1": 1.0, "2": 1.0, "3": 1.0}
+BLEND_WEIGHTS = {row.name: float(row.weight) for row in BLENDS.values()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +36,8 @@ class LayerMixOptions(MethodOptions):
     magnitude: float = number(8, 0.1, 10, "Upper bound of the operations' strengths, up to 10.")
     blending_ratio: float = number(3, 0.01, 100, "Parameter of the blends' beta distributions.")
     ops: tuple[str, ...] = operations("Operations to draw from; default: those of the preset.")
-    layers: tuple[float, ...] = weights([str(layer) for layer in LAYERS], (1, 1, 1), "How often each layer is drawn.")
-    blends: tuple[float, ...] = weights([*BLENDS], BLEND_WEIGHTS, "How often each blend is drawn.")
+    layers: dict[str, float] = weights(LAYERS, "How often each layer is drawn.")  # noqa: RUF009 - it makes a field
+    blends: dict[str, float] = weights(BLEND_WEIGHTS, "How often each blend is drawn.")  # noqa: RUF009
     blend_covariance: str = choice(
         "independent", ("independent", "shared"), "A blend for each place of a sample, or one for both."
     )
@@ -73,20 +71,20 @@ def shares(settings: DrawSettings) -> Shares:
     """Return how often `draw` makes each choice."""
     options: LayerMixOptions = settings.options
     return Shares(
-        layers=_shares(LAYERS, options.layers),
-        ops=_shares(options.ops, [1] * len(options.ops)),
-        blends=_shares([*BLENDS], options.blends),
+        layers={int(layer): share for layer, share in _shares(options.layers).items()},
+        ops=_shares(dict.fromkeys(options.ops, 1)),
+        blends=_shares(options.blends),
     )
 
 
-def _shares(values: Sequence[T], shares: Sequence[float]) -> dict[T, float]:
-    return {value: share / sum(shares) for value, share in zip(values, shares, strict=True) if share}
+def _shares(weights: Mapping[str, float]) -> dict[str, float]:
+    return {name: weight / sum(weights.values()) for name, weight in weights.items()}
 
 
 def draw(rng: np.random.Generator, settings: DrawSettings) -> Recipe:
     """Draw one recipe."""
     options: LayerMixOptions = settings.options
-    layer = _drawn(rng, LAYERS, options.layers)
+    layer = int(_drawn(rng, options.layers))
     op = OPERATIONS[options.ops[int(rng.random() * len(options.ops))]]
     sample_strength = getattr(op, options.preset)
     op_args: tuple[float, ...] = ()
@@ -102,7 +100,7 @@ def draw(rng: np.random.Generator, settings: DrawSettings) -> Recipe:
     def blend(x: Expression, y: Expression) -> Expression:
         nonlocal blends, blend_args
         is_drawn = not blends or options.blend_covariance == "independent"
-        row = _drawn(rng, [*BLENDS.values()], options.blends) if is_drawn else BLENDS[blends[0]]
+        row = BLENDS[_drawn(rng, options.blends) if is_drawn else blends[0]]
         numbers = row.sample(rng, options.blending_ratio)
         blends += (row.name,)
         blend_args += numbers
@@ -119,11 +117,11 @@ def draw(rng: np.random.Generator, settings: DrawSettings) -> Recipe:
     return Recipe("layermix", expression, layer, op.name, op_args, blends, blend_args, picture)
 
 
-def _drawn(rng: np.random.Generator, values: Sequence[T], shares: Sequence[float]) -> T:
-    """One of `values`, drawn by weights."""
-    place = rng.random() * sum(shares)
-    for value, share in zip(values, shares, strict=True):
-        if place < share:
-            return value
-        place -= share
-    return next(value for value, share in zip(values[::-1], shares[::-1], strict=True) if share)  # rounding
+def _drawn(rng: np.random.Generator, weights: Mapping[str, float]) -> str:
+    """One of the names, drawn by their weights."""
+    place = rng.random() * sum(weights.values())
+    for name, weight in weights.items():
+        place -= weight
+        if place < 0:
+            return name
+    return name  # where rounding leaves 0

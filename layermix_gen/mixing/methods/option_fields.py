@@ -78,26 +78,27 @@ def operations(help: str) -> Any:  # noqa: A002
     return _option((), OptionKind(f"{help} All: {', '.join(OPERATIONS)}.", keep, names=tuple(OPERATIONS)))
 
 
-def weights(names: Sequence[str], default: Sequence[float], help: str) -> Any:  # noqa: A002
-    """A field with a weight in [0, 1000] for each of `names`; those that a mapping leaves out get 0."""
+def weights(default: Mapping[str, float], help: str) -> Any:  # noqa: A002
+    """A field with a weight in [0, 1000] for each name of `default`, by name or in their order; those left out get 0.
 
-    def keep(name: str, value: Any) -> tuple[float, ...]:
-        if isinstance(value, Mapping):
-            if unknown := [one for one in value if one not in names]:
-                raise LayerMixError(
-                    f"{name} must be weights of {', '.join(names)}, got {unknown[0]!r}; change {flag(name)}"
-                )
-            value = [value.get(one, 0) for one in names]
-        found = as_several(name, value)
-        if len(found) != len(names):
-            raise LayerMixError(f"{name} must be {len(names)} weights, got {len(found)}; change {flag(name)}")
-        for one in found:
-            check_number(name, one, 0, 1000, what="weights ")
-        if sum(found) <= 0:
-            raise LayerMixError(f"{name} must have a weight above 0, got only zeros; change {flag(name)}")
-        return tuple(map(float, found))
+    It is kept as a mapping of the names that have a weight above 0, in the order of `default`.
+    """
+    names = tuple(default)
 
-    return _option(tuple(map(float, default)), OptionKind(help, keep, names=tuple(names)))
+    def keep(name: str, value: Any) -> dict[str, float]:
+        if not isinstance(value, Mapping):
+            found = as_several(name, value)
+            if len(found) != len(names):
+                raise LayerMixError(f"{name} must be {len(names)} weights, got {len(found)}; change {flag(name)}")
+            value = dict(zip(names, found, strict=True))
+        for one, weight in value.items():
+            check_choice(name, one, names)
+            check_number(name, weight, 0, 1000, what="weights ")
+        if not any(value.values()):
+            raise LayerMixError(f"{name} must have a weight above 0, got none; change {flag(name)}")
+        return {one: float(value[one]) for one in names if value.get(one)}
+
+    return field(default_factory=lambda: dict(default), metadata={"kind": OptionKind(help, keep, names=names)})
 
 
 @dataclass(frozen=True, slots=True)
