@@ -10,7 +10,7 @@ import click
 from layermix_gen.commands.parameters import Names, Weights
 from layermix_gen.dataset.settings import DEFAULTS
 from layermix_gen.mixing.methods import METHODS
-from layermix_gen.mixing.methods.option_fields import OptionKind, flag
+from layermix_gen.mixing.methods.option_fields import OPEN, OptionKind, flag
 from layermix_gen.support.text import shown
 
 _METHOD = "--method"
@@ -73,7 +73,7 @@ def _options(method: str) -> tuple[click.Option, ...]:
 
 
 def _option(name: str, kind: OptionKind, default: Any) -> click.Option:
-    told = "" if default in ((), None) or kind.is_switch else f"  [default: {shown(default)}]"
+    told = "" if default in OPEN or kind.is_switch else f"  [default: {shown(default)}]"
     named = f"{flag(name)}/--no-{flag(name)[2:]}" if kind.is_switch else flag(name)
     kinds = {"default": None} if kind.is_switch else {"type": _type(kind, default)}
     return click.Option([named], help=kind.help + told, show_default=False, **kinds)

@@ -131,8 +131,8 @@ def test_a_blend(added: Copy) -> None:
         "m.recipe_tree('lighten(image, picture, 1, 1)', x, y).save('tree.png')"
     )
     assert added.run("-c", code).split() == ["200", "50", "255", "0"]
-    draws = "from layermix_gen import LayerMixOptions; print(LayerMixOptions().blends)"
-    assert added.run("-c", draws).strip() == "6"  # drawn as before
+    draws = "from layermix_gen import LayerMixOptions; print(*LayerMixOptions().blends)"
+    assert added.run("-c", draws).split() == ["add", "multiply", "pixel", "element"]  # drawn as before
 
 
 @addition("A method")

@@ -92,3 +92,19 @@ def test_wrong_options(options: dict[str, Any], line: str) -> None:
     with pytest.raises(LayerMixError) as caught:
         LayerMixOptions(**options)
     assert str(caught.value) == line
+
+
+@pytest.mark.parametrize(
+    ("options", "chosen"),
+    [
+        ({}, {}),
+        ({"preset": "released"}, {"preset": "released"}),
+        ({"pictures": "gray", "picture_flips": True, "magnitude": 8, "layers": (1, 1, 1)}, {}),
+        ({"preset": "released", "pictures": "gray"}, {"preset": "released", "pictures": "gray"}),
+        ({"ops": ("rotate",), "layers": {"2": 1}}, {"ops": ("rotate",), "layers": {"2": 1.0}}),
+    ],
+    ids=str,
+)
+def test_what_was_chosen_is_what_differs_from_the_defaults(options: dict[str, Any], chosen: dict[str, Any]) -> None:
+    made = LayerMixOptions(**options)
+    assert made.resolve(32).chosen(32) == chosen

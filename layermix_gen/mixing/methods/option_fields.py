@@ -12,6 +12,8 @@ from layermix_gen.errors import LayerMixError
 from layermix_gen.mixing.operations import OPERATIONS
 from layermix_gen.support.checks import as_several, check_choice, check_number
 
+OPEN = (None, ())  # defaults that leave a choice to `MethodOptions.resolve`
+
 
 @dataclass(frozen=True, slots=True)
 class OptionKind:
@@ -125,13 +127,12 @@ class MethodOptions:
 
     def chosen(self, size: int) -> dict[str, Any]:
         """The options that are not what views of `size` pixels get by default, by name."""
-        values = {name: getattr(self, name) for name in self.kinds()}
-        default = type(self)()
-        return {
-            name: value
-            for name, value in values.items()
-            if value != getattr(replace(self, **{name: getattr(default, name)}).resolve(size), name)
-        }
+        values, default = {name: getattr(self, name) for name in self.kinds()}, type(self)()
+        return {name: value for name, value in values.items() if value != self._default(default, name, size)}
+
+    def _default(self, default: Self, name: str, size: int) -> Any:
+        value = getattr(default, name)
+        return getattr(replace(self, **{name: value}).resolve(size), name) if value in OPEN else value
 
 
 @dataclass(frozen=True, slots=True)
