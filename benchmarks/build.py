@@ -25,6 +25,7 @@ from isal import isal_zlib
 from photographs import cut
 
 from layermix_gen import BuildSettings, build
+from layermix_gen.building.native_size import native_size
 from layermix_gen.dataset.index import ShardSummary, write_index
 from layermix_gen.dataset.samples import Sample, SampleMaker, metadata
 from layermix_gen.dataset.tar import TarWriter
@@ -89,7 +90,7 @@ class Stopwatch:
 def stages(location: Path, settings: BuildSettings, folder: Path, count: int) -> None:
     """Print what each stage takes for one variant, building `count` sources by hand."""
     source = open_source(location)
-    settings = settings.resolve(source.native_size)
+    settings = settings.resolve(native_size(source, source.items()))
     size, draw_view = settings.size or 0, VIEWS[settings.view or ""]
     maker = SampleMaker(settings, resolve_mixing_set(None, size))
     clock, rows = Stopwatch(), []

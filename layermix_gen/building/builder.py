@@ -26,7 +26,7 @@ from layermix_gen.mixing_sets.provision import resolve_mixing_set
 from layermix_gen.sources import Item, SourceOptions
 from layermix_gen.sources.base import DEFAULT_OPTIONS, LINK_OUT
 from layermix_gen.support.files import disk_errors, replacing
-from layermix_gen.support.locks import NAME, in_turn, together
+from layermix_gen.support.locks import in_turn, together
 from layermix_gen.support.processes import memory_errors
 from layermix_gen.support.progress import progress_bar, say
 from layermix_gen.support.text import count
@@ -51,8 +51,8 @@ def build(
     `source_options` says how sources of some kinds are read. `mixing_set` is a `.npy` file, open or not, or a folder of
     pictures; without one, fractals are rendered from the seed. `workers` is the number of processes, by default the
     CPUs that this process may use. `partition=(i, n)` builds every n-th shard from shard i on, for job arrays: the last
-    job to finish completes the dataset. While another process builds the same partition of `out`, this one waits for
-    it. The build fails if more than `max_errors` inputs cannot be read (by default 1%, but at least 10).
+    job to finish completes the dataset. While another process builds a partition of `out` that overlaps, this one
+    waits for it. The build fails if more than `max_errors` inputs cannot be read (by default 1%, but at least 10).
 
     Returns the manifest. Raises `LayerMixError` for what the user can mend, `Interrupted` after Ctrl-C.
     """
@@ -70,9 +70,8 @@ def build(
             refuse_links(request.root)
             spoiled = spoiled_shards(plan, request.items, request.workers)  # before others have to wait for this
             prepare = partial(_prepare, plan, request.items, spoiled)
-            turn = plan.root / f"{NAME}-{partition[0]}-{partition[1]}"
-            waiting = partial(_say_waiting, plan.root, progress)
-            with together(plan.root, prepare, partial(is_frozen, plan, request.items)), in_turn(turn, waiting):
+            turn = in_turn(plan.root, partition, partial(_say_waiting, plan.root, progress))
+            with together(plan.root, prepare, partial(is_frozen, plan, request.items)), turn:
                 made = _run(plan, request.own(plan.shards), request.workers, request.max_errors, progress)
                 return replace(made, labels=request.labels)
 
@@ -87,7 +86,7 @@ def _prepare(plan: Plan, items: Sequence[Item], spoiled: Mapping[int, Sequence[S
 
 def _say_waiting(root: Path, progress: bool) -> None:
     if progress:
-        say(f"another process builds the same shards of {root}; waiting until it has ended")
+        say(f"another process builds shards of {root} that are of this partition; waiting until it has ended")
 
 
 def _run(plan: Plan, numbers: Sequence[int], workers: int, limit: int, progress: bool) -> Manifest:

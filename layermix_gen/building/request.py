@@ -51,13 +51,17 @@ class BuildRequest:
         self.source: Source = open_source(location, kind, settings.max_pixels, source_options)
         self.items: list[Item] = planned_order(self.source, settings.seed)
         self.labels = LabelCounts.of((item.label for item in self.items), self.source.classes)
-        self.settings = settings.resolve(
-            native_size(self.source, self.items, settings.max_pixels) if settings.size is None else None
-        )
-        self.size = self.settings.size or 0
         self._before = read_plan(self.root)
+        self.settings = self._resolved(settings)
+        self.size = self.settings.size or 0
         if self._before:  # refuse now what can be refused without a mixing set, which may take a while to make
             refuse_changes(self._before, self.planned(self._before.mixing_set, self._before.shards), self.items)
+
+    def _resolved(self, settings: BuildSettings) -> BuildSettings:
+        """Make every open choice: as the folder's plan did, or else to suit the images."""
+        if self._before:
+            settings = settings.filled(self._before.settings)
+        return settings.resolve(native_size(self.source, self.items) if settings.size is None else None)
 
     @property
     def mixes(self) -> bool:

@@ -17,6 +17,7 @@ from typing import Self, TypeAlias
 
 from isal import isal_zlib
 
+from layermix_gen.dataset.declaring import how_to_give_up
 from layermix_gen.dataset.index import (
     ShardSummary,
     json_checksum,
@@ -107,12 +108,12 @@ def build_shard(
                 if kept and checksum != made_of.get(item.id):
                     raise LayerMixError(
                         f"{item.id} is another image now than when other planes were built; restore it, then run the "
-                        "same command to resume, or build into another folder"
+                        f"same command to resume{how_to_give_up(plan)}, or build into another folder"
                     )
                 draft.add(ordinal, item, checksum, list(maker.make(pixels, item.id, variants.values())))
             except BadImage as error:
                 if kept and item.id not in left_out:
-                    remedy = "restore it, then run the same command to resume"
+                    remedy = f"restore it, then run the same command to resume{how_to_give_up(plan)}"
                     raise LayerMixError(
                         f"{item.id} is in other planes but cannot be read now ({error}); {remedy}"
                     ) from error

@@ -1,6 +1,6 @@
 """Declare a dataset complete: add up its shards, write the manifest, and keep it true while planes are added."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -8,8 +8,19 @@ from typing import Any
 
 from layermix_gen.dataset.index import ShardSummary
 from layermix_gen.dataset.manifest import FORMAT, Manifest, Run, TarFacts, digest_of
-from layermix_gen.dataset.names import DECLARED, INDEX, MANIFEST, declared_index_name, index_name, index_path, tar_name
+from layermix_gen.dataset.names import (
+    DECLARED,
+    INDEX,
+    MANIFEST,
+    declared_index_name,
+    index_name,
+    index_path,
+    tar_name,
+    tar_path,
+)
 from layermix_gen.dataset.plan import Plan
+from layermix_gen.dataset.settings import plane_options
+from layermix_gen.dataset.sidecars import OF_A_PLANE
 from layermix_gen.dataset.skipped import reasons
 from layermix_gen.errors import LayerMixError
 from layermix_gen.support.files import (
@@ -20,6 +31,7 @@ from layermix_gen.support.files import (
     reason,
     regular,
     remove_folder,
+    replacing,
     sealed,
     sync,
     with_retries,
@@ -86,6 +98,36 @@ def keep_declared(root: Path) -> None:
     sync(root / INDEX)
     aside = {declared_index_name(number): manifest.indexes[index_name(number)] for number in range(manifest.shards)}
     write_manifest(replace(manifest, indexes=aside))
+
+
+def put_back_declared(root: Path, planes: Iterable[str]) -> None:
+    """Undo an addition of `planes` to a finished dataset: its indexes are the declared ones again, the new tars go.
+
+    Until the plan is written without them, and the manifest after that, it is an addition that has made no shard yet.
+    """
+    manifest = _declared(root)
+    if manifest is None or not manifest.is_extended:
+        return
+    for number in range(manifest.shards):
+        try:
+            with replacing(index_path(root, number)) as draft:
+                link_or_copy(root / declared_index_name(number), draft)
+        except FileNotFoundError:  # a damaged dataset: the shard is built again
+            index_path(root, number).unlink(missing_ok=True)
+    for folder in (root / plane for plane in planes if plane not in manifest.planes):
+        tars = (tar_path(root, folder.name, number) for number in range(manifest.shards))
+        for path in (*tars, *(folder / name for name in OF_A_PLANE)):
+            path.unlink(missing_ok=True)
+        with suppress(OSError):  # where it holds files of others
+            folder.rmdir()
+
+
+def how_to_give_up(plan: Plan) -> str:
+    """How to give up planes that are being added to a finished dataset, after ", or"; empty where there are none."""
+    manifest = _declared(plan.root)
+    if manifest is None or manifest.settings.planes == plan.settings.planes:
+        return ""
+    return f", or give the new planes up by its build with {plane_options(manifest.settings)}"
 
 
 def is_declared(manifest: Manifest) -> bool:

@@ -2,11 +2,10 @@
 
 import json
 from collections.abc import Collection, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from layermix_gen.dataset.declaring import keep_declared
+from layermix_gen.dataset.declaring import declared_planes, keep_declared, put_back_declared
 from layermix_gen.dataset.index import read_summaries
 from layermix_gen.dataset.names import LISTING, MANIFEST, index_path
 from layermix_gen.dataset.plan import Plan, is_listed, plan_facts, read_plan, write_listing, write_plan
@@ -14,7 +13,6 @@ from layermix_gen.errors import LayerMixError
 from layermix_gen.sources.base import Item
 from layermix_gen.support.files import sync
 
-CHOSEN = ("size", "view", "format")  # settings that a build without them chooses to suit the source
 LONGEST = 40  # characters of a value that are shown
 
 
@@ -28,7 +26,10 @@ def freeze(plan: Plan, items: Sequence[Item]) -> Plan:
     before = read_plan(plan.root)
     if before:
         refuse_changes(before, plan, items)
-        reopen(plan.root, set(_mended(before, plan, items).values()))
+        mended = _mended(before, plan, items)
+        if before.settings.planes.keys() - plan.settings.planes.keys():
+            put_back_declared(plan.root, before.settings.planes)
+        reopen(plan.root, set(mended.values()))
         if before.settings.planes != plan.settings.planes:
             keep_declared(plan.root)
         if plan_facts(before) != plan_facts(plan):  # planes were added, inputs mended, or the source was moved
@@ -56,29 +57,22 @@ def is_frozen(plan: Plan, items: Sequence[Item]) -> bool:
 def refuse_changes(before: Plan, now: Plan, items: Sequence[Item]) -> None:
     """Raise `LayerMixError`, naming what differs, unless `now` is `before`, adds planes to it, or mends inputs of it.
 
-    An input is mended if it has changed and no finished shard holds it. Planes that no shard has yet can be given up
-    again.
+    An input is mended if it has changed and no finished shard holds it. Planes can be given up again that the manifest
+    does not declare or, where there is none, that no shard has yet.
     """
     differences = changes(before, now, items, _mended(before, now, items))
     given_up = before.settings.planes.keys() - now.settings.planes.keys()
     if given_up:
-        built = {plane for summary in read_summaries(now.root).values() for plane in summary.planes}
-        if left_out := sorted(given_up & built):
+        kept = declared_planes(now.root) or {
+            plane for summary in read_summaries(now.root).values() for plane in summary.planes
+        }
+        if left_out := sorted(given_up & kept):
             differences.append(f"planes {', '.join(left_out)} left out")
     if differences:
         raise LayerMixError(
-            f"{now.root} holds another dataset: {'; '.join(differences)}; "
-            f"{_remedy(before, now, len(differences))}, or build into another folder"
+            f"{now.root} holds another dataset: {'; '.join(differences)}; repeat the command that began it, or build "
+            "into another folder"
         )
-
-
-def _remedy(before: Plan, now: Plan, differences: int) -> str:
-    """How to go on with a dataset: by options, where nothing differs but what a build chooses by itself."""
-    then, chosen = asdict(before.settings), asdict(now.settings)
-    options = [f"--{name} {then[name]}" for name in CHOSEN if then[name] != chosen[name]]
-    if len(options) < differences:
-        return "repeat the command that began it"
-    return f"give {' '.join(options)} to go on with it"
 
 
 def reopen(root: Path, numbers: Collection[int]) -> None:
@@ -93,10 +87,11 @@ def reopen(root: Path, numbers: Collection[int]) -> None:
 def changes(before: Plan, now: Plan, items: Sequence[Item], mended: Collection[str] = ()) -> list[str]:
     """Name all differences by which `now`, the plan of `items`, makes other samples than `before`, a phrase for each.
 
-    A dataset of clean views alone has no mixing set, so adding one is no difference. Nor are the inputs `mended`.
+    A dataset of clean views alone has no mixing set, so adding or giving up one is no difference. Nor are the inputs
+    `mended`.
     """
     old, new = before.identity(), now.identity()
-    if before.settings.variants == 0:
+    if 0 in (before.settings.variants, now.settings.variants):
         old["mixing set"] = new["mixing set"]
     names = [name for name in old | new if json.dumps(old.get(name)) != json.dumps(new.get(name))]
     if "method" in names:  # which have options of their own

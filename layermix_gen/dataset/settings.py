@@ -21,6 +21,7 @@ VIEW_MODES = ("independent", "shared")
 MIN_SIZE = 8  # px
 SMALL = 64  # px; by default, samples up to this size are lossless and cropped like CIFAR, larger ones like ImageNet
 DEFAULT_SIZE = 224  # px; squares of one size up to this keep it
+_CHOICES = ("size", "view", "format")  # what may be left open
 MAX_VARIANTS = 100  # two digits in the names of planes
 LONGEST = 50  # characters of an option's value that are shown
 UNITS = {"": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KIB": 2**10, "MIB": 2**20, "GIB": 2**30}
@@ -76,10 +77,14 @@ class BuildSettings:
         options = self.options.resolve(size)
         return replace(self, size=size, view=view, format=image_format, options=options)
 
+    def filled(self, begun: "BuildSettings") -> "BuildSettings":
+        """Make every open choice as in `begun`, the settings of a build that goes on."""
+        return replace(self, **{name: getattr(begun, name) for name in _CHOICES if getattr(self, name) is None})
+
     @property
     def is_resolved(self) -> bool:
         """Whether no choice is open any more."""
-        return None not in (self.size, self.view, self.format)
+        return all(getattr(self, name) is not None for name in _CHOICES)
 
     def drawing(self, pictures: int, picture_size: int) -> DrawSettings:
         """The settings for drawing recipes, with a mixing set of `pictures` pictures of `picture_size` px."""
@@ -107,6 +112,11 @@ class BuildSettings:
         """Name and variant number of each plane, in order; the clean plane is variant -1."""
         names = {CLEAN_PLANE: CLEAN} if self.clean else {}
         return names | {plane_name(variant): variant for variant in range(self.variants)}
+
+
+def plane_options(settings: BuildSettings) -> str:
+    """The options of `build` that ask for the planes of `settings`: `--variants 2 --no-clean`."""
+    return f"--variants {settings.variants}{'' if settings.clean else ' --no-clean'}"
 
 
 def parse_size(text: str) -> tuple[int, bool]:

@@ -16,6 +16,7 @@ from layermix_gen.support.files import replacing, write_json
 from layermix_gen.support.text import count
 
 CARD = "README.md"
+OF_A_PLANE = ("sizes.json", "wids.json")
 MARK = "# Made by layermix-gen. Remove this line to keep your own changes."  # within the YAML of the card
 
 Tars = Mapping[str, Mapping[str, Any]]
@@ -28,8 +29,9 @@ def sidecars(manifest: Manifest) -> dict[str, Any]:
     splits = planes | ({"variants": variants} if variants else {})
     found: dict[str, Any] = {"_info.json": {"splits": {name: timm_split(name, tars) for name, tars in splits.items()}}}
     for plane, tars in planes.items():
-        found[f"{plane}/sizes.json"] = {file_name(tar): facts["samples"] for tar, facts in tars.items()}
-        found[f"{plane}/wids.json"] = wids_list(f"{manifest.digest[:16]}-{plane}", tars)
+        sizes, wids = (f"{plane}/{name}" for name in OF_A_PLANE)
+        found[sizes] = {file_name(tar): facts["samples"] for tar, facts in tars.items()}
+        found[wids] = wids_list(f"{manifest.digest[:16]}-{plane}", tars)
     return found
 
 

@@ -15,6 +15,7 @@ import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 import simplejpeg
@@ -49,11 +50,13 @@ SUBSAMPLINGS = ("444", "422", "420")
 
 # ---------------------------------------------------------------------------------------------------- decoding
 
+_Opener: TypeAlias = Callable[[io.BytesIO], ImageFile]
+
 # The formats that are read, each with Pillow's class for it and the bytes per pixel that decoding takes at its peak, as
 # measured in the mode that takes most: Pillow's image has 4, the array 3; some libraries hold the image repeatedly. The
 # classes are opened directly and not through Image.open: that would try formats that start programs (EPS), and warn of
 # large images by Pillow's own bound.
-_OPENERS: tuple[tuple[Callable[[bytes], bool], Callable[[io.BytesIO], ImageFile], int], ...] = (
+_OPENERS: tuple[tuple[Callable[[bytes], bool], _Opener, int], ...] = (
     (lambda head: head.startswith(b"\xff\xd8"), JpegImageFile, 7),
     (lambda head: head.startswith(b"\x89PNG\r\n\x1a\n"), PngImageFile, 7),
     (lambda head: head.startswith(b"RIFF") and head[8:12] == b"WEBP", WebPImageFile, 24),
@@ -91,13 +94,10 @@ _FAULTS = (
     Warning,
 )
 
+# How Pillow begins to say that a file may be sound, but of a form that it does not read: TIFF, BMP and JPEG.
+_UNSUPPORTED = ("unknown pixel mode", "Unsupported BMP", "cannot handle")
+
 _warnings_lock = threading.Lock()
-
-
-class TooManyPixels(BadImage):
-    """An image has more pixels than are allowed, as its header says."""
-
-    width = height = 0
 
 
 def decode(data: bytes | memoryview, max_pixels: int = MAX_PIXELS) -> Image:
@@ -110,23 +110,42 @@ def decode(data: bytes | memoryview, max_pixels: int = MAX_PIXELS) -> Image:
     decoded, if height x width exceeds `max_pixels`, if decoding would take more than `MAX_MEMORY` bytes (a
     `max_pixels` above `MAX_PIXELS` raises that in step), and for a JPEG of too many scans.
     """
-    if not len(data):
-        raise BadImage("empty file")
-    head = bytes(data[:16])
-    _, opener, per_pixel = next((row for row in _OPENERS if row[0](head)), (None, None, 0))
-    if opener is None:
-        raise BadImage("not an image")
+    opener, per_pixel = _opener_of(data)
     if opener is WebPImageFile:  # Pillow would allocate the whole canvas before it tells the size
         width, height = canvas_size(data)
-        _check_size(width, height, max_pixels)
+        check_pixels(width, height, max_pixels)
         _check_memory(width, height, per_pixel, max_pixels)
-    if opener is PngImageFile:
-        data = without_ancillary(data)
     if opener is not JpegImageFile:
         return _decode_pillow(data, opener, per_pixel, max_pixels)
     coefficients = _OF_COEFFICIENT * held_components(data)
     pixels = _decode_turbo(data, coefficients, max_pixels)
     return _decode_pillow(data, opener, per_pixel + coefficients, max_pixels) if pixels is None else pixels
+
+
+def header_size(data: bytes | memoryview, max_pixels: int = MAX_PIXELS) -> tuple[int, int]:
+    """The height and width of an image file in pixels, of which none is decoded: its header is enough.
+
+    Raises `BadImage` as `decode` does for what the header says, `max_pixels` among it.
+    """
+    opener, _ = _opener_of(data)
+    if opener is WebPImageFile:
+        width, height = canvas_size(data)
+    else:
+        with _opened(data, opener) as image:
+            width, height = image.size
+    check_pixels(width, height, max_pixels)
+    return height, width
+
+
+def _opener_of(data: bytes | memoryview) -> tuple[_Opener, int]:
+    """Pillow's class for the format of a file, and the bytes per pixel that decoding it takes."""
+    if not len(data):
+        raise BadImage("empty file")
+    head = bytes(data[:16])
+    for is_format, opener, per_pixel in _OPENERS:
+        if is_format(head):
+            return opener, per_pixel
+    raise BadImage("not an image")
 
 
 def _decode_turbo(data: bytes | memoryview, coefficients: int, max_pixels: int) -> Image | None:
@@ -136,7 +155,7 @@ def _decode_turbo(data: bytes | memoryview, coefficients: int, max_pixels: int) 
     """
     try:
         height, width, colorspace, _ = simplejpeg.decode_jpeg_header(data)
-        _check_size(int(width), int(height), max_pixels)
+        check_pixels(int(width), int(height), max_pixels)
         _check_memory(int(width), int(height), max(_OF_JPEG, 3 + coefficients), max_pixels)
         if colorspace in ("CMYK", "YCCK"):  # simplejpeg does not undo Adobe's inversion
             return None
@@ -146,24 +165,34 @@ def _decode_turbo(data: bytes | memoryview, coefficients: int, max_pixels: int) 
     return pixels
 
 
-def _decode_pillow(
-    data: bytes | memoryview, opener: Callable[[io.BytesIO], ImageFile], per_pixel: int, max_pixels: int
-) -> Image:
+def _decode_pillow(data: bytes | memoryview, opener: _Opener, per_pixel: int, max_pixels: int) -> Image:
+    with _opened(data, opener) as image:
+        check_pixels(*image.size, max_pixels)
+        width, height = _decoded_size(image)
+        _check_memory(width, height, per_pixel, max_pixels)
+        # Whole rows: of a raw row that is longer than a block, Pillow copies all it has for every block.
+        image.decodermaxblock = max(image.decodermaxblock, _OF_COLUMN * width)
+        scale = scale_of(image, data)
+        image.load()
+        image.info.pop("transparency", None)  # it has no effect on RGB, but Pillow would warn about it
+        return _as_array(image, scale)
+
+
+@contextmanager
+def _opened(data: bytes | memoryview, opener: _Opener) -> Iterator[ImageFile]:
+    """Open a file by Pillow. What it raises, then or in use, becomes `BadImage`."""
+    if opener is PngImageFile:
+        data = without_ancillary(data)
     try:
         with nullcontext() if opener in _SILENT else _no_warnings(), opener(io.BytesIO(data)) as image:
-            _check_size(*image.size, max_pixels)
-            width, height = _decoded_size(image)
-            _check_memory(width, height, per_pixel, max_pixels)
-            # Whole rows: of a raw row that is longer than a block, Pillow copies all it has for every block.
-            image.decodermaxblock = max(image.decodermaxblock, _OF_COLUMN * width)
-            scale = scale_of(image, data)
-            image.load()
-            image.info.pop("transparency", None)  # it has no effect on RGB, but Pillow would warn about it
-            return _as_array(image, scale)
+            yield image
     except PillowImage.DecompressionBombError as fault:  # of a frame or tile larger than the image
         raise BadImage(f"too large: {message_of(fault)}") from fault
     except _FAULTS as fault:
-        raise BadImage(f"truncated or corrupt: {message_of(fault)}") from fault
+        why = message_of(fault)
+        if why.startswith(_UNSUPPORTED):
+            raise BadImage(f"not supported: {why}; save it as PNG, or with 8 bits") from fault
+        raise BadImage(f"truncated or corrupt: {why}") from fault
 
 
 def _as_array(image: PillowImage.Image, scale: ToLevels | None) -> Image:
@@ -198,13 +227,12 @@ def _decoded_size(image: ImageFile) -> tuple[int, int]:
     return width, height
 
 
-def _check_size(width: int, height: int, max_pixels: int) -> None:
+def check_pixels(width: int, height: int, max_pixels: int) -> None:
+    """Raise `BadImage` for an image that has no pixels, or more than `max_pixels`."""
     if width < 1 or height < 1:
         raise BadImage("truncated or corrupt: no pixels")
     if width * height > max_pixels:
-        fault = TooManyPixels(f"too large: {width}x{height} pixels exceed the bound of {max_pixels}")
-        fault.width, fault.height = width, height
-        raise fault
+        raise BadImage(f"too large: {width}x{height} pixels exceed the bound of {max_pixels}")
 
 
 def _check_memory(width: int, height: int, per_pixel: int, max_pixels: int) -> None:

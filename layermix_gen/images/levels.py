@@ -1,9 +1,9 @@
 """Scale gray images of more than 8 bits to 8, as the same picture in colour: Pillow's conversion would clip the levels.
 
-Of 16 bits the high byte is kept. PPM is rounded. Where nothing says which value is white, the image is refused.
+Of 16 bits the high byte is kept, as Pillow does with 16-bit colours of PNG and TIFF. PGM is rounded, as Pillow does
+with colours of PPM. Where nothing says which value is white, the image is refused.
 """
 
-import re
 from collections.abc import Callable
 from functools import partial
 from typing import Any, TypeAlias
@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL.ImageFile import ImageFile
 from PIL.Jpeg2KImagePlugin import Jpeg2KImageFile
+from PIL.PpmImagePlugin import PpmImageFile
 from PIL.TiffImagePlugin import BITSPERSAMPLE, PHOTOMETRIC_INTERPRETATION, SAMPLEFORMAT, TiffImageFile
 
 from layermix_gen.errors import BadImage
@@ -21,8 +22,9 @@ ToLevels: TypeAlias = Callable[[npt.NDArray[Any]], Image]  # from values as Pill
 
 _SIGNED = 2  # a TIFF's sample format
 _WHITE_IS_ZERO = 0  # a TIFF's photometric interpretation
-# Before the depths of a JPEG 2000's components, 3 bytes for each: sizes, and how many components there are.
-_SIZES = re.compile(rb"(?:\A|jp2c(?:.{8})?)\xff\x4f\xff\x51.{36}(..)", re.DOTALL)
+_CODESTREAM = b"\xff\x4f\xff\x51"  # how that of JPEG 2000 begins
+_COMPONENTS = 40  # where in it the number of components stands, 2 bytes, before their depths, 3 bytes for each
+_LEVEL = 257  # between the levels in 16 bits, where white is 65535 = 255 * 257
 
 
 def scale_of(image: ImageFile, data: bytes | memoryview) -> ToLevels | None:
@@ -34,8 +36,10 @@ def scale_of(image: ImageFile, data: bytes | memoryview) -> ToLevels | None:
         return _scale_of_tiff(image)
     if isinstance(image, Jpeg2KImageFile):
         _check_jpeg2000(image.mode, data)
-    if image.mode == "I":  # PGM, of which Pillow has scaled any range to that of 16 bits
-        return _rounded
+    if image.mode == "I":
+        if not isinstance(image, PpmImageFile):
+            raise BadImage(_unknown("integers of 32 bits"))
+        return _rounded  # Pillow has scaled any range of PGM to that of 16 bits
     return partial(_high, bits=16) if image.mode == "I;16" else None
 
 
@@ -57,9 +61,9 @@ def _scale_of_tiff(image: TiffImageFile) -> ToLevels | None:
 
 def _check_jpeg2000(mode: str, data: bytes | memoryview) -> None:
     """Refuse signed values, and depths of which Pillow turns white to black: it rounds up to 256, which becomes 0."""
-    if not (found := _SIZES.search(data)):
-        return
-    depths = bytes(data[found.end() : found.end() + 3 * int.from_bytes(found[1], "big") : 3])
+    at = _codestream_at(data) + _COMPONENTS
+    end = at + 2 + 3 * int.from_bytes(data[at : at + 2], "big")
+    depths = bytes(data[at + 2 : end : 3])
     if any(depth & 0x80 for depth in depths):
         raise BadImage(_unknown("signed integers"))
     most = 1 + max(depths, default=0)
@@ -67,12 +71,26 @@ def _check_jpeg2000(mode: str, data: bytes | memoryview) -> None:
         raise BadImage(f"not supported: JPEG 2000 of {most} bits and mode {mode}; save it with 8 bits")
 
 
+def _codestream_at(data: bytes | memoryview) -> int:
+    """Where the codestream of a JPEG 2000 begins: the file itself, or in its box `jp2c`; without any, its end."""
+    at = 0
+    while at < len(data) and data[:4] != _CODESTREAM:
+        size, kind, header = int.from_bytes(data[at : at + 4], "big"), bytes(data[at + 4 : at + 8]), 8
+        if size == 1:  # a longer one follows
+            size, header = int.from_bytes(data[at + 8 : at + 16], "big"), 16
+        if kind == b"jp2c":
+            return at + header
+        at = at + size if size >= header else len(data)  # 0: the last box
+    return at
+
+
 def _high(values: npt.NDArray[Any], bits: int) -> Image:
     return (values >> (bits - 8)).astype(np.uint8)
 
 
 def _rounded(values: npt.NDArray[Any]) -> Image:
-    return ((values + 128) // 257).astype(np.uint8)
+    """Round 16 bits to the nearest level: half of the odd distance, 128, is added, so that none lies between two."""
+    return ((values + _LEVEL // 2) // _LEVEL).astype(np.uint8)
 
 
 def _of_floats(values: npt.NDArray[Any]) -> Image:

@@ -21,7 +21,7 @@ from layermix_gen.sources.array_files.npy_format import is_arrays
 from layermix_gen.sources.array_files.npz import NpzSource
 from layermix_gen.sources.array_files.stl10 import Stl10Source
 from layermix_gen.sources.array_files.svhn import SvhnSource
-from layermix_gen.sources.base import DEFAULT_OPTIONS, Item, Source, SourceOptions, is_image_name
+from layermix_gen.sources.base import DEFAULT_OPTIONS, Item, Source, SourceOptions, is_image_name, parsed_kind
 from layermix_gen.sources.columnar.arrow_images import ArrowSource, is_saved, saved_files
 from layermix_gen.sources.columnar.parquet_images import (
     ParquetImagesSource,
@@ -57,11 +57,11 @@ def _class_folders(source: Source) -> list[Path]:
 
 
 def _arrow_files(source: Source) -> list[Path]:
-    return saved_files(Path(source.location), source.kind.partition(":")[2])
+    return saved_files(Path(source.location), parsed_kind(source.kind)[1])
 
 
 def _parquet_files(source: Source) -> list[Path]:
-    return split_files(Path(source.location), source.kind.partition(":")[2])
+    return split_files(Path(source.location), parsed_kind(source.kind)[1])
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,12 +125,12 @@ def _opened(location: str | Path, kind: str, preferred: str, max_pixels: int, op
 
 def source_files(source: Source) -> list[Path]:
     """The files that hold the images and labels of a source or, for image files, the class folders."""
-    return KINDS[source.kind.partition(":")[0]].files(source)
+    return KINDS[parsed_kind(source.kind)[0]].files(source)
 
 
 def _open(location: str, kind: str, preferred: str, max_pixels: int, options: SourceOptions) -> Source:
     """Open a source; of the kinds that have it, the split `preferred` unless `kind` names another."""
-    name, _, split = kind.partition(":")
+    name, split = parsed_kind(kind)
     if name == "auto":
         name = _detect(location)
     check_choice("kind", name, ("auto", *KINDS))
@@ -144,7 +144,7 @@ def _open(location: str, kind: str, preferred: str, max_pixels: int, options: So
         flag, takers = "--" + option.replace("_", "-"), [other for other in KINDS if option in KINDS[other].options]
         found = f"{as_text(location)} is {name}"
         raise LayerMixError(f"{flag} is for a source of the kind {' or '.join(takers)}, {found}; leave it out")
-    return KINDS[name].open(location, "" if split in splits[:1] else split, max_pixels, **given)
+    return KINDS[name].open(location, split, max_pixels, **given)
 
 
 def _detect(location: str) -> str:

@@ -26,7 +26,6 @@ EXTENSIONS = frozenset(
 MAX_ID = 4096  # bytes of the id of an item
 SPLITS = frozenset({"train", "training", "val", "valid", "validation", "test", "testing", "dev", "eval"})
 """Lower-case names of folders that hold a split of a dataset, and no class."""
-MAX_LABEL = 999_999  # a larger label is some other number by mistake, and would set the number of classes
 _MISSING, _BROKEN, UNREADABLE = "no such file", "broken link", "not readable"  # reasons that are not of the content
 LINK_OUT = "link out of the root"
 _MAX_BYTES = 1 << 30  # of one file: no image within the bound on pixels needs more
@@ -88,10 +87,6 @@ class Source(Protocol):
         """The class names by label; () where the source names none. May have to read the labels."""
 
     @property
-    def native_size(self) -> int | None:
-        """The side in pixels if all images are arrays of one square size (32 for CIFAR), else None."""
-
-    @property
     def ignored(self) -> int:
         """The number of files besides the images that the last call of `items` did not take as inputs."""
 
@@ -103,6 +98,15 @@ class Source(Protocol):
 
         Where the machine is at fault and not the image, raises `LayerMixError`, which ends what needs the image.
         """
+
+    def pixel_size(self, item: Item) -> tuple[int, int]:
+        """The height and width of one image in pixels, without decoding it. Raises as `read` does."""
+
+
+def parsed_kind(kind: str) -> tuple[str, str]:
+    """The name and the split of a kind, such as "cifar10" and "test"; the split is "" where none is given."""
+    name, _, split = kind.partition(":")
+    return name, split
 
 
 def is_image_name(name: str) -> bool:

@@ -1,22 +1,31 @@
-"""The columns of a table by the names that they usually have, and its labels as numbers."""
+"""The columns of a table by the names that they usually have, and the paths in its rows."""
 
+import os
 import re
-from collections.abc import Callable, Iterable, Sequence
-from decimal import Decimal
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from reprlib import repr as shortened
 from typing import TypeAlias
 
 from layermix_gen.errors import LayerMixError
-from layermix_gen.sources.base import MAX_LABEL
-from layermix_gen.sources.labels import numbered
+from layermix_gen.sources.base import MAX_ID, is_image_name
+from layermix_gen.support.text import is_storable
 
-Numbered: TypeAlias = tuple[list[int], tuple[str, ...]]
+ColumnNames: TypeAlias = Sequence[Sequence[str]]  # those that columns of paths, labels and class names may have
 
 PATHS = ("path", "file_path", "file", "file_name", "image", "image_path", "img", "img_path")
 LABELS = ("label", "label_id", "class", "target", "category", "fine_label")
-CLASS_NAMES = ("class_name",)
-_EMPTY = ("", "nan", "null", "<na>")  # how tables write that a cell has no value
-_NUMERIC = re.compile(r"[-+]?[.,]?\d[\d., _']*(?:e[-+]?\d+)?", re.ASCII | re.IGNORECASE)  # meant as a number
+COLUMNS = (PATHS, LABELS, ("class_name",))
+
+
+@dataclass(frozen=True, slots=True)
+class Cells:
+    """A row as it is in the file. `where` names it in messages to the user."""
+
+    where: str
+    path: object
+    label: object
+    class_name: object
 
 
 def has_column(columns: Iterable[str], wanted: Iterable[str]) -> bool:
@@ -40,43 +49,52 @@ def _key(name: str) -> str:
     return re.sub(r"[\s_-]", "", name).casefold()
 
 
-def is_numeric(text: str) -> bool:
-    """Whether a text is meant as a number, if not a valid one: "1", "-1.5", "1,234"."""
-    return bool(_NUMERIC.fullmatch(text))
+def places_of(columns: Sequence[str], names: ColumnNames, table: str) -> list[int | None]:
+    """The numbers of the columns of paths, labels and class names, by the names that they may have.
 
-
-def labels_of(values: Sequence[object], where: Callable[[int], str]) -> Numbered:
-    """The labels that the cells of a column stand for, and the class names, () where all cells are numbers.
-
-    The names are sorted. Raises `LayerMixError` for a cell that is no label, and for numbers among names; `where(n)`
-    tells for the message which row cell n is in.
+    Raises `LayerMixError` where there are no paths or no labels, or two columns of one meaning; `table` is for it.
     """
-    texts = [_text(value, where, number) for number, value in enumerate(values)]
-    first = {text: number for number, text in reversed(list(enumerate(texts)))}
-    numbers = [text for text in first if is_numeric(text)]
-    names = [text for text in first if not is_numeric(text)]
-    for text in numbers:
-        (label,), is_name = numbered([text])
-        if is_name or label > MAX_LABEL:
-            raise _wrong(text, where(first[text]))
-    if numbers and names:
-        one, other = numbers[0], names[0]
-        raise LayerMixError(
-            f"expected either numbers or names as labels, got {shortened(one)} in {where(first[one])} and "
-            f"{shortened(other)} in {where(first[other])}; write all in one way"
-        )
-    return numbered(texts)
+    places = [find_column(columns, one, table) for one in names]
+    missing = [name for name, place in zip(("path", "label"), places[:2], strict=True) if place is None]
+    if missing:
+        found = ", ".join(columns)[:200] or "none"
+        is_row = any(map(is_image_name, columns))
+        remedy = "put a line with the names of the columns first" if is_row else f"add {' and '.join(missing)}"
+        raise LayerMixError(f"expected the columns path and label in {table}, found {found}; {remedy}")
+    return places
 
 
-def _text(value: object, where: Callable[[int], str], number: int) -> str:
-    text = str(value).strip()
-    if not isinstance(value, str | int | float | Decimal) or text.casefold() in _EMPTY:
-        raise _wrong(value, where(number))
-    return text
+def paths_of(rows: Sequence[Cells], roots: Sequence[str]) -> list[str]:
+    """The paths in rows: relative to the folder where they lead into it, else absolute.
+
+    `roots` are the absolute paths of the folder, the first as it is given. Raises `LayerMixError` for a cell that is no
+    path, and for one that is there twice.
+    """
+    paths: dict[str, None] = {}
+    for row in rows:
+        path = _relative(_path(row), roots)
+        if path in paths:
+            raise LayerMixError(f"expected each path once, got {path} in {row.where} again; take one row out")
+        paths[path] = None
+    return list(paths)
 
 
-def _wrong(value: object, where: str) -> LayerMixError:
-    return LayerMixError(
-        f"expected a name or an integer in [-1, {MAX_LABEL}] as label in {where}, got {shortened(value)}; "
-        "mend the table (-1 means none)"
-    )
+def _path(row: Cells) -> str:
+    path = row.path
+    if not isinstance(path, str) or not path.strip() or not is_storable(path):
+        raise LayerMixError(f"expected a path in {row.where}, got {shortened(path)}; mend the table")
+    if (length := len(path.encode())) > MAX_ID:
+        raise LayerMixError(f"expected paths of at most {MAX_ID} bytes, got {length} in {row.where}; mend the table")
+    return path
+
+
+def _relative(path: str, roots: Sequence[str]) -> str:
+    plain = path.strip().replace("\\", "/")  # as on Windows; here a name may hold both
+    if plain != path and not os.path.lexists(f"{roots[0]}/{path}"):
+        path = plain
+    absolute = os.path.normpath(path if path.startswith("/") else f"{roots[0]}/{path}")
+    for root in roots:  # as text, because a `PurePath` takes 25 µs a row
+        prefix = root.rstrip("/") + "/"
+        if f"{absolute}/".startswith(prefix):
+            return absolute[len(prefix) :] or "."
+    return absolute

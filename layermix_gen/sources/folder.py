@@ -2,12 +2,14 @@
 
 The class of a file is the folder directly under ROOT that it lies in; labels number the class folders by sorted name,
 empty ones too, so they agree with torchvision's `ImageFolder(allow_empty=True)`. Files directly in ROOT have the label
--1, unless a file such as `metadata.csv` gives the labels (see `label_files`). Hidden files and folders are skipped.
+-1, unless a file such as `metadata.csv` gives the labels (see `label_files`). Hidden files and folders are skipped, and
+those that operating systems add, such as `__MACOSX`.
 Links to files are followed inside of ROOT only. A link to a folder ends the listing, because it may stand for a whole
 class. With `follow_links`, all links are followed, wherever they lead.
 """
 
 import os
+import re
 import stat
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -16,21 +18,22 @@ from pathlib import Path
 
 from layermix_gen.errors import BadImage, LayerMixError
 from layermix_gen.images import Image
-from layermix_gen.images.codec import MAX_PIXELS, decode
+from layermix_gen.images.codec import MAX_PIXELS, decode, header_size
 from layermix_gen.sources.base import Item, SourceOptions, is_image_name, read_inside, status
 from layermix_gen.sources.label_files import LabelFile, read_label_file
+from layermix_gen.support.checks import is_of_system
 from layermix_gen.support.files import reading, reason, with_retries
 from layermix_gen.support.text import as_text
 
 MAX_LINKS = 100_000  # to folders that are followed: links that branch give more paths than there are files
 NAMED = 3  # paths in a message
+_TINY_IMAGES, _TINY_NAME = "images", re.compile(r"(test|val)_\d+\.\w+")  # in TinyImageNet's splits without classes
 
 
 class FolderSource:
     """Image files in a folder tree. Raises `LayerMixError` where `location` is not a folder."""
 
     kind = "folder"
-    native_size = None
 
     def __init__(
         self, location: str, split: str = "", max_pixels: int = MAX_PIXELS, *, follow_links: bool = False
@@ -59,7 +62,8 @@ class FolderSource:
 
     @cached_property
     def _label_file(self) -> LabelFile | None:
-        return read_label_file(self._root, self._folders, self.options.follow_links)
+        found = read_label_file(self._root, self._folders, self.options.follow_links)
+        return LabelFile({}, ()) if found is None and self._is_unlabelled_split() else found
 
     def items(self) -> list[Item]:
         """List the tree.
@@ -84,11 +88,17 @@ class FolderSource:
 
     def read(self, item: Item) -> Image:
         """Read and decode one file, uint8 (H, W, 3). Raises `BadImage` with the reason."""
+        return decode(self._data(item), self._max_pixels)
+
+    def pixel_size(self, item: Item) -> tuple[int, int]:
+        """The height and width of one image, by its header. Raises `BadImage` with the reason."""
+        return header_size(self._data(item), self._max_pixels)
+
+    def _data(self, item: Item) -> bytes:
         try:
-            data = read_inside(self._resolved, self._relative(item), self.options.follow_links)
+            return read_inside(self._resolved, self._relative(item), self.options.follow_links)
         except ValueError as fault:  # of a locator that is none
             raise BadImage(f"no path of a file: {fault}") from fault
-        return decode(data, self._max_pixels)
 
     def changed(self, item: Item) -> int:
         """The time of change of one file, or of a link's target, in nanoseconds; 0 if it is gone."""
@@ -100,6 +110,13 @@ class FolderSource:
     def _relative(item: Item) -> str:
         """The path of an item below the root, as the file system has it."""
         return os.fsdecode(bytes.fromhex(str(item.at[0]))) if item.at else item.id
+
+    def _is_unlabelled_split(self) -> bool:
+        """Whether this is TinyImageNet's test set, or its validation set without the file of labels."""
+        if self._folders != (_TINY_IMAGES,):
+            return False
+        names = [entry.name for entry in scan(self._root / _TINY_IMAGES)]
+        return bool(names) and all(map(_TINY_NAME.fullmatch, names))
 
     def _enters(self, entry: os.DirEntry[str]) -> bool:
         """Whether this is a folder whose files are listed."""
@@ -119,9 +136,11 @@ class FolderSource:
         pending, followed = [""], 0
         while pending:
             prefix = pending.pop()
-            for entry in scan(self._root / prefix):
+            for entry in _visible(self._root / prefix):
                 path = prefix + entry.name
-                if self._enters(entry):
+                if is_of_system(entry.name):
+                    self.ignored += 1
+                elif self._enters(entry):
                     if _is_link(entry):
                         followed += 1
                         self._check_followed(path, entry, followed)
@@ -161,7 +180,12 @@ class FolderSource:
 
 
 def scan(folder: Path) -> list[os.DirEntry[str]]:
-    """Return all entries of one folder that are not hidden."""
+    """Return all entries of one folder, without hidden ones and those that operating systems put there."""
+    return [entry for entry in _visible(folder) if not is_of_system(entry.name)]
+
+
+def _visible(folder: Path) -> list[os.DirEntry[str]]:
+    """All entries of one folder that are not hidden."""
     try:
         return with_retries(lambda: _scan(folder), folder)
     except OSError as fault:

@@ -4,24 +4,26 @@
 `label`; `val_annotations.txt` is that of TinyImageNet's validation set.
 """
 
-import csv
 import os
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from reprlib import repr as shortened
 from typing import Any
 
 from layermix_gen.errors import LayerMixError
-from layermix_gen.sources.base import MAX_LABEL, SPLITS, status
-from layermix_gen.sources.labels import numbered
+from layermix_gen.sources.base import SPLITS, status
+from layermix_gen.sources.columns import LABELS, PATHS, Cells, ColumnNames, has_column, paths_of, places_of
+from layermix_gen.sources.csv_tables import csv_rows, opened_text
+from layermix_gen.sources.labels import labels_of
 from layermix_gen.support.files import cannot_read, inside, reading, regular, with_retries
 from layermix_gen.support.parsing import parse_object
 from layermix_gen.support.text import as_text, message_of
 
 _METADATA = ("metadata.csv", "metadata.jsonl")
+_PATH, _LABEL = ("file_name",), ("label",)
 _TINY, _TINY_IMAGES, _WNIDS = "val_annotations.txt", "images", "wnids.txt"
-_LONGEST = 4096  # bytes of a path
 REMEDY = "mend it, or take it out to have labels by class folders"
 
 
@@ -46,13 +48,20 @@ def read_label_file(root: Path, folders: Sequence[str], follow_links: bool) -> L
         if found := [name for name in _METADATA if _is_file(home / name)]:
             if len(found) > 1:
                 raise LayerMixError(f"expected one file of labels in {as_text(home)}, found two; take one of them out")
-            path = _place(home, found[0], follow_links)
-            texts = _texts(path)
-            if texts and len(folders) > 1:
-                _check_agreement(path, texts, prefix, folders)
-                return None
-            return _numbered(path, texts, prefix) if texts else None
+            return _metadata(_place(home, found[0], follow_links), home, prefix, folders)
     return None
+
+
+def _metadata(path: Path, home: Path, prefix: str, folders: Sequence[str]) -> LabelFile | None:
+    """The labels that a file of metadata gives the images whose paths in `home` begin with `prefix`."""
+    rows = _rows(path)
+    paths = map(as_text, paths_of(rows, (str(home), os.path.realpath(home))))
+    given = {name.removeprefix(prefix): place for place, name in enumerate(paths) if name.startswith(prefix)}
+    if len(folders) > 1:
+        _check_agreement(path, {name: rows[place] for name, place in given.items()}, folders)
+        return None
+    labels, classes = labels_of([row.label for row in rows], lambda place: rows[place].where, gaps=True)
+    return LabelFile({name: labels[place] for name, place in given.items()}, classes) if rows else None
 
 
 def _is_file(path: Path) -> bool:
@@ -64,62 +73,54 @@ def _place(folder: Path, name: str, follow_links: bool) -> Path:
     return folder / name if follow_links else inside(folder, name)
 
 
-def _numbered(path: Path, texts: dict[str, str], prefix: str) -> LabelFile:
-    labels, classes = numbered(list(texts.values()))
-    if max(labels, default=0) > MAX_LABEL:
-        raise LayerMixError(f"expected labels up to {MAX_LABEL} in {as_text(path)}, got {max(labels)}; {REMEDY}")
-    paths = dict(zip(texts, labels, strict=True))
-    return LabelFile(
-        {name.removeprefix(prefix): label for name, label in paths.items() if name.startswith(prefix)}, classes
-    )
-
-
-def _check_agreement(path: Path, texts: dict[str, str], prefix: str, folders: Sequence[str]) -> None:
+def _check_agreement(path: Path, rows: Mapping[str, Cells], folders: Sequence[str]) -> None:
     """Raise `LayerMixError` where the file gives an image another label than its class folder."""
     places = {name: str(place) for place, name in enumerate(folders)}
-    for name, text in texts.items():
-        folder, slash, _ = name.removeprefix(prefix).partition("/")
-        if name.startswith(prefix) and text.strip() not in ("", *((folder, places.get(folder)) if slash else ())):
+    for name, row in rows.items():
+        folder = name.partition("/")[0]  # of a file in the root its own name, which is no class
+        label = "" if row.label is None else str(row.label).strip()
+        if label and not (folder in places and label in (folder, places[folder])):
             raise LayerMixError(
                 f"expected labels by class folders or by a file, found both: {as_text(path)} gives {name} the label "
-                f"{text!r}; take the file out, or give a table of paths and labels instead of the folder"
+                f"{shortened(row.label)}; take the file out, or give a table of paths and labels instead of the folder"
             )
 
 
-def _texts(path: Path) -> dict[str, str]:
-    """The label of each file as text, "" for none, by its path; {} where the file gives no labels."""
-    rows = _csv if path.suffix == ".csv" else _jsonl
-    texts: dict[str, str] = {}
+def _rows(path: Path) -> list[Cells]:
+    """The rows of a file; none where it has no column of paths, or none of labels."""
+    rows = _jsonl if path.suffix == ".jsonl" else csv_rows
+    with reading(path, REMEDY):
+        return with_retries(lambda: list(rows(regular(path), _wanted)), path)
+
+
+def _wanted(columns: Sequence[str]) -> ColumnNames:
+    """The names of the columns that give paths and labels: those of Hugging Face before others that tables have."""
+    names = [first if has_column(columns, first) else usual for first, usual in ((_PATH, PATHS), (_LABEL, LABELS))]
+    return (*names, ()) if all(has_column(columns, one) for one in names) else ()
+
+
+def _jsonl(path: Path, wanted: Callable[[Sequence[str]], ColumnNames]) -> Iterator[Cells]:
+    """Yield the objects of a file, one a line, as rows of a table. Raises `LayerMixError` for a faulty line."""
+    objects: dict[str, dict[str, Any]] = {}
+    where = name = as_text(path)
     try:
-        with reading(path, REMEDY):
-            for where, row in with_retries(lambda: list(rows(path)), path):
-                if "file_name" not in row or "label" not in row:
-                    continue
-                name, label = row["file_name"], "" if row["label"] is None else row["label"]
-                if not isinstance(name, str) or not name or "\0" in name:
-                    raise ValueError(f"{where} has no file_name")
-                if (length := len(name.encode())) > _LONGEST:
-                    raise ValueError(f"{where} has a file_name of {length} bytes, more than a path can have")
-                if type(label) not in (str, int, float):
-                    raise ValueError(f"{where} has {label!r} as label, expected a number or a text")
-                name = as_text(os.path.normpath(name))
-                if name in texts:
-                    raise ValueError(f"{where} names {name} again")
-                texts[name] = str(label)
-    except (ValueError, csv.Error) as fault:
-        raise cannot_read(path, message_of(fault), REMEDY) from fault
-    return texts
-
-
-def _csv(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
-    with regular(path).open(encoding="utf-8-sig", newline="") as file:
-        reader = csv.DictReader(file, strict=True)
-        yield from ((f"line {reader.line_num}", row) for row in reader)
-
-
-def _jsonl(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
-    with regular(path).open(encoding="utf-8-sig") as file:
-        yield from ((f"line {number}", parse_object(line)) for number, line in enumerate(file, 1) if line.strip())
+        with opened_text(path) as file:
+            for number, line in enumerate(file, 1):
+                where = f"line {number} of {name}"
+                if line.strip():
+                    objects[where] = parse_object(line, unique=True)
+    except UnicodeError as fault:
+        raise cannot_read(path, f"it is not JSON in UTF-8 ({message_of(fault)})", REMEDY) from fault
+    except ValueError as fault:
+        raise cannot_read(where, message_of(fault), REMEDY) from fault
+    columns = list(dict.fromkeys(key for one in objects.values() for key in one))
+    if names := wanted(columns):
+        path_at, label_at = (columns[place] for place in places_of(columns, names, name) if place is not None)
+        for where, one in objects.items():
+            label = one.get(label_at)
+            if type(label) is bool:
+                raise LayerMixError(f"expected a name or an integer as label in {where}, got {label}; {REMEDY}")
+            yield Cells(where, one.get(path_at), label, None)
 
 
 def _tiny(root: Path, follow_links: bool) -> LabelFile:

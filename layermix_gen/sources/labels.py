@@ -1,15 +1,26 @@
-"""Labels: those that stand as text, and how many there are.
+"""What a label is, wherever it stands: as text or as a number, in which range; and how many there are.
 
 Whole numbers are labels as they are, names are sorted into classes.
 """
 
+import math
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
+from reprlib import repr as shortened
+from typing import TypeAlias
 
-from layermix_gen.support.text import count
+from layermix_gen.errors import LayerMixError
+from layermix_gen.support.text import count, is_storable
 
+Numbered: TypeAlias = tuple[list[int], tuple[str, ...]]
+
+MAX_LABEL = 999_999  # a larger one is some other number by mistake, and would set the number of classes
+MAX_UNNAMED = 999_999_999  # in tars, where the labels alone do not set a number of classes
+_EMPTY = ("nan", "null", "<na>")  # how a value that is missing is written
+_NUMERIC = re.compile(r"[-+]?[.,]?\d[\d., _']*(?:e[-+]?\d+)?", re.ASCII | re.IGNORECASE)  # meant as a number
 _NUMBER = re.compile(r"(-1|\d{1,18})(?:\.0*)?", re.ASCII)  # a table that was saved with gaps has "3.0"
 
 _NAMED = 3  # classes without an image that are named
@@ -47,16 +58,70 @@ def _classes(number: int) -> str:
     return f"{number} class{'es' * (number != 1)}"
 
 
-def numbered(texts: Sequence[str]) -> tuple[list[int], tuple[str, ...]]:
-    """The labels that texts stand for, and the class names, () where all texts are numbers.
+def is_numeric(text: str) -> bool:
+    """Whether a text is meant as a number, if not a valid one: "1", "-1.5", "1,234"."""
+    return bool(_NUMERIC.fullmatch(text))
 
-    A text is "" for no label (-1), a whole number from -1 on, or a name. If only one is a name, all are: each class
-    has the place of its name among the sorted ones.
+
+def is_empty(text: str) -> bool:
+    """Whether a text says that there is no value: "", "nan", "null"."""
+    return not text or text.casefold() in _EMPTY
+
+
+def number_in(text: str) -> int | None:
+    """The whole number from -1 on that a text is: "3", "3.0", "-1"; None if it is none."""
+    number = _NUMBER.fullmatch(text)
+    return int(number[1]) if number else None
+
+
+def numbered(names: Sequence[str]) -> Numbered:
+    """The labels of names, and the class names: each class has the place of its name among the sorted ones."""
+    classes = sorted(set(names))
+    places = {name: place for place, name in enumerate(classes)}
+    return [places[name] for name in names], tuple(classes)
+
+
+def labels_of(values: Sequence[object], where: Callable[[int], str], *, gaps: bool = False) -> Numbered:
+    """The labels that values stand for, and the class names, () where all values are numbers.
+
+    The names are sorted. With `gaps`, None and "" mean no label, -1. Raises `LayerMixError` for a value that is no
+    label, and for numbers among names; `where(n)` tells for the message where value n stands.
     """
-    stripped = [text.strip() for text in texts]
-    numbers = [_NUMBER.fullmatch(text) for text in stripped]
-    if all(number or not text for number, text in zip(numbers, stripped, strict=True)):
-        return [int(number[1]) if number else -1 for number in numbers], ()
-    names = sorted(set(filter(None, stripped)))
-    places = {name: place for place, name in enumerate(names)} | {"": -1}
-    return [places[text] for text in stripped], tuple(names)
+    texts = {
+        place: _text(value, where, place) for place, value in enumerate(values) if not (gaps and value in (None, ""))
+    }
+    first = {text: place for place, text in reversed(texts.items())}
+    labels: dict[str, int] = {}
+    for text in filter(is_numeric, first):
+        number = number_in(text)
+        if number is None or number > MAX_LABEL:
+            raise _wrong(text, where(first[text]))
+        labels[text] = number
+    names = [text for text in first if text not in labels]
+    if spoilt := next((name for name in names if not is_storable(name)), None):
+        raise _wrong(spoilt, where(first[spoilt]))
+    if labels and names:
+        one, other = next(iter(labels)), names[0]
+        raise LayerMixError(
+            f"expected either numbers or names as labels, got {shortened(one)} in {where(first[one])} and "
+            f"{shortened(other)} in {where(first[other])}; write all in one way"
+        )
+    classes = tuple(sorted(names))
+    labels |= {name: place for place, name in enumerate(classes)}
+    return [labels[texts[place]] if place in texts else -1 for place in range(len(values))], classes
+
+
+def _text(value: object, where: Callable[[int], str], place: int) -> str:
+    """A value as text, without spaces around it."""
+    text = str(value).strip()
+    is_infinite = isinstance(value, float) and math.isinf(value)
+    if not isinstance(value, str | int | float | Decimal) or is_empty(text) or is_infinite:
+        raise _wrong(value, where(place))
+    return text
+
+
+def _wrong(value: object, where: str) -> LayerMixError:
+    return LayerMixError(
+        f"expected a name or an integer in [-1, {MAX_LABEL}] as label in {where}, got {shortened(value)}; "
+        "mend the table (-1 means none)"
+    )

@@ -8,14 +8,14 @@ import os
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from reprlib import repr as shortened
 
 from layermix_gen.errors import BadImage, LayerMixError
 from layermix_gen.images import Image
-from layermix_gen.images.codec import MAX_PIXELS, decode
+from layermix_gen.images.codec import MAX_PIXELS, decode, header_size
 from layermix_gen.sources.base import Item, SourceOptions, class_names, read_inside, status
-from layermix_gen.sources.columns import labels_of
-from layermix_gen.sources.table_files import Cells, table_rows
+from layermix_gen.sources.columns import Cells, paths_of
+from layermix_gen.sources.labels import labels_of
+from layermix_gen.sources.table_files import table_rows
 from layermix_gen.support.files import reading, with_retries
 from layermix_gen.support.text import as_text
 
@@ -34,7 +34,6 @@ class TableSource:
     """The images that a table lists. Raises `LayerMixError` if there is no such file, or no folder `root`."""
 
     kind = "manifest"
-    native_size = None
     ignored = 0
 
     def __init__(self, location: str, split: str = "", max_pixels: int = MAX_PIXELS, *, root: str = "") -> None:
@@ -77,10 +76,17 @@ class TableSource:
         return sorted(items, key=lambda item: item.id)
 
     def read(self, item: Item) -> Image:
-        """Read and decode one file, uint8 (H, W, 3). Raises `BadImage` with the reason."""
+        """Read and decode one image, uint8 (H, W, 3). Raises `BadImage` with the reason."""
+        return decode(self._data(item), self._max_pixels)
+
+    def pixel_size(self, item: Item) -> tuple[int, int]:
+        """The height and width of one image, by its header. Raises `BadImage` with the reason."""
+        return header_size(self._data(item), self._max_pixels)
+
+    def _data(self, item: Item) -> bytes:
         if _is_outside(item.id):
             raise BadImage("path out of the root")
-        return decode(read_inside(self._resolved, item.id), self._max_pixels)
+        return read_inside(self._resolved, item.id)
 
     def _status(self, path: str) -> os.stat_result | None:
         return None if _is_outside(path) else status((self._root / path).stat, self._root / path)
@@ -90,37 +96,14 @@ class TableSource:
         """The rows, and the names of labels that are names."""
         cells = table_rows(self._path)
         labels, names = labels_of([row.label for row in cells], lambda number: cells[number].where)
-        rows = [self._row(one, label) for one, label in zip(cells, labels, strict=True)]
-        _check_unique(rows)
+        paths = paths_of(cells, (str(self._root), self._resolved))
+        rows = [Row(one.where, path, label, _name(one)) for one, path, label in zip(cells, paths, labels, strict=True)]
         _check_names(rows)
         return rows, names
 
-    def _row(self, cells: Cells, label: int) -> Row:
-        path = cells.path
-        if not isinstance(path, str) or not path.strip() or "\0" in path:
-            raise LayerMixError(f"expected a path in {cells.where}, got {shortened(path)}; mend the table")
-        name = "" if cells.class_name is None else str(cells.class_name).strip()
-        return Row(cells.where, self._relative(path), label, name)
 
-    def _relative(self, path: str) -> str:
-        """Return the path relative to the root if it is inside, else as an absolute path."""
-        plain = path.strip().replace("\\", "/")  # as on Windows; here a name may hold both
-        if plain != path and not os.path.lexists(self._root / path):
-            path = plain
-        absolute = os.path.normpath(path if path.startswith("/") else f"{self._root}/{path}")
-        for root in (str(self._root), self._resolved):  # as text, because a `PurePath` takes 25 µs a row
-            prefix = root.rstrip("/") + "/"
-            if f"{absolute}/".startswith(prefix):
-                return absolute[len(prefix) :] or "."
-        return absolute
-
-
-def _check_unique(rows: list[Row]) -> None:
-    first: dict[str, Row] = {}
-    for row in rows:
-        if row.id in first:
-            raise LayerMixError(f"expected each path once, got {row.id} in {row.where} again; take one row out")
-        first[row.id] = row
+def _name(cells: Cells) -> str:
+    return "" if cells.class_name is None else str(cells.class_name).strip()
 
 
 def _check_names(rows: list[Row]) -> None:

@@ -1,53 +1,21 @@
-"""The rows of a table of paths and labels, from CSV in its usual forms or from Parquet.
+"""The rows of a table of paths and labels, from CSV or from Parquet."""
 
-CSV is in UTF-8, or in UTF-16 with a byte-order mark. The first line tells the delimiter. It is a header, or already a
-row: a path and a whole number, as in Caffe's lists. Nothing else about a file is guessed.
-"""
-
-import csv
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TextIO
 
-from layermix_gen.errors import LayerMixError
-from layermix_gen.sources.base import is_image_name
 from layermix_gen.sources.columnar.features import STRUCT
 from layermix_gen.sources.columnar.parquet_images import is_parquet
-from layermix_gen.sources.columns import CLASS_NAMES, LABELS, PATHS, find_column, has_column, is_numeric
-from layermix_gen.support.files import cannot_read, reading, with_retries
-from layermix_gen.support.text import as_text, message_of
-
-REMEDY = "mend or replace it"
-_DELIMITERS = (",", ";", "\t", " ")
-_LONGEST_LINE = 1 << 16  # characters of the first line
-_UTF_16 = (b"\xff\xfe", b"\xfe\xff")  # its byte-order marks
-
-
-@dataclass(frozen=True, slots=True)
-class Cells:
-    """A row as it is in the file. `where` names it in messages to the user."""
-
-    where: str
-    path: object
-    label: object
-    class_name: object
-
-
-@dataclass(frozen=True, slots=True)
-class _Layout:
-    """How the lines of a CSV file are divided into cells, and what the cells are."""
-
-    delimiter: str
-    columns: list[str]
-    has_header: bool
+from layermix_gen.sources.columns import COLUMNS, Cells, places_of
+from layermix_gen.sources.csv_tables import REMEDY, csv_rows, has_header
+from layermix_gen.support.files import reading, with_retries
+from layermix_gen.support.text import as_text
 
 
 def is_table(path: Path) -> bool:
     """Tell by the content whether a file is Parquet, or CSV with columns of paths and labels."""
     try:
         with reading(path, REMEDY):
-            return is_parquet(path) or _is_header(with_retries(lambda: _layout_of(path), path).columns)
+            return is_parquet(path) or with_retries(lambda: has_header(path), path)
     except UnicodeError:
         return False
 
@@ -57,87 +25,7 @@ def table_rows(path: Path) -> list[Cells]:
     with reading(path, REMEDY):
         if is_parquet(path):
             return with_retries(lambda: list(_parquet(path)), path)
-        return with_retries(lambda: list(_csv(path)), path)
-
-
-def _layout_of(path: Path) -> _Layout:
-    with _opened(path) as file:
-        return _layout(_first_line(file))
-
-
-def _opened(path: Path) -> TextIO:
-    with path.open("rb") as file:
-        encoding = "utf-16" if file.read(2) in _UTF_16 else "utf-8-sig"
-    return path.open(encoding=encoding, newline="")
-
-
-def _first_line(file: TextIO) -> str:
-    while (line := file.readline(_LONGEST_LINE)) and not line.strip():
-        pass
-    return line
-
-
-def _layout(line: str) -> _Layout:
-    """The layout that the first line of a file shows."""
-    divided = {delimiter: _divided(line, delimiter) for delimiter in _DELIMITERS}
-    for delimiter, cells in divided.items():
-        if _is_header(cells):
-            return _Layout(delimiter, cells, has_header=True)
-    for delimiter, cells in divided.items():
-        if len(cells) == 2 and is_image_name(cells[0]) and is_numeric(cells[1]):
-            return _Layout(delimiter, ["path", "label"], has_header=False)
-    delimiter = max(_DELIMITERS[:-1], key=lambda delimiter: len(divided[delimiter]))
-    return _Layout(delimiter, divided[delimiter], has_header=True)
-
-
-def _divided(line: str, delimiter: str) -> list[str]:
-    try:
-        cells = next(csv.reader([line], delimiter=delimiter, skipinitialspace=True), [])
-    except csv.Error:
-        return []
-    return _without_end([cell.strip() for cell in cells], 0)
-
-
-def _without_end(cells: list[str], length: int) -> list[str]:
-    """The cells without empty ones at the end, as a delimiter at the end of a line makes them; at least `length`."""
-    while len(cells) > length and not cells[-1].strip():
-        cells = cells[:-1]
-    return cells
-
-
-def _is_header(columns: Sequence[str]) -> bool:
-    return has_column(columns, PATHS) and has_column(columns, LABELS)
-
-
-def _csv(path: Path) -> Iterator[Cells]:
-    """Yield the rows of a CSV file, without empty lines. Raises OSError if the file cannot be read."""
-    try:
-        with _opened(path) as file:
-            layout = _layout(_first_line(file))
-            file.seek(0)
-            reader = csv.reader(file, delimiter=layout.delimiter, skipinitialspace=True, strict=True)
-            lines = ((reader.line_num, cells) for cells in reader if any(cell.strip() for cell in cells))
-            places, name = _places(path, layout.columns), as_text(path)
-            if layout.has_header:
-                next(lines)
-            for number, cells in lines:
-                yield _row(f"line {number} of {name}", cells, layout, places)
-    except (csv.Error, UnicodeError) as fault:
-        raise cannot_read(path, f"it is not CSV in UTF-8 ({message_of(fault)})", REMEDY) from fault
-
-
-def _row(where: str, cells: list[str], layout: _Layout, places: Sequence[int | None]) -> Cells:
-    count = len(layout.columns)
-    cells = _without_end(cells, count)
-    if cells[0].startswith("#"):
-        raise LayerMixError(
-            f"expected a row in {where}, got a comment; take it out (or write ./# where a path begins so)"
-        )
-    if len(cells) != count:
-        raise LayerMixError(
-            f"expected {count} cells in {where}, got {len(cells)}; put a cell that holds {layout.delimiter!r} in quotes"
-        )
-    return Cells(where, *(None if place is None else cells[place] for place in places))
+        return with_retries(lambda: list(csv_rows(path, lambda _: COLUMNS)), path)
 
 
 def _parquet(path: Path) -> Iterator[Cells]:
@@ -145,19 +33,8 @@ def _parquet(path: Path) -> Iterator[Cells]:
     from layermix_gen.sources.columnar.parquet_files import opened_parquet  # here, because DuckDB takes a while to load
 
     with opened_parquet(path, REMEDY) as file:
-        places = _places(path, ["" if column.form == STRUCT else column.name for column in file.columns])
+        columns = ["" if column.form == STRUCT else column.name for column in file.columns]
+        places = places_of(columns, COLUMNS, as_text(path))
         rows = file.fetched(*(None if place is None else file.columns[place].sql for place in places))
     for number, cells in enumerate(rows, 1):
         yield Cells(f"row {number} of {as_text(path)}", *cells)
-
-
-def _places(path: Path, columns: Sequence[str]) -> list[int | None]:
-    """The places of the columns of paths, labels and class names."""
-    places = [find_column(columns, names, as_text(path)) for names in (PATHS, LABELS, CLASS_NAMES)]
-    missing = [name for name, place in zip(("path", "label"), places[:2], strict=True) if place is None]
-    if missing:
-        found = ", ".join(columns)[:200] or "none"
-        is_row = any(map(is_image_name, columns))
-        remedy = "put a line with the names of the columns first" if is_row else f"add {' and '.join(missing)}"
-        raise LayerMixError(f"expected the columns path and label in {as_text(path)}, found {found}; {remedy}")
-    return places

@@ -16,7 +16,7 @@ from typing import Any
 
 from layermix_gen.errors import LayerMixError
 from layermix_gen.sources.base import class_names
-from layermix_gen.sources.labels import numbered
+from layermix_gen.sources.labels import MAX_LABEL, MAX_UNNAMED, is_empty, number_in, numbered
 
 CAPTION = "txt"
 LABELS = ("cls", "json", "label", "class", "lbl")
@@ -24,8 +24,6 @@ LABELS = ("cls", "json", "label", "class", "lbl")
 
 _FIELDS = ("label", "cls", "class", "target")  # of a json, for a number or a name; the first two for nothing else
 _NAMES = ("class_name", "label_name")  # fields of a json for a name, which may stand beside a number
-_MAX_LABEL = 999_999_999
-_MAX_NAMED = 999_999  # a larger label with a name is some other number by mistake, and would set the number of classes
 _LONGEST = 100  # characters of a name: what is longer describes an image, and not its class
 _WNID = re.compile(r"n\d{8}", re.ASCII)  # the number that WordNet has for a noun
 
@@ -73,7 +71,7 @@ def classified(labels: Mapping[str, TarLabel], tars: Sequence[str]) -> tuple[lis
         if all(label.in_caption >= 0 for label in values):
             return [label.in_caption for label in values], ()
         stems = [PurePath(tar).stem for tar in tars]
-        return numbered(stems if all(map(_WNID.fullmatch, stems)) else [""] * len(stems))
+        return numbered(stems) if all(map(_WNID.fullmatch, stems)) else ([-1] * len(stems), ())
     named = next((name for name, label in labels.items() if label.name and label.number < 0), "")
     number = next((name for name, label in labels.items() if label.number >= 0), "")
     if named and number:
@@ -96,8 +94,8 @@ def _names(labels: Mapping[str, TarLabel]) -> tuple[str, ...]:
                 f"which was {names[label.number]!r} before; mend the tar"
             )
     largest = max(label.number for label in labels.values())
-    if names and largest > _MAX_NAMED:
-        raise LayerMixError(f"expected labels up to {_MAX_NAMED} where classes have names, got {largest}; mend the tar")
+    if names and largest > MAX_LABEL:
+        raise LayerMixError(f"expected labels up to {MAX_LABEL} where classes have names, got {largest}; mend the tar")
     return tuple(names.get(int(text), text) for text in class_names([largest])) if names else ()
 
 
@@ -109,14 +107,16 @@ def _rank(extension: str) -> tuple[bool, int]:
 def _parsed(text: str) -> TarLabel | None:
     """The label that a text is, None if it is no label: no number in the range, and no name."""
     text = text.strip()
-    (number,), names = numbered([text])
-    if names:
+    number = number_in(text)
+    if number is None:
         return TarLabel(name=text) if _is_name(text) else None
-    return TarLabel(number) if text and number <= _MAX_LABEL else None
+    return TarLabel(number) if number <= MAX_UNNAMED else None
 
 
 def _is_name(text: str) -> bool:
-    """Whether a text is short, with a letter, and no fraction in another form, as NumPy's `3.0e+00`."""
+    """Whether a text is short, with a letter, not empty, and no fraction in another form, as NumPy's `3.0e+00`."""
+    if is_empty(text):
+        return False
     try:
         float(text)
     except ValueError:

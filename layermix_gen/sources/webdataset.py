@@ -10,7 +10,7 @@ from pathlib import Path
 
 from layermix_gen.errors import BadImage, LayerMixError
 from layermix_gen.images import Image
-from layermix_gen.images.codec import MAX_PIXELS, decode
+from layermix_gen.images.codec import MAX_PIXELS, decode, header_size
 from layermix_gen.sources.base import DEFAULT_OPTIONS, MAX_ID, UNREADABLE, Item, check_bytes, unread
 from layermix_gen.sources.tar_labels import CAPTION, TarLabel, classified, label_of
 from layermix_gen.sources.tar_paths import expand, root_of
@@ -24,7 +24,6 @@ class WebDatasetSource:
 
     kind = "webdataset"
     options = DEFAULT_OPTIONS
-    native_size = None
 
     def __init__(self, location: str, split: str = "", max_pixels: int = MAX_PIXELS) -> None:
         self.location = location
@@ -58,6 +57,13 @@ class WebDatasetSource:
 
     def read(self, item: Item) -> Image:
         """Read and decode one image, uint8 (H, W, 3). Raises `BadImage` with the reason."""
+        return decode(self._data(item), self._max_pixels)
+
+    def pixel_size(self, item: Item) -> tuple[int, int]:
+        """The height and width of one image, by its header. Raises `BadImage` with the reason."""
+        return header_size(self._data(item), self._max_pixels)
+
+    def _data(self, item: Item) -> bytes:
         if list(map(type, item.at)) != [str, int]:
             raise BadImage("no place in a tar is known of it")
         name, offset = str(item.at[0]), int(item.at[1])
@@ -75,7 +81,7 @@ class WebDatasetSource:
             raise unread(fault, str(path)) from fault
         if len(data) < item.size:
             raise BadImage(f"{UNREADABLE}: its tar is shorter than when it was listed")
-        return decode(data, self._max_pixels)
+        return data
 
     def _tars(self) -> list[Path]:
         try:

@@ -13,7 +13,10 @@ from layermix_gen.support.files import reason
 from layermix_gen.support.text import as_text
 
 MAX_SEED = 2**63 - 1
-_OF_SYSTEMS = {"lost+found", "System Volume Information", "$RECYCLE.BIN", "@eaDir", "Thumbs.db", "desktop.ini"}
+_OF_SYSTEMS = frozenset(  # in lower case: file systems, Windows, macOS's archives, network storage
+    {"lost+found", "system volume information", "$recycle.bin", "thumbs.db", "ehthumbs.db", "desktop.ini"}
+    | {"__macosx", "@eadir", "#recycle", "@recycle"}
+)
 _URL = re.compile(r"[A-Za-z][\w+.:-]+://")
 _LIKE_A_URL = re.compile(r"[A-Za-z][\w+.:-]+:/")  # in a Path, two slashes become one
 
@@ -111,9 +114,15 @@ def as_utf8_path(path: Any, what: str) -> Path:
     return path
 
 
+def is_of_system(name: str) -> bool:
+    """Tell by its name whether an operating system put a file or folder where it is, such as `__MACOSX`."""
+    return name.lower() in _OF_SYSTEMS
+
+
 def entries(folder: Path) -> list[str]:
     """The sorted names in a folder, without hidden ones and those that operating systems put there. Raises OSError."""
-    return sorted(one.name for one in folder.iterdir() if not one.name.startswith(".") and one.name not in _OF_SYSTEMS)
+    names = (one.name for one in folder.iterdir())
+    return sorted(name for name in names if not name.startswith(".") and not is_of_system(name))
 
 
 def check_output(

@@ -8,10 +8,12 @@ alone.
 import errno
 import fcntl
 import os
+import re
 import stat
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from math import gcd
 from pathlib import Path
 from typing import IO
 
@@ -115,14 +117,46 @@ def alone(root: Path) -> Iterator[None]:
 
 
 @contextmanager
-def in_turn(path: Path, waiting: Callable[[], None]) -> Iterator[None]:
-    """Hold the lock at `path` alone; where another process holds it, call `waiting()` and wait until that has ended."""
+def in_turn(root: Path, partition: tuple[int, int], waiting: Callable[[], None]) -> Iterator[None]:
+    """Work on a partition of the folder `root` alone: (i, n) is every n-th shard from shard i on.
+
+    Where others hold partitions that overlap with it, call `waiting()` and wait until they have ended.
+    """
+    first, step = partition
+    gate, lock = Lock(root / f"{NAME}-turn"), Lock(root / f"{NAME}-{first}-{step}")
+    is_waiting = False
+    try:
+        while not _granted(gate, lock, root, partition):
+            if not is_waiting:
+                waiting()
+            is_waiting = True
+            time.sleep(PAUSE)
+        yield
+    finally:
+        lock.leave()
+
+
+def _granted(gate: Lock, lock: Lock, root: Path, partition: tuple[int, int]) -> bool:
+    """Take the lock of a partition unless one that overlaps is held; the gate lets one process at a time look."""
+    try:
+        gate.wait()
+        rivals = (path for path in root.glob(f"{NAME}-*-*") if _overlaps(partition, path.name))
+        return not any(map(_is_held, rivals)) and lock.take()
+    finally:
+        gate.leave()
+
+
+def _overlaps(partition: tuple[int, int], name: str) -> bool:
+    """Whether the lock of this name is of a partition that has a shard in common with this one, of how many ever."""
+    match = re.fullmatch(rf"{re.escape(NAME)}-([0-9]+)-([0-9]+)", name)
+    first, step = partition
+    return match is not None and (int(match[1]) - first) % gcd(int(match[2]), step) == 0
+
+
+def _is_held(path: Path) -> bool:
     lock = Lock(path)
     try:
-        if not lock.take():
-            waiting()
-            lock.wait()
-        yield
+        return not lock.take()
     finally:
         lock.leave()
 

@@ -3,6 +3,7 @@
 import json
 import math
 import reprlib
+from collections import Counter
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import MISSING, fields, is_dataclass
@@ -11,24 +12,37 @@ from types import NoneType, UnionType
 from typing import Any, Literal, NoReturn, TypeVar, Union, get_args, get_origin, get_type_hints, is_typeddict
 
 from layermix_gen.errors import LayerMixError
+from layermix_gen.support.text import is_storable
 
 T = TypeVar("T")
 NAMES = {bool: "true or false", int: "a whole number of 64 bits", float: "a finite number", str: "a text"}
 
 
-def parse_json(text: str | bytes) -> Any:
+def parse_json(text: str | bytes, *, unique: bool = False) -> Any:
     """Parse JSON. Raises ValueError for anything else, among that NaN, infinities and nesting too deep for Python."""
     try:
-        return json.loads(text, parse_constant=_no_constant)
+        return json.loads(text, parse_constant=_no_constant, object_pairs_hook=object_of if unique else None)
     except RecursionError as error:
         raise ValueError("nested too deeply") from error
 
 
-def parse_object(text: str | bytes) -> dict[str, Any]:
-    """Parse a JSON object. Raises ValueError for anything else, as `parse_json` does."""
-    value = parse_json(text)
+def parse_object(text: str | bytes, *, unique: bool = False) -> dict[str, Any]:
+    """Parse a JSON object. Raises ValueError for anything else, as `parse_json` does.
+
+    With `unique`, also where a name stands twice in an object: JSON leaves open which one counts.
+    """
+    value = parse_json(text, unique=unique)
     if not isinstance(value, dict):
         raise ValueError(f"expected an object, found {reprlib.repr(value)}")
+    return value
+
+
+def object_of(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object of JSON by its names and values. Raises ValueError where a name stands twice."""
+    value = dict(pairs)
+    if len(value) < len(pairs):
+        name = next(name for name, number in Counter(name for name, _ in pairs).items() if number > 1)
+        raise ValueError(f"the name {reprlib.repr(name)} stands twice in an object")
     return value
 
 
@@ -111,7 +125,7 @@ def _scalar(kind: Any, value: Any, place: str) -> Any:
 
 def _check_text(text: str, place: str) -> None:
     """Raise ValueError for a text that UTF-8 cannot hold, or with a zero byte, which no name of a file may have."""
-    if "\0" in text or any("\ud800" <= letter <= "\udfff" for letter in text):
+    if not is_storable(text):
         _refuse("a text in Unicode without zero bytes", text, place)
 
 

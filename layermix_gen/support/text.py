@@ -26,6 +26,11 @@ def as_text(path: str | Path) -> str:
     return _LOOKS_ESCAPED.sub(rb"\\x5c", os.fsencode(path)).decode("utf-8", "backslashreplace")
 
 
+def is_storable(text: str) -> bool:
+    """Whether the files of a dataset can hold a text: it is valid Unicode, without zero bytes."""
+    return "\0" not in text and not any("\ud800" <= letter <= "\udfff" for letter in text)
+
+
 def one_line(text: str) -> str:
     """The text on one line, with spaces for control characters, and other unprintable ones as escapes."""
     words = re.sub(r"[\x00-\x1f\x7f-\x9f]", " ", text).split()

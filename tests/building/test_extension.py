@@ -2,10 +2,13 @@
 
 import errno
 import io
+import json
 import os
 import shutil
+from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -128,7 +131,7 @@ def test_an_extension_that_was_stopped_is_finished_or_given_up(
         open_shards(root).verify(workers=1, progress=False)
     (root / "plan.json").rename(tmp_path / "plan.json")
     said = r"extended from the planes v00 v01 to more; restore its plan.json, and run its build to the end first, or "
-    said += r".* with --variants 2 --no-clean, as long as no shard has them; the planes v00 v01 are read as before$"
+    said += r"give the new planes up by its build with --variants 2 --no-clean; the planes v00 v01 are read as before$"
     with pytest.raises(LayerMixError, match=said):
         open_shards(root).repair(workers=1, progress=False)
     (tmp_path / "plan.json").rename(root / "plan.json")
@@ -137,6 +140,93 @@ def test_an_extension_that_was_stopped_is_finished_or_given_up(
     extend(replace(BEFORE, clean=True))
     assert open_shards(root).verify(workers=1, progress=False).ok
     assert [name for name in files(root) if "declared" in name] == []
+
+
+@pytest.mark.parametrize(
+    ("stop", "way"),  # 8 steps put 4 indexes back, 8 remove tars and 4 lists, 2 write the plan, 12 lists and the card
+    [(4, "again"), (5, "extend"), (12, "extend"), (20, "again"), (22, "extend"), (34, "extend")],
+)
+def test_planes_that_some_shards_have_are_given_up(
+    stop: int, way: str, first: Path, photographs: Path, pool: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Killed after `stop` of the steps on disk; then given up again, or completed after all."""
+    root = shutil.copytree(first, tmp_path / "shards")
+    before, original, steps = seen(root), files(root), list[Path]()
+    extended = replace(BEFORE, clean=True, variants=3)
+    building = partial(build, photographs, root, mixing_set=pool, workers=1, progress=False)
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(builder, "write_manifest", interrupt)  # when all that describes the new planes is written
+        with pytest.raises(KeyboardInterrupt):
+            building(extended)
+    assert {"clean/sizes.json", "v02/000003.tar", "index/declared/000000.parquet"} <= set(files(root))
+
+    def counting(step: Callable[..., Any]) -> Callable[..., Any]:
+        def counted(path: Path, *arguments: Any, **options: Any) -> Any:
+            steps.append(path)
+            if len(steps) > stop:
+                raise KeyboardInterrupt
+            return step(path, *arguments, **options)
+
+        return counted
+
+    with monkeypatch.context() as patch:
+        for name in ("replace", "unlink"):
+            patch.setattr(Path, name, counting(getattr(Path, name)))
+        with pytest.raises(KeyboardInterrupt):
+            building(BEFORE)
+    assert seen(root) == before
+    building(BEFORE if way == "again" else extended)
+    assert seen(root) == before
+    assert open_shards(root).verify(workers=1, progress=False).ok
+    if way == "again":
+        assert files(root) == original
+        assert digest(root) == digest(first)
+
+
+def test_a_failed_extension_says_how_to_give_the_planes_up(photographs: Path, pool: Path, tmp_path: Path) -> None:
+    source, root = shutil.copytree(photographs, tmp_path / "source"), tmp_path / "shards"
+    clean = BuildSettings(variants=0, size=16, shard_size="6")  # without a mixing set
+    building = partial(build, source, root, workers=1, progress=False)
+    building(clean)
+    before = digest(root)
+    last = source / json.loads((root / "sources.jsonl").read_text().splitlines()[-1])[0]
+    last.write_bytes(b"\0" * last.stat().st_size)
+    said = r"restore it, then run the same command to resume, or give the new planes up by its build with --variants 0$"
+    with pytest.raises(LayerMixError, match=said):
+        building(replace(clean, variants=1), mixing_set=pool)
+    assert len(list(root.glob("v00/*.tar"))) == 3
+    with pytest.raises(LayerMixError, match=r"the planes clean to clean v00; run .* with --variants 0; the planes"):
+        open_shards(root).verify(workers=1, progress=False)
+    building(clean)
+    assert digest(root) == before
+    assert not (root / "v00").exists()
+    assert open_shards(root).verify(workers=1, progress=False).ok
+
+
+def test_fewer_new_planes_than_were_begun(first: Path, photographs: Path, pool: Path, tmp_path: Path) -> None:
+    root = shutil.copytree(first, tmp_path / "shards")
+    building = partial(build, photographs, mixing_set=pool, workers=1, progress=False)
+    building(root, replace(BEFORE, variants=4, clean=True), partition=(0, 4))
+    fewer = replace(BEFORE, variants=3)
+    building(root, fewer)
+    assert digest(root) == building(tmp_path / "fresh", fewer).digest
+    assert files(root) == files(tmp_path / "fresh")
+    said = r"holds another dataset: planes v02 left out; "
+    with pytest.raises(LayerMixError, match=said):  # what is declared stays
+        building(root, BEFORE)
+
+
+def test_planes_of_a_dataset_that_was_never_complete_are_not_given_up(
+    photographs: Path, pool: Path, tmp_path: Path
+) -> None:
+    building = partial(build, photographs, tmp_path / "shards", mixing_set=pool, workers=1, progress=False)
+    building(BEFORE, partition=(0, 4))
+    with pytest.raises(LayerMixError, match=r"holds another dataset: planes v01 left out; repeat the command that "):
+        building(replace(BEFORE, variants=1))
 
 
 def other_image(path: Path) -> bytes:

@@ -12,8 +12,7 @@ from PIL import Image as PillowImage
 from layermix_gen import BuildSettings
 from layermix_gen.building.native_size import native_size
 from layermix_gen.building.request import BuildRequest
-from layermix_gen.errors import LayerMixError
-from layermix_gen.images.codec import MAX_PIXELS
+from layermix_gen.errors import BadImage
 from layermix_gen.sources import SourceOptions, open_source
 from tests.helpers import invoke, manifest
 
@@ -52,6 +51,59 @@ def test_so_do_arrays(tmp_path: Path) -> None:
         assert size_of(path, tmp_path / "out")[0] == expected
 
 
+def arrays(root: Path, kind: str, shape: tuple[int, ...]) -> Path:
+    """A file of images that are equal, with their labels."""
+    root.mkdir(exist_ok=True)
+    images, labels = np.zeros(shape, np.uint8), np.arange(len(np.empty(shape)), dtype=np.uint8)
+    if kind == "npz":
+        np.savez(root / "set.npz", images=images, labels=labels)
+        return root / "set.npz"
+    if kind == "npy":
+        np.save(root / "images.npy", images)
+        np.save(root / "labels.npy", labels)
+        return root / "images.npy"
+    (root / "train-images-idx3-ubyte").write_bytes(
+        struct.pack(f">{1 + len(shape)}I", 0x800 + len(shape), *shape) + images.tobytes()
+    )
+    (root / "train-labels-idx1-ubyte").write_bytes(struct.pack(">2I", 0x801, len(labels)) + labels.tobytes())
+    return root
+
+
+@pytest.mark.parametrize(
+    ("kind", "shape", "size"),
+    [
+        ("npy", (5, 48, 40, 3), (48, 40)),
+        ("npz", (4, 20, 30), (20, 30)),
+        ("npz", (4, 3, 20, 30), (20, 30)),
+        ("idx", (4, 20, 30), (20, 30)),
+        ("idx", (3, 9, 5, 3), (9, 5)),
+    ],
+)
+def test_arrays_that_are_not_square_are_built_at_224(
+    kind: str, shape: tuple[int, ...], size: tuple[int, int], tmp_path: Path
+) -> None:
+    source = arrays(tmp_path / "source", kind, shape)
+    opened = open_source(source)
+    assert opened.pixel_size(opened.items()[0]) == size
+    command = ("build", source, tmp_path / "out", "--method", "none", "--variants", 0, "--workers", 1)
+    assert "form        224 px, rrc views, independent, as jpg\n" in invoke(*command, "--dry-run").stdout
+    assert invoke(*command).exit_code == 0
+    assert manifest(tmp_path / "out")["settings"]["size"] == 224
+
+
+@pytest.mark.parametrize(("kind", "shape"), [("npy", (2, 20, 30)), ("npz", (2, 20, 30)), ("idx", (2, 20, 30))])
+def test_arrays_over_the_bound_are_skipped_as_files_are(kind: str, shape: tuple[int, ...], tmp_path: Path) -> None:
+    source = arrays(tmp_path / "source", kind, shape)
+    command = ("build", source, tmp_path / "out", "--method", "none", "--variants", 0, "--workers", 1)
+    built = invoke(*command, "--max-pixels", 599, "--max-errors", 2)
+    assert "2 of 2 inputs cannot be read (2 too large), which leaves nothing; see" in built.stderr
+    opened = open_source(source, max_pixels=599)
+    for look in (opened.read, opened.pixel_size):
+        with pytest.raises(BadImage, match="too large: 30x20 pixels exceed the bound of 599"):
+            look(opened.items()[0])
+    assert open_source(source, max_pixels=600).read(opened.items()[0]).shape == (20, 30, 3)
+
+
 @pytest.mark.parametrize("suffix", ["jpg", "webp", "bmp", "gif", "tif", "ppm", "jp2", "avif"])
 def test_headers_of_all_formats_say_it(suffix: str, tmp_path: Path) -> None:
     assert size_of(squares(tmp_path / "source", 32, 1, suffix), tmp_path / "out")[0] == 32
@@ -87,12 +139,24 @@ def test_the_images_are_spread_over_the_source_and_do_not_depend_on_the_seed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     source = open_source(squares(tmp_path / "source", 16, 100))
-    items, read = source.items(), []
-    original = type(source).read
-    monkeypatch.setattr(type(source), "read", lambda self, item: (read.append(item.id), original(self, item))[1])
-    assert native_size(source, items, MAX_PIXELS) == 16
-    assert native_size(source, items[::-1], MAX_PIXELS) == 16
-    assert read[:50] == read[50:] == [item.id for item in items[::4]]
+    items, seen = source.items(), []
+    original = type(source).pixel_size
+    monkeypatch.setattr(type(source), "read", None)
+    monkeypatch.setattr(type(source), "pixel_size", lambda self, item: (seen.append(item.id), original(self, item))[1])
+    assert native_size(source, items) == 16
+    assert native_size(source, items[::-1]) == 16
+    assert seen[:50] == seen[50:] == [item.id for item in items[::4]]
+
+
+@pytest.mark.parametrize("side", [225, 512])
+def test_one_image_that_is_too_large_to_keep_its_size_is_enough(
+    side: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source, seen = open_source(squares(tmp_path / "source", side)), []
+    original = type(source).pixel_size
+    monkeypatch.setattr(type(source), "pixel_size", lambda self, item: (seen.append(item.id), original(self, item))[1])
+    assert native_size(source, source.items()) is None
+    assert len(seen) == 1
 
 
 def test_a_build_says_what_it_makes(tmp_path: Path) -> None:
@@ -125,20 +189,37 @@ def test_images_without_labels_are_told(tmp_path: Path) -> None:
     assert "warning" not in mixed.output
 
 
-def test_a_dataset_of_another_size_is_continued_by_what_the_error_says(tmp_path: Path) -> None:
-    """As of a version that built all files at 224 px."""
+def test_a_dataset_of_another_size_is_continued_as_it_was_begun(tmp_path: Path) -> None:
+    """Choices that are left out are those of the plan, as of a version that built all files at 224 px."""
     source, out = squares(tmp_path / "source", 16, 1), tmp_path / "out"
     begun = ("build", source, out, "--method", "none", "--variants", 0, "--workers", 1)
     assert invoke(*begun, "--size", 224).exit_code == 0
     (out / "dataset.json").unlink()
-    refused = invoke(*begun)
-    assert refused.exit_code == 1
-    assert refused.stderr == (
-        f"Error: {out} holds another dataset: size 224 -> 16; view rrc -> pad-crop; format jpg -> png; give --size 224 "
-        "--view rrc --format jpg to go on with it, or build into another folder\n"
-    )
-    assert invoke(*begun, "--size", 224, "--view", "rrc", "--format", "jpg").exit_code == 0
-    other = invoke(*begun, "--seed", 1)
-    assert "repeat the command that began it" in other.stderr
-    with pytest.raises(LayerMixError, match="give --size 224 --view rrc --format jpg to go on with it"):
-        size_of(source, out)
+    assert invoke(*begun).exit_code == 0
+    for options in (["--size", "224"], ["--view", "rrc"], ["--format", "jpg"], ["--format", "jpg", "--size", "224"]):
+        assert invoke(*begun, *options).exit_code == 0
+    assert size_of(source, out) == (224, "jpg")
+    for options, found in (
+        (["--size", "16"], "size 224 -> 16"),
+        (["--view", "center", "--format", "png"], "view rrc -> center; format jpg -> png"),
+        (["--seed", "1"], "seed 0 -> 1"),
+    ):
+        refused = invoke(*begun, *options)
+        assert refused.exit_code == 1
+        remedy = "repeat the command that began it, or build into another folder"
+        assert refused.stderr == f"Error: {out} holds another dataset: {found}; {remedy}\n"
+
+
+def test_inputs_that_are_back_are_taken_in_whatever_their_size(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for place in range(4):
+        PillowImage.new("RGB", (32, 32)).save(tmp_path / f"{place}.png")
+    (tmp_path / "3.png").unlink()
+    (tmp_path / "t.csv").write_text("path,label\n" + "".join(f"{place}.png,0\n" for place in range(4)))
+    begun = ("build", tmp_path / "t.csv", tmp_path / "out", "--method", "none", "--variants", 0, "--workers", 1)
+    assert invoke(*begun, "--max-errors", 1).exit_code == 0
+    PillowImage.new("RGB", (64, 64)).save(tmp_path / "3.png")
+    monkeypatch.setattr("layermix_gen.building.request.native_size", None)  # no image is looked at again
+    assert invoke(*begun).exit_code == 0
+    described = manifest(tmp_path / "out")
+    assert (described["settings"]["size"], described["settings"]["format"]) == (32, "png")
+    assert (described["written"], described["skipped"]) == (4, 0)

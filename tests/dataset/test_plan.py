@@ -101,12 +101,15 @@ class Listed:
     """A source of `ITEMS`."""
 
     kind, location, options, ignored = "folder", "/somewhere", SourceOptions(), 3
-    classes, native_size = ("x", "y", "z"), None
+    classes = ("x", "y", "z")
 
     def items(self) -> list[Item]:
         return ITEMS
 
     def read(self, item: Item) -> Image:
+        raise NotImplementedError
+
+    def pixel_size(self, item: Item) -> tuple[int, int]:
         raise NotImplementedError
 
 

@@ -18,7 +18,7 @@ from PIL import ImageCms
 
 from layermix_gen.errors import BadImage, LayerMixError
 from layermix_gen.images import Image, as_image
-from layermix_gen.images.codec import Encoding, decode, encode
+from layermix_gen.images.codec import Encoding, decode, encode, header_size
 from layermix_gen.images.webp import canvas_size
 
 
@@ -103,6 +103,8 @@ def ycck(cmyk: bytes) -> bytes:
 
 
 SAMPLES = samples()
+BMP = saved(PillowImage.new("RGB", (4, 5)), "BMP")
+JPEG12 = saved(PillowImage.new("RGB", (4, 5)), "JPEG").replace(b"\xff\xc0\0\x11\x08", b"\xff\xc0\0\x11\x0c")
 
 
 @pytest.mark.parametrize("name", SAMPLES)
@@ -112,6 +114,7 @@ def test_decodes_to_the_pixels_of_pillow(name: str, recwarn: pytest.WarningsReco
     assert as_image(pixels) is pixels
     assert pixels.flags.writeable
     assert pixels.shape == (21, 34, 3)  # also for "jpeg exif": the orientation is not applied
+    assert header_size(SAMPLES[name]) == (21, 34)
     assert not recwarn.list
 
 
@@ -138,6 +141,9 @@ def test_a_memoryview_is_decoded() -> None:
         (SAMPLES["jpeg"][:300], "truncated or corrupt: "),
         (SAMPLES["png"][:200], "truncated or corrupt: "),
         (SAMPLES["webp"][:60], "truncated or corrupt: "),
+        (BMP[:28] + b"\2" + BMP[29:], "not supported: Unsupported BMP pixel depth (2); save it as PNG, or with 8 bits"),
+        (BMP[:30] + b"\4" + BMP[31:], "not supported: Unsupported BMP compression (4); save it as PNG, or with 8 bits"),
+        (JPEG12, "not supported: cannot handle 12-bit layers; save it as PNG, or with 8 bits"),
     ],
 )
 def test_says_in_one_line_why_not(data: bytes, message: str) -> None:
@@ -201,10 +207,11 @@ def test_the_header_of_webp_tells_its_size(shape: tuple[int, int], options: dict
 
 @pytest.mark.parametrize("name", ["png", "jpeg", "gif", "webp animated"])
 def test_refuses_a_bomb_without_decoding_or_warning(name: str, recwarn: pytest.WarningsRecorder) -> None:
-    with pytest.raises(BadImage, match=r"^too large: 30000x30000 pixels exceed the bound of 100000000$"):
-        decode(claimed(name, 30000, 30000))
-    with pytest.raises(BadImage, match=r"^too large: 34x21 pixels exceed the bound of 713$"):
-        decode(SAMPLES[name], max_pixels=713)
+    for look in (decode, header_size):
+        with pytest.raises(BadImage, match=r"^too large: 30000x30000 pixels exceed the bound of 100000000$"):
+            look(claimed(name, 30000, 30000))
+        with pytest.raises(BadImage, match=r"^too large: 34x21 pixels exceed the bound of 713$"):
+            look(SAMPLES[name], max_pixels=713)
     assert decode(SAMPLES[name], max_pixels=714).shape == (21, 34, 3)
     assert not recwarn.list
 
@@ -223,12 +230,15 @@ def damaged(data: bytes, rng: random.Random) -> bytes:
 def test_damage_gives_an_image_or_bad_image(name: str) -> None:
     rng = random.Random(name)  # noqa: S311
     for _ in range(150):
+        data = damaged(SAMPLES[name], rng)
         try:
-            pixels = decode(damaged(SAMPLES[name], rng), max_pixels=1_000_000)
+            size = header_size(data, max_pixels=1_000_000)
+            pixels = decode(data, max_pixels=1_000_000)
         except BadImage as fault:
             assert "\n" not in str(fault)  # noqa: PT017
         else:
             assert as_image(pixels) is pixels
+            assert pixels.shape == (*size, 3)
 
 
 def test_threads_leave_the_warning_filters_alone() -> None:

@@ -11,10 +11,12 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 from PIL import Image as PillowImage
+from PIL.PngImagePlugin import PngImageFile
 
 from layermix_gen.errors import BadImage
 from layermix_gen.images import Image, codec
 from layermix_gen.images.codec import decode
+from layermix_gen.images.levels import scale_of
 from layermix_gen.mixing_sets.packing import pack
 
 DEEP = np.random.default_rng(0).permutation(65536).astype(np.uint16).reshape(128, 512)  # each value, not square
@@ -156,7 +158,15 @@ OUT_OF_RANGE = "^unknown range: floats outside of 0 to 1; save it with 8 or 16 b
 WHOLE = "^unknown range: integers of 32 bits; save it with 8 or 16 bits$"
 SIGNED = "^unknown range: signed integers; save it with 8 or 16 bits$"
 COLOUR_2000 = "^not supported: JPEG 2000 of 16 bits and mode RGB; save it with 8 bits$"
+FORM = "^not supported: unknown pixel mode; save it as PNG, or with 8 bits$"
 REFUSED = {
+    "float64": (tiff(row("<f8", 0, 1)), FORM),
+    "float64 of OpenCV": (by_opencv(np.zeros((3, 4)), ".tiff"), FORM),
+    "float16": (tiff(row(">f2", 0, 1)), FORM),
+    "floats in colour": (by_opencv(np.zeros((3, 4, 3), np.float32), ".tiff"), FORM),
+    "uint32 in colour": (tiff(np.zeros((3, 4, 3), "<u4")), FORM),
+    "uint64": (tiff(row(">u8", 0, 1)), FORM),
+    "two channels of 16 bits": (tiff(np.zeros((3, 4, 2), "<u2")), FORM),
     "floats up to 11": (tiff(GRAY.astype(np.float32)), OUT_OF_RANGE),
     "floats just above 1": (tiff(row("<f4", 0, 1.0000001)), OUT_OF_RANGE),
     "floats below 0": (tiff(row("<f4", 0.5, -0.001)), OUT_OF_RANGE),
@@ -176,6 +186,39 @@ REFUSED = {
         SIGNED,
     ),
 }
+
+
+def boxed(file: bytes, kind: bytes, content: bytes, is_long: bool = False) -> bytes:
+    """A JPEG 2000 file with one more box in front of its codestream."""
+    at = file.index(b"jp2c") - 4
+    size = (1).to_bytes(4, "big") if is_long else (8 + len(content)).to_bytes(4, "big")
+    more = (16 + len(content)).to_bytes(8, "big") if is_long else b""
+    return file[:at] + size + kind + more + content + file[at:]
+
+
+@pytest.mark.parametrize("is_long", [False, True])
+@pytest.mark.parametrize("kind", [b"uuid", b"xml "])
+def test_depths_of_a_jpeg_2000_are_those_of_its_codestream(kind: bytes, is_long: bool) -> None:
+    """And not those of another one that a box in front of it quotes."""
+    unsigned = saved(PillowImage.fromarray(GRAY), "JPEG2000")
+    signed = marked(unsigned, 0x87)
+    quoted = signed[signed.index(b"jp2c") - 4 :]
+    assert np.array_equal(decode(boxed(unsigned, kind, bytes(16) + quoted, is_long)), decode(unsigned))
+    quoted = unsigned[unsigned.index(b"jp2c") - 4 :]
+    with pytest.raises(BadImage, match=SIGNED):
+        decode(boxed(signed, kind, bytes(16) + quoted, is_long))
+    for damage in (signed[:60], signed.replace(b"jp2c", b"jp2d"), signed[: signed.index(b"jp2c") + 20]):
+        with pytest.raises(BadImage, match=r"^truncated or corrupt: "):
+            decode(damage)
+
+
+def test_integers_of_32_bits_are_taken_of_pgm_alone() -> None:
+    """As a format of which a later Pillow gives them would have a range that nobody knows."""
+    data = by_opencv(DEEP, ".png")
+    with PngImageFile(io.BytesIO(data)) as image:
+        image._mode = "I"
+        with pytest.raises(BadImage, match=WHOLE):
+            scale_of(image, data)
 
 
 @pytest.mark.parametrize("name", REFUSED)

@@ -96,7 +96,7 @@ def test_cifar(write: Callable[[Path], Path], parent: bool, tmp_path: Path) -> N
     folder = write(tmp_path)
     kind = "cifar100" if "100" in folder.name else "cifar10"
     source = open_source(tmp_path if parent else folder)
-    assert (source.kind, source.native_size, source.ignored) == (kind, 32, 0)
+    assert (source.kind, source.ignored) == (kind, 0)
     assert source.classes == tuple(NAMES)
     items = source.items()
     assert [item.id for item in items] == [f"train/{i:05d}" for i in range(10)]
@@ -105,7 +105,7 @@ def test_cifar(write: Callable[[Path], Path], parent: bool, tmp_path: Path) -> N
     assert [item.label for item in items] == expected
     for i in (9, 0, 5):
         image = source.read(items[i])
-        assert image.shape == (32, 32, 3)
+        assert image.shape == (*source.pixel_size(items[i]), 3) == (32, 32, 3)
         assert image[3, 7, 2] == PLANES[i][2 * 1024 + 3 * 32 + 7]
     test = open_source(folder, f"{kind}:test")
     assert [item.id for item in test.items()] == ["test/00000", "test/00001"]
@@ -267,7 +267,7 @@ def write_idx(root: Path, images: np.ndarray = GRAY, zipped: bool = False, dash:
 @pytest.mark.parametrize("dash", ["-", "."])
 def test_idx(zipped: bool, dash: str, tmp_path: Path) -> None:
     source = open_source(write_idx(tmp_path, zipped=zipped, dash=dash))
-    assert (source.kind, source.native_size, source.ignored) == ("idx", 28, 0)
+    assert (source.kind, source.ignored) == ("idx", 0)
     assert source.classes == ("0", "1", "2", "3", "4", "5", "6")
     items = source.items()
     assert items[6] == Item("train/00006", 6, 784)
@@ -279,7 +279,6 @@ def test_idx(zipped: bool, dash: str, tmp_path: Path) -> None:
 def test_idx_of_colour_images_that_are_not_square(zipped: bool, tmp_path: Path) -> None:
     images = np.random.default_rng(2).integers(0, 256, (3, 5, 9, 3), np.uint8)
     source = open_source(write_idx(tmp_path, images, zipped))
-    assert source.native_size is None
     item = source.items()[2]
     assert item.size == 5 * 9 * 3
     assert np.array_equal(source.read(item), images[2])
@@ -288,7 +287,7 @@ def test_idx_of_colour_images_that_are_not_square(zipped: bool, tmp_path: Path) 
 def test_idx_by_the_file_of_its_images(tmp_path: Path) -> None:
     path = write_idx(tmp_path) / "train-images-idx3-ubyte"
     assert open_source(path).items()[3] == Item("train/00003", 3, 784)
-    assert refusal(path, "idx:test").endswith("leave :test out of --kind")
+    assert refusal(path, "idx:test").endswith("; give the file of test, or --kind idx to take this one")
     path = path.rename(tmp_path / "t10k-images-idx3-ubyte")
     assert "t10k-labels-idx1-ubyte or the same with .gz next to" in refusal(path)
     (tmp_path / "train-labels-idx1-ubyte").rename(tmp_path / "t10k-labels-idx1-ubyte")
@@ -336,5 +335,3 @@ def test_other_idx_files_are_refused(tmp_path: Path) -> None:
     path.write_bytes(whole)
     (root / "train-labels-idx1-ubyte").write_bytes(idx_bytes(GRAY))
     assert "expected labels (N,) in" in refusal(root, "idx")
-    with pytest.raises(LayerMixError, match="expected images of at most 783 pixels"):
-        open_source(root, max_pixels=783)

@@ -47,7 +47,6 @@ def test_labels_are_the_sorted_names_of_the_class_folders(tmp_path: Path) -> Non
         "dog/x.png": 3,
         "ähre/x.png": 5,
     }
-    assert source.native_size is None
 
 
 def test_files_are_read_by_content_from_any_depth(tmp_path: Path) -> None:
@@ -83,6 +82,55 @@ def test_other_files_are_counted_and_hidden_ones_passed_over(tmp_path: Path) -> 
     assert source.ignored == 4
     source.items()
     assert source.ignored == 4
+
+
+def test_what_operating_systems_add_is_no_class_and_no_image(tmp_path: Path) -> None:
+    """What archives of macOS, file systems, Windows and network storage put beside the images, or between them."""
+    for name in ("cat/a.png", "dog/a.png"):
+        save(tmp_path / name)
+    junk = ("$RECYCLE.BIN", "@eaDir", "System Volume Information", "__MACOSX", "lost+found", "#recycle", "@Recycle")
+    for name in junk:
+        save(tmp_path / name / "cat" / "a.png")
+    save(tmp_path / "dog" / "@eaDir" / "a.png" / "SYNOPHOTO_THUMB_M.jpg")
+    (tmp_path / "Desktop.ini").touch()
+    (tmp_path / "macosx").mkdir()
+    source = open_source(tmp_path)
+    assert source.classes == ("cat", "dog", "macosx")
+    assert {item.id: item.label for item in source.items()} == {"cat/a.png": 0, "dog/a.png": 1}
+    assert source.ignored == len(junk) + 2
+
+
+def test_what_macos_adds_to_an_archive_does_not_hide_what_a_folder_is(tmp_path: Path) -> None:
+    for name in ("data/train/cat/a.png", "data/val/cat/a.png", "tiny/val/images/val_0.JPEG"):
+        save(tmp_path / name)
+    (tmp_path / "tiny" / "val" / "val_annotations.txt").write_text("val_0.JPEG\tn2\t0\t0\t9\t9\n")
+    (tmp_path / "tiny" / "wnids.txt").write_text("n2\nn1\n")
+    for folder in (tmp_path, tmp_path / "data", tmp_path / "tiny" / "val"):
+        save(folder / "__MACOSX" / "._a.png")
+    (tmp_path / "tiny").rename(tmp_path.with_name("tiny"))
+    with pytest.raises(LayerMixError, match="found the splits train and val in "):
+        open_source(tmp_path)
+    tiny = open_source(tmp_path.with_name("tiny") / "val")
+    assert [item.label for item in tiny.items()] == [1]
+
+
+@pytest.mark.parametrize(
+    ("names", "classes"),
+    [
+        (["test_0.JPEG", "test_1.JPEG"], ()),
+        (["val_0.JPEG", "val_1.JPEG"], ()),
+        (["test_0.JPEG", "cat.JPEG"], ("images",)),
+        (["test_a.JPEG"], ("images",)),
+    ],
+)
+def test_a_split_of_tiny_imagenet_without_labels_has_none(
+    names: list[str], classes: tuple[str, ...], tmp_path: Path
+) -> None:
+    for name in names:
+        save(tmp_path / "test" / "images" / name)
+    source = open_source(tmp_path / "test")
+    assert source.classes == classes
+    assert {item.label for item in source.items()} == {len(classes) - 1}
 
 
 def test_links(tmp_path: Path) -> None:

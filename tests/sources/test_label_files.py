@@ -37,14 +37,21 @@ def images(tmp_path: Path) -> Path:
         ("metadata.csv", "\ufefflabel,text,file_name\n2,\"a, b\",./a.png\n0,,b.png\n,,c.png\n", [2, 0, -1], ()),
         ("metadata.csv", "file_name,label\r\na.png,3.0\r\n", [3, -1, -1], ()),  # files without a row have no label
         ("metadata.jsonl", '{"file_name":"a.png", "label":1}\n\n{"file_name":"c.png", "label":null}', [1, -1, -1], ()),
-        ("metadata.jsonl", '{"file_name":"a.png","label":"x"}\n{"file_name":"b.png","label":7}', [1, 0, -1], (*"7x",)),
+        ("metadata.jsonl", '{"file_name":"a.png","label":"x"}\n\n{"file_name":"b.png"}', [0, -1, -1], ("x",)),
+        ("metadata.jsonl", '{"file_name":"a.png","text":"x"}', [-1, -1, -1], ()),  # no labels
+        ("metadata.csv", "file_name;label\na.png;dog\nb.png;cat\n", [1, 0, -1], ("cat", "dog")),
+        ("metadata.csv", "file_name\tLabel\na.png\t1\n", [1, -1, -1], ()),
+        ("metadata.csv", "File Name,class\n a.png ,1\n.\\b.png,0\n", [1, 0, -1], ()),
+        ("metadata.jsonl", '{"image":"a.png","category":"x"}', [0, -1, -1], ("x",)),
+        ("metadata.csv", "image,file_name,label,category\nx,a.png,1,2\n", [1, -1, -1], ()),  # Hugging Face's win
+        ("metadata.csv", "path,label\n{tmp}/a.png,1\nx/../b.png,2\n", [1, 2, -1], ()),
         ("metadata.csv", "file_name,text\na.png,a caption\n", [-1, -1, -1], ()),  # no labels
         ("metadata.csv", "name,label\na.png,1\n", [-1, -1, -1], ()),  # not that of Hugging Face
         ("metadata.csv", "", [-1, -1, -1], ()),
     ],
 )  # fmt: skip
 def test_labels_of_metadata(name: str, text: str, expected: list[int], classes: tuple[str, ...], images: Path) -> None:
-    (images / name).write_text(text, "utf-8")
+    (images / name).write_text(text.replace("{tmp}", str(images)), "utf-8")
     source = open_source(images)
     assert [item.label for item in source.items()] == expected
     assert source.classes == classes
@@ -52,7 +59,7 @@ def test_labels_of_metadata(name: str, text: str, expected: list[int], classes: 
 
 
 def test_a_row_without_a_file_is_an_image_that_cannot_be_read(
-    images: Path, tmp_path_factory: pytest.TempPathFactory
+    images: Path, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     secret = save(tmp_path_factory.mktemp("elsewhere") / "secret.png")
     (images / "metadata.csv").write_text(f"file_name,label\na.png,1\ngone.png,0\n../x.png,0\n{secret},0\n")
@@ -62,10 +69,10 @@ def test_a_row_without_a_file_is_an_image_that_cannot_be_read(
         assert {name: item.label for name, item in items.items() if item.label >= 0} == {
             "a.png": 1,
             "gone.png": 0,
-            "../x.png": 0,
+            str(tmp_path.parent / "x.png"): 0,
             str(secret): 0,
         }
-        for name in ("gone.png", "../x.png", str(secret)):
+        for name in items.keys() - {"a.png", "b.png", "c.png"}:
             assert reason(source, items[name]) in ("no such file", "link out of the root")
 
 
@@ -114,18 +121,34 @@ def test_a_file_that_contradicts_the_class_folders_is_refused(rows: str, fault: 
 @pytest.mark.parametrize(
     ("name", "content", "fault"),
     [
-        ("metadata.csv", b"file_name,label\na.png,1\na.png,2\n", "line 3 names a.png again"),
-        ("metadata.csv", b"file_name,label\n,2\n", "line 2 has no file_name"),
-        ("metadata.csv", b"file_name,label\n\xff.png,2\n", "can't decode"),
+        ("metadata.csv", b"file_name,label\na.png,1\na.png,2\n", "each path once, got a.png in line 3 of ROOT/"),
+        ("metadata.csv", b"file_name,label\na.png,1\n.\\a.png,1\n", "each path once, got a.png in line 3 of ROOT/"),
+        ("metadata.csv", b"file_name,label\n,2\n", "expected a path in line 2 of ROOT/"),
+        ("metadata.csv", b"file_name,label\n\xff.png,2\n", "it is not CSV in UTF-8 ("),
         ("metadata.csv", b'file_name,label\n"a.png,2\n', "unexpected end of data"),
-        ("metadata.csv", b"file_name,label\na.png,1000000\n", "labels up to 999999"),
-        ("metadata.jsonl", b'{"file_name": "a.png", "label": [1]}', "line 1 has [1] as label, expected a number or"),
-        ("metadata.jsonl", b'{"file_name": "a.png", "label": true}', "line 1 has True as label"),
-        ("metadata.jsonl", b'{"file_name": 1, "label": 1}', "line 1 has no file_name"),
-        ("metadata.jsonl", b'{"file_name": "\\ud800.png", "label": 1}', "surrogates not allowed"),
-        ("metadata.jsonl", b'{"file_name": "%s", "label": 1}' % (b"x" * 4097), "line 1 has a file_name of 4097 bytes"),
-        ("metadata.jsonl", b"[]", "expected an object, found []"),
-        ("metadata.jsonl", b"{", "Expecting property name"),
+        ("metadata.csv", b"file_name,label\na.png,1000000\n", "in [-1, 999999] as label in line 2 of ROOT/"),
+        ("metadata.csv", b"file_name,label\na.png,NaN\nb.png,1\nc.png,10\n", "as label in line 2 of ROOT/"),
+        ("metadata.csv", b"file_name,label\na.png,cat\nb.png,-1\n", "either numbers or names as labels, got '-1' in"),
+        ("metadata.csv", b"file_name,label\na.png,1.5\nb.png,2.25\nc.png,0\n", ", got '2.25'"),
+        ("metadata.csv", b"file_name,label,label\na.png,1,2\n", "one column label in ROOT/metadata.csv, found 'label'"),
+        ("metadata.csv", b"file_name,class,target\na.png,1,2\n", "found 'class' and 'target'"),
+        ("metadata.csv", b"file_name,label\na.png\n", "expected 2 cells in line 2 of ROOT/metadata.csv, got 1"),
+        ("metadata.csv", b"text,file_name,label\na, b,a.png,1\n", "expected 3 cells in line 2 of"),
+        ("metadata.csv", b"file_name,label\na.png,a\0b\n", "got 'a\\x00b'"),
+        ("metadata.jsonl", b'{"file_name": "a.png", "label": [1]}', "as label in line 1 of ROOT/metadata.jsonl, got ["),
+        ("metadata.jsonl", b'{"file_name": "a.png", "label": true}', "in line 1 of ROOT/metadata.jsonl, got True"),
+        ("metadata.jsonl", b'{"file_name": "a.png", "label": NaN}', "line 1 of ROOT/metadata.jsonl: NaN is no number"),
+        ("metadata.jsonl", b'\n{"file_name": "a.png", "label": 1, "label": 2}', "line 2 of ROOT/metadata.jsonl: the"),
+        ("metadata.jsonl", b'{"file_name": "a.png", "label": 1, "Label": 2}', "found 'label' and 'Label'"),
+        ("metadata.jsonl", b'{"file_name": "a.png", "label": "x"}\n{"file_name": "b.png", "label": 7}', "got '7' in"),
+        ("metadata.jsonl", b'{"file_name": "a.png", "label": 1}\n{"label": 2}', "a path in line 2 of ROOT/"),
+        ("metadata.jsonl", b'{"file_name": 1, "label": 1}', "a path in line 1 of ROOT/metadata.jsonl, got 1"),
+        ("metadata.jsonl", b'{"file_name": "\\ud800.png", "label": 1}', "a path in line 1 of ROOT/"),
+        ("metadata.jsonl", b'{"file_name": "a.png", "label": "\\ud800"}', "as label in line 1 of ROOT/metadata.jsonl"),
+        ("metadata.jsonl", b'{"file_name": "%s", "label": 1}' % (b"x" * 4097), "at most 4096 bytes, got 4097 in"),
+        ("metadata.jsonl", b"[]", "line 1 of ROOT/metadata.jsonl: expected an object, found []"),
+        ("metadata.jsonl", b"{}\n{", "line 2 of ROOT/metadata.jsonl: Expecting property name"),
+        ("metadata.jsonl", b'\xff\xfe{', "it is not JSON in UTF-8 ("),
     ],
 )  # fmt: skip
 def test_a_damaged_file_gets_a_line(name: str, content: bytes, fault: str, images: Path) -> None:
@@ -133,7 +156,13 @@ def test_a_damaged_file_gets_a_line(name: str, content: bytes, fault: str, image
     text = refusal(images)
     assert f"ROOT/{name}" in text
     assert fault in text
-    assert text.endswith("; mend it, or take it out to have labels by class folders")
+
+
+@pytest.mark.parametrize("name", ["metadata.csv", "metadata.jsonl"])
+def test_files_in_utf_16_are_read(name: str, images: Path) -> None:
+    text = "file_name,label\na.png,3\n" if name.endswith("csv") else '{"file_name": "a.png", "label": 3}\n'
+    (images / name).write_text(text, "utf-16")
+    assert labels(images) == {"a.png": 3, "b.png": -1, "c.png": -1}
 
 
 def test_a_folder_that_may_be_listed_but_not_entered_is_no_traceback(

@@ -1,25 +1,55 @@
-"""Labels that stand as text."""
+"""What is a label, and what is none."""
+
+import math
+from decimal import Decimal
 
 import pytest
 
-from layermix_gen.sources.labels import LabelCounts, numbered
+from layermix_gen.errors import LayerMixError
+from layermix_gen.sources.labels import LabelCounts, labels_of
 
 
 @pytest.mark.parametrize(
-    ("texts", "labels", "names"),
+    ("values", "labels", "names"),
     [
         (["3", "0", "-1"], [3, 0, -1], ()),
         (["3.0", "", " 1 "], [3, -1, 1], ()),
+        ([3, 0.0, None, Decimal("7")], [3, 0, -1, 7], ()),
         (["dog", "cat", "dog", ""], [1, 0, 1, -1], ("cat", "dog")),
-        (["10", "9", "b"], [0, 1, 2], ("10", "9", "b")),  # sorted as text, as class folders are
-        (["1.5", "2"], [0, 1], ("1.5", "2")),
         (["²"], [0], ("²",)),  # a digit of Unicode is no number
-        (["", ""], [-1, -1], ()),
+        (["", None], [-1, -1], ()),
         ([], [], ()),
     ],
 )
-def test_numbers_stay_and_names_are_sorted(texts: list[str], labels: list[int], names: tuple[str, ...]) -> None:
-    assert numbered(texts) == (labels, names)
+def test_numbers_stay_and_names_are_sorted(values: list[object], labels: list[int], names: tuple[str, ...]) -> None:
+    assert labels_of(values, str, gaps=True) == (labels, names)
+
+
+@pytest.mark.parametrize(
+    ("values", "fault"),
+    [
+        (["cat", "10"], "either numbers or names as labels, got '10' in 1 and 'cat' in 0"),
+        (["cat", "-1"], "got '-1' in 1 and 'cat' in 0"),
+        (["cat", "NaN"], "in 1, got 'NaN'"),
+        (["1", "<NA>"], "in 1, got '<NA>'"),
+        (["1.5", "2"], "in 0, got '1.5'"),
+        ([0, 1_000_000], "a name or an integer in [-1, 999999] as label in 1, got '1000000'"),
+        ([0, "99999999999"], "in 1, got '99999999999'"),
+        ([math.inf], "in 0, got inf"),
+        ([[1]], "in 0, got [1]"),
+    ],
+)
+def test_what_is_no_label_is_refused(values: list[object], fault: str) -> None:
+    for gaps in (False, True):
+        with pytest.raises(LayerMixError) as caught:
+            labels_of(values, str, gaps=gaps)
+        assert fault in str(caught.value)
+
+
+@pytest.mark.parametrize("value", ["", None])
+def test_gaps_are_refused_where_there_may_be_none(value: object) -> None:
+    with pytest.raises(LayerMixError, match=f"in 1, got {value!r}"):
+        labels_of(["1", value], str)
 
 
 @pytest.mark.parametrize(

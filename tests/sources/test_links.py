@@ -170,8 +170,8 @@ def test_a_closed_target_is_no_traceback(linked: Path, monkeypatch: pytest.Monke
         def stat(self) -> os.stat_result:
             return refused(self.path)
 
-    scanned = folder.scan
-    monkeypatch.setattr(folder, "scan", lambda path: [Entry(entry) for entry in scanned(path)])
+    scanned = folder._scan
+    monkeypatch.setattr(folder, "_scan", lambda path: [Entry(entry) for entry in scanned(path)])
     assert "found links to nothing that may stand for some, cow; " in refusal(linked, FOLLOWING)
 
 

@@ -18,7 +18,7 @@ import pytest
 from PIL import Image as PillowImage
 
 from layermix_gen.errors import BadImage, LayerMixError
-from layermix_gen.sources import KINDS, Item, open_source
+from layermix_gen.sources import KINDS, Item, open_source, open_test_set
 
 
 def save(path: Path, value: int = 0) -> Path:
@@ -117,6 +117,27 @@ def test_a_split_is_chosen_by_the_kind(kind: str, tmp_path: Path) -> None:
     assert test.items()[0].id == "test/00000"
     with pytest.raises(BadImage, match="no such image"):
         train.read(test.items()[0])
+
+
+@pytest.mark.parametrize("wanted", ["train", "test"])
+@pytest.mark.parametrize("name", ["idx", "svhn"])
+def test_a_file_of_another_split_is_refused_the_default_split_too(name: str, wanted: str, tmp_path: Path) -> None:
+    found = {"train": "test", "test": "train"}[wanted]
+    path = tmp_path / f"{found}_32x32.mat"
+    path.touch()
+    if name == "idx":
+        path = make_idx(tmp_path) / f"{'t10k' if found == 'test' else 'train'}-images-idx3-ubyte"
+    expected = f"expected the {wanted} split, found that of {found} at {path}; give the file of {wanted}, or --kind "
+    for kind in (f"{name}:{wanted}", f"auto:{wanted}"):
+        with pytest.raises(LayerMixError) as caught:
+            open_source(path, kind)
+        assert str(caught.value) == f"{expected}{name} to take this one"
+    for kind in (name, f"{name}:{found}"):
+        assert open_source(path, kind).kind in (name, f"{name}:{found}")
+    if wanted == "test":
+        with pytest.raises(LayerMixError, match=f"or --kind {name} to take this one"):
+            open_test_set(path)
+        assert open_test_set(path, name).kind == name
 
 
 @pytest.mark.parametrize(

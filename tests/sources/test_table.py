@@ -43,7 +43,7 @@ def test_a_table_of_images(kind: str, tmp_path: Path) -> None:
         save(tmp_path / name, value)
     text = 'path,label,class_name,note\nb/x.png,2,cat,1\n./a//x.png,0,dog,2\n"a, b.png",2,cat,3\nü.png,-1,,4\n'
     source = open_source(write(tmp_path, text, kind))
-    assert (source.kind, source.native_size, source.ignored) == ("manifest", None, 0)
+    assert (source.kind, source.ignored) == ("manifest", 0)
     assert source.classes == ("dog", "1", "cat")
     items = source.items()
     assert {item.id: item.label for item in items} == {"a, b.png": 2, "a/x.png": 0, "b/x.png": 2, "ü.png": -1}

@@ -133,7 +133,8 @@ def test_members_without_a_further_name_come_first() -> None:
 
 
 @pytest.mark.parametrize(
-    "content", [b"0 3 7", b"[0, 1]", b"1.5", b"", b"-2", b"cat\ndog", b"a" * 101, b"\xffcat", b"3.0e+00", b"nan"]
+    "content",
+    [b"0 3 7", b"[0, 1]", b"1.5", b"", b"-2", b"cat\ndog", b"a" * 101, b"\xffcat", b"3.0e+00", b"nan", b"null"],
 )
 def test_a_cls_that_is_no_label_is_told(content: bytes, tmp_path: Path) -> None:
     path = labelled(tmp_path / "0.tar", "cls", b"1", content)

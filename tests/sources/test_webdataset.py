@@ -58,7 +58,7 @@ def test_samples_are_grouped_by_key(tmp_path: Path) -> None:
         "000.tar/f": -1,
         "000.tar/sub.dir/a": -1,
     }
-    assert (source.kind, source.classes, source.native_size) == ("webdataset", (), None)
+    assert (source.kind, source.classes) == ("webdataset", ())
     assert source.ignored == 2  # the caption, and the label without an image
     assert [source.read(item)[0, 0, 0] for item in items] == [1, 2, 3, 4, 6, 5, 8, 7]
     assert items[0].size == len(png(1))

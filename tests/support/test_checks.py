@@ -221,7 +221,7 @@ def test_missing_and_empty_folders_take_output(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["lost+found", "System Volume Information", "$RECYCLE.BIN", "desktop.ini", ".DS_Store", ".nfs0012", ".snapshot"],
+    ["lost+found", "System Volume Information", "$RECYCLE.BIN", "__MACOSX", "Desktop.ini", ".DS_Store", ".snapshot"],
 )
 def test_a_folder_with_nothing_but_the_systems_own_is_empty(name: str, tmp_path: Path) -> None:
     (tmp_path / name).mkdir()

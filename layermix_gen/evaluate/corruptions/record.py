@@ -20,6 +20,7 @@ from layermix_gen.errors import LayerMixError
 from layermix_gen.evaluate.benchmarks import LABELS, SEVERITIES, Scale
 from layermix_gen.evaluate.corruptions.published import VERSION
 from layermix_gen.sources import Item, Source, source_files
+from layermix_gen.sources.array_files.base import ArraySource
 from layermix_gen.support.checks import entries
 from layermix_gen.support.files import file_digest, read_json, reading
 from layermix_gen.support.parsing import made_of
@@ -51,7 +52,7 @@ def describe(source: Source, items: list[Item], **settings: Any) -> dict[str, An
     digest = hashlib.sha256(json.dumps(source.classes).encode())
     for item in items:
         digest.update(json.dumps([item.id, item.label, item.size]).encode())
-    if source.native_size:  # all sizes are equal in arrays
+    if isinstance(source, ArraySource):  # whose images all have one size in bytes
         for path in source_files(source):
             digest.update(file_digest(path).encode())
     return {

@@ -20,6 +20,7 @@ from layermix_gen.dataset.names import (
     tar_name,
 )
 from layermix_gen.dataset.plan import Plan, check_listing, read_plan
+from layermix_gen.dataset.settings import plane_options
 from layermix_gen.dataset.sidecars import sidecars
 from layermix_gen.dataset.skipped import reasons, skipped_text
 from layermix_gen.errors import LayerMixError
@@ -42,7 +43,7 @@ def read_expected(files: DatasetFiles, problems: list[Problem]) -> Expected:
         if plan:
             check_listing(plan)
     if manifest:
-        if plan and plan.fingerprint != manifest.fingerprint:
+        if plan and plan.fingerprint != manifest.fingerprint and not manifest.is_extended:
             problems.append(Problem(PLAN, "", "is the plan of another dataset"))
             plan = None
         _refuse_unfinished(files, manifest, plan)
@@ -58,11 +59,10 @@ def _refuse_unfinished(files: DatasetFiles, manifest: Manifest, plan: Plan | Non
     if manifest.is_extended or (plan and tuple(plan.settings.planes) != manifest.planes):
         before, after = " ".join(manifest.planes), " ".join(plan.settings.planes) if plan else "more"
         restore = "" if plan else f"restore its {PLAN}, and "
-        former = f"--variants {manifest.settings.variants}{'' if manifest.settings.clean else ' --no-clean'}"
         raise LayerMixError(
             f"expected a finished dataset at {files.location}, found one that is being extended from the planes "
             f"{before} to {after}; {restore}run its build to the end first, or give the new planes up by its build "
-            f"with {former}, as long as no shard has them; the planes {before} are read as before"
+            f"with {plane_options(manifest.settings)}; the planes {before} are read as before"
         )
 
 

@@ -1,6 +1,6 @@
 """What sources of arrays have in common: one split of a set, whose images are listed and read by their numbers."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -11,11 +11,12 @@ import numpy.typing as npt
 
 from layermix_gen.errors import BadImage, LayerMixError
 from layermix_gen.images import Image
+from layermix_gen.images.codec import check_pixels
 from layermix_gen.sources.base import DEFAULT_OPTIONS, Item
+from layermix_gen.sources.labels import MAX_LABEL
 from layermix_gen.support.text import as_text
 
 DIGITS = 5  # of a number in an id, at least: more where the set is larger, so that ids are sorted
-MOST_CLASSES = 1_000_000  # as in tables: a larger label would name as many classes
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,17 +32,24 @@ class LabelledImages:
 class ArraySource:
     """One split of a set: `load` is called once, when an image or a label is asked for.
 
-    `kind` opens it again, with the location. `split` is the first part of the ids.
+    `kind` opens it again, with the location. `split` is the first part of the ids. All images have one height and
+    width.
     """
 
     ignored = 0
     options = DEFAULT_OPTIONS
 
     def __init__(
-        self, location: str, kind: str, split: str, native_size: int | None, load: Callable[[], LabelledImages]
+        self,
+        location: str,
+        kind: str,
+        split: str,
+        height_width: tuple[int, int],
+        max_pixels: int,
+        load: Callable[[], LabelledImages],
     ) -> None:
-        self.location, self.kind, self.native_size = location, kind, native_size
-        self._split, self._load = split, load
+        self.location, self.kind = location, kind
+        self._split, self._size, self._max_pixels, self._load = split, height_width, max_pixels, load
 
     @cached_property
     def _loaded(self) -> LabelledImages:
@@ -59,24 +67,40 @@ class ArraySource:
         return [Item(f"{self._split}/{number:0{digits}}", label, size) for number, label in enumerate(labels)]
 
     def read(self, item: Item) -> Image:
-        """Return one image, uint8 (H, W, 3). Raises `BadImage` for an id that is not of this split."""
+        """Return one image, uint8 (H, W, 3). Raises `BadImage` for an id of another split, and for too many pixels."""
         split, _, digits = item.id.partition("/")
         number = int(digits) if split == self._split and digits.isdecimal() else -1
         if not 0 <= number < len(self._loaded.labels):
             raise BadImage(f"no such image in {self.kind}")
+        self.pixel_size(item)
         return self._loaded.read(number)
 
+    def pixel_size(self, item: Item) -> tuple[int, int]:
+        """The height and width of every image. Raises `BadImage` where these are too many pixels."""
+        height, width = self._size
+        check_pixels(width, height, self._max_pixels)
+        return self._size
 
-def kind_of(name: str, split: str) -> str:
-    """The kind that opens a split again: "idx:test"; the name alone for the default split, ""."""
-    return f"{name}:{split}" if split else name
+
+def chosen_split(name: str, splits: Sequence[str], split: str, own: str = "", place: Path = Path()) -> tuple[str, str]:
+    """The kind that opens a split again, "idx:test" or the name alone for the default, and the split.
+
+    `split` is the wanted one, "" for any: the first of `splits`, unless the file at `place` is known to be of its own.
+    Raises `LayerMixError` where that is another one than the wanted.
+    """
+    if split and own and own != split:
+        raise LayerMixError(
+            f"expected the {split} split, found that of {own} at {as_text(place)}; give the file of {split}, or "
+            f"--kind {name} to take this one"
+        )
+    return (f"{name}:{split}" if split not in ("", splits[0]) else name), split or own or splits[0]
 
 
 def checked_range(labels: npt.NDArray[Any], path: Path) -> npt.NDArray[np.int64]:
     """Whole numbers as labels. Raises `LayerMixError` where one of them can be none."""
-    if len(labels) and not -1 <= labels.min() <= labels.max() < MOST_CLASSES:
+    if len(labels) and not -1 <= labels.min() <= labels.max() <= MAX_LABEL:
         raise LayerMixError(
-            f"expected labels from -1 to {MOST_CLASSES - 1} in {as_text(path)}, found {labels.min()} to "
+            f"expected labels from -1 to {MAX_LABEL} in {as_text(path)}, found {labels.min()} to "
             f"{labels.max()}; number the classes from 0"
         )
     return labels.astype(np.int64)

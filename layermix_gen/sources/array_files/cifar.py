@@ -17,9 +17,9 @@ import numpy.typing as npt
 from layermix_gen.errors import LayerMixError
 from layermix_gen.images import Image
 from layermix_gen.images.codec import MAX_PIXELS
-from layermix_gen.sources.array_files.base import ArraySource, LabelledImages, kind_of
+from layermix_gen.sources.array_files.base import ArraySource, LabelledImages, chosen_split
 from layermix_gen.sources.array_files.pickles import load_values, read_file
-from layermix_gen.sources.base import Source
+from layermix_gen.sources.base import Source, parsed_kind
 from layermix_gen.support.files import reading, with_retries
 from layermix_gen.support.text import as_text
 
@@ -97,8 +97,8 @@ class CifarSource(ArraySource):
             raise LayerMixError(
                 f"expected the files of {folders} in {as_text(location)}, found neither; check the path and --kind"
             )
-        part = split or SPLITS[0]
-        super().__init__(location, kind_of(name, split), part, SIZE, lambda: _load(*found, part))
+        kind, part = chosen_split(name, SPLITS, split)
+        super().__init__(location, kind, part, (SIZE, SIZE), max_pixels, lambda: _load(*found, part))
 
 
 def find(name: str, location: Path) -> tuple[Path, Version] | None:
@@ -125,7 +125,7 @@ def _present(folder: Path, version: Version) -> list[str]:
 
 def files(source: Source) -> list[Path]:
     """The files of a source's split and of the class names, as far as the dataset is there."""
-    name, _, split = source.kind.partition(":")
+    name, split = parsed_kind(source.kind)
     found = find(name, Path(source.location))
     if not found:
         return []

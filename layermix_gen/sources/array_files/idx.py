@@ -16,11 +16,12 @@ import numpy.typing as npt
 from layermix_gen.errors import LayerMixError
 from layermix_gen.images import Image
 from layermix_gen.images.codec import MAX_PIXELS
-from layermix_gen.sources.array_files.base import MOST_CLASSES, ArraySource, LabelledImages, checked_range, kind_of
+from layermix_gen.sources.array_files.base import ArraySource, LabelledImages, checked_range, chosen_split
 from layermix_gen.sources.array_files.idx_format import load, not_bytes, read_header
 from layermix_gen.sources.array_files.pickles import read_file
 from layermix_gen.sources.base import Source, class_names
 from layermix_gen.sources.folder import scan
+from layermix_gen.sources.labels import MAX_LABEL
 from layermix_gen.support.text import as_text
 
 SPLITS = ("train", "test")
@@ -38,24 +39,15 @@ class IdxSource(ArraySource):
     def __init__(self, location: str, split: str = "", max_pixels: int = MAX_PIXELS) -> None:
         path = Path(location)
         images = path if path.is_file() else _images_in(path, split or SPLITS[0])
-        own = _split_of(images)
-        if split and own and own != split:
-            raise LayerMixError(
-                f"expected the {split} split, found the images of {own} at {as_text(images)}; "
-                f"leave :{split} out of --kind"
-            )
+        kind, part = chosen_split("idx", SPLITS, split, _split_of(images), images)
         header = read_header(images)
         if header.dtype != np.uint8:
             raise not_bytes(images)
         if not is_images(header.shape):
             raise LayerMixError(f"expected images (N, H, W) or (N, H, W, 3) in {as_text(images)}, found {header.shape}")
-        height, width = header.shape[1:3]
-        if height * width > max_pixels:
-            raise LayerMixError(
-                f"expected images of at most {max_pixels} pixels in {as_text(images)}, found {height}x{width}"
-            )
-        side = height if height == width else None
-        super().__init__(location, kind_of("idx", split), split or own or SPLITS[0], side, lambda: _load(images))
+        rows, columns = header.shape[1:3]
+        size = (columns, rows) if images.name.startswith(_TRANSPOSED) else (rows, columns)
+        super().__init__(location, kind, part, size, max_pixels, lambda: _load(images))
 
 
 def is_images(shape: tuple[int, ...]) -> bool:
@@ -195,7 +187,7 @@ def _characters(path: Path) -> dict[int, str]:
     for number, line in enumerate(read_file(path).decode("utf-8", "replace").splitlines(), 1):
         words = line.split()
         label, *codes = (int(word) if re.fullmatch("[0-9]{1,7}", word) else -1 for word in words or ["-1"])
-        if not codes or not 0 <= label < MOST_CLASSES or not all(33 <= code < 0xD800 for code in codes):
+        if not codes or not 0 <= label <= MAX_LABEL or not all(33 <= code < 0xD800 for code in codes):
             raise LayerMixError(
                 f"expected a label and the codes of its characters in line {number} of {as_text(path)}, "
                 f"found {as_text(line[:50])!r}; get the file again, or leave it out"

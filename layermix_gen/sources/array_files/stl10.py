@@ -10,9 +10,9 @@ import numpy as np
 from layermix_gen.errors import LayerMixError
 from layermix_gen.images import Image
 from layermix_gen.images.codec import MAX_PIXELS
-from layermix_gen.sources.array_files.base import ArraySource, LabelledImages, kind_of
+from layermix_gen.sources.array_files.base import ArraySource, LabelledImages, chosen_split
 from layermix_gen.sources.array_files.pickles import read_file
-from layermix_gen.sources.base import Source
+from layermix_gen.sources.base import Source, parsed_kind
 from layermix_gen.support.files import reading, with_retries
 from layermix_gen.support.text import as_text
 
@@ -36,8 +36,8 @@ class Stl10Source(ArraySource):
             raise LayerMixError(
                 f"expected the files of {_FOLDER} in {as_text(location)}, found none; check the path and --kind"
             )
-        part = split or SPLITS[0]
-        super().__init__(location, kind_of("stl10", split), part, _SIDE, lambda: _load(folder, part))
+        kind, part = chosen_split("stl10", SPLITS, split)
+        super().__init__(location, kind, part, (_SIDE, _SIDE), max_pixels, lambda: _load(folder, part))
 
 
 def find(location: Path) -> Path | None:
@@ -49,7 +49,7 @@ def find(location: Path) -> Path | None:
 
 def files(source: Source) -> list[Path]:
     """The files of a source's split and of the class names."""
-    folder, split = find(Path(source.location)), source.kind.partition(":")[2] or SPLITS[0]
+    folder, split = find(Path(source.location)), parsed_kind(source.kind)[1] or SPLITS[0]
     labels = [] if split == _UNLABELLED else [f"{split}_y.bin"]
     return [folder / name for name in (_NAMES, f"{split}_X.bin", *labels)] if folder else []
 

@@ -12,9 +12,9 @@ import numpy.typing as npt
 from layermix_gen.errors import LayerMixError
 from layermix_gen.images import Image
 from layermix_gen.images.codec import MAX_PIXELS
-from layermix_gen.sources.array_files.base import ArraySource, LabelledImages, kind_of
+from layermix_gen.sources.array_files.base import ArraySource, LabelledImages, chosen_split
 from layermix_gen.sources.array_files.mat_format import load_matrices
-from layermix_gen.sources.base import Source, class_names
+from layermix_gen.sources.base import Source, class_names, parsed_kind
 from layermix_gen.support.text import as_text
 
 SPLITS = ("train", "test", "extra")
@@ -30,16 +30,13 @@ class SvhnSource(ArraySource):
         given = Path(location)
         path = given if given.is_file() else given / _name(split or SPLITS[0])
         own = path.name.partition("_")[0] if is_svhn(path) else ""
-        if split and own and own != split:
-            raise LayerMixError(
-                f"expected the {split} split, found that of {own} at {as_text(path)}; leave :{split} out of --kind"
-            )
+        kind, part = chosen_split("svhn", SPLITS, split, own, path)
         if not path.is_file():
             found = ", ".join(sorted(file.name for file in find(given))) or "none of SVHN"
             raise LayerMixError(
                 f"expected {path.name} in {as_text(given)}, found {found}; get it from the authors, or change --kind"
             )
-        super().__init__(location, kind_of("svhn", split), split or own or SPLITS[0], _SIDE, lambda: _load(path))
+        super().__init__(location, kind, part, (_SIDE, _SIDE), max_pixels, lambda: _load(path))
 
 
 def find(location: Path) -> list[Path]:
@@ -55,7 +52,7 @@ def is_svhn(path: Path) -> bool:
 def files(source: Source) -> list[Path]:
     """The file of a source's split."""
     path = Path(source.location)
-    return [path if path.is_file() else path / _name(source.kind.partition(":")[2] or SPLITS[0])]
+    return [path if path.is_file() else path / _name(parsed_kind(source.kind)[1] or SPLITS[0])]
 
 
 def _name(split: str) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 
 from layermix_gen.errors import BadImage, LayerMixError
 from layermix_gen.images import Image
-from layermix_gen.images.codec import MAX_PIXELS, decode
+from layermix_gen.images.codec import MAX_PIXELS, decode, header_size
 from layermix_gen.sources.base import DEFAULT_OPTIONS, Item, check_bytes
 from layermix_gen.sources.columnar.features import (
     BINARY,
@@ -36,7 +36,6 @@ class ArrowSource:
     """The images of a saved data set. Raises `LayerMixError` if there is none, or several splits and none is chosen."""
 
     options = DEFAULT_OPTIONS
-    native_size = None
     ignored = 0
 
     def __init__(self, location: str, split: str = "", max_pixels: int = MAX_PIXELS) -> None:
@@ -57,6 +56,13 @@ class ArrowSource:
 
     def read(self, item: Item) -> Image:
         """Read and decode one image, uint8 (H, W, 3). Raises `BadImage` with the reason."""
+        return decode(self._data(item), self._max_pixels)
+
+    def pixel_size(self, item: Item) -> tuple[int, int]:
+        """The height and width of one image, by its header. Raises `BadImage` with the reason."""
+        return header_size(self._data(item), self._max_pixels)
+
+    def _data(self, item: Item) -> bytes:
         name, row = place_of(item, list(self._paths))
         check_bytes(item.size)
         if name not in self._images:
@@ -67,7 +73,7 @@ class ArrowSource:
         data = images[row].as_py()
         if data is None:
             raise BadImage("no bytes in its row")
-        return decode(data, self._max_pixels)
+        return data
 
     @cached_property
     def _listed(self) -> tuple[list[Item], tuple[str, ...]]:

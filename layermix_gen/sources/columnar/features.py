@@ -7,7 +7,8 @@ from typing import Any
 
 from layermix_gen.errors import BadImage, LayerMixError
 from layermix_gen.sources.base import Item
-from layermix_gen.sources.columns import LABELS, find_column, has_column, labels_of
+from layermix_gen.sources.columns import LABELS, find_column, has_column
+from layermix_gen.sources.labels import labels_of
 from layermix_gen.support.text import as_text, count
 
 IMAGES = ("image", "img", "picture", "bytes", "image_bytes", "jpg", "jpeg", "png", "webp")

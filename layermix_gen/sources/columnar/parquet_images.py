@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from layermix_gen.errors import BadImage, LayerMixError
 from layermix_gen.images import Image
-from layermix_gen.images.codec import MAX_PIXELS, decode
-from layermix_gen.sources.base import DEFAULT_OPTIONS, Item, check_bytes
+from layermix_gen.images.codec import MAX_PIXELS, decode, header_size
+from layermix_gen.sources.base import DEFAULT_OPTIONS, Item, check_bytes, is_image_name
 from layermix_gen.sources.columnar.features import (
     OTHER,
     ListedFile,
@@ -24,7 +24,7 @@ from layermix_gen.sources.columnar.features import (
     place_of,
 )
 from layermix_gen.sources.columns import PATHS, has_column
-from layermix_gen.sources.folder import scan
+from layermix_gen.sources.folder import leads_to_folder, scan
 from layermix_gen.support.files import reading, with_retries
 from layermix_gen.support.text import as_text, count
 
@@ -46,7 +46,6 @@ class ParquetImagesSource:
     """The images in Parquet files. Raises `LayerMixError` if there are none, or several splits and none is chosen."""
 
     options = DEFAULT_OPTIONS
-    native_size = None
     ignored = 0
 
     def __init__(self, location: str, split: str = "", max_pixels: int = MAX_PIXELS) -> None:
@@ -67,12 +66,19 @@ class ParquetImagesSource:
 
     def read(self, item: Item) -> Image:
         """Read and decode one image, uint8 (H, W, 3). Raises `BadImage` with the reason."""
+        return decode(self._data(item), self._max_pixels)
+
+    def pixel_size(self, item: Item) -> tuple[int, int]:
+        """The height and width of one image, by its header. Raises `BadImage` with the reason."""
+        return header_size(self._data(item), self._max_pixels)
+
+    def _data(self, item: Item) -> bytes:
         name, row = place_of(item, list(self._paths))
         check_bytes(item.size)
         data = self._rows.bytes_at(self._paths[name], row)
         if data is None:
             raise BadImage("no bytes in its row")
-        return decode(data, self._max_pixels)
+        return data
 
     @cached_property
     def _listed(self) -> tuple[list[Item], tuple[str, ...]]:
@@ -88,11 +94,35 @@ class ParquetImagesSource:
 
 
 def find_parquet(location: Path) -> list[Path]:
-    """The Parquet files at a path, in a folder or in its folder `data`, sorted; [] if there are none."""
+    """The Parquet files at a path, in a folder, in its folder `data` or in that of its only configuration, sorted.
+
+    [] if there are none. Raises `LayerMixError` where several folders have some, as configurations on the Hub do.
+    """
     if not location.is_dir():
         return [location] if location.is_file() else []
-    found = sorted(Path(entry.path) for entry in scan(location) if entry.name.endswith(SUFFIX))
-    return found or (find_parquet(location / "data") if location.name != "data" else [])
+    if found := _parquet_in(location) or _parquet_in(location / "data"):
+        return found
+    folders = sorted(Path(entry.path) for entry in scan(location) if leads_to_folder(entry))
+    if not folders or not all(map(_is_configuration, folders)):
+        return []
+    if len(folders) > 1:
+        names = " and ".join(as_text(folder.name) for folder in folders[:2])
+        more = f" and {len(folders) - 2} more" if folders[2:] else ""
+        raise LayerMixError(
+            f"expected Parquet files of one set in {as_text(location)}, found some in {names}{more}; give one, such as "
+            f"{as_text(folders[0])}"
+        )
+    return _parquet_in(folders[0])
+
+
+def _parquet_in(folder: Path) -> list[Path]:
+    entries = scan(folder) if folder.is_dir() else []
+    return sorted(Path(entry.path) for entry in entries if entry.name.lower().endswith(SUFFIX))
+
+
+def _is_configuration(folder: Path) -> bool:
+    """Whether this may be a folder of one configuration on the Hub: a class folder has images, not Parquet files."""
+    return bool(_parquet_in(folder)) and not any(is_image_name(entry.name) for entry in scan(folder))
 
 
 def is_parquet(path: Path) -> bool:

@@ -190,8 +190,8 @@ def test_planes_that_are_being_added(own: Built, monkeypatch: pytest.MonkeyPatch
         build(own.source, own.root, more, mixing_set=own.manifest.mixing_set.location, workers=1, progress=False)
     assert refuses(lambda: own.open().verify(workers=1)) == (
         f"expected a finished dataset at {own.root}, found one that is being extended from the planes clean v00 v01 to "
-        "clean v00 v01 v02; run its build to the end first, or give the new planes up by its build with --variants 2, "
-        "as long as no shard has them; the planes clean v00 v01 are read as before"
+        "clean v00 v01 v02; run its build to the end first, or give the new planes up by its build with --variants 2; "
+        "the planes clean v00 v01 are read as before"
     )
     monkeypatch.undo()
     given_up = BuildSettings(variants=2, size=32, shard_size="10")

@@ -88,9 +88,9 @@ def test_several_sets_are_named(tmp_path: Path) -> None:
     assert [file.name for file in source_files(source)] == [path.name, "emnist-letters-test-labels-idx1-ubyte"]
     path = tmp_path / "emnist-letters-train-images-idx3-ubyte"
     assert refusal(path, "idx:test") == (
-        f"expected the test split, found the images of train at {path}; leave :test out of --kind"
+        f"expected the test split, found that of train at {path}; give the file of test, or --kind idx to take this one"
     )
-    with pytest.raises(LayerMixError, match="leave :test out of --kind"):
+    with pytest.raises(LayerMixError, match="or --kind idx to take this one"):
         open_test_set(path)
 
 

@@ -114,7 +114,6 @@ def test_layouts_and_types(stored: np.ndarray, expected: np.ndarray, end: str, t
     difference = np.abs(pixels(path).astype(int) - expected)
     assert difference.max() <= (stored.dtype == np.float16)
     source = open_source(path)
-    assert source.native_size is None
     item = source.items()[0]
     assert item.size == stored[0].nbytes
     assert source.read(item).flags.c_contiguous
@@ -140,6 +139,40 @@ def test_labels_that_are_names(tmp_path: Path) -> None:
     assert open_source(path).classes == ("cat", "cow", "dog")
 
 
+@pytest.mark.parametrize(
+    ("given", "expected", "classes"),
+    [
+        (np.array([b"dog", "Ätna".encode(), b"cat", b"dog", b"cat"]), [1, 2, 0, 1, 0], ("cat", "dog", "Ätna")),
+        (np.array([b"2", b"0", b"1", b"2", b"-1"]), [2, 0, 1, 2, -1], ("0", "1", "2")),
+        (np.array([["cat"], [""], ["dog"], ["cat"], ["cat"]]), [0, -1, 1, 0, 0], ("cat", "dog")),
+    ],
+)
+def test_labels_of_text(given: np.ndarray, expected: list[int], classes: tuple[str, ...], tmp_path: Path) -> None:
+    path = save(tmp_path / "set.npz", images=RGB, labels=given)
+    assert (labels(path), open_source(path).classes) == (expected, classes)
+
+
+@pytest.mark.parametrize(
+    ("given", "fault"),
+    [
+        (["0", "99999999999", "1", "1", "1"], "in [-1, 999999] as label in labels[1] of {}, got '99999999999'"),
+        (["0", "1000000", "1", "1", "1"], "got '1000000'"),
+        (["cat", "-1", "dog", "cat", "cat"], "got '-1' in labels[1] of {} and 'cat' in labels[0]"),
+        (["cat", "", "nan", "3", "cat"], "as label in labels[2] of {}, got 'nan'"),
+        (["1.5", "1", "1", "1", "1"], "as label in labels[0] of {}, got '1.5'"),
+        ([b"cat", b"\xff", b"cat", b"cat", b"cat"], "expected labels in UTF-8 in {}, found b'\\xff'"),
+        ([0.0, 2.5, 1.0, 1.0, 1.0], "expected whole numbers or names as labels in {}, found 2.5; "),
+        ([0.0, 2.0, np.inf, 1.0, 1.0], "expected labels from -1 to 999999 in {}, found 0.0 to inf"),
+        ([True, False, True, True, True], "expected whole numbers or names as labels in {}, found bool; "),
+    ],
+)
+def test_labels_that_are_none(given: list[object], fault: str, tmp_path: Path) -> None:
+    path = save(tmp_path / "set.npz", images=RGB, labels=np.array(given))
+    with pytest.raises(LayerMixError) as caught:
+        open_source(path).items()
+    assert fault.format(path) in str(caught.value)
+
+
 def test_npy_with_labels_as_cifar_10_c_and_cifar_10_1_have_them(tmp_path: Path) -> None:
     for name, of in (("gaussian_noise", "labels"), ("v6_data", "v6_labels"), ("train_images", "train_labels")):
         np.save(tmp_path / f"{name}.npy", RGB)
@@ -149,7 +182,36 @@ def test_npy_with_labels_as_cifar_10_c_and_cifar_10_1_have_them(tmp_path: Path) 
         assert [path.name for path in source_files(source)] == sorted([f"{name}.npy", f"{of}.npy"])
         assert np.array_equal(pixels(tmp_path / f"{name}.npy"), RGB)
         (tmp_path / f"{of}.npy").unlink()
-        assert f"expected {of}.npy next to " in refusal(tmp_path / f"{name}.npy")
+        expected = " or ".join(dict.fromkeys([f"{of}.npy", "labels.npy"]))
+        assert f"expected {expected} next to " in refusal(tmp_path / f"{name}.npy")
+
+
+@pytest.mark.parametrize(
+    ("images", "given"),
+    [
+        ("x_train", "y_train"),
+        ("X_train", "y_train"),
+        ("trainX", "trainY"),
+        ("Xtrain", "ytrain"),
+        ("X", "y"),
+        ("trainImages", "trainLabels"),
+        ("arr_0", "arr_1"),
+        ("image", "label"),
+    ],
+)
+def test_the_labels_of_an_npy_are_in_the_file_of_its_pair(images: str, given: str, tmp_path: Path) -> None:
+    path = tmp_path / f"{images}.npy"
+    np.save(path, RGB)
+    np.save(tmp_path / "exact.npy", LABELS)
+    np.save(tmp_path / f"{given}.npy", LABELS)
+    assert labels(path) == LABELS.tolist()
+    np.save(tmp_path / "labels.npy", LABELS[::-1])
+    assert refusal(path) == (
+        f"expected one file of labels for {path}, found {' and '.join(sorted([f'{given}.npy', 'labels.npy']))}, which "
+        "may both be meant; take one out"
+    )
+    (tmp_path / f"{given}.npy").unlink()
+    assert labels(path) == LABELS[::-1].tolist()
 
 
 def test_a_file_is_told_by_its_content_and_not_by_its_name(tmp_path: Path) -> None:
@@ -203,6 +265,9 @@ def test_npy_is_mapped_and_not_read(tmp_path: Path) -> None:
         ({"images": RGB}, "expected images and labels in"),
         ({"pictures": RGB, "labels": LABELS}, "found labels, pictures; save them by np.savez"),
         ({"images": RGB, "labels": LABELS, "x": RGB, "y": LABELS}, "found images and x, which may both be meant"),
+        ({"X": RGB, "x": RGB, "y": LABELS}, "found X and x, which may both be meant; save them by np.savez"),
+        ({"x": RGB, "y": LABELS, "Y": LABELS}, "expected one array of labels in"),
+        ({"images": np.concatenate([RGB[:1] * 0.0, RGB.astype(float)]), "labels": np.arange(6)}, "divide them by 255"),
         ({"images": np.zeros(5, [("a", "u1"), ("b", "f4")]), "labels": LABELS}, "found void40 (5,)"),
     ],
 )
@@ -291,13 +356,6 @@ def test_files_that_are_none(tmp_path: Path) -> None:
         open_source(tmp_path, "npz")
     (tmp_path / "empty.npy").touch()
     refusal(tmp_path / "empty.npy", "npz")
-
-
-def test_images_over_the_bound_are_refused(tmp_path: Path) -> None:
-    path = save(tmp_path / "set.npz", images=RGB, labels=LABELS)
-    with pytest.raises(LayerMixError, match=r"expected images of at most 53 pixels in .*, found 6x9"):
-        open_source(path, max_pixels=53)
-    assert open_source(save(path, images=RGB[:, :, :6], labels=LABELS)).native_size == 6
 
 
 def test_the_file_is_decompressed_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -42,7 +42,7 @@ def test_pixels_and_labels(parent: bool, tmp_path: Path) -> None:
         assert [item.id for item in items] == [f"{split}/{number:05d}" for number in range(count)]
         expected = [-1, -1] if split == "unlabeled" else (np.fromfile(folder / f"{split}_y.bin", np.uint8) - 1).tolist()
         assert [item.label for item in items] == expected
-        assert (source.classes, source.native_size) == (NAMES, 96)
+        assert (source.classes, source.pixel_size(items[0])) == (NAMES, (96, 96))
         image = source.read(items[0])
         assert image.flags.c_contiguous
         assert image.flags.writeable

@@ -49,11 +49,13 @@ def test_pixels_and_labels(compressed: bool, dtype: Any, tmp_path: Path) -> None
             assert [item.label for item in items] == labels.tolist()
             assert np.array_equal([source.read(item) for item in items], loaded["X"].transpose(3, 0, 1, 2))
             assert items[10].id == f"{split}/00010"
-            assert (source.classes, source.native_size) == (tuple("0123456789"), 32)
+            assert (source.classes, source.pixel_size(items[0])) == (tuple("0123456789"), (32, 32))
             assert source.read(items[0]).flags.c_contiguous
             assert [path.name for path in source_files(source)] == [f"{split}_32x32.mat"]
     assert open_test_set(tmp_path).kind == "svhn:test"
-    assert refusal(tmp_path / "train_32x32.mat", "svhn:test").endswith("; leave :test out of --kind")
+    assert refusal(tmp_path / "train_32x32.mat", "svhn:test").endswith(
+        "; give the file of test, or --kind svhn to take this one"
+    )
 
 
 def test_a_split_that_is_missing_is_named(tmp_path: Path) -> None:

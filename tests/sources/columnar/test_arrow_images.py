@@ -64,7 +64,7 @@ def test_labels_and_pixels_are_those_of_the_library(made: Path, name: str, split
     kind = f"arrow:{split}" if split else "arrow"
     source = open_source(made / name, kind if split else "auto")
     items = source.items()
-    assert (source.kind, source.classes, source.native_size, source.ignored) == (kind, CLASSES, None, 0)
+    assert (source.kind, source.classes, source.ignored) == (kind, CLASSES, 0)
     assert [item.label for item in items] == theirs["label"][:]
     again = open_source(made / name, kind)  # as a worker process does
     for number in np.random.default_rng(0).permutation(len(items)):

@@ -62,7 +62,7 @@ def test_labels_and_pixels_are_those_of_the_library(published: Path, tmp_path: P
     theirs = load_dataset("parquet", data_dir=str(published / "data"), cache_dir=str(tmp_path))[split]
     source = open_source(published, f"parquet:{split}")
     items = source.items()
-    assert (source.kind, source.classes, source.native_size, source.ignored) == (f"parquet:{split}", CLASSES, None, 0)
+    assert (source.kind, source.classes, source.ignored) == (f"parquet:{split}", CLASSES, 0)
     assert len(items) == len(theirs) == count
     assert items == sorted(items, key=lambda item: item.id)
     again = open_source(published, f"parquet:{split}")  # as a worker process does
@@ -253,3 +253,26 @@ def test_a_column_of_any_name_may_stand_next_to_the_images(tmp_path: Path) -> No
     assert [(item.label, int(source.read(item)[0, 0, 0])) for item in items] == [(3, 0), (4, 1)]
     path = save(tmp_path / "y.parquet", {"file_row_number": [1, 0], "img": images(2), "label": [3, 4]})
     assert "a column with this name is also in the file" in refusal(path)
+
+
+def test_a_configuration_of_the_hub_is_found_where_it_is_the_only_one(tmp_path: Path) -> None:
+    columns = {"image": images(3), "label": [0, 1, 2]}
+    one = save(tmp_path / "plain_text" / "train-00000-of-00001.parquet", columns)
+    (tmp_path / "README.md").touch()
+    (tmp_path / "__MACOSX").mkdir()
+    source = open_source(tmp_path)
+    assert (source.kind, source_files(source)) == ("parquet", [one])
+    assert [item.label for item in source.items()] == [0, 1, 2]
+    save(tmp_path / "other" / "train-00000-of-00001.parquet", columns)
+    for kind in ("auto", "parquet"):
+        assert refusal(tmp_path, kind) == (
+            f"expected Parquet files of one set in {tmp_path}, found some in other and plain_text; give one, such as "
+            f"{tmp_path}/other"
+        )
+    (tmp_path / "other" / "a.png").write_bytes(encoded(0))
+    assert open_source(tmp_path).kind == "folder"
+
+
+def test_the_extension_may_have_capitals(tmp_path: Path) -> None:
+    save(tmp_path / "A.PARQUET", {"image": images(3), "label": [0, 1, 2]})
+    assert [item.label for item in open_source(tmp_path).items()] == [0, 1, 2]
