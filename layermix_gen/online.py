@@ -1,7 +1,8 @@
-"""LayerMix without shards: the same drawing and rendering, called on one image at a time inside any data loader."""
+"""Mixing without shards: the same drawing and rendering, called on one image at a time inside any data loader."""
 
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -10,23 +11,24 @@ from layermix_gen.images import Image, as_image
 from layermix_gen.mixing.methods import METHODS, DrawSettings, Recipe
 from layermix_gen.mixing.renderer import render
 from layermix_gen.mixing_sets.mixing_set import MixingSet, open_mixing_set
+from layermix_gen.support.checks import check_choice
 
 
-class LayerMix:
-    """A callable that mixes images as a build does: `mixed, recipe = LayerMix(mixing_set)(image, rng)`."""
+class Mixer:
+    """A callable that mixes images as a build does: `mixed, recipe = Mixer("layermix", mixing_set)(image, rng)`."""
 
-    def __init__(
-        self,
-        mixing_set: MixingSet | str | Path,
-        preset: str = "paper",
-        magnitude: float = 8,
-        blending_ratio: float = 3,
-        ops: tuple[str, ...] = (),
-    ) -> None:
-        """`mixing_set` is an open mixing set or the path of one; the others are as in `BuildSettings`."""
-        self.mixing_set = mixing_set if isinstance(mixing_set, MixingSet) else open_mixing_set(mixing_set)
-        self.preset, self.magnitude, self.blending_ratio, self.ops = preset, magnitude, blending_ratio, ops
-        self._drawing(self.mixing_set.size)  # refuses wrong settings now, not at the first image
+    def __init__(self, method: str, mixing_set: MixingSet | str | Path | None = None, **options: Any) -> None:
+        """`mixing_set` is an open mixing set or the path of one, for a method that mixes pictures.
+
+        `options` are the method's. Raises `LayerMixError` for other options, and without a mixing set that is needed.
+        """
+        check_choice("method", method, METHODS, change="the name")
+        self.method = METHODS[method]
+        if self.method.mixes_pictures != (mixing_set is not None):
+            expected, remedy = ("a", "give one") if self.method.mixes_pictures else ("no", "leave it out")
+            raise LayerMixError(f"expected {expected} mixing set with the method {method}; {remedy}")
+        self.options = self.method.options_of(options)
+        self.mixing_set = open_mixing_set(mixing_set) if isinstance(mixing_set, str | Path) else mixing_set
 
     def __call__(self, image: Image, rng: np.random.Generator) -> tuple[Image, Recipe]:
         """Return a mixed copy of `image`, a square uint8 (S, S, 3) no larger than the set's pictures, and its recipe.
@@ -35,16 +37,26 @@ class LayerMix:
         """
         image = as_image(image)
         size, width = image.shape[:2]
-        if size != width or size > self.mixing_set.size:
+        if size != width:
+            raise LayerMixError(f"expected a square image, got {width}x{size}; crop it first")
+        if self.mixing_set and size > self.mixing_set.size:
             raise LayerMixError(
-                f"expected a square image of at most {self.mixing_set.size} px, got {width}x{size}; crop it first, "
-                "or use a mixing set of larger pictures"
+                f"expected an image of at most {self.mixing_set.size} px, got {size}; crop it first, or use a mixing "
+                "set of larger pictures"
             )
-        recipe = METHODS["layermix"].draw(rng, self._drawing(size))
-        picture = self.mixing_set.view(recipe.picture, size) if recipe.picture else None
+        recipe = self.method.draw(rng, self._drawing(size))
+        picture = self.mixing_set.view(recipe.picture, size) if self.mixing_set and recipe.picture else None
         return render(recipe.expression, image, picture), recipe
 
-    @lru_cache(maxsize=8)  # noqa: B019 - a few sizes, for as long as the mixing set lives
+    @lru_cache(maxsize=8)  # noqa: B019 - a few sizes, for as long as the mixer lives
     def _drawing(self, size: int) -> DrawSettings:
-        count, pictures = len(self.mixing_set), self.mixing_set.size
-        return DrawSettings(size, count, pictures, self.preset, self.magnitude, self.blending_ratio, self.ops)
+        pictures = (len(self.mixing_set), self.mixing_set.size) if self.mixing_set else (0, 0)
+        return DrawSettings(size, *pictures, self.options)
+
+
+class LayerMix(Mixer):
+    """The mixer of the method `layermix`: `mixed, recipe = LayerMix(mixing_set)(image, rng)`."""
+
+    def __init__(self, mixing_set: MixingSet | str | Path, **options: Any) -> None:
+        """`mixing_set` is an open mixing set or the path of one, `options` are those of `LayerMixOptions`."""
+        super().__init__("layermix", mixing_set, **options)

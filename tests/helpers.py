@@ -138,9 +138,9 @@ def reseal(path: Path) -> None:
 
 
 def forget_keys(path: Path) -> None:
-    """Take the setting `keys` out of a plan or manifest: neither had it when all keys were unique."""
+    """Take the setting `keys`, and an option, out of a plan or manifest, as from before there were these choices."""
     value = json.loads(path.read_text("utf-8"))
-    del value["settings"]["keys"]
+    del value["settings"]["keys"], value["settings"]["options"]["layers"]
     write_json(path, value)
     reseal(path)
 

@@ -5,9 +5,9 @@ import pickle
 import numpy as np
 import pytest
 
-from layermix_gen import LayerMix, LayerMixError, MixingSet, open_mixing_set, parse, render
+from layermix_gen import LayerMix, LayerMixError, Mixer, MixingSet, open_mixing_set, parse, render
 from layermix_gen.dataset.settings import BuildSettings
-from layermix_gen.mixing.methods import METHODS, DrawSettings
+from layermix_gen.mixing.methods import METHODS, DrawSettings, LayerMixOptions
 from layermix_gen.support.seeds import generator
 from tests.strategies import make_image
 
@@ -28,7 +28,7 @@ def test_a_recipe_replays_to_the_same_pixels(preset, color):
 
 
 def test_draws_as_a_build_does():
-    settings = BuildSettings(size=32, magnitude=5, ops=("rotate", "invert")).drawing(5, 36)
+    settings = BuildSettings(size=32, options={"magnitude": 5, "ops": ("rotate", "invert")}).drawing(5, 36)
     mix = LayerMix(MixingSet(PICTURES), magnitude=5, ops=("rotate", "invert"))
     for variant in range(50):
         _, recipe = mix(IMAGE, generator(3, "a.png", variant))
@@ -61,7 +61,9 @@ def test_images_of_several_sizes():
     for size in (36, 8, 1, 36, 20):
         mixed, recipe = mix(make_image("random", size, size, seed=size), np.random.default_rng(0))
         assert mixed.shape == (size, size, 3)
-        assert recipe == METHODS["layermix"].draw(np.random.default_rng(0), DrawSettings(size, 5, 36))
+        assert recipe == METHODS["layermix"].draw(
+            np.random.default_rng(0), DrawSettings(size, 5, 36, LayerMixOptions())
+        )
 
 
 def test_a_pool_by_its_path(tmp_path):
@@ -89,7 +91,7 @@ def test_travels_to_a_loaders_workers(tmp_path):
         ({"preset": "mine"}, "preset must be one of paper, released"),
         ({"magnitude": 11}, "magnitude must be in"),
         ({"blending_ratio": -1}, "blending-ratio must be in"),
-        ({"ops": ("turn",)}, "no operation 'turn'"),
+        ({"ops": ("turn",)}, "got 'turn'; change --ops"),
     ],
 )
 def test_refuses_settings_at_once(choices, message):
@@ -100,8 +102,12 @@ def test_refuses_settings_at_once(choices, message):
 @pytest.mark.parametrize(
     ("image", "message"),
     [
-        pytest.param(IMAGE[:20], "expected a square image of at most 36 px, got 32x20; crop it first", id="not square"),
-        pytest.param(make_image("flat", 37, 37, 0), "at most 36 px, got 37x37", id="larger than the pictures"),
+        pytest.param(IMAGE[:20], "expected a square image, got 32x20; crop it first", id="not square"),
+        pytest.param(
+            make_image("flat", 37, 37, 0),
+            "expected an image of at most 36 px, got 37; crop it first",
+            id="larger than the pictures",
+        ),
         pytest.param(IMAGE / 255, "got float64", id="floats"),
         pytest.param(IMAGE[..., 0], r"got uint8 \(32, 32\)", id="gray"),
         pytest.param("image.png", "got str", id="a path"),
@@ -111,6 +117,32 @@ def test_refuses_images(image, message):
     with pytest.raises(LayerMixError, match=message) as refusal:
         LayerMix(MixingSet(PICTURES))(image, np.random.default_rng(0))
     assert len(str(refusal.value).splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "options", "line"),
+    [
+        (("mixup_",), {}, "method must be one of layermix, none, got 'mixup_'; change the name"),
+        (("layermix",), {}, "expected a mixing set with the method layermix; give one"),
+        (("none", MixingSet(PICTURES)), {}, "expected no mixing set with the method none; leave it out"),
+        (("none",), {"magnitude": 3}, "'magnitude' is no option of the method none; it has none"),
+    ],
+)
+def test_refuses_mixers(arguments, options, line):
+    with pytest.raises(LayerMixError) as refusal:
+        Mixer(*arguments, **options)
+    assert str(refusal.value) == line
+
+
+def test_any_method_mixes_by_its_name():
+    mixed, recipe = Mixer("none")(IMAGE, np.random.default_rng(0))
+    np.testing.assert_array_equal(mixed, IMAGE)
+    assert recipe.method == "none"
+    of_name, of_class = Mixer("layermix", MixingSet(PICTURES), magnitude=5), LayerMix(MixingSet(PICTURES), magnitude=5)
+    for seed in range(20):
+        one, other = (mixer(IMAGE, np.random.default_rng(seed)) for mixer in (of_name, of_class))
+        np.testing.assert_array_equal(one[0], other[0])
+        assert one[1] == other[1]
 
 
 def test_refuses_pools(tmp_path):

@@ -61,7 +61,7 @@ def build(
         request.announce(progress)
         mixed = None
         if request.mixes:
-            color = settings.preset == "released"  # the released code mixes with fractals in colour
+            color = request.settings.options.color
             mixed = resolve_mixing_set(request.mixing_set, request.size, settings.seed, color=color, progress=progress)
         facts = MixingSetFacts.of(mixed) if mixed and settings.variants else None
         plan = request.planned(facts, request.shards(progress))

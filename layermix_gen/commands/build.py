@@ -7,20 +7,20 @@ import click
 
 from layermix_gen.building.builder import build
 from layermix_gen.building.estimator import estimate
-from layermix_gen.commands.parameters import Names, Partition, source_options
+from layermix_gen.commands.method_options import MethodCommand
+from layermix_gen.commands.parameters import Partition, source_options
 from layermix_gen.commands.showing import show
 from layermix_gen.dataset.names import KEYS
 from layermix_gen.dataset.settings import DEFAULTS, VIEW_MODES, BuildSettings
 from layermix_gen.images.codec import FORMATS, SUBSAMPLINGS
 from layermix_gen.images.views import VIEWS
-from layermix_gen.mixing.methods import METHODS, PRESETS
-from layermix_gen.mixing.operations import OPERATIONS
+from layermix_gen.mixing.methods import METHODS
 from layermix_gen.sources import KINDS
 
 SETTINGS = {field.name for field in fields(BuildSettings)}
 
 
-@click.command("build")
+@click.command("build", cls=MethodCommand)
 @click.argument("source")
 @click.argument("out")
 @click.option(
@@ -42,21 +42,11 @@ SETTINGS = {field.name for field in fields(BuildSettings)}
     default=DEFAULTS.view_mode,
     help="A crop for each variant, or one for all planes of an image (needed for JSD).",
 )
-@click.option("--method", type=click.Choice(list(METHODS)), default=DEFAULTS.method, help="How recipes are drawn.")
 @click.option(
-    "--preset",
-    type=click.Choice(PRESETS),
-    default=DEFAULTS.preset,
-    help="The paper's distribution, or that of its released code.",
-)
-@click.option("--magnitude", default=DEFAULTS.magnitude, help="Upper bound of the operations' strengths, up to 10.")
-@click.option("--blending-ratio", default=DEFAULTS.blending_ratio, help="Parameter of the blends' beta distributions.")
-@click.option(
-    "--ops",
-    type=Names(),
-    default=(),
-    show_default=False,
-    help=f"Operations to draw from; default: those of the preset. All: {', '.join(OPERATIONS)}.",
+    "--method",
+    type=click.Choice(list(METHODS)),
+    default=DEFAULTS.method,
+    help="How recipes are drawn.",
 )
 @click.option(
     "--mixing-set",

@@ -1,6 +1,6 @@
 """Types of command line parameters that click does not have, and options that several commands share."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from functools import wraps
 from typing import Any
 
@@ -47,6 +47,29 @@ class Names(click.ParamType[tuple[str, ...]]):
         if "" in names:
             self.fail(f"expected names with commas between them, got {value!r}", param, ctx)
         return names
+
+
+class Weights(click.ParamType[dict[str, float]]):
+    """Names with their weights, out of `names`: `add=2,multiply=1`; or a weight for each, in their order: `2,1`."""
+
+    name = "weights"
+
+    def __init__(self, names: Collection[str]) -> None:
+        self._names = names
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> dict[str, float]:
+        if isinstance(value, dict):
+            return value
+        parts = str(value).split(",")
+        if "=" not in str(value) and len(parts) == len(self._names):
+            parts = [f"{name}={part}" for name, part in zip(self._names, parts, strict=True)]
+        try:
+            weights = {name.strip(): float(weight) for name, _, weight in (part.partition("=") for part in parts)}
+        except ValueError:
+            weights = {}
+        if len(weights) != len(parts):
+            self.fail(f"expected weights as in {'=1,'.join(self._names)}=1, got {value!r}", param, ctx)
+        return weights
 
 
 class Share(click.ParamType[float]):

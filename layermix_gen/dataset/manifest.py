@@ -28,7 +28,7 @@ from layermix_gen.support.files import (
 from layermix_gen.support.parsing import made_of, parse_object
 from layermix_gen.support.text import count, facts
 
-FORMAT = "layermix-gen dataset 2"
+FORMAT = "layermix-gen dataset 3"
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +132,6 @@ class Manifest:
         """The report as text for people, one fact a line."""
         source, settings, run = self.source, self.settings, self.run
         left_out = "; ".join(f"{number} {reason}" for reason, number in self.skipped_reasons.items())
-        method = f"{settings.method}, preset {settings.preset}, magnitude {settings.magnitude:g}, "
         mixing = self.mixing_set
         rows = {
             "source": f"{source.location} ({source.kind})",
@@ -143,7 +142,7 @@ class Manifest:
             "planes": " ".join(self.planes),
             "keys": "shared by all planes" if settings.keys == "shared" else "",
             "samples": settings.samples,
-            "method": method + f"blending ratio {settings.blending_ratio:g}" if mixing else settings.method,
+            "method": settings.mixing,
             "mixing set": f"{count(mixing.count, 'picture')} of {mixing.size} px in {mixing.location}"
             if mixing
             else "",

@@ -37,7 +37,7 @@ from layermix_gen.support.files import (
 from layermix_gen.support.parsing import made_of, parse_json
 from layermix_gen.support.seeds import shuffled
 
-FORMAT = "layermix-gen plan 2"
+FORMAT = "layermix-gen plan 3"
 ADDABLE = ("variants", "clean")  # settings that only say which planes there are
 MIN_SHARDS, MIN_SHARD = 64, 128  # a small dataset has up to 64 shards for cores to share, of at least 128 inputs
 LIBRARIES = ("numpy", "opencv-python-headless", "simplejpeg", "pillow", "deflate", "duckdb")  # the bytes depend on them
@@ -104,10 +104,12 @@ class Plan:
     @property
     def fingerprint(self) -> str:
         """A digest of all that can change a byte of a sample or its place."""
-        identity = self.identity()
+        identity, options = self.identity(), self.settings.options
+        left_out = options.kinds().keys() - options.chosen(self.settings.size).keys()
         if identity["keys"] == "unique":
-            del identity["keys"]  # as in plans from before there was a choice
-        text = json.dumps(identity, sort_keys=True)
+            left_out |= {"keys"}
+        # Without what has its default, a plan from before there was that choice has the same fingerprint.
+        text = json.dumps({name: value for name, value in identity.items() if name not in left_out}, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()
 
     def identity(self) -> dict[str, Any]:
@@ -115,7 +117,8 @@ class Plan:
         settings = {name: value for name, value in asdict(self.settings).items() if name not in ADDABLE}
         inputs = {"source": self.inputs.digest, "images": self.inputs.count, "classes": self.inputs.classes}
         mixing_set = {"mixing set": self.mixing_set and self.mixing_set.digest}
-        return inputs | settings | mixing_set | self.versions | {"shards": self.shards}
+        options = settings.pop("options")
+        return inputs | settings | options | mixing_set | self.versions | {"shards": self.shards}
 
     def bounds(self, number: int) -> tuple[int, int]:
         """The first input of shard `number`, and the first of the next; sizes differ by one at most."""

@@ -94,6 +94,8 @@ def changes(before: Plan, now: Plan, items: Sequence[Item], mended: Collection[s
     if 0 in (before.settings.variants, now.settings.variants):
         old["mixing set"] = new["mixing set"]
     names = [name for name in old | new if json.dumps(old.get(name)) != json.dumps(new.get(name))]
+    if "method" in names:  # which have options of their own
+        names = [name for name in names if name in old and name in new]
     differences = [_difference(name, old.get(name), new.get(name)) for name in names if name != "source"]
     if "source" in names and (first := _first_change(before, items, mended)):
         differences.append(first)

@@ -5,6 +5,8 @@ How the work is done (workers, partitions, progress) is not a setting: it cannot
 
 import re
 from dataclasses import dataclass, replace
+from textwrap import shorten
+from typing import Any
 
 from layermix_gen.dataset.names import CLEAN_PLANE, KEYS, plane_name
 from layermix_gen.errors import LayerMixError
@@ -12,6 +14,7 @@ from layermix_gen.images.codec import MAX_PIXELS, Encoding
 from layermix_gen.images.views import VIEWS
 from layermix_gen.mixing.methods import METHODS, DrawSettings
 from layermix_gen.support.checks import check_choice, check_seed, check_whole
+from layermix_gen.support.text import shown
 
 CLEAN = -1  # the variant number of the view before mixing
 VIEW_MODES = ("independent", "shared")
@@ -20,6 +23,7 @@ SMALL = 64  # px; by default, samples up to this size are lossless and cropped l
 DEFAULT_SIZE = 224  # px; squares of one size up to this keep it
 _CHOICES = ("size", "view", "format")  # what may be left open
 MAX_VARIANTS = 100  # two digits in the names of planes
+LONGEST = 50  # characters of an option's value that are shown
 UNITS = {"": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KIB": 2**10, "MIB": 2**20, "GIB": 2**30}
 
 
@@ -33,10 +37,7 @@ class BuildSettings:
     view: str | None = None  # rrc, pad-crop or center; None: by size
     view_mode: str = "independent"  # a view for each variant, or one shared by all planes of an image
     method: str = "layermix"
-    preset: str = "paper"
-    magnitude: float = 8.0
-    blending_ratio: float = 3.0
-    ops: tuple[str, ...] = ()  # empty: the preset's
+    options: Any = None  # of the method: its class of options, or a mapping; None: the defaults
     format: str | None = None  # jpg, png or webp; None: by size
     quality: int = 95
     subsampling: str = "444"
@@ -61,13 +62,10 @@ class BuildSettings:
         check_choice("keys", self.keys, KEYS)
         check_seed(self.seed)
         check_whole("max-pixels", self.max_pixels, 1, 2**40)
-        self.drawing(pictures=1, picture_size=0)
         Encoding(self.format or "png", self.quality, self.subsampling)
         parse_size(self.shard_size)
         # Settings that mean the same compare equal, however they were typed.
-        object.__setattr__(self, "magnitude", float(self.magnitude))
-        object.__setattr__(self, "blending_ratio", float(self.blending_ratio))
-        object.__setattr__(self, "ops", tuple(self.ops))
+        object.__setattr__(self, "options", METHODS[self.method].options_of(self.options))
         object.__setattr__(self, "shard_size", "".join(str(self.shard_size).split()).upper())
 
     def resolve(self, native_size: int | None) -> "BuildSettings":
@@ -76,8 +74,8 @@ class BuildSettings:
         size = self.size or (native_size if is_kept else None) or DEFAULT_SIZE
         view = self.view or ("pad-crop" if size <= SMALL else "rrc")
         image_format = self.format or ("png" if size <= SMALL else "jpg")
-        ops = self.drawing(pictures=1, picture_size=0).ops
-        return replace(self, size=size, view=view, format=image_format, ops=ops)
+        options = self.options.resolve(size)
+        return replace(self, size=size, view=view, format=image_format, options=options)
 
     def filled(self, begun: "BuildSettings") -> "BuildSettings":
         """Make every open choice as in `begun`, the settings of a build that goes on."""
@@ -90,13 +88,19 @@ class BuildSettings:
 
     def drawing(self, pictures: int, picture_size: int) -> DrawSettings:
         """The settings for drawing recipes, with a mixing set of `pictures` pictures of `picture_size` px."""
-        size = self.size or DEFAULT_SIZE
-        return DrawSettings(size, pictures, picture_size, self.preset, self.magnitude, self.blending_ratio, self.ops)
+        return DrawSettings(self.size or DEFAULT_SIZE, pictures, picture_size, self.options)
 
     @property
     def samples(self) -> str:
         """What the samples are, for people; for resolved settings."""
         return f"{self.size} px, {self.view} views, {self.view_mode}, as {self.format}"
+
+    @property
+    def mixing(self) -> str:
+        """The method with the options that were chosen, for people: `layermix, magnitude 5`."""
+        chosen = self.options.chosen(self.size or DEFAULT_SIZE)
+        texts = [f"{name.replace('_', ' ')} {shorten(shown(value), LONGEST)}" for name, value in chosen.items()]
+        return ", ".join([self.method, *texts])
 
     @property
     def encoding(self) -> Encoding:

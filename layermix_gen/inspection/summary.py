@@ -86,10 +86,7 @@ def _facts(summary: Summary) -> str:
         f"{made.bytes / max(made.images, 1):.0f} bytes an image",
         "keys": "shared by all planes" if settings.keys == "shared" else "",
         "samples": f"{settings.size} px, {settings.view} views, {settings.view_mode}, as {_encoding(settings)}",
-        "method": f"{settings.method}, preset {settings.preset}, magnitude {settings.magnitude:g}, "
-        f"blending ratio {settings.blending_ratio:g}, seed {settings.seed}"
-        if mixed
-        else f"{settings.method}, seed {settings.seed}",
+        "method": f"{settings.mixing}, seed {settings.seed}",
         "mixing set": f"{count(mixed.count, 'picture')} of {mixed.size} px in {mixed.location}" if mixed else "",
     }
     return facts(rows)

@@ -55,6 +55,15 @@ def count(number: int, noun: str) -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
+def shown(value: Any) -> str:
+    """A value as it is shown to people: numbers without needless zeros, several with spaces between them."""
+    if isinstance(value, tuple):
+        return " ".join(map(shown, value))
+    if isinstance(value, dict):
+        return ",".join(f"{name}={shown(one)}" for name, one in value.items())
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
 def duration(seconds: float) -> str:
     """A time in the unit that suits it: `0.4 s`, `90 s`, `2.5 minutes`, `12.0 hours`."""
     if seconds < 120:

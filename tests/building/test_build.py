@@ -25,6 +25,8 @@ from layermix_gen.dataset.samples import SampleMaker
 from layermix_gen.dataset.settings import BuildSettings
 from layermix_gen.images.codec import decode
 from layermix_gen.images.views import PictureView, View, render_view
+from layermix_gen.mixing.methods import LayerMixOptions
+from layermix_gen.mixing.operations import DEFAULT_OPERATIONS
 from layermix_gen.mixing.recipe import parse
 from layermix_gen.mixing.renderer import render
 from layermix_gen.mixing_sets import provision
@@ -194,7 +196,7 @@ def test_the_summary_is_in_the_manifest(photographs: Path, pool: Path, tmp_path:
         "ignored": "1 file without an image's extension",
         "planes": "clean v00",
         "samples": "32 px, pad-crop views, independent, as png",
-        "method": "layermix, preset paper, magnitude 8, blending ratio 3",
+        "method": "layermix",
         "mixing set": f"6 pictures of 40 px in {pool}",
         "shards": f"3 of 3, 48 images, {facts['bytes'] / 1e6:.1f} MB",
         "this run": f"48 images in {run['seconds']:.1f} s on 1 worker, {run['images_per_second']:.0f} images/s",
@@ -216,12 +218,10 @@ def test_the_summary_is_in_the_manifest(photographs: Path, pool: Path, tmp_path:
         "independent",
         "png",
     ]
-    assert [settings[name] for name in ("method", "preset", "magnitude", "blending_ratio")] == [
-        "layermix",
-        "paper",
-        8,
-        3,
-    ]
+    assert settings["method"] == "layermix"
+    assert settings["options"] == dataclasses.asdict(LayerMixOptions().resolve(32)) | {
+        "ops": [*DEFAULT_OPERATIONS["paper"]]
+    }
     assert (facts["mixing_set"]["count"], facts["mixing_set"]["size"]) == (6, 40)
     assert facts["fingerprint"] == json.loads((root / "plan.json").read_text())["fingerprint"]
 
@@ -232,7 +232,7 @@ def test_the_python_twin_returns_the_report(photographs: Path, finished: Path, p
     report = layermix_gen.build(photographs, tmp_path, settings, mixing_set=opened, workers=1, progress=False)
     assert report.digest == digest(tmp_path) == digest(finished)
     facts = json.loads(json.dumps(dataclasses.asdict(report) | {"root": ""}, default=str))
-    facts = {"format": "layermix-gen dataset 2"} | {k: v for k, v in facts.items() if k not in ("root", "labels")}
+    facts = {"format": "layermix-gen dataset 3"} | {k: v for k, v in facts.items() if k not in ("root", "labels")}
     assert manifest(tmp_path) == sealed(facts)
 
 

@@ -645,7 +645,7 @@ MISTAKES = [
         "{photographs} {tmp}/out --blending-ratio 0",
         "blending-ratio must be in [0.01, 100], got 0; change --blending-ratio",
     ),
-    ("{photographs} {tmp}/out --ops rotate,turn", "no operation 'turn' in preset paper; --ops takes {ops}"),
+    ("{photographs} {tmp}/out --ops rotate,turn", "ops must be one of {ops}, got 'turn'; change --ops"),
     ("{photographs} {tmp}/out --quality 0", "quality must be a whole number in [1, 100], got 0; change --quality"),
     (
         "{photographs} {tmp}/out --shard-size 1.5",

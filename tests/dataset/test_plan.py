@@ -23,6 +23,7 @@ from layermix_gen.dataset.plan_changes import freeze
 from layermix_gen.dataset.settings import BuildSettings
 from layermix_gen.errors import LayerMixError
 from layermix_gen.images import Image
+from layermix_gen.mixing.methods import LayerMixOptions
 from layermix_gen.mixing_sets.mixing_set import open_mixing_set
 from layermix_gen.sources import Item, SourceOptions, open_source
 from layermix_gen.support.seeds import shuffled
@@ -158,10 +159,7 @@ OTHERS: dict[str, Any] = {
     "view": "center",
     "view_mode": "shared",
     "method": "none",
-    "preset": "released",
-    "magnitude": 5.0,
-    "blending_ratio": 2.0,
-    "ops": ("rotate",),
+    "options": LayerMixOptions("released", 5.0, 2.0, ("rotate",)),
     "format": "webp",
     "quality": 80,
     "subsampling": "420",
@@ -185,7 +183,7 @@ def test_every_setting_is_in_the_fingerprint_but_for_the_planes(tmp_path: Path) 
 def test_the_fingerprint_is_that_of_earlier_versions(tmp_path: Path) -> None:
     """A plan without a setting that came later is one with its default."""
     plan = replace(planned(tmp_path), versions={"layermix-gen": "0"})
-    assert plan.fingerprint == "d3e07d33d6fad2b95c2968b073973423d6b310d3ea5a74cadc7630a6a7ac9227"
+    assert plan.fingerprint == "709292a36807851c6b5789df968b91979e2d2fcbbf2cd8b683e4f15ec465997f"
     freeze(plan, ITEMS)
     forget_keys(tmp_path / "plan.json")
     before = snapshot(tmp_path)
@@ -292,11 +290,11 @@ def test_another_dataset_is_refused_with_what_differs(
 
 
 SAME = [
-    ({"magnitude": 8}, {"magnitude": 8.0}),
-    ({"blending_ratio": 3}, {"blending_ratio": 3.0}),
+    ({"options": {"magnitude": 8, "blending_ratio": 3}}, {"options": LayerMixOptions()}),
+    ({"options": None}, {"options": {"magnitude": 8.0, "blending_ratio": 3.0}}),
     ({"shard_size": 6}, {"shard_size": "6"}),
     ({"shard_size": "256mb"}, {"shard_size": " 256 MB"}),
-    ({"ops": ["rotate", "invert"]}, {"ops": ("rotate", "invert")}),
+    ({"options": {"ops": ["rotate", "invert"]}}, {"options": LayerMixOptions(ops=("rotate", "invert"))}),
 ]
 
 
@@ -309,16 +307,25 @@ def test_equal_settings_are_the_same_settings(one: dict[str, Any], other: dict[s
 
 
 def test_python_and_the_command_line_resume_each_other(photographs: Path, pool: Path, tmp_path: Path) -> None:
-    settings = BuildSettings(variants=1, size=32, magnitude=8, shard_size=12, ops=["rotate"])  # type: ignore[arg-type]
+    settings = BuildSettings(variants=1, size=32, options={"magnitude": 8, "ops": ["rotate"]}, shard_size="12")
     layermix_gen.build(photographs, tmp_path, settings, mixing_set=pool, workers=1, progress=False)
     options = ("--size", 32, "--magnitude", 8, "--shard-size", 12, "--ops", "rotate")
     assert "24 images in" in build(photographs, tmp_path, *options, "--variants", 2, "--mixing-set", pool)
 
 
+NOT_OF_NONE = f"expected options of the method none, got {str(LayerMixOptions())[:80]}; give NoOptions(...)"
 WRONG = [
     ({"clean": "no"}, "clean must be True or False, got 'no'"),
-    ({"ops": "rotate"}, "expected a sequence of operations, got 'rotate'; give ('rotate',)"),
-    ({"magnitude": True}, "magnitude must be in [0.1, 10], got True; change --magnitude"),
+    ({"options": {"ops": "rotate"}}, "ops must be several values, got 'rotate'; write ops=('rotate',)"),
+    ({"options": {"magnitude": True}}, "magnitude must be in [0.1, 10], got True; change --magnitude"),
+    ({"options": 3}, "expected options of the method layermix, got 3; give LayerMixOptions(...)"),
+    ({"method": "none", "options": LayerMixOptions()}, NOT_OF_NONE),
+    ({"method": "none", "options": {"ops": ()}}, "'ops' is no option of the method none; it has none"),
+    (
+        {"options": {"k": 4}},
+        "'k' is no option of the method layermix; it takes "
+        "preset, magnitude, blending_ratio, ops, layers, blends, blend_covariance, pictures, picture_flips",
+    ),
 ]
 
 
@@ -364,7 +371,7 @@ DAMAGES: dict[str, tuple[Callable[[str], str], str]] = {
         lambda text: text.replace('"seed": 0', '"seed": 1'),
         "{plan} is damaged (its fingerprint does not fit its content); restore it, or build",
     ),
-    "newer": (lambda text: text.replace("plan 2", "plan 3"), "expected 'layermix-gen plan 2' in {plan}, found "),
+    "newer": (lambda text: text.replace("plan 3", "plan 4"), "expected 'layermix-gen plan 3' in {plan}, found "),
 }
 
 

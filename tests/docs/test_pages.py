@@ -12,8 +12,9 @@ import pytest
 
 from layermix_gen import build
 from layermix_gen.dataset.index import COLUMNS
-from layermix_gen.dataset.settings import BuildSettings
-from layermix_gen.mixing.methods import METHODS, PRESETS
+from layermix_gen.dataset.settings import DEFAULTS, BuildSettings
+from layermix_gen.mixing.methods import METHODS
+from layermix_gen.mixing.methods.layermix import PRESETS
 from layermix_gen.mixing.operations import OPERATIONS
 from layermix_gen.mixing.recipe import SIGNATURES
 from layermix_gen.mixing_sets import fractals
@@ -135,7 +136,8 @@ def test_every_kind_of_source_and_of_fractal_is_documented():
 
 def test_every_setting_is_on_the_command_line_page():
     text = (ROOT / "docs" / "command-line.md").read_text(encoding="utf-8")
-    options = [f"--{name.replace('_', '-')}" for name in BuildSettings.__dataclass_fields__]
+    options = [f"--{name.replace('_', '-')}" for name in BuildSettings.__dataclass_fields__ if name != "options"]
+    options += [f"--{name.replace('_', '-')}" for name in DEFAULTS.options.kinds()]
     assert [option for option in options if option not in text] == []
 
 

@@ -44,7 +44,7 @@ def large(tmp_path_factory: pytest.TempPathFactory, pool: Path) -> Built:
         gzip.compress(struct.pack(">2I", 0x801, 520) + labels)
     )
     ops = tuple(row.name for row in OPERATIONS.values() if row.paper)
-    settings = BuildSettings(variants=4, shard_size="130", ops=ops)
+    settings = BuildSettings(variants=4, shard_size="130", options={"ops": ops})
     manifest = build(folder / "source", folder / "shards", settings, mixing_set=pool, workers=1, progress=False)
     return Built(folder / "shards", manifest, folder / "source")
 

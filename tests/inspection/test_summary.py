@@ -20,13 +20,13 @@ from tests.strategies import steady
 
 SETTINGS = [
     BuildSettings(),
-    BuildSettings(preset="released", magnitude=3),
-    BuildSettings(ops=("rotate", "solarize", "invert")),
-    BuildSettings(ops=("mirror",)),
+    BuildSettings(options={"preset": "released", "magnitude": 3}),
+    BuildSettings(options={"ops": ("rotate", "solarize", "invert")}),
+    BuildSettings(options={"ops": ("mirror",)}),
 ]
 
 
-@pytest.mark.parametrize("settings", SETTINGS, ids=lambda settings: f"{settings.preset} {' '.join(settings.ops)}")
+@pytest.mark.parametrize("settings", SETTINGS, ids=lambda settings: settings.mixing)
 def test_shares_are_those_of_what_is_drawn(settings: BuildSettings) -> None:
     """6,000 draws differ from the shares no more than chance makes them."""
     drawing = settings.resolve(32).drawing(5, 40)
@@ -43,11 +43,11 @@ def test_shares_are_those_of_what_is_drawn(settings: BuildSettings) -> None:
 
 
 def test_shares_by_hand() -> None:
-    shares = METHODS["layermix"].shares(BuildSettings(ops=("rotate", "solarize", "invert")).drawing(1, 0))
+    shares = METHODS["layermix"].shares(BuildSettings(options={"ops": ("rotate", "solarize", "invert")}).drawing(1, 0))
     assert shares.layers == pytest.approx({1: 1 / 3, 2: 1 / 3, 3: 1 / 3})
     assert shares.ops == pytest.approx({"rotate": 1 / 3, "solarize": 1 / 3, "invert": 1 / 3})
     assert shares.blends == pytest.approx({"add": 1 / 3, "multiply": 1 / 3, "pixel": 1 / 6, "element": 1 / 6})
-    assert METHODS["none"].shares(BuildSettings().drawing(1, 0)).ops == {}
+    assert METHODS["none"].shares(BuildSettings(method="none").drawing(0, 0)).ops == {}
 
 
 # --- comparisons -----------------------------------------------------------------------------------------------------
@@ -131,7 +131,7 @@ def test_the_command_prints_one_screen(large: Built, small: Built) -> None:
 def test_a_deviation_is_marked(large: Built, photographs, tmp_path) -> None:
     """The index and the settings disagree, as in a dataset that was put together from others."""
     copy = large.copy(tmp_path / "copy")
-    edit_manifest(copy, lambda value: value["settings"]["ops"].remove("equalize"))
+    edit_manifest(copy, lambda value: value["settings"]["options"]["ops"].remove("equalize"))
     text = str(open_shards(copy).summary())
     (line,) = [line for line in text.splitlines() if line.startswith("equalize")]
     assert line.split()[2:4] == ["0.0%", "+inf!"]

@@ -14,7 +14,8 @@ import pytest
 from scipy import stats
 
 from layermix_gen import BuildSettings, LayerMixError
-from layermix_gen.mixing.methods import METHODS, DrawSettings
+from layermix_gen.mixing.methods import METHODS, DrawSettings, LayerMixOptions
+from layermix_gen.mixing.methods.option_fields import NoOptions
 from layermix_gen.mixing.operations import DEFAULT_OPERATIONS, OPERATIONS
 from layermix_gen.mixing.renderer import render
 from layermix_gen.support.seeds import generator, shuffled
@@ -31,7 +32,7 @@ class Drawn:
 
     def __init__(self, count=COUNT, seed=0, **choices):
         rng = np.random.Generator(np.random.Philox(key=seed))
-        settings = DrawSettings(SIZE, PICTURES, PICTURE_SIZE, **choices)
+        settings = DrawSettings(SIZE, PICTURES, PICTURE_SIZE, LayerMixOptions(**choices))
         self.layers, self.ops, self.pictures = [], [], []
         self.blends, self.strengths, self.numbers = defaultdict(list), defaultdict(list), defaultdict(list)
         for _ in range(count):
@@ -119,8 +120,8 @@ class Given(np.random.Generator):
 )
 def test_shares_are_exact(choice, before, preset):
     """Over uniform numbers on a fine grid each choice is made as often as its share says, to one number."""
-    settings = DrawSettings(SIZE, PICTURES, PICTURE_SIZE, preset=preset)
-    count = 6 * len(settings.ops) * 100
+    settings = DrawSettings(SIZE, PICTURES, PICTURE_SIZE, LayerMixOptions(preset))
+    count = 6 * len(settings.options.ops) * 100
     grid = (np.arange(count) + 0.5) / count
     found = Counter(choice(METHODS["layermix"].draw(Given(*before, number), settings)) for number in grid.tolist())
     shares = METHODS["layermix"].shares(settings)
@@ -130,7 +131,7 @@ def test_shares_are_exact(choice, before, preset):
 
 @pytest.mark.parametrize(("number", "layer"), [(0, 1), (1 / 3, 2), (2 / 3, 3), (np.nextafter(1, 0), 3)])
 def test_the_bounds_between_layers(number, layer):
-    settings = DrawSettings(SIZE, PICTURES, PICTURE_SIZE)
+    settings = DrawSettings(SIZE, PICTURES, PICTURE_SIZE, LayerMixOptions())
     assert METHODS["layermix"].draw(Given(number), settings).layer == layer
     if layer > 1 and number < 0.9:
         assert METHODS["layermix"].draw(Given(np.nextafter(number, 0)), settings).layer == layer - 1
@@ -177,7 +178,7 @@ def test_the_two_blends_of_layer_three_are_drawn_anew(preset):
 @BOTH
 def test_one_operation_at_every_stage_with_strengths_drawn_anew(preset):
     rng = np.random.default_rng(1)
-    settings = DrawSettings(SIZE, PICTURES, PICTURE_SIZE, preset=preset, ops=("rotate",))
+    settings = DrawSettings(SIZE, PICTURES, PICTURE_SIZE, LayerMixOptions(preset, ops=("rotate",)))
     strengths = []
     for _ in range(6000):
         recipe = METHODS["layermix"].draw(rng, settings)
@@ -192,7 +193,7 @@ def test_one_operation_at_every_stage_with_strengths_drawn_anew(preset):
 def test_the_shape_of_each_layer(preset):
     """Layer 1 is f(image), layer 2 blend(f(image), f(image)), layer 3 f(blend(layer 2, picture))."""
     rng = np.random.default_rng(1)
-    settings = DrawSettings(SIZE, PICTURES, PICTURE_SIZE, preset=preset)
+    settings = DrawSettings(SIZE, PICTURES, PICTURE_SIZE, LayerMixOptions(preset))
     for _ in range(300):
         recipe = METHODS["layermix"].draw(rng, settings)
         call = recipe.expression
@@ -311,7 +312,7 @@ def test_other_magnitudes(magnitude):
 def test_shifts_go_with_the_size(size):
     rng = np.random.default_rng(3)
     for preset, side in (("paper", 0.33 * size), ("released", int(0.33 * size))):
-        settings = DrawSettings(size, 10, size + 4, preset=preset, ops=("translate_y",))
+        settings = DrawSettings(size, 10, size + 4, LayerMixOptions(preset, ops=("translate_y",)))
         values = [value for _ in range(3000) for value in METHODS["layermix"].draw(rng, settings).op_args]
         low = 0.01 * side if preset == "paper" else 0.1
         assert_spread(np.abs(values), uniform(low, 0.8 * side))
@@ -400,23 +401,28 @@ def test_default_operations():
         ({"magnitude": float("nan")}, "got nan"),
         ({"blending_ratio": 0}, r"blending-ratio must be in \[0.01, 100\], got 0; change --blending-ratio"),
         ({"blending_ratio": float("inf")}, "got inf"),
-        ({"ops": ("rotate", "turn")}, f"no operation 'turn' in preset paper; --ops takes {', '.join(OF_THE_PAPER)}$"),
-        ({"ops": ("posterize_increasing",)}, "no operation 'posterize_increasing' in preset paper"),
+        ({"ops": ("rotate", "turn")}, f"ops must be one of {', '.join(OPERATIONS)}, got 'turn'; change --ops$"),
+        ({"ops": ("rotate", ["turn"])}, r"got \['turn'\]; change --ops$"),
+        ({"ops": "rotate"}, r"^ops must be several values, got 'rotate'; write ops=\('rotate',\)$"),
+        (
+            {"ops": ("posterize_increasing",)},
+            f"no operation 'posterize_increasing' in preset paper; --ops takes {', '.join(OF_THE_PAPER)}$",
+        ),
         ({"ops": ("brightness",), "preset": "released"}, "no operation 'brightness' in preset released"),
     ],
 )
 def test_refuses(choices, message):
     with pytest.raises(LayerMixError, match=message) as refusal:
-        DrawSettings(SIZE, PICTURES, PICTURE_SIZE, **choices)
+        DrawSettings(SIZE, PICTURES, PICTURE_SIZE, LayerMixOptions(**choices))
     assert len(str(refusal.value).splitlines()) == 1
     with pytest.raises(LayerMixError, match=message):
-        BuildSettings(**choices)
+        BuildSettings(options=choices)
 
 
 def test_the_method_none_draws_nothing():
     rng = np.random.default_rng(0)
     before = json.dumps(rng.bit_generator.state, default=str)
-    recipe = METHODS["none"].draw(rng, DrawSettings(SIZE, 0, 0))
+    recipe = METHODS["none"].draw(rng, DrawSettings(SIZE, 0, 0, NoOptions()))
     assert (str(recipe.expression), recipe.layer, recipe.op, recipe.picture) == ("image", 0, "", None)
     assert json.dumps(rng.bit_generator.state, default=str) == before
 
@@ -427,7 +433,8 @@ def test_every_method_draws_recipes_that_can_be_rendered(name, preset):
     """They have the method's name, a picture only where it mixes pictures, and nothing that its shares leave out."""
     method, rng = METHODS[name], np.random.default_rng(0)
     pictures = (PICTURES, 36) if method.mixes_pictures else (0, 0)
-    settings = DrawSettings(32, *pictures, preset)
+    options = method.options_of({"preset": preset} if name == "layermix" else None)
+    settings = DrawSettings(32, *pictures, options)
     shares = method.shares(settings)
     image, picture = rng.integers(0, 256, (2, 32, 32, 3), np.uint8)
     for _ in range(200):
@@ -447,7 +454,7 @@ def test_every_method_draws_recipes_that_can_be_rendered(name, preset):
 
 def draw(seed, source_id, variant, preset="paper"):
     return METHODS["layermix"].draw(
-        generator(seed, source_id, variant), DrawSettings(SIZE, PICTURES, PICTURE_SIZE, preset)
+        generator(seed, source_id, variant), DrawSettings(SIZE, PICTURES, PICTURE_SIZE, LayerMixOptions(preset))
     )
 
 

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from layermix_gen import LayerMixError, parse
-from layermix_gen.mixing.methods import METHODS, PRESETS, DrawSettings
+from layermix_gen.mixing.methods import METHODS, DrawSettings, LayerMixOptions
+from layermix_gen.mixing.methods.layermix import PRESETS
 from layermix_gen.mixing.operations import OPERATIONS
 from layermix_gen.mixing.recipe import IMAGE, MAX_DEPTH, PICTURE, SIGNATURES, Call, Leaf
 from tests.strategies import steady
@@ -53,7 +54,7 @@ def test_what_is_written_reads_back(expression):
 def test_what_is_drawn_reads_back(preset):
     rng = np.random.default_rng(0)
     names = tuple(row.name for row in OPERATIONS.values() if getattr(row, preset))
-    drawing = DrawSettings(224, 100, 256, preset=preset, ops=names)
+    drawing = DrawSettings(224, 100, 256, LayerMixOptions(preset, ops=names))
     seen = set()
     for _ in range(4000):
         recipe = METHODS["layermix"].draw(rng, drawing)

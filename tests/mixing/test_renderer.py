@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from layermix_gen import LayerMixError, parse, render
 from layermix_gen.mixing.blends import BLENDS
-from layermix_gen.mixing.methods import METHODS, PRESETS, DrawSettings
+from layermix_gen.mixing.methods import METHODS, DrawSettings, LayerMixOptions
+from layermix_gen.mixing.methods.layermix import PRESETS
 from layermix_gen.mixing.operations import OPERATIONS, KernelKind
 from layermix_gen.mixing.recipe import IMAGE, PICTURE, Call, Leaf
 from tests.strategies import make_image, pairs, steady
@@ -78,7 +79,7 @@ def kernels(monkeypatch):
 @pytest.mark.parametrize("preset", PRESETS)
 def test_folding_changes_nothing(preset, shape):
     rng = np.random.default_rng(shape[1])
-    drawing = DrawSettings(32, 10, 36, preset=preset, ops=ALL[preset])
+    drawing = DrawSettings(32, 10, 36, LayerMixOptions(preset, ops=ALL[preset]))
     kinds = ("random", "narrow", "ramp", "gray")
     inputs = [(make_image(kind, *shape, seed=1), make_image("random", *shape, seed=2)) for kind in kinds]  # type: ignore[misc]
     for i in range(700):
@@ -174,7 +175,7 @@ def test_histograms_are_counted_once(monkeypatch):
 @pytest.mark.parametrize("preset", PRESETS)
 def test_inputs_stay_and_results_are_new(preset):
     rng = np.random.default_rng(5)
-    drawing = DrawSettings(32, 10, 36, preset=preset, ops=ALL[preset])
+    drawing = DrawSettings(32, 10, 36, LayerMixOptions(preset, ops=ALL[preset]))
     image, picture = make_image("random", 13, 21, seed=1), make_image("random", 13, 21, seed=2)
     image.flags.writeable = picture.flags.writeable = False
     before = image.copy(), picture.copy()

@@ -106,5 +106,5 @@ def _headings(manifest: Manifest, found: Counts) -> tuple[str, str]:
     made = manifest.settings
     return (
         f"The recipes of {found['operation'].total():,} variants",
-        f"{made.method}, preset {made.preset}, magnitude {made.magnitude:g}, blending ratio {made.blending_ratio:g}",
+        made.mixing,
     )

@@ -1,14 +1,16 @@
 """The methods, one table row each: ways to draw recipes from a random generator, without touching a pixel."""
 
 from layermix_gen.mixing.methods import layermix, none
-from layermix_gen.mixing.methods.base import PRESETS, DrawSettings, Method, Recipe, Shares
+from layermix_gen.mixing.methods.base import DrawSettings, Method, Recipe, Shares
+from layermix_gen.mixing.methods.layermix import LayerMixOptions
+from layermix_gen.mixing.methods.option_fields import MethodOptions, NoOptions
 
 _ROWS = (
-    Method("layermix", layermix.draw, layermix.shares, mixes_pictures=True),
-    Method("none", none.draw, none.shares, mixes_pictures=False),
+    Method("layermix", LayerMixOptions, layermix.draw, layermix.shares, mixes_pictures=True),
+    Method("none", NoOptions, none.draw, none.shares, mixes_pictures=False),
 )
 
 METHODS = {row.name: row for row in _ROWS}
 UNMIXED = "none"  # the method of clean planes
 
-__all__ = ["METHODS", "PRESETS", "UNMIXED", "DrawSettings", "Method", "Recipe", "Shares"]
+__all__ = ["METHODS", "UNMIXED", "DrawSettings", "LayerMixOptions", "Method", "MethodOptions", "Recipe", "Shares"]

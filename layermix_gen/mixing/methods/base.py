@@ -1,18 +1,15 @@
 """The types that all methods share: the settings for drawing, the recipe that is drawn, and the method itself."""
 
-from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from layermix_gen.errors import LayerMixError
 from layermix_gen.images.views import PictureView
-from layermix_gen.mixing.operations import DEFAULT_OPERATIONS, OPERATIONS
+from layermix_gen.mixing.methods.option_fields import MethodOptions
 from layermix_gen.mixing.recipe import Expression
-from layermix_gen.support.checks import check_choice, check_number
-
-PRESETS = tuple(DEFAULT_OPERATIONS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,25 +19,10 @@ class DrawSettings:
     size: int  # side of the views, in pixels
     pictures: int  # how many pictures the mixing set has, 0 where the method needs none
     picture_size: int  # their side, in pixels
-    preset: str = "paper"
-    magnitude: float = 8.0  # m of 10
-    blending_ratio: float = 3.0  # β of the blends' beta distributions
-    ops: tuple[str, ...] = ()  # names of operations; empty: the preset's
+    options: Any  # the method's; choices that these leave open are made for the size
 
     def __post_init__(self) -> None:
-        check_choice("preset", self.preset, PRESETS)
-        check_number("magnitude", self.magnitude, 0.1, 10)
-        check_number("blending-ratio", self.blending_ratio, 0.01, 100)
-        if not self.ops:
-            object.__setattr__(self, "ops", DEFAULT_OPERATIONS[self.preset])
-        if isinstance(self.ops, str):
-            raise LayerMixError(f"expected a sequence of operations, got {self.ops!r}; give ({self.ops!r},)")
-        for name in self.ops:
-            if name not in OPERATIONS or getattr(OPERATIONS[name], self.preset) is None:
-                known = ", ".join(row.name for row in OPERATIONS.values() if getattr(row, self.preset))
-                raise LayerMixError(f"no operation {name!r} in preset {self.preset}; --ops takes {known}")
-        if twice := [name for name, times in Counter(self.ops).items() if times > 1]:
-            raise LayerMixError(f"expected each operation once, got {twice[0]!r} again; take it out of --ops")
+        object.__setattr__(self, "options", self.options.resolve(self.size))
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,9 +50,29 @@ class Shares:
 
 @dataclass(frozen=True, slots=True)
 class Method:
-    """One method: its name, how it draws a recipe, and how often it makes each choice."""
+    """One method: its name, its options, how it draws a recipe, and how often it makes each choice."""
 
     name: str
+    options: type[MethodOptions]
     draw: Callable[[np.random.Generator, DrawSettings], Recipe]
     shares: Callable[[DrawSettings], Shares]
     mixes_pictures: bool  # whether recipes use the pictures of a mixing set
+
+    def options_of(self, options: Any) -> MethodOptions:
+        """Options of this method, from such options, from names and values, or the defaults for None.
+
+        Raises `LayerMixError` for options of another method, and for values that an option does not take.
+        """
+        if isinstance(options, self.options):
+            return options
+        if options is None:
+            return self.options()
+        known = self.options.kinds()
+        if not isinstance(options, Mapping):
+            raise LayerMixError(
+                f"expected options of the method {self.name}, got {options!r:.80}; give {self.options.__name__}(...)"
+            )
+        if unknown := [name for name in options if name not in known]:
+            takes = f"it takes {', '.join(known)}" if known else "it has none"
+            raise LayerMixError(f"{unknown[0]!r} is no option of the method {self.name}; {takes}")
+        return self.options(**options)

@@ -24,7 +24,7 @@ HEADINGS = ("The recipes of 1,200,000,000 variants", "layermix, preset released,
 @pytest.fixture(scope="module")
 def figure(squares: Any) -> Figure:
     """Of as many operations as there are."""
-    settings = replace(squares.settings, ops=tuple(row.name for row in OPERATIONS.values() if row.paper is not None))
+    settings = replace(squares.settings, options={"ops": [row.name for row in OPERATIONS.values() if row.paper]})
     manifest = replace(squares.manifest, settings=settings)
     return compose(expected(manifest, draws=2000), expected(manifest, draws=4000), HEADINGS)
 

@@ -54,7 +54,9 @@ def test_an_index_with_unknown_names_is_refused(column, value, squares, tmp_path
 
 
 def test_expected_counts_are_drawn_with_the_settings(squares):
-    made = replace(squares.manifest, settings=replace(squares.settings, magnitude=5.0, ops=("rotate", "posterize")))
+    made = replace(
+        squares.manifest, settings=replace(squares.settings, options={"magnitude": 5.0, "ops": ("rotate", "posterize")})
+    )
     counts = expected(made, draws=4000)
     assert counts["layer"].total() == counts["operation"].total() == 4000
     assert set(counts["operation"]) == {"rotate", "posterize"}
@@ -77,7 +79,7 @@ def test_a_plot(squares, tmp_path, monkeypatch):
 
 
 def test_the_operations_of_the_other_preset(tmp_path, digits, pool):
-    shards = built(tmp_path / "shards", digits, pool, variants=1, preset="released", clean=False)
+    shards = built(tmp_path / "shards", digits, pool, variants=1, options={"preset": "released"}, clean=False)
     counts = expected(shards.manifest, draws=2000)
     assert set(counts["operation"]) == set(DEFAULT_OPERATIONS["released"])
     assert counts["solarize_increasing threshold"][0.0] > 0

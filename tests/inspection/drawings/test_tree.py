@@ -19,7 +19,7 @@ from layermix_gen.inspection.drawings.tree import Origin
 from layermix_gen.inspection.drawings.tree_layout import laid_out, view_row
 from layermix_gen.mixing.blends import BLENDS
 from layermix_gen.mixing.masks import mask
-from layermix_gen.mixing.methods import METHODS, DrawSettings
+from layermix_gen.mixing.methods import METHODS, DrawSettings, LayerMixOptions
 from layermix_gen.mixing.operations import OPERATIONS
 from layermix_gen.mixing.recipe import IMAGE, PICTURE, SIGNATURES, Call
 from tests.strategies import make_image, steady
@@ -186,7 +186,7 @@ def test_every_operation_and_blend_at_every_size(side):
         for name in names:
             if getattr(OPERATIONS[name], preset) is None:
                 continue
-            settings = DrawSettings(side, 1, side + 4, preset, ops=(name,))
+            settings = DrawSettings(side, 1, side + 4, LayerMixOptions(preset, ops=(name,)))
             recipe = METHODS["layermix"].draw(np.random.default_rng(len(name)), settings)
             drawn = recipe_tree(recipe.expression, image, picture)
             assert min(drawn.size) > tree.HERO

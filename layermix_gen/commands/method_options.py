@@ -1,0 +1,87 @@
+"""The options of a method on the command line: each method has its own, as its class of options describes them."""
+
+from collections.abc import Sequence
+from functools import cache
+from itertools import pairwise
+from typing import Any
+
+import click
+
+from layermix_gen.commands.parameters import Names, Weights
+from layermix_gen.dataset.settings import DEFAULTS
+from layermix_gen.mixing.methods import METHODS
+from layermix_gen.mixing.methods.option_fields import OPEN, OptionKind, flag
+from layermix_gen.support.text import shown
+
+_METHOD = "--method"
+
+
+class MethodCommand(click.Command):
+    """A command with `--method`: it also has the options of the method that its arguments name.
+
+    The function gets those that were given by name, as one `options`.
+    """
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        method = ctx.meta[_METHOD] = _named(args)
+        try:
+            rest = super().parse_args(ctx, args)
+        except click.NoSuchOption as error:
+            if not (others := [name for name in METHODS if _takes(name, error.option_name)]):
+                raise
+            found = f"{error.option_name} is an option of {' and '.join(others)}, not of {method}"
+            raise click.UsageError(f"{found}; leave it out, or give {_METHOD} {others[0]}", ctx) from error
+        given = {name: ctx.params.pop(name) for name in METHODS[method].options.kinds()}
+        ctx.params["options"] = {name: value for name, value in given.items() if value is not None}
+        return rest
+
+    def get_params(self, ctx: click.Context) -> list[click.Parameter]:
+        *params, help_option = super().get_params(ctx)
+        return [*params, *_options(_method_of(ctx)), help_option]
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        method = _method_of(ctx)
+        options = [param for param in self.get_params(ctx) if isinstance(param, click.Option)]
+        own = [option for option in options if option not in _options(method)]
+        for title, params in (("Options", own), (f"Options of {_METHOD} {method}", _options(method))):
+            if records := [record for param in params if (record := param.get_help_record(ctx))]:
+                with formatter.section(title):
+                    formatter.write_dl(records)
+
+
+def _method_of(ctx: click.Context) -> str:
+    method: str = ctx.meta.get(_METHOD, DEFAULTS.method)
+    return method
+
+
+def _named(args: Sequence[str]) -> str:
+    """The method that arguments name last; the default where they name none that there is."""
+    words = [word for arg in args for word in ([*arg.split("=", 1)] if arg.startswith(f"{_METHOD}=") else [arg])]
+    named = [name for option, name in pairwise(words) if option == _METHOD]
+    return named[-1] if named and named[-1] in METHODS else DEFAULTS.method
+
+
+def _takes(method: str, option: str) -> bool:
+    return any(option in (*one.opts, *one.secondary_opts) for one in _options(method))
+
+
+@cache
+def _options(method: str) -> tuple[click.Option, ...]:
+    """The options of a method as parameters, without defaults: only those that are given are passed on."""
+    options = METHODS[method].options
+    return tuple(_option(name, kind, getattr(options(), name)) for name, kind in options.kinds().items())
+
+
+def _option(name: str, kind: OptionKind, default: Any) -> click.Option:
+    told = "" if default in OPEN or kind.is_switch else f"  [default: {shown(default)}]"
+    named = f"{flag(name)}/--no-{flag(name)[2:]}" if kind.is_switch else flag(name)
+    kinds = {"default": None} if kind.is_switch else {"type": _type(kind, default)}
+    return click.Option([named], help=kind.help + told, show_default=False, **kinds)
+
+
+def _type(kind: OptionKind, default: Any) -> Any:
+    if kind.choices:
+        return click.Choice(kind.choices)
+    if kind.names:
+        return Weights(kind.names) if default else Names()
+    return type(default)

@@ -1,0 +1,140 @@
+"""Options of methods: a frozen class for each method, whose fields say what they mean and which values they take.
+
+The command line, the checks, the plan and the report of a build all read these fields, so an option is described once.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
+from typing import Any, Self
+
+from layermix_gen.errors import LayerMixError
+from layermix_gen.mixing.operations import OPERATIONS
+from layermix_gen.support.checks import as_several, check_choice, check_number
+
+OPEN = (None, ())  # defaults that leave a choice to `MethodOptions.resolve`
+
+
+@dataclass(frozen=True, slots=True)
+class OptionKind:
+    """What an option takes: its help, its choices, and a function that checks a value and returns it as it is kept."""
+
+    help: str
+    keep: Callable[[str, Any], Any]
+    choices: tuple[str, ...] = ()
+    names: tuple[str, ...] = ()  # that weights are given for, or that are chosen from
+    is_switch: bool = False  # on or off
+
+
+def flag(name: str) -> str:
+    """The name of an option on the command line."""
+    return f"--{name.replace('_', '-')}"
+
+
+def _option(default: Any, kind: OptionKind) -> Any:
+    return field(default=default, metadata={"kind": kind})
+
+
+def number(default: float, low: float, high: float, help: str) -> Any:  # noqa: A002 - as click names it
+    """A field with a number in [low, high]."""
+
+    def keep(name: str, value: Any) -> float:
+        check_number(name.replace("_", "-"), value, low, high)
+        return float(value)
+
+    return _option(float(default), OptionKind(help, keep))
+
+
+def choice(default: str | None, choices: Sequence[str], help: str) -> Any:  # noqa: A002
+    """A field with one of several texts; with None as the default, the method may be left to choose."""
+
+    def keep(name: str, value: Any) -> Any:
+        check_choice(name.replace("_", " "), value, choices if default else (*choices, None))
+        return value
+
+    return _option(default, OptionKind(help, keep, choices=tuple(choices)))
+
+
+def switch(default: bool | None, help: str) -> Any:  # noqa: A002
+    """A field with True or False; with None as the default, the method may be left to choose."""
+
+    def keep(name: str, value: Any) -> Any:
+        if type(value) is not bool and (default is not None or value is not None):
+            raise LayerMixError(f"{name} must be True or False, got {value!r:.40}; change {flag(name)}")
+        return value
+
+    return _option(default, OptionKind(help, keep, is_switch=True))
+
+
+def operations(help: str) -> Any:  # noqa: A002
+    """A field with names of operations, each once; empty where the method is to choose."""
+
+    def keep(name: str, value: Any) -> tuple[str, ...]:
+        ops = as_several(name, value)
+        for op in ops:
+            check_choice(name, op, OPERATIONS)
+        if twice := [op for op, times in Counter(ops).items() if times > 1]:
+            raise LayerMixError(f"expected each operation once, got {twice[0]!r} again; take it out of {flag(name)}")
+        return ops
+
+    return _option((), OptionKind(f"{help} All: {', '.join(OPERATIONS)}.", keep, names=tuple(OPERATIONS)))
+
+
+def weights(default: Mapping[str, float], help: str) -> Any:  # noqa: A002
+    """A field with a weight in [0, 1000] for each name of `default`, by name or in their order; those left out get 0.
+
+    It is kept as a mapping of the names that have a weight above 0, in the order of `default`.
+    """
+    names = tuple(default)
+
+    def keep(name: str, value: Any) -> dict[str, float]:
+        if not isinstance(value, Mapping):
+            found = as_several(name, value)
+            if len(found) != len(names):
+                raise LayerMixError(f"{name} must be {len(names)} weights, got {len(found)}; change {flag(name)}")
+            value = dict(zip(names, found, strict=True))
+        for one, weight in value.items():
+            check_choice(name, one, names)
+            check_number(name, weight, 0, 1000, what="weights ")
+        if not any(value.values()):
+            raise LayerMixError(f"{name} must have a weight above 0, got none; change {flag(name)}")
+        return {one: float(value[one]) for one in names if value.get(one)}
+
+    return field(default_factory=lambda: dict(default), metadata={"kind": OptionKind(help, keep, names=names)})
+
+
+@dataclass(frozen=True, slots=True)
+class MethodOptions:
+    """The options of a method, checked when they are made: `LayerMixError` names the option and what it takes."""
+
+    def __post_init__(self) -> None:
+        for name, kind in self.kinds().items():
+            object.__setattr__(self, name, kind.keep(name, getattr(self, name)))
+
+    @classmethod
+    def kinds(cls) -> dict[str, OptionKind]:
+        """What each option takes, by its name."""
+        return {one.name: one.metadata["kind"] for one in fields(cls)}
+
+    def resolve(self, size: int) -> Self:
+        """Make every choice that was left open, for views of `size` pixels."""
+        return self
+
+    @property
+    def color(self) -> bool:
+        """Whether pictures are mixed in colour, else in gray."""
+        return False
+
+    def chosen(self, size: int) -> dict[str, Any]:
+        """The options that are not what views of `size` pixels get by default, by name."""
+        values, default = {name: getattr(self, name) for name in self.kinds()}, type(self)()
+        return {name: value for name, value in values.items() if value != self._default(default, name, size)}
+
+    def _default(self, default: Self, name: str, size: int) -> Any:
+        value = getattr(default, name)
+        return getattr(replace(self, **{name: value}).resolve(size), name) if value in OPEN else value
+
+
+@dataclass(frozen=True, slots=True)
+class NoOptions(MethodOptions):
+    """The options of a method that has none."""
