@@ -25,6 +25,7 @@ from layermix_gen.mixing_sets.mixing_set import MixingSet
 from layermix_gen.mixing_sets.provision import resolve_mixing_set
 from layermix_gen.sources import Item, SourceOptions
 from layermix_gen.sources.base import DEFAULT_OPTIONS, LINK_OUT
+from layermix_gen.sources.labels import few
 from layermix_gen.support.files import disk_errors, replacing
 from layermix_gen.support.locks import in_turn, together
 from layermix_gen.support.processes import memory_errors
@@ -72,8 +73,7 @@ def build(
             prepare = partial(_prepare, plan, request.items, spoiled)
             turn = in_turn(plan.root, partition, partial(_say_waiting, plan.root, progress))
             with together(plan.root, prepare, partial(is_frozen, plan, request.items)), turn:
-                made = _run(plan, request.own(plan.shards), request.workers, request.max_errors, progress)
-                return replace(made, labels=request.labels)
+                return _run(plan, request, progress)
 
 
 def _prepare(plan: Plan, items: Sequence[Item], spoiled: Mapping[int, Sequence[Skipped]]) -> None:
@@ -89,9 +89,10 @@ def _say_waiting(root: Path, progress: bool) -> None:
         say(f"another process builds shards of {root} that are of this partition; waiting until it has ended")
 
 
-def _run(plan: Plan, numbers: Sequence[int], workers: int, limit: int, progress: bool) -> Manifest:
-    """Build the unfinished shards among `numbers`; complete the dataset if no shard is missing after that."""
+def _run(plan: Plan, request: BuildRequest, progress: bool) -> Manifest:
+    """Build the unfinished shards of a request; complete the dataset if no shard is missing after that."""
     begin = time.perf_counter()
+    numbers, workers, limit = request.own(plan.shards), request.workers, request.max_errors
     before = read_summaries(plan.root)
     lacking = {number: len(missing_planes(plan, before.get(number))) for number in numbers}  # planes per shard
     todo = [number for number in numbers if lacking[number]]
@@ -133,7 +134,17 @@ def _run(plan: Plan, numbers: Sequence[int], workers: int, limit: int, progress:
         _check_counts(plan, manifest)
         write_sidecars(plan.root, manifest)
         write_manifest(manifest)
-    return manifest
+    labels = request.written_labels(plan, finished)
+    _warn_of_lost(labels.lost, plan.root)
+    return replace(manifest, labels=labels)
+
+
+def _warn_of_lost(classes: Sequence[str], root: Path) -> None:
+    """Say which classes the dataset lacks altogether: each is more than some inputs that were skipped."""
+    if classes:
+        one, their = ("class", "its") if len(classes) == 1 else ("classes", "their")
+        found = f"no image was written of the {one} {few(classes)}: all of {their} images were skipped"
+        say(f"warning: {found}; see {root / ERRORS}")
 
 
 def _finished(plan: Plan, summaries: Mapping[int, ShardSummary]) -> dict[int, ShardSummary]:

@@ -3,10 +3,13 @@
 A build and its estimate begin with the same request, so that the estimate refuses what the build would refuse.
 """
 
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from layermix_gen.building.native_size import native_size
 from layermix_gen.building.sizing import planned_shards
+from layermix_gen.dataset.index import ShardSummary
 from layermix_gen.dataset.names import LISTING, PLAN
 from layermix_gen.dataset.plan import MixingSetFacts, Plan, make_plan, planned_order, read_plan
 from layermix_gen.dataset.plan_changes import refuse_changes
@@ -95,6 +98,19 @@ class BuildRequest:
             say(f"building {images}: {self.settings.samples}{labels}")
         if not labels:
             say(f"warning: {self.labels}")
+
+    def written_labels(self, plan: Plan, finished: Mapping[int, ShardSummary]) -> LabelCounts:
+        """The labels of the images in finished shards; once all are finished, also the classes that are lost."""
+
+        def written() -> Iterator[int]:
+            for number, summary in finished.items():
+                skipped = {one.source for one in summary.skipped}
+                start, stop = plan.bounds(number)
+                yield from (item.label for item in self.items[start:stop] if item.id not in skipped)
+
+        if len(finished) < plan.shards:
+            return replace(LabelCounts.of(written(), self.source.classes), empty=self.labels.empty)
+        return LabelCounts.of(written(), self.source.classes, {item.label for item in self.items})
 
     def planned(self, mixing_set: MixingSetFacts | None, shards: int) -> Plan:
         """The plan of the build with `shards` shards."""

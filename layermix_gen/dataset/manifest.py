@@ -76,7 +76,7 @@ class Manifest:
     run: Run
     tars: dict[str, TarFacts]  # by relative path
     indexes: dict[str, str]  # relative path: sha256
-    labels: LabelCounts | None = field(default=None, compare=False)  # of the inputs; known to the build alone
+    labels: LabelCounts | None = field(default=None, compare=False)  # of the images written; known to the build alone
 
     @classmethod
     def from_json(cls, text: str, root: Path, location: str) -> "Manifest":

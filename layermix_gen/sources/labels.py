@@ -6,7 +6,7 @@ Whole numbers are labels as they are, names are sorted into classes.
 import math
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from reprlib import repr as shortened
@@ -23,7 +23,7 @@ _EMPTY = ("nan", "null", "<na>")  # how a value that is missing is written
 _NUMERIC = re.compile(r"[-+]?[.,]?\d[\d., _']*(?:e[-+]?\d+)?", re.ASCII | re.IGNORECASE)  # meant as a number
 _NUMBER = re.compile(r"(-1|\d{1,18})(?:\.0*)?", re.ASCII)  # a table that was saved with gaps has "3.0"
 
-_NAMED = 3  # classes without an image that are named
+_NAMED = 3  # classes that are named
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,26 +32,39 @@ class LabelCounts:
 
     images: int
     labels: int  # images that have one
-    classes: int
+    classes: int  # without those that are lost
     empty: tuple[str, ...] = ()  # names of the classes without an image
+    lost: tuple[str, ...] = ()  # names of the classes that had images, of which none is left
 
     @classmethod
-    def of(cls, labels: Iterable[int], classes: Sequence[str]) -> "LabelCounts":
-        """Count the labels of images, -1 for none, where `classes` names the classes or is empty."""
+    def of(cls, labels: Iterable[int], classes: Sequence[str], before: Collection[int] = ()) -> "LabelCounts":
+        """Count the labels of images, -1 for none, where `classes` names the classes or is empty.
+
+        `before` are the labels that there were before images were left out.
+        """
         found = Counter(labels)
         images, unlabelled = found.total(), found.pop(-1, 0)
-        empty = tuple(name for label, name in enumerate(classes) if label not in found)
-        return cls(images, images - unlabelled, max(len(classes), len(found)), empty)
+        gone = sorted(set(before) - found.keys() - {-1})
+        empty = tuple(name for label, name in enumerate(classes) if label not in found and label not in gone)
+        lost = tuple(classes[label] if label < len(classes) else str(label) for label in gone)
+        number = max(len(classes) - len(gone), len(found))
+        return cls(images, images - unlabelled, number, empty, lost)
 
     def __str__(self) -> str:
+        lost = f", none written of {few(self.lost)}" if self.lost else ""
         if not self.labels:
-            return f"no image of {self.images} has a label: all are -1"
+            return f"no image of {self.images} has a label: all are -1{lost}"
         text = f"{count(self.labels, 'label')} in {_classes(self.classes)}"
         if self.empty:
-            more = f" and {len(self.empty) - _NAMED} more" if len(self.empty) > _NAMED else ""
-            text += f", no image in {', '.join(self.empty[:_NAMED])}{more}"
+            text += f", no image in {few(self.empty)}"
         without = self.images - self.labels
-        return text + (f", {without} of {self.images} images without a label" if without else "")
+        return text + lost + (f", {without} of {self.images} images without a label" if without else "")
+
+
+def few(names: Sequence[str]) -> str:
+    """The first few of some names, and how many more there are."""
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    return ", ".join(names[:_NAMED]) + more
 
 
 def _classes(number: int) -> str:

@@ -66,3 +66,19 @@ def test_gaps_are_refused_where_there_may_be_none(value: object) -> None:
 )
 def test_counts_of_labels_in_words(labels: list[int], classes: tuple[str, ...], text: str) -> None:
     assert str(LabelCounts.of(labels, classes)) == text
+
+
+@pytest.mark.parametrize(
+    ("labels", "classes", "before", "text"),
+    [
+        ([0, 0], ("ant", "bee", "cow"), {0, 1}, "2 labels in 2 classes, no image in cow, none written of bee"),
+        ([7], (), {7, 3, -1}, "1 label in 1 class, none written of 3"),
+        ([-1], ("ant",), {0, -1}, "no image of 1 has a label: all are -1, none written of ant"),
+        ([0, -1], [*"abcde"], {0, 1, 2, 3, 4, -1}, "1 label in 1 class, none written of b, c, d and 1 more, 1 of"),
+        ([], ("ant",), {0}, "no image of 0 has a label: all are -1, none written of ant"),
+    ],
+)  # fmt: skip
+def test_classes_of_which_nothing_is_left(
+    labels: list[int], classes: tuple[str, ...], before: set[int], text: str
+) -> None:
+    assert str(LabelCounts.of(labels, classes, before)).startswith(text)
