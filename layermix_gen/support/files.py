@@ -144,6 +144,12 @@ def regular(path: Path) -> Path:
     return path
 
 
+def read_file(path: Path, remedy: str) -> bytes:
+    """Read a whole file. Raises `LayerMixError` with the `remedy`."""
+    with reading(path, remedy):
+        return with_retries(path.read_bytes, path)
+
+
 def file_digest(path: Path) -> str:
     """The sha256 (hex) of a file."""
     with path.open("rb") as file:

@@ -227,11 +227,11 @@ def test_a_malicious_pickle_is_refused_and_not_run(payload: Callable[[Path], byt
     ("content", "message"),
     [
         ([1], "expected a dict in"),
-        ({"data": PLANES[:10]}, "expected a list of integers in [0, 255] as fine_labels in"),
-        ({"data": PLANES[:10], "fine_labels": ["a"] * 10}, "expected a list of integers in [0, 255] as fine_labels in"),
+        ({"data": PLANES[:10]}, "expected whole numbers in [0, 255] as fine_labels in"),
+        ({"data": PLANES[:10], "fine_labels": ["a"] * 10}, "expected whole numbers in [0, 255] as fine_labels in"),
         (
             {"data": PLANES[:10], "fine_labels": [1 << 70] * 10},
-            "expected a list of integers in [0, 255] as fine_labels in",
+            "expected whole numbers in [0, 255] as fine_labels in",
         ),
         ({"data": PLANES[:10], "fine_labels": [0] * 9}, "found 9 labels for 10 images"),
         ({"data": PLANES[:10], "fine_labels": [3] * 10}, "expected labels in [0, 2] in"),

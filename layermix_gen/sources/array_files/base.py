@@ -14,9 +14,11 @@ from layermix_gen.images import Image
 from layermix_gen.images.codec import check_pixels
 from layermix_gen.sources.base import DEFAULT_OPTIONS, Item
 from layermix_gen.sources.labels import MAX_LABEL
+from layermix_gen.support.files import reading, with_retries
 from layermix_gen.support.text import as_text
 
 DIGITS = 5  # of a number in an id, at least: more where the set is larger, so that ids are sorted
+EXTRACT = "extract the archive again"
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +96,26 @@ def chosen_split(name: str, splits: Sequence[str], split: str, own: str = "", pl
             f"--kind {name} to take this one"
         )
     return (f"{name}:{split}" if split not in ("", splits[0]) else name), split or own or splits[0]
+
+
+def check_counts(labels: int, images: int, path: Path, remedy: str) -> None:
+    """Raise `LayerMixError` with the `remedy` unless the labels at `path` are as many as the images."""
+    if labels != images:
+        raise LayerMixError(
+            f"expected one label per image in {as_text(path)}, found {labels} labels for {images} images; {remedy}"
+        )
+
+
+def mapped_records(path: Path, size: int) -> npt.NDArray[np.uint8]:
+    """Map a file of records, (N, `size` bytes), into memory. Raises `LayerMixError` where it is empty or cut off."""
+    with reading(path, EXTRACT):
+        found = with_retries(path.stat, path).st_size
+        if found == 0 or found % size:
+            raise LayerMixError(
+                f"expected records of {size} bytes in {as_text(path)}, found {found} bytes: the file is truncated; "
+                f"{EXTRACT}"
+            )
+        return np.asarray(with_retries(lambda: np.memmap(path, np.uint8, "r"), path)).reshape(-1, size)
 
 
 def checked_range(labels: npt.NDArray[Any], path: Path) -> npt.NDArray[np.int64]:

@@ -2,14 +2,15 @@
 
 The location is the folder of the data files or the folder above it. Both versions are arrays of 32 px images stored as
 three colour planes of 1024 bytes. A binary file is mapped into memory; a Python file is a pickle, which could run any
-code: it is read by an unpickler that accepts arrays of whole numbers and refuses everything else.
+code: it is read by an unpickler that accepts arrays of numbers and texts and refuses everything else.
 """
 
 from bisect import bisect_right
 from dataclasses import dataclass
 from itertools import accumulate
 from pathlib import Path
-from typing import TypeAlias
+from reprlib import repr as shortened
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -17,16 +18,24 @@ import numpy.typing as npt
 from layermix_gen.errors import LayerMixError
 from layermix_gen.images import Image
 from layermix_gen.images.codec import MAX_PIXELS
-from layermix_gen.sources.array_files.base import ArraySource, LabelledImages, chosen_split
-from layermix_gen.sources.array_files.pickles import load_values, read_file
+from layermix_gen.sources.array_files.base import (
+    EXTRACT,
+    ArraySource,
+    LabelledImages,
+    check_counts,
+    chosen_split,
+    mapped_records,
+)
+from layermix_gen.sources.array_files.pickles import load_values
 from layermix_gen.sources.base import Source, parsed_kind
-from layermix_gen.support.files import reading, with_retries
+from layermix_gen.support.files import read_file
 from layermix_gen.support.text import as_text
 
 SPLITS = ("train", "test")
 SIZE = 32
 PIXELS = 3 * SIZE * SIZE  # bytes of one image
-SHAPES = ((PIXELS,), (3, SIZE, SIZE))  # of one image in a pickle
+SHAPES = ((PIXELS,), (3, SIZE, SIZE), (SIZE, SIZE, 3))  # of one image in a pickle
+_SAVE = "save them so, or extract the archive again"
 
 LabelledPlanes: TypeAlias = tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]
 """The content of one file: images (N, 3072) or (N, 3, 32, 32), three colour planes each, and their labels (N,)."""
@@ -39,9 +48,14 @@ class Version:
     folder: str  # its name as extracted
     parts: dict[str, tuple[str, ...]]  # split -> files
     meta: str  # the file of the class names
-    names: str  # the key of the class names in `meta`, "" if that is a text file
-    labels: str  # the key of the labels, "" in a binary file
-    label_bytes: int = 0  # in front of each image of a binary file; the label is the last of them
+    names: str = ""  # the key of the class names in `meta`, which is a text file in the binary version
+    labels: str = ""  # the key of the labels in the Python version
+    label_bytes: int = 0  # in front of each image in the binary version; the label is the last of them
+
+    @property
+    def is_binary(self) -> bool:
+        """Whether this is the binary version, not the Python version."""
+        return self.label_bytes > 0
 
 
 _TENS = tuple(f"data_batch_{number}" for number in range(1, 6))
@@ -59,8 +73,6 @@ VERSIONS = {
             folder="cifar-10-batches-bin",
             parts={"train": tuple(f"{name}.bin" for name in _TENS), "test": ("test_batch.bin",)},
             meta="batches.meta.txt",
-            names="",
-            labels="",
             label_bytes=1,
         ),
     ),
@@ -76,8 +88,6 @@ VERSIONS = {
             folder="cifar-100-binary",
             parts={"train": ("train.bin",), "test": ("test.bin",)},
             meta="fine_label_names.txt",
-            names="",
-            labels="",
             label_bytes=2,
         ),
     ),
@@ -115,7 +125,8 @@ def _holds(folder: Path, version: Version) -> bool:
     present = _present(folder, version)
     if folder.name == version.folder:
         return bool(present)
-    return len(present) > 2 or (len(present) == 2 and version.meta in present)  # "train" and "test" may be anything
+    # Two files are too few without that of the class names: "train" and "test" may be anything.
+    return len(present) >= (2 if version.meta in present else 3)
 
 
 def _present(folder: Path, version: Version) -> list[str]:
@@ -135,11 +146,11 @@ def files(source: Source) -> list[Path]:
 
 def _load(folder: Path, version: Version, split: str) -> LabelledImages:
     classes = _class_names(folder / version.meta, version)
-    read = _read_pickle if version.labels else _read_binary
+    read = _read_binary if version.is_binary else _read_pickle
     paths = [folder / name for name in version.parts[split]]
     parts = [read(path, version, len(classes)) for path in paths]
     lengths = [len(labels) for _, labels in parts]
-    if not version.labels and min(lengths) < max(lengths):  # a binary file was cut between two records
+    if version.is_binary and min(lengths) < max(lengths):  # a binary file was cut between two records
         raise LayerMixError(
             f"expected {max(lengths)} images in {as_text(paths[lengths.index(min(lengths))])} as in the other "
             f"files, found {min(lengths)}: the file is truncated; extract the archive again"
@@ -155,57 +166,68 @@ def _load(folder: Path, version: Version, split: str) -> LabelledImages:
 
 
 def _class_names(path: Path, version: Version) -> tuple[str, ...]:
-    if version.names:
-        (names,) = load_values(path, (version.names,))
+    if version.is_binary:
+        found: Any = read_file(path, EXTRACT).decode("utf-8", "replace").split()
     else:
-        names = read_file(path).decode("utf-8", "replace").split()
-    if not isinstance(names, list) or not names or not all(isinstance(name, bytes | str) for name in names):
-        raise LayerMixError(f"expected the class names in {as_text(path)}, found none; extract the archive again")
+        (found,) = load_values(path, (version.names,))
+    names = found.tolist() if isinstance(found, np.ndarray) else found
+    if not isinstance(names, list | tuple) or not names:
+        raise LayerMixError(f"expected the class names in {as_text(path)}, found {_described(found)}; {EXTRACT}")
+    if other := [name for name in names if not isinstance(name, bytes | str)]:
+        raise LayerMixError(f"expected the class names in {as_text(path)}, found {_described(other[0])}; {_SAVE}")
     return tuple(name.decode("utf-8", "replace") if isinstance(name, bytes) else name for name in names)
 
 
 def _read_pickle(path: Path, version: Version, classes: int) -> LabelledPlanes:
     images, given = load_values(path, ("data", version.labels))
     if not isinstance(images, np.ndarray) or images.dtype != np.uint8 or images.shape[1:] not in SHAPES:
-        raise LayerMixError(f"expected images as uint8 (N, {PIXELS}) in {as_text(path)}; extract the archive again")
-    labels = _whole_numbers(given)
-    if labels is None:
         raise LayerMixError(
-            f"expected a list of integers in [0, 255] as {version.labels} in {as_text(path)}; extract the archive again"
+            f"expected images as uint8 (N, {PIXELS}) in {as_text(path)}, found {_described(images)}; {_SAVE}"
         )
+    if images.shape[1:] == (SIZE, SIZE, 3):
+        images = images.transpose(0, 3, 1, 2)
+    try:
+        labels = _whole_numbers(given)
+    except ValueError as fault:
+        raise LayerMixError(
+            f"expected whole numbers in [0, 255] as {version.labels} in {as_text(path)}, found {fault}; {_SAVE}"
+        ) from fault
     return _checked(images, labels, path, classes)
 
 
-def _whole_numbers(labels: object) -> npt.NDArray[np.int64] | None:
-    """Labels in [0, 255] of a list or an array (N,), None if they are anything else."""
-    if isinstance(labels, list) and all(type(label) is int and 0 <= label <= 255 for label in labels):
-        return np.array(labels, np.int64)
-    if isinstance(labels, np.ndarray) and labels.ndim == 1 and ((labels >= 0) & (labels <= 255)).all():
-        return labels.astype(np.int64)
-    return None
+def _whole_numbers(given: object) -> npt.NDArray[np.int64]:
+    """Labels in [0, 255] of a list, a tuple, or an array (N,) or (N, 1). Raises ValueError that says what it found."""
+    if isinstance(given, np.ndarray) and given.dtype.kind in "iuf" and given.shape[1:] in ((), (1,)):
+        labels = given.reshape(-1).tolist()
+    elif isinstance(given, list | tuple):
+        labels = list(given)
+    else:
+        raise ValueError(_described(given))
+    for label in labels:
+        if type(label) not in (int, float) or not 0 <= label <= 255 or label != int(label):
+            raise ValueError(_described(label))
+    return np.array(labels, np.int64)
+
+
+def _described(value: object) -> str:
+    """What a value in a pickle is, in a few words."""
+    if isinstance(value, np.ndarray):
+        return f"{value.dtype.name} {value.shape}"
+    if isinstance(value, int | float | str | bytes):
+        return shortened(value)
+    return "none" if value is None else f"a {type(value).__name__}"
 
 
 def _read_binary(path: Path, version: Version, classes: int) -> LabelledPlanes:
-    record = version.label_bytes + PIXELS
-    with reading(path, "extract the archive again"):
-        size = with_retries(path.stat, path).st_size
-        if size == 0 or size % record:
-            raise LayerMixError(
-                f"expected records of {record} bytes in {as_text(path)}, found {size} bytes: "
-                "the file is truncated; extract the archive again"
-            )
-        mapped = with_retries(lambda: np.memmap(path, np.uint8, "r"), path)
-    records = np.asarray(mapped).reshape(-1, record)
+    records = mapped_records(path, version.label_bytes + PIXELS)
     labels = records[:, version.label_bytes - 1].astype(np.int64)
     return _checked(records[:, version.label_bytes :], labels, path, classes)
 
 
 def _checked(images: npt.NDArray[np.uint8], labels: npt.NDArray[np.int64], path: Path, classes: int) -> LabelledPlanes:
-    if not len(labels) or len(labels) != len(images):
-        raise LayerMixError(
-            f"expected one label per image in {as_text(path)}, found {len(labels)} labels "
-            f"for {len(images)} images; extract the archive again"
-        )
+    check_counts(len(labels), len(images), path, EXTRACT)
+    if not len(labels):
+        raise LayerMixError(f"expected images in {as_text(path)}, found none; {EXTRACT}")
     if labels.min() < 0 or labels.max() >= classes:
         raise LayerMixError(
             f"expected labels in [0, {classes - 1}] in {as_text(path)}, found "

@@ -16,12 +16,18 @@ import numpy.typing as npt
 from layermix_gen.errors import LayerMixError
 from layermix_gen.images import Image
 from layermix_gen.images.codec import MAX_PIXELS
-from layermix_gen.sources.array_files.base import ArraySource, LabelledImages, checked_range, chosen_split
+from layermix_gen.sources.array_files.base import (
+    ArraySource,
+    LabelledImages,
+    check_counts,
+    checked_range,
+    chosen_split,
+)
 from layermix_gen.sources.array_files.idx_format import load, not_bytes, read_header
-from layermix_gen.sources.array_files.pickles import read_file
 from layermix_gen.sources.base import Source, class_names
 from layermix_gen.sources.folder import scan
 from layermix_gen.sources.labels import MAX_LABEL
+from layermix_gen.support.files import read_file
 from layermix_gen.support.text import as_text
 
 SPLITS = ("train", "test")
@@ -125,7 +131,7 @@ def _published(other: Path, split: str) -> str:
 def _load(images: Path) -> LabelledImages:
     pixels = load(images)
     path = _labels_of(images)
-    labels = _labels(path, len(pixels), images) if path else np.full(len(pixels), -1)
+    labels = _labels(path, len(pixels)) if path else np.full(len(pixels), -1)
     names = dict(enumerate(class_names(labels.tolist())))
     mapping = _mapping_of(images)
     if path and mapping:
@@ -140,17 +146,13 @@ def _load(images: Path) -> LabelledImages:
     return LabelledImages(image, labels, classes, pixels[0].nbytes)
 
 
-def _labels(path: Path, count: int, images: Path) -> npt.NDArray[np.int64]:
+def _labels(path: Path, count: int) -> npt.NDArray[np.int64]:
     labels = load(path)
     if labels.ndim == 2 and labels.dtype != np.uint8 and labels.size:
         labels = labels[:, 0]  # of QMNIST, whose other columns say who wrote the digit
     if labels.ndim != 1:
         raise LayerMixError(f"expected labels (N,) in {as_text(path)}, found {labels.shape}")
-    if len(labels) != count:
-        raise LayerMixError(
-            f"expected one label per image of {as_text(images)}, found {len(labels)} labels for "
-            f"{count} images; get the two files of one set"
-        )
+    check_counts(len(labels), count, path, "get the two files of one set")
     return checked_range(labels, path)
 
 
@@ -184,7 +186,8 @@ def _mapping_of(images: Path) -> Path | None:
 def _characters(path: Path) -> dict[int, str]:
     """Read the names of labels, from lines of a label and the codes of its characters."""
     names = {}
-    for number, line in enumerate(read_file(path).decode("utf-8", "replace").splitlines(), 1):
+    text = read_file(path, "get the file again, or leave it out").decode("utf-8", "replace")
+    for number, line in enumerate(text.splitlines(), 1):
         words = line.split()
         label, *codes = (int(word) if re.fullmatch("[0-9]{1,7}", word) else -1 for word in words or ["-1"])
         if not codes or not 0 <= label <= MAX_LABEL or not all(33 <= code < 0xD800 for code in codes):

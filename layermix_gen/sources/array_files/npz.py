@@ -10,7 +10,7 @@ import numpy.typing as npt
 from layermix_gen.errors import BadImage, LayerMixError
 from layermix_gen.images import Image
 from layermix_gen.images.codec import MAX_PIXELS
-from layermix_gen.sources.array_files.base import ArraySource, LabelledImages, checked_range, chosen_split
+from layermix_gen.sources.array_files.base import ArraySource, LabelledImages, check_counts, checked_range, chosen_split
 from layermix_gen.sources.array_files.npy_format import NpyHeader, header_of, is_npy, load_array, names_in
 from layermix_gen.sources.base import Source, class_names
 from layermix_gen.sources.folder import scan
@@ -139,11 +139,7 @@ def _fitting_layouts(shape: tuple[int, ...]) -> list[str]:
 
 def _load(images: tuple[Path, str], labels: tuple[Path, str], is_first: bool) -> LabelledImages:
     pixels, (given, classes) = load_array(*images), _labels(*labels)
-    if len(given) != len(pixels):
-        raise LayerMixError(
-            f"expected one label per image in {as_text(images[0])}, found {len(given)} labels for "
-            f"{len(pixels)} images; save both again"
-        )
+    check_counts(len(given), len(pixels), labels[0], "save both again")
     # Black images are in any range, and a few damaged ones are left to `image`.
     sample = [one for one in pixels[:: max(1, len(pixels) // _SAMPLE)] if one.any()]
     if sample and not any(map(_is_unit, sample)):

@@ -1,4 +1,4 @@
-"""Read untrusted pickles: the only objects that they may build are arrays and scalars of whole numbers.
+"""Read untrusted pickles: the only objects that they may build are arrays and scalars of numbers and texts.
 
 A pickle names the functions that build its objects. Those that an array needs are replaced by stand-ins that only
 record their arguments, and every other name is refused. Not even NumPy sees the pickle's values unchecked: its own way
@@ -7,6 +7,7 @@ of rebuilding arrays crashes on some damaged pickles.
 
 import io
 import pickle
+import re
 import struct
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -16,10 +17,12 @@ import numpy as np
 import numpy.typing as npt
 
 from layermix_gen.errors import LayerMixError
-from layermix_gen.support.files import reading, with_retries
+from layermix_gen.sources.array_files.base import EXTRACT
+from layermix_gen.support.files import read_file
 from layermix_gen.support.text import as_text
 
-_CODES = ("u1", "u2", "u4", "u8", "i1", "i2", "i4", "i8")
+_CODES = ("u1", "u2", "u4", "u8", "i1", "i2", "i4", "i8", "f2", "f4", "f8")
+_TEXT = re.compile(r"[US][1-9]\d{0,3}")  # of a fixed length
 _MOST_AXES = 8
 
 
@@ -31,15 +34,15 @@ class _Dtype:
         self.order = "|"
 
     def set_state(self, state: object) -> None:
-        """Take the byte order from (version, order, ...); whole numbers need nothing else."""
+        """Take the byte order from (version, order, ...); numbers and texts need nothing else."""
         match state:
             case (int(), order, *_):
                 self.order = _latin1(order)
 
     def array(self, data: object) -> npt.NDArray[Any]:
-        """The whole numbers that bytes hold, (N,). Raises ValueError for any other type or byte order."""
-        if self.code not in _CODES or self.order not in ("|", "=", "<", ">"):
-            raise ValueError(f"no whole numbers: {self.order}{self.code}")
+        """The numbers or texts that bytes hold, (N,). Raises ValueError for any other type or byte order."""
+        if not (self.code in _CODES or _TEXT.fullmatch(self.code)) or self.order not in ("|", "=", "<", ">"):
+            raise ValueError(f"neither numbers nor texts: {self.order}{self.code}")
         encoded = data.encode("latin1") if isinstance(data, str) else data  # see `_encode`
         if not isinstance(encoded, bytes):
             raise TypeError("no bytes")
@@ -54,9 +57,11 @@ class _Array:
     def set_state(self, state: object) -> None:
         self.state = state
 
-    def build(self) -> npt.NDArray[Any] | None:
-        """Return the array, read-only, or None if the state does not describe an array of whole numbers."""
+    def build(self) -> npt.NDArray[Any] | list[Any] | None:
+        """Return an array of numbers or texts, read-only, or one of objects (N,) as a list; None for any other."""
         match self.state:
+            case (int(), (count,), _Dtype(code="O8"), bool(), list(data)) if len(data) == count:
+                return data
             case (int(), tuple(shape), _Dtype() as dtype, bool(by_columns), (bytes() | str()) as data):
                 if len(shape) <= _MOST_AXES and all(type(n) is int and 0 <= n < 1 << 32 for n in shape):
                     try:
@@ -72,10 +77,10 @@ class _Reordered(_Array):
     def __init__(self, axes: tuple[int, ...]) -> None:
         self.axes = axes
 
-    def build(self) -> npt.NDArray[Any] | None:
+    def build(self) -> npt.NDArray[Any] | list[Any] | None:
         """Return the array, or None as `_Array.build` does."""
         stored = super().build()
-        return stored if stored is None else stored.transpose(self.axes)
+        return stored.transpose(self.axes) if isinstance(stored, np.ndarray) else stored
 
 
 def _reconstruct(*_: object) -> _Array:
@@ -88,9 +93,13 @@ def _from_buffer(data: object, dtype: object, shape: object, order: object, axes
     return array
 
 
-def _scalar(dtype: _Dtype, data: object) -> int | None:
-    """The number, None if it is not whole."""
-    return int(dtype.array(data).item()) if dtype.code in _CODES else None
+def _scalar(dtype: _Dtype, data: object) -> float | str | bytes | None:
+    """The number or text, None for anything else."""
+    try:
+        value: float | str | bytes = dtype.array(data).item()
+    except ValueError:
+        return None
+    return value
 
 
 def _encode(text: str, encoding: object) -> str:
@@ -180,11 +189,11 @@ _FAULTS = (
 def load_values(path: Path, keys: Sequence[str]) -> list[Any]:
     """Read a pickled dict and return the values of these keys, None where one is missing.
 
-    Values are lists, numbers, texts, and arrays of whole numbers, which are read-only; an array of another type is
-    None. Python 2 wrote texts as bytes, which only keys are turned from. Raises `LayerMixError` if the file is damaged,
-    or names any other object.
+    Values are lists, numbers, texts, and arrays of these, which are read-only; an array of objects is a list, and one
+    of another type None. Python 2 wrote texts as bytes, which only keys are turned from. Raises `LayerMixError` if the
+    file is damaged, or names any other object.
     """
-    file = io.BytesIO(read_file(path))
+    file = io.BytesIO(read_file(path, EXTRACT))
     try:
         content = _ArrayUnpickler(file, encoding="bytes").load()
         if isinstance(content, dict):
@@ -193,14 +202,8 @@ def load_values(path: Path, keys: Sequence[str]) -> list[Any]:
     except LayerMixError as fault:
         raise LayerMixError(f"refused to unpickle {as_text(path)}: {fault}; get the file from its authors") from fault
     except _FAULTS as fault:
-        raise LayerMixError(f"{as_text(path)} is truncated or corrupt; extract the archive again") from fault
-    raise LayerMixError(f"expected a dict in {as_text(path)}, found {type(content).__name__}")
-
-
-def read_file(path: Path) -> bytes:
-    """Read a whole file. Raises `LayerMixError` that names it."""
-    with reading(path, "extract the archive again"):
-        return with_retries(path.read_bytes, path)
+        raise LayerMixError(f"{as_text(path)} is truncated or corrupt; {EXTRACT}") from fault
+    raise LayerMixError(f"expected a dict in {as_text(path)}, found {type(content).__name__}; {EXTRACT}")
 
 
 def _latin1(text: object) -> str:

@@ -10,10 +10,16 @@ import numpy as np
 from layermix_gen.errors import LayerMixError
 from layermix_gen.images import Image
 from layermix_gen.images.codec import MAX_PIXELS
-from layermix_gen.sources.array_files.base import ArraySource, LabelledImages, chosen_split
-from layermix_gen.sources.array_files.pickles import read_file
+from layermix_gen.sources.array_files.base import (
+    EXTRACT,
+    ArraySource,
+    LabelledImages,
+    check_counts,
+    chosen_split,
+    mapped_records,
+)
 from layermix_gen.sources.base import Source, parsed_kind
-from layermix_gen.support.files import reading, with_retries
+from layermix_gen.support.files import read_file
 from layermix_gen.support.text import as_text
 
 SPLITS = ("train", "test", "unlabeled")
@@ -55,21 +61,11 @@ def files(source: Source) -> list[Path]:
 
 
 def _load(folder: Path, split: str) -> LabelledImages:
-    classes = tuple(read_file(folder / _NAMES).decode("utf-8", "replace").split())
+    classes = tuple(read_file(folder / _NAMES, EXTRACT).decode("utf-8", "replace").split())
     if not classes:
-        raise LayerMixError(
-            f"expected the class names in {as_text(folder / _NAMES)}, found none; extract the archive again"
-        )
+        raise LayerMixError(f"expected the class names in {as_text(folder / _NAMES)}, found none; {EXTRACT}")
     path = folder / f"{split}_X.bin"
-    with reading(path, "extract the archive again"):
-        size = with_retries(path.stat, path).st_size
-        if size == 0 or size % _PIXELS:
-            raise LayerMixError(
-                f"expected images of {_PIXELS} bytes in {as_text(path)}, found {size} bytes: "
-                "the file is truncated; extract the archive again"
-            )
-        mapped = with_retries(lambda: np.memmap(path, np.uint8, "r"), path)
-    planes = np.asarray(mapped).reshape(-1, 3, _SIDE, _SIDE)  # (N, channel, column, row)
+    planes = mapped_records(path, _PIXELS).reshape(-1, 3, _SIDE, _SIDE)  # (N, channel, column, row)
 
     def image(number: int) -> Image:
         return np.ascontiguousarray(planes[number].transpose(2, 1, 0))
@@ -77,15 +73,11 @@ def _load(folder: Path, split: str) -> LabelledImages:
     if split == _UNLABELLED:
         return LabelledImages(image, np.full(len(planes), -1), classes, _PIXELS)
     path = folder / f"{split}_y.bin"
-    labels = np.frombuffer(read_file(path), np.uint8)
-    if len(labels) != len(planes):
-        raise LayerMixError(
-            f"expected one label per image in {as_text(path)}, found {len(labels)} labels for {len(planes)} images; "
-            "extract the archive again"
-        )
+    labels = np.frombuffer(read_file(path, EXTRACT), np.uint8)
+    check_counts(len(labels), len(planes), path, EXTRACT)
     if labels.min() < 1 or labels.max() > len(classes):
         raise LayerMixError(
             f"expected labels from 1 to {len(classes)} in {as_text(path)}, found {labels.min()} to {labels.max()}; "
-            "extract the archive again"
+            f"{EXTRACT}"
         )
     return LabelledImages(image, labels.astype(np.int64) - 1, classes, _PIXELS)

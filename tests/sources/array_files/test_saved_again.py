@@ -47,7 +47,9 @@ def same(folder: Path) -> None:
         pixels = np.vstack([entry["data"] for entry in entries]).reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1)
         source = open_source(folder, kind)
         items = source.items()
-        assert [item.label for item in items] == [int(label) for entry in entries for label in entry["labels"]]
+        assert [item.label for item in items] == [
+            int(label) for entry in entries for label in np.ravel(entry["labels"])
+        ]
         assert np.array_equal([source.read(item) for item in items], pixels)
         assert source.classes[9] == "class 9"
 
@@ -119,10 +121,11 @@ def test_an_archive_that_was_extracted_in_part_does_not_hide_the_other_version(t
 @pytest.mark.parametrize(
     "labels",
     [
-        pytest.param(lambda labels: labels.astype(np.float64), id="floats"),
-        pytest.param(lambda labels: [float(label) for label in labels], id="a list of floats"),
-        pytest.param(lambda labels: list(labels.astype(np.float32)), id="float scalars"),
-        pytest.param(lambda labels: labels.astype(object), id="an array of objects"),
+        pytest.param(lambda labels: labels + 0.5, id="fractions"),
+        pytest.param(lambda labels: labels * np.nan, id="NaN"),
+        pytest.param(lambda labels: [float(label) + 0.5 for label in labels], id="a list of fractions"),
+        pytest.param(lambda labels: [bool(label) for label in labels], id="truths"),
+        pytest.param(lambda labels: [[int(label)] for label in labels], id="lists"),
         pytest.param(lambda labels: labels.astype("M8[s]"), id="dates"),
         pytest.param(lambda labels: labels.astype("U3"), id="an array of texts"),
         pytest.param(lambda labels: np.eye(10, dtype=np.int64)[labels], id="one column each"),
@@ -135,6 +138,72 @@ def test_an_archive_that_was_extracted_in_part_does_not_hide_the_other_version(t
 @pytest.mark.parametrize("protocol", [2, 5])
 def test_labels_that_are_no_classes_are_refused(labels: Callable, protocol: int, tmp_path: Path) -> None:
     assert str(write(tmp_path, protocol, labels) / "data_batch_1") in refusal(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [
+        pytest.param(lambda labels: labels.astype(np.float64), id="floats"),
+        pytest.param(lambda labels: labels.astype(">f4"), id="big-endian floats"),
+        pytest.param(lambda labels: [float(label) for label in labels], id="a list of floats"),
+        pytest.param(lambda labels: list(labels.astype(np.float32)), id="float scalars"),
+        pytest.param(lambda labels: labels.astype(object), id="an array of objects"),
+        pytest.param(lambda labels: tuple(labels.tolist()), id="a tuple"),
+        pytest.param(tuple, id="a tuple of scalars"),
+        pytest.param(lambda labels: labels[:, None], id="a column"),
+    ],
+)
+@pytest.mark.parametrize("protocol", [2, 5])
+def test_whole_numbers_in_any_form_are_labels(labels: Callable, protocol: int, tmp_path: Path) -> None:
+    same(write(tmp_path, protocol, labels))
+
+
+@pytest.mark.parametrize("protocol", [2, 4, 5])
+def test_images_with_their_channels_last(protocol: int, tmp_path: Path) -> None:
+    folder = write(tmp_path, protocol, images=lambda images: images.reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1).copy())
+    source = open_source(folder)
+    found = [source.read(item) for item in source.items()]
+    assert np.array_equal(found, IMAGES[:-2].reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1))
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        tuple,
+        np.array,
+        lambda names: np.array(names, "S9"),
+        lambda names: np.array(names, object),
+        lambda names: list(np.array(names)),
+        lambda names: np.array(names).astype(">U9"),
+    ],
+    ids=["tuple", "array", "bytes", "objects", "scalars", "big-endian"],
+)
+@pytest.mark.parametrize("protocol", [0, 2, 4, 5])
+def test_class_names_in_any_form(form: Callable, protocol: int, tmp_path: Path) -> None:
+    names = [f"clàss {number}" if form is tuple else f"class {number}" for number in range(10)]
+    (write(tmp_path, 4) / "batches.meta").write_bytes(pickle.dumps({"label_names": form(names)}, protocol))
+    assert open_source(tmp_path).classes == tuple(names)
+
+
+def test_what_was_found_instead_is_told(tmp_path: Path) -> None:
+    path = write(tmp_path, 4) / "batches.meta"
+    for names, found in (
+        ([3, "a"], "found 3; save"),
+        ({"a": 1}, "found a dict; extract"),
+        (np.ones(2), "found 1.0; s"),
+    ):
+        path.write_bytes(pickle.dumps({"label_names": names}))
+        assert found in refusal(tmp_path)
+    write(tmp_path, 4, lambda labels: labels + 0.5)
+    assert "expected whole numbers in [0, 255] as labels in " in refusal(tmp_path)
+    assert refusal(tmp_path).endswith(", found 0.5; save them so, or extract the archive again")
+    for images, found in ((IMAGES[:3] / 255, "float64 (3, 3072)"), (IMAGES[:3].tolist(), "a list"), (None, "none")):
+        write(tmp_path, 4)
+        (tmp_path / "data_batch_1").write_bytes(pickle.dumps({"data": images, "labels": [0, 1, 2]}))
+        assert refusal(tmp_path) == (
+            f"expected images as uint8 (N, 3072) in {tmp_path / 'data_batch_1'}, found {found}; "
+            "save them so, or extract the archive again"
+        )
 
 
 def array(

@@ -62,8 +62,8 @@ def test_the_file_that_is_missing_is_named(missing: str, tmp_path: Path) -> None
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("train_X.bin", bytes(27648 * 4 - 1), "expected images of 27648 bytes in"),
-        ("train_X.bin", b"", "expected images of 27648 bytes in"),
+        ("train_X.bin", bytes(27648 * 4 - 1), "expected records of 27648 bytes in"),
+        ("train_X.bin", b"", "expected records of 27648 bytes in"),
         ("train_X.bin", bytes(27648 * 3), "found 4 labels for 3 images"),
         ("train_y.bin", bytes([1, 2, 3]), "found 3 labels for 4 images"),
         ("train_y.bin", bytes([1, 2, 3, 0]), "expected labels from 1 to 10 in"),
