@@ -57,7 +57,7 @@ class ArrowSource:
 
     def read(self, item: Item) -> Image:
         """Read and decode one image, uint8 (H, W, 3). Raises `BadImage` with the reason."""
-        name, row = place_of(item, list(self._paths))
+        name, row = place_of(item, self._paths)
         check_bytes(item.size)
         if name not in self._images:
             self._images[name], _, _ = _columns(self._paths[name])

@@ -253,3 +253,17 @@ def test_a_column_of_any_name_may_stand_next_to_the_images(tmp_path: Path) -> No
     assert [(item.label, int(source.read(item)[0, 0, 0])) for item in items] == [(3, 0), (4, 1)]
     path = save(tmp_path / "y.parquet", {"file_row_number": [1, 0], "img": images(2), "label": [3, 4]})
     assert "a column with this name is also in the file" in refusal(path)
+
+
+def test_one_connection_lists_all_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for number in range(3):
+        save(tmp_path / f"{number}.parquet", {"image": images(2, 2 * number), "label": [0, 1]})
+    source, made, connected = open_source(tmp_path), [], parquet_files.connected
+
+    def counted(*arguments: Any) -> Any:
+        made.append(arguments)
+        return connected(*arguments)
+
+    monkeypatch.setattr(parquet_files, "connected", counted)
+    assert len(source.items()) == 6
+    assert len(made) == 1
