@@ -42,7 +42,7 @@ class Commands(LazyGroup):
             click.echo("Interrupted: run the same command to resume", err=True)
             ctx.exit(INTERRUPTED)
         except click.UsageError as error:  # which quotes what was given, such as names of files
-            raise click.UsageError(printable(error.format_message()), error.ctx) from error
+            raise click.UsageError(printable(_in_one_line(error)), error.ctx) from error
         except LayerMixError as error:
             raise click.ClickException(str(error)) from error
         except OSError as error:  # which no other code has reported: a path that is too long, a folder without access
@@ -53,6 +53,13 @@ class Commands(LazyGroup):
             if not isinstance(error, MemoryError) and not any(text in str(error) for text in OUT_OF_MEMORY):
                 raise
             raise click.ClickException("memory has run out; free memory, or use fewer workers") from error
+
+
+def _in_one_line(error: click.UsageError) -> str:
+    """What Click says of a mistake; of choices, which it lists one a line, in one."""
+    text = error.format_message()
+    is_of_choices = isinstance(error, click.MissingParameter)  # which quotes nothing that was given
+    return text.replace(". Choose from:\n\t", ": ").replace(",\n\t", ", ") if is_of_choices else text
 
 
 def _told(error: OSError) -> str:

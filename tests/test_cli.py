@@ -191,3 +191,9 @@ def test_a_message_is_one_line() -> None:
     error = layermix_gen.LayerMixError("expected a file, found none at a\nb\r; check the path")
     assert str(error) == "expected a file, found none at a\\nb\\r; check the path"
     assert str(pickle.loads(pickle.dumps(error))) == str(error)  # noqa: S301
+
+
+def test_a_missing_choice_is_one_line(tmp_path: Path) -> None:
+    result = invoke("evaluate", "corrupt", tmp_path, tmp_path / "out")
+    assert result.exit_code == 2
+    assert result.stderr.splitlines()[-1] == "Error: Missing option '--suite': c, cbar"

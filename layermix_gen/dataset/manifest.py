@@ -133,12 +133,15 @@ class Manifest:
         source, settings, run = self.source, self.settings, self.run
         left_out = "; ".join(f"{number} {reason}" for reason, number in self.skipped_reasons.items())
         mixing = self.mixing_set
+        ignored = f"{count(source.ignored, 'file')} without an image's extension"
+        if source.kind == "webdataset":
+            ignored = f"{count(source.ignored, 'member')} not taken"
         rows = {
             "source": f"{source.location} ({source.kind})",
             "labels": str(self.labels or ""),
             "inputs": f"{self.inputs} = {self.written} written + {self.skipped} skipped",
             "skipped": left_out,
-            "ignored": f"{count(source.ignored, 'file')} without an image's extension" if source.ignored else "",
+            "ignored": ignored if source.ignored else "",
             "planes": " ".join(self.planes),
             "keys": "shared by all planes" if settings.keys == "shared" else "",
             "samples": settings.samples,

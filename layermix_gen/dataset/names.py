@@ -42,7 +42,7 @@ def sample_key(ordinal: int, plane: str, keys: str) -> str:
 
 def address(row: Mapping[str, Any]) -> str:
     """The address of a row's sample, which is its key where keys are unique: `000000123-v03`."""
-    return f"{row['key'].partition('-')[0]}-{row['plane']}"
+    return row["key"] if "-" in row["key"] else f"{row['key']}-{row['plane']}"
 
 
 def ordinal_of(key: str) -> int:

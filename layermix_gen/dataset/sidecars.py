@@ -6,17 +6,19 @@ OUT/v00/wids.json       wids (part of webdataset before 1.0): the tars of the pl
 OUT/README.md           Hugging Face: the card, which makes a configuration of each plane; without it, planes are mixed
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from layermix_gen.dataset.manifest import Manifest
 from layermix_gen.dataset.names import CLEAN_PLANE, MANIFEST
-from layermix_gen.support.files import replacing, write_json
+from layermix_gen.support.files import reading, regular, replacing, write_json
 from layermix_gen.support.text import count
 
 CARD = "README.md"
 OF_A_PLANE = ("sizes.json", "wids.json")
+MOST_YAML = 1 << 16  # bytes: that of a card with all planes has a tenth
 MARK = "# Made by layermix-gen. Remove this line to keep your own changes."  # within the YAML of the card
 
 Tars = Mapping[str, Mapping[str, Any]]
@@ -45,8 +47,16 @@ def write_sidecars(root: Path, manifest: Manifest) -> None:
 
 
 def _is_ours(path: Path) -> bool:
-    """Whether nothing is at `path`, or a card that nobody wants to keep."""
-    return not path.exists() or MARK.encode() in path.read_bytes()
+    """Whether nothing is at `path`, or a card that nobody wants to keep: the YAML that it begins with has the mark.
+
+    Raises `LayerMixError` where it cannot be read.
+    """
+    if not path.exists():
+        return True
+    with reading(path, "move it away, then run the same command to resume"), regular(path).open("rb") as file:
+        text = file.read(MOST_YAML).decode(errors="replace")
+    front = re.match(r"---\r?\n(.*?)\n---", text, re.DOTALL)
+    return front is not None and MARK in front[1]
 
 
 def card(manifest: Manifest) -> str:

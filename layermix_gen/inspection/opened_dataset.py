@@ -25,6 +25,7 @@ from layermix_gen.images.codec import decode
 from layermix_gen.inspection.replay import Replay, Replayer
 
 PLACE = ("key", "plane", "shard", "offset", "size", "image_crc32")  # the columns that `image` needs
+REPLAYED = (*PLACE, "source", "source_crc32", "variant")  # and those that `replay` needs
 
 
 class OpenedDataset:
@@ -145,6 +146,7 @@ class OpenedDataset:
 
         Raises `LayerMixError` where the source image or the mixing set is gone or is a different one.
         """
+        self._tar(row, REPLAYED)
         return self._replayer.replay(row)
 
     def _forget(self) -> None:
@@ -152,11 +154,16 @@ class OpenedDataset:
         for name in ("_opened", "plan", "_replayer"):
             self.__dict__.pop(name, None)
 
-    def _tar(self, row: Mapping[str, Any]) -> str:
-        """The name of the tar that holds a row's image. Raises `LayerMixError` for a row of another dataset."""
-        missing = [name for name in PLACE if name not in row]
+    def _tar(self, row: Mapping[str, Any], columns: Sequence[str] = PLACE) -> str:
+        """The name of the tar that holds a row's image.
+
+        Raises `LayerMixError` for a row without one of the `columns` or of another dataset, and for what is no row.
+        """
+        if not isinstance(row, Mapping):
+            raise LayerMixError(f"expected a row, as row() and query() return them, got {row!r}; look it up by row()")
+        missing = [name for name in columns if name not in row]
         if missing:
-            raise LayerMixError(f"expected a row with the columns {', '.join(PLACE)}, got none for {missing[0]}")
+            raise LayerMixError(f"expected a row with the columns {', '.join(columns)}, got none for {missing[0]}")
         name = tar_name(row["plane"], row["shard"])
         tar = self.manifest.tars.get(name)
         if tar is None or not 0 <= row["offset"] <= row["offset"] + row["size"] <= tar["bytes"]:

@@ -3,10 +3,13 @@
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from layermix_gen.errors import LayerMixError
+
+FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 
 
 def as_device(device: str | torch.device) -> torch.device:
@@ -70,7 +73,8 @@ def normalize(
     """Normalize uint8 images (..., 3, H, W): (images / 255 - mean) / std, on their device and in their memory layout.
 
     `mean` and `std` are for pixels in [0, 1], one for each channel or one for all. Raises `LayerMixError` for images of
-    another type or shape, a mean outside of [0, 1], a standard deviation outside of (0, 1], or a `dtype` of integers.
+    another type or shape, a mean outside of [0, 1], a standard deviation outside of (0, 1], or another `dtype`
+    than float16, bfloat16, float32 or float64.
     """
     if not isinstance(images, Tensor) or images.dtype != torch.uint8 or images.shape[-3:-2] != (3,):
         found = f"{images.dtype} {tuple(images.shape)}" if isinstance(images, Tensor) else type(images).__name__
@@ -78,8 +82,8 @@ def normalize(
             f"expected uint8 images (..., 3, H, W) as a reader yields them, got {found}; give these, without .float() "
             "/ 255 before: normalize divides by 255 itself"
         )
-    if not dtype.is_floating_point:
-        raise LayerMixError(f"expected a dtype of floating-point numbers, got {dtype}; change dtype=")
+    if dtype not in FLOATS:
+        raise LayerMixError(f"expected one of {', '.join(map(str, FLOATS))} as the dtype, got {dtype!r}; change dtype=")
     means, deviations = _statistics("mean", mean), _statistics("std", std)
     scale = 1 / (255 * torch.tensor(deviations, dtype=torch.float32))
     shift = -torch.tensor(means, dtype=torch.float32) * 255 * scale
@@ -89,6 +93,8 @@ def normalize(
 
 def _statistics(name: str, value: Any) -> list[float]:
     """The one or three numbers of a mean or standard deviation. Raises `LayerMixError` for others than pixels have."""
+    if isinstance(value, Tensor | np.ndarray):  # of any number of dimensions: one without any cannot be iterated over
+        value = value.flatten().tolist()
     try:
         numbers = [float(one) for one in (value if isinstance(value, Iterable) else [value])]
     except (TypeError, ValueError):

@@ -97,10 +97,12 @@ def image_of(sample: TarSample, identity: str) -> TarMember | None:
     if len(plain) == 1 and not dotted:
         return plain[0]
     first, second = [as_text(place.name) for place in (*plain, *dotted, *sample.images)][:2]
-    raise LayerMixError(
-        f"expected one image in the sample {identity}, found {first} and {second}: the name of a sample ends at the "
-        "first dot; rename its images (a_1.jpg, not a.1.jpg), or leave only one in"
-    )
+    found = f"{first} twice" if first == second else f"{first} and {second}"
+    remedy = "leave only one in"
+    if len(plain) < 2:
+        found += ": the name of a sample ends at the first dot"
+        remedy = f"rename its images (a_1.jpg, not a.1.jpg), or {remedy}"
+    raise LayerMixError(f"expected one image in the sample {identity}, found {found}; {remedy}")
 
 
 def kind_of(name: str) -> str:

@@ -99,6 +99,11 @@ def as_path(path: Any, what: str) -> Path:
             f"expected a path of this machine as the {what}, got the URL {as_text(path)}; copy from or to it by other "
             "means (only finished datasets are read at URLs, given as text)"
         )
+    if str(path).startswith("~") and os.path.expanduser(path) == os.fspath(path):  # noqa: PTH111
+        raise LayerMixError(
+            f"expected a path as the {what}, got {as_text(path)}, of a user that is not there; mend the name, or "
+            "give the path from / on, if it begins like this"
+        )
     found = Path(os.path.expanduser(path))  # noqa: PTH111 - a Path would take ./~ for the home folder
     return found.absolute() if str(found).startswith("~") or _LIKE_A_URL.match(str(found)) else found
 

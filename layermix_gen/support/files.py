@@ -265,7 +265,8 @@ def disk_errors(folder: Path) -> Iterator[None]:
         if isinstance(error, FileNotFoundError) and not folder.exists():
             raise LayerMixError(f"{folder} was removed while it was written to; run the same command again") from error
         remedy = "make room" if error.errno in FULL else "mend it"
-        place = error.filename if isinstance(error, FileExistsError) else folder  # the file that is in the way
+        is_in_the_way = isinstance(error, FileExistsError | IsADirectoryError | NotADirectoryError)
+        place = (is_in_the_way and (error.filename2 or error.filename)) or folder
         raise LayerMixError(
             f"cannot write to {place}: {reason(error)}; {remedy}, then run the same command to resume"
         ) from error

@@ -4,6 +4,7 @@ import dataclasses
 import io
 import json
 import os
+import re
 import shutil
 import signal
 import time
@@ -48,6 +49,8 @@ from tests.helpers import (
     stopped_in_the_midst,
     without_start,
 )
+from tests.sources.tars import png
+from tests.sources.tars import write as write_tar
 
 SMALL = ("--size", 32, "--shard-size", 10)  # of the 24 photographs: three shards of 8
 JSON_TYPES = {
@@ -738,3 +741,10 @@ def test_a_dry_run_finds_what_a_build_would(photographs: Path, tmp_path: Path) -
     result = invoke("build", photographs, tmp_path / "out", "--dry-run", "--mixing-set", tmp_path / "none.npy")
     assert result.exit_code == 1
     assert "expected a mixing set at" in result.stderr
+
+
+def test_members_of_tars_that_are_no_images_are_told(tmp_path: Path) -> None:
+    source = write_tar(tmp_path / "0.tar", {"x.png": png(), "x.mask.png": png(), "x.cls": b"1", "y.npy": b""})
+    settings = BuildSettings(variants=0, size=8)
+    facts = layermix_gen.build(source, tmp_path / "out", settings, workers=1, progress=False).summary()
+    assert re.search("^ignored +2 members not taken$", facts, re.MULTILINE)

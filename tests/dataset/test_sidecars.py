@@ -1,6 +1,7 @@
 """Sidecars: the files that timm, open_clip, wids and Hugging Face read say the same as the tars."""
 
 import json
+import os
 import re
 import shutil
 import tarfile
@@ -9,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from layermix_gen import BuildSettings, build
+from layermix_gen import BuildSettings, LayerMixError, build
 from layermix_gen.dataset.sidecars import CARD, MARK, write_sidecars
 from tests.helpers import files, snapshot
 
@@ -80,10 +81,26 @@ def test_the_card_makes_a_configuration_of_each_plane(dataset: Path) -> None:
 def test_a_card_that_was_edited_is_kept(dataset: Path, digits: Path, pool: Path, tmp_path: Path) -> None:
     shutil.copytree(dataset, tmp_path / "copy")
     settings = BuildSettings(variants=3, shard_size="15")
-    for text, kept in ((f"---\n{MARK}\n---\nmine", False), ("mine", True)):
+    quoted = f"---\ntitle: mine\n---\nThe line `{MARK}` is gone.\n---\n"
+    for text, kept in ((f"---\n{MARK}\n---\nmine", False), ("mine", True), (quoted, True), (f"{MARK}\n---", True)):
         (tmp_path / "copy" / CARD).write_text(text)
         build(digits, tmp_path / "copy", settings, mixing_set=pool, workers=1, progress=False)
-        settings = replace(settings, variants=4)
+        settings = replace(settings, variants=settings.variants + 1)
         found = (tmp_path / "copy" / CARD).read_text()
         assert (found == text) == kept
         assert kept or "v02" in found
+
+
+@pytest.mark.parametrize("kind", ["folder", "pipe"])
+def test_what_is_no_card_is_named(kind: str, digits: Path, tmp_path: Path) -> None:
+    root = tmp_path / "out"
+    settings = BuildSettings(variants=0, method="none", shard_size="100")
+    manifest = build(digits, root, settings, workers=1, progress=False)
+    (root / CARD).unlink()
+    if kind == "folder":
+        (root / CARD).mkdir()
+    else:
+        os.mkfifo(root / CARD)
+    line = rf"^cannot read {root / CARD}: not a regular file; move it away, then run the same command to resume$"
+    with pytest.raises(LayerMixError, match=line):
+        write_sidecars(root, manifest)

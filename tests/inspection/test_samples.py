@@ -3,6 +3,7 @@
 import io
 import json
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -81,6 +82,23 @@ def test_a_row_of_another_dataset_reads_nothing(change: dict[str, Any], small: B
 def test_a_row_without_its_place(small: Built) -> None:
     (row,) = small.open().query("key = '000000010-v00'", ["key", "op"])
     assert refuses(lambda: small.open().image(row)).startswith("expected a row with the columns key, plane, shard,")
+
+
+@pytest.mark.parametrize("row", ["000000010-v00", None, 7, ["key"]])
+def test_what_is_no_row(row: Any, small: Built) -> None:
+    shards = small.open()
+    for method in (shards.image, shards.pixels, shards.replay):
+        line = f"expected a row, as row() and query() return them, got {row!r}; look it up by row()"
+        assert refuses(partial(method, row)) == line
+
+
+def test_a_row_without_its_source_is_not_replayed(small: Built) -> None:
+    shards = small.open()
+    row = shards.row("000000010-v00")
+    for column in ("key", "offset", "source_crc32", "variant"):
+        found = {name: value for name, value in row.items() if name != column}
+        assert refuses(partial(shards.replay, found)).endswith(f"source, source_crc32, variant, got none for {column}")
+    assert refuses(lambda: shards.replay(row | {"shard": 77})).startswith("expected a row of the dataset's own index")
 
 
 def test_an_unfinished_dataset(damaged: Path) -> None:

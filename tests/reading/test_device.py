@@ -186,6 +186,14 @@ def test_normalize_takes_statistics_of_pixels_in_0_to_1(mean: Any, std: Any, nam
 
 
 def test_normalize_gives_floating_point_numbers() -> None:
-    with pytest.raises(LayerMixError, match=r"^expected a dtype of floating-point numbers, got torch\.uint8; change"):
-        normalize(IMAGES, 0.5, 0.5, torch.uint8)
+    names = r"torch\.float16, torch\.bfloat16, torch\.float32, torch\.float64"
+    for dtype in (torch.uint8, torch.complex64, torch.float8_e5m2, "float16", np.float16, None):
+        with pytest.raises(LayerMixError, match=rf"^expected one of {names} as the dtype, got .*; change dtype=$"):
+            normalize(IMAGES, 0.5, 0.5, dtype)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("make", [torch.tensor, np.array, np.float32, lambda value: torch.tensor([[[value]]] * 3)])
+def test_normalize_takes_statistics_as_arrays(make: Any) -> None:
+    images = torch.arange(60, dtype=torch.uint8).reshape(1, 3, 5, 4)
+    assert torch.equal(normalize(images, make(0.5), make(0.25)), normalize(images, 0.5, 0.25))
     assert normalize(IMAGES, [0, 0.5, 1], [1] * 3)[0, :, 0, 0].tolist() == [0, -0.5, -1]

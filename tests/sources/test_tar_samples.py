@@ -1,6 +1,8 @@
 """Samples of tars: which members belong together, and which of them is the image, as webdataset has it."""
 
+import io
 import json
+import tarfile
 from pathlib import Path
 
 import numpy as np
@@ -48,9 +50,6 @@ def test_the_image_without_a_further_name_is_that_of_the_sample(names: tuple[str
         (("x.input.jpg", "x.target.jpg"), "x.input.jpg and x.target.jpg"),
         (("22.00.png", "22.01.png", "22.02.png"), "22.00.png and 22.01.png"),
         (("22.png", "22.01.png"), "22.png and 22.01.png"),  # 22.01 is no second view of 22
-        (("a.png", "a.jpg"), "a.png and a.jpg"),
-        (("f/a.PNG", "f/a.png"), "f/a.PNG and f/a.png"),
-        (("./a.png", "a.png"), "./a.png and a.png"),
     ],
 )
 def test_several_images_of_one_sample_are_told(names: tuple[str, ...], found: str, tmp_path: Path) -> None:
@@ -59,4 +58,27 @@ def test_several_images_of_one_sample_are_told(names: tuple[str, ...], found: st
     assert refusal(path) == (
         f"expected one image in the sample 000.tar/{key}, found {found}: the name of a sample ends at the first dot; "
         "rename its images (a_1.jpg, not a.1.jpg), or leave only one in"
+    )
+
+
+@pytest.mark.parametrize(
+    ("names", "found"),
+    [
+        (("a.png", "a.jpg"), "a.png and a.jpg"),
+        (("a.png", "a.jpg", "a.1.png", "a.png"), "a.png and a.jpg"),
+        (("f/a.PNG", "f/a.png"), "f/a.PNG and f/a.png"),
+        (("./a.png", "a.png"), "./a.png and a.png"),
+        (("a.png", "a.png"), "a.png twice"),
+    ],
+)
+def test_images_whose_names_differ_in_no_dot(names: tuple[str, ...], found: str, tmp_path: Path) -> None:
+    """No dot is to blame, so none is spoken of."""
+    with tarfile.open(tmp_path / "000.tar", "w") as tar:
+        for name in names:
+            member = tarfile.TarInfo(name)
+            member.size = len(png())
+            tar.addfile(member, io.BytesIO(png()))
+    key = names[-1].split(".")[0]
+    assert refusal(tmp_path / "000.tar") == (
+        f"expected one image in the sample 000.tar/{key}, found {found}; leave only one in"
     )

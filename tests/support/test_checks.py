@@ -200,11 +200,16 @@ def test_a_tilde_at_the_beginning_is_the_home_folder(tmp_path: Path, monkeypatch
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     monkeypatch.chdir(tmp_path)
     places: dict[str | Path, str] = {"~": "home", "~/a": "home/a", Path("~/a"): "home/a", "./~": "~", "./~/a": "~/a"}
-    for place, path in (places | {"~no one/a": "~no one/a", "./s3:/b": "s3:/b", "./s3://b": "s3:/b"}).items():
+    for place, path in (places | {"./~no one/a": "~no one/a", "./s3:/b": "s3:/b", "./s3://b": "s3:/b"}).items():
         found = as_path(place, "source")
         assert found == as_path(found, "source") == tmp_path / path
     assert as_path("a/~", "source") == Path("a/~")
     assert as_path(" ~", "source") == Path(" ~")
+    for place in ("~no one/a", "~nobody-here", Path("~no one/a")):
+        assert refusal(as_path, place, "source") == (
+            f"expected a path as the source, got {place}, of a user that is not there; mend the name, or give the "
+            "path from / on, if it begins like this"
+        )
 
 
 def test_missing_and_empty_folders_take_output(tmp_path: Path) -> None:

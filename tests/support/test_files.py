@@ -161,6 +161,13 @@ def test_what_is_in_the_way_is_named(tmp_path: Path) -> None:
         (tmp_path / "index").mkdir()
 
 
+def test_a_folder_in_the_way_of_a_file_is_named(tmp_path: Path) -> None:
+    (tmp_path / "_info.json").mkdir()
+    line = f"^cannot write to {tmp_path / '_info.json'}: is a directory; mend it"
+    with pytest.raises(LayerMixError, match=line), disk_errors(tmp_path):
+        write_json(tmp_path / "_info.json", {})
+
+
 @pytest.mark.parametrize(
     ("error", "reason"), [(OSError(28, "No space"), "no space; make room"), (OSError("Odd"), "odd; mend it")]
 )

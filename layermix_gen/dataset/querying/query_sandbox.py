@@ -136,7 +136,7 @@ def _functions(node: Any, depth: int = -1) -> Iterator[str]:
         raise _refusal(f"more than {DEEPEST} subqueries, lambdas or functions such as nullif() in each other")
     if kind == "SELECT_NODE" and (aliases := [one["alias"] for one in node["select_list"] if one["alias"]]):
         raise _refusal(f"a column with the alias {aliases[0]!r}")
-    if kind == "BASE_TABLE" and (node["schema_name"], node["table_name"]) != ("", "samples"):
+    if kind == "BASE_TABLE" and (node["schema_name"], node["table_name"].lower()) != ("", "samples"):
         raise _refusal(f"the table {node['table_name']!r}")
     if kind == "FUNCTION":
         yield node["function_name"].lower()

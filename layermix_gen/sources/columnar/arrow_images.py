@@ -63,7 +63,7 @@ class ArrowSource:
         return header_size(self._data(item), self._max_pixels)
 
     def _data(self, item: Item) -> bytes:
-        name, row = place_of(item, list(self._paths))
+        name, row = place_of(item, self._paths)
         check_bytes(item.size)
         if name not in self._images:
             self._images[name], _, _ = _columns(self._paths[name])

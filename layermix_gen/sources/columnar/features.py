@@ -1,7 +1,7 @@
 """What Parquet and Arrow files of images share: their columns, the names of classes as features, and the listing."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -107,7 +107,7 @@ def list_rows(files: Sequence[ListedFile], location: str) -> tuple[list[Item], t
     return sorted(items, key=lambda item: item.id), names or found
 
 
-def place_of(item: Item, names: Sequence[str]) -> tuple[str, int]:
+def place_of(item: Item, names: Container[str]) -> tuple[str, int]:
     """The file and the row of an item, the file one of `names`. Raises `BadImage` where its locator is none."""
     if list(map(type, item.at)) != [str, int] or item.at[0] not in names or int(item.at[1]) < 0:
         raise BadImage("no row of a file is known of it")

@@ -73,7 +73,7 @@ class ParquetImagesSource:
         return header_size(self._data(item), self._max_pixels)
 
     def _data(self, item: Item) -> bytes:
-        name, row = place_of(item, list(self._paths))
+        name, row = place_of(item, self._paths)
         check_bytes(item.size)
         data = self._rows.bytes_at(self._paths[name], row)
         if data is None:
@@ -82,7 +82,9 @@ class ParquetImagesSource:
 
     @cached_property
     def _listed(self) -> tuple[list[Item], tuple[str, ...]]:
-        return list_rows([_listed_file(path) for path in self.files], self.location)
+        from layermix_gen.sources.columnar.parquet_files import read_each  # here, because DuckDB takes a while to load
+
+        return list_rows(read_each(self.files, REMEDY, _listed_file), self.location)
 
     @cached_property
     def _rows(self) -> "ParquetRows":
@@ -184,12 +186,9 @@ def _columns(file: "OpenedParquet", path: Path) -> tuple[int, int]:
     return find_columns([(column.name, column.form) for column in file.columns], as_text(path))
 
 
-def _listed_file(path: Path) -> ListedFile:
-    from layermix_gen.sources.columnar.parquet_files import opened_parquet  # here, because DuckDB takes a while to load
-
-    with opened_parquet(path, REMEDY) as file:
-        image, label = (file.columns[number] for number in _columns(file, path))
-        every = range(sum(rows for rows, _ in file.groups))  # by number, as they are read later
-        cells: list[tuple[Any, Any]] = file.fetched(f"octet_length({image.bytes_sql})", label.sql, rows=every)
-        names = class_names_in(features_of(file.metadata), label.name)
+def _listed_file(file: "OpenedParquet", path: Path) -> ListedFile:
+    image, label = (file.columns[number] for number in _columns(file, path))
+    every = range(sum(rows for rows, _ in file.groups))  # by number, as they are read later
+    cells: list[tuple[Any, Any]] = file.fetched(f"octet_length({image.bytes_sql})", label.sql, rows=every)
+    names = class_names_in(features_of(file.metadata), label.name)
     return ListedFile(path.name, names, [size for size, _ in cells], [value for _, value in cells])

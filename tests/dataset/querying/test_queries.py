@@ -64,6 +64,13 @@ def test_a_subquery_over_the_samples(large: Built) -> None:
     )
 
 
+def test_the_table_in_capitals(large: Built) -> None:
+    shards = large.open()
+    for table in ("SAMPLES", "Samples", '"sAmPlEs"'):
+        where = f"size = (SELECT max({table}.size) FROM {table})"  # noqa: S608
+        assert shards.count(where) == shards.count("size = (SELECT max(size) FROM samples)")
+
+
 def test_without_a_condition_come_all_rows_in_order(large: Built) -> None:
     found = large.open().query()
     assert list(found[0]) == list(COLUMNS)

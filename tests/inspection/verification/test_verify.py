@@ -297,7 +297,7 @@ def test_damage_without_a_manifest(where: str, small: Built, damaged: Path) -> N
     assert same_but_for_the_run(damaged, small.root)
 
 
-def patch_index(path: Path, column: str, old: int, new: int) -> None:
+def patch_index(path: Path, column: str, old: object, new: object) -> None:
     """Write an index again with another value in a column, and with its summary."""
     with duckdb.connect() as db:
         ((seal,),) = db.execute(f"SELECT decode(value) FROM parquet_kv_metadata('{path}')").fetchall()  # noqa: S608
@@ -308,6 +308,15 @@ def patch_index(path: Path, column: str, old: int, new: int) -> None:
             f"(FORMAT parquet, KV_METADATA {{layermix_gen: '{summary}'}})"
         )
     Path(f"{path}.new").replace(path)
+
+
+def test_a_row_whose_key_and_plane_disagree_is_named_by_its_key(damaged: Path) -> None:
+    (damaged / "dataset.json").unlink()
+    other = KEY.replace("v00", "v01")
+    patch_index(damaged / INDEX, "key", f"'{KEY}'", f"'{other}'")
+    found = verify(damaged)
+    assert (INDEX, "", "its rows of v00 have the keys of another plane, or of another shard") in found
+    assert {key for _, key, _ in found} == {"", other}
 
 
 def test_mended_files_are_synced_in_order(small: Built, damaged: Path) -> None:

@@ -276,3 +276,17 @@ def test_a_configuration_of_the_hub_is_found_where_it_is_the_only_one(tmp_path: 
 def test_the_extension_may_have_capitals(tmp_path: Path) -> None:
     save(tmp_path / "A.PARQUET", {"image": images(3), "label": [0, 1, 2]})
     assert [item.label for item in open_source(tmp_path).items()] == [0, 1, 2]
+
+
+def test_one_connection_lists_all_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for number in range(3):
+        save(tmp_path / f"{number}.parquet", {"image": images(2, 2 * number), "label": [0, 1]})
+    source, made, connected = open_source(tmp_path), [], parquet_files.connected
+
+    def counted(*arguments: Any) -> Any:
+        made.append(arguments)
+        return connected(*arguments)
+
+    monkeypatch.setattr(parquet_files, "connected", counted)
+    assert len(source.items()) == 6
+    assert len(made) == 1
