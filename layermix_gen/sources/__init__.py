@@ -38,9 +38,23 @@ from layermix_gen.sources.tar_paths import expand, is_packed_name, is_pattern, i
 from layermix_gen.sources.webdataset import WebDatasetSource
 from layermix_gen.support.checks import as_path, check_choice
 from layermix_gen.support.files import reason, with_retries
-from layermix_gen.support.text import as_text
+from layermix_gen.support.text import as_text, count
 
 TABLES = (".csv", ".tsv")  # extensions of files that are meant as tables of paths and labels
+_SINGLE = (".npz", ".npy", ".csv", ".tsv", ".zip")  # of which one is given, not its folder
+_SEE = "check the path, or see docs/sources.md for what is read"
+_EXTRACT, _ARRAYS = "extract it and give the folder", "save its arrays by np.savez(FILE, images=..., labels=...)"
+_KNOWN = (  # how files begin that are no sources, what they are, and what to do
+    (b"PK", "a ZIP archive of other files, or one that is cut off", f"{_EXTRACT}, or get it again"),
+    (b"7z\xbc\xaf", "a 7-Zip archive", _EXTRACT),
+    (b"Rar!", "a RAR archive", _EXTRACT),
+    (b"\x1f\x8b", "a gzipped file", "decompress it"),
+    (b"MATLAB", "a MATLAB file", _ARRAYS),
+    (b"\x89HDF", "an HDF5 file", _ARRAYS),
+    (b"\xff\xff\xff\xff", "an Arrow file", "give its folder"),
+    (b"ARROW1", "an Arrow file", "save the data set by save_to_disk, or as Parquet"),
+    (b"\0\0\x08\x01", "labels as IDX", "give the file of the images"),
+)
 
 __all__ = ["KINDS", "Item", "Source", "SourceKind", "SourceOptions", "open_source", "open_test_set", "source_files"]
 
@@ -69,7 +83,6 @@ class SourceKind:
     """One kind of source: a row of the table `KINDS`."""
 
     open: Callable[..., Source]  # (location, split, max_pixels), and its `options` by name
-    form: str  # what it looks like, for messages to users
     splits: tuple[str, ...] = ()  # the first is the default
     files: Callable[[Source], list[Path]] = _entries  # see `source_files`
     named_splits: bool = False  # what is there names the splits, and the source knows them
@@ -77,21 +90,17 @@ class SourceKind:
 
 
 KINDS: dict[str, SourceKind] = {
-    "folder": SourceKind(
-        FolderSource, "a folder of class folders or images", files=_class_folders, options=("follow_links",)
-    ),
-    "cifar10": SourceKind(partial(CifarSource, "cifar10"), "the files of CIFAR-10", cifar.SPLITS, cifar.files),
-    "cifar100": SourceKind(partial(CifarSource, "cifar100"), "the files of CIFAR-100", cifar.SPLITS, cifar.files),
-    "idx": SourceKind(IdxSource, "IDX files (MNIST)", idx.SPLITS, idx.files),
-    "stl10": SourceKind(Stl10Source, "the binary files of STL-10", stl10.SPLITS, stl10.files),
-    "svhn": SourceKind(SvhnSource, "the MATLAB files of SVHN", svhn.SPLITS, svhn.files),
-    "npz": SourceKind(NpzSource, "an .npz or .npy file of images, with their labels", npz.SPLITS, npz.files),
-    "webdataset": SourceKind(WebDatasetSource, "WebDataset tars", files=lambda source: expand(source.location)),
-    "manifest": SourceKind(TableSource, "a CSV or Parquet table with the columns path and label", options=("root",)),
-    "parquet": SourceKind(
-        ParquetImagesSource, "Parquet files with the bytes of images", files=_parquet_files, named_splits=True
-    ),
-    "arrow": SourceKind(ArrowSource, "a folder of save_to_disk of datasets", files=_arrow_files, named_splits=True),
+    "folder": SourceKind(FolderSource, files=_class_folders, options=("follow_links",)),
+    "cifar10": SourceKind(partial(CifarSource, "cifar10"), cifar.SPLITS, cifar.files),
+    "cifar100": SourceKind(partial(CifarSource, "cifar100"), cifar.SPLITS, cifar.files),
+    "idx": SourceKind(IdxSource, idx.SPLITS, idx.files),
+    "stl10": SourceKind(Stl10Source, stl10.SPLITS, stl10.files),
+    "svhn": SourceKind(SvhnSource, svhn.SPLITS, svhn.files),
+    "npz": SourceKind(NpzSource, npz.SPLITS, npz.files),
+    "webdataset": SourceKind(WebDatasetSource, files=lambda source: expand(source.location)),
+    "manifest": SourceKind(TableSource, options=("root",)),
+    "parquet": SourceKind(ParquetImagesSource, files=_parquet_files, named_splits=True),
+    "arrow": SourceKind(ArrowSource, files=_arrow_files, named_splits=True),
 }
 
 
@@ -161,8 +170,7 @@ def _detect(location: str) -> str:
     if len(fits) > 1:
         raise LayerMixError(f"expected one source in {as_text(location)}, found {' and '.join(fits)}; give --kind")
     if not fits:
-        forms = "; ".join(f"{name}: {kind.form}" for name, kind in KINDS.items())
-        raise LayerMixError(f"looked in {as_text(location)} for one of ({forms}), found {_contents(path)}")
+        raise LayerMixError(f"expected a source of images at {as_text(path)}, found {_found(path)}")
     if fits == ["folder"]:
         refuse_splits(path)
     return fits[0]
@@ -201,9 +209,22 @@ def _file(path: Path) -> list[str]:
     return fits or ["manifest"] * (path.suffix.lower() in TABLES)  # which says what is wrong with its columns
 
 
-def _contents(path: Path) -> str:
-    """Describe in a few words what is at this path."""
+def _found(path: Path) -> str:
+    """What is at a path that is no source, and what to do."""
     if path.is_file():
-        return f"a file of {path.stat().st_size} bytes that is none of them"
-    names = sorted(as_text(entry.name) for entry in scan(path))
-    return f"{len(names)} entries ({', '.join(names[:3])}, ...)" if names else "an empty folder"
+        start, name = _start(path), path.name.lower()
+        named = next((row for begin, *row in _KNOWN if start.startswith(begin)), None)
+        if named is None and is_image_name(name):
+            named = ["a single file with an image's extension", "give its folder"]
+        what, remedy = named or [f"another file, of {count(path.stat().st_size, 'byte')}", _SEE]
+        return f"{what}; {remedy}"
+    names = sorted(entry.name for entry in scan(path))
+    inside = next((name for name in names if name.lower().endswith(_SINGLE)), None)
+    remedy = f"give one file, such as {as_text(path / inside)}" if inside else _SEE
+    few = as_text(", ".join(names[:3])) + ", ..." * (len(names) > 3)
+    return f"{'a folder with ' + few if names else 'an empty folder'}; {remedy}"
+
+
+def _start(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return file.read(8)

@@ -164,14 +164,48 @@ def refusal(location: Path | str) -> str:
     return str(caught.value)
 
 
-def test_what_is_not_recognised_says_what_was_looked_for_and_found(tmp_path: Path) -> None:
+SEE = "check the path, or see docs/sources.md for what is read"
+
+
+def test_what_is_not_recognised_says_what_was_found(tmp_path: Path) -> None:
     assert "found nothing at" in refusal(tmp_path / "none")
-    assert refusal(tmp_path).endswith("found an empty folder")
+    assert refusal(tmp_path) == f"expected a source of images at {tmp_path}, found an empty folder; {SEE}"
     (tmp_path / "notes.txt").write_text("hello")
-    text = refusal(tmp_path)
-    assert text.endswith("found 1 entries (notes.txt, ...)")
-    assert all(f"{name}: " in text for name in KINDS)
-    assert refusal(tmp_path / "notes.txt").endswith("found a file of 5 bytes that is none of them")
+    assert refusal(tmp_path).endswith(f", found a folder with notes.txt; {SEE}")
+    assert refusal(tmp_path / "notes.txt").endswith(f", found another file, of 5 bytes; {SEE}")
+    np.save(tmp_path / "set.npy", np.zeros(3))
+    assert refusal(tmp_path).endswith(
+        f", found a folder with notes.txt, set.npy; give one file, such as {tmp_path}/set.npy"
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "found"),
+    [
+        (
+            "set.zip",
+            b"PK\3\4...",
+            "a ZIP archive of other files, or one that is cut off; extract it and give the folder",
+        ),
+        (
+            "set.npz",
+            b"PK\3\4...",
+            "a ZIP archive of other files, or one that is cut off; extract it and give the folder",
+        ),
+        ("set.rar", b"Rar!\x1a\7", "a RAR archive; extract it and give the folder"),
+        ("set.csv.gz", gzip.compress(b"path,label"), "a gzipped file; decompress it"),
+        ("my.mat", b"MATLAB 5.0 MAT-file", "a MATLAB file; save its arrays by np.savez(FILE, images=..., labels=...)"),
+        ("my.mat", b"\x89HDF\r\n", "an HDF5 file; save its arrays by np.savez"),
+        ("data-00000-of-00001.arrow", b"\xff\xff\xff\xff\1\0\0\0", "an Arrow file; give its folder"),
+        ("t10k-labels-idx1-ubyte", b"\0\0\x08\1\0\0\0\1\3", "labels as IDX; give the file of the images"),
+        ("a.JPG", b"\xff\xd8\xff\xe0", "a single file with an image's extension; give its folder"),
+        ("empty", b"", f"another file, of 0 bytes; {SEE}"),
+    ],
+)
+def test_a_file_that_is_no_source_is_named(name: str, content: bytes, found: str, tmp_path: Path) -> None:
+    (tmp_path / name).write_bytes(content)
+    assert refusal(tmp_path / name).startswith(f"expected a source of images at {tmp_path / name}, found {found}")
+    assert len(refusal(tmp_path / name)) < 200 + len(str(tmp_path))
 
 
 @pytest.mark.parametrize("kind", ["auto", *KINDS])

@@ -47,5 +47,5 @@ def test_each_kind_has_its_own(everything: Path, kind: str, at: str, expected: l
 
 def test_a_kind_that_names_none_has_all_that_is_there(everything: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     opened: Any = None
-    monkeypatch.setitem(KINDS, "npy", SourceKind(opened, "a folder of arrays"))
+    monkeypatch.setitem(KINDS, "npy", SourceKind(opened))
     assert names("npy", everything, everything) == sorted(path.name for path in everything.iterdir())
