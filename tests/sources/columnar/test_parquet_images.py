@@ -12,7 +12,7 @@ from PIL import Image as PillowImage
 
 from layermix_gen.errors import BadImage, LayerMixError
 from layermix_gen.sources import Item, open_source, open_test_set, source_files
-from layermix_gen.sources.columnar import parquet_files
+from layermix_gen.support.database import connected
 
 CLASSES = ("cat", "dog", "eel")
 
@@ -281,12 +281,12 @@ def test_the_extension_may_have_capitals(tmp_path: Path) -> None:
 def test_one_connection_lists_all_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for number in range(3):
         save(tmp_path / f"{number}.parquet", {"image": images(2, 2 * number), "label": [0, 1]})
-    source, made, connected = open_source(tmp_path), [], parquet_files.connected
+    source, made = open_source(tmp_path), []
 
     def counted(*arguments: Any) -> Any:
         made.append(arguments)
         return connected(*arguments)
 
-    monkeypatch.setattr(parquet_files, "connected", counted)
+    monkeypatch.setattr("layermix_gen.sources.columnar.parquet_files.connected", counted)
     assert len(source.items()) == 6
     assert len(made) == 1
