@@ -12,6 +12,7 @@ from PIL import Image as PillowImage
 
 from layermix_gen.errors import BadImage, LayerMixError
 from layermix_gen.sources import Item, open_source, open_test_set, source_files
+from layermix_gen.sources.columnar import parquet_files
 from layermix_gen.support.database import connected
 
 CLASSES = ("cat", "dog", "eel")
