@@ -30,6 +30,11 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--batch-size", type=int, default=256, help="of all ranks together")
     parser.add_argument("--rate", type=float, default=0.01)
     parser.add_argument("--jsd", action="store_true", help="learn from triples, with the Jensen-Shannon loss")
+    parser.add_argument(
+        "--outliers",
+        default="",
+        help="outlier exposure to `fractals`, a mixing set, or a folder of pictures of no class",
+    )
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--save-every", type=int, default=500, help="steps between checkpoints")
     options = parser.parse_args(arguments)
@@ -40,6 +45,7 @@ def main(arguments: list[str] | None = None) -> None:
         rate=options.rate,
         weight_decay=5e-4,
         jsd=options.jsd,
+        outliers=options.outliers,
         seed=options.seed,
         mean=IMAGENET_DEFAULT_MEAN,
         std=IMAGENET_DEFAULT_STD,

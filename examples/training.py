@@ -1,4 +1,4 @@
-"""What the examples share: train on shards with cross entropy or the Jensen-Shannon loss, evaluate, save and resume.
+"""What the examples share: train on shards with one of several losses, evaluate, save and resume.
 
 Under torchrun each process is a rank; the reader distributes the images by itself. A checkpoint holds all that is
 needed to continue at exactly the batch at which it was written, with any number of ranks: run the same command again.
@@ -14,13 +14,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 import torch.distributed as dist
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from layermix_gen.evaluate.losses import jsd_loss
+from layermix_gen.evaluate.losses import jsd_loss, outlier_loss
+from layermix_gen.images.views import draw_picture_view
+from layermix_gen.mixing_sets.mixing_set import MixingSet
+from layermix_gen.mixing_sets.provision import resolve_mixing_set
 from layermix_gen.reading.device import normalize
 from layermix_gen.reading.reader import LayerMixDataset
 
@@ -37,6 +41,7 @@ class Recipe:
     rate: float
     weight_decay: float
     jsd: bool
+    outliers: str  # a mixing set or a folder of pictures that are of no class, "fractals", or "" for none
     seed: int
     mean: tuple[float, ...]
     std: tuple[float, ...]
@@ -60,6 +65,7 @@ def train(model: nn.Module, shards: str, test: str | None, recipe: Recipe) -> No
             views=JSD_VIEWS if recipe.jsd else "variant",
             device=device,
         )
+        outliers = Outliers(recipe.outliers, recipe.seed, here) if recipe.outliers else None
         leads, path = here.rank == 0, recipe.out / "checkpoint.pt"
         step = load(path, model, optimizer, data)
         log = Log(recipe.out if leads else None)
@@ -68,7 +74,8 @@ def train(model: nn.Module, shards: str, test: str | None, recipe: Recipe) -> No
             whole.train()
             for images, labels in data:
                 rate = cosine(step / (recipe.epochs * len(data)), recipe.rate)
-                loss = learn(whole, optimizer, rate, numbers(images, recipe), labels)
+                others = numbers(outliers.like(images, step), recipe) if outliers else None
+                loss = learn(whole, optimizer, rate, numbers(images, recipe), labels, others)
                 step += 1
                 log.step(epoch, step, rate, loss)
                 if leads and step % recipe.save_every == 0:
@@ -79,23 +86,54 @@ def train(model: nn.Module, shards: str, test: str | None, recipe: Recipe) -> No
                 log.write(epoch=epoch, step=step, **evaluate(model, test, recipe, here))
 
 
-def learn(model: nn.Module, optimizer: torch.optim.Optimizer, rate: float, images: Tensor, labels: Tensor) -> Tensor:
-    """One step; returns the loss."""
+def learn(
+    model: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    rate: float,
+    images: Tensor,
+    labels: Tensor,
+    others: Tensor | None,
+) -> Tensor:
+    """One step; returns the loss. `others` are images of no class."""
     for group in optimizer.param_groups:
         group["lr"] = rate
     with torch.autocast("cuda", torch.bfloat16, enabled=images.is_cuda):
-        loss = loss_of(model, images, labels)
+        loss = loss_of(model, images, labels, others)
     optimizer.zero_grad()
     loss.backward()
     optimizer.step()
     return loss.detach()
 
 
-def loss_of(model: nn.Module, images: Tensor, labels: Tensor) -> Tensor:
-    """Cross entropy for images (B, 3, H, W), the Jensen-Shannon loss for several views of each (B, V, 3, H, W)."""
-    if images.dim() == 4:
-        return F.cross_entropy(model(images), labels)
-    return jsd_loss(model(images.flatten(0, 1)).unflatten(0, images.shape[:2]), labels)
+def loss_of(model: nn.Module, images: Tensor, labels: Tensor, others: Tensor | None) -> Tensor:
+    """Cross entropy for images (B, 3, H, W), the Jensen-Shannon loss for several views of each (B, V, 3, H, W).
+
+    With `others`, images (N, 3, H, W) of no class, outlier exposure is added; all go through the network together.
+    """
+    views = images if images.dim() == 5 else images[:, None]
+    flat = views.flatten(0, 1)
+    logits = model(flat if others is None else torch.cat([flat, others]))
+    known = logits[: len(flat)].unflatten(0, views.shape[:2])
+    loss = jsd_loss(known, labels) if images.dim() == 5 else F.cross_entropy(known[:, 0], labels)
+    return loss if others is None else loss + outlier_loss(logits[len(flat) :])
+
+
+class Outliers:
+    """Images of no class: random crops of the pictures of a mixing set, which depend on seed, step and rank alone."""
+
+    def __init__(self, location: str, seed: int, here: "Ranks") -> None:
+        self.location, self.seed, self.here = None if location == "fractals" else location, seed, here
+        self.pictures: MixingSet | None = None
+
+    def like(self, images: Tensor, step: int) -> Tensor:
+        """As many of them as there are images (B, ...), of the same size: uint8 (B, 3, H, W) on the same device."""
+        size = images.shape[-1]
+        if self.pictures is None:
+            self.pictures = resolve_mixing_set(self.location, size, self.seed, color=True)
+        count, side = len(self.pictures), self.pictures.size
+        rng = np.random.default_rng((self.seed, step, self.here.rank))
+        crops = [self.pictures.view(draw_picture_view(rng, count, side, size), size) for _ in images]
+        return torch.from_numpy(np.stack(crops)).to(images.device).permute(0, 3, 1, 2)
 
 
 def cosine(done: float, rate: float) -> float:

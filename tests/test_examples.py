@@ -56,11 +56,11 @@ def arguments(shards: Path, out: Path, *more: object) -> list[str]:
     return [str(one) for one in (shards, "--test", shards, "--out", out, *more)]
 
 
-@pytest.mark.parametrize("more", [(), ("--jsd",)], ids=["plain", "jsd"])
-def test_cifar_learns(shards: Path, tmp_path: Path, more: tuple[str, ...]) -> None:
+@pytest.mark.parametrize("more", [(), ("--jsd",), ("--outliers",)], ids=["plain", "jsd", "outliers"])
+def test_cifar_learns(shards: Path, pool: Path, tmp_path: Path, more: tuple[str, ...]) -> None:
     from train_cifar import main
 
-    main(arguments(shards, tmp_path, *CIFAR, *more))
+    main(arguments(shards, tmp_path, *CIFAR, *more, *([pool] if "--outliers" in more else [])))
     losses, errors = log(tmp_path, "loss"), log(tmp_path, "error")
     assert sum(losses[-3:]) < 0.95 * sum(losses[:3])
     assert len(errors) == 2
@@ -217,6 +217,32 @@ def looked_at(out: Path, test: np.ndarray[Any, Any]) -> None:
             assert (shown[stem] == arrays[2 * len(test) + first]).all()
     with Image.open(out / "report" / "gradcam.png") as sheet:
         assert sheet.size == (2 * 28 + 3 * 224 + 2 * 14, 2 * 28 + 30 + 6 * 258 - 14)
+
+
+def test_outliers_depend_on_seed_step_and_rank_alone(pool: Path) -> None:
+    from training import Outliers, Ranks
+
+    def drawn(seed: int, step: int, rank: int) -> torch.Tensor:
+        images = torch.zeros((5, 2, 3, 24, 24), dtype=torch.uint8)
+        return Outliers(str(pool), seed, Ranks(torch.device("cpu"), rank)).like(images, step)
+
+    first = drawn(1, 7, 0)
+    assert (first.shape, first.dtype) == ((5, 3, 24, 24), torch.uint8)
+    assert torch.equal(first, drawn(1, 7, 0))
+    assert not any(torch.equal(first, drawn(*other)) for other in ((2, 7, 0), (1, 8, 0), (1, 7, 1)))
+
+
+@pytest.mark.parametrize("views", [1, 3])
+def test_the_loss_with_outliers_is_the_sum(views: int) -> None:
+    from training import loss_of
+
+    torch.manual_seed(views)
+    model = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(3 * 4 * 4, 5))
+    images, others, labels = torch.rand(2, views, 3, 4, 4), torch.rand(6, 3, 4, 4), torch.tensor([1, 4])
+    images = images if views > 1 else images[:, 0]
+    alone = loss_of(model, images, labels, None)
+    exposure = -0.5 * model(others).softmax(1).log().mean()
+    assert torch.isclose(loss_of(model, images, labels, others), alone + exposure)
 
 
 def test_the_rate_falls_as_a_cosine() -> None:

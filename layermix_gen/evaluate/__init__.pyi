@@ -5,6 +5,7 @@ from .gradcam_maps.gradcam import Attention as Attention
 from .gradcam_maps.gradcam import gradcam as gradcam
 from .gradcam_maps.gradcam_sheet import write_gradcam_sheet as write_gradcam_sheet
 from .losses import jsd_loss as jsd_loss
+from .losses import outlier_loss as outlier_loss
 from .metrics.calibration import aurra as aurra
 from .metrics.calibration import expected_calibration_error as expected_calibration_error
 from .metrics.calibration import reliability as reliability

@@ -1,4 +1,4 @@
-"""Losses for training on several views of an image."""
+"""Losses for training: on several views of an image, and on images that belong to no class."""
 
 import math
 
@@ -10,6 +10,7 @@ from layermix_gen.errors import LayerMixError
 from layermix_gen.evaluate.arguments import check_real, check_type
 
 JSD_WEIGHT = 12.0
+OUTLIER_WEIGHT = 0.5
 INTEGERS = (torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64)
 LEAST = 1e-7  # the mean of the predictions is clamped to at least this before its logarithm
 
@@ -30,6 +31,23 @@ def jsd_loss(logits: Tensor, labels: Tensor, weight: float = JSD_WEIGHT) -> Tens
     mixture = predictions.mean(1, keepdim=True).clamp(LEAST, 1).log()
     apart = (predictions * (logs - mixture)).sum(-1).mean()
     return F.cross_entropy(exact[:, 0], labels.long()) + weight * apart
+
+
+def outlier_loss(logits: Tensor, weight: float = OUTLIER_WEIGHT) -> Tensor:
+    """Outlier exposure (Hendrycks, Mazeika and Dietterich 2019): the loss of predictions for images of no class.
+
+    weight * mean over images of the cross entropy between the uniform distribution and the prediction, which is log C
+    at least, for a uniform prediction. It is added to the loss of the training images. `logits` are (B, C). Returns a
+    scalar, in float32 at least. Raises `LayerMixError` for other shapes and types, and a negative weight.
+    """
+    check_type("logits", logits, Tensor, "use torch.as_tensor")
+    check_real("weight", weight, 0, math.inf, "change weight=")
+    if logits.dim() != 2 or not logits.numel() or not logits.is_floating_point():
+        raise LayerMixError(
+            f"expected floating-point logits (B, C), got {logits.dtype} {tuple(logits.shape)}; give those of the outliers"
+        )
+    exact = logits.to(torch.promote_types(logits.dtype, torch.float32))
+    return -weight * exact.log_softmax(1).mean()
 
 
 def _check(logits: Tensor, labels: Tensor, weight: float) -> None:

@@ -1,6 +1,7 @@
 """The Jensen-Shannon loss: against the formula written out, against timm's, and what must always hold."""
 
 import math
+from typing import Any
 
 import pytest
 import torch
@@ -8,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from layermix_gen.errors import LayerMixError
-from layermix_gen.evaluate.losses import jsd_loss
+from layermix_gen.evaluate.losses import jsd_loss, outlier_loss
 from tests.strategies import steady
 from tests.torchvision_on_cpu import allow_timm
 
@@ -108,3 +109,49 @@ def test_labels_are_checked(label: int) -> None:
 def test_labels_may_be_short_integers(kind: torch.dtype) -> None:
     logits, labels = drawn(5)
     assert torch.equal(jsd_loss(logits, labels.to(kind)), jsd_loss(logits, labels))
+
+
+# --- outlier exposure ------------------------------------------------------------------------------------------------
+
+
+@steady()
+@given(st.integers(0, 1000), st.integers(1, 6), st.integers(2, 9))
+def test_outliers_as_the_formula(seed: int, images: int, classes: int) -> None:
+    logits = drawn(seed, images, 1, classes)[0][:, 0]
+    uniform = torch.full_like(logits, 1 / classes)
+    assert torch.isclose(outlier_loss(logits), 0.5 * torch.nn.functional.cross_entropy(logits, uniform))
+    assert torch.isclose(outlier_loss(logits, 3), 6 * outlier_loss(logits))
+    assert outlier_loss(logits, 1) >= math.log(classes) - 1e-9
+
+
+def test_outliers_by_hand() -> None:
+    """Two classes with probabilities 1/4 and 3/4: -(ln 1/4 + ln 3/4) / 2; and a uniform prediction: ln 2."""
+    logits = torch.tensor([[0.0, math.log(3)], [5.0, 5.0]], dtype=torch.float64)
+    one, other = -(math.log(1 / 4) + math.log(3 / 4)) / 2, math.log(2)
+    assert outlier_loss(logits, 1).item() == pytest.approx((one + other) / 2)
+
+
+def test_saturated_outliers_have_finite_gradients() -> None:
+    logits = torch.tensor([[300.0, -300.0]], requires_grad=True)
+    outlier_loss(logits).backward()
+    assert torch.isfinite(logits.grad).all()  # type: ignore[arg-type]
+    assert outlier_loss(logits.detach().bfloat16()).dtype == torch.float32
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        (
+            (torch.zeros(2, 3, 4),),
+            r"expected floating-point logits \(B, C\), got torch.float32 \(2, 3, 4\); give those",
+        ),
+        ((torch.zeros(0, 4),), r"got torch.float32 \(0, 4\)"),
+        ((torch.zeros(2, 4, dtype=torch.int64),), r"got torch.int64 \(2, 4\)"),
+        (([[1.0, 2.0]],), "use torch.as_tensor"),
+        ((torch.zeros(2, 4), -1), "change weight="),
+        ((torch.zeros(2, 4), True), "change weight="),
+    ],
+)
+def test_outliers_are_checked(arguments: tuple[Any, ...], line: str) -> None:
+    with pytest.raises(LayerMixError, match=line):
+        outlier_loss(*arguments)
