@@ -74,7 +74,7 @@ def test_an_image_that_has_become_deadly_stops_an_extension(photographs: Path, t
     assert done.returncode == 1
     assert without_start(done.stderr) == (
         f"Error: coffee/000.png is in other planes but cannot be read now ({DEADLY}); restore it, then run the same "
-        "command to resume\n"
+        "command to resume, or give the new planes up by its build with --variants 1 --no-clean\n"
     )
 
 

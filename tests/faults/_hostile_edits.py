@@ -17,6 +17,8 @@ from typing import Any
 import duckdb
 import numpy as np
 
+from layermix_gen.mixing.methods import METHODS
+
 INDEXES, TARS = "index/*.parquet", "*/*.tar"
 ADDABLE = ("variants", "clean")
 
@@ -92,7 +94,10 @@ def sha256(path: Path) -> str:
 def fingerprint(inputs: Any, settings: Any, mixing_set: Any, versions: Any, shards: int) -> str:
     """The fingerprint of a plan, by a second route."""
     identity = {"source": inputs["digest"], "images": inputs["count"], "classes": inputs["classes"]}
-    identity |= {name: value for name, value in settings.items() if name not in ADDABLE}
+    identity |= {name: value for name, value in settings.items() if name not in (*ADDABLE, "options")}
+    with suppress(Exception):  # of options that are none
+        options = METHODS[settings["method"]].options_of(settings["options"])
+        identity |= {name: settings["options"][name] for name in options.chosen(settings["size"])}
     if identity.get("keys") == "unique":
         del identity["keys"]
     identity |= {"mixing set": mixing_set and mixing_set["digest"]} | versions | {"shards": shards}

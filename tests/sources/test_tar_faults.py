@@ -205,7 +205,7 @@ def test_a_name_that_no_listing_can_hold_is_told(name: str, tmp_path: Path) -> N
 def test_names_with_escape_codes_are_shown_as_text(tmp_path: Path) -> None:
     path = write(tmp_path / "0.tar", {"\x1b[31m\n.png": png(), "\x1b[31m\n.jpg": png()})
     line = refused(path)
-    assert line.startswith(
-        r"expected one image in the sample 0.tar/\x1b[31m\n, found \x1b[31m\n.png and \x1b[31m\n.jpg:"
+    assert line == (
+        r"expected one image in the sample 0.tar/\x1b[31m\n, found \x1b[31m\n.png and \x1b[31m\n.jpg; leave only one in"
     )
     assert line.isprintable()

@@ -2,6 +2,7 @@
 
 import re
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +34,7 @@ def test_every_operation_and_blend_rendered_again(large: Built) -> None:
 @pytest.mark.parametrize(
     "settings",
     [
-        {"format": "jpg", "view_mode": "shared", "preset": "released", "method": "layermix"},
+        {"format": "jpg", "view_mode": "shared", "options": {"preset": "released"}, "method": "layermix"},
         {"format": "webp", "quality": 100, "clean": False},
         {"format": "webp", "quality": 50, "view": "center"},
         {"format": "png", "method": "none", "view": "rrc"},
@@ -154,7 +155,9 @@ def test_pixels_that_are_not_those_of_the_recipe(large: Built, monkeypatch: pyte
     }
     assert len(found) == 2 * 4 * 2 * 5
     monkeypatch.undo()
-    monkeypatch.setitem(samples.METHODS, "layermix", samples.METHODS["none"])  # type: ignore[attr-defined]
+    method = samples.METHODS["layermix"]  # type: ignore[attr-defined]
+    other = replace(method, draw=samples.METHODS["none"].draw)  # type: ignore[attr-defined]
+    monkeypatch.setitem(samples.METHODS, "layermix", other)  # type: ignore[attr-defined]
     whats = {what for _, _, what in verify(large.root, replay=0.01)}
     assert "rendered again, its method, layer, op, op_args, recipe would be another" in whats
 
