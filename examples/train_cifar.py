@@ -32,7 +32,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument(
         "--outliers",
         default="",
-        help="outlier exposure to `fractals`, a mixing set, or a folder of pictures of no class",
+        help="outlier exposure: `fractals`, a mixing set, or a folder of pictures of no class",
     )
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--save-every", type=int, default=500, help="steps between checkpoints")

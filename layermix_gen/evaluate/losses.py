@@ -44,7 +44,7 @@ def outlier_loss(logits: Tensor, weight: float = OUTLIER_WEIGHT) -> Tensor:
     check_real("weight", weight, 0, math.inf, "change weight=")
     if logits.dim() != 2 or not logits.numel() or not logits.is_floating_point():
         raise LayerMixError(
-            f"expected floating-point logits (B, C), got {logits.dtype} {tuple(logits.shape)}; give those of the outliers"
+            f"expected floating-point logits (B, C), got {logits.dtype} {tuple(logits.shape)}; give the outliers'"
         )
     exact = logits.to(torch.promote_types(logits.dtype, torch.float32))
     return -weight * exact.log_softmax(1).mean()

@@ -39,6 +39,7 @@ def test_the_snippets_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, photo
     assert made["mce"].complete
     assert made["loss"].isfinite()
     assert made["logits"].shape == (8, 3, 4)
+    assert made["unknown"].shape == (8, 4)
 
 
 def test_every_metric_is_documented() -> None:

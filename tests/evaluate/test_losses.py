@@ -143,7 +143,7 @@ def test_saturated_outliers_have_finite_gradients() -> None:
     [
         (
             (torch.zeros(2, 3, 4),),
-            r"expected floating-point logits \(B, C\), got torch.float32 \(2, 3, 4\); give those",
+            r"expected floating-point logits \(B, C\), got torch.float32 \(2, 3, 4\); give",
         ),
         ((torch.zeros(0, 4),), r"got torch.float32 \(0, 4\)"),
         ((torch.zeros(2, 4, dtype=torch.int64),), r"got torch.int64 \(2, 4\)"),

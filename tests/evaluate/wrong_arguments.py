@@ -196,6 +196,11 @@ TABLE: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
             )
         },
     ),
+    "outlier_loss": (
+        {"logits": LOSS[0]},
+        {"logits": (None, LOSS[0].numpy(), LOSS, LOSS[0, 0], LOSS[0].long(), LOSS[0] > 0, LOSS[0, :0])}
+        | {"weight": (-1, NAN, np.inf, "12", None, True, [12], torch.tensor(12.0))},
+    ),
     "load_model": (
         {"spec": f"{FOLDER}/net.py:net"},
         {"spec": (*TEXTS, "", "net", "net.py", "net.py:net", "a\0b.py:net"), "n_classes": WHOLES, "seed": WHOLES}
