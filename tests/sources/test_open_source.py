@@ -193,7 +193,7 @@ def test_what_is_not_recognised_says_what_was_found(tmp_path: Path) -> None:
             "a ZIP archive of other files, or one that is cut off; extract it and give the folder",
         ),
         ("set.rar", b"Rar!\x1a\7", "a RAR archive; extract it and give the folder"),
-        ("set.csv.gz", gzip.compress(b"path,label"), "a gzipped file; decompress it"),
+        ("set.csv.gz", gzip.compress(b"path,label", mtime=0), "a gzipped file; decompress it"),
         ("my.mat", b"MATLAB 5.0 MAT-file", "a MATLAB file; save its arrays by np.savez(FILE, images=..., labels=...)"),
         ("my.mat", b"\x89HDF\r\n", "an HDF5 file; save its arrays by np.savez"),
         ("data-00000-of-00001.arrow", b"\xff\xff\xff\xff\1\0\0\0", "an Arrow file; give its folder"),
