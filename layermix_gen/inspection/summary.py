@@ -1,6 +1,5 @@
 """Summarize a dataset on one screen: what was made from what, and whether it was drawn as its settings say."""
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
@@ -15,11 +14,12 @@ from layermix_gen.mixing.methods import METHODS
 from layermix_gen.support.text import count, facts, table
 
 MARKED = 4  # the least |z| that is marked; chance alone reaches it for one value in 16,000
-LAYERS, OPS, BLENDS, LABELS = (
+LAYERS, OPS, BLENDS, FIRST_BLENDS, LABELS = (
     "SELECT layer AS name, count(*) AS count, avg(size) AS size FROM samples GROUP BY layer ORDER BY layer",
     "SELECT op AS name, count(*) AS count, avg(size) AS size FROM samples WHERE layer > 0 GROUP BY op ORDER BY op",
     "SELECT blend AS name, layer, count(*) AS count, avg(size) AS size FROM (SELECT layer, size, unnest(blends) AS "
     "blend FROM samples) WHERE blend <> '' GROUP BY blend, layer ORDER BY layer, blend",
+    "SELECT blends[1] AS name, count(*) AS count FROM samples WHERE blends[1] <> '' GROUP BY name ORDER BY name",
     "SELECT label, count(DISTINCT source) AS count FROM samples GROUP BY label ORDER BY label",
 )
 
@@ -50,13 +50,13 @@ class Summary:
 
 def summarize(location: str, manifest: Manifest, index: Sequence[Path]) -> Summary:
     """Count the layers, operations, blends and labels in the index of the dataset at `location`, a path or URL."""
-    layers, ops, blends, labels = (aggregate(index, sql, manifest.planes) for sql in (LAYERS, OPS, BLENDS, LABELS))
+    layers, ops, blends, first_blends, labels = (
+        aggregate(index, sql, manifest.planes) for sql in (LAYERS, OPS, BLENDS, FIRST_BLENDS, LABELS)
+    )
     settings = manifest.settings
     shares = METHODS[settings.method].shares(settings.drawing(pictures=1, picture_size=settings.size or 0))
-    uses = Counter[str]()
     blend_sizes: dict[int, dict[str, float]] = {}
     for row in blends:
-        uses[row["name"]] += row["count"]
         blend_sizes.setdefault(row["layer"], {})[row["name"]] = row["size"]
     return Summary(
         location,
@@ -64,7 +64,8 @@ def summarize(location: str, manifest: Manifest, index: Sequence[Path]) -> Summa
         labels={row["label"]: row["count"] for row in labels},
         layers=compare({row["name"]: row["count"] for row in layers if row["name"]}, shares.layers),
         ops=compare({row["name"]: row["count"] for row in ops}, shares.ops),
-        blends=compare(uses, shares.blends),
+        # One of each sample, as a sample's second may have been drawn with the first.
+        blends=compare({row["name"]: row["count"] for row in first_blends}, shares.blends),
         layer_sizes={row["name"]: row["size"] for row in layers},
         op_sizes={row["name"]: row["size"] for row in ops},
         blend_sizes=blend_sizes,

@@ -5,14 +5,12 @@ reading a row is as fast as reading a file. No path in a file is followed.
 """
 
 import os
-from functools import cached_property
+from collections.abc import Sequence
 from pathlib import Path, PurePath
 from typing import Any
 
 from layermix_gen.errors import BadImage, LayerMixError
-from layermix_gen.images import Image
-from layermix_gen.images.codec import MAX_PIXELS, decode, header_size
-from layermix_gen.sources.base import DEFAULT_OPTIONS, Item, check_bytes
+from layermix_gen.images.codec import MAX_PIXELS
 from layermix_gen.sources.columnar.features import (
     BINARY,
     OTHER,
@@ -21,9 +19,8 @@ from layermix_gen.sources.columnar.features import (
     class_names_in,
     features_of,
     find_columns,
-    list_rows,
-    place_of,
 )
+from layermix_gen.sources.columnar.row_images import RowImages
 from layermix_gen.support.files import cannot_read, read_json, reading, with_retries
 from layermix_gen.support.text import as_text, count, message_of
 
@@ -32,52 +29,24 @@ REMEDY = "save the data set again"
 _END = b"\xff\xff\xff\xff\0\0\0\0"  # what a whole stream of Arrow ends with
 
 
-class ArrowSource:
+class ArrowSource(RowImages):
     """The images of a saved data set. Raises `LayerMixError` if there is none, or several splits and none is chosen."""
 
-    options = DEFAULT_OPTIONS
-    ignored = 0
-
     def __init__(self, location: str, split: str = "", max_pixels: int = MAX_PIXELS) -> None:
-        self.location = location
-        self.kind = f"arrow:{split}" if split else "arrow"
-        self._paths = {path.name: path for path in saved_files(Path(location), split)}
-        self._max_pixels = max_pixels
-        self._images: dict[str, Any] = {}
+        super().__init__(location, "arrow", split, saved_files(Path(location), split), max_pixels)
+        self._images: dict[Path, Any] = {}
 
-    @property
-    def classes(self) -> tuple[str, ...]:
-        """The class names: those of the data set's features, else labels that are names; () if there are neither."""
-        return self._listed[1]
+    def _list(self, paths: Sequence[Path]) -> list[ListedFile]:
+        return [_listed_file(path) for path in paths]
 
-    def items(self) -> list[Item]:
-        """List the rows of all files. Raises `LayerMixError` if a file is damaged, or no row has an image."""
-        return self._listed[0]
-
-    def read(self, item: Item) -> Image:
-        """Read and decode one image, uint8 (H, W, 3). Raises `BadImage` with the reason."""
-        return decode(self._data(item), self._max_pixels)
-
-    def pixel_size(self, item: Item) -> tuple[int, int]:
-        """The height and width of one image, by its header. Raises `BadImage` with the reason."""
-        return header_size(self._data(item), self._max_pixels)
-
-    def _data(self, item: Item) -> bytes:
-        name, row = place_of(item, self._paths)
-        check_bytes(item.size)
-        if name not in self._images:
-            self._images[name], _, _ = _columns(self._paths[name])
-        images = self._images[name]
+    def _bytes_at(self, path: Path, row: int) -> bytes | None:
+        if path not in self._images:
+            self._images[path], _, _ = _columns(path)
+        images = self._images[path]
         if row >= len(images):
             raise BadImage(f"its Arrow file has only {count(len(images), 'row')}")
-        data = images[row].as_py()
-        if data is None:
-            raise BadImage("no bytes in its row")
+        data: bytes | None = images[row].as_py()
         return data
-
-    @cached_property
-    def _listed(self) -> tuple[list[Item], tuple[str, ...]]:
-        return list_rows([_listed_file(path) for path in self._paths.values()], self.location)
 
 
 def is_saved(folder: Path) -> bool:

@@ -5,14 +5,14 @@ A row has the bytes of an encoded image, and a label. Files are parts of splits 
 """
 
 import re
+from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from layermix_gen.errors import BadImage, LayerMixError
-from layermix_gen.images import Image
-from layermix_gen.images.codec import MAX_PIXELS, decode, header_size
-from layermix_gen.sources.base import DEFAULT_OPTIONS, Item, check_bytes, is_image_name
+from layermix_gen.errors import LayerMixError
+from layermix_gen.images.codec import MAX_PIXELS
+from layermix_gen.sources.base import is_image_name
 from layermix_gen.sources.columnar.features import (
     OTHER,
     ListedFile,
@@ -20,9 +20,8 @@ from layermix_gen.sources.columnar.features import (
     features_of,
     find_columns,
     image_columns,
-    list_rows,
-    place_of,
 )
+from layermix_gen.sources.columnar.row_images import RowImages
 from layermix_gen.sources.columns import PATHS, has_column
 from layermix_gen.sources.folder import leads_to_folder, scan
 from layermix_gen.support.files import reading, with_retries
@@ -42,55 +41,24 @@ _SPLITS = {
 """The splits that words in the names of other files mean."""
 
 
-class ParquetImagesSource:
+class ParquetImagesSource(RowImages):
     """The images in Parquet files. Raises `LayerMixError` if there are none, or several splits and none is chosen."""
 
-    options = DEFAULT_OPTIONS
-    ignored = 0
-
     def __init__(self, location: str, split: str = "", max_pixels: int = MAX_PIXELS) -> None:
-        self.location = location
-        self.kind = f"parquet:{split}" if split else "parquet"
         self.files = split_files(Path(location), split)
-        self._paths = {path.name: path for path in self.files}
-        self._max_pixels = max_pixels
+        super().__init__(location, "parquet", split, self.files, max_pixels)
 
-    @property
-    def classes(self) -> tuple[str, ...]:
-        """The class names: those of the files' features, else labels that are names; () if there are neither."""
-        return self._listed[1]
-
-    def items(self) -> list[Item]:
-        """List the rows of all files. Raises `LayerMixError` if a file is damaged, or no row has an image."""
-        return self._listed[0]
-
-    def read(self, item: Item) -> Image:
-        """Read and decode one image, uint8 (H, W, 3). Raises `BadImage` with the reason."""
-        return decode(self._data(item), self._max_pixels)
-
-    def pixel_size(self, item: Item) -> tuple[int, int]:
-        """The height and width of one image, by its header. Raises `BadImage` with the reason."""
-        return header_size(self._data(item), self._max_pixels)
-
-    def _data(self, item: Item) -> bytes:
-        name, row = place_of(item, self._paths)
-        check_bytes(item.size)
-        data = self._rows.bytes_at(self._paths[name], row)
-        if data is None:
-            raise BadImage("no bytes in its row")
-        return data
-
-    @cached_property
-    def _listed(self) -> tuple[list[Item], tuple[str, ...]]:
+    def _list(self, paths: Sequence[Path]) -> Sequence[ListedFile]:
         from layermix_gen.sources.columnar.parquet_files import read_each  # here, because DuckDB takes a while to load
 
-        return list_rows(read_each(self.files, REMEDY, _listed_file), self.location)
+        return read_each(paths, REMEDY, _listed_file)
+
+    def _bytes_at(self, path: Path, row: int) -> bytes | None:
+        return self._rows.bytes_at(path, row)
 
     @cached_property
     def _rows(self) -> "ParquetRows":
-        from layermix_gen.sources.columnar.parquet_files import (
-            ParquetRows,
-        )  # here, because DuckDB takes a while to load
+        from layermix_gen.sources.columnar.parquet_files import ParquetRows
 
         return ParquetRows(lambda file, place: file.columns[_columns(file, place)[0]].bytes_sql, REMEDY)
 
