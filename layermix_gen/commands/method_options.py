@@ -10,7 +10,8 @@ import click
 from layermix_gen.commands.parameters import Names, Weights
 from layermix_gen.dataset.settings import DEFAULTS
 from layermix_gen.mixing.methods import METHODS
-from layermix_gen.mixing.methods.option_fields import OPEN, OptionKind, flag
+from layermix_gen.mixing.methods.option_fields import OPEN, OptionKind
+from layermix_gen.support.checks import flag
 from layermix_gen.support.text import shown
 
 _METHOD = "--method"

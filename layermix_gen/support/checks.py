@@ -28,7 +28,7 @@ def check_whole(name: str, value: Any, low: int, high: int | None = None, *, cha
     """
     if type(value) is not int or not low <= value <= (MAX_SEED if high is None else high):
         bounds = f"from {low} on" if high is None else f"in [{low}, {high}]"
-        raise LayerMixError(f"{name} must be a whole number {bounds}, got {value!r}; change {change or _option(name)}")
+        raise LayerMixError(f"{name} must be a whole number {bounds}, got {value!r}; change {change or flag(name)}")
 
 
 def as_whole(name: str, value: Any, low: int, *, change: str = "") -> int:
@@ -52,7 +52,7 @@ def check_number(name: str, value: Any, low: float, high: float, *, what: str = 
     if not (is_number and low <= value <= high):
         exact = isinstance(value, float) and float(f"{value:g}") == value
         found = f"{value:g}" if exact else str(value) if is_number else repr(value)
-        raise LayerMixError(f"{name} must be {what}in [{low:g}, {high:g}], got {found}; change {_option(name)}")
+        raise LayerMixError(f"{name} must be {what}in [{low:g}, {high:g}], got {found}; change {flag(name)}")
 
 
 def check_share(name: str, value: Any) -> None:
@@ -64,7 +64,7 @@ def check_choice(name: str, value: Any, choices: Collection[Any], *, change: str
     """Raise `LayerMixError` unless `value` is one of `choices`; the message leaves out None."""
     if value not in tuple(choices):  # not in a dict, which raises TypeError for what has no hash
         known = ", ".join(str(choice) for choice in choices if choice is not None)
-        raise LayerMixError(f"{name} must be one of {known}, got {value!r}; change {change or _option(name)}")
+        raise LayerMixError(f"{name} must be one of {known}, got {value!r}; change {change or flag(name)}")
 
 
 def as_several(name: str, values: Any) -> tuple[Any, ...]:
@@ -165,5 +165,6 @@ def check_output(
         raise LayerMixError(f"cannot write to {folder}: {reason(error)}; {remedy}") from error
 
 
-def _option(name: str) -> str:
+def flag(name: str) -> str:
+    """The name of an option on the command line: `--blending-ratio`."""
     return f"--{name.replace(' ', '-').replace('_', '-')}"

@@ -10,7 +10,7 @@ from typing import Any, Self
 
 from layermix_gen.errors import LayerMixError
 from layermix_gen.mixing.operations import OPERATIONS
-from layermix_gen.support.checks import as_several, check_choice, check_number
+from layermix_gen.support.checks import as_several, check_choice, check_number, flag
 
 OPEN = (None, ())  # defaults that leave a choice to `MethodOptions.resolve`
 
@@ -24,11 +24,6 @@ class OptionKind:
     choices: tuple[str, ...] = ()
     names: tuple[str, ...] = ()  # that weights are given for, or that are chosen from
     is_switch: bool = False  # on or off
-
-
-def flag(name: str) -> str:
-    """The name of an option on the command line."""
-    return f"--{name.replace('_', '-')}"
 
 
 def _option(default: Any, kind: OptionKind) -> Any:
