@@ -32,7 +32,7 @@ from layermix_gen.dataset.tar import TarWriter
 from layermix_gen.images import Image
 from layermix_gen.images.codec import encode
 from layermix_gen.images.views import VIEWS, render_view
-from layermix_gen.mixing.blends import BLENDS
+from layermix_gen.mixing.blends import DRAWN_BLENDS
 from layermix_gen.mixing.methods import METHODS
 from layermix_gen.mixing.operations import OPERATIONS
 from layermix_gen.mixing.recipe import IMAGE, PICTURE, Call
@@ -68,10 +68,10 @@ def kernels(photograph: Image) -> None:
             calls = {size: Call(name, (IMAGE,), row.paper(rng, 8, size)) for size in x}
             times = [microseconds(partial(render, calls[size], x[size])) for size in x]
             print(f"{name:<16}{times[0]:10.1f}{times[1]:10.1f}")
-    for blend in BLENDS.values():
-        call = Call(blend.name, (IMAGE, PICTURE), blend.sample(rng, 3))
+    for name, draw in DRAWN_BLENDS.items():
+        call = Call(name, (IMAGE, PICTURE), draw(rng, 3))
         times = [microseconds(partial(render, call, x[size], y[size])) for size in x]
-        print(f"{blend.name:<16}{times[0]:10.1f}{times[1]:10.1f}")
+        print(f"{name:<16}{times[0]:10.1f}{times[1]:10.1f}")
 
 
 class Stopwatch:
@@ -111,7 +111,7 @@ def stages(location: Path, settings: BuildSettings, folder: Path, count: int) ->
             with clock("encode"):
                 image = encode(mixed, settings.encoding)
             with clock("tar and JSON"):
-                facts = json.dumps(metadata(Sample(variant, view, recipe, mixed), item.id, item.label, ""))
+                facts = json.dumps(metadata(Sample(variant, view, recipe, mixed), item, "", settings.lengths))
                 place = {"plane": "v00", "shard": 0, "key": item.id, "offset": tar.add("image.jpg", image)}
                 checks = {"image_crc32": isal_zlib.crc32(image), "pixels_crc32": isal_zlib.crc32(mixed)}
                 tar.add("image.cls", b"0")

@@ -30,6 +30,7 @@ from layermix_gen.dataset.tar import TarSummary
 from layermix_gen.images import Image
 from layermix_gen.images.views import VIEWS
 from layermix_gen.mixing.methods import METHODS
+from layermix_gen.sources import Item
 from layermix_gen.support.seeds import generator
 
 SHARDS, CLASSES, SIDE = 64, 1000, (375, 500)
@@ -66,7 +67,11 @@ def write_dataset(root: Path, images: int) -> None:
                 size, checksums = rng.integers(10_000, 60_000), rng.integers(2**32, size=4).tolist()
                 place = {"plane": plane, "shard": number, "key": f"{ordinal:09d}-{plane}", "offset": offset}
                 place |= {"size": int(size)} | dict(zip(CHECKSUMS, checksums, strict=True))
-                rows.append(json.dumps(place | metadata(sample, source, label, inputs.classes[label])))
+                rows.append(
+                    json.dumps(
+                        place | metadata(sample, Item(source, label, 0), inputs.classes[label], SETTINGS.lengths)
+                    )
+                )
                 offset += int(size) + 2048
         tars = {plane: TarSummary(offset, f"{number:064x}") for plane in SETTINGS.planes}
         summaries[number] = ShardSummary(number, stop - start, stop - start, (), tars)

@@ -8,23 +8,27 @@ import os
 import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 from layermix_gen.__main__ import run
 from layermix_gen.dataset.samples import Sample, SampleMaker
 from layermix_gen.images import Image
+from layermix_gen.sources import Item
 
 GATE, ROOT, AFTER = Path(os.environ["GATE"]), Path(os.environ["GATE_ROOT"]), int(os.environ["GATE_AFTER"])
 make = SampleMaker.make
 
 
-def gated(self: SampleMaker, source: Image, source_id: str, variants: Iterable[int]) -> Iterator[Sample]:
+def gated(
+    self: SampleMaker, source: Image, item: Item, variants: Iterable[int], partner: Any = None
+) -> Iterator[Sample]:
     """`SampleMaker.make` behind the gate."""
     if len(list(ROOT.glob("index/*.parquet"))) >= AFTER:
         (GATE / str(os.getpid())).touch()
         while not (GATE / "open").exists():
             time.sleep(0.01)
         time.sleep(0.2)
-    return make(self, source, source_id, variants)
+    return make(self, source, item, variants, partner)
 
 
 SampleMaker.make = gated  # type: ignore[method-assign]

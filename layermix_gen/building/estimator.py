@@ -128,7 +128,8 @@ def _measure(request: BuildRequest, maker: SampleMaker) -> tuple[float, float]:
 
     def sizes(items: Sequence[Item]) -> list[int]:
         variants = list(maker.settings.planes.values())
-        return list(chain.from_iterable(sample_bytes(request.source, items, request.source.classes, maker, variants)))
+        found = sample_bytes(request.source, items, request.source.classes, maker, variants, partners=len(items) > 1)
+        return list(chain.from_iterable(found))
 
     sizes(request.items[:1])  # this first call, which is not timed, pays for imports and caches
     items = request.items[:TIMED]

@@ -52,7 +52,7 @@ def _faults(plan: Plan, items: Sequence[Item], workers: int) -> Iterator[tuple[I
 def _fault(plan: Plan, item: Item) -> str:
     source, maker = open_inputs(plan)
     try:
-        list(maker.make(source.read(item), item.id, plan.settings.planes.values()))
+        list(maker.make(source.read(item), item, plan.settings.planes.values()))
     except BadImage as error:
         return str(error)
     return ""

@@ -28,10 +28,11 @@ from layermix_gen.dataset.index import (
 )
 from layermix_gen.dataset.names import INDEX, index_path, sample_key, tar_path
 from layermix_gen.dataset.plan import Plan
-from layermix_gen.dataset.samples import Sample, SampleMaker, metadata
+from layermix_gen.dataset.samples import Sample, SampleMaker, metadata, partner_of
 from layermix_gen.dataset.skipped import Skipped
 from layermix_gen.dataset.tar import TarSummary, TarWriter
 from layermix_gen.errors import BadImage, LayerMixError
+from layermix_gen.images import Image
 from layermix_gen.images.codec import encode
 from layermix_gen.mixing_sets.mixing_set import open_mixing_set
 from layermix_gen.sources import Item, Source
@@ -96,21 +97,27 @@ def build_shard(
     made_of = source_checksums(plan.root, number, min(kept)) if kept else {}
     left_out = {one.source: one.reason for one in before.skipped} if before and kept else {}
     variants = missing_planes(plan, before)
+    ordinals, items = zip(*plan.items(number), strict=True)
+
+    def read(item: Item) -> Image:
+        if why := left_out.get(item.id) or bad.get(item.id):
+            raise BadImage(why)
+        return source.read(item)
+
     with disk_errors(plan.root), _Draft(plan, number, variants) as draft:
-        for ordinal, item in plan.items(number):
-            if not tick(ordinal - start, len(draft.skipped)):
+        for position, item in enumerate(items):
+            if not tick(position, len(draft.skipped)):
                 return ShardResult(number, tuple(draft.skipped), None)
             try:
-                if why := left_out.get(item.id) or bad.get(item.id):
-                    raise BadImage(why)
-                pixels = source.read(item)
+                pixels = read(item)
                 checksum = source_checksum(pixels)
                 if kept and checksum != made_of.get(item.id):
                     raise LayerMixError(
                         f"{item.id} is another image now than when other planes were built; restore it, then run the "
                         f"same command to resume{how_to_give_up(plan)}, or build into another folder"
                     )
-                draft.add(ordinal, item, checksum, list(maker.make(pixels, item.id, variants.values())))
+                samples = maker.make(pixels, item, variants.values(), partner_of(items, position, read))
+                draft.add(ordinals[position], item, checksum, list(samples))
             except BadImage as error:
                 if kept and item.id not in left_out:
                     remedy = f"restore it, then run the same command to resume{how_to_give_up(plan)}"
@@ -128,7 +135,8 @@ def try_input(plan: Plan, number: int, position: int) -> None:
     source, maker = open_inputs(plan)
     _, item = next(islice(plan.items(number), position, None))
     with suppress(BadImage):
-        for sample in maker.make(source.read(item), item.id, plan.settings.planes.values()):
+        pixels = source.read(item)
+        for sample in maker.make(pixels, item, plan.settings.planes.values()):
             encode(sample.pixels, plan.settings.encoding)
 
 
@@ -177,7 +185,7 @@ class _Draft:
             plane = self._planes[sample.variant]
             key = sample_key(ordinal, plane, settings.keys)
             image = encode(sample.pixels, encoding)
-            facts = json.dumps(metadata(sample, item.id, item.label, name), ensure_ascii=False)
+            facts = json.dumps(metadata(sample, item, name, settings.lengths), ensure_ascii=False)
             text = facts.encode()
             tar = self._tars[plane]
             place = {

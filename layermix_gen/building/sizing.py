@@ -15,7 +15,7 @@ from statistics import fmean, pstdev
 import numpy as np
 
 from layermix_gen.dataset.plan import shard_count
-from layermix_gen.dataset.samples import SampleMaker, metadata
+from layermix_gen.dataset.samples import SampleMaker, metadata, partner_of
 from layermix_gen.dataset.settings import CLEAN, BuildSettings, parse_size
 from layermix_gen.dataset.tar import END, member_bytes
 from layermix_gen.errors import BadImage
@@ -68,19 +68,29 @@ def samples_within(bound: int, sizes: Sequence[int]) -> int:
 
 
 def sample_bytes(
-    source: Source, items: Sequence[Item], classes: Sequence[str], maker: SampleMaker, variants: Sequence[int]
+    source: Source,
+    items: Sequence[Item],
+    classes: Sequence[str],
+    maker: SampleMaker,
+    variants: Sequence[int],
+    *,
+    partners: bool = False,
 ) -> Iterator[list[int]]:
     """Yield for each image the bytes that its samples take in a tar, by variant; [] for one that cannot be read.
 
-    `classes` are the source's, which a worker process would have to list all of it for.
+    `classes` are the source's, which a worker process would have to list all of it for. With `partners`, a second
+    image is another of the `items`, as in a build; without, it is the image itself.
     """
-    for item in items:
+    for position, item in enumerate(items):
         try:
-            samples = list(maker.make(source.read(item), item.id, variants))
+            pixels = source.read(item)
+            partner = partner_of(items, position, source.read) if partners else None
+            samples = list(maker.make(pixels, item, variants, partner))
         except BadImage:  # the build will record it
             yield []
             continue
-        facts = [metadata(sample, item.id, item.label, class_name(classes, item.label)) for sample in samples]
+        name, lengths = class_name(classes, item.label), maker.settings.lengths
+        facts = [metadata(sample, item, name, lengths) for sample in samples]
         texts = [json.dumps(one, ensure_ascii=False).encode() for one in facts]
         images = [encode(sample.pixels, maker.settings.encoding) for sample in samples]
         members = [(len(image), len(b"%d" % item.label), len(text)) for image, text in zip(images, texts, strict=True)]

@@ -85,4 +85,4 @@ def _type(kind: OptionKind, default: Any) -> Any:
         return click.Choice(kind.choices)
     if kind.names:
         return Weights(kind.names) if default else Names()
-    return type(default)
+    return kind.number

@@ -28,7 +28,7 @@ from layermix_gen.support.files import (
 from layermix_gen.support.parsing import made_of, parse_object
 from layermix_gen.support.text import count, facts
 
-FORMAT = "layermix-gen dataset 3"
+FORMAT = "layermix-gen dataset 4"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,19 +1,32 @@
 """Make samples, pixels and metadata, from a decoded source image: the pure functions that build and replay share."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeAlias
+
+import numpy as np
 
 from layermix_gen.dataset.settings import CLEAN, BuildSettings
+from layermix_gen.errors import BadImage, LayerMixError
 from layermix_gen.images import Image
 from layermix_gen.images.views import VIEWS, PictureView, View, render_view
 from layermix_gen.mixing.methods import METHODS, UNMIXED, DrawSettings, Recipe
 from layermix_gen.mixing.renderer import render
 from layermix_gen.mixing_sets.mixing_set import MixingSet
+from layermix_gen.sources import Item
 from layermix_gen.support.seeds import generator
 
-USES, BLENDS = 3, 2  # how often a recipe uses its operation and blends, at most
-LENGTHS = {"op_args": USES, "blends": BLENDS, "blend_args": 2 * BLENDS, "picture_view": 4, "view": 5}  # in metadata
+Partner: TypeAlias = Callable[[float], tuple[Item, Image]]
+"""Finds a second source image (H, W, 3), and its item, from a number in [0, 1) that a recipe draws."""
+
+
+@dataclass(frozen=True, slots=True)
+class Other:
+    """The second training image of a sample: its item, and its view (size, size, 3), which is its own in that plane."""
+
+    item: Item
+    pixels: Image
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +37,33 @@ class Sample:
     view: View
     recipe: Recipe
     pixels: Image
+    other: Other | None = None
+
+
+def candidates(items: Sequence[Item], position: int, place: float) -> Iterator[Item]:
+    """The other images of a shard in the order in which they are tried as the second one of the image at `position`.
+
+    With `place` uniform in [0, 1), each is as likely to be the first. The next is tried where that cannot be read.
+    """
+    others = [*items[position + 1 :], *items[:position]]
+    first = int(place * len(others))
+    yield from others[first:]
+    yield from others[:first]
+
+
+def partner_of(items: Sequence[Item], position: int, read: Callable[[Item], Image]) -> Partner:
+    """The partner of the image at `position` among the images of its shard; `read` raises `BadImage`."""
+
+    def partner(place: float) -> tuple[Item, Image]:
+        for item in candidates(items, position, place):
+            with suppress(BadImage):
+                return item, read(item)
+        raise LayerMixError(
+            f"expected a second image to mix with {items[position].id}, found no other in its shard that can be read; "
+            "build with a larger --shard-size"
+        )
+
+    return partner
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,61 +78,78 @@ class SampleMaker:
         pictures = (len(self.mixing_set), self.mixing_set.size) if self.mixing_set else (0, 0)
         object.__setattr__(self, "drawing", self.settings.drawing(*pictures))
 
-    def make(self, source: Image, source_id: str, variants: Iterable[int]) -> Iterator[Sample]:
+    def make(
+        self, source: Image, item: Item, variants: Iterable[int], partner: Partner | None = None
+    ) -> Iterator[Sample]:
         """Draw and render variants of one source image (H, W, 3).
 
-        Each depends only on the seed, the image's id and its own number. In the view mode `shared`, all of them show
-        the view of the clean one.
+        Each depends only on the seed, the image's id, its own number and, where the recipe uses one, the second image,
+        which is the image itself without a `partner`. In the view mode `shared`, all show the view of the clean one.
         """
-        settings, size = self.settings, self.drawing.size
-        draw_view, (height, width, _) = VIEWS[settings.view or "rrc"], source.shape
-        shared, seen, pixels = None, None, source
-        if settings.view_mode == "shared":
-            shared = draw_view(generator(settings.seed, source_id, CLEAN), height, width, size)
+        settings, seen, pixels = self.settings, None, source
+        shared = self._view(source, item, CLEAN) if settings.view_mode == "shared" else None
         for variant in variants:
-            rng = generator(settings.seed, source_id, variant)
-            view = shared or draw_view(rng, height, width, size)
+            rng = generator(settings.seed, item.id, variant)
+            view = shared or self._draw_view(rng, source)
             if view != seen:
-                seen, pixels = view, render_view(source, view, size)
+                seen, pixels = view, render_view(source, view, self.drawing.size)
             recipe = METHODS[UNMIXED if variant == CLEAN else settings.method].draw(rng, self.drawing)
-            yield Sample(variant, view, recipe, self.render(recipe, pixels))
+            other = None
+            if recipe.other is not None:
+                other = self._other(*(partner(recipe.other) if partner else (item, source)), variant)
+            yield Sample(variant, view, recipe, self.render(recipe, pixels, other), other)
 
-    def render(self, recipe: Recipe, view: Image) -> Image:
-        """Render a recipe on a view (size, size, 3), with the crop of the picture that it names."""
+    def _other(self, item: Item, source: Image, variant: int) -> Other:
+        view = self._view(source, item, CLEAN if self.settings.view_mode == "shared" else variant)
+        return Other(item, render_view(source, view, self.drawing.size))
+
+    def _view(self, source: Image, item: Item, variant: int) -> View:
+        return self._draw_view(generator(self.settings.seed, item.id, variant), source)
+
+    def _draw_view(self, rng: np.random.Generator, source: Image) -> View:
+        height, width, _ = source.shape
+        return VIEWS[self.settings.view or "rrc"](rng, height, width, self.drawing.size)
+
+    def render(self, recipe: Recipe, view: Image, other: Other | None = None) -> Image:
+        """Render a recipe on a view (size, size, 3), with the crop of the picture and the second image that it uses."""
         picture = None
         if self.mixing_set and recipe.picture:
             picture = self.mixing_set.view(recipe.picture, self.drawing.size)
-        return render(recipe.expression, view, picture)
+        return render(recipe.expression, view, picture, other.pixels if other else None)
 
 
 NO_PICTURE = PictureView(-1, 0, 0, False, False)
 
 
-def metadata(sample: Sample, source_id: str, label: int, class_name: str) -> dict[str, Any]:
+def metadata(sample: Sample, item: Item, class_name: str, lengths: Mapping[str, int]) -> dict[str, Any]:
     """The metadata stored with a sample: one flat object with the same fields, types and list lengths in every sample.
 
-    Lists are filled up with 0.0 and "", never empty: readers that infer a schema from the first few samples take an
-    empty list for one of nulls, and then fail on the first that is not empty.
+    Lists are filled up with 0.0 and "" to their `lengths`, never empty: readers that infer a schema from the first few
+    samples take an empty list for one of nulls, and then fail on the first that is not empty.
     """
-    recipe, view = sample.recipe, sample.view
+    recipe, view, other = sample.recipe, sample.view, sample.other
     picture = recipe.picture or NO_PICTURE
-    return {
-        "source": source_id,
-        "label": label,
+    facts: dict[str, Any] = {
+        "source": item.id,
+        "label": item.label,
         "class_name": class_name,
+        "other": other.item.id if other else "",
+        "label2": other.item.label if other else -1,
+        "label_weight": float(recipe.label_weight),
         "method": recipe.method,
         "variant": sample.variant,
         "layer": recipe.layer,
         "op": recipe.op,
-        "op_args": _filled(recipe.op_args, USES),
-        "blends": [*recipe.blends, *[""] * (BLENDS - len(recipe.blends))],
-        "blend_args": _filled(recipe.blend_args, 2 * BLENDS),
+        "ops": [*recipe.ops],
+        "op_args": [*map(float, recipe.op_args)],
+        "blends": [*recipe.blends],
+        "blend_args": [*map(float, recipe.blend_args)],
         "picture": picture.index,
         "picture_view": [picture.top, picture.left, int(picture.flip_h), int(picture.flip_v)],
-        "view": _filled((view.top, view.left, view.height, view.width, view.flip), 5),
+        "view": [*map(float, (view.top, view.left, view.height, view.width, view.flip))],
         "recipe": str(recipe.expression),
     }
-
-
-def _filled(numbers: tuple[float, ...], length: int) -> list[float]:
-    return [float(number) for number in numbers] + [0.0] * (length - len(numbers))
+    for name, length in lengths.items():
+        empty: Any = "" if name in ("ops", "blends") else 0.0
+        facts[name] += [empty] * (length - len(facts[name]))
+    return facts

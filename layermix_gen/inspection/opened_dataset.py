@@ -23,9 +23,10 @@ from layermix_gen.errors import BadImage, LayerMixError
 from layermix_gen.images import Image
 from layermix_gen.images.codec import decode
 from layermix_gen.inspection.replay import Replay, Replayer
+from layermix_gen.support.database import quoted
 
 PLACE = ("key", "plane", "shard", "offset", "size", "image_crc32")  # the columns that `image` needs
-REPLAYED = (*PLACE, "source", "source_crc32", "variant")  # and those that `replay` needs
+REPLAYED = (*PLACE, "source", "source_crc32", "variant", "other")  # and those that `replay` needs
 
 
 class OpenedDataset:
@@ -147,7 +148,13 @@ class OpenedDataset:
         Raises `LayerMixError` where the source image or the mixing set is gone or is a different one.
         """
         self._tar(row, REPLAYED)
-        return self._replayer.replay(row)
+        checksums = self._checksums(row["shard"], row["plane"]) if row["other"] else {}
+        return self._replayer.replay(row, checksums)
+
+    def _checksums(self, shard: int, plane: str) -> dict[str, int]:
+        """The checksum of each source image in a plane of a shard, by the image's id."""
+        found = self.query(f"shard = {shard} AND plane = {quoted(plane)}", columns=["source", "source_crc32"])
+        return {row["source"]: row["source_crc32"] for row in found}
 
     def _forget(self) -> None:
         """Drop all that was read, so that it is read again when next needed: the files have changed."""

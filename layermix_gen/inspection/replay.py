@@ -1,6 +1,6 @@
 """Replay: make a stored sample again, pixel for pixel, from its source image, mixing set and seed."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -8,7 +8,7 @@ from typing import Any
 from layermix_gen.dataset.index import source_checksum
 from layermix_gen.dataset.names import LISTING, ordinal_of
 from layermix_gen.dataset.plan import Plan
-from layermix_gen.dataset.samples import SampleMaker
+from layermix_gen.dataset.samples import Partner, SampleMaker, candidates
 from layermix_gen.errors import BadImage, LayerMixError
 from layermix_gen.images import Image
 from layermix_gen.images.views import View, render_view
@@ -25,6 +25,7 @@ class Replay:
     box: View  # which part of it
     view: Image  # that part: the recipe's leaf `image`
     picture: Image | None  # the recipe's leaf `picture`, where it uses one
+    other: Image | None  # the recipe's leaf `other`, where it uses one
     recipe: Recipe
     pixels: Image  # the sample, before encoding
 
@@ -82,29 +83,51 @@ class Replayer:
             raise BadImage(f"{item.id} in {self.source.location} is another image than in the build; restore it")
         return pixels
 
-    def replay(self, row: Mapping[str, Any]) -> Replay:
-        """Make the sample of a row of the index again."""
-        item = self.item(row)
+    def partner(self, items: Sequence[Item], position: int, checksums: Mapping[str, int]) -> Partner:
+        """The partner of the image at `position` of its shard; `checksums` has all that the shard has, by their ids.
+
+        It raises `BadImage` as `read` does.
+        """
+
+        def partner(place: float) -> tuple[Item, Image]:
+            written = (item for item in candidates(items, position, place) if item.id in checksums)
+            if (item := next(written, None)) is None:
+                raise BadImage(
+                    f"{items[position].id} has no other image in its shard to be mixed with; restore the index"
+                )
+            return item, self.read(item, checksums[item.id])
+
+        return partner
+
+    def replay(self, row: Mapping[str, Any], checksums: Mapping[str, int]) -> Replay:
+        """Make the sample of a row of the index again; `checksums` has those of its shard's source images, by id."""
+        items, position = self._listed(row)
+        item = items[position]
         source = self.read(item, row["source_crc32"])
-        (sample,) = self.maker.make(source, item.id, [row["variant"]])
+        (sample,) = self.maker.make(source, item, [row["variant"]], self.partner(items, position, checksums))
         size, recipe = self.maker.drawing.size, sample.recipe
         picture = self.maker.mixing_set.view(recipe.picture, size) if self.maker.mixing_set and recipe.picture else None
         view = render_view(source, sample.view, size)
-        return Replay(source, sample.view, view, picture, recipe, sample.pixels)
+        other = sample.other.pixels if sample.other else None
+        return Replay(source, sample.view, view, picture, other, recipe, sample.pixels)
 
-    def item(self, row: Mapping[str, Any]) -> Item:
-        """The item that a row of the index was made from. Raises `LayerMixError` where the listing names another."""
+    def _listed(self, row: Mapping[str, Any]) -> tuple[list[Item], int]:
+        """The items of a row's shard, and where among them is that of the row.
+
+        Raises `LayerMixError` where the listing names another there.
+        """
         ordinal = ordinal_of(row["key"])
         try:
-            found = next((item for number, item in self.plan.items(row["shard"]) if number == ordinal), None)
+            items = dict(self.plan.items(row["shard"]))
         except OSError as error:
             raise LayerMixError(
                 f"expected the list of inputs at {self.plan.root}/{LISTING}, found none; run the build again to "
                 "write a new one"
             ) from error
+        found = items.get(ordinal)
         if found is None or found.id != row["source"]:
             raise LayerMixError(
                 f"expected {row['source']!r} as input {ordinal} in {self.plan.root}/{LISTING}, found "
                 f"{found.id if found else 'nothing'!r}; delete the file and run the build again to write a new one"
             )
-        return found
+        return list(items.values()), list(items).index(ordinal)

@@ -16,7 +16,8 @@ from layermix_gen.support.text import count, facts, table
 MARKED = 4  # the least |z| that is marked; chance alone reaches it for one value in 16,000
 LAYERS, OPS, BLENDS, FIRST_BLENDS, LABELS = (
     "SELECT layer AS name, count(*) AS count, avg(size) AS size FROM samples GROUP BY layer ORDER BY layer",
-    "SELECT op AS name, count(*) AS count, avg(size) AS size FROM samples WHERE layer > 0 GROUP BY op ORDER BY op",
+    "SELECT ops[1] AS name, count(*) AS count, avg(size) AS size FROM samples WHERE ops[1] <> '' GROUP BY name "
+    "ORDER BY name",
     "SELECT blend AS name, layer, count(*) AS count, avg(size) AS size FROM (SELECT layer, size, unnest(blends) AS "
     "blend FROM samples) WHERE blend <> '' GROUP BY blend, layer ORDER BY layer, blend",
     "SELECT blends[1] AS name, count(*) AS count FROM samples WHERE blends[1] <> '' GROUP BY name ORDER BY name",
@@ -29,7 +30,8 @@ class Summary:
     """A dataset in numbers; as text, what `layermix-gen inspect` prints.
 
     `location` is its path or URL. `labels` has the number of source images of each label. Sizes are mean bytes of
-    an image: by layer (0 is the clean plane), by operation, and by layer and blend.
+    an image: by layer (0 is the clean plane), by first operation, and by layer and blend. Of the operations and blends
+    of a variant, the first is counted: later ones may have been drawn with it.
     """
 
     location: str
@@ -64,7 +66,6 @@ def summarize(location: str, manifest: Manifest, index: Sequence[Path]) -> Summa
         labels={row["label"]: row["count"] for row in labels},
         layers=compare({row["name"]: row["count"] for row in layers if row["name"]}, shares.layers),
         ops=compare({row["name"]: row["count"] for row in ops}, shares.ops),
-        # One of each sample, as a sample's second may have been drawn with the first.
         blends=compare({row["name"]: row["count"] for row in first_blends}, shares.blends),
         layer_sizes={row["name"]: row["size"] for row in layers},
         op_sizes={row["name"]: row["size"] for row in ops},

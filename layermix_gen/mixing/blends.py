@@ -2,13 +2,15 @@
 
 `add` and `multiply` act on values at the same place and clip the result; the masks of `pixel` and `element` choose
 between x and y at each place. Formulas: Hendrycks et al., "PixMix" (2022), with the sampling of LayerMix's table I.
+Other methods take a weighted `mean`, `paste` a box of y into x, or blend within a box alone: `add_patch` and so on.
 
-If x and y are lookup tables over the same pixels, `add` or `multiply` of the two tables is the table of the blend, and
-no pixel need be touched.
+If x and y are lookup tables over the same pixels, `add`, `multiply` or `mean` of the two tables is the table of the
+blend, and no pixel need be touched.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import TypeAlias
 
 import cv2
@@ -18,7 +20,7 @@ import numpy.typing as npt
 from layermix_gen.images import Image
 from layermix_gen.mixing.kernels import UNIT, LookupTable, quantize
 from layermix_gen.mixing.masks import mask
-from layermix_gen.mixing.operations import Parameter
+from layermix_gen.mixing.operations import BOX, Parameter
 from layermix_gen.mixing.strengths import rounded, uniform
 
 CoefficientSampler: TypeAlias = Callable[[np.random.Generator, float], tuple[float, ...]]
@@ -39,6 +41,11 @@ def multiply(x: Image, y: Image, a: float, b: float) -> Image:
     return cv2.multiply(cv2.LUT(x, of_x), cv2.LUT(y, of_y), dtype=cv2.CV_8U)
 
 
+def mean(x: Image, y: Image, weight: float) -> Image:
+    """Return weight · x + (1 - weight) · y."""
+    return cv2.addWeighted(x, weight, y, 1 - weight, 0)
+
+
 def _powers(a: float, b: float) -> tuple[Factors, Factors]:
     """Return tables (256,) for x and for y: the product of both lookups is the blend in units of 1/255, not clipped."""
     double = 2 * UNIT.astype(np.float64)
@@ -56,6 +63,10 @@ def _multiply_tables(x: LookupTable, y: LookupTable, a: float, b: float) -> Look
     return quantize(of_x[x] * of_y[y])
 
 
+def _mean_tables(x: LookupTable, y: LookupTable, weight: float) -> LookupTable:
+    return mean(x, y, weight).reshape(x.shape)
+
+
 # --- masks ---------------------------------------------------------------------------------------------------------
 
 
@@ -70,6 +81,28 @@ def element(x: Image, y: Image, cut: float, seed: float) -> Image:
     flat = (height, width * channels)
     result = cv2.copyTo(x.reshape(flat), mask(flat, cut, int(seed)), y.reshape(flat).copy())
     return result.reshape(x.shape)
+
+
+# --- boxes ---------------------------------------------------------------------------------------------------------
+
+
+def paste(x: Image, y: Image, *box: float) -> Image:
+    """Return y in a box of a height and width at (top, left), as far as it lies in the image, else x."""
+    return _within(lambda x, y: y, x, y, *box)
+
+
+def _patch_of(blend: Callable[..., Image]) -> Callable[..., Image]:
+    """The blend within a box alone: its own arguments come first, then those of the box."""
+    return partial(_within, blend)
+
+
+def _within(blend: Callable[..., Image], x: Image, y: Image, *arguments: float) -> Image:
+    *own, height, width, top, left = arguments
+    box = slice(int(top), int(top + height)), slice(int(left), int(left + width))
+    result = x.copy()
+    if result[box].size:
+        result[box] = blend(np.ascontiguousarray(x[box]), np.ascontiguousarray(y[box]), *own)
+    return result
 
 
 # --- samplers: (rng, blending ratio) -> arguments ------------------------------------------------------------------
@@ -91,24 +124,30 @@ def _mask_arguments(rng: np.random.Generator, ratio: float) -> tuple[float, ...]
 
 @dataclass(frozen=True, slots=True)
 class Blend:
-    """One blend: what it is called, what it does, how often it is drawn and with which arguments."""
+    """One blend: what it is called, what it does, and how methods draw its arguments."""
 
     name: str
-    weight: int  # how often it is drawn, in sixths (the paper's table I)
-    parameters: tuple[Parameter, Parameter]
-    sample: CoefficientSampler
+    parameters: tuple[Parameter, ...]
     images: Callable[..., Image]  # the blend of (x, y, *arguments)
     tables: Callable[..., LookupTable] | None = None  # the same for two lookup tables over the same pixels
+    sample: CoefficientSampler | None = None
 
 
 B = Parameter("b", -2, 2)
 MASK = (Parameter("cut", 0, 256, whole=True), Parameter("seed", 0, 2**32 - 1, whole=True))
 
-_ROWS = (
-    Blend("add", 2, (Parameter("a", -2, 2), B), _coefficients, add, _add_tables),
-    Blend("multiply", 2, (Parameter("a", 0, 2), B), _coefficients, multiply, _multiply_tables),
-    Blend("pixel", 1, MASK, _mask_arguments, pixel),
-    Blend("element", 1, MASK, _mask_arguments, element),
+_DRAWN = (
+    Blend("add", (Parameter("a", -2, 2), B), add, _add_tables, _coefficients),
+    Blend("multiply", (Parameter("a", 0, 2), B), multiply, _multiply_tables, _coefficients),
+    Blend("pixel", MASK, pixel, sample=_mask_arguments),
+    Blend("element", MASK, element, sample=_mask_arguments),
+)
+_PATCHES = tuple(Blend(f"{row.name}_patch", (*row.parameters, *BOX), _patch_of(row.images)) for row in _DRAWN)
+_OTHERS = (
+    Blend("mean", (Parameter("weight", 0, 1),), mean, _mean_tables),
+    Blend("paste", BOX, paste),
 )
 
-BLENDS = {row.name: row for row in _ROWS}
+BLENDS = {row.name: row for row in (*_DRAWN, *_OTHERS, *_PATCHES)}
+DRAWN_BLENDS = {row.name: row.sample for row in _DRAWN if row.sample}
+"""How the arguments are drawn of the blends that LayerMix and its kin choose from, by the blend's name."""

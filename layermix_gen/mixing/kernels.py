@@ -106,6 +106,13 @@ def mirror(image: Image) -> Image:
     return cv2.flip(image, 1)
 
 
+def erase(image: Image, height: float, width: float, top: float, left: float, *color: float) -> Image:
+    """Fill a box, as far as it lies in the image, with a colour of whole levels."""
+    result = image.copy()
+    result[int(top) : int(top + height), int(left) : int(left + width)] = color
+    return result
+
+
 def rotate(image: Image, degrees: float) -> Image:
     sine, cosine = math.sin(math.radians(degrees)), math.cos(math.radians(degrees))
     return _warp(image, [[cosine, -sine], [sine, cosine]])

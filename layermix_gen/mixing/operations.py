@@ -22,6 +22,10 @@ from layermix_gen.mixing.strengths import (
     signed,
     signed_shift,
     threshold,
+    whole_shift,
+    whole_signed,
+    whole_threshold,
+    wide_factor,
 )
 
 
@@ -45,7 +49,7 @@ class KernelKind(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """One operation: what it is called, what it does, and how each preset draws its strength."""
+    """One operation: what it is called, what it does, and how each family of methods draws its strength."""
 
     name: str
     kind: KernelKind
@@ -53,6 +57,7 @@ class Operation:
     parameters: tuple[Parameter, ...] = ()
     paper: StrengthSampler | None = None  # None: not offered in that preset
     released: StrengthSampler | None = None
+    augmix: StrengthSampler | None = None  # of AugMix, PixMix and IPMix
     renders_as: str = ""  # the operation that recipes name, if this row only draws its strength otherwise
 
 
@@ -62,35 +67,48 @@ SLOPE = (Parameter("factor"),)
 FACTOR = (Parameter("factor", 0, 10),)
 BITS = (Parameter("bits", 0, 8, whole=True),)
 THRESHOLD = (Parameter("threshold", 0, 1),)
+BOX = tuple(Parameter(name, 0, 2**20, whole=True) for name in ("height", "width", "top", "left"))
+COLOR = tuple(Parameter(name, 0, 255, whole=True) for name in ("red", "green", "blue"))
 
 TABLE, HISTOGRAM, PIXELS = KernelKind
 
 _ROWS = (
-    Operation("equalize", HISTOGRAM, kernels.equalize, (), nothing, nothing),
+    Operation("equalize", HISTOGRAM, kernels.equalize, (), nothing, nothing, nothing),
     Operation("grayscale", PIXELS, kernels.grayscale, (), nothing, nothing),
-    Operation("autocontrast", HISTOGRAM, kernels.autocontrast, (), nothing, nothing),
-    Operation("rotate", PIXELS, kernels.rotate, DEGREES, signed(30), released_signed(30)),
-    Operation("brightness", TABLE, kernels.brightness, FACTOR, paper=factor),
-    Operation("posterize", TABLE, kernels.posterize, BITS, bits, released_bits),
-    Operation("posterize_increasing", TABLE, kernels.posterize, BITS, None, released_bits_rising, "posterize"),
-    Operation("solarize", TABLE, kernels.solarize, THRESHOLD, threshold, released_threshold),
-    Operation("solarize_increasing", TABLE, kernels.solarize, THRESHOLD, None, released_threshold_rising, "solarize"),
-    Operation("shear_x", PIXELS, kernels.shear_x, SLOPE, signed(0.3), released_signed(0.3)),
-    Operation("shear_y", PIXELS, kernels.shear_y, SLOPE, signed(0.3), released_signed(0.3)),
-    Operation("translate_x", PIXELS, kernels.translate_x, DISTANCE, signed_shift, released_shift),
-    Operation("translate_y", PIXELS, kernels.translate_y, DISTANCE, signed_shift, released_shift),
+    Operation("autocontrast", HISTOGRAM, kernels.autocontrast, (), nothing, nothing, nothing),
+    Operation("rotate", PIXELS, kernels.rotate, DEGREES, signed(30), released_signed(30), whole_signed(30)),
+    Operation("brightness", TABLE, kernels.brightness, FACTOR, factor, None, wide_factor),
+    Operation("posterize", TABLE, kernels.posterize, BITS, bits, released_bits, bits),
+    Operation(
+        "posterize_increasing", TABLE, kernels.posterize, BITS, None, released_bits_rising, renders_as="posterize"
+    ),
+    Operation("solarize", TABLE, kernels.solarize, THRESHOLD, threshold, released_threshold, whole_threshold),
+    Operation(
+        "solarize_increasing",
+        TABLE,
+        kernels.solarize,
+        THRESHOLD,
+        None,
+        released_threshold_rising,
+        renders_as="solarize",
+    ),
+    Operation("shear_x", PIXELS, kernels.shear_x, SLOPE, signed(0.3), released_signed(0.3), signed(0.3)),
+    Operation("shear_y", PIXELS, kernels.shear_y, SLOPE, signed(0.3), released_signed(0.3), signed(0.3)),
+    Operation("translate_x", PIXELS, kernels.translate_x, DISTANCE, signed_shift, released_shift, whole_shift),
+    Operation("translate_y", PIXELS, kernels.translate_y, DISTANCE, signed_shift, released_shift, whole_shift),
 )
 # Off by default: the first three overlap with the corruptions that robustness is measured on (so does brightness, but
 # the paper's table II has it nevertheless); the others are not part of the method.
 _ON_REQUEST = (
-    Operation("color", PIXELS, kernels.color, FACTOR, factor, factor),
-    Operation("contrast", HISTOGRAM, kernels.contrast, FACTOR, factor, factor),
-    Operation("sharpness", PIXELS, kernels.sharpness, FACTOR, factor, factor),
-    Operation("invert", TABLE, kernels.invert, (), nothing, nothing),
-    Operation("mirror", PIXELS, kernels.mirror, (), nothing, nothing),
+    Operation("color", PIXELS, kernels.color, FACTOR, factor, factor, wide_factor),
+    Operation("contrast", HISTOGRAM, kernels.contrast, FACTOR, factor, factor, wide_factor),
+    Operation("sharpness", PIXELS, kernels.sharpness, FACTOR, factor, factor, wide_factor),
+    Operation("invert", TABLE, kernels.invert, (), nothing, nothing, nothing),
+    Operation("mirror", PIXELS, kernels.mirror, (), nothing, nothing, nothing),
 )
+_OF_OTHER_METHODS = (Operation("erase", PIXELS, kernels.erase, (*BOX, *COLOR)),)
 
-OPERATIONS = {row.name: row for row in (*_ROWS, *_ON_REQUEST)}
+OPERATIONS = {row.name: row for row in (*_ROWS, *_ON_REQUEST, *_OF_OTHER_METHODS)}
 DEFAULT_OPERATIONS = {
     "paper": tuple(row.name for row in _ROWS if row.paper),
     "released": tuple(row.name for row in _ROWS if row.released),

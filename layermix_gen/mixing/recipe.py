@@ -2,10 +2,10 @@
 
     rotate(multiply(rotate(image, -3.1), picture, 0.83, 0.21), 4.2)
 
-A call takes expressions first and numbers after them; the leaves are `image` (the view of the training image) and
-`picture` (a crop of a picture of the mixing set). Only the operations and blends in the tables of `operations` and
-`blends` can be called: text is parsed against them and never evaluated, so a recipe from an untrusted file is safe to
-parse and to render.
+A call takes expressions first and numbers after them; the leaves are `image` (the view of the training image),
+`picture` (a crop of a picture of the mixing set) and `other` (the view of a second training image). Only the operations
+and blends in the tables of `operations` and `blends` can be called: text is parsed against them and never evaluated, so
+a recipe from an untrusted file is safe to parse and to render.
 """
 
 import re
@@ -15,7 +15,7 @@ from layermix_gen.errors import LayerMixError
 from layermix_gen.mixing.blends import BLENDS
 from layermix_gen.mixing.operations import OPERATIONS, Parameter
 
-LEAVES = ("image", "picture")
+LEAVES = ("image", "picture", "other")
 MAX_DEPTH = 32  # far more than any method nests; keeps hostile text from exhausting the stack
 MAX_CALLS = 1000  # far more than any method makes; keeps hostile text from hours of rendering, and from filling memory
 
@@ -42,7 +42,7 @@ class Call(NamedTuple):
 
 
 Expression: TypeAlias = Leaf | Call
-IMAGE, PICTURE = Leaf("image"), Leaf("picture")
+IMAGE, PICTURE, OTHER = map(Leaf, LEAVES)
 
 
 SIGNATURES: dict[str, tuple[int, tuple[Parameter, ...]]] = {
@@ -83,7 +83,7 @@ _NUMBER = int | float
 
 def _check(recipe: Any, depth: int) -> int:
     """Check an expression, nested in `depth` calls, and return how many calls it has."""
-    if isinstance(recipe, Leaf) and recipe in (IMAGE, PICTURE):
+    if isinstance(recipe, Leaf) and recipe in (IMAGE, PICTURE, OTHER):
         return 0
     if not isinstance(recipe, Call) or not isinstance(recipe.name, str) or recipe.name not in SIGNATURES:
         found = recipe.name if isinstance(recipe, Leaf | Call) else recipe

@@ -24,20 +24,21 @@ from layermix_gen.mixing.recipe import Call, Expression, Leaf, as_expression
 IDENTITY = np.arange(256, dtype=np.uint8)
 
 
-def render(recipe: Expression | str, image: Image, picture: Image | None = None) -> Image:
+def render(recipe: Expression | str, image: Image, picture: Image | None = None, other: Image | None = None) -> Image:
     """Render a recipe.
 
-    `image` and `picture` are the recipe's leaves: uint8 (H, W, 3), of the same size; `picture` may be left out if the
-    recipe does not use it. Returns a new uint8 (H, W, 3); the inputs are not changed. Every call of the recipe is
+    `image`, `picture` and `other` are the recipe's leaves: uint8 (H, W, 3), of the same size; those that the recipe
+    does not use may be left out. Returns a new uint8 (H, W, 3); the inputs are not changed. Every call of the recipe is
     within 1/255 of its float reference. Raises `LayerMixError` for what is not a recipe, and for inputs that are
     missing or differ in shape.
     """
     expression = as_expression(recipe)
     leaves = {"image": Tones(Pixels(as_image(image)))}
-    if picture is not None:
-        leaves["picture"] = Tones(Pixels(as_image(picture)))
-        if picture.shape != image.shape:
-            raise LayerMixError(f"expected image and picture of one shape, got {image.shape} and {picture.shape}")
+    for name, leaf in {"picture": picture, "other": other}.items():
+        if leaf is not None:
+            leaves[name] = Tones(Pixels(as_image(leaf)))
+            if leaf.shape != image.shape:
+                raise LayerMixError(f"expected image and {name} of one shape, got {image.shape} and {leaf.shape}")
     result = _evaluate(expression, leaves, {}).image()
     return result.copy() if any(result is leaf.pixels.image for leaf in leaves.values()) else result
 

@@ -1,4 +1,4 @@
-"""Samplers of operations' strengths for the two presets: `paper`, as the paper says, and `released`, as its code does.
+"""Samplers of operations' strengths: `paper` and `released`, as LayerMix and its code have them, and `augmix`.
 
 A sampler takes a generator, the magnitude m in (0, 10] and the side of the image in pixels, and returns the arguments
 of one operation. They are rounded here, once, so that a recipe's text says exactly what is rendered.
@@ -79,3 +79,21 @@ def released_threshold(rng: np.random.Generator, magnitude: float, side: int) ->
 def released_threshold_rising(rng: np.random.Generator, magnitude: float, side: int) -> tuple[float, ...]:
     """Draw U(0.1, (1 - m)/10); at m = 8 it is below 0 in 7 of 8 draws, which inverts the whole image."""
     return (rounded(max(uniform(rng, 0.1, (1 - magnitude) / 10), 0.0)),)
+
+
+def whole_signed(limit: float) -> StrengthSampler:
+    """A sampler of AugMix: a random share of `limit`, cut to a whole number, with a random sign."""
+    return lambda rng, magnitude, side: (float(int(_level(rng, magnitude) * limit)) * _sign(rng) + 0.0,)
+
+
+def whole_shift(rng: np.random.Generator, magnitude: float, side: int) -> tuple[float, ...]:
+    return (float(int(_level(rng, magnitude) * side / 3)) * _sign(rng) + 0.0,)
+
+
+def whole_threshold(rng: np.random.Generator, magnitude: float, side: int) -> tuple[float, ...]:
+    """Draw the lowest value that is inverted, a whole number: the threshold lies half a step below it."""
+    return (rounded((255.5 - int(256 * _level(rng, magnitude))) / 255),)
+
+
+def wide_factor(rng: np.random.Generator, magnitude: float, side: int) -> tuple[float, ...]:
+    return (rounded(1.8 * _level(rng, magnitude) + 0.1),)

@@ -67,6 +67,7 @@ class Loader:
     ) -> None:
         self.storage, self.catalog, self.selection = storage, catalog, selection
         self._metadata, self._replace = metadata, replace
+        self._lengths = storage.manifest.settings.lengths
         self._decoder = DECODERS[storage.manifest.settings.encoding.format]
 
     def batch(self, rows: Ints, planes: Ints, pixels: npt.NDArray[np.uint8]) -> Batch:
@@ -123,7 +124,8 @@ class Loader:
                     raise BadImage(f"expected an image with the index's checksum, {found}")
                 decoder.put(slot + view, data)
                 if self._metadata:
-                    metadata.append(read_metadata(tar, place.offset, place.size, plane, place.json_checksum))
+                    at = (place.offset, place.size, plane, place.json_checksum)
+                    metadata.append(read_metadata(tar, *at, self._lengths))
             except BadImage as error:
                 where = f"{self.storage.location}/{tar_name(plane, place.shard)}"
                 address = self.catalog.address(place.plane, place.image)

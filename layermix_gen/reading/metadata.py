@@ -1,13 +1,12 @@
 """Read the metadata of samples from their tars, where the JSON follows right after the image and the label."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import torch
 
 from layermix_gen.dataset.index import COLUMNS, METADATA, json_checksum
-from layermix_gen.dataset.samples import LENGTHS
 from layermix_gen.dataset.tar import BLOCK, MAX_NAME, data_size, member_bytes
 from layermix_gen.errors import BadImage, LayerMixError
 from layermix_gen.support.checks import as_several
@@ -16,7 +15,7 @@ from layermix_gen.support.parsing import parse_object
 PLACE = ("plane", "key")  # known without the JSON
 FIELDS = (*PLACE, *METADATA)
 _TYPES = {"VARCHAR": str, "INTEGER": int, "BIGINT": int, "DOUBLE": float}
-_KINDS = {name: (_TYPES[COLUMNS[name].removesuffix("[]")], LENGTHS.get(name, 0)) for name in METADATA}
+_KINDS = {name: _TYPES[COLUMNS[name].removesuffix("[]")] for name in METADATA}
 
 
 def check_fields(fields: Sequence[str]) -> tuple[str, ...]:
@@ -28,8 +27,13 @@ def check_fields(fields: Sequence[str]) -> tuple[str, ...]:
     return fields
 
 
-def read_metadata(tar: memoryview, offset: int, size: int, plane: str, checksum: int) -> dict[str, Any]:
-    """The metadata of the sample whose image is at `offset` of a tar. Raises `BadImage` if it has another checksum."""
+def read_metadata(
+    tar: memoryview, offset: int, size: int, plane: str, checksum: int, lengths: Mapping[str, int]
+) -> dict[str, Any]:
+    """The metadata of the sample whose image is at `offset` of a tar; its lists have `lengths`.
+
+    Raises `BadImage` if it has another checksum.
+    """
     try:
         label = offset - BLOCK + member_bytes(size)
         head = label + member_bytes(_member_size(tar, label))
@@ -38,19 +42,19 @@ def read_metadata(tar: memoryview, offset: int, size: int, plane: str, checksum:
         if json_checksum(key, text) != checksum:
             raise ValueError("another checksum than in the index")
         facts = parse_object(bytes(text))
-        if not _is_metadata(facts):
+        if not _is_metadata(facts, lengths):
             raise ValueError("other fields, or values of other types")
         return facts | {"plane": plane, "key": key.decode("ascii")}
     except ValueError as error:
         raise BadImage(f"expected metadata behind the image, found other bytes ({error})") from error
 
 
-def _is_metadata(facts: dict[str, Any]) -> bool:
+def _is_metadata(facts: dict[str, Any], lengths: Mapping[str, int]) -> bool:
     """Whether a sample's JSON has the fields, types and lengths of lists that `build` writes."""
     if facts.keys() != _KINDS.keys():
         return False
-    for name, (kind, length) in _KINDS.items():
-        value = facts[name]
+    for name, kind in _KINDS.items():
+        value, length = facts[name], lengths.get(name, 0)
         values = value if length and type(value) is list else [value]
         if list(map(type, values)) != [kind] * (length or 1) or (kind is int and max(map(abs, values)) >= 2**63):
             return False

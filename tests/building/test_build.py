@@ -167,7 +167,7 @@ def test_pixels_are_those_of_the_recipe_rendered_anew(photographs: Path, pool: P
     maker = SampleMaker(plan.settings, mixing_set)
     for row in rows(root):
         pixels = source.read(items[row["source"]])
-        (sample,) = maker.make(pixels, row["source"], [row["variant"]])
+        (sample,) = maker.make(pixels, items[row["source"]], [row["variant"]])
         assert zlib.crc32(sample.pixels.tobytes()) == row["pixels_crc32"]
         assert str(sample.recipe.expression) == row["recipe"]
         *box, flip = row["view"]

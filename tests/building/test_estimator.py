@@ -88,9 +88,9 @@ def test_an_estimate_by_a_clock_of_its_own(
     monkeypatch.setattr(estimator.time, "perf_counter", lambda: now[0])  # type: ignore[attr-defined]
     measured = estimator.sample_bytes  # type: ignore[attr-defined]
 
-    def slow(source, items, *rest):
+    def slow(source, items, *rest, **options):
         now[0] += 2.0 * len(items)
-        return [[3000, 5000] for _ in measured(source, items, *rest)]
+        return [[3000, 5000] for _ in measured(source, items, *rest, **options)]
 
     monkeypatch.setattr(estimator, "sample_bytes", slow)
     settings = BuildSettings(size=16, variants=1, shard_size="40")

@@ -8,8 +8,8 @@ import pytest
 from scipy import stats
 
 from layermix_gen import LayerMixError
-from layermix_gen.mixing.blends import BLENDS
 from layermix_gen.mixing.methods import METHODS, DrawSettings, LayerMixOptions, Recipe
+from layermix_gen.mixing.methods.layermix import BLEND_WEIGHTS
 
 COUNT = 20_000
 P = 1e-4
@@ -36,17 +36,17 @@ def test_layers_have_weights(weights: tuple[float, ...]) -> None:
 
 @pytest.mark.parametrize("weights", [(2, 2, 1, 1), (1, 1, 0, 0), (0, 0, 0, 1), (1, 2, 3, 4)], ids=str)
 def test_blends_have_weights(weights: tuple[float, ...]) -> None:
-    recipes, shares = drawn(blends=weights, layers={"3": 1}), dict(zip(BLENDS, weights, strict=True))
+    recipes, shares = drawn(blends=weights, layers={"3": 1}), dict(zip(BLEND_WEIGHTS, weights, strict=True))
     for place in (0, 1):
         assert_shares([recipe.blends[place] for recipe in recipes], shares)
-    pairs = {(one, other): shares[one] * shares[other] for one in BLENDS for other in BLENDS}
+    pairs = {(one, other): shares[one] * shares[other] for one in BLEND_WEIGHTS for other in BLEND_WEIGHTS}
     assert_shares([recipe.blends for recipe in recipes], pairs)  # independent of each other
 
 
 def test_one_blend_can_serve_both_places() -> None:
     recipes = drawn(blend_covariance="shared", layers={"3": 1})
     assert all(recipe.blends[0] == recipe.blends[1] for recipe in recipes)
-    assert_shares([recipe.blends[0] for recipe in recipes], {name: row.weight for name, row in BLENDS.items()})
+    assert_shares([recipe.blends[0] for recipe in recipes], BLEND_WEIGHTS)
     assert all(recipe.blend_args[:2] != recipe.blend_args[2:] for recipe in recipes)  # as strengths, drawn again
 
 

@@ -12,6 +12,7 @@ from layermix_gen.figures.canvas import write_picture
 from layermix_gen.inspection.drawings.tree import Origin, recipe_tree
 from layermix_gen.inspection.opened_dataset import OpenedDataset
 from layermix_gen.inspection.replay import Replay
+from layermix_gen.mixing.recipe import IMAGE
 
 # Words for the flips of a mixing picture, by (left to right, top to bottom).
 FLIPS = {(0, 0): [], (1, 0): ["mirrored"], (0, 1): ["upside down"], (1, 1): ["turned by 180°"]}
@@ -47,6 +48,7 @@ def explained(row: Mapping[str, Any], replay: Replay) -> PillowImage.Image:
         replay.recipe.expression,
         replay.view,
         replay.picture,
+        replay.other,
         origin=Origin(replay.source, box),
         title=heading(row),
         subtitle=" · ".join(filter(None, (address(row), row["class_name"], row["source"]))),
@@ -54,12 +56,19 @@ def explained(row: Mapping[str, Any], replay: Replay) -> PillowImage.Image:
             "source": f"{width} x {height} px",
             "view": ", ".join([f"{size} px", *["mirrored"] * box.flip]),
             "picture": ", ".join([f"no. {picture.index}", *flips]) if picture else "",
+            "other": row["other"],
         },
     )
 
 
 def heading(row: Mapping[str, Any]) -> str:
-    """The heading of a sample: `Layer 3 · rotate · pixel · multiply`."""
-    if row["layer"] == 0:
+    """The heading of a sample: `Layer 3 · rotate · pixel · multiply`, or `augmix · equalize · shear_x · mean`."""
+    if row["recipe"] == str(IMAGE):
         return "Before mixing"
-    return " · ".join([f"Layer {row['layer']}", row["op"], *filter(None, row["blends"])])
+    first = f"Layer {row['layer']}" if row["layer"] else row["method"]
+    return " · ".join([first, *chosen(row)])
+
+
+def chosen(row: Mapping[str, Any]) -> list[str]:
+    """The operations of a sample, each once, and its blends."""
+    return [*dict.fromkeys(filter(None, row["ops"])), *filter(None, row["blends"])]

@@ -45,7 +45,7 @@ function picture(name, index) {
 // --- filters
 
 const TESTS = {
-  op: (i, value) => samples.op[i] === value,
+  op: (i, value) => samples.ops[i].includes(value),
   blend: (i, value) => samples.blends[i].includes(value),
   class_name: (i, value) => samples.class_name[i] === value,
   plane: (i, value) => samples.plane[i] === value,
@@ -53,6 +53,7 @@ const TESTS = {
 
 function setUpFilters() {
   const layers = [...new Set(samples.layer)].sort();
+  $("layers").hidden = layers.at(-1) === 0; // a method without layers
   for (const layer of layers) {
     const button = make("button", { type: "button", textContent: layer || "clean", value: layer });
     button.setAttribute("aria-pressed", "false");
@@ -63,7 +64,7 @@ function setUpFilters() {
     $("layers").append(button);
   }
   const values = {
-    op: samples.op.filter(Boolean),
+    op: samples.ops.flat(),
     blend: samples.blends.flat(),
     class_name: samples.class_name,
     plane: samples.plane,
@@ -160,7 +161,11 @@ function cell(place) {
 }
 
 function heading(i) {
-  return samples.layer[i] ? [samples.op[i], ...samples.blends[i]].join(" · ") : "before mixing";
+  return samples.recipe[i] === "image" ? "before mixing" : [...samples.ops[i], ...samples.blends[i]].join(" · ");
+}
+
+function stage(i) {
+  return samples.layer[i] ? `Layer ${samples.layer[i]}` : samples.method[i];
 }
 
 function mark() {
@@ -205,7 +210,7 @@ function open(place) {
   if (!matches.length) return;
   hideHint();
   const i = matches[active];
-  $("title").textContent = samples.layer[i] ? `Layer ${samples.layer[i]} · ${heading(i)}` : "Before mixing";
+  $("title").textContent = samples.recipe[i] === "image" ? "Before mixing" : `${stage(i)} · ${heading(i)}`;
   $("subtitle").textContent = [samples.key[i], samples.class_name[i], samples.source[i]].filter(Boolean).join(" · ");
   $("recipe").textContent = samples.recipe[i];
   $("previous").disabled = active === 0;

@@ -50,7 +50,7 @@ COLORS = {
     "accent": IMAGE_INK,
     "picture": PICTURE_INK,
 }  # of the light page; its style has those of the dark one
-COLUMNS = ("source", "class_name", "plane", "layer", "op", "picture", "recipe")
+COLUMNS = ("source", "class_name", "other", "plane", "method", "layer", "picture", "recipe")
 
 
 def write_gallery(
@@ -80,6 +80,7 @@ def write_gallery(
         "found": shards.count(where),
         "question": where or "",
         "small": (shards.settings.size or 0) <= SMALL,
+        "size": shards.settings.size,
         "chunk": CHUNK,
         "numbers": NUMBERS,
         "masked": MASKED,
@@ -107,7 +108,8 @@ def _pictures(
 
 def _columns(rows: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
     columns = {"key": list(map(address, rows))} | {name: [row[name] for row in rows] for name in COLUMNS}
-    return columns | {"blends": [[blend for blend in row["blends"] if blend] for row in rows]}
+    chosen = {name: [[one for one in row[name] if one] for row in rows] for name in ("ops", "blends")}
+    return columns | {"ops": [list(dict.fromkeys(ops)) for ops in chosen["ops"]], "blends": chosen["blends"]}
 
 
 def _trees(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
@@ -209,7 +211,7 @@ class _Pictures:
         except LayerMixError as error:
             return "", str(error)
         pictures = [replay.view]
-        for step in steps_of(replay.recipe.expression, replay.view, replay.picture).walk():
+        for step in steps_of(replay.recipe.expression, replay.view, replay.picture, replay.other).walk():
             if step.expression != IMAGE:
                 pictures.append(step.pixels)
             if step.mask is not None:

@@ -2,7 +2,8 @@
 
 import io
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from itertools import product
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -24,7 +25,6 @@ from layermix_gen.figures.style import (
     plain,
     save,
 )
-from layermix_gen.inspection.drawings.steps import MASKED
 from layermix_gen.mixing.blends import BLENDS
 from layermix_gen.mixing.operations import OPERATIONS
 
@@ -38,7 +38,6 @@ WIDTH, HEIGHT = 2.55, 0.98  # inches: of a panel
 BETWEEN, BELOW, SIDE, FOOT = 0.4, 0.62, 0.3, 0.42  # inches: between panels, at the sides, at the foot
 TOP = HEAD + 2 * LINE + 0.3  # inches: of the head, the legend and the names of the first panels
 KEY = {"this dataset": bar_look(FOUND), "what its settings draw": line_look(INK)}
-FIRST = ("layer", "operation", "blend")
 
 
 def draw(
@@ -54,8 +53,8 @@ def compose(
     found: Mapping[str, Counter[Any]], wanted: Mapping[str, Counter[Any]], headings: tuple[str, str]
 ) -> "Figure":
     """Make the figure. `found` and `wanted` count each panel's values; `headings` are the head and a fact."""
-    places = _places(sorted((found.keys() | wanted.keys()) - set(FIRST), key=_order))
-    rows = 1 + max(row for row, _, _, _ in places.values())
+    places = _places(found.keys() | wanted.keys())
+    rows = max(row + tall for row, _, tall, _ in places.values())
     width = COLUMNS * (WIDTH + BETWEEN) - BETWEEN + 2 * SIDE
     height = TOP + rows * (HEIGHT + BELOW) - BELOW + FOOT
     figure = figure_of(width, height, *headings)
@@ -68,13 +67,15 @@ def compose(
     return figure
 
 
-def _places(numbers: Sequence[str]) -> dict[str, tuple[int, int, int, int]]:
-    """Row, column, rows and columns of each panel: the cuts of masks stand next to the operations, the others below."""
-    cuts = [name for name in numbers if name.split()[0] in MASKED]
-    others = [name for name in numbers if name not in cuts]
-    places = {"layer": (0, 0, 1, 1), "blend": (1, 0, 1, 1), "operation": (0, 1, 2, 2)}
-    places |= {name: (row, 3, 1, 1) for row, name in enumerate(cuts)}
-    return places | {name: (2 + n // COLUMNS, n % COLUMNS, 1, 1) for n, name in enumerate(others)}
+def _places(names: Collection[str]) -> dict[str, tuple[int, int, int, int]]:
+    """Row, column, rows and columns of each panel: choices first, then numbers, those of masks before others."""
+    places = {name: (row, 0, 1, 1) for row, name in enumerate(one for one in ("layer", "blend") if one in names)}
+    if "operation" in names:
+        places["operation"] = (0, 1 if places else 0, 2, 2)
+    taken = {(top + i, left + j) for top, left, tall, wide in places.values() for i in range(tall) for j in range(wide)}
+    free = (cell for cell in product(range(len(names)), range(COLUMNS)) if cell not in taken)
+    numbers = sorted(set(names) - set(places), key=lambda name: (not name.endswith(" cut"), *_order(name)))
+    return places | {name: (row, column, 1, 1) for name, (row, column) in zip(numbers, free, strict=False)}
 
 
 def _order(name: str) -> tuple[int, str]:

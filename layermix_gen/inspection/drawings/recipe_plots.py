@@ -1,7 +1,8 @@
 """Plot the distributions of a dataset's recipes, each against the expected distribution.
 
-The expected distribution is counted over recipes that the method itself draws with the settings of the dataset, so that
-no formula is written twice.
+Of the operations of a variant, the first is counted, as later ones may have been drawn with it. The expected
+distribution is counted over recipes that the method itself draws with the settings of the dataset, so that no formula
+is written twice.
 """
 
 from collections import Counter, defaultdict
@@ -13,7 +14,6 @@ from layermix_gen.dataset.manifest import Manifest
 from layermix_gen.dataset.querying.queries import aggregate
 from layermix_gen.errors import LayerMixError
 from layermix_gen.figures.canvas import write_picture
-from layermix_gen.inspection.drawings.steps import MASKED
 from layermix_gen.inspection.opened_dataset import OpenedDataset
 from layermix_gen.mixing.blends import BLENDS
 from layermix_gen.mixing.methods import METHODS
@@ -26,16 +26,18 @@ DRAWS = 100_000  # recipes drawn to estimate the expected distribution
 Counts: TypeAlias = dict[str, Counter[Any]]
 """How often each value occurs, by panel: "layer", "operation", "blend", "add a", "rotate degrees"."""
 
-UNITS_SQL = "SELECT {} AS value, count(*) AS count FROM samples WHERE layer > 0 GROUP BY ALL"
+LAYERS_SQL = "SELECT layer AS value, count(*) AS count FROM samples WHERE layer > 0 GROUP BY ALL"
+OPS_SQL = "SELECT ops[1] AS value, count(*) AS count FROM samples WHERE ops[1] <> '' GROUP BY ALL"
 STRENGTHS_SQL = """
-    SELECT op, value, count(*) AS count FROM (SELECT op, unnest(op_args[:layer]) AS value FROM samples) GROUP BY ALL
+    SELECT op, value, count(*) AS count FROM (SELECT unnest(ops) AS op, unnest(op_args) AS value FROM samples)
+    WHERE op <> '' GROUP BY ALL
 """
-BLENDS_SQL = f"""
+BLENDS_SQL = """
     SELECT blend, place, value, count(*) AS count FROM (
         SELECT blends[i] AS blend, j AS place, blend_args[2 * i + j - 2] AS value
-        FROM samples, (SELECT unnest([1, 2]) AS i), (SELECT unnest([1, 2]) AS j)
-    ) WHERE blend <> '' AND NOT (place = 2 AND blend IN {MASKED}) GROUP BY ALL
-"""  # the second argument of a mask is its seed
+        FROM samples, (SELECT unnest(range(1, {} + 1)) AS i), (SELECT unnest([1, 2]) AS j)
+    ) WHERE blend <> '' GROUP BY ALL
+"""
 
 
 def plot(shards: OpenedDataset, out: str | Path) -> Path:
@@ -46,30 +48,34 @@ def plot(shards: OpenedDataset, out: str | Path) -> Path:
     """
     from layermix_gen.inspection.drawings.recipe_figure import draw  # Matplotlib is an extra
 
-    found = observed(shards.index, shards.manifest.planes)
-    if not found["operation"].total():
+    manifest = shards.manifest
+    found = observed(shards.index, manifest)
+    if not found:
         raise LayerMixError(f"expected variants that were drawn in {shards.location}, found none; plot another dataset")
-    return write_picture(draw(found, expected(shards.manifest, DRAWS), _headings(shards.manifest, found)), out)
+    return write_picture(draw(found, expected(manifest, DRAWS), _headings(manifest)), out)
 
 
-def observed(index: Sequence[Path], planes: Sequence[str]) -> Counts:
-    """Count the values of each panel in the index, in some planes."""
-    counts: Counts = defaultdict(Counter)
-    for panel, column in (("layer", "layer"), ("operation", "op")):
-        counts[panel] = Counter(
-            {row["value"]: row["count"] for row in aggregate(index, UNITS_SQL.format(column), planes)}
-        )
-    strengths, blends = (aggregate(index, sql, planes) for sql in (STRENGTHS_SQL, BLENDS_SQL))
-    ops, drawn_blends = counts["operation"].keys() | {row["op"] for row in strengths}, {row["blend"] for row in blends}
-    if unknown := sorted((ops - OPERATIONS.keys()) | (drawn_blends - BLENDS.keys())):
-        found = f"expected operations and blends in the columns op and blends of the index, found {unknown[0]!r}"
+def observed(index: Sequence[Path], manifest: Manifest) -> Counts:
+    """Count the values of each panel in the index of a dataset."""
+    most = manifest.settings.lengths["blends"]
+    layers, ops, strengths, blends = (
+        aggregate(index, sql, manifest.planes) for sql in (LAYERS_SQL, OPS_SQL, STRENGTHS_SQL, BLENDS_SQL.format(most))
+    )
+    drawn_ops = {row["value"] for row in ops} | {row["op"] for row in strengths}
+    if unknown := sorted((drawn_ops - OPERATIONS.keys()) | ({row["blend"] for row in blends} - BLENDS.keys())):
+        found = f"expected operations and blends in the columns ops and blends of the index, found {unknown[0]!r}"
         raise LayerMixError(f"{found}; restore the index, which `layermix-gen verify` names")
+    counts: Counts = defaultdict(Counter)
+    for panel, values in (("layer", layers), ("operation", ops)):
+        for row in values:
+            counts[panel][row["value"]] += row["count"]
     for row in strengths:
         for panel in _strengths(row["op"]):
             counts[panel][row["value"]] += row["count"]
     for row in blends:
         counts["blend"][row["blend"]] += row["count"] * (row["place"] == 1)
-        counts[_coefficient(row["blend"], row["place"])][row["value"]] += row["count"]
+        for panel in _coefficients(row["blend"])[row["place"] - 1 : row["place"]]:
+            counts[panel][row["value"]] += row["count"]
     return counts
 
 
@@ -81,30 +87,31 @@ def expected(manifest: Manifest, draws: int) -> Counts:
     counts: Counts = defaultdict(Counter)
     for _ in range(draws):
         recipe = method(rng, drawing)
-        counts["layer"][recipe.layer] += 1
-        counts["operation"][recipe.op] += 1
-        for panel in _strengths(recipe.op):
-            counts[panel].update(recipe.op_args)
+        if recipe.layer:
+            counts["layer"][recipe.layer] += 1
+        if recipe.ops:
+            counts["operation"][recipe.ops[0]] += 1
+        for op, strength in zip(recipe.ops, recipe.op_args, strict=True):
+            for panel in _strengths(op):
+                counts[panel][strength] += 1
         for number, blend in enumerate(recipe.blends):
             counts["blend"][blend] += 1
-            for place in (1,) if blend in MASKED else (1, 2):
-                counts[_coefficient(blend, place)][recipe.blend_args[2 * number + place - 1]] += 1
+            for place, panel in enumerate(_coefficients(blend)):
+                counts[panel][recipe.blend_args[2 * number + place]] += 1
     return counts
 
 
 def _strengths(op: str) -> list[str]:
-    """The panels of an operation's strength: one, or none where it has no strength."""
+    """The panel of an operation's first argument, or none where it has no argument."""
     name = OPERATIONS[op].renders_as or op
-    return [f"{op} {parameter.name}" for parameter in SIGNATURES[name][1]]
+    return [f"{op} {parameter.name}" for parameter in SIGNATURES[name][1][:1]]
 
 
-def _coefficient(blend: str, place: int) -> str:
-    return f"{blend} {SIGNATURES[blend][1][place - 1].name}"
+def _coefficients(blend: str) -> list[str]:
+    """The panels of a blend's first two arguments, without the seed of a mask."""
+    return [f"{blend} {parameter.name}" for parameter in SIGNATURES[blend][1][:2] if parameter.name != "seed"]
 
 
-def _headings(manifest: Manifest, found: Counts) -> tuple[str, str]:
-    made = manifest.settings
-    return (
-        f"The recipes of {found['operation'].total():,} variants",
-        made.mixing,
-    )
+def _headings(manifest: Manifest) -> tuple[str, str]:
+    variants = manifest.written * len(manifest.variant_planes)
+    return f"The recipes of {variants:,} variants", manifest.settings.mixing

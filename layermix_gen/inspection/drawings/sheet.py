@@ -13,6 +13,7 @@ from layermix_gen.figures import canvas
 from layermix_gen.figures.canvas import DENSITY, Canvas
 from layermix_gen.figures.palette import QUIET
 from layermix_gen.images import Image
+from layermix_gen.inspection.drawings.explain import chosen
 from layermix_gen.inspection.opened_dataset import OpenedDataset
 from layermix_gen.support.database import quoted
 
@@ -43,7 +44,7 @@ def contact_sheet(
     Samples of one source image are side by side, after its clean view where the dataset has one. Returns `out`. Raises
     `LayerMixError` for a wrong query or one that finds nothing, and where `out` cannot be written.
     """
-    shown = "layer > 0" if where is None and shards.settings.variants else where
+    shown = f"plane <> '{CLEAN_PLANE}'" if where is None and shards.settings.variants else where
     rows = shards.query(shown, order_by=order_by or "key, plane", limit=limit)
     if not rows:
         raise LayerMixError(f"expected samples to draw, but none meets {where or 'the limit'!r}; ask for others")
@@ -62,10 +63,10 @@ def _clean_views(shards: OpenedDataset, ordinals: Iterable[int]) -> list[dict[st
 
 
 def _tile(shards: OpenedDataset, row: Mapping[str, Any]) -> Tile:
-    if row["layer"] == 0:
+    if row["plane"] == CLEAN_PLANE:
         return Tile(shards.pixels(row), row["class_name"] or Path(row["source"]).name, row["plane"], row["source"])
-    title = " · ".join([row["op"], *filter(None, row["blends"])])
-    return Tile(shards.pixels(row), title, f"{row['plane']} · layer {row['layer']}", row["recipe"])
+    note = " · ".join([row["plane"], *[f"layer {row['layer']}"] * bool(row["layer"])])
+    return Tile(shards.pixels(row), " · ".join(chosen(row)) or row["method"], note, row["recipe"])
 
 
 def draw(groups: Sequence[Sequence[Tile]]) -> PillowImage.Image:

@@ -7,6 +7,7 @@ import numpy as np
 
 from layermix_gen.images import Image
 from layermix_gen.mixing.blends import BLENDS, MASK
+from layermix_gen.mixing.operations import BOX
 from layermix_gen.mixing.recipe import IMAGE, PICTURE, SIGNATURES, Call, Expression
 from layermix_gen.mixing.renderer import render
 
@@ -17,8 +18,8 @@ NUMBERS = {
 }
 """How each argument of an operation or blend is written for people, by its name."""
 
-MASKED = tuple(row.name for row in BLENDS.values() if row.parameters == MASK)
-"""The blends that choose by a mask."""
+MASKED = tuple(row.name for row in BLENDS.values() if row.parameters in (MASK, BOX))
+"""The blends that choose x or y at each place: by random masks, or by a box."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -36,12 +37,15 @@ class Step:
         return "view" if self.expression == IMAGE else self.expression.name
 
     @property
-    def numbers(self) -> str:
-        """The step's arguments with their units: `-3.1°`, `a 0.83, b 0.21`."""
-        if not isinstance(self.expression, Call):
-            return ""
-        texts = zip(NUMBERS[self.expression.name], self.expression.arguments, strict=True)
-        return ", ".join(text.format(value) for text, value in texts)
+    def arguments(self) -> tuple[float, ...]:
+        """The numbers of the step's call."""
+        return self.expression.arguments if isinstance(self.expression, Call) else ()
+
+    @property
+    def numbers(self) -> list[str]:
+        """The step's arguments with their units: `-3.1°`, or `a 0.83` and `b 0.21`."""
+        texts = zip(NUMBERS.get(self.expression.name, ()), self.arguments, strict=True)
+        return [text.format(value) for text, value in texts]
 
     def walk(self) -> Iterator["Step"]:
         """This step and all steps below it, each after its operands."""
@@ -50,15 +54,15 @@ class Step:
         yield self
 
 
-def steps_of(expression: Expression, image: Image, picture: Image | None = None) -> Step:
-    """Render a recipe and every subexpression. `image`, `picture` and the errors are as in `render`.
+def steps_of(expression: Expression, image: Image, picture: Image | None = None, other: Image | None = None) -> Step:
+    """Render a recipe and every subexpression. The images and the errors are as in `render`.
 
     Each step is rendered from the leaves, so that it is bit for bit the same as within the whole recipe.
     """
-    pixels = render(expression, image, picture)
+    pixels = render(expression, image, picture, other)
     if not isinstance(expression, Call):
         return Step(expression, pixels)
-    operands = tuple(steps_of(operand, image, picture) for operand in expression.operands)
+    operands = tuple(steps_of(operand, image, picture, other) for operand in expression.operands)
     return Step(expression, pixels, operands, _mask(expression, image))
 
 

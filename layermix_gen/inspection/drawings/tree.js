@@ -71,7 +71,7 @@ function drawTree(container, { tree, steps, result, captions }) {
     else if (steps) figure.append(strip("frame", node.frame));
     else figure.classList.add("text");
     const sum = node.operands.length === 2 && !("mask" in node); // its coefficients stand where the operands meet
-    const second = captions[node.name] ?? (sum ? "" : numbers(node).join(", "));
+    const second = captions[node.name] ?? (sum ? numbers(node).slice(2) : numbers(node)).join(", ");
     figure.append(make("figcaption", {}, make("b", { textContent: name(node) }), make("span", { textContent: second })));
     Object.assign(figure.style, {
       left: `${lefts[node.column]}px`, top: `${y(node) - height(node) / 2}px`, width: `${width}px`,
@@ -161,7 +161,7 @@ function drawTree(container, { tree, steps, result, captions }) {
   }
 
   function name(node) {
-    return { image: "view", picture: "mixing picture" }[node.name] ?? node.name;
+    return { image: "view", picture: "mixing picture", other: "second image" }[node.name] ?? node.name;
   }
 
   function numbers(node) {
@@ -169,8 +169,11 @@ function drawTree(container, { tree, steps, result, captions }) {
   }
 
   function parts(node) {
-    if (!("mask" in node)) return numbers(node);
-    const share = Math.round((100 * Number(node.numbers[0])) / 256);
+    const [first, second] = node.numbers.map(Number);
+    if (node.name === "mean") return [first, 1 - first].map((weight) => `${Number(weight.toFixed(4))}`);
+    if (!("mask" in node)) return numbers(node).slice(0, 2);
+    const pasted = Math.round((100 * first * second) / data.size ** 2); // of `paste`, whose box is the second image's
+    const share = node.name === "paste" ? 100 - pasted : Math.round((100 * first) / 256);
     return [`${share}%`, `${100 - share}%`];
   }
 

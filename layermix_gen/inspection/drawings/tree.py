@@ -15,7 +15,7 @@ from layermix_gen.images import Image, as_image
 from layermix_gen.images.views import View
 from layermix_gen.inspection.drawings.steps import Step, steps_of
 from layermix_gen.inspection.drawings.tree_layout import Node, laid_out, view_row
-from layermix_gen.mixing.recipe import IMAGE, PICTURE, Call, Expression, parse
+from layermix_gen.mixing.recipe import IMAGE, OTHER, PICTURE, Call, Expression, parse
 
 # Lengths are in device pixels, font sizes in points.
 SIDE, HERO, MASK = 168 * DENSITY, 256 * DENSITY, 64 * DENSITY  # sides of a step, of the result, of a mask
@@ -26,6 +26,7 @@ RADIUS, SPACE = 14 * DENSITY, 7 * DENSITY  # of the sign of a blend; between a c
 SIGNS = {"multiply": 45.0}  # degrees by which the cross of a blend is turned, 0 for others
 FADED = 0.62  # share of white that is mixed into the source image outside of the view
 SHOWN = 32  # pixels of a mask that are shown along each side: a large one shown whole would look gray
+LEAF_NAMES = {PICTURE.name: "mixing picture", OTHER.name: "second image"}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -40,6 +41,7 @@ def recipe_tree(
     recipe: Expression | str,
     image: Image,
     picture: Image | None = None,
+    other: Image | None = None,
     *,
     origin: Origin | None = None,
     title: str = "",
@@ -48,12 +50,14 @@ def recipe_tree(
 ) -> PillowImage.Image:
     """Draw the tree of a recipe on white, for screens of twice the usual pixel density.
 
-    `image` and `picture` are the recipe's leaves, as for `render`. With `origin`, the source image is drawn before the
-    view, which is marked in it. `captions` are second lines for "source", "view" and "picture". Small images are
-    enlarged so that each pixel is a square. Raises `LayerMixError` as `render` does.
+    `image`, `picture` and `other` are the recipe's leaves, as for `render`. With `origin`, the source image is drawn
+    before the view, which is marked in it. `captions` are second lines for "source", "view", "picture" and "other".
+    Small images are enlarged so that each pixel is a square. Raises `LayerMixError` as `render` does.
     """
     expression = parse(recipe) if isinstance(recipe, str) else recipe
-    drawing = _Drawing(steps_of(expression, as_image(image), picture), Step(IMAGE, image), origin, captions or {})
+    drawing = _Drawing(
+        steps_of(expression, as_image(image), picture, other), Step(IMAGE, image), origin, captions or {}
+    )
     return drawing.draw(title, subtitle, str(expression))
 
 
@@ -124,9 +128,9 @@ class _Drawing:
         step, side = self.steps[node], self._side(node)
         left, y = self.lefts[node.column], self._y(node)
         self.canvas.image(canvas.scaled(step.pixels, side), left, y - side / 2)
-        name = "mixing picture" if step.expression == PICTURE else step.name
-        numbers = "" if _is_sum(step) else step.numbers  # coefficients stand where the operands meet
-        self._caption(left, y + side / 2, side, name, numbers or self.captions.get(step.name, ""))
+        name = LEAF_NAMES.get(step.name, step.name)
+        numbers = step.numbers[2 * _is_sum(step) :]  # coefficients stand where the operands meet
+        self._caption(left, y + side / 2, side, name, ", ".join(numbers) or self.captions.get(step.name, ""))
 
     def _caption(self, left: float, bottom: float, side: float, name: str, second: str) -> None:
         self.canvas.text((left, bottom + 20 * DENSITY), name, NAME, bold=True)
@@ -206,7 +210,7 @@ def _is_sum(step: Step) -> bool:
 def _parts(step: Step) -> tuple[str, str]:
     """The weights of a blend's two operands, as text: shares of a mask, or coefficients."""
     if step.mask is None:
-        x, y = step.numbers.split(", ")
+        x, y = [*step.numbers, f"weight {1 - step.arguments[0]:.4g}"][:2]
         return x, y
     share = round(100 * float(step.mask.mean()) / 255)
     return f"{share}%", f"{100 - share}%"

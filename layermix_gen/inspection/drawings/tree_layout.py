@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
-from layermix_gen.mixing.recipe import IMAGE, PICTURE, Call, Expression
+from layermix_gen.mixing.recipe import IMAGE, OTHER, PICTURE, Call, Expression
 
 Contour: TypeAlias = dict[int, tuple[float, float]]  # by column: the first and the last row that is taken
 
@@ -52,7 +52,7 @@ def _in_columns(expression: Expression) -> Node:
     operands = [_in_columns(operand) for operand in expression.operands] if isinstance(expression, Call) else []
     column = max((operand.column + 1 for operand in operands), default=0)
     for operand in operands:
-        if operand.expression == PICTURE:
+        if operand.expression in (PICTURE, OTHER):
             operand.column = column - 1  # next to what it is mixed with, not at the far left
     return Node(expression, column, operands)
 

@@ -14,7 +14,7 @@ from layermix_gen.dataset.dataset_files import DatasetFiles
 from layermix_gen.dataset.index import ShardSummary
 from layermix_gen.dataset.names import LISTING, address, ordinal_of, tar_name
 from layermix_gen.dataset.plan import Plan
-from layermix_gen.dataset.samples import Sample, metadata
+from layermix_gen.dataset.samples import Partner, Sample, metadata
 from layermix_gen.errors import BadImage
 from layermix_gen.images.codec import decode
 from layermix_gen.inspection.replay import Replayer
@@ -23,6 +23,8 @@ from layermix_gen.sources import Item
 from layermix_gen.sources.base import class_name
 from layermix_gen.support.database import Database, rows
 from layermix_gen.support.seeds import generator
+
+CHECKSUMS = "SELECT DISTINCT source, source_crc32 FROM samples"
 
 
 class ReplayCheck:
@@ -48,25 +50,29 @@ class ReplayCheck:
         rng = generator(plan.settings.seed, "verify", number)
         chosen = set(rng.choice(summary.written, math.ceil(summary.written * self._share), replace=False).tolist())
         items = dict(plan.items(number))
+        checksums = {row["source"]: row["source_crc32"] for row in rows(index, CHECKSUMS)}
         by_key = rows(index, "SELECT * FROM samples ORDER BY key, plane")
         for place, (ordinal, of_image) in enumerate(groupby(by_key, lambda row: ordinal_of(row["key"]))):
             if place in chosen:
-                yield from self._image(files, items.get(ordinal), list(of_image))
+                partner = self._replayer.partner([*items.values()], ordinal - plan.bounds(number)[0], checksums)
+                yield from self._image(files, items.get(ordinal), list(of_image), partner)
 
-    def _image(self, files: DatasetFiles, item: Item | None, of_image: list[dict[str, Any]]) -> Iterator[list[Problem]]:
+    def _image(
+        self, files: DatasetFiles, item: Item | None, of_image: list[dict[str, Any]], partner: Partner
+    ) -> Iterator[list[Problem]]:
         """Replay all samples of one source image, and yield the problems of each."""
         try:
             if item is None or item.id != of_image[0]["source"]:
                 raise BadImage(f"is not of {of_image[0]['source']} by {LISTING}")
             variants = [row["variant"] for row in of_image]
             pixels = self._replayer.read(item, of_image[0]["source_crc32"])
-            samples = list(self._replayer.maker.make(pixels, item.id, variants))
+            samples = list(self._replayer.maker.make(pixels, item, variants, partner))
         except BadImage as error:
             yield from ([Problem(tar_name(row["plane"], row["shard"]), address(row), str(error))] for row in of_image)
             return
         name = class_name(self._replayer.plan.inputs.classes, item.label)
         for row, sample in zip(of_image, samples, strict=True):
-            facts = metadata(sample, item.id, item.label, name)
+            facts = metadata(sample, item, name, self._replayer.plan.settings.lengths)
             tar = tar_name(row["plane"], row["shard"])
             yield [Problem(tar, address(row), what) for what in self._differences(files, tar, row, sample, facts)]
 

@@ -1,7 +1,7 @@
 """The types that all methods share: the settings for drawing, the recipe that is drawn, and the method itself."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
@@ -9,7 +9,8 @@ import numpy as np
 from layermix_gen.errors import LayerMixError
 from layermix_gen.images.views import PictureView
 from layermix_gen.mixing.methods.option_fields import MethodOptions
-from layermix_gen.mixing.recipe import Expression
+from layermix_gen.mixing.operations import OPERATIONS
+from layermix_gen.mixing.recipe import Call, Expression
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,25 +28,86 @@ class DrawSettings:
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """One drawn variant: the expression that makes it, and the choices behind it as plain values for queries."""
+    """One drawn variant: the expression that makes it, and the choices behind it as plain values for queries.
+
+    `ops` are the operations in the order of evaluation, each with its first argument in `op_args`, 0.0 where it has
+    none. `blends` are those that the method chooses, each with its first two arguments in `blend_args`.
+    """
 
     method: str
     expression: Expression
-    layer: int = 0  # 1, 2 or 3 as in the paper's figure 2; 0 for an image left as it is
-    op: str = ""
-    op_args: tuple[float, ...] = ()  # the operation's arguments in the order of evaluation
+    layer: int = 0  # 1, 2 or 3 as in the paper's figure 2; 0 for a method without layers
+    ops: tuple[str, ...] = ()
+    op_args: tuple[float, ...] = ()
     blends: tuple[str, ...] = ()
     blend_args: tuple[float, ...] = ()
     picture: PictureView | None = None  # the crop of the picture, where the expression uses one
+    other: float | None = None  # in [0, 1): which of the other images is the second one, where the expression uses one
+    label_weight: float = 1.0  # of the image's own label; the rest is for that of the second image
+
+    @property
+    def op(self) -> str:
+        """The operation, where it is the only one; "" where there are none or several."""
+        return self.ops[0] if len(set(self.ops)) == 1 else ""
+
+
+@dataclass(slots=True)
+class Draft:
+    """A recipe that is being drawn: it notes operations and blends as their calls are made."""
+
+    ops: list[str] = field(default_factory=list)
+    op_args: list[float] = field(default_factory=list)
+    blends: list[str] = field(default_factory=list)
+    blend_args: list[float] = field(default_factory=list)
+
+    def operation(self, name: str, x: Expression, arguments: Sequence[float] = ()) -> Call:
+        """The call of an operation, by the name of its row."""
+        self.ops.append(name)
+        self.op_args.append(arguments[0] if arguments else 0.0)
+        return Call(OPERATIONS[name].renders_as or name, (x,), tuple(arguments))
+
+    def blend(self, name: str, x: Expression, y: Expression, arguments: Sequence[float]) -> Call:
+        """The call of a blend."""
+        self.blends.append(name)
+        self.blend_args += [*arguments[:2], 0.0][:2]
+        return Call(name, (x, y), tuple(arguments))
+
+    def recipe(self, method: str, expression: Expression, **more: Any) -> Recipe:
+        """The recipe with all that was noted; `more` are its other fields."""
+        noted: dict[str, Any] = {name: tuple(values) for name, values in asdict(self).items()}
+        return Recipe(method, expression, **noted, **more)
+
+
+def drawn_by(rng: np.random.Generator, weights: Mapping[str, float]) -> str:
+    """One of the names, drawn by their weights."""
+    place = rng.random() * sum(weights.values())
+    for name, weight in weights.items():
+        place -= weight
+        if place < 0:
+            return name
+    return name  # where rounding leaves 0
+
+
+def drawn_of(rng: np.random.Generator, names: Sequence[str]) -> str:
+    """One of the names, all equally likely."""
+    return names[int(rng.random() * len(names))]
+
+
+def even(names: Sequence[str]) -> dict[str, float]:
+    """The same share for each of the names."""
+    return dict.fromkeys(names, 1 / len(names))
 
 
 @dataclass(frozen=True, slots=True)
 class Shares:
-    """How often a method makes each choice on average: shares of all variants or, for blends, of all blends drawn."""
+    """How often a method makes each choice on average, as shares of all variants that make it.
 
-    layers: dict[int, float]
-    ops: dict[str, float]
-    blends: dict[str, float]
+    Of operations and blends, the first of each variant counts: later ones may depend on it.
+    """
+
+    layers: Mapping[int, float] = field(default_factory=dict)
+    ops: Mapping[str, float] = field(default_factory=dict)
+    blends: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +118,8 @@ class Method:
     options: type[MethodOptions]
     draw: Callable[[np.random.Generator, DrawSettings], Recipe]
     shares: Callable[[DrawSettings], Shares]
-    mixes_pictures: bool  # whether recipes use the pictures of a mixing set
+    mixes_pictures: bool = False  # whether recipes use the pictures of a mixing set
+    mixes_labels: bool = False  # whether recipes use a second training image, so that variants have two labels
 
     def options_of(self, options: Any) -> MethodOptions:
         """Options of this method, from such options, from names and values, or the defaults for None.

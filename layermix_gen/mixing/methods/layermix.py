@@ -5,11 +5,11 @@
     x3 = f(blend(x2, picture))           layer 3
 
 The layer, the operation f and each blend are drawn once; f's strength is drawn again for each of its uses. The options
-that the paper does not have are ablations of its choices: of the weights of layers (section 3.4) and blends (3.3), of
-one blend for both places (left open in its section 5.1), and of gray and mirrored pictures (3.2).
+that the paper does not have are ablations of its choices: of the one operation for all stages (section 3.1), of the
+weights of layers (3.4) and blends (3.3), of one blend for both places (left open in its section 5.1), and of gray and
+mirrored pictures (3.2).
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Self
 
@@ -17,15 +17,16 @@ import numpy as np
 
 from layermix_gen.errors import LayerMixError
 from layermix_gen.images.views import draw_picture_view
-from layermix_gen.mixing.blends import BLENDS
-from layermix_gen.mixing.methods.base import DrawSettings, Recipe, Shares
+from layermix_gen.mixing.blends import DRAWN_BLENDS
+from layermix_gen.mixing.methods.base import Draft, DrawSettings, Recipe, Shares, drawn_by, drawn_of, even
 from layermix_gen.mixing.methods.option_fields import MethodOptions, choice, number, operations, switch, weights
 from layermix_gen.mixing.operations import DEFAULT_OPERATIONS, OPERATIONS
-from layermix_gen.mixing.recipe import IMAGE, PICTURE, Call, Expression
+from layermix_gen.mixing.recipe import IMAGE, PICTURE, Expression
 
 PRESETS = tuple(DEFAULT_OPERATIONS)
 LAYERS = {"1": 1.0, "2": 1.0, "3": 1.0}
-BLEND_WEIGHTS = {row.name: float(row.weight) for row in BLENDS.values()}
+BLEND_WEIGHTS = {"add": 2.0, "multiply": 2.0, "pixel": 1.0, "element": 1.0}  # the paper's table I
+COVARIANCES = ("shared", "independent")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +39,9 @@ class LayerMixOptions(MethodOptions):
     ops: tuple[str, ...] = operations("Operations to draw from; default: those of the preset.")
     layers: dict[str, float] = weights(LAYERS, "How often each layer is drawn.")  # noqa: RUF009 - it makes a field
     blends: dict[str, float] = weights(BLEND_WEIGHTS, "How often each blend is drawn.")  # noqa: RUF009
+    covariance: str = choice("shared", COVARIANCES, "One operation for all stages of a sample, or one for each.")
     blend_covariance: str = choice(
-        "independent", ("independent", "shared"), "A blend for each place of a sample, or one for both."
+        "independent", COVARIANCES, "One blend for both places of a sample, or one for each."
     )
     pictures: str | None = choice(
         None, ("gray", "color"), "How a folder of pictures is packed; default: gray, and color with preset released."
@@ -52,6 +54,10 @@ class LayerMixOptions(MethodOptions):
             if getattr(OPERATIONS[name], self.preset) is None:
                 known = ", ".join(row.name for row in OPERATIONS.values() if getattr(row, self.preset))
                 raise LayerMixError(f"no operation {name!r} in preset {self.preset}; --ops takes {known}")
+
+    @property
+    def most(self) -> tuple[int, int]:
+        return 3, 2
 
     def resolve(self, size: int) -> Self:
         is_paper = self.preset == "paper"
@@ -70,41 +76,29 @@ class LayerMixOptions(MethodOptions):
 def shares(settings: DrawSettings) -> Shares:
     """Return how often `draw` makes each choice."""
     options: LayerMixOptions = settings.options
-    return Shares(
-        layers={int(layer): share for layer, share in _shares(options.layers).items()},
-        ops=_shares(dict.fromkeys(options.ops, 1)),
-        blends=_shares(options.blends),
+    layers, blends = (
+        {name: weight / sum(weights.values()) for name, weight in weights.items()}
+        for weights in (options.layers, options.blends)
     )
-
-
-def _shares(weights: Mapping[str, float]) -> dict[str, float]:
-    return {name: weight / sum(weights.values()) for name, weight in weights.items()}
+    return Shares({int(layer): share for layer, share in layers.items()}, even(options.ops), blends)
 
 
 def draw(rng: np.random.Generator, settings: DrawSettings) -> Recipe:
     """Draw one recipe."""
     options: LayerMixOptions = settings.options
-    layer = int(_drawn(rng, options.layers))
-    op = OPERATIONS[options.ops[int(rng.random() * len(options.ops))]]
-    sample_strength = getattr(op, options.preset)
-    op_args: tuple[float, ...] = ()
-    blends: tuple[str, ...] = ()
-    blend_args: tuple[float, ...] = ()
+    layer = int(drawn_by(rng, options.layers))
+    draft = Draft()
 
     def augment(x: Expression) -> Expression:
-        nonlocal op_args
-        strength = sample_strength(rng, options.magnitude, settings.size)
-        op_args += strength
-        return Call(op.renders_as or op.name, (x,), strength)
+        is_drawn = not draft.ops or options.covariance == "independent"
+        op = OPERATIONS[drawn_of(rng, options.ops) if is_drawn else draft.ops[0]]
+        strength = getattr(op, options.preset)(rng, options.magnitude, settings.size)
+        return draft.operation(op.name, x, strength)
 
     def blend(x: Expression, y: Expression) -> Expression:
-        nonlocal blends, blend_args
-        is_drawn = not blends or options.blend_covariance == "independent"
-        row = BLENDS[_drawn(rng, options.blends) if is_drawn else blends[0]]
-        numbers = row.sample(rng, options.blending_ratio)
-        blends += (row.name,)
-        blend_args += numbers
-        return Call(row.name, (x, y), numbers)
+        is_drawn = not draft.blends or options.blend_covariance == "independent"
+        name = drawn_by(rng, options.blends) if is_drawn else draft.blends[0]
+        return draft.blend(name, x, y, DRAWN_BLENDS[name](rng, options.blending_ratio))
 
     expression, picture = augment(IMAGE), None
     if layer > 1:
@@ -114,14 +108,4 @@ def draw(rng: np.random.Generator, settings: DrawSettings) -> Recipe:
         picture = draw_picture_view(
             rng, settings.pictures, settings.picture_size, settings.size, bool(options.picture_flips)
         )
-    return Recipe("layermix", expression, layer, op.name, op_args, blends, blend_args, picture)
-
-
-def _drawn(rng: np.random.Generator, weights: Mapping[str, float]) -> str:
-    """One of the names, drawn by their weights."""
-    place = rng.random() * sum(weights.values())
-    for name, weight in weights.items():
-        place -= weight
-        if place < 0:
-            return name
-    return name  # where rounding leaves 0
+    return draft.recipe("layermix", expression, layer=layer, picture=picture)

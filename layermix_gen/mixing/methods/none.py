@@ -13,4 +13,4 @@ def draw(rng: np.random.Generator, settings: DrawSettings) -> Recipe:
 
 def shares(settings: DrawSettings) -> Shares:
     """Return empty shares, since nothing is drawn."""
-    return Shares(layers={}, ops={}, blends={})
+    return Shares()

@@ -10,7 +10,7 @@ from typing import Any, Self
 
 from layermix_gen.errors import LayerMixError
 from layermix_gen.mixing.operations import OPERATIONS
-from layermix_gen.support.checks import as_several, check_choice, check_number, flag
+from layermix_gen.support.checks import as_several, check_choice, check_number, check_whole, flag
 
 OPEN = (None, ())  # defaults that leave a choice to `MethodOptions.resolve`
 
@@ -24,20 +24,35 @@ class OptionKind:
     choices: tuple[str, ...] = ()
     names: tuple[str, ...] = ()  # that weights are given for, or that are chosen from
     is_switch: bool = False  # on or off
+    number: type[int | float] | None = None
 
 
 def _option(default: Any, kind: OptionKind) -> Any:
     return field(default=default, metadata={"kind": kind})
 
 
-def number(default: float, low: float, high: float, help: str) -> Any:  # noqa: A002 - as click names it
-    """A field with a number in [low, high]."""
+def number(default: float | None, low: float, high: float, help: str) -> Any:  # noqa: A002 - as click names it
+    """A field with a number in [low, high]; with None as the default, the method may be left to choose."""
 
-    def keep(name: str, value: Any) -> float:
+    def keep(name: str, value: Any) -> float | None:
+        if default is None and value is None:
+            return None
         check_number(name.replace("_", "-"), value, low, high)
         return float(value)
 
-    return _option(float(default), OptionKind(help, keep))
+    return _option(None if default is None else float(default), OptionKind(help, keep, number=float))
+
+
+def whole(default: int | None, low: int, high: int, help: str) -> Any:  # noqa: A002
+    """A field with a whole number in [low, high]; with None as the default, the method may be left to choose."""
+
+    def keep(name: str, value: Any) -> int | None:
+        if default is None and value is None:
+            return None
+        check_whole(name.replace("_", "-"), value, low, high)
+        return int(value)
+
+    return _option(default, OptionKind(help, keep, number=int))
 
 
 def choice(default: str | None, choices: Sequence[str], help: str) -> Any:  # noqa: A002
@@ -63,16 +78,17 @@ def switch(default: bool | None, help: str) -> Any:  # noqa: A002
 
 def operations(help: str) -> Any:  # noqa: A002
     """A field with names of operations, each once; empty where the method is to choose."""
+    names = tuple(row.name for row in OPERATIONS.values() if row.paper or row.released)
 
     def keep(name: str, value: Any) -> tuple[str, ...]:
         ops = as_several(name, value)
         for op in ops:
-            check_choice(name, op, OPERATIONS)
+            check_choice(name, op, names)
         if twice := [op for op, times in Counter(ops).items() if times > 1]:
             raise LayerMixError(f"expected each operation once, got {twice[0]!r} again; take it out of {flag(name)}")
         return ops
 
-    return _option((), OptionKind(f"{help} All: {', '.join(OPERATIONS)}.", keep, names=tuple(OPERATIONS)))
+    return _option((), OptionKind(f"{help} All: {', '.join(names)}.", keep, names=names))
 
 
 def weights(default: Mapping[str, float], help: str) -> Any:  # noqa: A002
@@ -114,6 +130,11 @@ class MethodOptions:
     def resolve(self, size: int) -> Self:
         """Make every choice that was left open, for views of `size` pixels."""
         return self
+
+    @property
+    def most(self) -> tuple[int, int]:
+        """How many operations and how many blends a recipe has at most."""
+        return 0, 0
 
     @property
     def color(self) -> bool:

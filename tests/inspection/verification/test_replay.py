@@ -15,7 +15,7 @@ from layermix_gen.errors import Interrupted, LayerMixError
 from layermix_gen.images.codec import encode
 from layermix_gen.inspection.verification import repair as repairing
 from layermix_gen.inspection.verification import verify as verification
-from layermix_gen.mixing.blends import BLENDS
+from layermix_gen.mixing.blends import DRAWN_BLENDS
 from layermix_gen.mixing.operations import OPERATIONS
 from tests.helpers import invoke, snapshot
 from tests.inspection.built import INDEX, OTHER, TAR, Built, flip, lose_shard, refuses, verify
@@ -24,7 +24,7 @@ from tests.inspection.built import INDEX, OTHER, TAR, Built, flip, lose_shard, r
 def test_every_operation_and_blend_rendered_again(large: Built) -> None:
     found = large.open().query("layer > 0", ["op", "blends"])
     assert {row["op"] for row in found} == {row.name for row in OPERATIONS.values() if row.paper}
-    drawn = {row.name for row in BLENDS.values() if row.weight}
+    drawn = set(DRAWN_BLENDS)
     assert {blend for row in found for blend in row["blends"]} == drawn | {""}
     result = invoke("verify", large.root, "--replay", "all", "--workers", 1)
     assert result.exit_code == 0, result.output
