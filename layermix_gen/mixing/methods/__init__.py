@@ -1,13 +1,15 @@
 """The methods, one table row each: ways to draw recipes from a random generator, without touching a pixel."""
 
-from layermix_gen.mixing.methods import layermix, none
+from layermix_gen.mixing.methods import layermix, none, pairs
 from layermix_gen.mixing.methods.base import DrawSettings, Method, Recipe, Shares
 from layermix_gen.mixing.methods.layermix import LayerMixOptions
 from layermix_gen.mixing.methods.option_fields import MethodOptions, NoOptions
 
 _ROWS = (
     Method("layermix", LayerMixOptions, layermix.draw, layermix.shares, mixes_pictures=True),
-    Method("none", NoOptions, none.draw, none.shares, mixes_pictures=False),
+    Method("none", NoOptions, none.draw, none.shares),
+    Method("mixup", pairs.MixupOptions, pairs.draw_mixup, pairs.shares_of_mixup, mixes_labels=True),
+    Method("cutmix", pairs.CutMixOptions, pairs.draw_cutmix, pairs.shares_of_cutmix, mixes_labels=True),
 )
 
 METHODS = {row.name: row for row in _ROWS}
