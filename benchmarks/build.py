@@ -27,7 +27,7 @@ from photographs import cut
 from layermix_gen import BuildSettings, build
 from layermix_gen.building.native_size import native_size
 from layermix_gen.dataset.index import ShardSummary, write_index
-from layermix_gen.dataset.samples import Sample, SampleMaker, metadata
+from layermix_gen.dataset.samples import Sample, SampleMaker, lengths_of, metadata
 from layermix_gen.dataset.tar import TarWriter
 from layermix_gen.images import Image
 from layermix_gen.images.codec import encode
@@ -111,7 +111,7 @@ def stages(location: Path, settings: BuildSettings, folder: Path, count: int) ->
             with clock("encode"):
                 image = encode(mixed, settings.encoding)
             with clock("tar and JSON"):
-                facts = json.dumps(metadata(Sample(variant, view, recipe, mixed), item, "", settings.lengths))
+                facts = json.dumps(metadata(Sample(variant, view, recipe, mixed), item, "", lengths_of(settings)))
                 place = {"plane": "v00", "shard": 0, "key": item.id, "offset": tar.add("image.jpg", image)}
                 checks = {"image_crc32": isal_zlib.crc32(image), "pixels_crc32": isal_zlib.crc32(mixed)}
                 tar.add("image.cls", b"0")

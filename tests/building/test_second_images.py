@@ -41,10 +41,7 @@ def test_a_second_image_is_another_of_the_shard_in_its_own_view(mixed: Path, pho
         other = of_plane[row["plane"], row["other"]]
         assert row["other"] != row["source"]
         assert (other["shard"], other["label"]) == (row["shard"], row["label2"])
-        image, second = (
-            render_view(source.read(items[one["source"]]), View(*one["view"][:4], flip=one["view"][4] == 1), 32)
-            for one in (row, other)
-        )
+        image, second = (render_view(source.read(items[one["source"]]), View(*one["view"]), 32) for one in (row, other))
         stored = open_shards(mixed).pixels(row)
         np.testing.assert_array_equal(render(f"mean(image, other, {row['label_weight']})", image, other=second), stored)
 

@@ -218,7 +218,7 @@ def _parts(step: Step) -> tuple[str, str]:
 
 
 def _shown(step: Step) -> tuple[Image, int]:
-    """The part of a step's mask to show, all of a small one or a corner of a large one, and its side on the canvas."""
+    """The part of a step's mask to show, a corner of a large one, and its side on the canvas."""
     side = max(step.pixels.shape)
     part = step.mask_shown(side if side * canvas.ENLARGED <= MASK else SHOWN)
     return part, canvas.fitted(max(part.shape), MASK)

@@ -33,7 +33,7 @@ def test_weights_of_mixup_have_a_beta_distribution(size: int, options: dict[str,
 def test_boxes_of_cutmix_have_their_area_and_a_uniform_centre() -> None:
     """Where no border cuts a box, its side is known; whether one does depends on side and centre alone."""
     size, rng = 256, np.random.default_rng(0)
-    boxes = np.array([recipe.expression.arguments for recipe in drawn("cutmix", size)])  # type: ignore[union-attr]
+    boxes = np.array([recipe.expression.arguments for recipe in drawn("cutmix", size)])
     heights, widths, tops, lefts = boxes.T
     sides = (size * np.sqrt(rng.random(COUNT))).astype(int)  # 1 - λ is uniform for α = 1
     for found, start in ((heights, tops), (widths, lefts)):
@@ -48,7 +48,7 @@ def test_boxes_of_cutmix_have_their_area_and_a_uniform_centre() -> None:
 
 
 def test_sides_of_a_box_are_equal_where_no_border_cuts_it() -> None:
-    boxes = np.array([recipe.expression.arguments for recipe in drawn("cutmix")])  # type: ignore[union-attr]
+    boxes = np.array([recipe.expression.arguments for recipe in drawn("cutmix")])
     heights, widths, tops, lefts = boxes.T
     inside = (tops > 0) & (lefts > 0) & (tops + heights < SIZE) & (lefts + widths < SIZE)
     assert inside.sum() > 1000
