@@ -324,7 +324,7 @@ WRONG = [
     (
         {"options": {"k": 4}},
         "'k' is no option of the method layermix; it takes "
-        "preset, magnitude, blending_ratio, ops, layers, blends, blend_covariance, pictures, picture_flips",
+        "preset, magnitude, blending_ratio, ops, layers, blends, covariance, blend_covariance, pictures, picture_flips",
     ),
 ]
 

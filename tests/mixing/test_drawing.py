@@ -444,9 +444,14 @@ def test_every_method_draws_recipes_that_can_be_rendered(name, preset):
         assert (recipe.picture is not None) == ("picture" in str(recipe.expression))
         assert method.mixes_pictures or recipe.picture is None
         assert recipe.layer in (0, *shares.layers)
-        assert recipe.op in ("", *shares.ops)
-        assert set(recipe.blends) <= set(shares.blends)
-        mixed = render(recipe.expression, image, None if recipe.picture is None else picture)
+        assert set(recipe.ops[:1]) <= set(shares.ops)
+        assert set(recipe.blends[:1]) <= set(shares.blends)
+        most_ops, most_blends = settings.options.most
+        assert len(recipe.ops) == len(recipe.op_args) <= most_ops
+        assert 2 * len(recipe.blends) == len(recipe.blend_args) <= 2 * most_blends
+        assert (recipe.other is not None) == ("other" in str(recipe.expression))
+        assert method.mixes_labels or recipe.other is None
+        mixed = render(recipe.expression, image, None if recipe.picture is None else picture, picture)
         assert (mixed.shape, mixed.dtype) == (image.shape, np.uint8)
 
 
