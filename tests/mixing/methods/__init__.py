@@ -1,1 +1,1 @@
-"""Tests of the methods."""
+"""Tests of the methods, each against its definition."""
