@@ -1,1 +1,1 @@
-"""Tests of the methods, each against its definition."""
+"""Tests of the methods: what they draw, against the definitions in their papers and their authors' code."""
