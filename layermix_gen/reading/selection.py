@@ -14,6 +14,7 @@ from layermix_gen.errors import LayerMixError
 from layermix_gen.reading.catalog import Catalog
 from layermix_gen.reading.order import Ints, Mask, draw_variants
 from layermix_gen.reading.soft_labels import SoftLabels, check_labelled
+from layermix_gen.sources.labels import MAX_UNNAMED
 from layermix_gen.support.checks import as_several
 
 DRAWN = ("variant", "random")
@@ -157,7 +158,8 @@ def _class_number(one: Any, known: Sequence[str]) -> int:
         number = known.index(one) if isinstance(one, str) else operator.index(one)
     except (ValueError, TypeError):
         number = -1
-    if not 0 <= number < max(len(known), 1):
+    if not 0 <= number < (len(known) or MAX_UNNAMED + 1):
         few = ", ".join(known[:10]) + (", ..." if len(known) > 10 else "")
-        raise LayerMixError(f"expected classes out of {few} or their labels, got {one!r}; mend classes=")
+        some = f"classes out of {few} or their labels" if known else "labels of classes, which have no names here"
+        raise LayerMixError(f"expected {some}, got {one!r}; mend classes=")
     return number

@@ -174,6 +174,15 @@ def test_columns_are_the_classes_of_the_whole_dataset(mixed: Truth, rewritten: C
         assert next(iter(LayerMixDataset(root, 8, views=views, soft_labels=True)))[1].shape == (8, 7)
 
 
+def test_classes_without_names_are_chosen_by_label(mixed: Truth) -> None:
+    batches = LayerMixDataset(mixed.root, 8, views="clean", classes=(1, 4))
+    assert {label for _, labels in batches for label in labels.tolist()} == {1, 4}
+    for one in (-1, "1", 1.0, 10**9):
+        line = line_of(mixed.root, views="clean", classes=(one,))
+        assert line == f"expected labels of classes, which have no names here, got {one!r}; mend classes="
+    assert "no image fits" in line_of(mixed.root, views="clean", classes=(5,))
+
+
 def test_a_stand_in_brings_its_own_target(mixed: Truth, tmp_path: Path) -> None:
     root = shutil.copytree(mixed.root, tmp_path / "shards")
     path = root / "v01" / "000001.tar"
