@@ -5,7 +5,7 @@ is one expression over the columns of the index, and runs in a database that can
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -19,10 +19,14 @@ from layermix_gen.dataset.names import address
 from layermix_gen.dataset.querying.query_sandbox import REMEDY, check, sandbox, time_limit
 from layermix_gen.errors import LayerMixError, OutOfResources
 from layermix_gen.reading.order import Ints, Mask
+from layermix_gen.reading.soft_labels import SoftLabels, class_count
 from layermix_gen.support.database import quoted, refusals, rows
 
-_COLUMNS = ("shard", "file_row_number", "offset", "size", "image_crc32", "label")
-_MORE = ("json_crc32", "plane_number", "chosen")
+_COLUMNS = {
+    name: f'"{name}"' for name in ("shard", "file_row_number", "offset", "size", "image_crc32", "label", "json_crc32")
+}
+_PLAIN = {"json_crc32": "0::UINTEGER"}  # where the samples' JSON is not read
+_SOFT = {"label2": "label2::INTEGER", "label_weight": "label_weight::FLOAT"}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -31,7 +35,8 @@ class Catalog:
 
     `offsets`, `sizes` and `checksums` (planes, images) are offset, bytes and CRC-32 of an image in its tar;
     `json_checksums` (planes, images) are those of the samples' JSON, 0 where they were not asked for; `chosen` (planes,
-    images) says which samples meet the condition. `labels` and `shards` are (images,).
+    images) says which samples meet the condition. `labels` and `shards` are (images,). `soft` are the second labels, if
+    they were asked for.
     """
 
     files: Sequence[Path]
@@ -43,6 +48,7 @@ class Catalog:
     chosen: Mask
     labels: Ints
     shards: npt.NDArray[np.int32]
+    soft: SoftLabels | None
 
     def address(self, plane: int, image: int) -> str:
         """The address of a sample by the index, or its number in the tar if the index can no longer be read."""
@@ -68,14 +74,18 @@ def load_catalog(
     where: str | None = None,
     *,
     metadata: bool = False,
+    soft_labels: bool = False,
 ) -> Catalog:
     """Read the index `files` of a dataset, one for each shard; with `metadata`, for reading the samples' JSON too.
+
+    With `soft_labels`, second labels are read, too.
 
     `where` is a condition in SQL on the columns of the index. Raises `LayerMixError` if it is not a condition, if it
     would not choose the same on every rank and every day, or if the index is damaged or belongs to another dataset.
     """
     planes, counts = sorted(planes), np.array(manifest.counts, np.int64)
-    columns = _query(files, planes, where, "json_crc32" if metadata else "0::UINTEGER", manifest.planes)
+    wanted = _COLUMNS | ({} if metadata else _PLAIN) | (_SOFT if soft_labels else {})
+    columns = _query(files, planes, where, wanted, manifest.planes)
     shards, numbers = columns.pop("shard"), columns.pop("file_row_number").astype(np.int32)
     places = _places(shards, columns.pop("plane_number"), numbers, counts, len(planes))
     if places is None:
@@ -93,9 +103,20 @@ def load_catalog(
         chosen=tables["chosen"],
         labels=tables["label"][0].copy(),
         shards=np.repeat(np.arange(len(counts), dtype=np.int32), counts),
+        soft=_soft_labels(files, manifest, tables) if soft_labels else None,
     )
     _check_inside(catalog, manifest)
     return catalog
+
+
+def _soft_labels(files: Sequence[Path], manifest: Manifest, tables: Mapping[str, npt.NDArray[Any]]) -> SoftLabels:
+    second, names = tables["label2"], manifest.source.classes
+    if names:
+        largest = int(max(tables["label"].max(initial=-1), second.max(initial=-1)))
+    else:  # that of all planes: each reader is to have as many classes
+        with sandbox(files, manifest.planes) as db:
+            ((largest,),) = db.execute("SELECT coalesce(max(greatest(label, label2)), -1) FROM samples").fetchall()
+    return SoftLabels(second, tables["label_weight"], class_count(names, largest, str(files[0].parent)))
 
 
 def _check_inside(catalog: Catalog, manifest: Manifest) -> None:
@@ -139,32 +160,35 @@ def _by_plane(column: npt.NDArray[Any], places: Ints, planes: int) -> npt.NDArra
 
 
 def _query(
-    files: Sequence[Path], planes: Sequence[str], where: str | None, more: str, declared: Sequence[str] | None = None
+    files: Sequence[Path],
+    planes: Sequence[str],
+    where: str | None,
+    wanted: Mapping[str, str],
+    declared: Sequence[str] | None = None,
 ) -> dict[str, npt.NDArray[Any]]:
-    """The columns `_COLUMNS` and `_MORE`, whose first is `more` in SQL, of the rows of some planes, in any order."""
+    """The columns `wanted`, in SQL, `plane_number` and `chosen` of the rows of some planes, in any order."""
     if where is not None and not isinstance(where, str):
         raise LayerMixError(f"where={where!r} is no condition: expected a text in SQL; {REMEDY}")
     condition = "true" if where is None else f"coalesce(({where}\n), false)"  # the new line ends a comment in it
-    names, wanted = ", ".join(f'"{name}"' for name in _COLUMNS), ", ".join(map(quoted, planes))
     numbers = " ".join(f"WHEN plane = {quoted(plane)} THEN {number}" for number, plane in enumerate(planes))
-    plane_number = f"(CASE {numbers} END)::UTINYINT"
-    sql = f"SELECT {names}, {more}, {plane_number}, {condition} FROM samples WHERE plane IN ({wanted})"
+    columns = {**wanted, "plane_number": f"(CASE {numbers} END)::UTINYINT", "chosen": condition}
+    sql = f"SELECT {', '.join(columns.values())} FROM samples WHERE plane IN ({', '.join(map(quoted, planes))})"
     with sandbox(files, declared) as db:
         if where is None:
-            return dict(zip((*_COLUMNS, *_MORE), db.execute(sql).fetchnumpy().values(), strict=True))
+            return dict(zip(columns, db.execute(sql).fetchnumpy().values(), strict=True))
         try:
             with refusals(lambda reason: LayerMixError(f"{reason}; {REMEDY}"), files=False):
                 check(db, sql)
                 with time_limit(db):
-                    columns = list(db.execute(sql).fetchnumpy().values())
+                    found = list(db.execute(sql).fetchnumpy().values())
         except OutOfResources:  # which says nothing of the condition
             raise
         except LayerMixError as error:
-            _query(files, planes, None, more, declared)  # raises if the index is the cause
+            _query(files, planes, None, wanted, declared)  # raises if the index is the cause
             raise LayerMixError(f"where={where!r} is no condition on the index: {error}") from error
-    if len(columns) != len(_COLUMNS) + len(_MORE) or columns[-1].dtype != np.bool_:
+    if len(found) != len(columns) or found[-1].dtype != np.bool_:
         raise LayerMixError(f"where={where!r} is no condition: expected true or false of it; {REMEDY}")
-    return dict(zip((*_COLUMNS, *_MORE), columns, strict=True))
+    return dict(zip(columns, found, strict=True))
 
 
 def _disagreement(files: Sequence[Path], planes: Sequence[str], counts: Ints) -> str:

@@ -14,6 +14,7 @@ from layermix_gen.reading.metadata import collate
 from layermix_gen.reading.order import Ints
 from layermix_gen.reading.reader_state import Epochs
 from layermix_gen.reading.selection import Selection
+from layermix_gen.reading.soft_labels import labels_of
 from layermix_gen.support.processes import usable_memory
 
 AHEAD = 16  # batches whose variants are drawn together: drawing them batch by batch would take up a third of the time
@@ -23,11 +24,13 @@ AHEAD = 16  # batches whose variants are drawn together: drawing them batch by b
 class Samples:
     """The decoded samples of a selection.
 
-    `images` is uint8 (samples, H, W, 3). `places` (planes, rows) is the number of the sample of a plane of the catalog
-    and a row of the selection, -1 if there is none. `metadata`, if it is read, has a dict for each sample.
+    `images` is uint8 (samples, H, W, 3); `labels` are the columns of the selection, (samples,) each. `places`
+    (planes, rows) is the number of the sample of a plane of the catalog and a row of the selection, -1 if there is
+    none. `metadata`, if it is read, has a dict for each sample.
     """
 
     images: Tensor
+    labels: Sequence[Tensor]
     places: Ints
     metadata: list[dict[str, Any]]
 
@@ -59,25 +62,23 @@ class InMemoryDataset(Epochs):
     def __init__(self, reader: Epochs, samples: Samples, fields: tuple[str, ...], *, several: bool) -> None:
         super().__init__(reader.options, reader.selection, reader.identity)
         self.samples, self.fields, self.several = samples, fields, several
-        self.labels = torch.from_numpy(self.selection.labels).to(samples.images.device)
 
     def _deliver(self, epoch: int, count: int, rows: Callable[[int], Ints]) -> Iterator[Any]:
-        device = self.labels.device
         for begin in range(0, count, AHEAD):
             group = [rows(number) for number in range(begin, min(begin + AHEAD, count))]
             images, sizes = np.concatenate(group), [len(batch) for batch in group]
             places = self.samples.places[self.selection.planes(images, epoch), images[:, None]]
-            parts = (torch.from_numpy(part).to(device).split(sizes) for part in (images, places))
-            for batch in zip(*parts, strict=True):
-                yield self._batch(*batch)
+            for part in torch.from_numpy(places).to(self.samples.images.device).split(sizes):
+                yield self._batch(part)
 
-    def _batch(self, rows: Tensor, places: Tensor) -> tuple[Any, ...]:
+    def _batch(self, places: Tensor) -> tuple[Any, ...]:
         images = take(self.samples.images, places).movedim(-1, 2)
         images = images if self.several else images[:, 0]
+        labels = labels_of([column[places[:, 0]] for column in self.samples.labels], self.selection.classes)
         if not self.fields:
-            return images, self.labels[rows]
+            return images, labels
         metadata = [[self.samples.metadata[place] for place in views] for views in places.tolist()]
-        return images, self.labels[rows], collate(metadata, self.fields, many=self.several)
+        return images, labels, collate(metadata, self.fields, many=self.several)
 
 
 def take(images: Tensor, places: Tensor) -> Tensor:

@@ -17,10 +17,9 @@ from layermix_gen.errors import BadImage, LayerMixError
 from layermix_gen.reading.catalog import Catalog
 from layermix_gen.reading.decoding import DECODERS, Decoder
 from layermix_gen.reading.metadata import read_metadata
-from layermix_gen.reading.order import Ints
+from layermix_gen.reading.order import Ints, draw_image
 from layermix_gen.reading.selection import Selection
 from layermix_gen.reading.storage.base import Storage
-from layermix_gen.reading.variants import draw_image
 
 ATTEMPTS = 10  # to find an image that stands in for one that cannot be read
 
@@ -42,13 +41,14 @@ class Place(NamedTuple):
 
 @dataclass(slots=True)
 class Batch:
-    """A batch: rows `rows` (B,) of a selection, the `places` (B, V) of their samples, and `pixels` (B, V, H, W, 3).
+    """A batch: rows `rows` (B,) of a selection in `planes` (B, V), `places` (B, V) and `pixels` (B, V, H, W, 3).
 
     `shown` (B,) says which image of the batch each row of `pixels` shows: its own, or another that stands in for it.
     `replaced` then has the reason. `metadata`, if it is read, has a list for each image, with a dict for each view.
     """
 
     rows: Ints
+    planes: Ints
     places: list[list[Place]]
     pixels: npt.NDArray[np.uint8]
     shown: Ints = field(init=False)
@@ -85,7 +85,7 @@ class Loader:
         )
         places = list(map(Place, *(column.ravel().tolist() for column in columns)))
         views = planes.shape[1]
-        return Batch(rows, [places[i : i + views] for i in range(0, len(places), views)], pixels)
+        return Batch(rows, planes, [places[i : i + views] for i in range(0, len(places), views)], pixels)
 
     def fill(self, batch: Batch, begin: int, end: int) -> None:
         """Fill a batch from image `begin` to `end`. Raises `LayerMixError` with shard and key of an unreadable one."""

@@ -30,11 +30,14 @@ class ReadOptions:
     on_error: str = "raise"
     max_skipped: int | None = None
     pin_memory: bool = False
+    soft_labels: bool = False
 
     def __post_init__(self) -> None:
         check_choice("order", self.order, ORDERS, change="order=")
         check_choice("remainder", self.remainder, REMAINDERS, change="remainder=")
         check_choice("on_error", self.on_error, ON_ERROR, change="on_error=")
+        if type(self.soft_labels) is not bool:
+            raise LayerMixError(f"soft_labels must be True or False, got {self.soft_labels!r}; change soft_labels=")
         for name, low in LOWEST.items():
             value = getattr(self, name)
             if value is not None or name not in OPTIONAL:

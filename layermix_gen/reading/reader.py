@@ -26,6 +26,7 @@ from layermix_gen.reading.options import WINDOW, ReadOptions
 from layermix_gen.reading.order import VERSION, Ints
 from layermix_gen.reading.reader_state import Epochs
 from layermix_gen.reading.selection import Views, class_numbers, select
+from layermix_gen.reading.soft_labels import check_labels, labels_of
 from layermix_gen.reading.storage.base import Storage, TarUse
 from layermix_gen.reading.storage.local_storage import LocalStorage
 from layermix_gen.reading.storage.remote_storage import RemoteStorage
@@ -54,6 +55,8 @@ class LayerMixDataset(Epochs):
       if no variant is read. An image is read if it can fill all its views. `classes` selects classes, by name or label.
     - `fields` are fields of the samples' metadata, `plane` or `key`. Numbers become tensors (B, ...), or (B, V, ...)
       with several views; texts become lists.
+    - `soft_labels=True` yields labels as targets, float32 (B, classes), in which each row sums to 1: `label_weight` for
+      the image's own class, the rest for that of the image mixed in. The classes are those of the whole dataset.
 
     In which order:
 
@@ -89,6 +92,7 @@ class LayerMixDataset(Epochs):
         where: str | None = None,
         classes: Sequence[str | int] | None = None,
         fields: Sequence[str] = (),
+        soft_labels: bool = False,
         order: str | None = None,
         window: int = WINDOW,
         remainder: str = "drop",
@@ -123,8 +127,9 @@ class LayerMixDataset(Epochs):
             on_error=on_error,
             max_skipped=max_skipped,
             pin_memory=pin_memory or (self.device is not None and self.device.type == "cuda"),
+            soft_labels=soft_labels,
         )
-        self.fields = check_fields(fields)
+        self.fields, self.soft_labels = check_fields(fields), options.soft_labels
         self.several = not isinstance(views, str)
         self.storage = _open(root, storage_options, cache_dir, cache_bytes)
         try:
@@ -155,8 +160,14 @@ class LayerMixDataset(Epochs):
         """Load the catalog of the views from the opened dataset."""
         manifest = self.storage.manifest
         self.views = Views.of(views, planes, manifest)
+        check_labels(self.views.names, manifest, self.fields, soft=self.soft_labels)
         self.catalog = load_catalog(
-            self.storage.indexes, manifest, self.views.planes, where, metadata=bool(self.fields)
+            self.storage.indexes,
+            manifest,
+            self.views.planes,
+            where,
+            metadata=bool(self.fields),
+            soft_labels=self.soft_labels,
         )
 
     def in_memory(self, device: str | torch.device = "cpu") -> InMemoryDataset:
@@ -178,7 +189,8 @@ class LayerMixDataset(Epochs):
             metadata += [views[0] for views in batch.metadata] if self.fields else []
         places = np.full((len(self.catalog.planes), len(self.selection)), -1)
         places[planes, rows] = np.arange(count)
-        return InMemoryDataset(self, Samples(images, places, metadata), self.fields, several=self.several)
+        labels = [torch.from_numpy(column).to(holder) for column in self.selection.label_columns(rows, planes)]
+        return InMemoryDataset(self, Samples(images, labels, places, metadata), self.fields, several=self.several)
 
     def _deliver(self, epoch: int, count: int, rows: Callable[[int], Ints]) -> Iterator[Any]:
         if self.device and self.device.type != "cpu" and get_worker_info():
@@ -248,7 +260,8 @@ class LayerMixDataset(Epochs):
     def _tensors(self, batch: Batch) -> tuple[Any, ...]:
         images = torch.from_numpy(batch.pixels).movedim(-1, 2)
         images = images if self.several else images[:, 0]
-        labels = torch.from_numpy(self.selection.labels[batch.rows[batch.shown]])
+        columns = self.selection.label_columns(batch.rows[batch.shown], batch.planes[batch.shown, 0])
+        labels = labels_of([*map(torch.from_numpy, columns)], self.selection.classes)
         if not self.fields:
             return images, labels
         return images, labels, collate(batch.metadata, self.fields, many=self.several)

@@ -6,13 +6,15 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from layermix_gen.dataset.manifest import Manifest
 from layermix_gen.dataset.names import CLEAN_PLANE
 from layermix_gen.errors import LayerMixError
 from layermix_gen.reading.catalog import Catalog
-from layermix_gen.reading.order import Ints, Mask
-from layermix_gen.reading.variants import draw_variants
+from layermix_gen.reading.order import Ints, Mask, draw_variants
+from layermix_gen.reading.soft_labels import SoftLabels, check_labelled
+from layermix_gen.sources.labels import MAX_UNNAMED
 from layermix_gen.support.checks import as_several
 
 DRAWN = ("variant", "random")
@@ -72,11 +74,25 @@ class Selection:
     fixed: Ints
     allowed: Mask
     labels: Ints
+    soft: SoftLabels | None
     seed: int
     without_replacement: bool
 
     def __len__(self) -> int:
         return len(self.images)
+
+    @property
+    def classes(self) -> int:
+        """How many classes the targets have, 0 if labels are plain."""
+        return self.soft.classes if self.soft else 0
+
+    def label_columns(self, rows: Ints, planes: Ints) -> list[npt.NDArray[Any]]:
+        """The labels of samples (n,), by rows of the selection and planes; if soft, also second labels and weights."""
+        columns: list[npt.NDArray[Any]] = [self.labels[rows]]
+        if self.soft:
+            samples = planes, self.images[rows]
+            columns += [self.soft.second[samples], self.soft.weights[samples]]
+        return columns
 
     def planes(self, rows: Ints, epoch: int) -> Ints:
         """The planes that the images in rows `rows` of the selection show in an epoch: (rows, views)."""
@@ -117,6 +133,8 @@ def select(
     images = np.flatnonzero(takes_part)
     if not len(images):
         raise LayerMixError("no image fits the selection; loosen where=, classes= or planes=")
+    if catalog.soft:  # of one view: all planes of the catalog are those that it may show
+        check_labelled(catalog.labels, catalog.soft, catalog.chosen & takes_part)
     return Selection(
         images,
         units=catalog.shards[images].astype(np.int64) if variant_by_shard else images,
@@ -124,6 +142,7 @@ def select(
         fixed=fixed,
         allowed=np.ascontiguousarray(allowed[images]),
         labels=catalog.labels[images],
+        soft=catalog.soft,
         seed=seed,
         without_replacement="random" not in views.names,
     )
@@ -139,7 +158,8 @@ def _class_number(one: Any, known: Sequence[str]) -> int:
         number = known.index(one) if isinstance(one, str) else operator.index(one)
     except (ValueError, TypeError):
         number = -1
-    if not 0 <= number < max(len(known), 1):
+    if not 0 <= number < (len(known) or MAX_UNNAMED + 1):
         few = ", ".join(known[:10]) + (", ..." if len(known) > 10 else "")
-        raise LayerMixError(f"expected classes out of {few} or their labels, got {one!r}; mend classes=")
+        some = f"classes out of {few} or their labels" if known else "labels of classes, which have no names here"
+        raise LayerMixError(f"expected {some}, got {one!r}; mend classes=")
     return number

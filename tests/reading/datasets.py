@@ -7,12 +7,14 @@ import struct
 import tarfile
 from pathlib import Path
 
+import duckdb
 import numpy as np
 import pytest
 from PIL import Image
 
 from layermix_gen import BuildSettings, build
 from layermix_gen.dataset.sidecars import write_sidecars
+from tests.faults._hostile_edits import SEAL, put_right
 from tests.reading.truth import Truth
 
 COUNT, CLASSES, SIDE = 97, 5, 12
@@ -42,6 +44,18 @@ def read_truth(root: Path) -> Truth:
                 elif extension != "cls":
                     pixels[key] = np.asarray(Image.open(io.BytesIO(data)))
     return Truth(root, pixels, metadata)
+
+
+def rewrite_indexes(root: Path, sql: str) -> Path:
+    """Rewrite the indexes of a dataset by a statement over `t`, with their summaries; put the manifest right."""
+    for path in root.glob("index/*.parquet"):
+        with duckdb.connect() as db:
+            db.execute(f"CREATE TABLE t AS FROM '{path}'")
+            ((seal,),) = db.execute(SEAL.format(path)).fetchall()
+            path.unlink()
+            db.execute(f"COPY ({sql}) TO '{path}' (FORMAT parquet, KV_METADATA {{'layermix_gen': '{seal}'}})")
+    put_right(root)
+    return root
 
 
 @pytest.fixture(scope="session")

@@ -16,9 +16,9 @@ import pytest
 from layermix_gen import open_shards
 from layermix_gen.errors import BadImage, LayerMixError, OutOfResources
 from layermix_gen.reading import catalog
+from layermix_gen.reading.order import draw_image
 from layermix_gen.reading.reader import LayerMixDataset
 from layermix_gen.reading.storage import memory_maps
-from layermix_gen.reading.variants import draw_image
 from tests.helpers import edit_manifest
 from tests.reading.truth import Truth, flat, keys
 

@@ -5,13 +5,12 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-import duckdb
 import numpy as np
 import pytest
 
 from layermix_gen import LayerMixError, open_shards
 from layermix_gen.reading.reader import LayerMixDataset
-from tests.faults._hostile_edits import SEAL, put_right
+from tests.reading.datasets import rewrite_indexes
 from tests.reading.truth import Truth
 
 ROWS = {
@@ -51,19 +50,7 @@ ROWS_OF_QUERIES = {
 @pytest.fixture
 def rewritten(independent: Truth, tmp_path: Path) -> Callable[[str], Path]:
     """Rewrites the index of a copy of a dataset by a statement, with its summary, and puts the manifest right."""
-
-    def rewrite(sql: str) -> Path:
-        root = shutil.copytree(independent.root, tmp_path / "shards")
-        path = root / "index" / "000000.parquet"
-        with duckdb.connect() as db:
-            db.execute(f"CREATE TABLE t AS FROM '{path}'")
-            ((seal,),) = db.execute(SEAL.format(path)).fetchall()
-            path.unlink()
-            db.execute(f"COPY ({sql}) TO '{path}' (FORMAT parquet, KV_METADATA {{'layermix_gen': '{seal}'}})")
-        put_right(root)
-        return root
-
-    return rewrite
+    return lambda sql: rewrite_indexes(shutil.copytree(independent.root, tmp_path / "shards"), sql)
 
 
 def line_of(action: Callable[[], object]) -> str:

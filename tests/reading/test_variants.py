@@ -8,8 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from layermix_gen.reading.order import VERSION
-from layermix_gen.reading.variants import draw_image, draw_variants
+from layermix_gen.reading.order import VERSION, draw_image, draw_variants
 
 
 def shown(variants: int, views: int, epochs: int, **options: bool) -> np.ndarray:

@@ -1,6 +1,6 @@
 """What a dataset holds, and what a reader makes of it."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,9 +22,9 @@ class Truth:
         """The keys of one plane, sorted."""
         return sorted(key for key in self.metadata if key.endswith(f"-{plane}"))
 
-    def open(self, batch_size: int = 8, **options: Any) -> LayerMixDataset:
+    def open(self, batch_size: int = 8, fields: Sequence[str] = ("key",), **options: Any) -> LayerMixDataset:
         """A reader that also yields the keys."""
-        return LayerMixDataset(self.root, batch_size, fields=("key",), **{"threads": 2} | options)
+        return LayerMixDataset(self.root, batch_size, fields=fields, **{"threads": 2} | options)
 
 
 def keys(batches: Iterable[Any]) -> list[list[Any]]:

@@ -75,7 +75,7 @@ def test_the_time_that_a_program_takes_between_rows_does_not(index: list[Path]) 
 def test_a_condition_of_a_reader_is_stopped_too(index: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(query_sandbox, "SECONDS", 0.5)
     with pytest.raises(OutOfResources, match=r"^expected the answer to a query within 0\.5 s"):
-        catalog._query(index, ["clean"], f"{CROSS} > 1", "json_crc32")
+        catalog._query(index, ["clean"], f"{CROSS} > 1", catalog._COLUMNS)
 
 
 def test_a_limit_of_an_earlier_statement_stops_no_later_one() -> None:
@@ -182,13 +182,13 @@ def test_a_query_that_grows_when_it_is_planned_is_refused(where: str, index: lis
     with pytest.raises(LayerMixError, match=r"^expected a query of the table samples alone, got "):
         count(index, where)
     with pytest.raises(LayerMixError, match="expected a query of the table samples alone, got "):
-        catalog._query(index, ["clean"], where, "json_crc32")
+        catalog._query(index, ["clean"], where, catalog._COLUMNS)
     assert time.monotonic() - begin < 5
 
 
 def test_a_condition_of_a_reader_adds_no_columns(index: list[Path]) -> None:
     with pytest.raises(LayerMixError, match="is no condition: expected true or false"):
-        catalog._query(index, ["clean"], "true), false), coalesce((true", "json_crc32")
+        catalog._query(index, ["clean"], "true), false), coalesce((true", catalog._COLUMNS)
 
 
 @pytest.mark.parametrize(
