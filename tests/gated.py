@@ -23,7 +23,7 @@ def gated(self: SampleMaker, source: Image, source_id: str, variants: Iterable[i
         (GATE / str(os.getpid())).touch()
         while not (GATE / "open").exists():
             time.sleep(0.01)
-        time.sleep(0.2)
+        time.sleep(0.05)
     return make(self, source, source_id, variants)
 
 
