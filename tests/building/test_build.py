@@ -325,9 +325,9 @@ def test_shards_of_so_many_samples(size: str, shards: int, photographs: Path, tm
 
 @pytest.fixture(scope="module")
 def uneven(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder of 240 images of 24 px from flat to noise, whose samples differ in size."""
+    """A folder of 60 images of 24 px from flat to noise, whose samples differ in size."""
     root, rng = tmp_path_factory.mktemp("uneven"), np.random.default_rng(0)
-    for number in range(240):
+    for number in range(60):
         pixels = rng.integers(0, 256, (24, 24, 3), np.uint8) >> rng.choice([0, 4, 6, 8])
         PillowImage.fromarray(pixels.astype(np.uint8)).save(root / f"{number:03d}.png", compress_level=1)
     return root
@@ -349,10 +349,10 @@ def test_a_bound_in_bytes_is_kept(method: str, bound: int, uneven: Path, pool: P
 
 @pytest.fixture(scope="module")
 def flat(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder of 100 images of one colour each, which take far fewer bytes before they are mixed than after."""
+    """A folder of 40 images of one colour each, which take far fewer bytes before they are mixed than after."""
     root = tmp_path_factory.mktemp("flat")
-    for number in range(100):
-        PillowImage.new("RGB", (40, 40), (2 * number, 255 - number, 128)).save(root / f"{number:03d}.png")
+    for number in range(40):
+        PillowImage.new("RGB", (40, 40), (5 * number, 255 - 3 * number, 128)).save(root / f"{number:03d}.png")
     return root
 
 

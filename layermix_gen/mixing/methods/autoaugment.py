@@ -18,12 +18,11 @@ from typing import NamedTuple, Self
 import numpy as np
 
 from layermix_gen.mixing.magnitudes import narrow
-from layermix_gen.mixing.methods.base import Draft, DrawSettings, Recipe, Shares
+from layermix_gen.mixing.methods.base import SMALL, Draft, DrawSettings, Recipe, Shares
 from layermix_gen.mixing.methods.option_fields import MethodOptions, choice
 from layermix_gen.mixing.recipe import IMAGE, Expression
 
 LAST = 9  # level
-SMALL = 64  # px; images up to this size get the policy for CIFAR-10
 
 _TABLES = {  # in each line the two steps of a sub-policy: operation, probability, and level where magnitudes have any
     "cifar10": """

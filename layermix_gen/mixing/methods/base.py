@@ -12,9 +12,7 @@ from layermix_gen.mixing.methods.option_fields import MethodOptions
 from layermix_gen.mixing.operations import OPERATIONS
 from layermix_gen.mixing.recipe import Call, Expression
 
-SMALL = (
-    64  # px; up to this size, options have by default what papers take for CIFAR, above it what they do for ImageNet
-)
+SMALL = 64  # px; up to this size, methods have the defaults of their authors' CIFAR code, above those of ImageNet
 
 
 @dataclass(frozen=True, slots=True)
