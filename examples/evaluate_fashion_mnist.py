@@ -47,6 +47,7 @@ def fit(data: str, out: Path, name: str, epochs: int) -> Path:
         batch_size=128,
         rate=0.1,
         weight_decay=5e-4,
+        soft_labels=False,
         jsd=False,
         outliers="",
         seed=0,
