@@ -21,11 +21,26 @@ from tests.mixing.methods.torchvision_ops import (
     generator,
     randaugment_space,
     trivialaugment_space,
+    ups_and_downs,
 )
-from tests.mixing.test_drawing import assert_shares, uniform_over
+from tests.mixing.test_drawing import assert_fair, assert_shares, uniform_over
 from tests.strategies import make_image
 
 BOTH = pytest.mark.parametrize("method", ["randaugment", "trivialaugment"])
+NEVER = {  # what seeds draw in all versions
+    "randaugment": [
+        "rotate(image, 9.0)",
+        "equalize(shear_y(image, -0.09))",
+        "equalize(image)",
+        "color(translate_x(image, -4.0), 1.27)",
+    ],
+    "trivialaugment": [
+        "image",
+        "rotate(image, -121.5)",
+        "rotate(image, -135.0)",
+        "equalize(image)",
+    ],
+}
 
 
 @cache
@@ -58,6 +73,17 @@ def test_operations_and_signs_of_randaugment() -> None:
 
 def test_operations_magnitudes_and_signs_of_trivialaugment() -> None:
     assert_outcomes(drawn("trivialaugment"), outcomes(trivialaugment_space(), 1, range(31)))
+
+
+@BOTH
+def test_signs_are_fair(method: str) -> None:
+    ups = ups_and_downs(drawn(method))
+    assert_fair(sum(ups), len(ups))
+
+
+@BOTH
+def test_recipes_never_change(method: str) -> None:
+    assert [str(recipe.expression) for recipe in drawn(method)[:4]] == NEVER[method]
 
 
 def test_defaults_are_torchvisions() -> None:
