@@ -99,11 +99,11 @@ def test_shares_are_exact(method: str) -> None:
     assert_shares([recipe.ops[0] for recipe in drawn(method) if recipe.ops], uniform_over(OPS))
 
 
-@pytest.mark.parametrize("num_ops", [1, 2, 3, 32])
+@pytest.mark.parametrize("num_ops", [1, 3, 32])
 def test_as_many_operations_as_asked_but_the_identity(num_ops: int) -> None:
     options = RandAugmentOptions(num_ops=num_ops)
     rng, settings = generator(0), DrawSettings(SIZE, 0, 0, options)
-    recipes = [METHODS["randaugment"].draw(rng, settings) for _ in range(2000)]
+    recipes = [METHODS["randaugment"].draw(rng, settings) for _ in range(4000 // num_ops)]
     assert options.most == (num_ops, 0)
     assert max(len(recipe.ops) for recipe in recipes) <= num_ops
     steps = sum(len(recipe.ops) for recipe in recipes) / len(recipes) / num_ops
