@@ -1,8 +1,8 @@
 """Magnitudes in even steps, as torchvision 0.28 has them for AutoAugment, RandAugment and TrivialAugment.
 
 At level 0 an operation changes nothing or little, at the last level it has the largest magnitude of its kind. Where an
-operation can go both ways, its sign is drawn. torchvision computes the steps in float32, where TrivialAugment's shift
-of 16 pixels, at level 15, falls just below and is cut to 15; here it is 16. All other strengths are torchvision's.
+operation can go both ways, its sign is drawn. Strengths are rounded to four decimals. torchvision computes the steps in
+float32, where TrivialAugment's shift of 16 pixels, at level 15, falls just below and is cut to 15; here it is 16.
 """
 
 from collections.abc import Callable

@@ -2,9 +2,9 @@
 
 A policy has 25 sub-policies, all equally likely, of two steps each: an operation, its probability, and its level.
 Policies, magnitudes of ten levels and signs are those of torchvision 0.28: see `layermix_gen.mixing.magnitudes`.
-torchvision, and so this method, departs from the published code for CIFAR-10: shifts reach 150/331 of the image's side
-instead of 10 pixels, solarizing and posterizing reach other levels, and the sign of brightness, color, contrast and
-sharpness is drawn.
+torchvision, and so this method, departs from the published code for CIFAR-10: a level is a ninth of a range, not a
+tenth; shifts reach 150/331 of the image's side instead of 10 pixels; posterizing leaves 8 to 4 bits instead of 4 to 1;
+the sign of brightness, color, contrast and sharpness is drawn, where the code has one range from dark to bright.
 
 Deviations from torchvision: warps sample bilinearly, where its default is the nearest pixel; shears keep the centre in
 place, where its keep the upper left corner; tone values are rounded, where its are cut. The paper erases a square after

@@ -20,13 +20,34 @@ from tests.mixing.methods.torchvision_ops import (
     differences,
     generator,
     sub_policies,
+    ups_and_downs,
 )
-from tests.mixing.test_drawing import P
+from tests.mixing.test_drawing import P, assert_fair
 from tests.strategies import make_image
 
 COUNT = 20_000
 METHOD = METHODS["autoaugment"]
 EACH = pytest.mark.parametrize("policy", POLICIES)
+NEVER = {  # what seeds draw in all versions
+    "cifar10": [
+        "equalize(image)",
+        "color(image, 1.0)",
+        "sharpness(contrast(image, 1.7), 0.5)",
+        "equalize(image)",
+    ],
+    "imagenet": [
+        "contrast(color(image, 0.6), 1.8)",
+        "solarize(rotate(image, -10.0), 0.1118)",
+        "color(image, 0.2)",
+        "image",
+    ],
+    "svhn": [
+        "shear_y(image, -0.1667)",
+        "translate_x(image, -4.0)",
+        "autocontrast(invert(image))",
+        "autocontrast(image)",
+    ],
+}
 
 
 @cache
@@ -83,6 +104,11 @@ def test_sub_policies_probabilities_magnitudes_and_signs(policy: str) -> None:
     assert_outcomes(drawn(policy), outcomes(policy))
 
 
+def test_signs_are_fair() -> None:
+    ups = [up for policy in POLICIES for up in ups_and_downs(drawn(policy))]
+    assert_fair(sum(ups), len(ups))
+
+
 @EACH
 def test_shares_are_exact(policy: str) -> None:
     first = defaultdict[str, float](float)
@@ -115,6 +141,11 @@ def test_pixels_are_torchvisions(policy: str) -> None:
     found = differences([*drawn(policy)[:60], *one_of_each.values()], images)
     assert found.keys() == {step.name for steps in POLICIES[policy] for step in steps if step.probability}
     assert {name: gap for name, gap in found.items() if gap > CLOSE[name]} == {}
+
+
+@EACH
+def test_recipes_never_change(policy: str) -> None:
+    assert [str(recipe.expression) for recipe in drawn(policy)[:4]] == NEVER[policy]
 
 
 @pytest.mark.parametrize(

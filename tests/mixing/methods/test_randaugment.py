@@ -21,11 +21,26 @@ from tests.mixing.methods.torchvision_ops import (
     generator,
     randaugment_space,
     trivialaugment_space,
+    ups_and_downs,
 )
-from tests.mixing.test_drawing import assert_shares, uniform_over
+from tests.mixing.test_drawing import assert_fair, assert_shares, uniform_over
 from tests.strategies import make_image
 
 BOTH = pytest.mark.parametrize("method", ["randaugment", "trivialaugment"])
+NEVER = {  # what seeds draw in all versions
+    "randaugment": [
+        "rotate(image, 9.0)",
+        "equalize(shear_y(image, -0.09))",
+        "equalize(image)",
+        "color(translate_x(image, -4.0), 1.27)",
+    ],
+    "trivialaugment": [
+        "image",
+        "rotate(image, -121.5)",
+        "rotate(image, -135.0)",
+        "equalize(image)",
+    ],
+}
 
 
 @cache
@@ -60,6 +75,17 @@ def test_operations_magnitudes_and_signs_of_trivialaugment() -> None:
     assert_outcomes(drawn("trivialaugment"), outcomes(trivialaugment_space(), 1, range(31)))
 
 
+@BOTH
+def test_signs_are_fair(method: str) -> None:
+    ups = ups_and_downs(drawn(method))
+    assert_fair(sum(ups), len(ups))
+
+
+@BOTH
+def test_recipes_never_change(method: str) -> None:
+    assert [str(recipe.expression) for recipe in drawn(method)[:4]] == NEVER[method]
+
+
 def test_defaults_are_torchvisions() -> None:
     assert RandAugmentOptions() == RandAugmentOptions(num_ops=2, magnitude=9)
     assert METHODS["trivialaugment"].options.kinds() == {}
@@ -73,11 +99,11 @@ def test_shares_are_exact(method: str) -> None:
     assert_shares([recipe.ops[0] for recipe in drawn(method) if recipe.ops], uniform_over(OPS))
 
 
-@pytest.mark.parametrize("num_ops", [1, 2, 3, 32])
+@pytest.mark.parametrize("num_ops", [1, 3, 32])
 def test_as_many_operations_as_asked_but_the_identity(num_ops: int) -> None:
     options = RandAugmentOptions(num_ops=num_ops)
     rng, settings = generator(0), DrawSettings(SIZE, 0, 0, options)
-    recipes = [METHODS["randaugment"].draw(rng, settings) for _ in range(2000)]
+    recipes = [METHODS["randaugment"].draw(rng, settings) for _ in range(4000 // num_ops)]
     assert options.most == (num_ops, 0)
     assert max(len(recipe.ops) for recipe in recipes) <= num_ops
     steps = sum(len(recipe.ops) for recipe in recipes) / len(recipes) / num_ops

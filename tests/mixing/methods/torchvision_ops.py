@@ -88,6 +88,14 @@ def choices(space: Space, name: str, levels: Sequence[int]) -> Iterator[tuple[St
             yield (name, arguments(name, sign * magnitudes[level])), 1 / len(levels) / len(signs)
 
 
+def ups_and_downs(recipes: Sequence[Recipe]) -> list[bool]:
+    """Whether each operation that has a sign goes up: by a positive argument, or a factor above 1."""
+    signed = [name for name, (_, is_signed) in randaugment_space().items() if is_signed]
+    pairs = [pair for recipe in recipes for pair in zip(recipe.ops, recipe.op_args, strict=True)]
+    sizes = [argument - arguments(name, 0)[0] for name, argument in pairs if name in signed]
+    return [size > 0 for size in sizes if size]
+
+
 # --- what is done --------------------------------------------------------------------------------------------------
 
 
