@@ -48,6 +48,7 @@ def fit(data: str, out: Path, name: str, epochs: int) -> Path:
         rate=0.1,
         weight_decay=5e-4,
         jsd=False,
+        soft_labels=False,
         outliers="",
         seed=0,
         mean=(MEAN,),

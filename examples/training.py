@@ -41,6 +41,7 @@ class Recipe:
     rate: float
     weight_decay: float
     jsd: bool
+    soft_labels: bool  # of variants that are mixed from two images
     outliers: str  # a mixing set or a folder of pictures that are of no class, "fractals", or "" for none
     seed: int
     mean: tuple[float, ...]
@@ -63,6 +64,7 @@ def train(model: nn.Module, shards: str, test: str | None, recipe: Recipe) -> No
             recipe.batch_size // here.world_size,
             seed=recipe.seed,
             views=JSD_VIEWS if recipe.jsd else "variant",
+            soft_labels=recipe.soft_labels,
             device=device,
         )
         outliers = Outliers(recipe.outliers, recipe.seed, here) if recipe.outliers else None

@@ -56,7 +56,7 @@ def arguments(shards: Path, out: Path, *more: object) -> list[str]:
     return [str(one) for one in (shards, "--test", shards, "--out", out, *more)]
 
 
-@pytest.mark.parametrize("more", [(), ("--jsd",), ("--outliers",)], ids=["plain", "jsd", "outliers"])
+@pytest.mark.parametrize("more", [(), ("--jsd",), ("--soft-labels", "--outliers")], ids=["plain", "jsd", "outliers"])
 def test_cifar_learns(shards: Path, pool: Path, tmp_path: Path, more: tuple[str, ...]) -> None:
     from train_cifar import main
 

@@ -2,6 +2,7 @@
 
 import copy
 import pickle
+import re
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+import webdataset
 from PIL import Image
 from torch import Tensor
 from torch.utils.data import DataLoader
@@ -25,6 +27,7 @@ from layermix_gen.reading.reader import LayerMixDataset
 from tests.reading.datasets import CLASSES, COUNT, read_truth, rewrite_indexes
 from tests.reading.truth import Truth, flat
 
+PAGE = (Path(__file__).parents[2] / "docs" / "reading.md").read_text(encoding="utf-8")
 JSD = ("clean", "variant", "variant")
 PAIR = ("label2", "label_weight")
 MIXING = "two_labels"
@@ -230,6 +233,17 @@ def test_a_loss_takes_them(mixed: Truth) -> None:
 
     weighted = facts["label_weight"] * loss(facts["label"]) + (1 - facts["label_weight"]) * loss(second)
     assert torch.nn.functional.cross_entropy(logits, targets).item() == pytest.approx(weighted.mean().item())
+
+
+def test_stock_webdataset_makes_the_same_targets(mixed: Truth, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(mixed.root.parent)
+    (snippet,) = [one for one in re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL) if "def target" in one]
+    names: dict[str, Any] = {"webdataset": webdataset, "shards": sorted(map(str, Path("shards").glob("v*/*.tar")))}
+    exec(snippet, names)  # noqa: S102
+    made = [names["target"](mixed.metadata[key]) for key in mixed.keys("v01")]
+    assert np.allclose(made, [truth_of(mixed, key) for key in mixed.keys("v01")], rtol=0, atol=1e-6)
+    _, facts = next(iter(names["stream"].to_tuple("png", "json")))
+    assert facts in [{name: one[name] for name in facts} for one in mixed.metadata.values()]
 
 
 # --- what is refused ---------------------------------------------------------------------------------------------
