@@ -1,4 +1,4 @@
-"""What a build costs: each operation, blend and stage, and whole builds against the floor, the same build unmixed.
+"""What a build costs: each operation, blend, stage and method, and whole builds against the same build unmixed.
 
     python benchmarks/build.py [--photographs FOLDER] [--rounds 3] [--count 512]
 
@@ -8,6 +8,7 @@ alternation, and medians are printed; timings of one run can be compared with ea
 
 import argparse
 import json
+import shutil
 import struct
 import tempfile
 import time
@@ -27,13 +28,13 @@ from photographs import cut
 from layermix_gen import BuildSettings, build
 from layermix_gen.building.native_size import native_size
 from layermix_gen.dataset.index import ShardSummary, write_index
-from layermix_gen.dataset.samples import Sample, SampleMaker, metadata
+from layermix_gen.dataset.samples import Sample, SampleMaker, lengths_of, metadata
 from layermix_gen.dataset.tar import TarWriter
 from layermix_gen.images import Image
 from layermix_gen.images.codec import encode
-from layermix_gen.images.views import VIEWS, render_view
+from layermix_gen.images.views import VIEWS, draw_center, render_view
 from layermix_gen.mixing.blends import DRAWN_BLENDS
-from layermix_gen.mixing.methods import METHODS
+from layermix_gen.mixing.methods import METHODS, DrawSettings
 from layermix_gen.mixing.operations import OPERATIONS
 from layermix_gen.mixing.recipe import IMAGE, PICTURE, Call
 from layermix_gen.mixing.renderer import render
@@ -111,7 +112,7 @@ def stages(location: Path, settings: BuildSettings, folder: Path, count: int) ->
             with clock("encode"):
                 image = encode(mixed, settings.encoding)
             with clock("tar and JSON"):
-                facts = json.dumps(metadata(Sample(variant, view, recipe, mixed), item, "", settings.lengths))
+                facts = json.dumps(metadata(Sample(variant, view, recipe, mixed), item, "", lengths_of(settings)))
                 place = {"plane": "v00", "shard": 0, "key": item.id, "offset": tar.add("image.jpg", image)}
                 checks = {"image_crc32": isal_zlib.crc32(image), "pixels_crc32": isal_zlib.crc32(mixed)}
                 tar.add("image.cls", b"0")
@@ -145,6 +146,45 @@ def builds(location: Path, folder: Path, rounds: int) -> None:
     print(f"{'cost of mixing':<16}{ratios[0]:11.2f}x{ratios[1]:11.2f}x   the floor's time is 1")
 
 
+def methods(location: Path, folder: Path, rounds: int) -> None:
+    """Print what each method costs: its calls, mixing one view, and the rate of whole builds on one worker."""
+    source = open_source(location)
+    items = source.items()
+    size = SMALL if location.name == "small" else LARGE
+    rates: dict[str, list[float]] = defaultdict(list)
+    for number in range(rounds):
+        for name in METHODS:
+            out, settings = folder / f"{location.name}-of-{name}-{number}", BuildSettings(method=name, clean=False)
+            rates[name].append(build(location, out, settings, workers=1, progress=False).run.images_per_second)
+            shutil.rmtree(out)
+    print(f"\n{f'{size} px':<18}{'calls':>8}{'draw µs':>10}{'render µs':>11}{'of layermix':>13}{'variants/s':>12}")
+    times = {name: _mixing(name, [source.read(item) for item in items[:8]], size) for name in METHODS}
+    for name, (calls, drawing, rendering) in times.items():
+        share = (drawing + rendering) / sum(times["layermix"][1:])
+        rate = median(rates[name])
+        print(f"{name:<18}{calls:8.1f}{drawing:10.1f}{rendering:11.1f}{share:12.2f}x{rate:12.0f}")
+
+
+def _mixing(name: str, sources: list[Image], size: int) -> tuple[float, float, float]:
+    """The mean number of a recipe's calls, and microseconds to draw and to render one."""
+    method, rng = METHODS[name], np.random.default_rng(0)
+    mixing_set = resolve_mixing_set(None, size)
+    drawing = DrawSettings(size, len(mixing_set), mixing_set.size, method.options_of(None))
+    views = [render_view(one, draw_center(rng, one.shape[0], one.shape[1], size), size) for one in sources]
+    begin = time.perf_counter()
+    recipes = [method.draw(rng, drawing) for _ in range(RECIPES)]
+    drawn = time.perf_counter() - begin
+    pictures = [mixing_set.view(recipe.picture, size) if recipe.picture else None for recipe in recipes]
+    begin = time.perf_counter()
+    for number, (recipe, picture) in enumerate(zip(recipes, pictures, strict=True)):
+        view, other = (views[(number + shift) % len(views)] for shift in (0, 1))
+        render(recipe.expression, view, picture, other)
+    rendered = time.perf_counter() - begin
+    calls = sum(str(recipe.expression).count("(") for recipe in recipes)
+    return calls / RECIPES, drawn / RECIPES * 1e6, rendered / RECIPES * 1e6
+
+
+RECIPES = 1000  # of each method, drawn and rendered to time its mixing
 SHARD = {"photographs": "128", "small": "1000"}  # samples: small enough for the workers to finish together
 
 
@@ -187,6 +227,8 @@ def main() -> None:
         stages(photographs, BuildSettings(), folder, 200)
         builds(small, folder, arguments.rounds)
         builds(photographs, folder, arguments.rounds)
+        methods(small, folder, arguments.rounds)
+        methods(photographs, folder, arguments.rounds)
 
 
 if __name__ == "__main__":

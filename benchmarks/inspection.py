@@ -25,7 +25,7 @@ from layermix_gen.dataset.index import ShardSummary, write_index
 from layermix_gen.dataset.manifest import Run
 from layermix_gen.dataset.names import index_path
 from layermix_gen.dataset.plan import Inputs, MixingSetFacts, Plan
-from layermix_gen.dataset.samples import Sample, metadata
+from layermix_gen.dataset.samples import Sample, lengths_of, metadata
 from layermix_gen.dataset.tar import TarSummary
 from layermix_gen.images import Image
 from layermix_gen.images.views import VIEWS
@@ -69,7 +69,7 @@ def write_dataset(root: Path, images: int) -> None:
                 place |= {"size": int(size)} | dict(zip(CHECKSUMS, checksums, strict=True))
                 rows.append(
                     json.dumps(
-                        place | metadata(sample, Item(source, label, 0), inputs.classes[label], SETTINGS.lengths)
+                        place | metadata(sample, Item(source, label, 0), inputs.classes[label], lengths_of(SETTINGS))
                     )
                 )
                 offset += int(size) + 2048

@@ -28,8 +28,8 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--epochs", type=int, help="default: 100 for wrn, 200 for the others")
     parser.add_argument("--batch-size", type=int, default=128, help="of all ranks together")
     parser.add_argument("--rate", type=float, default=0.1)
+    parser.add_argument("--soft-labels", action="store_true", help="of both images that mixup and cutmix have mixed")
     parser.add_argument("--jsd", action="store_true", help="learn from triples, with the Jensen-Shannon loss")
-    parser.add_argument("--soft-labels", action="store_true", help="for variants that are mixed from two images")
     parser.add_argument(
         "--outliers",
         default="",
@@ -44,8 +44,8 @@ def main(arguments: list[str] | None = None) -> None:
         batch_size=options.batch_size,
         rate=options.rate,
         weight_decay=5e-4,
-        jsd=options.jsd,
         soft_labels=options.soft_labels,
+        jsd=options.jsd,
         outliers=options.outliers,
         seed=options.seed,
         mean=(0.5,),

@@ -40,8 +40,8 @@ class Recipe:
     batch_size: int
     rate: float
     weight_decay: float
+    soft_labels: bool
     jsd: bool
-    soft_labels: bool  # of variants that are mixed from two images
     outliers: str  # a mixing set or a folder of pictures that are of no class, "fractals", or "" for none
     seed: int
     mean: tuple[float, ...]
@@ -110,7 +110,8 @@ def learn(
 def loss_of(model: nn.Module, images: Tensor, labels: Tensor, others: Tensor | None) -> Tensor:
     """Cross entropy for images (B, 3, H, W), the Jensen-Shannon loss for several views of each (B, V, 3, H, W).
 
-    With `others`, images (N, 3, H, W) of no class, outlier exposure is added; all go through the network together.
+    Labels are (B,), or for one view also targets (B, classes). With `others`, images (N, 3, H, W) of no class, outlier
+    exposure is added; all go through the network together.
     """
     views = images if images.dim() == 5 else images[:, None]
     flat = views.flatten(0, 1)

@@ -15,7 +15,11 @@ from layermix_gen.support.checks import check_choice
 
 
 class Mixer:
-    """A callable that mixes images as a build does: `mixed, recipe = Mixer("layermix", mixing_set)(image, rng)`."""
+    """A callable that mixes images as a build does: `mixed, recipe = Mixer("layermix", mixing_set)(image, rng)`.
+
+    `Mixer("mixup")(image, rng, other)` also takes a second training image. `recipe.label_weight` is the weight of the
+    label of `image`, in [0, 1]; the rest is that of the label of `other`.
+    """
 
     def __init__(self, method: str, mixing_set: MixingSet | str | Path | None = None, **options: Any) -> None:
         """`mixing_set` is an open mixing set or the path of one, for a method that mixes pictures.
@@ -30,10 +34,11 @@ class Mixer:
         self.options = self.method.options_of(options)
         self.mixing_set = open_mixing_set(mixing_set) if isinstance(mixing_set, str | Path) else mixing_set
 
-    def __call__(self, image: Image, rng: np.random.Generator) -> tuple[Image, Recipe]:
+    def __call__(self, image: Image, rng: np.random.Generator, other: Image | None = None) -> tuple[Image, Recipe]:
         """Return a mixed copy of `image`, a square uint8 (S, S, 3) no larger than the set's pictures, and its recipe.
 
-        All randomness comes from `rng`. Raises `LayerMixError` for any other image.
+        `other` is a second training image of the same shape, for a method that mixes two. All randomness comes from
+        `rng`. Raises `LayerMixError` for any other image, and without a second one that is needed.
         """
         image = as_image(image)
         size, width = image.shape[:2]
@@ -44,9 +49,12 @@ class Mixer:
                 f"expected an image of at most {self.mixing_set.size} px, got {size}; crop it first, or use a mixing "
                 "set of larger pictures"
             )
+        if self.method.mixes_labels != (other is not None):
+            expected, remedy = ("a", "give other=") if self.method.mixes_labels else ("no", "leave out other=")
+            raise LayerMixError(f"expected {expected} second image with the method {self.method.name}; {remedy}")
         recipe = self.method.draw(rng, self._drawing(size))
         picture = self.mixing_set.view(recipe.picture, size) if self.mixing_set and recipe.picture else None
-        return render(recipe.expression, image, picture), recipe
+        return render(recipe.expression, image, picture, other), recipe
 
     @lru_cache(maxsize=8)  # noqa: B019 - a few sizes, for as long as the mixer lives
     def _drawing(self, size: int) -> DrawSettings:

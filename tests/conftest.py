@@ -8,6 +8,10 @@ from collections.abc import Iterator
 from importlib.resources import files
 from pathlib import Path
 
+# Threads of PyTorch and NumPy wait for each other in loops: where a process tests on each CPU already, two threads in
+# each made the tests of attacks take three times as long.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 import numpy as np
 import pytest
 from hypothesis import settings

@@ -27,7 +27,7 @@ def gated(
         (GATE / str(os.getpid())).touch()
         while not (GATE / "open").exists():
             time.sleep(0.01)
-        time.sleep(0.2)
+        time.sleep(0.05)
     return make(self, source, item, variants, partner)
 
 

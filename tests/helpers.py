@@ -76,7 +76,7 @@ def wait_until(condition: Callable[[], Any], what: str, seconds: float = 60) -> 
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end, f"waited {seconds} s for {what}"
-        time.sleep(0.002)
+        time.sleep(0.01)
 
 
 def children(pid: int) -> list[int]:

@@ -122,7 +122,7 @@ def test_refuses_images(image, message):
 @pytest.mark.parametrize(
     ("arguments", "options", "line"),
     [
-        (("mixup_",), {}, "method must be one of layermix, none, got 'mixup_'; change the name"),
+        (("mixup_",), {}, f"method must be one of {', '.join(METHODS)}, got 'mixup_'; change the name"),
         (("layermix",), {}, "expected a mixing set with the method layermix; give one"),
         (("none", MixingSet(PICTURES)), {}, "expected no mixing set with the method none; leave it out"),
         (("none",), {"magnitude": 3}, "'magnitude' is no option of the method none; it has none"),
@@ -150,3 +150,15 @@ def test_refuses_pools(tmp_path):
         LayerMix(tmp_path / "none.npy")
     with pytest.raises(LayerMixError, match="expected uint8"):
         LayerMix(MixingSet(PICTURES / 255))  # type: ignore[arg-type]
+
+
+def test_a_second_image_is_mixed_in():
+    other = make_image("random", 32, 32, seed=2)
+    mixed, recipe = Mixer("mixup")(IMAGE, np.random.default_rng(0), other)
+    np.testing.assert_array_equal(mixed, render(f"mean(image, other, {recipe.label_weight})", IMAGE, other=other))
+    with pytest.raises(LayerMixError, match=r"^expected a second image with the method mixup; give other=$"):
+        Mixer("mixup")(IMAGE, np.random.default_rng(0))
+    with pytest.raises(LayerMixError, match=r"^expected no second image with the method none; leave out other=$"):
+        Mixer("none")(IMAGE, np.random.default_rng(0), other)
+    with pytest.raises(LayerMixError, match="expected image and other of one shape"):
+        Mixer("cutmix")(IMAGE, np.random.default_rng(0), other[:16, :16])

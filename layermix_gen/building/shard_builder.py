@@ -28,7 +28,7 @@ from layermix_gen.dataset.index import (
 )
 from layermix_gen.dataset.names import INDEX, index_path, sample_key, tar_path
 from layermix_gen.dataset.plan import Plan
-from layermix_gen.dataset.samples import Sample, SampleMaker, metadata, partner_of
+from layermix_gen.dataset.samples import Sample, SampleMaker, lengths_of, metadata, partner_of
 from layermix_gen.dataset.skipped import Skipped
 from layermix_gen.dataset.tar import TarSummary, TarWriter
 from layermix_gen.errors import BadImage, LayerMixError
@@ -185,7 +185,7 @@ class _Draft:
             plane = self._planes[sample.variant]
             key = sample_key(ordinal, plane, settings.keys)
             image = encode(sample.pixels, encoding)
-            facts = json.dumps(metadata(sample, item, name, settings.lengths), ensure_ascii=False)
+            facts = json.dumps(metadata(sample, item, name, lengths_of(settings)), ensure_ascii=False)
             text = facts.encode()
             tar = self._tars[plane]
             place = {

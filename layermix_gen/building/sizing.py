@@ -15,7 +15,7 @@ from statistics import fmean, pstdev
 import numpy as np
 
 from layermix_gen.dataset.plan import shard_count
-from layermix_gen.dataset.samples import SampleMaker, metadata, partner_of
+from layermix_gen.dataset.samples import SampleMaker, lengths_of, metadata, partner_of
 from layermix_gen.dataset.settings import CLEAN, BuildSettings, parse_size
 from layermix_gen.dataset.tar import END, member_bytes
 from layermix_gen.errors import BadImage
@@ -89,7 +89,7 @@ def sample_bytes(
         except BadImage:  # the build will record it
             yield []
             continue
-        name, lengths = class_name(classes, item.label), maker.settings.lengths
+        name, lengths = class_name(classes, item.label), lengths_of(maker.settings)
         facts = [metadata(sample, item, name, lengths) for sample in samples]
         texts = [json.dumps(one, ensure_ascii=False).encode() for one in facts]
         images = [encode(sample.pixels, maker.settings.encoding) for sample in samples]

@@ -8,13 +8,14 @@ import click
 from layermix_gen.commands.parameters import Names
 from layermix_gen.commands.showing import show
 from layermix_gen.dataset.index import COLUMNS
+from layermix_gen.dataset.settings import BuildSettings
 from layermix_gen.errors import printable
 from layermix_gen.inspection.formats import FORMATS
 from layermix_gen.inspection.shards import Shards, open_shards
+from layermix_gen.mixing.methods import METHODS
 from layermix_gen.support.text import count, facts
 
 SHOWN = 20  # rows of a table unless the user says how many
-IN_TABLE = ("key", "source", "class_name", "layer", "op", "op_args", "blends", "size")
 FILE = click.Path()  # a text, in which ./~ is not the home folder
 
 
@@ -99,8 +100,16 @@ def _rows(
     if form != "table":
         yield from FORMATS[form](shards.iterate(where, columns, order_by, limit), columns or tuple(COLUMNS))
         return
-    columns = columns or (IN_TABLE if shards.settings.keys == "unique" else ("plane", *IN_TABLE))
+    columns = columns or _in_table(shards.settings)
     rows = shards.query(where, columns, order_by, SHOWN if limit is None else limit)
     yield from FORMATS[form](rows, columns)
     if (found := shards.count(where)) > len(rows):
         yield f"\n{len(rows)} of {count(found, 'sample')}; see more with --limit"
+
+
+def _in_table(settings: BuildSettings) -> tuple[str, ...]:
+    """The most useful columns of a dataset: of a method that draws one operation for a sample, its name once."""
+    place = ("key",) if settings.keys == "unique" else ("plane", "key")
+    drawn = ("layer", "op") if getattr(settings.options, "covariance", "") == "shared" else ("ops",)
+    second = ("other", "label_weight") if METHODS[settings.method].mixes_labels else ()
+    return (*place, "source", "class_name", *drawn, "op_args", "blends", *second, "size")

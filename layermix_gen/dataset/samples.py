@@ -118,6 +118,12 @@ class SampleMaker:
         return render(recipe.expression, view, picture, other.pixels if other else None)
 
 
+def lengths_of(settings: BuildSettings) -> dict[str, int]:
+    """The length of each list in a sample's metadata, the same in all samples of a dataset, and never 0."""
+    ops, blends = (max(most, 1) for most in settings.options.most)
+    return {"ops": ops, "op_args": ops, "blends": blends, "blend_args": 2 * blends, "picture_view": 4, "view": 5}
+
+
 NO_PICTURE = PictureView(-1, 0, 0, False, False)
 
 

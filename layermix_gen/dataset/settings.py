@@ -103,12 +103,6 @@ class BuildSettings:
         return ", ".join([self.method, *texts])
 
     @property
-    def lengths(self) -> dict[str, int]:
-        """The length of each list in a sample's metadata, the same in all samples of a dataset, and never 0."""
-        ops, blends = (max(most, 1) for most in self.options.most)
-        return {"ops": ops, "op_args": ops, "blends": blends, "blend_args": 2 * blends, "picture_view": 4, "view": 5}
-
-    @property
     def encoding(self) -> Encoding:
         """How samples are encoded; for resolved settings."""
         return Encoding(self.format or "png", self.quality, self.subsampling)

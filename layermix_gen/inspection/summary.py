@@ -45,7 +45,7 @@ class Summary:
     blend_sizes: dict[int, dict[str, float]]
 
     def __str__(self) -> str:
-        if not self.layers.frequencies:  # the method draws nothing
+        if not _tests(self):  # the method draws nothing
             return _facts(self)
         return f"{_facts(self)}\n\n{_distributions(self)}\n\n{_verdict(self)}"
 
@@ -116,15 +116,15 @@ def _encoding(settings: BuildSettings) -> str:
 def _distributions(summary: Summary) -> str:
     """Tables of what was drawn: operations on the left, layers and blends on the right."""
     layers = _rows("layer", summary.layers, {"mean bytes": summary.layer_sizes})
-    if 0 in summary.layer_sizes:
+    if layers and 0 in summary.layer_sizes:
         layers.insert(
             0, dict.fromkeys(layers[0], "") | {"layer": "clean", "mean bytes": f"{summary.layer_sizes[0]:,.0f}"}
         )
-    sizes = {f"in layer {layer}": of for layer, of in summary.blend_sizes.items()}
+    sizes = {f"in layer {layer}" if layer else "mean bytes": of for layer, of in summary.blend_sizes.items()}
     blends = _rows("blend", summary.blends, sizes)
     left = _table(_rows("operation", summary.ops, {"mean bytes": summary.op_sizes})).splitlines()
-    right = [*_table(layers).splitlines(), "", *_table(blends).splitlines()]
-    width = max(map(len, left)) + 4
+    right = "\n\n".join(_table(one) for one in (layers, blends) if one).splitlines()
+    width = max(map(len, left)) + 4 if left else 0
     return "\n".join(f"{a:<{width}}{b}".rstrip() for a, b in zip_longest(left, right, fillvalue=""))
 
 
@@ -143,12 +143,18 @@ def _rows(head: str, found: Comparison, sizes: Mapping[str, Mapping[Any, float]]
 
 
 def _table(rows: Sequence[Mapping[str, str]]) -> str:
-    return table(rows, right=list(rows[0])[1:])
+    return table(rows, right=list(rows[0])[1:]) if rows else ""
+
+
+def _tests(summary: Summary) -> dict[str, Comparison]:
+    """The comparisons of what the method draws, by name."""
+    tests = {"layers": summary.layers, "operations": summary.ops, "blends": summary.blends}
+    return {name: test for name, test in tests.items() if test.frequencies}
 
 
 def _verdict(summary: Summary) -> str:
     """One line that says whether the counts agree with the settings, or chance alone cannot explain them."""
-    tests: dict[str, Comparison] = {"layers": summary.layers, "operations": summary.ops, "blends": summary.blends}
+    tests = _tests(summary)
     values = ", ".join(f"{name} p = {test.p:.2g}" for name, test in tests.items())
     differing = [name for name, test in tests.items() if test.is_remarkable]
     found = f"{' and '.join(differing)} NOT as the settings draw them" if differing else "as the settings draw them"

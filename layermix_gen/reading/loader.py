@@ -12,6 +12,7 @@ import numpy.typing as npt
 from isal import isal_zlib
 
 from layermix_gen.dataset.names import tar_name
+from layermix_gen.dataset.samples import lengths_of
 from layermix_gen.errors import BadImage, LayerMixError
 from layermix_gen.reading.catalog import Catalog
 from layermix_gen.reading.decoding import DECODERS, Decoder
@@ -67,7 +68,7 @@ class Loader:
     ) -> None:
         self.storage, self.catalog, self.selection = storage, catalog, selection
         self._metadata, self._replace = metadata, replace
-        self._lengths = storage.manifest.settings.lengths
+        self._lengths = lengths_of(storage.manifest.settings)
         self._decoder = DECODERS[storage.manifest.settings.encoding.format]
 
     def batch(self, rows: Ints, planes: Ints, pixels: npt.NDArray[np.uint8]) -> Batch:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from layermix_gen.building.engines.parallel import DEADLY
 from layermix_gen.dataset.index import read_summary
-from tests.helpers import digest, errors, files, manifest, without_start
+from tests.helpers import build, digest, errors, files, manifest, without_start
 
 DEADLY_COMMAND = (sys.executable, str(Path(__file__).parents[1] / "deadly.py"))
 OPTIONS = ("--size", "8", "--method", "none", "--variants", "1", "--shard-size", "4")
@@ -66,7 +66,7 @@ def test_deadly_images_kill_no_build_that_resumes(photographs: Path, tmp_path: P
 def test_an_image_that_has_become_deadly_stops_an_extension(photographs: Path, tmp_path: Path) -> None:
     """It is in the planes that there are, so it cannot be left out of others."""
     source, root = shutil.copytree(photographs, tmp_path / "source"), tmp_path / "out"
-    assert run("build", source, root, *OPTIONS, "--no-clean").returncode == 0
+    build(source, root, *OPTIONS, "--no-clean")
     image = source / "coffee" / "000.png"
     image.write_text("abort")
     os.truncate(image, (photographs / "coffee" / "000.png").stat().st_size)

@@ -47,8 +47,7 @@ def first(photographs: Path, pool: Path, tmp_path_factory: pytest.TempPathFactor
     return root
 
 
-@pytest.mark.parametrize("change", CHANGES)
-@pytest.mark.parametrize("links", [True, False])
+@pytest.mark.parametrize(("change", "links"), [*((change, True) for change in CHANGES), ("both", False)])
 def test_what_was_declared_is_readable_at_every_moment(
     change: str, links: bool, first: Path, photographs: Path, pool: Path, tmp_path: Path, monkeypatch: Any
 ) -> None:

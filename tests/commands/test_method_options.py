@@ -43,7 +43,7 @@ def test_options_that_are_given_are_in_the_plan(photographs: Path, pool: Path, t
     [
         (
             ("--method", "none", "--magnitude", 3),
-            "--magnitude is an option of layermix, not of none; leave it out, or give --method layermix",
+            "not of none; leave it out, or give --method layermix",
         ),
         (("--method", "none", "--no-picture-flips"), "--no-picture-flips is an option of layermix, not of none"),
         (("--layers", "1,2"), "expected weights as in 1=1,2=1,3=1, got '1,2'"),

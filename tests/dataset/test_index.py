@@ -27,6 +27,7 @@ VALUES = {
     "INTEGER": 1,
     "BIGINT": 2**40,
     "UINTEGER": 2**32 - 1,
+    "DOUBLE": 0.25,
     "DOUBLE[]": [0.5, -1e-4],
     "VARCHAR[]": ["a", ""],
     "INTEGER[]": [0, 1],

@@ -324,7 +324,7 @@ WRONG = [
     (
         {"options": {"k": 4}},
         "'k' is no option of the method layermix; it takes "
-        "preset, magnitude, blending_ratio, ops, layers, blends, blend_covariance, pictures, picture_flips",
+        "preset, magnitude, blending_ratio, ops, layers, blends, covariance, blend_covariance, pictures, picture_flips",
     ),
 ]
 
@@ -371,7 +371,7 @@ DAMAGES: dict[str, tuple[Callable[[str], str], str]] = {
         lambda text: text.replace('"seed": 0', '"seed": 1'),
         "{plan} is damaged (its fingerprint does not fit its content); restore it, or build",
     ),
-    "newer": (lambda text: text.replace("plan 3", "plan 4"), "expected 'layermix-gen plan 3' in {plan}, found "),
+    "newer": (lambda text: text.replace("plan 4", "plan 5"), "expected 'layermix-gen plan 4' in {plan}, found "),
 }
 
 

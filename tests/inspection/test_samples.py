@@ -15,6 +15,7 @@ from PIL import Image
 from layermix_gen import open_mixing_set, open_shards, render
 from layermix_gen.images.views import View, render_view
 from layermix_gen.sources import open_source
+from layermix_gen.support import remote
 from tests.helpers import files, invoke, members, reseal
 from tests.inspection.built import INDEX, TAR, Built, flip, refuses
 from tests.servers import Traffic, object_store, web_server
@@ -97,7 +98,9 @@ def test_a_row_without_its_source_is_not_replayed(small: Built) -> None:
     row = shards.row("000000010-v00")
     for column in ("key", "offset", "source_crc32", "variant"):
         found = {name: value for name, value in row.items() if name != column}
-        assert refuses(partial(shards.replay, found)).endswith(f"source, source_crc32, variant, got none for {column}")
+        assert refuses(partial(shards.replay, found)).endswith(
+            f"source, source_crc32, variant, other, got none for {column}"
+        )
     assert refuses(lambda: shards.replay(row | {"shard": 77})).startswith("expected a row of the dataset's own index")
 
 
@@ -244,7 +247,8 @@ def test_damage_at_a_url_is_found(damaged: Path) -> None:
     assert report.files == (TAR, "v01/000002.tar")
 
 
-def test_no_dataset_at_a_url(web: tuple[str, Traffic]) -> None:
+def test_no_dataset_at_a_url(web: tuple[str, Traffic], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(remote, "PAUSE", 0)
     url, _ = web
     for location in (f"{url}/none", "http://127.0.0.1:9/none", "nothing://here", "file:///no/such/folder"):
         for command in ("inspect", "verify"):

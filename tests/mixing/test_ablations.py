@@ -1,15 +1,19 @@
 """The ablations of LayerMix: each option changes the distribution that it names, and no other."""
 
 from collections import Counter
+from itertools import product
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 from scipy import stats
 
 from layermix_gen import LayerMixError
 from layermix_gen.mixing.methods import METHODS, DrawSettings, LayerMixOptions, Recipe
 from layermix_gen.mixing.methods.layermix import BLEND_WEIGHTS
+from layermix_gen.mixing.recipe import Call
+from layermix_gen.mixing.renderer import render
 
 COUNT = 20_000
 P = 1e-4
@@ -108,3 +112,50 @@ def test_wrong_options(options: dict[str, Any], line: str) -> None:
 def test_what_was_chosen_is_what_differs_from_the_defaults(options: dict[str, Any], chosen: dict[str, Any]) -> None:
     made = LayerMixOptions(**options)
     assert made.resolve(32).chosen(32) == chosen
+
+
+# --- covariance between stages (section 3.1) -------------------------------------------------------------------------
+
+LEVEL = 102  # the one gray level of a toy image: each stage makes another number of it
+LEVELS = 0.01 + 0.79 * (np.arange(20_000) + 0.5) / 20_000  # of strengths: evenly through U(0.1, 8) / 10
+OUTCOMES = {  # what each operation makes of the toy, over all strengths, by its definition
+    "invert": np.full(2, 255.0 - LEVEL),
+    "brightness": np.concatenate([LEVEL * (1 + 0.9 * LEVELS), LEVEL * (1 - 0.9 * LEVELS)]),
+    "solarize": np.where(LEVEL / 255 >= 1 - LEVELS, 255.0 - LEVEL, LEVEL),
+    "posterize": np.array([LEVEL & (256 - (1 << (8 - bits))) for bits in 4 - (4 * LEVELS).astype(int)], float),
+}
+
+
+def stages(covariance: str) -> npt.NDArray[np.float64]:
+    """The outputs (recipes, 2) of the two stages of layer 2 on the toy."""
+    rng = np.random.Generator(np.random.Philox(key=3))
+    options = LayerMixOptions(covariance=covariance, layers={"2": 1}, ops=tuple(OUTCOMES))
+    settings, toy = DrawSettings(32, 1, 32, options), np.full((1, 1, 3), LEVEL, np.uint8)
+    recipes = [METHODS["layermix"].draw(rng, settings) for _ in range(20_000)]
+    blends = [recipe.expression for recipe in recipes if isinstance(recipe.expression, Call)]
+    return np.array([[render(stage, toy)[0, 0, 0] for stage in blend.operands] for blend in blends], float)
+
+
+@pytest.mark.parametrize("covariance", ["shared", "independent"])
+def test_stages_have_the_covariance_of_equation_5(covariance: str) -> None:
+    """Off the diagonal E[μ²] - E[μ]² over the operations where they share one, and 0 where each draws its own."""
+    means, variances = (np.array([measure(values) for values in OUTCOMES.values()]) for measure in (np.mean, np.var))
+    shared = (means**2).mean() - means.mean() ** 2
+    outputs = stages(covariance)
+    products = np.prod(outputs - outputs.mean(0), axis=1)
+    expected = shared if covariance == "shared" else 0.0
+    error = products.std() / len(products) ** 0.5
+    assert shared > 50 * error  # so that the one cannot pass for the other
+    assert abs(products.mean() - expected) < 4 * error
+    for stage in outputs.T:
+        squares = (stage - stage.mean()) ** 2
+        assert abs(squares.mean() - (variances.mean() + shared)) < 4 * squares.std() / len(stage) ** 0.5
+
+
+def test_an_operation_of_its_own_for_each_stage() -> None:
+    recipes = drawn(covariance="independent", layers={"3": 1}, ops=("rotate", "equalize", "posterize"))
+    triples = product(("rotate", "equalize", "posterize"), repeat=3)
+    assert_shares([recipe.ops for recipe in recipes], dict.fromkeys(triples, 1))
+    for recipe in recipes[:200]:
+        assert recipe.op == (recipe.ops[0] if len(set(recipe.ops)) == 1 else "")
+        assert [bool(strength) for strength in recipe.op_args] == [op != "equalize" for op in recipe.ops]

@@ -24,6 +24,7 @@ COUNT = 100_000
 P = 1e-4
 SIZE, PICTURES, PICTURE_SIZE = 224, 500, 256
 OF_THE_PAPER = [name for name, row in OPERATIONS.items() if row.paper]
+OF_PRESETS = [name for name, row in OPERATIONS.items() if row.paper or row.released]
 BLEND_SHARES = {"add": 1 / 3, "multiply": 1 / 3, "pixel": 1 / 6, "element": 1 / 6}
 
 
@@ -39,7 +40,7 @@ class Drawn:
             recipe = METHODS["layermix"].draw(rng, settings)
             self.layers.append(recipe.layer)
             self.ops.append(recipe.op)
-            self.strengths[recipe.op] += recipe.op_args
+            self.strengths[recipe.op] += recipe.op_args if OPERATIONS[recipe.op].parameters else ()
             pairs = zip(recipe.blend_args[::2], recipe.blend_args[1::2], strict=True)
             for place, (name, pair) in enumerate(zip(recipe.blends, pairs, strict=True)):
                 self.blends[recipe.layer, place].append(name)
@@ -401,7 +402,7 @@ def test_default_operations():
         ({"magnitude": float("nan")}, "got nan"),
         ({"blending_ratio": 0}, r"blending-ratio must be in \[0.01, 100\], got 0; change --blending-ratio"),
         ({"blending_ratio": float("inf")}, "got inf"),
-        ({"ops": ("rotate", "turn")}, f"ops must be one of {', '.join(OPERATIONS)}, got 'turn'; change --ops$"),
+        ({"ops": ("rotate", "turn")}, f"ops must be one of {', '.join(OF_PRESETS)}, got 'turn'; change --ops$"),
         ({"ops": ("rotate", ["turn"])}, r"got \['turn'\]; change --ops$"),
         ({"ops": "rotate"}, r"^ops must be several values, got 'rotate'; write ops=\('rotate',\)$"),
         (
@@ -443,9 +444,14 @@ def test_every_method_draws_recipes_that_can_be_rendered(name, preset):
         assert (recipe.picture is not None) == ("picture" in str(recipe.expression))
         assert method.mixes_pictures or recipe.picture is None
         assert recipe.layer in (0, *shares.layers)
-        assert recipe.op in ("", *shares.ops)
-        assert set(recipe.blends) <= set(shares.blends)
-        mixed = render(recipe.expression, image, None if recipe.picture is None else picture)
+        assert set(recipe.ops[:1]) <= set(shares.ops)
+        assert set(recipe.blends[:1]) <= set(shares.blends)
+        most_ops, most_blends = settings.options.most
+        assert len(recipe.ops) == len(recipe.op_args) <= most_ops
+        assert 2 * len(recipe.blends) == len(recipe.blend_args) <= 2 * most_blends
+        assert (recipe.other is not None) == ("other" in str(recipe.expression))
+        assert method.mixes_labels or recipe.other is None
+        mixed = render(recipe.expression, image, None if recipe.picture is None else picture, picture)
         assert (mixed.shape, mixed.dtype) == (image.shape, np.uint8)
 
 

@@ -106,6 +106,12 @@ def rotate(x, degrees):
     return warp(x, lambda right, down: (cosine * right - sine * down, sine * right + cosine * down))
 
 
+def erase(x, height, width, top, left, *color):
+    rows, columns = np.indices(x.shape[:2])
+    inside = (rows >= top) & (rows < top + height) & (columns >= left) & (columns < left + width)
+    return np.where(inside[..., None], np.array(color) / 255, x)
+
+
 REFERENCES: dict[str, Any] = {
     "equalize": equalize,
     "autocontrast": autocontrast,
@@ -123,6 +129,7 @@ REFERENCES: dict[str, Any] = {
     "shear_y": lambda x, factor: warp(x, lambda right, down: (right, down + factor * right)),
     "translate_x": lambda x, pixels: warp(x, lambda right, down: (right - pixels, down)),
     "translate_y": lambda x, pixels: warp(x, lambda right, down: (right, down - pixels)),
+    "erase": erase,
 }
 NAMES = sorted(REFERENCES)
 
@@ -139,6 +146,7 @@ ARGUMENTS = {
     "rotate": st.one_of(numbers(-400, 400), st.sampled_from([90.0, -90.0, 180.0, 45.0, 360.0])),
     **dict.fromkeys(("shear_x", "shear_y"), numbers(-3, 3)),
     **dict.fromkeys(("translate_x", "translate_y"), SHIFTS),
+    "erase": st.tuples(*[st.one_of(st.integers(0, 40), st.just(2**20))] * 4, *[st.integers(0, 255)] * 3),
 }
 AT_REST = {
     "rotate": 0,
@@ -160,7 +168,9 @@ def difference(rendered, reference):
 
 
 def calls(name):
-    return ARGUMENTS[name].map(lambda value: (value,)) if name in ARGUMENTS else st.just(())
+    """The strategy of an operation's arguments, as a tuple."""
+    strategy = ARGUMENTS.get(name, st.just(()))
+    return strategy.map(lambda value: value if isinstance(value, tuple) else (value,))
 
 
 def test_every_operation_has_a_reference():
@@ -257,8 +267,10 @@ def test_far_shifts_leave_nothing(name, pixels):
 @pytest.mark.parametrize("name", NAMES)
 def test_tiny_images(name, shape):
     image = make_image("random", *shape, seed=7)  # type: ignore[misc]
-    for value in {"posterize": (1, 5), "solarize": (0.3, 0.7)}.get(name, (0.5, 1.9) if name in ARGUMENTS else (None,)):
-        arguments = () if value is None else (value,)
+    boxes = (1, 2, 0, 0, 9, 8, 7), (3, 3, 1, 1, 0, 255, 128)
+    values = {"posterize": (1, 5), "solarize": (0.3, 0.7), "erase": boxes}
+    for value in values.get(name, (0.5, 1.9) if name in ARGUMENTS else ((),)):
+        arguments = value if isinstance(value, tuple) else (value,)
         assert difference(operate(name, image, *arguments), REFERENCES[name](image / 255, *arguments)) <= 1.0
 
 

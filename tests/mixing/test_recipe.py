@@ -96,7 +96,7 @@ def test_written_another_way(text, same):
 MALFORMED = [
     pytest.param("", "one of image, picture", 1, "the end", id="nothing"),
     pytest.param("   ", "one of image", 4, "the end", id="only spaces"),
-    pytest.param("other", "one of image", 1, "'other'", id="a leaf that is not known"),
+    pytest.param("another", "one of image", 1, "'another'", id="a leaf that is not known"),
     pytest.param("Image", "a name", 1, "'Image'", id="capitals"),
     pytest.param("image image", "the end", 7, "'image'", id="a second recipe"),
     pytest.param("image)", "the end", 6, "')'", id="a bracket too many"),

@@ -87,7 +87,7 @@ def test_damage_names_shard_and_key(damaged: Truth, damage) -> None:
 @pytest.mark.parametrize("damage", [flip_byte, damage_metadata])
 def test_one_bad_sample_is_replaced(damaged: Truth, tiny: Truth, damage) -> None:
     damage(damaged)
-    expected = flat(tiny.open(views="v01", remainder="exact"))
+    expected = flat(tiny.reader(views="v01", remainder="exact"))
     found = []
     for threads in (1, 4):
         ds = damaged.open(views="v01", remainder="exact", on_error="skip", threads=threads)
@@ -187,11 +187,11 @@ def tars_open(root: Path) -> int:
 
 def test_all_readers_together_keep_few_tars_open(tiny: Truth, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(memory_maps, "OPEN_TARS", 3)
-    readers = []
+    expected, readers = keys(tiny.reader()), []
     for name in ("a", "b", "c"):
         shutil.copytree(tiny.root, tmp_path / name)
         readers.append(LayerMixDataset(tmp_path / name, 8, fields=("key",), threads=1))
-        assert keys(readers[-1]) == keys(tiny.open())
+        assert keys(readers[-1]) == expected
         gc.collect()
         assert tars_open(tmp_path) <= 3
     assert keys(readers[0]) == keys(readers[1])
@@ -225,7 +225,7 @@ def test_a_fault_of_the_machine_blames_no_tar(tiny: Truth, monkeypatch: pytest.M
 
     monkeypatch.setattr(memory_maps.mmap, "mmap", failing)  # type: ignore[attr-defined]
     ds = tiny.open(threads=1, on_error="skip")
-    assert keys(ds) == keys(tiny.open())
+    assert keys(ds) == keys(tiny.reader())
     assert not ds.skipped
     left[0] = 1000
     with pytest.raises(LayerMixError, match="injected") as caught:

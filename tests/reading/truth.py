@@ -2,12 +2,17 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 
+from layermix_gen.reading import reader
+from layermix_gen.reading.catalog import Catalog, load_catalog
 from layermix_gen.reading.reader import LayerMixDataset
+from layermix_gen.reading.storage.local_storage import LocalStorage
 
 
 @dataclass(frozen=True)
@@ -25,6 +30,24 @@ class Truth:
     def open(self, batch_size: int = 8, fields: Sequence[str] = ("key",), **options: Any) -> LayerMixDataset:
         """A reader that also yields the keys."""
         return LayerMixDataset(self.root, batch_size, fields=fields, **{"threads": 2} | options)
+
+    def reader(self, batch_size: int = 8, **options: Any) -> LayerMixDataset:
+        """As `open`, of a dataset that stays as it is: manifest and index, a tenth of a second, are read only once."""
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(reader, "_open", lambda *_: _storage(self.root))
+            patch.setattr(reader, "load_catalog", lambda *given, metadata: _catalog(self.root, *given[2:], metadata))
+            return self.open(batch_size, **options)
+
+
+@cache
+def _storage(root: Path) -> LocalStorage:
+    return LocalStorage(root)
+
+
+@cache
+def _catalog(root: Path, planes: tuple[str, ...], where: str | None, metadata: bool) -> Catalog:
+    storage = _storage(root)
+    return load_catalog(storage.indexes, storage.manifest, planes, where, metadata=metadata)
 
 
 def keys(batches: Iterable[Any]) -> list[list[Any]]:

@@ -215,7 +215,7 @@ class _Pictures:
             if step.expression != IMAGE:
                 pictures.append(step.pixels)
             if step.mask is not None:
-                pictures.append(step.mask if self.small else step.mask[:CORNER, :CORNER])
+                pictures.append(step.mask if self.small else step.mask_shown(CORNER))
         return _encoded(pictures, side, self.small), ""
 
 

@@ -12,6 +12,7 @@ from typing import Any, TypeAlias
 
 from layermix_gen.dataset.manifest import Manifest
 from layermix_gen.dataset.querying.queries import aggregate
+from layermix_gen.dataset.samples import lengths_of
 from layermix_gen.errors import LayerMixError
 from layermix_gen.figures.canvas import write_picture
 from layermix_gen.inspection.opened_dataset import OpenedDataset
@@ -57,7 +58,7 @@ def plot(shards: OpenedDataset, out: str | Path) -> Path:
 
 def observed(index: Sequence[Path], manifest: Manifest) -> Counts:
     """Count the values of each panel in the index of a dataset."""
-    most = manifest.settings.lengths["blends"]
+    most = lengths_of(manifest.settings)["blends"]
     layers, ops, strengths, blends = (
         aggregate(index, sql, manifest.planes) for sql in (LAYERS_SQL, OPS_SQL, STRENGTHS_SQL, BLENDS_SQL.format(most))
     )

@@ -18,7 +18,8 @@ NUMBERS = {
 }
 """How each argument of an operation or blend is written for people, by its name."""
 
-MASKED = tuple(row.name for row in BLENDS.values() if row.parameters in (MASK, BOX))
+BOXED = tuple(row.name for row in BLENDS.values() if row.parameters == BOX)
+MASKED = tuple(row.name for row in BLENDS.values() if row.parameters == MASK) + BOXED
 """The blends that choose x or y at each place: by random masks, or by a box."""
 
 
@@ -35,6 +36,12 @@ class Step:
     def name(self) -> str:
         """The name of the step's operation or blend; `view` or `picture` for a leaf."""
         return "view" if self.expression == IMAGE else self.expression.name
+
+    def mask_shown(self, side: int) -> Image:
+        """The part of the mask to show: that of a box whole, of a random one a corner of `side` pixels."""
+        if self.mask is None:
+            raise ValueError(f"{self.name} has no mask")
+        return self.mask if self.name in BOXED else self.mask[:side, :side]
 
     @property
     def arguments(self) -> tuple[float, ...]:

@@ -170,7 +170,7 @@ function drawTree(container, { tree, steps, result, captions }) {
 
   function parts(node) {
     const [first, second] = node.numbers.map(Number);
-    if (node.name === "mean") return [first, 1 - first].map((weight) => `${Number(weight.toFixed(4))}`);
+    if (node.name === "mean") return [first, 1 - first].map((weight) => `${(100 * weight).toFixed(1)}%`);
     if (!("mask" in node)) return numbers(node).slice(0, 2);
     const pasted = Math.round((100 * first * second) / data.size ** 2); // of `paste`, whose box is the second image's
     const share = node.name === "paste" ? 100 - pasted : Math.round((100 * first) / 256);

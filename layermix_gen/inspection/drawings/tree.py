@@ -154,7 +154,7 @@ class _Drawing:
         elif node.operands:
             step = self.steps[node]
             joint = (self.lefts[node.column] - WIDE / 2, self._y(node))
-            half = RADIUS if step.mask is None else _shown(step.mask)[1] / 2
+            half = RADIUS if step.mask is None else _shown(step)[1] / 2
             for operand, side, text in zip(node.operands, (-1, 1), _parts(step), strict=True):
                 meeting = (joint[0], joint[1] + side * (half + SPACE / 2))
                 self.canvas.line(self._led(operand, node, meeting), _ink(operand.expression))
@@ -183,7 +183,7 @@ class _Drawing:
     def _joint(self, step: Step, centre: Point) -> None:
         """Draw the sign of a blend: a cross for `add` (upright) and `multiply` (turned), or the mask."""
         if step.mask is not None:
-            mask, side = _shown(step.mask)
+            mask, side = _shown(step)
             self.canvas.image(canvas.scaled(mask, side), centre[0] - side / 2, centre[1] - side / 2, edge=QUIET)
             return
         ink = _ink(step.expression)
@@ -210,16 +210,17 @@ def _is_sum(step: Step) -> bool:
 def _parts(step: Step) -> tuple[str, str]:
     """The weights of a blend's two operands, as text: shares of a mask, or coefficients."""
     if step.mask is None:
-        x, y = [*step.numbers, f"weight {1 - step.arguments[0]:.4g}"][:2]
+        weights = [100 * step.arguments[0], 100 * (1 - step.arguments[0])]
+        x, y = [f"{weight:.1f}%" for weight in weights] if step.name == "mean" else step.numbers[:2]
         return x, y
     share = round(100 * float(step.mask.mean()) / 255)
     return f"{share}%", f"{100 - share}%"
 
 
-def _shown(mask: Image) -> tuple[Image, int]:
-    """The part of a mask to show, all of a small one or the corner of a large one, and its side on the canvas."""
-    height, width, _ = mask.shape
-    part = mask if max(height, width) * canvas.ENLARGED <= MASK else mask[:SHOWN, :SHOWN]
+def _shown(step: Step) -> tuple[Image, int]:
+    """The part of a step's mask to show, a corner of a large one, and its side on the canvas."""
+    side = max(step.pixels.shape)
+    part = step.mask_shown(side if side * canvas.ENLARGED <= MASK else SHOWN)
     return part, canvas.fitted(max(part.shape), MASK)
 
 

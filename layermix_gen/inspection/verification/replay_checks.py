@@ -14,7 +14,7 @@ from layermix_gen.dataset.dataset_files import DatasetFiles
 from layermix_gen.dataset.index import ShardSummary
 from layermix_gen.dataset.names import LISTING, address, ordinal_of, tar_name
 from layermix_gen.dataset.plan import Plan
-from layermix_gen.dataset.samples import Partner, Sample, metadata
+from layermix_gen.dataset.samples import Partner, Sample, lengths_of, metadata
 from layermix_gen.errors import BadImage
 from layermix_gen.images.codec import decode
 from layermix_gen.inspection.replay import Replayer
@@ -72,7 +72,7 @@ class ReplayCheck:
             return
         name = class_name(self._replayer.plan.inputs.classes, item.label)
         for row, sample in zip(of_image, samples, strict=True):
-            facts = metadata(sample, item, name, self._replayer.plan.settings.lengths)
+            facts = metadata(sample, item, name, lengths_of(self._replayer.plan.settings))
             tar = tar_name(row["plane"], row["shard"])
             yield [Problem(tar, address(row), what) for what in self._differences(files, tar, row, sample, facts)]
 

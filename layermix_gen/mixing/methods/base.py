@@ -1,7 +1,7 @@
 """The types that all methods share: the settings for drawing, the recipe that is drawn, and the method itself."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,8 @@ from layermix_gen.images.views import PictureView
 from layermix_gen.mixing.methods.option_fields import MethodOptions
 from layermix_gen.mixing.operations import OPERATIONS
 from layermix_gen.mixing.recipe import Call, Expression
+
+SMALL = 64  # px; up to this size, methods have the defaults of their authors' CIFAR code, above those of ImageNet
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +76,15 @@ class Draft:
 
     def recipe(self, method: str, expression: Expression, **more: Any) -> Recipe:
         """The recipe with all that was noted; `more` are its other fields."""
-        noted: dict[str, Any] = {name: tuple(values) for name, values in asdict(self).items()}
-        return Recipe(method, expression, **noted, **more)
+        return Recipe(
+            method,
+            expression,
+            ops=tuple(self.ops),
+            op_args=tuple(self.op_args),
+            blends=tuple(self.blends),
+            blend_args=tuple(self.blend_args),
+            **more,
+        )
 
 
 def drawn_by(rng: np.random.Generator, weights: Mapping[str, float]) -> str:

@@ -26,7 +26,7 @@ from layermix_gen.mixing.recipe import IMAGE, PICTURE, Expression
 PRESETS = tuple(DEFAULT_OPERATIONS)
 LAYERS = {"1": 1.0, "2": 1.0, "3": 1.0}
 BLEND_WEIGHTS = {"add": 2.0, "multiply": 2.0, "pixel": 1.0, "element": 1.0}  # the paper's table I
-COVARIANCES = ("shared", "independent")
+COVARIANCES = ("independent", "shared")
 
 
 @dataclass(frozen=True, slots=True)

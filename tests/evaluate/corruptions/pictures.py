@@ -1,5 +1,6 @@
 """Photographs for the tests of corruptions, and generators that draw what the reference implementations draw."""
 
+from functools import cache
 from importlib.resources import files
 from typing import Any
 
@@ -10,18 +11,20 @@ from PIL import Image as PillowImage
 NAMES = ("astronaut.png", "chelsea.png", "coffee.png", "rocket.jpg")
 
 
-def photographs(side: int) -> list[np.ndarray]:
-    """Four photographs, the centre square of each, reduced to `side` px."""
-    made = []
-    for name in NAMES:
-        with PillowImage.open(str(files("skimage") / "data" / name)) as photograph:
-            pixels = np.asarray(photograph.convert("RGB"))
-        height, width = pixels.shape[:2]
-        short = min(height, width)
-        top, left = (height - short) // 2, (width - short) // 2
-        square = pixels[top : top + short, left : left + short]
-        made.append(np.ascontiguousarray(cv2.resize(square, (side, side), interpolation=cv2.INTER_AREA)))
-    return made
+@cache
+def photographs(side: int) -> tuple[np.ndarray, ...]:
+    """Four photographs, the centre square of each, reduced to `side` px. Not to be written to."""
+    return tuple(cv2.resize(_square(name), (side, side), interpolation=cv2.INTER_AREA) for name in NAMES)
+
+
+@cache
+def _square(name: str) -> np.ndarray:
+    with PillowImage.open(str(files("skimage") / "data" / name)) as photograph:
+        pixels = np.asarray(photograph.convert("RGB"))
+    height, width = pixels.shape[:2]
+    short = min(height, width)
+    top, left = (height - short) // 2, (width - short) // 2
+    return pixels[top : top + short, left : left + short]
 
 
 class Legacy:

@@ -52,6 +52,20 @@ def _all_but_twenty(_: str, names: list[str]) -> list[str]:
     return sorted(name for name in names if "." in name)[20:]
 
 
+@pytest.fixture(scope="module")
+def three(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An IDX set of three images of 28 px. Not to be written to."""
+    return write_three(tmp_path_factory.mktemp("three"), "t10k")
+
+
+def write_three(root: Path, split: str) -> Path:
+    """Write an IDX set of three black images of 28 px."""
+    images = struct.pack(">4I", 0x803, 3, 28, 28) + bytes(3 * 28 * 28)
+    (root / f"{split}-images-idx3-ubyte.gz").write_bytes(gzip.compress(images))
+    (root / f"{split}-labels-idx1-ubyte.gz").write_bytes(gzip.compress(struct.pack(">2I", 0x801, 3) + bytes(3)))
+    return root
+
+
 # --- layouts -------------------------------------------------------------------------------------------------------
 
 
@@ -120,8 +134,8 @@ def test_the_record_says_what_was_made(digits: Path, tmp_path: Path) -> None:
         ("cbar", "cifar", CBAR["cifar"]),
     ],
 )
-def test_whole_suites(suite: str, scale: str, names: tuple[str, ...], digits: Path, tmp_path: Path) -> None:
-    run(digits, tmp_path, "--suite", suite, "--scale", scale, "--severities", 1, "--workers", 1)
+def test_whole_suites(suite: str, scale: str, names: tuple[str, ...], three: Path, tmp_path: Path) -> None:
+    run(three, tmp_path, "--suite", suite, "--scale", scale, "--severities", 1, "--workers", 1)
     assert {path.stem for path in tmp_path.glob("*.npy")} == {*names, "labels"}
 
 
@@ -167,8 +181,7 @@ def test_the_same_bytes_for_any_workers_and_any_subset(layout: str, some: Path, 
 
     expected = made("one", f"{random},sparkles,ripple", 1)
     assert len(expected) == count
-    assert made("two", f"ripple,sparkles,{random}", 2) == expected
-    assert made("three", f"ripple,sparkles,{random}", 3) == expected
+    assert made("two", f"ripple,sparkles,{random}", 2) == expected  # of three chunks, one has two
     without = {name: digest for name, digest in expected.items() if not name.startswith(random)}
     made("some", "ripple", 1)
     assert made("some", "sparkles", 1) == without
@@ -215,7 +228,7 @@ def test_a_killed_run_leaves_nothing_that_looks_whole_and_resumes(
     after = snapshot(out)
     assert {name: after[name] for name in parts} == parts
     assert not [name for name in files(out) if name.startswith(".") or "/." in name]
-    run(source, tmp_path / "whole", *rest, "--workers", 2)
+    run(source, tmp_path / "whole", *rest, "--workers", 1)
     assert digests(out) == digests(tmp_path / "whole")
 
 
@@ -316,11 +329,7 @@ def test_folders_that_hold_something_else(digits: Path, tmp_path: Path) -> None:
         assert message in refused(digits, out, *option)
     other = tmp_path / "digits"
     other.mkdir()
-    pixels = np.zeros((3, 28, 28), np.uint8)
-    (other / "train-images-idx3-ubyte.gz").write_bytes(
-        gzip.compress(struct.pack(">4I", 0x803, 3, 28, 28) + pixels.tobytes())
-    )
-    (other / "train-labels-idx1-ubyte.gz").write_bytes(gzip.compress(struct.pack(">2I", 0x801, 3) + bytes(3)))
+    write_three(other, "train")
     assert "was begun with images 40, not 3;" in refused(other, out, "--suite", "c", "--kind", "idx:train")
     assert "expected t10k-images-idx3-ubyte or the same with .gz" in refused(other, out, "--suite", "c")
     shutil.copytree(digits, tmp_path / "same")

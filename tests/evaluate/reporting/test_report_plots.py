@@ -11,9 +11,10 @@ from matplotlib.figure import Figure
 from matplotlib.transforms import Bbox
 
 from layermix_gen.evaluate.metrics.measuring import Measured, measure
+from layermix_gen.evaluate.reporting import report_plots
 from layermix_gen.evaluate.reporting.report_plots import bars, draw_plots, heat_map, reliability_diagrams
 from layermix_gen.figures.palette import HATCHES, SERIES
-from layermix_gen.figures.style import run_look, shortened, text_width, wrapped
+from layermix_gen.figures.style import run_look, save, shortened, text_width, wrapped
 from layermix_gen.figures.text_fitting import ELLIPSIS
 from tests.evaluate.made_results import make_results
 
@@ -26,6 +27,11 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("results") / "run"
     make_results(root, suites=("clean", "c"))
     return root
+
+
+@pytest.fixture(scope="module")
+def run(folder: Path) -> Measured:
+    return measure(folder)
 
 
 def texts(figure: Figure) -> list[str]:
@@ -42,9 +48,8 @@ def boxes(figure: Figure) -> list[Bbox]:
 
 @pytest.mark.parametrize("draw", DRAWN)
 @pytest.mark.parametrize("number", [1, 2, 3, 8, 12])
-def test_long_names_run_into_nothing(folder: Path, draw: Any, number: int) -> None:
+def test_long_names_run_into_nothing(run: Measured, draw: Any, number: int) -> None:
     """No text of any of the plots lies on another, on a panel, or beyond the edge."""
-    run = measure(folder)
     named = [LONG.format(i) for i in range(number)]
     named[-1] = "a_name_without_a_gap_that_is_far_too_long_for_any_panel" * 3
     figure = draw([_called(run, name) for name in named], "c")
@@ -63,15 +68,22 @@ def _called(run: Measured, name: str) -> Measured:
     return copy
 
 
-@pytest.mark.parametrize("names", [["_x", "b"], [f"{i} run" for i in range(14)], ["$x", "cost $\\foo$", "$^$ {"]])
-def test_every_name_is_there_as_it_is_in_its_order(folder: Path, names: list[str], tmp_path: Path) -> None:
+@pytest.mark.parametrize("names", [["_x", "b"], [f"{i} run" for i in range(13)], ["$x", "cost $\\foo$", "$^$ {"]])
+def test_every_name_is_there_as_it_is_in_its_order(
+    run: Measured, names: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """With an underscore in front, more of them than there are colors, and with what would be a formula."""
-    run = measure(folder)
-    runs = [_called(run, name) for name in names]
-    for draw in DRAWN:
-        assert [text for text in texts(draw(runs, "c")) if text in names] == names
-    paths = draw_plots(runs, tmp_path)
-    assert len(paths) == 4
+    drawn: list[Figure] = []
+
+    def noted(figure: Figure, file: Path) -> None:
+        drawn.append(figure)
+        save(figure, file)
+
+    monkeypatch.setattr(report_plots, "save", noted)
+    paths = draw_plots([_called(run, name) for name in names], tmp_path)
+    assert len(paths) == len(drawn) == 4
+    for figure in drawn:
+        assert [text for text in texts(figure) if text in names] == names
 
 
 def test_runs_look_unlike() -> None:
@@ -80,8 +92,7 @@ def test_runs_look_unlike() -> None:
     assert [run_look(number)["hatch"] for number in (0, 11, 12)] == ["", "", "////"]
 
 
-def test_the_legend_has_the_colors_of_the_bars(folder: Path) -> None:
-    run = measure(folder)
+def test_the_legend_has_the_colors_of_the_bars(run: Measured) -> None:
     figure = bars([_called(run, str(number)) for number in range(14)], "c")
     shown = [(box.get_facecolor(), box.get_hatch()) for box in figure.artists]  # type: ignore[attr-defined]
     drawn = [(group[0].get_facecolor(), group[0].get_hatch()) for group in figure.axes[0].containers]

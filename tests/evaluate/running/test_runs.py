@@ -210,7 +210,7 @@ def test_calibration_alone_needs_no_clean_images(cifar, models, tmp_path):
 def test_what_we_corrupted_may_be_a_part_of_a_suite(digits, photographs, tmp_path, layout):
     """Three severities and two corruptions are evaluated as the record says, never as if they were all."""
     source, classes = (digits, 10) if layout == "arrays" else (photographs, 4)
-    made = corrupt(source, tmp_path / "c", "c", corruptions=("fog", "pixelate"), severities=(1, 3, 5))
+    made = corrupt(source, tmp_path / "c", "c", corruptions=("fog", "pixelate"), severities=(1, 3, 5), workers=1)
     assert made.record["layout"] == layout
     model = nn.Sequential(nn.AdaptiveAvgPool2d(2), nn.Flatten(), nn.Linear(12, classes))
     run(model, {"c": tmp_path / "c"}, tmp_path / "o", progress=False)
@@ -237,7 +237,7 @@ def test_what_we_corrupted_may_be_a_part_of_a_suite(digits, photographs, tmp_pat
 def test_shards_have_the_images_of_a_test_set_in_another_order(digits, tmp_path):
     """The labels of C can therefore not be compared one by one."""
     build(digits, tmp_path / "shards", "--view", "center", "--variants", 0)
-    corrupt(digits, tmp_path / "c", "c", corruptions=("fog",))
+    corrupt(digits, tmp_path / "c", "c", corruptions=("fog",), workers=1)
     model = nn.Sequential(nn.AdaptiveAvgPool2d(2), nn.Flatten(), nn.Linear(12, 10))
     data = {"clean": tmp_path / "shards", "c": tmp_path / "c"}
     run(model, data, tmp_path / "o", progress=False)
@@ -252,7 +252,7 @@ def test_shards_have_the_images_of_a_test_set_in_another_order(digits, tmp_path)
 
 
 def test_extra_corruptions_alone_are_evaluated_on_request(digits, tmp_path):
-    corrupt(digits, tmp_path / "c", "c", corruptions=("saturate",), severities=(2,))
+    corrupt(digits, tmp_path / "c", "c", corruptions=("saturate",), severities=(2,), workers=1)
     model = nn.Sequential(nn.AdaptiveAvgPool2d(2), nn.Flatten(), nn.Linear(12, 10))
     with pytest.raises(LayerMixError, match="found none but extra ones; add --extras"):
         run(model, {"c": tmp_path / "c"}, tmp_path / "o", progress=False)
@@ -262,7 +262,7 @@ def test_extra_corruptions_alone_are_evaluated_on_request(digits, tmp_path):
 
 def test_what_we_corrupted_has_its_own_scale(digits, tmp_path):
     """The lists of C-bar differ: arrays need not be CIFAR's."""
-    corrupt(digits, tmp_path / "cbar", "cbar", scale="imagenet", layout="arrays")
+    corrupt(digits, tmp_path / "cbar", "cbar", scale="imagenet", layout="arrays", workers=1)
     model = nn.Sequential(nn.AdaptiveAvgPool2d(2), nn.Flatten(), nn.Linear(12, 10))
     signature = run(model, {"cbar": tmp_path / "cbar"}, tmp_path / "o", progress=False)
     assert signature.scale == "imagenet"
@@ -492,7 +492,7 @@ def test_suites_of_other_sizes(cifar, models, tmp_path):
 def test_own_images_beside_what_was_made_of_them(tmp_path):
     """Class folders of small squares: clean and corrupted they have one size."""
     write_photographs(tmp_path / "own", 0, 28, 28)
-    corrupt(tmp_path / "own", tmp_path / "c", "c", corruptions=("fog",))
+    corrupt(tmp_path / "own", tmp_path / "c", "c", corruptions=("fog",), workers=1)
     model = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(3, 4))
     signature = run(model, {"clean": tmp_path / "own", "c": tmp_path / "c"}, tmp_path / "o", progress=False)
     assert {name: suite.settings for name, suite in signature.suites.items()} == {
@@ -502,7 +502,7 @@ def test_own_images_beside_what_was_made_of_them(tmp_path):
 
 
 def test_the_test_split_is_corrupted_and_evaluated(cifar, models, tmp_path):
-    made = corrupt(cifar, tmp_path / "c", "c", corruptions=("pixelate",), severities=(1,))
+    made = corrupt(cifar, tmp_path / "c", "c", corruptions=("pixelate",), severities=(1,), workers=1)
     assert made.record["source"]["kind"] == "cifar10:test"
     assert made.record["images"] == 20
 
@@ -567,5 +567,5 @@ def test_paths_that_are_no_text(models, tmp_path):
     assert (signature.model, signature.checkpoint) == (f"{shown}/models.py:ten", f"{shown}/last.pt")
     assert signature.suites["c"].data == f"{shown}/c"
     write_photographs(folder / "own", 0, 28, 28)
-    made = corrupt(folder / "own", folder / "own-c", "c", corruptions=("pixelate",), severities=(1,))
+    made = corrupt(folder / "own", folder / "own-c", "c", corruptions=("pixelate",), severities=(1,), workers=1)
     assert made.record["source"]["location"] == f"{shown}/own"

@@ -70,6 +70,22 @@ def arrays(tmp_path):
     return world
 
 
+@pytest.fixture(scope="module")
+def evaluated(tmp_path_factory):
+    """C as arrays, evaluated. To be left as it is."""
+    world = World(tmp_path_factory.mktemp("evaluated"), "c", small_arrays)
+    world.again()
+    return world
+
+
+@pytest.fixture
+def signed(evaluated):
+    """The same, whose signature may be edited: it is mended afterwards."""
+    signature = (evaluated.out / "run.json").read_bytes()
+    yield evaluated
+    (evaluated.out / "run.json").write_bytes(signature)
+
+
 def replaced(path, array):
     """Replace the file of an array by one of the same shape; its time of change is the system's."""
     path.unlink()
@@ -324,15 +340,15 @@ def test_hidden_files_do_not_count(tmp_path):
         (("suites", "c", "data"), None),
     ],
 )
-def test_an_edited_signature_gets_one_line(arrays, path, value):
-    file = arrays.out / "run.json"
+def test_an_edited_signature_gets_one_line(signed, path, value):
+    file = signed.out / "run.json"
     signature = json.loads(file.read_text())
     inside = signature
     for name in path[:-1]:
         inside = inside[name]
     inside[path[-1]] = value
     file.write_text(json.dumps(signature))
-    assert f"{file} is damaged" in arrays.refused()
-    result = invoke("evaluate", "report", arrays.out)
+    assert f"{file} is damaged" in signed.refused()
+    result = invoke("evaluate", "report", signed.out)
     assert result.exit_code == 1
     assert len(result.output.splitlines()) == 1

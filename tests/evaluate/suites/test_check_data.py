@@ -177,11 +177,18 @@ def test_pictures_that_were_never_written(arrays):
 # --- image files -----------------------------------------------------------------------------------------------------
 
 
+@pytest.fixture(scope="module")
+def complete(tmp_path_factory):
+    """A complete folder like ImageNet-C. Not to be written to."""
+    root = tmp_path_factory.mktemp("complete") / "c"
+    write_imagenet_c(root)
+    return root
+
+
 @pytest.fixture
-def photographs(tmp_path):
-    """A complete folder like ImageNet-C, to be damaged."""
-    write_imagenet_c(tmp_path / "c")
-    return tmp_path / "c"
+def photographs(complete, tmp_path):
+    """A copy of it, to be damaged."""
+    return shutil.copytree(complete, tmp_path / "c")
 
 
 def test_a_missing_severity(photographs):

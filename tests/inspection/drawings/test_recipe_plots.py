@@ -26,7 +26,7 @@ def built(root, source, pool, **settings):
 
 def test_counts_are_those_of_the_rows(squares):
     rows = squares.query("layer > 0")
-    counts = observed(squares.index, squares.manifest.planes)
+    counts = observed(squares.index, squares.manifest)
     assert counts["layer"] == Counter(row["layer"] for row in rows)
     assert counts["operation"] == Counter(row["op"] for row in rows)
     assert counts["blend"] == Counter(blend for row in rows for blend in row["blends"] if blend)
@@ -40,7 +40,7 @@ def test_counts_are_those_of_the_rows(squares):
     assert "equalize" not in " ".join(counts)
 
 
-@pytest.mark.parametrize(("column", "value"), [("op", "'add'"), ("op", "''"), ("blends", "['nan', '']")])
+@pytest.mark.parametrize(("column", "value"), [("ops", "['add', '', '']"), ("blends", "['nan', '']")])
 def test_an_index_with_unknown_names_is_refused(column, value, squares, tmp_path):
     path = tmp_path / "000000.parquet"
     with duckdb.connect() as db:
@@ -50,7 +50,7 @@ def test_an_index_with_unknown_names_is_refused(column, value, squares, tmp_path
     with pytest.raises(
         LayerMixError, match=f"^expected operations and blends in .*, found '{name}'; restore the index"
     ):
-        observed([path], squares.manifest.planes)
+        observed([path], squares.manifest)
 
 
 def test_expected_counts_are_drawn_with_the_settings(squares):
@@ -83,7 +83,7 @@ def test_the_operations_of_the_other_preset(tmp_path, digits, pool):
     counts = expected(shards.manifest, draws=2000)
     assert set(counts["operation"]) == set(DEFAULT_OPERATIONS["released"])
     assert counts["solarize_increasing threshold"][0.0] > 0
-    assert draw(observed(shards.index, shards.manifest.planes), counts, ("", "")).width == 1920
+    assert draw(observed(shards.index, shards.manifest), counts, ("", "")).width == 1920
 
 
 def test_nothing_to_plot(tmp_path, digits, squares, monkeypatch):

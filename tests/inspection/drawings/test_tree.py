@@ -14,7 +14,7 @@ from layermix_gen.figures import canvas
 from layermix_gen.images.views import View
 from layermix_gen.inspection.drawings import tree
 from layermix_gen.inspection.drawings.explain import explain
-from layermix_gen.inspection.drawings.steps import MASKED, NUMBERS, steps_of
+from layermix_gen.inspection.drawings.steps import NUMBERS, steps_of
 from layermix_gen.inspection.drawings.tree import Origin
 from layermix_gen.inspection.drawings.tree_layout import laid_out, view_row
 from layermix_gen.mixing.blends import BLENDS
@@ -55,14 +55,25 @@ def test_every_step_is_what_its_own_recipe_makes():
         np.testing.assert_array_equal(step.pixels, render(str(step.expression), IMAGE_28, PICTURE_28))
 
 
+def numbers_of(name):
+    """Numbers for a blend; a box is 9 px high and 20 px wide, at (3, 5)."""
+    values = {"a": 0.5, "b": 0.25, "cut": 100, "seed": 4711, "weight": 0.3}
+    values |= {"height": 9, "width": 20, "top": 3, "left": 5}
+    return tuple(values[parameter.name] for parameter in BLENDS[name].parameters)
+
+
 @pytest.mark.parametrize("name", BLENDS)
 def test_masks_are_those_of_the_language(name):
-    cut, seed = (100, 4711) if name in MASKED else (0.5, 0.25)
-    step = steps_of(Call(name, (IMAGE, PICTURE), (cut, seed)), IMAGE_28, PICTURE_28)
+    numbers = numbers_of(name)
+    cut, seed = [*numbers, 0][:2]
+    step = steps_of(Call(name, (IMAGE, PICTURE), numbers), IMAGE_28, PICTURE_28)
     if name == "pixel":
         expected = mask((28, 28), cut, int(seed))[..., None].repeat(3, axis=2)
     elif name == "element":
         expected = mask((28, 28 * 3), cut, int(seed)).reshape(28, 28, 3)
+    elif name == "paste":
+        expected = np.full((28, 28, 3), 255, np.uint8)
+        expected[3:12, 5:25] = 0
     else:
         assert step.mask is None
         return
@@ -72,7 +83,7 @@ def test_masks_are_those_of_the_language(name):
 
 def test_numbers_have_their_units():
     texts = [step.numbers for step in steps_of(parse(LAYER_3), IMAGE_28, PICTURE_28).walk()]
-    assert texts == ["", "-3.1°", "", "10.0°", "cut 77, seed 12345", "", "a 0.83, b 0.21", "4.2°"]
+    assert texts == [[], ["-3.1°"], [], ["10.0°"], ["cut 77", "seed 12345"], [], ["a 0.83", "b 0.21"], ["4.2°"]]
     assert {name: len(texts) for name, texts in NUMBERS.items()} == {
         name: len(parameters) for name, (_, parameters) in SIGNATURES.items()
     }
@@ -191,8 +202,8 @@ def test_every_operation_and_blend_at_every_size(side):
             drawn = recipe_tree(recipe.expression, image, picture)
             assert min(drawn.size) > tree.HERO
     for name in BLENDS:
-        numbers = (77, 5) if name in MASKED else (0.5, 0.5)
-        assert recipe_tree(Call(name, (IMAGE, PICTURE), numbers), image, picture).width > tree.HERO + tree.SIDE
+        call = Call(name, (IMAGE, PICTURE), numbers_of(name))
+        assert recipe_tree(call, image, picture).width > tree.HERO + tree.SIDE
 
 
 @steady(max_examples=15)

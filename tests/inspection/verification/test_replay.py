@@ -159,7 +159,7 @@ def test_pixels_that_are_not_those_of_the_recipe(large: Built, monkeypatch: pyte
     other = replace(method, draw=samples.METHODS["none"].draw)  # type: ignore[attr-defined]
     monkeypatch.setitem(samples.METHODS, "layermix", other)  # type: ignore[attr-defined]
     whats = {what for _, _, what in verify(large.root, replay=0.01)}
-    assert "rendered again, its method, layer, op, op_args, recipe would be another" in whats
+    assert "rendered again, its method, layer, op, ops, op_args, recipe would be another" in whats
 
 
 def test_a_stored_image_that_is_not_what_was_rendered(
