@@ -4,8 +4,7 @@ import copy
 import pickle
 import re
 import shutil
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +18,6 @@ from torch.utils.data import DataLoader
 
 from layermix_gen import BuildSettings, build
 from layermix_gen.errors import LayerMixError
-from layermix_gen.mixing.methods import METHODS, DrawSettings, Method, MethodOptions, Recipe, Shares
-from layermix_gen.mixing.methods.base import Draft
-from layermix_gen.mixing.recipe import IMAGE, OTHER
-from layermix_gen.mixing.strengths import rounded
 from layermix_gen.reading.reader import LayerMixDataset
 from tests.reading.datasets import CLASSES, COUNT, read_truth, rewrite_indexes
 from tests.reading.truth import Truth, flat
@@ -30,51 +25,27 @@ from tests.reading.truth import Truth, flat
 PAGE = (Path(__file__).parents[2] / "docs" / "reading.md").read_text(encoding="utf-8")
 JSD = ("clean", "variant", "variant")
 PAIR = ("label2", "label_weight")
-MIXING = "two_labels"
-
-
-@dataclass(frozen=True, slots=True)
-class TwoLabelsOptions(MethodOptions):
-    """The options of a method with one blend and none of operations."""
-
-    @property
-    def most(self) -> tuple[int, int]:
-        return 0, 1
-
-
-def draw(rng: np.random.Generator, settings: DrawSettings) -> Recipe:
-    """Draw the mean of two images, with a uniform weight."""
-    draft, weight = Draft(), rounded(rng.random())
-    return draft.recipe(MIXING, draft.blend("mean", IMAGE, OTHER, (weight,)), other=rng.random(), label_weight=weight)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def mixing() -> Iterator[None]:
-    """Make the method known, as a row of the table would."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(METHODS, MIXING, Method(MIXING, TwoLabelsOptions, draw, lambda _: Shares(), mixes_labels=True))
-        yield
 
 
 @pytest.fixture(scope="module")
-def mixed(mixing: None, tiny: Truth, tmp_path_factory: pytest.TempPathFactory) -> Truth:
+def mixed(tiny: Truth, tmp_path_factory: pytest.TempPathFactory) -> Truth:
     """The 97 images in 5 classes without names, a clean plane and 3 variants with two labels, in 2 shards."""
     root, lines = tmp_path_factory.mktemp("mixed"), ["path,label"]
     for key in tiny.keys("clean"):
         Image.fromarray(tiny.pixels[key]).save(root / f"{key}.png")
         lines.append(f"{key}.png,{tiny.metadata[key]['label']}")
     (root / "table.csv").write_text("\n".join(lines))
-    settings = BuildSettings(variants=3, view_mode="shared", shard_size="50", method=MIXING)
+    settings = BuildSettings(variants=3, view_mode="shared", shard_size="50", method="mixup")
     manifest = build(root / "table.csv", root / "shards", settings, workers=1, progress=False)
     assert manifest.source.classes == ()
     return read_truth(root / "shards")
 
 
 @pytest.fixture(scope="module")
-def named(mixing: None, photographs: Path, tmp_path_factory: pytest.TempPathFactory) -> Truth:
+def named(photographs: Path, tmp_path_factory: pytest.TempPathFactory) -> Truth:
     """24 photographs in 4 classes that have names, with one variant."""
     root = tmp_path_factory.mktemp("named")
-    build(photographs, root, BuildSettings(variants=1, size=16, method=MIXING), workers=1, progress=False)
+    build(photographs, root, BuildSettings(variants=1, size=16, method="mixup"), workers=1, progress=False)
     return read_truth(root)
 
 
@@ -153,8 +124,6 @@ def test_other_datasets_have_one_class_in_each_row(tiny: Truth) -> None:
 def test_without_fields_two_tensors_come(mixed: Truth) -> None:
     images, targets = next(iter(LayerMixDataset(mixed.root, 16, soft_labels=True)))
     assert (images.shape, targets.shape) == ((16, 3, 12, 12), (16, CLASSES))
-    images, targets = next(iter(LayerMixDataset(mixed.root, 16, soft_labels=True).in_memory("meta")))
-    assert (targets.device.type, targets.shape, targets.dtype) == ("meta", (16, CLASSES), torch.float32)
 
 
 def test_one_view_in_a_tuple_is_one_view(mixed: Truth) -> None:
@@ -272,7 +241,7 @@ def line_of(root: Path, **options: Any) -> str:
 )
 def test_plain_labels_of_mixed_variants_are_refused(mixed: Truth, options: dict) -> None:
     line = line_of(mixed.root, **options)
-    assert line.startswith(f"expected both labels of variants of {MIXING} to be used, ")
+    assert line.startswith("expected both labels of variants of mixup to be used, ")
     if options.get("views") in (JSD, ("clean", "v01")):
         assert "soft_labels" not in line  # which is refused for several views
     else:
