@@ -191,6 +191,16 @@ def test_ranks_and_workers_and_resuming(mixed: Truth) -> None:
     assert len(list(plain)) == len(rest)
 
 
+def test_the_reader_of_the_card_is_not_refused(mixed: Truth, tiny: Truth) -> None:
+    """The card that a build writes shows how to read the dataset."""
+    for truth, labels in ((mixed, (4, CLASSES)), (tiny, (4,))):
+        (loop,) = re.findall(r"for batch in (.*):", (truth.root / "README.md").read_text(encoding="utf-8"))
+        names = {
+            "LayerMixDataset": lambda _, *rest, root=truth.root, **more: LayerMixDataset(root, 4, *rest[1:], **more)
+        }
+        assert next(iter(eval(loop, names)))[1].shape == labels  # noqa: S307
+
+
 def test_a_loss_takes_them(mixed: Truth) -> None:
     """As plain cross entropy of each of the labels, weighted."""
     logits = torch.randn(8, CLASSES, generator=torch.Generator().manual_seed(0))
