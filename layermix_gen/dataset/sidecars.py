@@ -13,6 +13,7 @@ from typing import Any
 
 from layermix_gen.dataset.manifest import Manifest
 from layermix_gen.dataset.names import CLEAN_PLANE, MANIFEST
+from layermix_gen.mixing.methods import METHODS
 from layermix_gen.support.files import reading, regular, replacing, write_json
 from layermix_gen.support.text import count
 
@@ -65,6 +66,7 @@ def card(manifest: Manifest) -> str:
     configurations = variants | {plane: f"{plane}/*.tar" for plane in manifest.planes}
     planes = f"{count(len(manifest.planes), 'plane')}: {', '.join(manifest.planes)}"
     first = next(iter(configurations))
+    soft = METHODS[manifest.settings.method].mixes_labels
     lines = [
         "---",
         MARK,
@@ -82,10 +84,11 @@ def card(manifest: Manifest) -> str:
         "```python",
         "from layermix_gen import LayerMixDataset",
         "",
-        'for batch in LayerMixDataset("FOLDER", 256):  # another plane in each epoch',
+        f'for batch in LayerMixDataset("FOLDER", 256{", soft_labels=True" * soft}):  # another plane in each epoch',
         "    ...",
         "```",
         "",
+        *(["The variants have two labels: `cls` is the first, `label2` and `label_weight` are in `json`.", ""] * soft),
         f"Digest: `{manifest.digest}`",
     ]
     return "\n".join(lines) + "\n"

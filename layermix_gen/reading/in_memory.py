@@ -14,7 +14,7 @@ from layermix_gen.reading.metadata import collate
 from layermix_gen.reading.order import Ints
 from layermix_gen.reading.reader_state import Epochs
 from layermix_gen.reading.selection import Selection
-from layermix_gen.reading.soft_labels import labels_of
+from layermix_gen.reading.soft_labels import batch_labels
 from layermix_gen.support.processes import usable_memory
 
 AHEAD = 16  # batches whose variants are drawn together: drawing them batch by batch would take up a third of the time
@@ -74,7 +74,7 @@ class InMemoryDataset(Epochs):
     def _batch(self, places: Tensor) -> tuple[Any, ...]:
         images = take(self.samples.images, places).movedim(-1, 2)
         images = images if self.several else images[:, 0]
-        labels = labels_of([column[places[:, 0]] for column in self.samples.labels], self.selection.classes)
+        labels = batch_labels([column[places[:, 0]] for column in self.samples.labels], self.selection.classes)
         if not self.fields:
             return images, labels
         metadata = [[self.samples.metadata[place] for place in views] for views in places.tolist()]

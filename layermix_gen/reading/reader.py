@@ -26,7 +26,7 @@ from layermix_gen.reading.options import WINDOW, ReadOptions
 from layermix_gen.reading.order import VERSION, Ints
 from layermix_gen.reading.reader_state import Epochs
 from layermix_gen.reading.selection import Views, class_numbers, select
-from layermix_gen.reading.soft_labels import check_labels, labels_of
+from layermix_gen.reading.soft_labels import batch_labels, check_labels
 from layermix_gen.reading.storage.base import Storage, TarUse
 from layermix_gen.reading.storage.local_storage import LocalStorage
 from layermix_gen.reading.storage.remote_storage import RemoteStorage
@@ -261,7 +261,7 @@ class LayerMixDataset(Epochs):
         images = torch.from_numpy(batch.pixels).movedim(-1, 2)
         images = images if self.several else images[:, 0]
         columns = self.selection.label_columns(batch.rows[batch.shown], batch.planes[batch.shown, 0])
-        labels = labels_of([*map(torch.from_numpy, columns)], self.selection.classes)
+        labels = batch_labels([*map(torch.from_numpy, columns)], self.selection.classes)
         if not self.fields:
             return images, labels
         return images, labels, collate(batch.metadata, self.fields, many=self.several)

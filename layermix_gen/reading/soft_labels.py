@@ -32,7 +32,7 @@ class SoftLabels:
     classes: int
 
 
-def labels_of(columns: Sequence[Tensor], classes: int) -> Tensor:
+def batch_labels(columns: Sequence[Tensor], classes: int) -> Tensor:
     """The labels of a batch: plain ones (B,) without `classes`, else targets (B, classes), float32.
 
     The columns (B,) are the labels and, for targets, those of the second images, -1 where there is none, and the

@@ -45,6 +45,7 @@ def read(root: Path | str, **options: Any) -> None:
     for _ in range(2):
         for images, labels, facts in ds:
             assert len(images) == len(labels) == len(facts["key"])
+            assert labels.dim() == 1 or (labels.sum(1) - 1).abs().max() < 1e-6
 
 
 def pictures(root: Path, out: Path, _: str) -> None:
@@ -65,6 +66,7 @@ def rows(root: Path, *_: Any) -> None:
 CONSUMERS: dict[str, Consumer] = {
     "read": lambda root, out, url: read(root),
     "read by condition": lambda root, out, url: read(root, where="layer > 0 AND length(op) > 0", on_error="skip"),
+    "read targets": lambda root, out, url: read(root, soft_labels=True),
     "read by URL": lambda root, out, url: read(url, cache_dir=out / "cache", cache_bytes=150_000, window=1),
     "rows": rows,
     "summary": lambda root, out, url: str(open_shards(root).summary()),

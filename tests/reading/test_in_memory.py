@@ -55,6 +55,8 @@ def test_memory_is_resumed(tiny: Truth) -> None:
 def test_on_another_device(tiny: Truth) -> None:
     images, labels = next(iter(LayerMixDataset(tiny.root, 8).in_memory("meta")))
     assert (images.device.type, labels.device.type, images.shape) == ("meta", "meta", (8, 3, 12, 12))
+    _, targets = next(iter(LayerMixDataset(tiny.root, 8, soft_labels=True).in_memory("meta")))
+    assert (targets.device.type, targets.shape, targets.dtype) == ("meta", (8, 5), torch.float32)
 
 
 def test_too_little_for_a_batch(tiny: Truth) -> None:

@@ -2,76 +2,50 @@
 
 import copy
 import pickle
+import re
 import shutil
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+import webdataset
 from PIL import Image
 from torch import Tensor
 from torch.utils.data import DataLoader
 
 from layermix_gen import BuildSettings, build
 from layermix_gen.errors import LayerMixError
-from layermix_gen.mixing.methods import METHODS, DrawSettings, Method, MethodOptions, Recipe, Shares
-from layermix_gen.mixing.methods.base import Draft
-from layermix_gen.mixing.recipe import IMAGE, OTHER
-from layermix_gen.mixing.strengths import rounded
 from layermix_gen.reading.reader import LayerMixDataset
 from tests.reading.datasets import CLASSES, COUNT, read_truth, rewrite_indexes
 from tests.reading.truth import Truth, flat
 
+PAGE = (Path(__file__).parents[2] / "docs" / "reading.md").read_text(encoding="utf-8")
 JSD = ("clean", "variant", "variant")
 PAIR = ("label2", "label_weight")
-MIXING = "two_labels"
-
-
-@dataclass(frozen=True, slots=True)
-class TwoLabelsOptions(MethodOptions):
-    """The options of a method with one blend and none of operations."""
-
-    @property
-    def most(self) -> tuple[int, int]:
-        return 0, 1
-
-
-def draw(rng: np.random.Generator, settings: DrawSettings) -> Recipe:
-    """Draw the mean of two images, with a uniform weight."""
-    draft, weight = Draft(), rounded(rng.random())
-    return draft.recipe(MIXING, draft.blend("mean", IMAGE, OTHER, (weight,)), other=rng.random(), label_weight=weight)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def mixing() -> Iterator[None]:
-    """Make the method known, as a row of the table would."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(METHODS, MIXING, Method(MIXING, TwoLabelsOptions, draw, lambda _: Shares(), mixes_labels=True))
-        yield
 
 
 @pytest.fixture(scope="module")
-def mixed(mixing: None, tiny: Truth, tmp_path_factory: pytest.TempPathFactory) -> Truth:
+def mixed(tiny: Truth, tmp_path_factory: pytest.TempPathFactory) -> Truth:
     """The 97 images in 5 classes without names, a clean plane and 3 variants with two labels, in 2 shards."""
     root, lines = tmp_path_factory.mktemp("mixed"), ["path,label"]
     for key in tiny.keys("clean"):
         Image.fromarray(tiny.pixels[key]).save(root / f"{key}.png")
         lines.append(f"{key}.png,{tiny.metadata[key]['label']}")
     (root / "table.csv").write_text("\n".join(lines))
-    settings = BuildSettings(variants=3, view_mode="shared", shard_size="50", method=MIXING)
+    settings = BuildSettings(variants=3, view_mode="shared", shard_size="50", method="mixup")
     manifest = build(root / "table.csv", root / "shards", settings, workers=1, progress=False)
     assert manifest.source.classes == ()
     return read_truth(root / "shards")
 
 
 @pytest.fixture(scope="module")
-def named(mixing: None, photographs: Path, tmp_path_factory: pytest.TempPathFactory) -> Truth:
+def named(photographs: Path, tmp_path_factory: pytest.TempPathFactory) -> Truth:
     """24 photographs in 4 classes that have names, with one variant."""
     root = tmp_path_factory.mktemp("named")
-    build(photographs, root, BuildSettings(variants=1, size=16, method=MIXING), workers=1, progress=False)
+    build(photographs, root, BuildSettings(variants=1, size=16, method="mixup"), workers=1, progress=False)
     return read_truth(root)
 
 
@@ -150,8 +124,6 @@ def test_other_datasets_have_one_class_in_each_row(tiny: Truth) -> None:
 def test_without_fields_two_tensors_come(mixed: Truth) -> None:
     images, targets = next(iter(LayerMixDataset(mixed.root, 16, soft_labels=True)))
     assert (images.shape, targets.shape) == ((16, 3, 12, 12), (16, CLASSES))
-    images, targets = next(iter(LayerMixDataset(mixed.root, 16, soft_labels=True).in_memory("meta")))
-    assert (targets.device.type, targets.shape, targets.dtype) == ("meta", (16, CLASSES), torch.float32)
 
 
 def test_one_view_in_a_tuple_is_one_view(mixed: Truth) -> None:
@@ -219,6 +191,16 @@ def test_ranks_and_workers_and_resuming(mixed: Truth) -> None:
     assert len(list(plain)) == len(rest)
 
 
+def test_the_reader_of_the_card_is_not_refused(mixed: Truth, tiny: Truth) -> None:
+    """The card that a build writes shows how to read the dataset."""
+    for truth, labels in ((mixed, (4, CLASSES)), (tiny, (4,))):
+        (loop,) = re.findall(r"for batch in (.*):", (truth.root / "README.md").read_text(encoding="utf-8"))
+        names = {
+            "LayerMixDataset": lambda _, *rest, root=truth.root, **more: LayerMixDataset(root, 4, *rest[1:], **more)
+        }
+        assert next(iter(eval(loop, names)))[1].shape == labels  # noqa: S307
+
+
 def test_a_loss_takes_them(mixed: Truth) -> None:
     """As plain cross entropy of each of the labels, weighted."""
     logits = torch.randn(8, CLASSES, generator=torch.Generator().manual_seed(0))
@@ -230,6 +212,17 @@ def test_a_loss_takes_them(mixed: Truth) -> None:
 
     weighted = facts["label_weight"] * loss(facts["label"]) + (1 - facts["label_weight"]) * loss(second)
     assert torch.nn.functional.cross_entropy(logits, targets).item() == pytest.approx(weighted.mean().item())
+
+
+def test_stock_webdataset_makes_the_same_targets(mixed: Truth, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(mixed.root.parent)
+    (snippet,) = [one for one in re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL) if "def target" in one]
+    names: dict[str, Any] = {"webdataset": webdataset, "shards": sorted(map(str, Path("shards").glob("v*/*.tar")))}
+    exec(snippet, names)  # noqa: S102
+    made = [names["target"](mixed.metadata[key]) for key in mixed.keys("v01")]
+    assert np.allclose(made, [truth_of(mixed, key) for key in mixed.keys("v01")], rtol=0, atol=1e-6)
+    _, facts = next(iter(names["stream"].to_tuple("png", "json")))
+    assert facts in [{name: one[name] for name in facts} for one in mixed.metadata.values()]
 
 
 # --- what is refused ---------------------------------------------------------------------------------------------
@@ -258,7 +251,7 @@ def line_of(root: Path, **options: Any) -> str:
 )
 def test_plain_labels_of_mixed_variants_are_refused(mixed: Truth, options: dict) -> None:
     line = line_of(mixed.root, **options)
-    assert line.startswith(f"expected both labels of variants of {MIXING} to be used, ")
+    assert line.startswith("expected both labels of variants of mixup to be used, ")
     if options.get("views") in (JSD, ("clean", "v01")):
         assert "soft_labels" not in line  # which is refused for several views
     else:

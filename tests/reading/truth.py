@@ -35,7 +35,7 @@ class Truth:
         """As `open`, of a dataset that stays as it is: manifest and index, a tenth of a second, are read only once."""
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(reader, "_open", lambda *_: _storage(self.root))
-            patch.setattr(reader, "load_catalog", lambda *given, metadata: _catalog(self.root, *given[2:], metadata))
+            patch.setattr(reader, "load_catalog", lambda *given, **more: _catalog(self.root, *given[2:], **more))
             return self.open(batch_size, **options)
 
 
@@ -45,9 +45,9 @@ def _storage(root: Path) -> LocalStorage:
 
 
 @cache
-def _catalog(root: Path, planes: tuple[str, ...], where: str | None, metadata: bool) -> Catalog:
+def _catalog(root: Path, planes: tuple[str, ...], where: str | None, **more: bool) -> Catalog:
     storage = _storage(root)
-    return load_catalog(storage.indexes, storage.manifest, planes, where, metadata=metadata)
+    return load_catalog(storage.indexes, storage.manifest, planes, where, **more)
 
 
 def keys(batches: Iterable[Any]) -> list[list[Any]]:
