@@ -121,7 +121,7 @@ def _bars(axes: "Axes", values: Sequence[Any], found: Counter[Any], wanted: Coun
     axes.hlines(lines, places - 0.38, places + 0.38, color=INK, linewidth=PEN)
     for place, share, line in zip(places, shares, lines, strict=True):
         _annotate(axes, f"{share:.1%}", (place, max(share, line)), (0, 3), ha="center")
-    names = [f"{value:g}" if isinstance(value, float) else value for value in values]
+    names = [f"{value:g}" if isinstance(value, float) else str(value).replace("_", "\n") for value in values]
     axes.set(xticks=places, xticklabels=names, yticks=[], xlim=(-0.6, max(len(values), 3) - 0.4))
     axes.set_ylim(0, max(shares + lines) * 1.2)
 

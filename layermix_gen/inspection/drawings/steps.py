@@ -11,7 +11,15 @@ from layermix_gen.mixing.operations import BOX
 from layermix_gen.mixing.recipe import IMAGE, PICTURE, SIGNATURES, Call, Expression
 from layermix_gen.mixing.renderer import render
 
-UNITS = {"degrees": "{}°", "pixels": "{} px", "bits": "{} bits"}  # of arguments, by the name of the parameter
+UNITS = {  # of arguments, by the name of the parameter
+    "degrees": "{}°",
+    "pixels": "{} px",
+    "bits": "{} bits",
+    "height": "{} high",
+    "width": "{} wide",
+    "top": "at {}",
+    "left": "{}",
+}
 NUMBERS = {
     name: tuple(UNITS.get(parameter.name, f"{parameter.name} {{}}") for parameter in parameters)
     for name, (_, parameters) in SIGNATURES.items()

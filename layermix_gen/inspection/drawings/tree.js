@@ -53,7 +53,8 @@ function drawTree(container, { tree, steps, result, captions }) {
   const pitch = (steps ? side + LINES : TEXT_HEIGHT) + BETWEEN;
   const lefts = [0];
   for (const gap of gaps) lefts.push(lefts.at(-1) + side + gap);
-  const top = Math.min(...cards.map((node) => node.row * pitch - height(node) / 2));
+  const uses = tree.nodes.filter((node) => node.name === "image").map((node) => node.row * pitch - BETWEEN);
+  const top = Math.min(...uses, ...cards.map((node) => node.row * pitch - height(node) / 2));
   const bottom = Math.max(...cards.map((node) => node.row * pitch + height(node) / 2 + (steps || node === last ? LINES : 0)));
   const y = (node) => node.row * pitch - top;
 
@@ -170,11 +171,12 @@ function drawTree(container, { tree, steps, result, captions }) {
 
   function parts(node) {
     const [first, second] = node.numbers.map(Number);
-    if (node.name === "mean") return [first, 1 - first].map((weight) => `${(100 * weight).toFixed(1)}%`);
-    if (!("mask" in node)) return numbers(node).slice(0, 2);
-    const pasted = Math.round((100 * first * second) / data.size ** 2); // of `paste`, whose box is the second image's
-    const share = node.name === "paste" ? 100 - pasted : Math.round((100 * first) / 256);
-    return [`${share}%`, `${100 - share}%`];
+    let share = Number.NaN;
+    if (node.name === "mean") share = first;
+    else if (node.name === "paste") share = 1 - (first * second) / data.size ** 2; // its box is the second image's
+    else if (data.numbers[node.name][0].startsWith("cut")) share = first / 256;
+    if (Number.isNaN(share)) return numbers(node).slice(0, 2);
+    return [share, 1 - share].map((one) => `${Math.round(100 * one)}%`);
   }
 
   function inkOf(node) {

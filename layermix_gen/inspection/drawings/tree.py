@@ -15,6 +15,7 @@ from layermix_gen.images import Image, as_image
 from layermix_gen.images.views import View
 from layermix_gen.inspection.drawings.steps import Step, steps_of
 from layermix_gen.inspection.drawings.tree_layout import Node, laid_out, view_row
+from layermix_gen.mixing.blends import BLENDS
 from layermix_gen.mixing.recipe import IMAGE, OTHER, PICTURE, Call, Expression, parse
 
 # Lengths are in device pixels, font sizes in points.
@@ -96,6 +97,7 @@ class _Drawing:
     def draw(self, title: str, subtitle: str, recipe: str) -> PillowImage.Image:
         """Draw the heading, the tree and the recipe's text."""
         edges = [(node.row * self.pitch, self._side(node) / 2) for node in self.cards]
+        edges += [(node.row * self.pitch, BETWEEN) for node in self.root.walk() if node.is_view]  # its connectors
         self.top = MARGIN + (HEAD if title else 0) - min(y - half for y, half in edges)
         bottom = self.top + max(y + half for y, half in edges) + CAPTION + BETWEEN / 2
         width = self.lefts[self.root.column] + self.hero + MARGIN
@@ -208,13 +210,16 @@ def _is_sum(step: Step) -> bool:
 
 
 def _parts(step: Step) -> tuple[str, str]:
-    """The weights of a blend's two operands, as text: shares of a mask, or coefficients."""
-    if step.mask is None:
-        weights = [100 * step.arguments[0], 100 * (1 - step.arguments[0])]
-        x, y = [f"{weight:.1f}%" for weight in weights] if step.name == "mean" else step.numbers[:2]
+    """The weights of a blend's two operands, as text: shares of a mask or of a mean, or coefficients."""
+    first = BLENDS[step.name].parameters[0].name
+    if step.mask is not None:
+        share = float(step.mask.mean()) / 255
+    elif first in ("weight", "cut"):  # of a mean, or of a mask within a box
+        share = step.arguments[0] / (1 if first == "weight" else 256)
+    else:
+        x, y = step.numbers[:2]
         return x, y
-    share = round(100 * float(step.mask.mean()) / 255)
-    return f"{share}%", f"{100 - share}%"
+    return f"{100 * share:.0f}%", f"{100 - 100 * share:.0f}%"
 
 
 def _shown(step: Step) -> tuple[Image, int]:
