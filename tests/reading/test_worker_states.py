@@ -26,7 +26,7 @@ def loader(ds: Epochs, kind: tuple[int, bool]) -> StatefulDataLoader:
 
 
 def opened(tiny: Truth, **options: Any) -> Any:
-    return tiny.open(**{"batch_size": 32, "threads": 1} | options)
+    return tiny.reader(**{"batch_size": 32, "threads": 1} | options)
 
 
 def epoch_of(tiny: Truth, epoch: int, **options: Any) -> list[list[str]]:
