@@ -27,9 +27,9 @@ EXAMPLES = Path(__file__).parents[1] / "examples"
 
 @pytest.fixture(scope="module")
 def shards(many: Path, pool: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """400 pieces of photographs in 4 classes, at 24 px: a clean plane and 2 variants that share its views."""
+    """400 pieces of photographs in 4 classes, at 16 px: a clean plane and 2 variants that share its views."""
     root = tmp_path_factory.mktemp("shards")
-    settings = BuildSettings(variants=2, size=24, view_mode="shared")
+    settings = BuildSettings(variants=2, size=16, view_mode="shared")
     build(many, root, settings, mixing_set=pool, workers=1, progress=False)
     return root
 

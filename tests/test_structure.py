@@ -104,14 +104,15 @@ def circle(graph: Graph) -> list[str]:
 
 MODULES = {name: paths[0] for name, paths in modules(PACKAGE).items()}
 TREES = {name: ast.parse(path.read_text("utf-8")) for name, path in MODULES.items()}
+NODES = {name: list(ast.walk(tree)) for name, tree in TREES.items()}
 GRAPH = imports(PACKAGE)
 FOLDERS = sorted({path.parent for path in MODULES.values()})
 
 
 def of_modules(node_type: type[ast.AST]) -> Iterator[tuple[str, ast.AST]]:
     """All nodes of a type, each with the name of its module."""
-    for name, tree in TREES.items():
-        yield from ((name, node) for node in ast.walk(tree) if isinstance(node, node_type))
+    for name, nodes in NODES.items():
+        yield from ((name, node) for node in nodes if isinstance(node, node_type))
 
 
 # --- imports -------------------------------------------------------------------------------------------------------
@@ -272,8 +273,8 @@ def test_a_public_type_name_stands_for_one_thing() -> None:
 def naming(*wanted: str) -> set[str]:
     """The modules in which a name stands: imported, used, or as an attribute of something."""
     found = set()
-    for name, tree in TREES.items():
-        for node in ast.walk(tree):
+    for name, nodes in NODES.items():
+        for node in nodes:
             if {getattr(node, "name", None), getattr(node, "id", None), getattr(node, "attr", None)} & set(wanted):
                 found.add(name)
     return found
@@ -282,9 +283,9 @@ def naming(*wanted: str) -> set[str]:
 def writing(part: str) -> set[str]:
     """The modules in which a text stands in a string that is no docstring."""
     found = set()
-    for name, tree in TREES.items():
-        prose = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
-        for node in ast.walk(tree):
+    for name, nodes in NODES.items():
+        prose = {id(node.value) for node in nodes if isinstance(node, ast.Expr)}
+        for node in nodes:
             if isinstance(node, ast.Constant) and id(node) not in prose and part in str(node.value):
                 found.add(name)
     return found
@@ -312,7 +313,7 @@ def test_no_global_random_generator():
     """Randomness is an argument: from numpy.random only what makes or names a generator."""
     for name in MODULES:
         made = {"Generator", "Philox", "SeedSequence", "default_rng", "PCG64"}
-        for node in ast.walk(TREES[name]):
+        for node in NODES[name]:
             if isinstance(node, ast.Import | ast.ImportFrom):
                 names = {alias.name for alias in node.names} | {str(getattr(node, "module", ""))}
                 assert not {"random", "numpy.random"} & names, f"{name}, line {node.lineno}"
@@ -324,7 +325,7 @@ def test_no_global_random_generator():
 
 def test_no_assert_for_a_users_mistake():
     for name in MODULES:
-        assert not [node.lineno for node in ast.walk(TREES[name]) if isinstance(node, ast.Assert)], name
+        assert not [node.lineno for node in NODES[name] if isinstance(node, ast.Assert)], name
 
 
 def undocumented(body, prefix=""):
@@ -347,9 +348,7 @@ def test_docstrings():
 
 def test_docstrings_are_sentences():
     for name in MODULES:
-        nodes = [
-            node for node in ast.walk(TREES[name]) if isinstance(node, ast.FunctionDef | ast.ClassDef | ast.Module)
-        ]
+        nodes = [node for node in NODES[name] if isinstance(node, ast.FunctionDef | ast.ClassDef | ast.Module)]
         for text in filter(None, map(ast.get_docstring, nodes)):
             first = text.split("\n\n")[0]
             assert first.rstrip()[-1] in ".:?)", f"{name}: {first!r}"

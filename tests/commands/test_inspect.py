@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from layermix_gen.inspection.drawings import recipe_plots
 from layermix_gen.inspection.shards import Shards
 from tests.helpers import invoke, members
 
@@ -34,7 +35,8 @@ def test_samples_that_meet_a_condition(option: str, name: str, squares: Shards, 
     assert len(result.stderr.splitlines()) == 1
 
 
-def test_a_plot(squares: Shards, tmp_path: Path) -> None:
+def test_a_plot(squares: Shards, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(recipe_plots, "DRAWS", 5000)
     result = invoke("inspect", squares.location, "--plot", tmp_path / "plot.png")
     assert (result.exit_code, result.stdout) == (0, f"{tmp_path}/plot.png\n")
     assert (tmp_path / "plot.png").read_bytes() == squares.plot(tmp_path / "twin.png").read_bytes()

@@ -74,7 +74,8 @@ class Copy:
 
     def __init__(self, folder: Path, title: str) -> None:
         self.folder = folder
-        shutil.copytree(PACKAGE, folder / PACKAGE.name, ignore=shutil.ignore_patterns("__pycache__"))
+        drafts = shutil.ignore_patterns("*.pyc.*")  # of compiled files, which spare the copy's own compilation
+        shutil.copytree(PACKAGE, folder / PACKAGE.name, ignore=drafts)
         for edit in edits(title):
             path = folder / edit.file
             is_new = edit.where == "a new file"

@@ -60,13 +60,13 @@ def test_a_gpu_gets_the_next_batch_before_this_one_is_used(monkeypatch: pytest.M
 
 @pytest.mark.parametrize("device", ["cpu", "meta"])
 def test_other_devices(tiny: Truth, device: str) -> None:
-    batches = list(tiny.open(device=device))
+    batches = list(tiny.reader(device=device))
     assert {part.device.type for batch in batches for part in batch[:2]} == {device}
-    assert keys(batches) == keys(tiny.open())
+    assert keys(batches) == keys(tiny.reader())
 
 
 def test_the_state_counts_what_was_handed_out(tiny: Truth, monkeypatch: pytest.MonkeyPatch) -> None:
-    ds = tiny.open()
+    ds = tiny.reader()
     ds.device = torch.device("cuda")
     monkeypatch.setattr("layermix_gen.reading.reader.on_device", lambda batches, device: iter(list(batches)))
     next(iter(ds))

@@ -62,7 +62,7 @@ def loss_of(model: nn.Module, images: Tensor, labels: Tensor) -> Tensor:
 
 def check(tiny: Truth, seen: list[list[str]]) -> None:
     """Check that `seen`, the keys of each step of 3 epochs, is what the reader gives without a framework."""
-    expected = tiny.open(**CHOICE)
+    expected = tiny.reader(**CHOICE)
     assert len(seen) == 3 * STEPS
     assert seen == [facts["key"] for _ in range(3) for *_, facts in expected]
     epochs = [seen[i : i + STEPS] for i in range(0, len(seen), STEPS)]
@@ -84,7 +84,7 @@ LOADERS: dict[str, Callable[[LayerMixDataset], Any]] = {
 
 @pytest.mark.parametrize("loader", LOADERS)
 def test_a_plain_loop(tiny: Truth, loader: str) -> None:
-    ds, model, seen = tiny.open(**CHOICE), Net(), []
+    ds, model, seen = tiny.reader(**CHOICE), Net(), []
     optimizer = torch.optim.SGD(model.parameters(), 0.1)
     batches = LOADERS[loader](ds)
     for epoch in range(3):
@@ -136,9 +136,9 @@ def following(ds: LayerMixDataset) -> Any:
     [("dataset", False), ("loader", False), ("dataset", True), ("workers", True), ("persistent", True)],
 )
 def test_lightning(tiny: Truth, tmp_path: Path, loader: str, follow: bool) -> None:
-    ds, seen = tiny.open(**CHOICE), []
+    ds, seen = tiny.reader(**CHOICE), []
     trainer = lightning_trainer(tmp_path, max_epochs=3, callbacks=[following(ds)] if follow else [])
-    test = DataLoader(tiny.open(views="clean", order="sequential", remainder="exact"), batch_size=None)
+    test = DataLoader(tiny.reader(views="clean", order="sequential", remainder="exact"), batch_size=None)
     trainer.fit(lightning_module(seen), LOADERS[loader](ds), test)
     assert (trainer.num_training_batches, trainer.num_val_batches, trainer.global_step) == (STEPS, [13], 3 * STEPS)
     check(tiny, seen)
@@ -151,7 +151,7 @@ def test_lightning_resumes(tiny: Truth, tmp_path: Path, steps: int) -> None:
 
     parts: list[list[list[str]]] = [[], []]
     for seen, path in zip(parts, (None, tmp_path / f"step={steps}.ckpt"), strict=True):
-        ds = tiny.open(**CHOICE)
+        ds = tiny.reader(**CHOICE)
         saving = ModelCheckpoint(tmp_path, "{step}", every_n_train_steps=steps, save_top_k=-1)
         callbacks = [following(ds)] if path else [following(ds), saving]
         trainer = lightning_trainer(tmp_path, max_epochs=3, enable_checkpointing=not path, callbacks=callbacks)
@@ -195,7 +195,7 @@ def hugging_face(ds: LayerMixDataset, out: Path, seen: list[list[str]], follow: 
 @pytest.mark.parametrize("follow", [False, True], ids=["by itself", "callback"])
 def test_hugging_face(tiny: Truth, tmp_path: Path, follow: bool) -> None:
     seen: list[list[str]] = []
-    trainer = hugging_face(tiny.open(**CHOICE), tmp_path, seen, follow)
+    trainer = hugging_face(tiny.reader(**CHOICE), tmp_path, seen, follow)
     trainer.train()
     assert trainer.state.global_step == 3 * STEPS
     check(tiny, seen)
@@ -205,10 +205,10 @@ def test_hugging_face(tiny: Truth, tmp_path: Path, follow: bool) -> None:
 def test_hugging_face_resumes(tiny: Truth, tmp_path: Path, steps: int) -> None:
     """Its Trainer skips the batches of the epoch that it has had: they are read once more."""
     seen: list[list[str]] = []
-    first = hugging_face(tiny.open(**CHOICE), tmp_path, seen, True, save_strategy="steps", save_steps=steps)
+    first = hugging_face(tiny.reader(**CHOICE), tmp_path, seen, True, save_strategy="steps", save_steps=steps)
     first.train()
     again: list[list[str]] = []
-    hugging_face(tiny.open(**CHOICE), tmp_path, again, True).train(str(tmp_path / f"checkpoint-{steps}"))
+    hugging_face(tiny.reader(**CHOICE), tmp_path, again, True).train(str(tmp_path / f"checkpoint-{steps}"))
     assert again == seen[steps - steps % STEPS :]
     check(tiny, seen)
 
@@ -220,7 +220,7 @@ def test_hugging_face_resumes(tiny: Truth, tmp_path: Path, steps: int) -> None:
 def test_accelerate_alone(tiny: Truth, prepared: bool) -> None:
     from accelerate import Accelerator
 
-    accelerator, ds, seen = Accelerator(cpu=True), tiny.open(**CHOICE), []
+    accelerator, ds, seen = Accelerator(cpu=True), tiny.reader(**CHOICE), []
     loader = DataLoader(ds, batch_size=None)
     model, optimizer = accelerator.prepare(net := Net(), torch.optim.SGD(net.parameters(), 0.1))
     loader = accelerator.prepare(loader) if prepared else loader
@@ -251,7 +251,7 @@ def test_accelerate_on_two_ranks(tiny: Truth, tmp_path: Path) -> None:
     ]
     assert [rank.wait(timeout=60) for rank in ranks] == [0, 0]
     told = [json.loads((tmp_path / f"{rank}.json").read_text()) for rank in range(2)]
-    ds = tiny.open(**CHOICE)
+    ds = tiny.reader(**CHOICE)
     expected = [sorted(fingerprint(tiny, key) for key in facts["key"]) for _ in range(3) for *_, facts in ds]
     assert len(expected) == 3 * STEPS
     assert {len(batch) for rank in told for batch in rank["seen"]} == {4}

@@ -22,7 +22,7 @@ JSD = ("clean", "variant", "variant")
     ],
 )
 def test_memory_holds_the_same_batches(tiny: Truth, options: dict) -> None:
-    ds, memory = tiny.open(**options), tiny.open(**options).in_memory()
+    ds, memory = tiny.reader(**options), tiny.reader(**options).in_memory()
     assert len(memory) == len(ds)
     for _ in range(3):
         pairs = list(zip(ds, memory, strict=True))
@@ -32,22 +32,22 @@ def test_memory_holds_the_same_batches(tiny: Truth, options: dict) -> None:
 
 
 def test_only_what_can_be_shown_is_held(tiny: Truth) -> None:
-    assert len(tiny.open(views="clean").in_memory().samples.images) == 97
-    assert len(tiny.open(views=JSD).in_memory().samples.images) == 5 * 97
+    assert len(tiny.reader(views="clean").in_memory().samples.images) == 97
+    assert len(tiny.reader(views=JSD).in_memory().samples.images) == 5 * 97
     fitting = [key for key, facts in tiny.metadata.items() if facts["layer"] == 2]
-    assert len(tiny.open(1, where="layer = 2").in_memory().samples.images) == len(fitting)
+    assert len(tiny.reader(1, where="layer = 2").in_memory().samples.images) == len(fitting)
 
 
 def test_memory_is_resumed(tiny: Truth) -> None:
-    memory = tiny.open().in_memory()
+    memory = tiny.reader().in_memory()
     expected = keys(memory)
     memory.set_epoch(0)
     batches = iter(memory)
     seen = [next(batches)[2]["key"] for _ in range(5)]
-    other = tiny.open()
+    other = tiny.reader()
     other.load_state_dict(memory.state_dict())
     assert seen + keys(other) == expected
-    again = tiny.open().in_memory()
+    again = tiny.reader().in_memory()
     again.load_state_dict(memory.state_dict())
     assert keys(again) == expected[5:]
 
@@ -61,11 +61,11 @@ def test_on_another_device(tiny: Truth) -> None:
 
 def test_too_little_for_a_batch(tiny: Truth) -> None:
     with pytest.raises(LayerMixError, match="expected at least 98 images"):
-        flat(tiny.open(98).in_memory())
+        flat(tiny.reader(98).in_memory())
 
 
 def test_samples_that_need_more_memory_than_there_is(tiny: Truth, monkeypatch: pytest.MonkeyPatch) -> None:
-    ds, needed = tiny.open(), 4 * 97 * 12 * 12 * 3
+    ds, needed = tiny.reader(), 4 * 97 * 12 * 12 * 3
     monkeypatch.setattr("layermix_gen.reading.in_memory.usable_memory", lambda: needed - 1)
     line = r"^expected 0\.000168 GB of memory on cpu for 388 decoded samples, found 0\.000168 GB; read them"
     with pytest.raises(LayerMixError, match=line):
@@ -73,7 +73,7 @@ def test_samples_that_need_more_memory_than_there_is(tiny: Truth, monkeypatch: p
     monkeypatch.setattr("layermix_gen.reading.in_memory.usable_memory", lambda: needed)
     assert len(ds.in_memory().samples.images) == 388
     monkeypatch.setattr("layermix_gen.reading.in_memory.usable_memory", lambda: 0)
-    tiny.open().in_memory("meta")  # which takes no memory
+    tiny.reader().in_memory("meta")  # which takes no memory
     monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (7 * 10**9, 9 * 10**9))
     with pytest.raises(LayerMixError, match=r"^expected 8 GB of memory on cuda:1 for 10 decoded samples, found 7 GB; "):
         check_memory((10, 8 * 10**8, 1, 1), torch.device("cuda:1"))

@@ -25,7 +25,7 @@ SHARES = [
 
 @pytest.mark.parametrize("views", ["variant", "clean", "v02", "random"])
 def test_batches_hold_what_is_stored(tiny: Truth, views: str) -> None:
-    for images, labels, facts in tiny.open(views=views, remainder="exact"):
+    for images, labels, facts in tiny.reader(views=views, remainder="exact"):
         assert images.dtype == torch.uint8
         assert images.shape[1:] == (3, 12, 12)
         assert images.is_contiguous(memory_format=torch.channels_last)
@@ -78,40 +78,40 @@ def test_every_image_once_over_all_ranks(tiny: Truth, world: int, threads: int, 
 
 
 def test_neither_threads_nor_prefetching_change_anything(tiny: Truth) -> None:
-    expected = keys(tiny.open(threads=1, prefetch=0))
-    assert keys(tiny.open(threads=4, prefetch=5)) == expected
+    expected = keys(tiny.reader(threads=1, prefetch=0))
+    assert keys(tiny.reader(threads=4, prefetch=5)) == expected
     assert len(expected) == COUNT // 8
 
 
 def test_epochs_differ_and_repeat(tiny: Truth) -> None:
-    ds = tiny.open()
+    ds = tiny.reader()
     epochs = [flat(ds) for _ in range(3)]  # reading one to its end goes on to the next
     assert ds.epoch == 3
     assert len({tuple(epoch) for epoch in epochs}) == 3
     ds.set_epoch(1)
     assert flat(ds) == epochs[1]
-    assert flat(tiny.open(seed=1)) != epochs[0]
+    assert flat(tiny.reader(seed=1)) != epochs[0]
 
 
 def test_an_epoch_left_early_begins_again(tiny: Truth) -> None:
-    ds = tiny.open()
+    ds = tiny.reader()
     first = next(iter(ds))[2]["key"]
     assert next(iter(ds))[2]["key"] == first
     assert ds.epoch == 0
 
 
 def test_sequential_order_is_the_planned_one(tiny: Truth) -> None:
-    assert flat(tiny.open(views="clean", order="sequential", remainder="exact")) == tiny.keys("clean")
+    assert flat(tiny.reader(views="clean", order="sequential", remainder="exact")) == tiny.keys("clean")
 
 
 def test_batches_that_are_kept_stay_as_they_are(tiny: Truth) -> None:
-    kept = list(tiny.open(prefetch=1))
-    copies = [images.clone() for images, *_ in tiny.open(prefetch=1)]
+    kept = list(tiny.reader(prefetch=1))
+    copies = [images.clone() for images, *_ in tiny.reader(prefetch=1)]
     assert all(torch.equal(images, copy) for (images, *_), copy in zip(kept, copies, strict=True))
 
 
 def test_memory_is_used_again(tiny: Truth) -> None:
-    places = {images.data_ptr() for images, *_ in tiny.open(2, prefetch=1, threads=1)}
+    places = {images.data_ptr() for images, *_ in tiny.reader(2, prefetch=1, threads=1)}
     assert len(places) < 10
 
 
@@ -147,8 +147,8 @@ def test_whole_numbers_of_numpy_will_do(tiny: Truth) -> None:
         "rank": np.int32(0),
         "world_size": np.int64(2),
     }
-    ds = tiny.open(**numbers)
-    assert keys(ds) == keys(tiny.open(seed=3, rank=0, world_size=2))
+    ds = tiny.reader(**numbers)
+    assert keys(ds) == keys(tiny.reader(seed=3, rank=0, world_size=2))
     ds.set_epoch(np.int64(4))  # type: ignore[arg-type]
     assert json.loads(json.dumps(ds.state_dict()))["epoch"] == 4
 
@@ -157,7 +157,7 @@ def test_the_folder_is_where_it_was(tiny: Truth, tmp_path: Path, monkeypatch: py
     monkeypatch.chdir(tiny.root.parent)
     ds = LayerMixDataset(tiny.root.name, 8, fields=("key",))
     monkeypatch.chdir(tmp_path)
-    assert keys(ds) == keys(tiny.open())
+    assert keys(ds) == keys(tiny.reader())
 
 
 ENDING = """

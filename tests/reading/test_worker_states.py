@@ -1,10 +1,12 @@
 """States of torchdata's loader: each resumes exactly where it was taken, and at the end of an epoch with the next."""
 
+import gc
 from collections.abc import Callable
 from functools import cache
 from typing import Any
 
 import pytest
+from torch.utils.data import _utils
 from torchdata.stateful_dataloader import StatefulDataLoader
 
 from layermix_gen.errors import LayerMixError
@@ -24,7 +26,7 @@ def loader(ds: Epochs, kind: tuple[int, bool]) -> StatefulDataLoader:
 
 
 def opened(tiny: Truth, **options: Any) -> Any:
-    return tiny.open(**{"batch_size": 32, "threads": 1} | options)
+    return tiny.reader(**{"batch_size": 32, "threads": 1} | options)
 
 
 def epoch_of(tiny: Truth, epoch: int, **options: Any) -> list[list[str]]:
@@ -112,11 +114,15 @@ def test_a_state_after_another_epoch_was_chosen_is_resumed_with_a_warning(tiny: 
 
 
 @pytest.mark.parametrize("change", [{"batch_size": 16}, {"rank": 0, "world_size": 2}])
-def test_workers_of_other_ranks_cannot_resume(tiny: Truth, states: Any, change: dict) -> None:
+def test_workers_of_other_ranks_cannot_resume(
+    tiny: Truth, states: Any, change: dict, monkeypatch: pytest.MonkeyPatch
+) -> None:
     resumed = loader(opened(tiny, **change), TWO)
     resumed.load_state_dict(states(TWO)[ONE])
     with pytest.raises(LayerMixError, match=r"expected ranks that read 32 images together for one batch each, as in"):
         iter(resumed)
+    monkeypatch.setattr(_utils, "MP_STATUS_CHECK_INTERVAL", 0.1)
+    gc.collect()  # ends the workers: torchdata waits so long for each, else 5 s, whichever test is then running
 
 
 def test_workers_follow_a_direct_loop(tiny: Truth) -> None:

@@ -4,6 +4,7 @@ import csv
 import io
 import json
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pytest
@@ -16,6 +17,12 @@ from tests.helpers import files, invoke, rows, snapshot
 from tests.inspection.built import Built
 
 ALL_COLUMNS = f"the columns are {', '.join(COLUMNS)}"
+
+
+@pytest.fixture(scope="module")
+def everything(large: Built) -> list[dict[str, Any]]:
+    """All rows of the large dataset, by a second route. Not to be changed."""
+    return rows(large.root)
 
 
 # --- answers ---------------------------------------------------------------------------------------------------------
@@ -46,8 +53,7 @@ def _large_or_second(row):
 
 
 @pytest.mark.parametrize(("where", "meets"), CONDITIONS, ids=[where for where, _ in CONDITIONS])
-def test_a_condition_gives_the_rows_that_meet_it(where, meets, large: Built) -> None:
-    everything = rows(large.root)
+def test_a_condition_gives_the_rows_that_meet_it(where, meets, large: Built, everything) -> None:
     expected = [row for row in everything if meets(row)]
     shards = large.open()
     found = shards.query(where)
@@ -56,8 +62,8 @@ def test_a_condition_gives_the_rows_that_meet_it(where, meets, large: Built) -> 
     assert len(expected) > 0
 
 
-def test_a_subquery_over_the_samples(large: Built) -> None:
-    sizes = [row["size"] for row in rows(large.root)]
+def test_a_subquery_over_the_samples(large: Built, everything) -> None:
+    sizes = [row["size"] for row in everything]
     found = large.open().query("size > 1.5 * (SELECT avg(size) FROM samples)", ["size"])
     assert sorted(row["size"] for row in found) == sorted(
         size for size in sizes if size > 1.5 * sum(sizes) / len(sizes)
@@ -71,18 +77,18 @@ def test_the_table_in_capitals(large: Built) -> None:
         assert shards.count(where) == shards.count("size = (SELECT max(size) FROM samples)")
 
 
-def test_without_a_condition_come_all_rows_in_order(large: Built) -> None:
+def test_without_a_condition_come_all_rows_in_order(large: Built, everything) -> None:
     found = large.open().query()
     assert list(found[0]) == list(COLUMNS)
     assert [(row["shard"], row["plane"], row["key"]) for row in found] == sorted(
-        (row["shard"], row["plane"], row["key"]) for row in rows(large.root)
+        (row["shard"], row["plane"], row["key"]) for row in everything
     )
     assert list(large.open().iterate()) == found
 
 
-def test_columns_order_and_limit(large: Built) -> None:
+def test_columns_order_and_limit(large: Built, everything) -> None:
     found = large.open().query("layer = 2", ("key", "size"), "size DESC, key", 7)
-    expected = sorted((-row["size"], row["key"]) for row in rows(large.root) if row["layer"] == 2)[:7]
+    expected = sorted((-row["size"], row["key"]) for row in everything if row["layer"] == 2)[:7]
     assert [tuple(row) for row in found] == [("key", "size")] * 7
     assert [(-row["size"], row["key"]) for row in found] == expected
     assert large.open().query(limit=0) == []

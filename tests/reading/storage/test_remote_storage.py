@@ -52,7 +52,7 @@ def test_object_store_sends_one_plane_an_epoch(tiny: Truth) -> None:
         s3.put(str(tiny.root), "streams/tiny", recursive=True)
         traffic.tars()
         ds = read("s3://streams/tiny", storage_options=options, remainder="exact")
-        local = tiny.open(order="shards", window=1, remainder="exact")
+        local = tiny.reader(order="shards", window=1, remainder="exact")
         seen = []
         for _ in range(4):
             batches = list(ds)
@@ -89,7 +89,7 @@ def test_ranks_read_a_share_of_the_shards(tiny: Truth, web: tuple[str, Traffic])
 
 def test_a_cache_is_kept(tiny: Truth, web: tuple[str, Traffic], tmp_path: Path) -> None:
     url, traffic = web
-    expected = [keys(tiny.open(order="shards", window=1))]
+    expected = [keys(tiny.reader(order="shards", window=1))]
     assert keys(read(url, cache_dir=tmp_path)) == expected[0]
     traffic.tars()
     again = read(url, cache_dir=tmp_path)
@@ -124,7 +124,7 @@ def test_a_cache_is_bounded(tiny: Truth, web: tuple[str, Traffic], tmp_path: Pat
 
 def test_resumed_in_the_midst(tiny: Truth, web: tuple[str, Traffic]) -> None:
     url, traffic = web
-    expected = keys(tiny.open(order="shards", window=1))
+    expected = keys(tiny.reader(order="shards", window=1))
     ds = read(url)
     batches = iter(ds)
     first = [next(batches)[2]["key"] for _ in range(9)]
@@ -145,7 +145,7 @@ def test_in_forked_workers(web: tuple[str, Traffic]) -> None:
 
 def test_in_memory_and_in_workers(tiny: Truth, web: tuple[str, Traffic], tmp_path: Path) -> None:
     url, traffic = web
-    expected = keys(tiny.open(order="shards", window=1))
+    expected = keys(tiny.reader(order="shards", window=1))
     traffic.tars()
     assert keys(read(url).in_memory()) == expected
     assert len(traffic.tars()) == 4 * 7
@@ -172,13 +172,13 @@ def test_a_bad_line(tiny: Truth, web: tuple[str, Traffic], monkeypatch: pytest.M
     monkeypatch.setattr(remote, "PAUSE", 0)
     ds = read(url)
     ds.storage._files._system = _Failing(ds.storage._files._system, 3)  # type: ignore[attr-defined]
-    assert keys(ds) == keys(tiny.open(order="shards", window=1))
+    assert keys(ds) == keys(tiny.reader(order="shards", window=1))
     ds.storage._files._system = _Failing(ds.storage._files._system, 1000)  # type: ignore[attr-defined]
     with pytest.raises(LayerMixError, match=r"\.tar cannot be fetched: ConnectionResetError: the line is bad; restore"):
         list(ds)
     ds.storage._files._system = ds.storage._files._system.system  # type: ignore[attr-defined]
     ds.set_epoch(0)
-    assert keys(ds) == keys(tiny.open(order="shards", window=1))
+    assert keys(ds) == keys(tiny.reader(order="shards", window=1))
 
 
 def test_faults_name_shard_and_key(tiny: Truth, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
