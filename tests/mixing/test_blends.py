@@ -46,7 +46,32 @@ def element(x, y, cut, seed):
     return np.where(chosen.reshape(x.shape), x, y)
 
 
-REFERENCES = {"add": add, "multiply": multiply, "pixel": pixel, "element": element}
+def mean(x, y, weight):
+    return weight * x + (1 - weight) * y
+
+
+def within(blend):
+    """The reference of `blend` within a box alone, as far as the box lies in the image."""
+
+    def patch(x, y, *arguments):
+        *own, height, width, top, left = arguments
+        rows, columns = (np.arange(side) for side in x.shape[:2])
+        box = np.ix_((rows >= top) & (rows < top + height), (columns >= left) & (columns < left + width))
+        result = x.copy()
+        if x[box].size:
+            result[box] = blend(x[box], y[box], *own)
+        return result
+
+    return patch
+
+
+DRAWN = {"add": add, "multiply": multiply, "pixel": pixel, "element": element}
+REFERENCES = {
+    **DRAWN,
+    "mean": mean,
+    "paste": within(lambda x, y: y),
+    **{f"{name}_patch": within(reference) for name, reference in DRAWN.items()},
+}
 
 
 def coefficients(low, high):
@@ -60,6 +85,11 @@ ARGUMENTS = {
     "pixel": MASKS,
     "element": MASKS,
 }
+BOXES = st.tuples(*[st.integers(0, 20)] * 4)
+ARGUMENTS |= {
+    f"{name}_patch": st.tuples(own, BOXES).map(lambda both: (*both[0], *both[1])) for name, own in ARGUMENTS.items()
+}
+ARGUMENTS |= {"mean": st.tuples(coefficients(0, 1)), "paste": BOXES}
 
 
 def difference(rendered, reference):
