@@ -1,6 +1,7 @@
 """Each blend against the formulas in float64, and the masks against their definition."""
 
 import warnings
+from typing import Any
 
 import numpy as np
 import pytest
@@ -79,7 +80,7 @@ def coefficients(low, high):
 
 
 MASKS = st.tuples(st.integers(0, 256), st.integers(0, 2**32 - 1))
-ARGUMENTS = {
+ARGUMENTS: dict[str, st.SearchStrategy[Any]] = {
     "add": st.tuples(coefficients(-2, 2), coefficients(-2, 2)),
     "multiply": st.tuples(coefficients(0, 2), coefficients(-2, 2)),
     "pixel": MASKS,

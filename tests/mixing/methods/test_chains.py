@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from functools import cache
+from typing import Any
 
 import numpy as np
 import pytest
@@ -139,7 +140,7 @@ def test_extreme_options_draw_recipes_that_an_index_takes(name, size, severity):
         assert len(recipe.blends) <= most[1]
     mean = 0 if name == "pixmix" else len("mean(image, image, 0.1234)")
     longest = max(len(str(recipe.expression)) for recipe in draws(name, size, 500, **few)) - mean
-    assert most[0] / steps[0] * longest + many.get("width", many.get("k")) * mean < LONGEST_TEXT
+    assert most[0] / steps[0] * longest + (many.get("width") or many["k"]) * mean < LONGEST_TEXT
     assert most[0] + 2 * most[1] + 8 < MAX_CALLS
     assert max(many.get("depth", 0) + many.get("width", 0), many.get("k", 0) + many.get("t", 0)) < MAX_DEPTH
 
@@ -198,7 +199,7 @@ def test_strengths_are_the_authors(name, size):
 
 
 PHOTOGRAPH = make_image("ramp", 48, 48, 3)
-OF_PILLOW = {  # as the authors call them
+OF_PILLOW: dict[str, Any] = {  # as the authors call them
     "autocontrast": lambda image: ImageOps.autocontrast(image),
     "equalize": lambda image: ImageOps.equalize(image),
     "invert": lambda image: ImageOps.invert(image),

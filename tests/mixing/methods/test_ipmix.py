@@ -174,5 +174,5 @@ def test_shares_of_the_first_blend_are_exact(t):
 
 @pytest.mark.parametrize("size", [32, 224])
 def test_shares_of_the_first_blend(size):
-    shares = METHODS["ipmix"].shares(settings_of("ipmix", size)).blends
+    shares = dict(METHODS["ipmix"].shares(settings_of("ipmix", size)).blends)
     assert_shares([recipe.blends[0] for recipe in drawn("ipmix", size)], shares)
