@@ -8,7 +8,10 @@ from .errors import LayerMixError as LayerMixError
 from .inspection.drawings.sheet import contact_sheet as contact_sheet
 from .inspection.drawings.tree import recipe_tree as recipe_tree
 from .inspection.shards import open_shards as open_shards
+from .mixing.methods.augmix import AugMixOptions as AugMixOptions
+from .mixing.methods.ipmix import IPMixOptions as IPMixOptions
 from .mixing.methods.layermix import LayerMixOptions as LayerMixOptions
+from .mixing.methods.pixmix import PixMixOptions as PixMixOptions
 from .mixing.recipe import parse as parse
 from .mixing.renderer import render as render
 from .mixing_sets.mixing_set import MixingSet as MixingSet

@@ -1,6 +1,7 @@
 """Each blend against the formulas in float64, and the masks against their definition."""
 
 import warnings
+from typing import Any
 
 import numpy as np
 import pytest
@@ -46,7 +47,32 @@ def element(x, y, cut, seed):
     return np.where(chosen.reshape(x.shape), x, y)
 
 
-REFERENCES = {"add": add, "multiply": multiply, "pixel": pixel, "element": element}
+def mean(x, y, weight):
+    return weight * x + (1 - weight) * y
+
+
+def within(blend):
+    """The reference of `blend` within a box alone, as far as the box lies in the image."""
+
+    def patch(x, y, *arguments):
+        *own, height, width, top, left = arguments
+        rows, columns = (np.arange(side) for side in x.shape[:2])
+        box = np.ix_((rows >= top) & (rows < top + height), (columns >= left) & (columns < left + width))
+        result = x.copy()
+        if x[box].size:
+            result[box] = blend(x[box], y[box], *own)
+        return result
+
+    return patch
+
+
+DRAWN = {"add": add, "multiply": multiply, "pixel": pixel, "element": element}
+REFERENCES = {
+    **DRAWN,
+    "mean": mean,
+    "paste": within(lambda x, y: y),
+    **{f"{name}_patch": within(reference) for name, reference in DRAWN.items()},
+}
 
 
 def coefficients(low, high):
@@ -54,12 +80,17 @@ def coefficients(low, high):
 
 
 MASKS = st.tuples(st.integers(0, 256), st.integers(0, 2**32 - 1))
-ARGUMENTS = {
+ARGUMENTS: dict[str, st.SearchStrategy[Any]] = {
     "add": st.tuples(coefficients(-2, 2), coefficients(-2, 2)),
     "multiply": st.tuples(coefficients(0, 2), coefficients(-2, 2)),
     "pixel": MASKS,
     "element": MASKS,
 }
+BOXES = st.tuples(*[st.integers(0, 20)] * 4)
+ARGUMENTS |= {
+    f"{name}_patch": st.tuples(own, BOXES).map(lambda both: (*both[0], *both[1])) for name, own in ARGUMENTS.items()
+}
+ARGUMENTS |= {"mean": st.tuples(coefficients(0, 1)), "paste": BOXES}
 
 
 def difference(rendered, reference):

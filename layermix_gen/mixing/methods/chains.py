@@ -28,7 +28,7 @@ OVERLAPPING = ("color", "contrast", "brightness", "sharpness")  # with the corru
 STRENGTHS = {name: row.augmix for name, row in OPERATIONS.items() if row.augmix}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class OperationOptions(MethodOptions):
     """The options of methods that draw operations as AugMix does."""
 
@@ -46,7 +46,7 @@ class OperationOptions(MethodOptions):
         return OPS + OVERLAPPING if self.all_ops else OPS
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PictureOptions(OperationOptions):
     """The options of methods that also blend with pictures of a mixing set, as PixMix does."""
 

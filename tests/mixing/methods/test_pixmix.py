@@ -41,7 +41,7 @@ def test_the_start_and_the_number_of_rounds() -> None:
 
 @pytest.mark.parametrize("k", [1, 16])
 def test_the_most_rounds_are_an_option(k):
-    recipes = draws("pixmix", 32, 2000, k=k)
+    recipes = draws("pixmix", 32, 1000, k=k)
     assert_shares([len(recipe.blends) for recipe in recipes], uniform_over(range(k + 1)))
     most = settings_of("pixmix", 32, k=k).options.most
     assert most == (k + 1, k)
