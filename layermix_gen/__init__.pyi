@@ -9,9 +9,15 @@ from .inspection.drawings.sheet import contact_sheet as contact_sheet
 from .inspection.drawings.tree import recipe_tree as recipe_tree
 from .inspection.shards import open_shards as open_shards
 from .mixing.methods.augmix import AugMixOptions as AugMixOptions
+from .mixing.methods.autoaugment import AutoAugmentOptions as AutoAugmentOptions
+from .mixing.methods.erasing import CutoutOptions as CutoutOptions
+from .mixing.methods.erasing import RandomErasingOptions as RandomErasingOptions
 from .mixing.methods.ipmix import IPMixOptions as IPMixOptions
 from .mixing.methods.layermix import LayerMixOptions as LayerMixOptions
+from .mixing.methods.pairs import CutMixOptions as CutMixOptions
+from .mixing.methods.pairs import MixupOptions as MixupOptions
 from .mixing.methods.pixmix import PixMixOptions as PixMixOptions
+from .mixing.methods.randaugment import RandAugmentOptions as RandAugmentOptions
 from .mixing.recipe import parse as parse
 from .mixing.renderer import render as render
 from .mixing_sets.mixing_set import MixingSet as MixingSet
