@@ -15,6 +15,7 @@ from layermix_gen.inspection.shards import Shards
 from layermix_gen.mixing.methods import METHODS
 from tests.inspection.built import verify
 
+PLOTTED = ("cutmix", "autoaugment", "ipmix")  # without operations, without blends, with both
 DRAWING = [name for name in METHODS if name != "none"]
 
 
@@ -44,9 +45,8 @@ def test_all_is_rendered_again(dataset: Shards) -> None:
     assert verify(Path(dataset.location), replay=0.2) == []
 
 
+@pytest.mark.parametrize("dataset", PLOTTED, indirect=True)
 def test_it_is_plotted_where_nothing_is_cut(dataset: Shards, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    if dataset.settings.method not in ("cutmix", "autoaugment", "ipmix"):
-        pytest.skip("as one of these: without operations, without blends, with both")
     counts, wanted = observed(dataset.index, dataset.manifest), expected(dataset.manifest, 500)
     axes = compose(counts, wanted, ("", "")).axes
     assert len(axes) == len(counts.keys() | wanted.keys())
