@@ -50,6 +50,7 @@ COLORS = {
     "accent": IMAGE_INK,
     "picture": PICTURE_INK,
 }  # of the light page; its style has those of the dark one
+TITLES = {"layermix": "LayerMix samples", "none": "Samples"}
 COLUMNS = ("source", "class_name", "other", "plane", "method", "layer", "picture", "recipe")
 
 
@@ -81,6 +82,7 @@ def write_gallery(
         "question": where or "",
         "small": (shards.settings.size or 0) <= SMALL,
         "size": shards.settings.size,
+        "method": shards.settings.method,
         "chunk": CHUNK,
         "numbers": NUMBERS,
         "masked": MASKED,
@@ -248,6 +250,7 @@ def page(facts: Mapping[str, Any], pictures: Mapping[str, Sequence[str]]) -> str
         "form-action": "'none'",
     }
     parts = {
+        "title": TITLES.get(facts["method"], f"{facts['method']} samples"),
         "policy": "; ".join(f"{name} {value}" for name, value in policy.items()),
         "style": style,
         "script": script,

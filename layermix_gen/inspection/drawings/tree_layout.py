@@ -4,7 +4,7 @@ A step is in the column after the last of its operands, in the middle of their r
 often the recipe uses it, and every use has a row of its own, so that no connector runs through an image.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
@@ -43,9 +43,21 @@ def laid_out(recipe: Expression) -> Node:
 
 
 def view_row(root: Node) -> float | None:
-    """The row of the view, in the middle of the rows where it is used; None where it is not used."""
+    """The row of the view; None where it is not used.
+
+    It is in the middle of the rows where the view is used, or as near as the pictures in its column allow.
+    """
     rows = [node.row for node in root.walk() if node.is_view]
-    return (min(rows) + max(rows)) / 2 if rows else None
+    if not rows:
+        return None
+    middle = (min(rows) + max(rows)) / 2
+    taken = [node.row for node in root.walk() if not node.is_view and node.column == 0]
+    places = [middle, *(row + side for row in taken for side in (-1, 1))]
+    return min((row for row in places if _is_free(row, taken)), key=lambda row: abs(row - middle))
+
+
+def _is_free(row: float, taken: Sequence[float]) -> bool:
+    return all(abs(row - other) >= 1 for other in taken)
 
 
 def _in_columns(expression: Expression) -> Node:

@@ -113,7 +113,14 @@ def test_the_places_of_leaves_and_of_uneven_operands():
 
 
 @pytest.mark.parametrize(
-    ("text", "row"), [(LAYER_3, 0.5), ("image", 0), ("invert(picture)", None), ("add(picture, image, 1.0, 0.0)", 1)]
+    ("text", "row"),
+    [
+        (LAYER_3, 0.5),
+        ("image", 0),
+        ("invert(picture)", None),
+        ("add(picture, image, 1.0, 0.0)", 1),
+        ("add(add(image, picture, 1.0, 0.0), invert(image), 0.5, 0.5)", 0),
+    ],
 )
 def test_the_view_stands_in_the_middle_of_its_uses(text, row):
     assert view_row(laid_out(parse(text))) == row
@@ -125,6 +132,7 @@ def test_nothing_overlaps(expression):
     root = laid_out(expression)
     nodes = list(root.walk())
     taken = [(node.column, node.row) for node in nodes if not node.is_view]
+    taken += [(0, row) for row in [view_row(root)] if row is not None]
     for node in nodes:  # a connector runs along its operand's row up to the step
         for operand in node.operands:
             assert operand.column < node.column
