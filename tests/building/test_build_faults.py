@@ -22,6 +22,7 @@ import pytest
 from layermix_gen import LayerMixError, MixingSet
 from layermix_gen import build as build_in_python
 from layermix_gen.building import request
+from layermix_gen.mixing.methods import METHODS
 from layermix_gen.mixing.operations import OPERATIONS
 from layermix_gen.sources import KINDS
 from layermix_gen.support.processes import memory_errors
@@ -510,7 +511,7 @@ def places(photographs: Path, tmp_path: Path) -> dict[str, Any]:
         tar.add(photographs / "coffee" / "000.png", "0.png")
     np.save(tmp_path / "small.npy", np.zeros((2, 8, 8), np.uint8))
     np.save(tmp_path / "odd.npy", np.zeros((2, 8), np.uint8))
-    operations = ", ".join(OPERATIONS)
+    operations = ", ".join(row.name for row in OPERATIONS.values() if row.paper or row.released)
     return {"photographs": photographs, "tmp": tmp_path, "ops": operations}
 
 
@@ -725,7 +726,7 @@ MISUSES = [
     ("a b c", "Got unexpected extra argument (c)"),
     ("a b --view other", "Invalid value for '--view': 'other' is not one of 'rrc', 'pad-crop', 'center'."),
     ("a b --view-mode other", "Invalid value for '--view-mode': 'other' is not one of 'independent', 'shared'."),
-    ("a b --method other", "Invalid value for '--method': 'other' is not one of 'layermix', 'none'."),
+    ("a b --method other", f"Invalid value for '--method': 'other' is not one of {', '.join(map(repr, METHODS))}."),
     ("a b --preset other", "Invalid value for '--preset': 'other' is not one of 'paper', 'released'."),
     ("a b --format gif", "Invalid value for '--format': 'gif' is not one of 'jpg', 'png', 'webp'."),
     ("a b --subsampling 411", "Invalid value for '--subsampling': '411' is not one of '444', '422', '420'."),

@@ -101,5 +101,5 @@ def test_an_estimate_by_a_clock_of_its_own(
     assert f"form        {form}\n" in found.summary()
     assert found.seconds == 400
     with monkeypatch.context() as patch:
-        patch.setattr(estimator, "sample_bytes", lambda *_: [])
+        patch.setattr(estimator, "sample_bytes", lambda *_, **__: [])
         assert estimate(many, tmp_path / "out", settings, mixing_set=pool).bytes == 800 * 4096

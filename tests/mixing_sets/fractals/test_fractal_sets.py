@@ -406,7 +406,7 @@ def test_other_faults_of_opencv_are_no_lack_of_memory(tmp_path: Path, monkeypatc
 
 def test_memory_does_run_out(tmp_path: Path) -> None:
     def little() -> None:
-        resource.setrlimit(resource.RLIMIT_AS, (1 << 30, 1 << 30))
+        resource.setrlimit(resource.RLIMIT_AS, (3 << 28, 3 << 28))
 
     options = ("--count", 1, "--size", 4096, "--kinds", "noise", "--workers", 1)
     run = command("fractals", "render", tmp_path / "set.npy", *options, preexec_fn=little)
