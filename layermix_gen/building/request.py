@@ -82,14 +82,14 @@ class BuildRequest:
     def shards(self, progress: bool = False) -> int:
         """The number of shards: from the folder's plan if its `shard_size` is the same, else from `planned_shards`."""
         if self._before and self._before.settings.shard_size == self.settings.shard_size:
-            return self._before.shards
-        shards = planned_shards(self.source, self.items, self.settings, self.workers, progress)
-        smallest = len(self.items) // shards
-        if METHODS[self.settings.method].mixes_labels and self.settings.variants and smallest < 2:
+            shards = self._before.shards
+        else:
+            shards = planned_shards(self.source, self.items, self.settings, self.workers, progress)
+        if METHODS[self.settings.method].mixes_labels and self.settings.variants and len(self.items) // shards < 2:
             raise LayerMixError(
                 f"expected at least 2 images in each shard for the method {self.settings.method}, which mixes each "
-                f"with another, got {count(len(self.items), 'image')} in {count(shards, 'shard')}; set a larger "
-                "--shard-size, or add images"
+                f"with another, got {count(len(self.items), 'image')} in {count(shards, 'shard')}; build into another "
+                "folder with a larger --shard-size, or add images"
             )
         return shards
 

@@ -17,6 +17,7 @@ from typing import Self, TypeAlias
 
 from isal import isal_zlib
 
+from layermix_gen.building.shard_inputs import ShardInputs
 from layermix_gen.dataset.declaring import how_to_give_up
 from layermix_gen.dataset.index import (
     ShardSummary,
@@ -28,12 +29,12 @@ from layermix_gen.dataset.index import (
 )
 from layermix_gen.dataset.names import INDEX, index_path, sample_key, tar_path
 from layermix_gen.dataset.plan import Plan
-from layermix_gen.dataset.samples import Sample, SampleMaker, lengths_of, metadata, partner_of
+from layermix_gen.dataset.samples import Sample, SampleMaker, lengths_of, metadata
 from layermix_gen.dataset.skipped import Skipped
 from layermix_gen.dataset.tar import TarSummary, TarWriter
 from layermix_gen.errors import BadImage, LayerMixError
-from layermix_gen.images import Image
 from layermix_gen.images.codec import encode
+from layermix_gen.mixing.methods import METHODS
 from layermix_gen.mixing_sets.mixing_set import open_mixing_set
 from layermix_gen.sources import Item, Source
 from layermix_gen.sources.base import class_name
@@ -82,11 +83,13 @@ def build_shard(
     plan: Plan,
     number: int,
     tick: Tick = lambda done, skipped: True,
+    reading: Callable[[int], None] = lambda position: None,
     bad: Mapping[str, str] = MappingProxyType({}),
 ) -> ShardResult:
     """Build the missing planes of a shard, all of them or none.
 
-    `bad` has the reasons why inputs are to be left out unread, by their ids. Planes are aligned: an input that was left
+    `reading` is called with the position of each input before it is decoded: its own turn may be a later one. `bad` has
+    the reasons why inputs are to be left out unread, by their ids. Planes are aligned: an input that was left
     out of one plane is left out of all. Raises `LayerMixError` if the disk cannot be written, or if an input that is in
     other planes can no longer be read or is another image now.
     """
@@ -95,31 +98,26 @@ def build_shard(
     before = read_summary(plan.root, number)
     kept = intact_planes(plan.root, before)
     made_of = source_checksums(plan.root, number, min(kept)) if kept else {}
-    left_out = {one.source: one.reason for one in before.skipped} if before and kept else {}
+    known = {one.source: one.reason for one in before.skipped} if before and kept else {}
     variants = missing_planes(plan, before)
-    ordinals, items = zip(*plan.items(number), strict=True)
-
-    def read(item: Item) -> Image:
-        if why := left_out.get(item.id) or bad.get(item.id):
-            raise BadImage(why)
-        return source.read(item)
-
+    paired = METHODS[plan.settings.method].mixes_labels
+    inputs = ShardInputs(source, [item for _, item in plan.items(number)], {**bad, **known}, reading, paired=paired)
     with disk_errors(plan.root), _Draft(plan, number, variants) as draft:
-        for position, item in enumerate(items):
+        for position, item in enumerate(inputs.items):
             if not tick(position, len(draft.skipped)):
                 return ShardResult(number, tuple(draft.skipped), None)
             try:
-                pixels = read(item)
+                pixels = inputs.read(position)
                 checksum = source_checksum(pixels)
                 if kept and checksum != made_of.get(item.id):
                     raise LayerMixError(
                         f"{item.id} is another image now than when other planes were built; restore it, then run the "
                         f"same command to resume{how_to_give_up(plan)}, or build into another folder"
                     )
-                samples = maker.make(pixels, item, variants.values(), partner_of(items, position, read))
-                draft.add(ordinals[position], item, checksum, list(samples))
+                samples = maker.make(pixels, item, variants.values(), inputs.partner(position))
+                draft.add(start + position, item, checksum, list(samples))
             except BadImage as error:
-                if kept and item.id not in left_out:
+                if kept and item.id not in known:
                     remedy = f"restore it, then run the same command to resume{how_to_give_up(plan)}"
                     raise LayerMixError(
                         f"{item.id} is in other planes but cannot be read now ({error}); {remedy}"

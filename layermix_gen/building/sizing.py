@@ -14,8 +14,9 @@ from statistics import fmean, pstdev
 
 import numpy as np
 
+from layermix_gen.building.shard_inputs import ShardInputs
 from layermix_gen.dataset.plan import shard_count
-from layermix_gen.dataset.samples import SampleMaker, lengths_of, metadata, partner_of
+from layermix_gen.dataset.samples import SampleMaker, lengths_of, metadata
 from layermix_gen.dataset.settings import CLEAN, BuildSettings, parse_size
 from layermix_gen.dataset.tar import END, member_bytes
 from layermix_gen.errors import BadImage
@@ -81,10 +82,10 @@ def sample_bytes(
     `classes` are the source's, which a worker process would have to list all of it for. With `partners`, a second
     image is another of the `items`, as in a build; without, it is the image itself.
     """
+    inputs = ShardInputs(source, items, paired=partners)
     for position, item in enumerate(items):
         try:
-            pixels = source.read(item)
-            partner = partner_of(items, position, source.read) if partners else None
+            pixels, partner = inputs.read(position), inputs.partner(position) if partners else None
             samples = list(maker.make(pixels, item, variants, partner))
         except BadImage:  # the build will record it
             yield []

@@ -1,14 +1,12 @@
 """Make samples, pixels and metadata, from a decoded source image: the pure functions that build and replay share."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 import numpy as np
 
 from layermix_gen.dataset.settings import CLEAN, BuildSettings
-from layermix_gen.errors import BadImage, LayerMixError
 from layermix_gen.images import Image
 from layermix_gen.images.views import VIEWS, PictureView, View, render_view
 from layermix_gen.mixing.methods import METHODS, UNMIXED, DrawSettings, Recipe
@@ -17,6 +15,7 @@ from layermix_gen.mixing_sets.mixing_set import MixingSet
 from layermix_gen.sources import Item
 from layermix_gen.support.seeds import generator
 
+AHEAD = 32  # images among which the second one is drawn: few enough to keep them decoded until their own turn
 Partner: TypeAlias = Callable[[float], tuple[Item, Image]]
 """Finds a second source image (H, W, 3), and its item, from a number in [0, 1) that a recipe draws."""
 
@@ -40,30 +39,15 @@ class Sample:
     other: Other | None = None
 
 
-def candidates(items: Sequence[Item], position: int, place: float) -> Iterator[Item]:
-    """The other images of a shard in the order in which they are tried as the second one of the image at `position`.
+def candidates(count: int, position: int, place: float) -> Iterator[int]:
+    """The positions of the images of a shard of `count` in the order in which they are tried as second images.
 
-    With `place` uniform in [0, 1), each is as likely to be the first. The next is tried where that cannot be read.
+    With `place` uniform in [0, 1), each of the `AHEAD` images that follow, in the shard's random order, is as likely to
+    be the first. The next is tried where that cannot be read.
     """
-    others = [*items[position + 1 :], *items[:position]]
-    first = int(place * len(others))
-    yield from others[first:]
-    yield from others[:first]
-
-
-def partner_of(items: Sequence[Item], position: int, read: Callable[[Item], Image]) -> Partner:
-    """The partner of the image at `position` among the images of its shard; `read` raises `BadImage`."""
-
-    def partner(place: float) -> tuple[Item, Image]:
-        for item in candidates(items, position, place):
-            with suppress(BadImage):
-                return item, read(item)
-        raise LayerMixError(
-            f"expected a second image to mix with {items[position].id}, found no other in its shard that can be read; "
-            "build with a larger --shard-size"
-        )
-
-    return partner
+    others = count - 1
+    first = int(place * min(others, AHEAD))
+    return ((position + 1 + (first + step) % others) % count for step in range(others))
 
 
 @dataclass(frozen=True, slots=True)

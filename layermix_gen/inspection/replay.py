@@ -90,8 +90,8 @@ class Replayer:
         """
 
         def partner(place: float) -> tuple[Item, Image]:
-            written = (item for item in candidates(items, position, place) if item.id in checksums)
-            if (item := next(written, None)) is None:
+            others = (items[other] for other in candidates(len(items), position, place))
+            if (item := next((item for item in others if item.id in checksums), None)) is None:
                 raise BadImage(
                     f"{items[position].id} has no other image in its shard to be mixed with; restore the index"
                 )

@@ -45,6 +45,16 @@ def test_deadly_images_are_left_out(photographs: Path, tmp_path: Path) -> None:
     assert digest(root) == whole
 
 
+def test_deadly_second_images_are_left_out(photographs: Path, tmp_path: Path) -> None:
+    """They kill the process before their own turn, at that of another image, which is not to blame."""
+    source = with_deadly(photographs, tmp_path / "source", "abort", "killed")
+    options = ("--size", "8", "--method", "mixup", "--variants", "4", "--shard-size", "13")
+    done = run("build", source, tmp_path / "out", *options)
+    assert (done.returncode, without_start(done.stderr)) == (0, "")
+    assert errors(tmp_path / "out") == {f"coffee/{name}.png": DEADLY for name in ("abort", "killed")}
+    assert manifest(tmp_path / "out")["written"] == 24
+
+
 def interrupt(root: Path) -> None:
     """Leave the folder as a build that was stopped before a shard without skipped inputs was finished."""
     (root / "dataset.json").unlink()

@@ -1,8 +1,9 @@
 """Datasets of methods that mix two training images: which second image each sample has, and its label."""
 
 import json
-from collections.abc import Sequence
+from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,10 +11,10 @@ from PIL import Image
 from scipy import stats
 
 from layermix_gen import open_shards, render
-from layermix_gen.dataset.samples import candidates
+from layermix_gen.dataset.samples import AHEAD, candidates
 from layermix_gen.images.views import View, render_view
-from layermix_gen.sources import Item, open_source
-from tests.helpers import build, digest, invoke, members, rows
+from layermix_gen.sources import Item, folder, open_source
+from tests.helpers import build, digest, invoke, members, rows, snapshot
 from tests.inspection.built import verify
 
 OPTIONS = ("--size", 32, "--variants", 2, "--shard-size", 8)
@@ -83,7 +84,7 @@ def test_an_unreadable_image_is_no_partner(photographs: Path, tmp_path: Path) ->
     result = invoke("build", source, tmp_path / "lone", "--size", 32, "--method", "mixup", "--workers", 1)
     assert result.exit_code == 1
     name = paths[3].relative_to(source).as_posix()
-    expected = f"expected a second image to mix with {name}, found no other in its shard that can be read; build with"
+    expected = f"expected a second image to mix with {name}, found no other in its shard that can be read; mend"
     assert expected in result.stderr
     assert not (tmp_path / "lone" / "dataset.json").exists()
 
@@ -124,11 +125,36 @@ def test_a_shard_of_one_image_is_refused(shard_size: int, photographs: Path, tmp
     assert not (tmp_path / "out").exists()
 
 
+def test_variants_are_not_added_to_shards_of_one_image(photographs: Path, tmp_path: Path) -> None:
+    arguments = (photographs, tmp_path / "out", "--shard-size", 1, "--size", 32, "--method", "mixup")
+    build(*arguments, "--variants", 0)
+    before = snapshot(tmp_path / "out")
+    for extra in (("--variants", 2), ("--variants", 2, "--dry-run")):
+        result = invoke("build", *arguments, *extra, "--workers", 1)
+        assert result.exit_code == 1
+        assert "got 24 images in 24 shards; build into another folder with a larger --shard-size" in result.stderr
+    assert snapshot(tmp_path / "out") == before
+
+
+def test_images_are_decoded_once(photographs: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Second images are read ahead, and kept until their own turn."""
+    read, seen = folder.FolderSource.read, Counter[str]()
+
+    def counted(self: folder.FolderSource, item: Item) -> Any:
+        seen[item.id] += 1
+        return read(self, item)
+
+    monkeypatch.setattr(folder.FolderSource, "read", counted)
+    build(photographs, tmp_path / "out", "--size", 32, "--variants", 8, "--shard-size", 24, "--method", "cutmix")
+    assert set(seen.values()) == {1}
+
+
 def test_each_other_image_is_as_likely_to_be_the_second() -> None:
-    items: Sequence[Item] = [Item(str(number), number, 1) for number in range(7)]
     places = np.random.default_rng(0).random(20_000)
-    first = [next(candidates(items, 3, place)).label for place in places]
-    counts = np.bincount(first, minlength=7)
-    assert counts[3] == 0
-    assert stats.chisquare(np.delete(counts, 3)).pvalue > 1e-4
-    assert sorted(item.label for item in candidates(items, 3, 0.99999)) == [0, 1, 2, 4, 5, 6]
+    for count, position in ((7, 3), (AHEAD + 9, 20)):
+        counts = np.bincount([next(candidates(count, position, place)) for place in places], minlength=count)
+        near = [(position + step) % count for step in range(1, min(count, AHEAD + 1))]
+        assert sorted(near) == np.flatnonzero(counts).tolist()
+        assert stats.chisquare(counts[near]).pvalue > 1e-4
+        assert sorted(candidates(count, position, 0.99999)) == [one for one in range(count) if one != position]
+    assert list(candidates(1, 0, 0.5)) == []

@@ -67,9 +67,12 @@ class _Task:
 class _Board:
     """Shared memory in which workers count the inputs of each shard: begun, done and, among these, skipped.
 
+    `reading` is the position of the input that was read last, whose own turn may be a later one.
+
     There is no lock that a dying worker could hold. `stop` tells the workers to stop after the input that they are at.
     """
 
+    reading: Any
     begun: Any
     done: Any
     skipped: Any
@@ -79,8 +82,8 @@ class _Board:
     def of(cls, slots: int) -> "_Board":
         """A board for so many shards."""
         context = multiprocessing.get_context("spawn")
-        begun, done, skipped = (context.RawArray(c_int64, slots) for _ in range(3))
-        return cls(begun, done, skipped, context.RawValue(c_bool, False))
+        reading, begun, done, skipped = (context.RawArray(c_int64, slots) for _ in range(4))
+        return cls(reading, begun, done, skipped, context.RawValue(c_bool, False))
 
 
 def _round(
@@ -108,14 +111,14 @@ def _round(
 
 
 def _judged(plan: Plan, board: _Board, task: _Task) -> _Task:
-    """The task of a process that died; if the input that it was at kills another process, alone, without that input."""
-    position = board.done[task.slot]
-    if board.begun[task.slot] == position:  # it was at none
+    """The task of a process that died; if an input that it was at kills another process, alone, without that input."""
+    reading, done = board.reading[task.slot], board.done[task.slot]
+    if board.begun[task.slot] == done:  # it was at none
         return task
     with worker_processes(plan, 1) as pool:
-        for ended in pool.ended(_try, deque([(task.number, position)])):
+        for ended in pool.ended(_try, deque((task.number, position) for position in {reading: 0, done: 0})):
             if ended and isinstance(ended.error, DeadWorkerError):
-                _, item = next(islice(plan.items(task.number), position, None))
+                _, item = next(islice(plan.items(task.number), ended.task[1], None))
                 return _Task(task.number, task.slot, {**task.bad, item.id: DEADLY})
     return task
 
@@ -127,6 +130,10 @@ def _build(state: tuple[Plan, _Board], task: _Task) -> ShardResult:
     (plan, board), slot = state, task.slot
     start, stop = plan.bounds(task.number)
 
+    def reading(position: int) -> None:
+        board.reading[slot] = position
+        limit_cpu(cpu_seconds(plan))
+
     def tick(done: int, skipped: int) -> bool:
         board.done[slot], board.skipped[slot] = done, skipped
         board.begun[slot] = min(done + 1, stop - start)
@@ -134,7 +141,7 @@ def _build(state: tuple[Plan, _Board], task: _Task) -> ShardResult:
         return not board.stop.value
 
     try:
-        return build_shard(plan, task.number, tick, task.bad)
+        return build_shard(plan, task.number, tick, reading, task.bad)
     finally:
         limit_cpu(0)
 

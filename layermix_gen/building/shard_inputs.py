@@ -1,0 +1,65 @@
+"""Read the inputs of a shard one by one, and as second images of each other without decoding each twice."""
+
+from collections import OrderedDict
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from types import MappingProxyType
+
+from layermix_gen.dataset.samples import AHEAD, Partner, candidates
+from layermix_gen.errors import BadImage, LayerMixError
+from layermix_gen.images import Image
+from layermix_gen.sources import Item, Source
+
+KEPT_BYTES = 2**27  # of the images that were read last
+
+
+class ShardInputs:
+    """The inputs of a shard. With `paired`, the images that were read last are kept: second images are read ahead.
+
+    `left_out` has the reasons why some are not read, by their ids. `reading` is called with the position in the shard
+    of each input before it is decoded.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        items: Sequence[Item],
+        left_out: Mapping[str, str] = MappingProxyType({}),
+        reading: Callable[[int], None] = lambda position: None,
+        *,
+        paired: bool,
+    ) -> None:
+        self.items = items
+        self._source, self._left_out, self._reading = source, left_out, reading
+        self._most = AHEAD + 1 if paired else 0
+        self._kept: OrderedDict[int, Image] = OrderedDict()
+
+    def read(self, position: int) -> Image:
+        """The pixels of an input. Raises `BadImage` where it is left out or cannot be read."""
+        if position not in self._kept:
+            item = self.items[position]
+            if why := self._left_out.get(item.id):
+                raise BadImage(why)
+            self._reading(position)
+            self._keep(position, pixels := self._source.read(item))
+            return pixels
+        return self._kept[position]
+
+    def _keep(self, position: int, pixels: Image) -> None:
+        self._kept[position] = pixels
+        while len(self._kept) > self._most or sum(one.nbytes for one in self._kept.values()) > KEPT_BYTES:
+            self._kept.popitem(last=False)
+
+    def partner(self, position: int) -> Partner:
+        """The partner of an input: the first of its candidates that can be read."""
+
+        def partner(place: float) -> tuple[Item, Image]:
+            for other in candidates(len(self.items), position, place):
+                with suppress(BadImage):
+                    return self.items[other], self.read(other)
+            raise LayerMixError(
+                f"expected a second image to mix with {self.items[position].id}, found no other in its shard that can "
+                "be read; mend them, or build into another folder with a larger --shard-size"
+            )
+
+        return partner
