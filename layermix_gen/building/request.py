@@ -16,7 +16,7 @@ from layermix_gen.dataset.plan_changes import refuse_changes
 from layermix_gen.dataset.settings import BuildSettings
 from layermix_gen.errors import LayerMixError
 from layermix_gen.mixing.methods import METHODS
-from layermix_gen.mixing_sets.mixing_set import MixingSet
+from layermix_gen.mixing_sets.mixing_set import MixingSet, open_mixing_set
 from layermix_gen.sources import Item, Source, SourceOptions, open_source
 from layermix_gen.sources.labels import LabelCounts
 from layermix_gen.support.checks import as_utf8_path, check_output, check_whole
@@ -57,6 +57,7 @@ class BuildRequest:
         self._before = read_plan(self.root)
         self.settings = self._resolved(settings)
         self.size = self.settings.size or 0
+        self._check_pictures()
         if self._before:  # refuse now what can be refused without a mixing set, which may take a while to make
             refuse_changes(self._before, self.planned(self._before.mixing_set, self._before.shards), self.items)
 
@@ -65,6 +66,19 @@ class BuildRequest:
         if self._before:
             settings = settings.filled(self._before.settings)
         return settings.resolve(native_size(self.source, self.items) if settings.size is None else None)
+
+    def _check_pictures(self) -> None:
+        """Refuse `pictures` for a mixing set that is not a folder to be packed so: it is as it is."""
+        asked = self.settings.options.chosen(self.size).get("pictures")
+        if asked is None or not self.mixes or (self.mixing_set and self.mixing_set.is_dir()):
+            return
+        found = ("color" if open_mixing_set(self.mixing_set).color else "gray") if self.mixing_set else "gray"
+        if found != asked:
+            what = f"those of {self.mixing_set}" if self.mixing_set else "the fractals that are rendered"
+            raise LayerMixError(
+                f"expected pictures in {asked}, but {what} are in {found}; give --mixing-set a folder of pictures to "
+                "pack, or leave out --pictures"
+            )
 
     @property
     def mixes(self) -> bool:

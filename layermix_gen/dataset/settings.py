@@ -10,6 +10,7 @@ from typing import Any
 
 from layermix_gen.dataset.names import CLEAN_PLANE, KEYS, plane_name
 from layermix_gen.errors import LayerMixError
+from layermix_gen.images import SMALL
 from layermix_gen.images.codec import MAX_PIXELS, Encoding
 from layermix_gen.images.views import VIEWS
 from layermix_gen.mixing.methods import METHODS, DrawSettings
@@ -19,7 +20,6 @@ from layermix_gen.support.text import shown
 CLEAN = -1  # the variant number of the view before mixing
 VIEW_MODES = ("independent", "shared")
 MIN_SIZE = 8  # px
-SMALL = 64  # px; by default, samples up to this size are lossless and cropped like CIFAR, larger ones like ImageNet
 DEFAULT_SIZE = 224  # px; squares of one size up to this keep it
 _CHOICES = ("size", "view", "format")  # what may be left open
 MAX_VARIANTS = 100  # two digits in the names of planes

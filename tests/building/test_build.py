@@ -753,3 +753,20 @@ def test_members_of_tars_that_are_no_images_are_told(tmp_path: Path) -> None:
     settings = BuildSettings(variants=0, size=8)
     facts = layermix_gen.build(source, tmp_path / "out", settings, workers=1, progress=False).summary()
     assert re.search("^ignored +2 members not taken$", facts, re.MULTILINE)
+
+
+@pytest.mark.parametrize(("asked", "color"), [("color", False), ("gray", True)])
+def test_pictures_are_as_they_were_asked_for(asked: str, color: bool, photographs: Path, tmp_path: Path) -> None:
+    """A packed set and the fractals stay as they are; they are refused where others were asked for."""
+    rng, shape = np.random.default_rng(0), (3, 36, 36, 3) if color else (3, 36, 36)
+    np.save(tmp_path / "set.npy", rng.integers(0, 256, shape, np.uint8))
+    preset = ("--preset", "released") if asked == "gray" else ()
+    arguments = ("build", photographs, tmp_path / "out", "--size", 32, "--workers", 1, "--pictures", asked, *preset)
+    result = invoke(*arguments, "--mixing-set", tmp_path / "set.npy")
+    found = f"those of {tmp_path}/set.npy are in {'color' if color else 'gray'}; give --mixing-set a folder"
+    assert result.exit_code == 1
+    assert f"expected pictures in {asked}, but {found}" in result.stderr
+    if asked == "color":
+        result = invoke(*arguments)
+        assert "expected pictures in color, but the fractals that are rendered are in gray; give" in result.stderr
+    assert not (tmp_path / "out").exists()

@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from layermix_gen.mixing.methods import METHODS
@@ -18,9 +19,10 @@ def test_help_has_the_options_of_the_method(method: str) -> None:
     assert (f"Options of --method {method}:" in shown) == bool(own)
 
 
-def test_options_that_are_given_are_in_the_plan(photographs: Path, pool: Path, tmp_path: Path) -> None:
+def test_options_that_are_given_are_in_the_plan(photographs: Path, tmp_path: Path) -> None:
+    np.save(tmp_path / "set.npy", np.random.default_rng(0).integers(0, 256, (3, 36, 36, 3), np.uint8))
     options = ("--layers", "3=1", "--blends", "1,1,0,0", "--no-picture-flips", "--magnitude", 3, "--pictures", "color")
-    common = ("--size", 32, "--variants", 1, "--workers", 1, "--mixing-set", pool)
+    common = ("--size", 32, "--variants", 1, "--workers", 1, "--mixing-set", tmp_path / "set.npy")
     result = invoke("build", photographs, tmp_path / "out", *common, *options)
     assert result.exit_code == 0, result.output
     recorded = json.loads((tmp_path / "out" / "plan.json").read_text())["settings"]["options"]

@@ -25,7 +25,7 @@ from tests.helpers import alive, children, digest, files, wait_until
 
 SERVER = "from tests.faults.kills import serve; serve()"
 INTERRUPTED = 130
-OPTIONS = ("--size", "16", "--method", "none", "--shard-size", "4")
+OPTIONS = ("--size", "16", "--method", "cutmix", "--shard-size", "4")
 AT_ONCE = 3.0  # seconds, on a busy machine
 KILLS_IN_A_ROW = 5
 

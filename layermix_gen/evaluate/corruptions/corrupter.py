@@ -10,7 +10,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from layermix_gen.dataset.settings import SMALL
 from layermix_gen.errors import BadImage, Interrupted, LayerMixError
 from layermix_gen.evaluate.arguments import as_texts, check_type
 from layermix_gen.evaluate.benchmarks import SEVERITIES, Scale
@@ -18,7 +17,7 @@ from layermix_gen.evaluate.corruptions import corrupted, names_of
 from layermix_gen.evaluate.corruptions.layouts import LAYOUTS, Layout, LayoutName, make_layout, write_labels
 from layermix_gen.evaluate.corruptions.published import FAMILIES, Family, parameters
 from layermix_gen.evaluate.corruptions.record import RECORD, check_record, describe
-from layermix_gen.images import Image
+from layermix_gen.images import SMALL, Image
 from layermix_gen.images.codec import MAX_PIXELS
 from layermix_gen.sources import Item, Source, SourceOptions, open_source, open_test_set
 from layermix_gen.sources.base import DEFAULT_OPTIONS

@@ -3,14 +3,13 @@
 from pathlib import Path
 
 from layermix_gen.dataset.manifest import is_dataset
-from layermix_gen.dataset.settings import SMALL
 from layermix_gen.evaluate.benchmarks import NONE
 from layermix_gen.evaluate.preprocessing import PREPROCESSINGS
 from layermix_gen.evaluate.suites import arrays, built_dataset, folders
 from layermix_gen.evaluate.suites.base import Part, SuiteSource
 from layermix_gen.evaluate.suites.suite_folders import Data
 from layermix_gen.evaluate.suites.suite_options import SuiteOptions
-from layermix_gen.images import Image
+from layermix_gen.images import SMALL, Image
 from layermix_gen.sources import Source, open_source, open_test_set, source_files
 from layermix_gen.sources.array_files import cifar
 

@@ -33,4 +33,13 @@ _ROWS = (
 METHODS = {row.name: row for row in _ROWS}
 UNMIXED = "none"  # the method of clean planes
 
-__all__ = ["METHODS", "UNMIXED", "DrawSettings", "LayerMixOptions", "Method", "MethodOptions", "Recipe", "Shares"]
+__all__ = [
+    "METHODS",
+    "UNMIXED",
+    "DrawSettings",
+    "LayerMixOptions",
+    "Method",
+    "MethodOptions",
+    "Recipe",
+    "Shares",
+]

@@ -17,8 +17,9 @@ from typing import NamedTuple, Self
 
 import numpy as np
 
+from layermix_gen.images import SMALL
 from layermix_gen.mixing.magnitudes import narrow
-from layermix_gen.mixing.methods.base import SMALL, Draft, DrawSettings, Recipe, Shares
+from layermix_gen.mixing.methods.base import Draft, DrawSettings, Recipe, Shares
 from layermix_gen.mixing.methods.option_fields import MethodOptions, choice
 from layermix_gen.mixing.recipe import IMAGE, Expression
 

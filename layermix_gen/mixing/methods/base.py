@@ -12,8 +12,6 @@ from layermix_gen.mixing.methods.option_fields import MethodOptions
 from layermix_gen.mixing.operations import OPERATIONS
 from layermix_gen.mixing.recipe import Call, Expression
 
-SMALL = 64  # px; up to this size, methods have the defaults of their authors' CIFAR code, above those of ImageNet
-
 
 @dataclass(frozen=True, slots=True)
 class DrawSettings:

@@ -6,8 +6,9 @@ from typing import Self
 
 import numpy as np
 
+from layermix_gen.images import SMALL
 from layermix_gen.images.views import PictureView, draw_picture_view
-from layermix_gen.mixing.methods.base import SMALL, Draft, DrawSettings, drawn_of
+from layermix_gen.mixing.methods.base import Draft, DrawSettings, drawn_of
 from layermix_gen.mixing.methods.option_fields import MethodOptions, number, switch
 from layermix_gen.mixing.operations import OPERATIONS
 from layermix_gen.mixing.recipe import IMAGE, PICTURE, Call, Expression

@@ -27,8 +27,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from layermix_gen.images import SMALL
 from layermix_gen.mixing.blends import DRAWN_BLENDS
-from layermix_gen.mixing.methods.base import SMALL, Draft, DrawSettings, Recipe, Shares, drawn_of, even
+from layermix_gen.mixing.methods.base import Draft, DrawSettings, Recipe, Shares, drawn_of, even
 from layermix_gen.mixing.methods.chains import (
     OPS,
     OVERLAPPING,

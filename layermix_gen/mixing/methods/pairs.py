@@ -15,7 +15,8 @@ from typing import Self
 
 import numpy as np
 
-from layermix_gen.mixing.methods.base import SMALL, Draft, DrawSettings, Recipe, Shares
+from layermix_gen.images import SMALL
+from layermix_gen.mixing.methods.base import Draft, DrawSettings, Recipe, Shares
 from layermix_gen.mixing.methods.option_fields import MethodOptions, number
 from layermix_gen.mixing.recipe import IMAGE, OTHER
 from layermix_gen.mixing.strengths import rounded

@@ -59,6 +59,7 @@ def test_it_is_plotted_where_nothing_is_cut(dataset: Shards, tmp_path: Path, mon
 
 def test_samples_are_explained_and_listed(dataset: Shards, tmp_path: Path) -> None:
     rows = dataset.query("recipe <> 'image'", limit=1)
+    assert rows
     for row in rows:
         assert dataset.explain(row["key"], tmp_path / "tree.png").stat().st_size > 5_000
         replay = dataset.replay(row)
