@@ -89,9 +89,9 @@ def build_shard(
     """Build the missing planes of a shard, all of them or none.
 
     `reading` is called with the position of each input before it is decoded: its own turn may be a later one. `bad` has
-    the reasons why inputs are to be left out unread, by their ids. Planes are aligned: an input that was left
-    out of one plane is left out of all. Raises `LayerMixError` if the disk cannot be written, or if an input that is in
-    other planes can no longer be read or is another image now.
+    the reasons why inputs are to be left out unread, by their ids. Planes are aligned: an input that was left out of
+    one plane is left out of all. Raises `LayerMixError` if the disk cannot be written, or if an input that is in other
+    planes can no longer be read or is another image now.
     """
     source, maker = open_inputs(plan)
     start, stop = plan.bounds(number)
