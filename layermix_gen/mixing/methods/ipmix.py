@@ -19,7 +19,9 @@ round to whole levels, while theirs cut off the fractions of patches and take on
 image have pictures of their own, theirs share one; the share that a mask chooses is a multiple of 1/256; shears are
 about the centre of the image, theirs about its corner; autocontrast and the operations after it are drawn with
 `all_ops` at any size, which their CIFAR code lacks, and autocontrast ignores no extreme values, while theirs ignores
-the outermost 7 to 10 percent on both sides; sizes of images other than 32 and 224 px are ours.
+the outermost 7 to 10 percent on both sides; sizes of images other than 32 and 224 px are ours. Their mixing set, which
+they offer, has pictures in colour, fractals among them; the fractals that a build renders by default are gray. A folder
+of pictures is packed in colour.
 """
 
 from collections.abc import Sequence
