@@ -3,7 +3,7 @@
 import re
 import subprocess
 import sys
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 
 import fsspec
@@ -38,11 +38,11 @@ def test_python_snippets_run(name, tmp_path, monkeypatch, photographs):
     (tmp_path / "path" / "to").mkdir(parents=True)
     (tmp_path / "path" / "to" / "train").symlink_to(photographs)
     rng = np.random.default_rng(0)
-    image, view, fractal = rng.integers(0, 256, (3, 32, 32, 3), np.uint8)
+    image, view, other, fractal = rng.integers(0, 256, (4, 32, 32, 3), np.uint8)
     np.save("fractals.npy", rng.integers(0, 256, (4, 36, 36), np.uint8))
     made = {}
     for snippet in snippets(ROOT / name):
-        names = {"image": image, "view": view, "fractal": fractal}
+        names = {"image": image, "view": view, "other": other, "fractal": fractal}
         exec(snippet, names)  # noqa: S102
         made |= names
     assert made["mixed"].shape == (32, 32, 3)
@@ -111,11 +111,27 @@ def test_command_line_page_is_current(tmp_path):
     assert (ROOT / "docs" / "command-line.md").read_text(encoding="utf-8") == made, "run: make docs"
 
 
+def prose(page: Path) -> str:
+    """A page without its blocks of code."""
+    return re.sub(r"^```.*?^```$", "", page.read_text(encoding="utf-8"), flags=re.DOTALL | re.MULTILINE)
+
+
+@cache
+def anchors(page: Path) -> set[str]:
+    """What GitHub calls the headings of a page: a second one of the same text ends with -1."""
+    headings = re.findall(r"^#+ (.+)$", prose(page), re.MULTILINE)
+    names = [re.sub(r"[^\w -]", "", heading).strip().lower().replace(" ", "-") for heading in headings]
+    return {f"{name}-{names[:place].count(name)}".removesuffix("-0") for place, name in enumerate(names)}
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_links_lead_somewhere(page):
-    for link in re.findall(r"\]\(([^)#]+)\)", page.read_text(encoding="utf-8")):
+    for link in re.findall(r"(?:\]\(|(?:src|href)=\")([^)\"\s]+)", prose(page)):
         if not link.startswith("http"):
-            assert (page.parent / link).exists(), link
+            path, _, anchor = link.partition("#")
+            target = page.parent / path if path else page
+            assert target.exists(), link
+            assert not anchor or anchor in anchors(target.resolve()), link
 
 
 def test_every_call_and_operation_is_documented():
