@@ -18,6 +18,10 @@ def test_help_has_the_options_of_the_method(method: str) -> None:
     assert (f"Options of --method {method}:" in shown) == bool(own)
 
 
+def test_help_tells_how_to_list_the_options_of_a_method() -> None:
+    assert "--method METHOD --help" in " ".join(invoke("build", "--help").stdout.split())
+
+
 def test_options_that_are_given_are_in_the_plan(photographs: Path, pool: Path, tmp_path: Path) -> None:
     options = ("--layers", "3=1", "--blends", "1,1,0,0", "--no-picture-flips", "--magnitude", 3, "--pictures", "color")
     common = ("--size", 32, "--variants", 1, "--workers", 1, "--mixing-set", pool)
@@ -53,6 +57,10 @@ def test_options_that_are_given_are_in_the_plan(photographs: Path, pool: Path, t
         (("--blends", "0,0,0,0"), "blends must have a weight above 0, got none; change --blends"),
         (("--magnitud", 3), "No such option '--magnitud'. Did you mean '--magnitude'?"),
         (("--method", "augmix2"), "'augmix2' is not one of"),
+        (("--method", "foo", "--help"), "'foo' is not one of"),
+        (("--help", "--method=foo"), "'foo' is not one of"),
+        (("-h", "--method", "pixmix", "--method", ""), "'' is not one of"),
+        (("--method", "--help"), "Option '--method' requires an argument."),
     ],
     ids=str,
 )

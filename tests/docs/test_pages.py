@@ -12,7 +12,7 @@ import pytest
 
 from layermix_gen import build
 from layermix_gen.dataset.index import COLUMNS
-from layermix_gen.dataset.settings import DEFAULTS, BuildSettings
+from layermix_gen.dataset.settings import BuildSettings
 from layermix_gen.inspection.drawings import recipe_plots
 from layermix_gen.mixing.methods import METHODS
 from layermix_gen.mixing.methods.layermix import PRESETS
@@ -21,6 +21,7 @@ from layermix_gen.mixing.recipe import SIGNATURES
 from layermix_gen.mixing_sets import fractals
 from layermix_gen.mixing_sets.provision import resolve_mixing_set
 from layermix_gen.sources import KINDS
+from layermix_gen.support.checks import flag
 from tests.servers import object_store
 
 ROOT = Path(__file__).parents[2]
@@ -154,9 +155,15 @@ def test_every_kind_of_source_and_of_fractal_is_documented():
 
 def test_every_setting_is_on_the_command_line_page():
     text = (ROOT / "docs" / "command-line.md").read_text(encoding="utf-8")
-    options = [f"--{name.replace('_', '-')}" for name in BuildSettings.__dataclass_fields__ if name != "options"]
-    options += [f"--{name.replace('_', '-')}" for name in DEFAULTS.options.kinds()]
-    assert [option for option in options if option not in text] == []
+    assert [name for name in BuildSettings.__dataclass_fields__ if name != "options" and flag(name) not in text] == []
+
+
+@pytest.mark.parametrize("method", [name for name, row in METHODS.items() if row.options.kinds()])
+def test_every_method_has_its_options_on_the_command_line_page(method):
+    text = (ROOT / "docs" / "command-line.md").read_text(encoding="utf-8")
+    section = text.split(f"Options of --method {method}:\n", 1)[1].split("\n```\n", 1)[0]
+    kinds = METHODS[method].options.kinds()
+    assert [name for name in kinds if not re.search(rf"^  {flag(name)}\b", section, re.MULTILINE)] == []
 
 
 def test_every_column_of_the_index_is_documented():
