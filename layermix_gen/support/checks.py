@@ -3,7 +3,7 @@
 import operator
 import os
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Hashable, Iterable, Set
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -62,9 +62,10 @@ def check_share(name: str, value: Any) -> None:
 
 def check_choice(name: str, value: Any, choices: Collection[Any], *, change: str = "") -> None:
     """Raise `LayerMixError` unless `value` is one of `choices`; the message leaves out None."""
-    if value not in tuple(choices):  # not in a dict, which raises TypeError for what has no hash
+    # An array has no hash, and compares item by item; in a dict, a tuple with a list in it would be a TypeError.
+    if not isinstance(value, Hashable) or value not in tuple(choices):
         known = ", ".join(str(choice) for choice in choices if choice is not None)
-        raise LayerMixError(f"{name} must be one of {known}, got {value!r}; change {change or flag(name)}")
+        raise LayerMixError(f"{name} must be one of {known}, got {value!r:.80}; change {change or flag(name)}")
 
 
 def as_several(name: str, values: Any) -> tuple[Any, ...]:
@@ -72,6 +73,13 @@ def as_several(name: str, values: Any) -> tuple[Any, ...]:
     if isinstance(values, str | bytes) or not isinstance(values, Iterable):
         raise LayerMixError(f"{name} must be several values, got {values!r}; write {name}=({values!r},)")
     return tuple(values)
+
+
+def as_ordered(name: str, values: Any) -> tuple[Any, ...]:
+    """Return several values as `as_several` does. Raises `LayerMixError` for a set, too: their order has a meaning."""
+    if isinstance(values, Set):
+        raise LayerMixError(f"{name} must be in an order, which a set has not, got {values!r:.80}; give a list")
+    return as_several(name, values)
 
 
 def is_remote(place: str | Path) -> bool:
@@ -85,7 +93,7 @@ def as_path(path: Any, what: str) -> Path:
     A path that would be another one the second time is made absolute, such as `~` for `./~`.
     """
     if not isinstance(path, str | Path):
-        raise LayerMixError(f"expected a path as the {what}, got {path!r}; give a text or a Path")
+        raise LayerMixError(f"expected a path as the {what}, got {path!r:.80}; give a text or a Path")
     if path == "":
         raise LayerMixError(f"expected a path as the {what}, got an empty text; name one")
     if "\0" in str(path):
