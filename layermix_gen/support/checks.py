@@ -28,7 +28,7 @@ def check_whole(name: str, value: Any, low: int, high: int | None = None, *, cha
     """
     if type(value) is not int or not low <= value <= (MAX_SEED if high is None else high):
         bounds = f"from {low} on" if high is None else f"in [{low}, {high}]"
-        raise LayerMixError(f"{name} must be a whole number {bounds}, got {value!r}; change {change or flag(name)}")
+        raise LayerMixError(f"{name} must be a whole number {bounds}, got {value!r:.80}; change {change or flag(name)}")
 
 
 def as_whole(name: str, value: Any, low: int, *, change: str = "") -> int:
@@ -51,7 +51,7 @@ def check_number(name: str, value: Any, low: float, high: float, *, what: str = 
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
     if not (is_number and low <= value <= high):
         exact = isinstance(value, float) and float(f"{value:g}") == value
-        found = f"{value:g}" if exact else str(value) if is_number else repr(value)
+        found = f"{value:g}" if exact else str(value) if is_number else f"{value!r:.80}"
         raise LayerMixError(f"{name} must be {what}in [{low:g}, {high:g}], got {found}; change {flag(name)}")
 
 
@@ -71,7 +71,7 @@ def check_choice(name: str, value: Any, choices: Collection[Any], *, change: str
 def as_several(name: str, values: Any) -> tuple[Any, ...]:
     """Return several values as a tuple. Raises `LayerMixError` for a single one: a text would be split into letters."""
     if isinstance(values, str | bytes) or not isinstance(values, Iterable):
-        raise LayerMixError(f"{name} must be several values, got {values!r}; write {name}=({values!r},)")
+        raise LayerMixError(f"{name} must be several values, got {values!r:.80}; write {name}=({values!r:.80},)")
     return tuple(values)
 
 
