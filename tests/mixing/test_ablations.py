@@ -1,36 +1,26 @@
 """The ablations of LayerMix: each option changes the distribution that it names, and no other."""
 
-from collections import Counter
 from itertools import product
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pytest
-from scipy import stats
 
 from layermix_gen import BuildSettings, LayerMixError
 from layermix_gen.mixing.methods import METHODS, DrawSettings, LayerMixOptions, Recipe
 from layermix_gen.mixing.methods.layermix import BLEND_WEIGHTS
 from layermix_gen.mixing.recipe import Call
 from layermix_gen.mixing.renderer import render
+from tests.mixing.test_drawing import assert_shares
 
 COUNT = 20_000
-P = 1e-4
 
 
 def drawn(**options: Any) -> list[Recipe]:
     rng = np.random.Generator(np.random.Philox(key=5))
     settings = DrawSettings(32, 50, 36, LayerMixOptions(**options))
     return [METHODS["layermix"].draw(rng, settings) for _ in range(COUNT)]
-
-
-def assert_shares(values: list[Any], weights: dict[Any, float]) -> None:
-    counts = Counter(values)
-    assert counts.keys() == {name for name, weight in weights.items() if weight}
-    total = sum(weights.values())
-    expected = [len(values) * weights[name] / total for name in counts]
-    assert len(counts) == 1 or stats.chisquare(list(counts.values()), expected).pvalue > P
 
 
 @pytest.mark.parametrize("weights", [(1, 1, 1), (1, 2, 5), (0, 0, 3), (0.5, 0, 0.1)], ids=str)
