@@ -29,7 +29,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from layermix_gen.mixing.blends import DRAWN_BLENDS
+from layermix_gen.mixing.blends import DRAWN_BLENDS, patch_name
 from layermix_gen.mixing.methods.base import SMALL, Draft, DrawSettings, Recipe, Shares, drawn_of, even
 from layermix_gen.mixing.methods.chains import (
     OPS,
@@ -67,7 +67,7 @@ def shares(settings: DrawSettings) -> Shares:
     """Return how often `draw` makes each choice."""
     options: IPMixOptions = settings.options
     without = (0.5 + 0.5 / (options.t + 1)) ** options.k  # no chain has a patch, so that the mean is the only blend
-    patches = {_patch_of(name): (1 - without) / len(DRAWN_BLENDS) for name in DRAWN_BLENDS}
+    patches = {patch_name(name): (1 - without) / len(DRAWN_BLENDS) for name in DRAWN_BLENDS}
     return Shares(ops=even(options.ops), blends={**patches, "mean": without})
 
 
@@ -94,7 +94,7 @@ def _patch(rng: np.random.Generator, draft: Draft, x: Expression, settings: Draw
     is_picture = settings.size <= SMALL or rng.random() < 0.5
     y = PICTURE if is_picture else augment(rng, draft, IMAGE, settings)
     box = _draw_box(rng, size, settings.size)
-    return draft.blend(_patch_of(name), x, y, (*DRAWN_BLENDS[name](rng, settings.options.beta), *box))
+    return draft.blend(patch_name(name), x, y, (*DRAWN_BLENDS[name](rng, settings.options.beta), *box))
 
 
 def _draw_box(rng: np.random.Generator, size: int, side: int) -> Sequence[int]:
@@ -104,8 +104,3 @@ def _draw_box(rng: np.random.Generator, size: int, side: int) -> Sequence[int]:
         return size, size, top, left
     width, height = (SHORTEST + int(rng.random() * (size - SHORTEST + 1)) for _ in range(2))
     return height, width, top, left
-
-
-def _patch_of(blend: str) -> str:
-    """The name of a blend within a box alone."""
-    return f"{blend}_patch"
