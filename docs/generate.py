@@ -6,6 +6,9 @@ from pathlib import Path
 import click
 
 from layermix_gen.cli import main
+from layermix_gen.commands.method_options import MethodCommand, help_of
+from layermix_gen.dataset.settings import DEFAULTS
+from layermix_gen.mixing.methods import METHODS
 
 HEAD = """# The command line
 
@@ -22,6 +25,13 @@ def _sections(command: click.Command, name: str, parent: click.Context | None) -
     settings = {**command.context_settings, "terminal_width": 100}
     context = click.Context(command, parent, info_name=name, **settings)
     sections = [f"\n## {context.command_path}\n\n```\n{command.get_help(context)}\n```\n"]
+    if isinstance(command, MethodCommand):
+        helps = {method: help_of(method, context) for method in METHODS if method != DEFAULTS.method}
+        sections += [
+            f"\n### {context.command_path} --method {method}\n\n```\n{text}\n```\n"
+            for method, text in helps.items()
+            if text
+        ]
     if isinstance(command, click.Group):
         for child in command.list_commands(context):
             subcommand = command.get_command(context, child)

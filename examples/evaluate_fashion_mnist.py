@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from PIL import Image
 from torch import nn
-from training import Recipe, train
+from training import Recipe, errors_in_one_line, train
 
 from layermix_gen import BuildSettings, build
 from layermix_gen.evaluate import corrupt, load_model, make_report, run, write_gradcam_sheet, write_report
@@ -83,6 +83,7 @@ def look(data: str, out: Path, checkpoints: dict[str, Path]) -> Path:
     return write_gradcam_sheet(models, paths, out / "report" / "gradcam.png", preprocessing="none")
 
 
+@errors_in_one_line()
 def main(arguments: list[str] | None = None) -> None:
     """Read the command line; build, train, corrupt, evaluate, report."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)

@@ -21,6 +21,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
+from layermix_gen.errors import LayerMixError
 from layermix_gen.evaluate.losses import jsd_loss, outlier_loss
 from layermix_gen.images.views import draw_picture_view
 from layermix_gen.mixing_sets.mixing_set import MixingSet
@@ -48,6 +49,15 @@ class Recipe:
     std: tuple[float, ...]
     save_every: int  # steps
     out: Path
+
+
+@contextmanager
+def errors_in_one_line() -> Iterator[None]:
+    """End the program with exit status 1 and one line, where the user can correct what went wrong."""
+    try:
+        yield
+    except LayerMixError as error:
+        raise SystemExit(f"Error: {error}") from error
 
 
 def train(model: nn.Module, shards: str, test: str | None, recipe: Recipe) -> None:

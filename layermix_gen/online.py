@@ -31,6 +31,9 @@ class Mixer:
         if self.method.mixes_pictures != (mixing_set is not None):
             expected, remedy = ("a", "give one") if self.method.mixes_pictures else ("no", "leave it out")
             raise LayerMixError(f"expected {expected} mixing set with the method {method}; {remedy}")
+        if not isinstance(mixing_set, MixingSet | str | Path | None):
+            remedy = "give its path, or MixingSet(pictures) of an array"
+            raise LayerMixError(f"expected a mixing set or its path, got {mixing_set!r:.80}; {remedy}")
         self.options = self.method.options_of(options)
         self.mixing_set = open_mixing_set(mixing_set) if isinstance(mixing_set, str | Path) else mixing_set
 
@@ -38,8 +41,10 @@ class Mixer:
         """Return a mixed copy of `image`, a square uint8 (S, S, 3) no larger than the set's pictures, and its recipe.
 
         `other` is a second training image of the same shape, for a method that mixes two. All randomness comes from
-        `rng`. Raises `LayerMixError` for any other image, and without a second one that is needed.
+        `rng`. Raises `LayerMixError` for any other image or generator, and without a second one that is needed.
         """
+        if not isinstance(rng, np.random.Generator):
+            raise LayerMixError(f"expected a NumPy generator, got {rng!r:.80}; give np.random.default_rng(seed)")
         image = as_image(image)
         size, width = image.shape[:2]
         if size != width:

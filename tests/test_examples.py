@@ -1,5 +1,6 @@
 """The examples: the loss falls, a killed run ends as if nobody had killed it, ranks share the work."""
 
+import importlib
 import json
 import os
 import signal
@@ -34,6 +35,15 @@ def shards(many: Path, pool: Path, tmp_path_factory: pytest.TempPathFactory) -> 
     return root
 
 
+@pytest.fixture(scope="module")
+def cutmix(many: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """400 pieces of photographs in 4 classes, at 24 px: a clean plane and 2 variants that have two labels each."""
+    root = tmp_path_factory.mktemp("cutmix")
+    settings = BuildSettings(variants=2, size=24, view_mode="shared", method="cutmix")
+    build(many, root, settings, workers=1, progress=False)
+    return root
+
+
 @pytest.fixture(autouse=True)
 def importable(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Make the examples importable; use one thread, as several would wait for each other on a busy machine."""
@@ -57,18 +67,46 @@ def arguments(shards: Path, out: Path, *more: object) -> list[str]:
 
 
 @pytest.mark.parametrize("more", [(), ("--jsd",), ("--outliers",), ("--soft-labels",)], ids=str)
-def test_cifar_learns(shards: Path, many: Path, pool: Path, tmp_path: Path, more: tuple[str, ...]) -> None:
+def test_cifar_learns(shards: Path, cutmix: Path, pool: Path, tmp_path: Path, more: tuple[str, ...]) -> None:
     from train_cifar import main
 
-    if "--soft-labels" in more:
-        shards = tmp_path / "shards"
-        build(many, shards, BuildSettings(variants=2, size=24, method="cutmix"), workers=1, progress=False)
+    shards = cutmix if "--soft-labels" in more else shards
     main(arguments(shards, tmp_path, *CIFAR, *more, *([pool] if "--outliers" in more else [])))
     losses, errors = log(tmp_path, "loss"), log(tmp_path, "error")
     assert sum(losses[-3:]) < 0.95 * sum(losses[:3])
     assert len(errors) == 2
     assert errors[1] < 50  # of 75 by chance
     assert log(tmp_path, "step")[-1] == 100
+
+
+@pytest.mark.parametrize(
+    ("program", "model"), [("train_cifar", ("wrn-10-1",)), ("train_imagenet", ("test_resnet", "--from-scratch"))]
+)
+@pytest.mark.parametrize(
+    ("more", "line"),
+    [
+        ((), "expected both labels of variants of cutmix to be used, got a reader that yields the first alone; "),
+        (("--jsd", "--soft-labels"), "expected one view of each image with soft_labels=True, got 3, whose labels may "),
+    ],
+    ids=["without soft labels", "soft labels of several views"],
+)
+def test_mistakes_end_with_one_line(
+    program: str, model: tuple[str, ...], more: tuple[str, ...], line: str, cutmix: Path, tmp_path: Path
+) -> None:
+    allow_timm()
+    main = importlib.import_module(program).main
+    with pytest.raises(SystemExit) as caught:
+        main([str(cutmix), "--out", str(tmp_path), "--classes", "4", *more, "--model", *model])
+    assert isinstance(caught.value.code, str)  # which goes to standard error, with exit status 1
+    assert caught.value.code.startswith(f"Error: {line}")
+    assert len(caught.value.code.splitlines()) == 1
+
+
+def test_a_source_that_is_not_there_ends_with_one_line(tmp_path: Path) -> None:
+    from evaluate_fashion_mnist import main
+
+    with pytest.raises(SystemExit, match=r"^Error: .*nowhere"):
+        main([str(tmp_path / "out"), "--data", str(tmp_path / "nowhere")])
 
 
 def start(program: str, *more: object, ranks: int = 0) -> "subprocess.Popen[bytes]":

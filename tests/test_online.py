@@ -13,6 +13,7 @@ from tests.strategies import make_image
 
 PICTURES = np.random.default_rng(0).integers(0, 256, (5, 36, 36), np.uint8)
 IMAGE = make_image("random", 32, 32, seed=1)
+OPEN = "give its path, or MixingSet(pictures) of an array"
 
 
 @pytest.mark.parametrize("preset", ["paper", "released"])
@@ -125,6 +126,11 @@ def test_refuses_images(image, message):
         (("mixup_",), {}, f"method must be one of {', '.join(METHODS)}, got 'mixup_'; change the name"),
         (("layermix",), {}, "expected a mixing set with the method layermix; give one"),
         (("none", MixingSet(PICTURES)), {}, "expected no mixing set with the method none; leave it out"),
+        (("pixmix", 5), {}, f"expected a mixing set or its path, got 5; {OPEN}"),
+        (("pixmix", b"set.npy"), {}, f"expected a mixing set or its path, got b'set.npy'; {OPEN}"),
+        (("pixmix", np.zeros(2)), {}, f"expected a mixing set or its path, got array([0., 0.]); {OPEN}"),
+        (("layermix", MixingSet), {}, f"expected a mixing set or its path, got {MixingSet!r}; {OPEN}"),
+        (("pixmix", ""), {}, "expected a path as the mixing set, got an empty text; name one"),
         (("none",), {"magnitude": 3}, "'magnitude' is no option of the method none; it has none"),
     ],
 )
@@ -132,6 +138,34 @@ def test_refuses_mixers(arguments, options, line):
     with pytest.raises(LayerMixError) as refusal:
         Mixer(*arguments, **options)
     assert str(refusal.value) == line
+
+
+@pytest.mark.parametrize("rng", [3, None, np.random, np.random.RandomState(0)], ids=str)
+def test_refuses_other_generators(rng):
+    with pytest.raises(LayerMixError) as refusal:
+        Mixer("augmix")(IMAGE, rng)
+    assert str(refusal.value) == f"expected a NumPy generator, got {rng!r:.80}; give np.random.default_rng(seed)"
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"method": PICTURES},
+        {"size": PICTURES},
+        {"seed": PICTURES},
+        {"options": PICTURES},
+        {"options": {"magnitude": PICTURES}},
+        {"options": {"layers": PICTURES}},
+        {"options": {"ops": PICTURES}},
+        {"options": {"o" * 1000: 1}},
+        {"method": "augmix", "options": {"depth": PICTURES}},
+    ],
+    ids=lambda settings: str(settings)[:40],
+)
+def test_large_values_are_shown_in_short(settings):
+    with pytest.raises(LayerMixError) as refusal:
+        BuildSettings(**settings)
+    assert len(str(refusal.value)) < 400
 
 
 def test_any_method_mixes_by_its_name():

@@ -46,7 +46,7 @@ SETTINGS = {field.name for field in fields(BuildSettings)}
     "--method",
     type=click.Choice(list(METHODS)),
     default=DEFAULTS.method,
-    help="How recipes are drawn.",
+    help="How recipes are drawn; `--method METHOD --help` lists the options of one.",
 )
 @click.option(
     "--mixing-set",

@@ -24,7 +24,10 @@ class MethodCommand(click.Command):
     """
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        method = ctx.meta[_METHOD] = _named(args)
+        named = _named(args)
+        method = ctx.meta[_METHOD] = named if named in METHODS else DEFAULTS.method
+        if named not in METHODS:  # no help hides that it is refused
+            args = [arg for arg in args if arg not in ctx.help_option_names]
         try:
             rest = super().parse_args(ctx, args)
         except click.NoSuchOption as error:
@@ -43,11 +46,22 @@ class MethodCommand(click.Command):
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         method = _method_of(ctx)
         options = [param for param in self.get_params(ctx) if isinstance(param, click.Option)]
-        own = [option for option in options if option not in _options(method)]
-        for title, params in (("Options", own), (f"Options of {_METHOD} {method}", _options(method))):
-            if records := [record for param in params if (record := param.get_help_record(ctx))]:
-                with formatter.section(title):
-                    formatter.write_dl(records)
+        _write("Options", [option for option in options if option not in _options(method)], ctx, formatter)
+        _write(f"Options of {_METHOD} {method}", _options(method), ctx, formatter)
+
+
+def help_of(method: str, ctx: click.Context) -> str:
+    """The options of a method as the help of a command shows them; "" where it has none."""
+    formatter = ctx.make_formatter()
+    _write(f"Options of {_METHOD} {method}", _options(method), ctx, formatter)
+    return formatter.getvalue().strip()
+
+
+def _write(title: str, options: Sequence[click.Option], ctx: click.Context, formatter: click.HelpFormatter) -> None:
+    """A section of a help, unless it is empty."""
+    if records := [record for option in options if (record := option.get_help_record(ctx))]:
+        with formatter.section(title):
+            formatter.write_dl(records)
 
 
 def _method_of(ctx: click.Context) -> str:
@@ -56,10 +70,10 @@ def _method_of(ctx: click.Context) -> str:
 
 
 def _named(args: Sequence[str]) -> str:
-    """The method that arguments name last; the default where they name none that there is."""
+    """What arguments name last as the method, which may be none that there is; the default where they name none."""
     words = [word for arg in args for word in ([*arg.split("=", 1)] if arg.startswith(f"{_METHOD}=") else [arg])]
     named = [name for option, name in pairwise(words) if option == _METHOD]
-    return named[-1] if named and named[-1] in METHODS else DEFAULTS.method
+    return named[-1] if named else DEFAULTS.method
 
 
 def _takes(method: str, option: str) -> bool:

@@ -68,7 +68,8 @@ class Weights(click.ParamType[dict[str, float]]):
         except ValueError:
             weights = {}
         if len(weights) != len(parts):
-            self.fail(f"expected weights as in {'=1,'.join(self._names)}=1, got {value!r}", param, ctx)
+            ones = ",".join("1" for _ in self._names)
+            self.fail(f"expected weights as in {'=1,'.join(self._names)}=1 or {ones}, got {value!r}", param, ctx)
         return weights
 
 

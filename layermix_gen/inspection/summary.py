@@ -45,7 +45,7 @@ class Summary:
     blend_sizes: dict[int, dict[str, float]]
 
     def __str__(self) -> str:
-        if not _tests(self):  # the method draws nothing
+        if not _tests(self):  # nothing is drawn
             return _facts(self)
         return f"{_facts(self)}\n\n{_distributions(self)}\n\n{_verdict(self)}"
 
@@ -147,9 +147,9 @@ def _table(rows: Sequence[Mapping[str, str]]) -> str:
 
 
 def _tests(summary: Summary) -> dict[str, Comparison]:
-    """The comparisons of what the method draws, by name."""
+    """The comparisons of what the method has drawn for the variants, by name."""
     tests = {"layers": summary.layers, "operations": summary.ops, "blends": summary.blends}
-    return {name: test for name, test in tests.items() if test.frequencies}
+    return {name: test for name, test in tests.items() if test.frequencies and summary.manifest.settings.variants}
 
 
 def _verdict(summary: Summary) -> str:

@@ -91,6 +91,11 @@ def paste(x: Image, y: Image, *box: float) -> Image:
     return _within(lambda x, y: y, x, y, *box)
 
 
+def patch_name(blend: str) -> str:
+    """The name of a blend within a box alone: `add_patch`."""
+    return f"{blend}_patch"
+
+
 def _patch_of(blend: Callable[..., Image]) -> Callable[..., Image]:
     """The blend within a box alone: its own arguments come first, then those of the box."""
     return partial(_within, blend)
@@ -142,7 +147,7 @@ _DRAWN = (
     Blend("pixel", MASK, pixel, sample=_mask_arguments),
     Blend("element", MASK, element, sample=_mask_arguments),
 )
-_PATCHES = tuple(Blend(f"{row.name}_patch", (*row.parameters, *BOX), _patch_of(row.images)) for row in _DRAWN)
+_PATCHES = tuple(Blend(patch_name(row.name), (*row.parameters, *BOX), _patch_of(row.images)) for row in _DRAWN)
 _OTHERS = (
     Blend("mean", (Parameter("weight", 0, 1),), mean, _mean_tables),
     Blend("paste", BOX, paste),

@@ -15,7 +15,7 @@ from layermix_gen.reading.catalog import Catalog
 from layermix_gen.reading.order import Ints, Mask, draw_variants
 from layermix_gen.reading.soft_labels import SoftLabels, check_labelled
 from layermix_gen.sources.labels import MAX_UNNAMED
-from layermix_gen.support.checks import as_several
+from layermix_gen.support.checks import as_ordered, as_several
 
 DRAWN = ("variant", "random")
 """Views that are drawn among the variants: without replacement over epochs, or independently in each epoch."""
@@ -31,7 +31,7 @@ class Views:
     @classmethod
     def of(cls, views: str | Sequence[str], planes: Sequence[str] | None, manifest: Manifest) -> "Views":
         """Check the requested views and planes against the planes of the dataset. Raises `LayerMixError`."""
-        names = (views,) if isinstance(views, str) else as_several("views", views)
+        names = (views,) if isinstance(views, str) else as_ordered("views", views)
         planes = None if planes is None else as_several("planes", planes)
         known = ", ".join((*DRAWN, *manifest.planes))
         for name in (*names, *(planes or ())):

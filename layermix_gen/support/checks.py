@@ -3,7 +3,7 @@
 import operator
 import os
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Hashable, Iterable, Set
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -28,7 +28,7 @@ def check_whole(name: str, value: Any, low: int, high: int | None = None, *, cha
     """
     if type(value) is not int or not low <= value <= (MAX_SEED if high is None else high):
         bounds = f"from {low} on" if high is None else f"in [{low}, {high}]"
-        raise LayerMixError(f"{name} must be a whole number {bounds}, got {value!r}; change {change or flag(name)}")
+        raise LayerMixError(f"{name} must be a whole number {bounds}, got {value!r:.80}; change {change or flag(name)}")
 
 
 def as_whole(name: str, value: Any, low: int, *, change: str = "") -> int:
@@ -51,7 +51,7 @@ def check_number(name: str, value: Any, low: float, high: float, *, what: str = 
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
     if not (is_number and low <= value <= high):
         exact = isinstance(value, float) and float(f"{value:g}") == value
-        found = f"{value:g}" if exact else str(value) if is_number else repr(value)
+        found = f"{value:g}" if exact else str(value) if is_number else f"{value!r:.80}"
         raise LayerMixError(f"{name} must be {what}in [{low:g}, {high:g}], got {found}; change {flag(name)}")
 
 
@@ -62,16 +62,24 @@ def check_share(name: str, value: Any) -> None:
 
 def check_choice(name: str, value: Any, choices: Collection[Any], *, change: str = "") -> None:
     """Raise `LayerMixError` unless `value` is one of `choices`; the message leaves out None."""
-    if value not in tuple(choices):  # not in a dict, which raises TypeError for what has no hash
+    # An array has no hash, and compares item by item; in a dict, a tuple with a list in it would be a TypeError.
+    if not isinstance(value, Hashable) or value not in tuple(choices):
         known = ", ".join(str(choice) for choice in choices if choice is not None)
-        raise LayerMixError(f"{name} must be one of {known}, got {value!r}; change {change or flag(name)}")
+        raise LayerMixError(f"{name} must be one of {known}, got {value!r:.80}; change {change or flag(name)}")
 
 
 def as_several(name: str, values: Any) -> tuple[Any, ...]:
     """Return several values as a tuple. Raises `LayerMixError` for a single one: a text would be split into letters."""
     if isinstance(values, str | bytes) or not isinstance(values, Iterable):
-        raise LayerMixError(f"{name} must be several values, got {values!r}; write {name}=({values!r},)")
+        raise LayerMixError(f"{name} must be several values, got {values!r:.80}; write {name}=({values!r:.80},)")
     return tuple(values)
+
+
+def as_ordered(name: str, values: Any) -> tuple[Any, ...]:
+    """Return several values as `as_several` does. Raises `LayerMixError` for a set, too: their order has a meaning."""
+    if isinstance(values, Set):
+        raise LayerMixError(f"{name} must be in an order, which a set has not, got {values!r:.80}; give a list")
+    return as_several(name, values)
 
 
 def is_remote(place: str | Path) -> bool:
@@ -85,7 +93,7 @@ def as_path(path: Any, what: str) -> Path:
     A path that would be another one the second time is made absolute, such as `~` for `./~`.
     """
     if not isinstance(path, str | Path):
-        raise LayerMixError(f"expected a path as the {what}, got {path!r}; give a text or a Path")
+        raise LayerMixError(f"expected a path as the {what}, got {path!r:.80}; give a text or a Path")
     if path == "":
         raise LayerMixError(f"expected a path as the {what}, got an empty text; name one")
     if "\0" in str(path):

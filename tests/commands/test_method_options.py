@@ -19,6 +19,10 @@ def test_help_has_the_options_of_the_method(method: str) -> None:
     assert (f"Options of --method {method}:" in shown) == bool(own)
 
 
+def test_help_tells_how_to_list_the_options_of_a_method() -> None:
+    assert "--method METHOD --help" in " ".join(invoke("build", "--help").stdout.split())
+
+
 def test_options_that_are_given_are_in_the_plan(photographs: Path, tmp_path: Path) -> None:
     np.save(tmp_path / "set.npy", np.random.default_rng(0).integers(0, 256, (3, 36, 36, 3), np.uint8))
     options = ("--layers", "3=1", "--blends", "1,1,0,0", "--no-picture-flips", "--magnitude", 3, "--pictures", "color")
@@ -48,13 +52,17 @@ def test_options_that_are_given_are_in_the_plan(photographs: Path, tmp_path: Pat
             "not of none; leave it out, or give --method layermix",
         ),
         (("--method", "none", "--no-picture-flips"), "--no-picture-flips is an option of layermix, not of none"),
-        (("--layers", "1,2"), "expected weights as in 1=1,2=1,3=1, got '1,2'"),
-        (("--layers", "1=1,1=2"), "expected weights as in 1=1,2=1,3=1, got '1=1,1=2'"),
+        (("--layers", "1,2"), "expected weights as in 1=1,2=1,3=1 or 1,1,1, got '1,2'"),
+        (("--layers", "1=1,1=2"), "expected weights as in 1=1,2=1,3=1 or 1,1,1, got '1=1,1=2'"),
         (("--layers", "4=1"), "layers must be one of 1, 2, 3, got '4'; change --layers"),
-        (("--blends", "add"), "expected weights as in add=1,multiply=1,pixel=1,element=1, got 'add'"),
+        (("--blends", "add"), "add=1,multiply=1,pixel=1,element=1 or 1,1,1,1, got 'add'"),
         (("--blends", "0,0,0,0"), "blends must have a weight above 0, got none; change --blends"),
         (("--magnitud", 3), "No such option '--magnitud'. Did you mean '--magnitude'?"),
         (("--method", "augmix2"), "'augmix2' is not one of"),
+        (("--method", "foo", "--help"), "'foo' is not one of"),
+        (("--help", "--method=foo"), "'foo' is not one of"),
+        (("-h", "--method", "pixmix", "--method", ""), "'' is not one of"),
+        (("--method", "--help"), "Option '--method' requires an argument."),
     ],
     ids=str,
 )

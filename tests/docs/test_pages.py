@@ -3,7 +3,7 @@
 import re
 import subprocess
 import sys
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 
 import fsspec
@@ -12,7 +12,7 @@ import pytest
 
 from layermix_gen import build
 from layermix_gen.dataset.index import COLUMNS
-from layermix_gen.dataset.settings import DEFAULTS, BuildSettings
+from layermix_gen.dataset.settings import BuildSettings
 from layermix_gen.inspection.drawings import recipe_plots
 from layermix_gen.mixing.methods import METHODS
 from layermix_gen.mixing.methods.layermix import PRESETS
@@ -21,6 +21,7 @@ from layermix_gen.mixing.recipe import SIGNATURES
 from layermix_gen.mixing_sets import fractals
 from layermix_gen.mixing_sets.provision import resolve_mixing_set
 from layermix_gen.sources import KINDS
+from layermix_gen.support.checks import flag
 from tests.servers import object_store
 
 ROOT = Path(__file__).parents[2]
@@ -38,11 +39,11 @@ def test_python_snippets_run(name, tmp_path, monkeypatch, photographs):
     (tmp_path / "path" / "to").mkdir(parents=True)
     (tmp_path / "path" / "to" / "train").symlink_to(photographs)
     rng = np.random.default_rng(0)
-    image, view, fractal = rng.integers(0, 256, (3, 32, 32, 3), np.uint8)
+    image, view, other, fractal = rng.integers(0, 256, (4, 32, 32, 3), np.uint8)
     np.save("fractals.npy", rng.integers(0, 256, (4, 36, 36), np.uint8))
     made = {}
     for snippet in snippets(ROOT / name):
-        names = {"image": image, "view": view, "fractal": fractal}
+        names = {"image": image, "view": view, "other": other, "fractal": fractal}
         exec(snippet, names)  # noqa: S102
         made |= names
     assert made["mixed"].shape == (32, 32, 3)
@@ -111,11 +112,27 @@ def test_command_line_page_is_current(tmp_path):
     assert (ROOT / "docs" / "command-line.md").read_text(encoding="utf-8") == made, "run: make docs"
 
 
+def prose(page: Path) -> str:
+    """A page without its blocks of code."""
+    return re.sub(r"^```.*?^```$", "", page.read_text(encoding="utf-8"), flags=re.DOTALL | re.MULTILINE)
+
+
+@cache
+def anchors(page: Path) -> set[str]:
+    """What GitHub calls the headings of a page: a second one of the same text ends with -1."""
+    headings = re.findall(r"^#+ (.+)$", prose(page), re.MULTILINE)
+    names = [re.sub(r"[^\w -]", "", heading).strip().lower().replace(" ", "-") for heading in headings]
+    return {f"{name}-{names[:place].count(name)}".removesuffix("-0") for place, name in enumerate(names)}
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_links_lead_somewhere(page):
-    for link in re.findall(r"\]\(([^)#]+)\)", page.read_text(encoding="utf-8")):
+    for link in re.findall(r"(?:\]\(|(?:src|href)=\")([^)\"\s]+)", prose(page)):
         if not link.startswith("http"):
-            assert (page.parent / link).exists(), link
+            path, _, anchor = link.partition("#")
+            target = page.parent / path if path else page
+            assert target.exists(), link
+            assert not anchor or anchor in anchors(target.resolve()), link
 
 
 def test_every_call_and_operation_is_documented():
@@ -138,9 +155,15 @@ def test_every_kind_of_source_and_of_fractal_is_documented():
 
 def test_every_setting_is_on_the_command_line_page():
     text = (ROOT / "docs" / "command-line.md").read_text(encoding="utf-8")
-    options = [f"--{name.replace('_', '-')}" for name in BuildSettings.__dataclass_fields__ if name != "options"]
-    options += [f"--{name.replace('_', '-')}" for name in DEFAULTS.options.kinds()]
-    assert [option for option in options if option not in text] == []
+    assert [name for name in BuildSettings.__dataclass_fields__ if name != "options" and flag(name) not in text] == []
+
+
+@pytest.mark.parametrize("method", [name for name, row in METHODS.items() if row.options.kinds()])
+def test_every_method_has_its_options_on_the_command_line_page(method):
+    text = (ROOT / "docs" / "command-line.md").read_text(encoding="utf-8")
+    section = text.split(f"Options of --method {method}:\n", 1)[1].split("\n```\n", 1)[0]
+    kinds = METHODS[method].options.kinds()
+    assert [name for name in kinds if not re.search(rf"^  {flag(name)}\b", section, re.MULTILINE)] == []
 
 
 def test_every_column_of_the_index_is_documented():

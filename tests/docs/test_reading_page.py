@@ -6,6 +6,7 @@ from pathlib import Path
 
 import fsspec
 import pytest
+import torch
 
 import layermix_gen
 from layermix_gen.reading.device import normalize
@@ -41,6 +42,32 @@ def test_snippets_run(tiny: Truth, tmp_path: Path, monkeypatch: pytest.MonkeyPat
         for snippet in re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL):
             exec(snippet, names)  # noqa: S102
     assert names["x"].shape == (32, 3, 12, 12)
+
+
+@pytest.mark.parametrize(
+    ("label", "label2", "weight", "expected"),
+    [
+        (2, -1, 1.0, [0, 0, 1, 0, 0]),
+        (0, 4, 0.25, [0.25, 0, 0, 0, 0.75]),
+        (3, 3, 0.25, [0, 0, 0, 1, 0]),
+        (1, 4, 1.0, [0, 1, 0, 0, 0]),
+        (1, 4, 0.0, [0, 0, 0, 0, 1]),
+        (-1, -1, 1.0, None),  # no label
+        (0, -1, 0.25, None),  # no label of the second image
+        (-1, 2, 0.25, None),
+    ],
+)
+def test_targets_without_this_reader_sum_to_one(
+    label: int, label2: int, weight: float, expected: list[float] | None
+) -> None:
+    names: dict = {"torch": torch}
+    exec("def target" + PAGE.split("\ndef target")[1].split("\n\n\n")[0], names)  # noqa: S102
+    facts = {"source": "a/b.png", "label": label, "label2": label2, "label_weight": weight}
+    if expected is None:
+        with pytest.raises(ValueError, match=r"^a/b\.png has an image without a label"):
+            names["target"](facts)
+    else:
+        assert names["target"](facts).tolist() == expected
 
 
 def test_every_choice_is_documented() -> None:

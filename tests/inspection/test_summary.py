@@ -143,3 +143,10 @@ def test_a_dataset_without_mixing_has_no_distribution(photographs, tmp_path) -> 
     lines = invoke("inspect", tmp_path / "out").stdout.splitlines()
     assert lines[-1] == "method      none, seed 0"
     assert not any(line.startswith("mixing set") for line in lines)
+
+
+@pytest.mark.parametrize("method", ["mixup", "augmix"])
+def test_a_dataset_without_variants_has_no_distribution(method: str, photographs, tmp_path) -> None:
+    run_build(photographs, tmp_path / "out", "--variants", 0, "--size", 16, "--method", method)
+    lines = invoke("inspect", tmp_path / "out").stdout.splitlines()
+    assert lines[-1].split(maxsplit=1) == ["method", f"{method}, seed 0"]

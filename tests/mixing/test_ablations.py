@@ -1,36 +1,26 @@
 """The ablations of LayerMix: each option changes the distribution that it names, and no other."""
 
-from collections import Counter
 from itertools import product
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pytest
-from scipy import stats
 
-from layermix_gen import LayerMixError
+from layermix_gen import BuildSettings, LayerMixError
 from layermix_gen.mixing.methods import METHODS, DrawSettings, LayerMixOptions, Recipe
 from layermix_gen.mixing.methods.layermix import BLEND_WEIGHTS
 from layermix_gen.mixing.recipe import Call
 from layermix_gen.mixing.renderer import render
+from tests.mixing.test_drawing import assert_shares
 
 COUNT = 20_000
-P = 1e-4
 
 
 def drawn(**options: Any) -> list[Recipe]:
     rng = np.random.Generator(np.random.Philox(key=5))
     settings = DrawSettings(32, 50, 36, LayerMixOptions(**options))
     return [METHODS["layermix"].draw(rng, settings) for _ in range(COUNT)]
-
-
-def assert_shares(values: list[Any], weights: dict[Any, float]) -> None:
-    counts = Counter(values)
-    assert counts.keys() == {name for name, weight in weights.items() if weight}
-    total = sum(weights.values())
-    expected = [len(values) * weights[name] / total for name in counts]
-    assert len(counts) == 1 or stats.chisquare(list(counts.values()), expected).pvalue > P
 
 
 @pytest.mark.parametrize("weights", [(1, 1, 1), (1, 2, 5), (0, 0, 3), (0.5, 0, 0.1)], ids=str)
@@ -74,11 +64,20 @@ def test_pictures_are_gray_or_in_colour() -> None:
         assert LayerMixOptions(**options).resolve(32).color is color  # type: ignore[arg-type]
 
 
+LAYERS_ARE = "layers must be 3 weights, of 1, 2, 3 in this order, or a mapping of these names"
 WRONG = [
     ({"layers": (0, 0, 0)}, "layers must have a weight above 0, got none; change --layers"),
-    ({"layers": (1, 1)}, "layers must be 3 weights, got 2; change --layers"),
+    ({"layers": (1, 1)}, LAYERS_ARE + ", got (1, 1); change --layers"),
+    ({"layers": "1,1,1"}, LAYERS_ARE + ", got '1,1,1'; change --layers"),
+    ({"layers": None}, LAYERS_ARE + ", got None; change --layers"),
+    ({"layers": {3, 2, 1}}, LAYERS_ARE + ", got {1, 2, 3}; change --layers"),
+    ({"layers": frozenset({4.5})}, LAYERS_ARE + ", got frozenset({4.5}); change --layers"),
+    ({"layers": 1}, LAYERS_ARE + ", got 1; change --layers"),
+    ({"layers": {1: 1, "1": 2}}, "expected each name of layers once, got {1: 1, '1': 2}; change --layers"),
+    ({"layers": {True: 1}}, "layers must be one of 1, 2, 3, got True; change --layers"),
+    ({"layers": {0: 1}}, "layers must be one of 1, 2, 3, got '0'; change --layers"),
+    ({"ops": {"rotate"}}, "ops must be in an order, which a set has not, got {'rotate'}; give a list"),
     ({"layers": (1, 1, -1)}, "layers must be weights in [0, 1000], got -1; change --layers"),
-    ({"layers": 1}, "layers must be several values, got 1; write layers=(1,)"),
     ({"blends": {"ad": 1}}, "blends must be one of add, multiply, pixel, element, got 'ad'; change --blends"),
     ({"blends": (1, 1, 1, True)}, "blends must be weights in [0, 1000], got True; change --blends"),
     ({"blends": (1, 1, 1, float("nan"))}, "blends must be weights in [0, 1000], got nan; change --blends"),
@@ -96,6 +95,35 @@ def test_wrong_options(options: dict[str, Any], line: str) -> None:
     with pytest.raises(LayerMixError) as caught:
         LayerMixOptions(**options)
     assert str(caught.value) == line
+
+
+@pytest.mark.parametrize(
+    ("layers", "kept"),
+    [
+        ({1: 1, 2: 1}, {"1": 1, "2": 1}),
+        ({3: 2, "1": 4}, {"1": 2, "3": 1}),
+        ((2, 2, 2), {"1": 1, "2": 1, "3": 1}),
+        ((0.1, 0.2, 0.3), {"1": 1, "2": 2, "3": 3}),
+        ((0.5, 0, 0.1), {"1": 5, "3": 1}),
+        (np.array([0, 0, 1 / 3]), {"3": 1}),
+        (iter((1000, 500, 2.5)), {"1": 400, "2": 200, "3": 1}),
+        ((1000, 500, 0.25), {"1": 1000, "2": 500, "3": 0.25}),  # whole numbers would be too large to be read again
+        ((1, 1e-300, 1000), {"1": 1, "2": 1e-300, "3": 1000}),
+        ((0.123456789, 1, 0), {"1": 0.123456789, "2": 1}),
+    ],
+    ids=str,
+)
+def test_weights_of_the_same_shares_are_equal(layers: Any, kept: dict[str, float]) -> None:
+    made = LayerMixOptions(layers=layers)
+    assert made.layers == kept
+    assert all(type(weight) is float for weight in made.layers.values())
+    assert LayerMixOptions(layers=made.layers) == made
+    assert list(made.layers) == sorted(made.layers)
+
+
+def test_settings_that_mean_the_same_are_equal() -> None:
+    assert BuildSettings(options={"layers": (3, 3, 3), "blends": (4, 4, 2, 2)}) == BuildSettings()
+    assert BuildSettings(options={"blends": {"element": 7}}) == BuildSettings(options={"blends": (0, 0, 0, 0.1)})
 
 
 @pytest.mark.parametrize(

@@ -55,13 +55,14 @@ def drawn(preset):
     return Drawn(preset=preset)
 
 
-def assert_shares(values, expected):
-    """Chi-square: each value of `expected` occurs in `values` as often as its share says, and no other does."""
+def assert_shares(values, weights):
+    """Chi-square: each of `weights` occurs in `values` as often as its weight says, and nothing else does."""
+    expected = {name: weight for name, weight in weights.items() if weight}
     counts = dict.fromkeys(expected, 0)
     for value in values:
         counts[value] += 1  # a value that is not expected is a KeyError
     shares = np.array(list(expected.values())) / sum(expected.values())
-    assert stats.chisquare(list(counts.values()), shares * len(values)).pvalue > P
+    assert len(shares) == 1 or stats.chisquare(list(counts.values()), shares * len(values)).pvalue > P
 
 
 def assert_spread(values, distribution):

@@ -179,6 +179,7 @@ def test_classes(tiny: Truth, classes: tuple) -> None:
         ({"classes": (-1,)}, "expected classes out of 0, 1, 2, 3, 4 or their labels, got -1"),
         ({"planes": "v01"}, "planes must be several values, got 'v01'"),
         ({"views": 1}, "views must be several values, got 1"),
+        ({"views": {"v00"}}, r"views must be in an order, which a set has not, got \{'v00'\}; give a list"),
         ({"where": "op = 'nothing'"}, "no image fits the selection; loosen where=, classes= or planes="),
         ({"classes": ("seven",)}, "expected classes out of 0, 1, 2, 3, 4 or their labels, got 'seven'"),
         ({"classes": (5,)}, "expected classes out of 0, 1, 2, 3, 4 or their labels, got 5"),

@@ -12,6 +12,7 @@ import pytest
 from layermix_gen.errors import LayerMixError
 from layermix_gen.support.checks import (
     MAX_SEED,
+    as_ordered,
     as_path,
     as_several,
     as_utf8_path,
@@ -150,6 +151,20 @@ def test_a_single_value_is_refused(value: Any) -> None:
     )
 
 
+@pytest.mark.parametrize("value", [{"v01", "v02"}, frozenset({"v01"}), set()])
+def test_a_set_has_no_order(value: Any) -> None:
+    line = f"views must be in an order, which a set has not, got {value!r}; give a list"
+    assert refusal(as_ordered, "views", value) == line
+    assert as_ordered("views", ["v01", "v00"]) == ("v01", "v00")
+
+
+@pytest.mark.parametrize("value", [np.zeros(3), [1], {"png": 1}, np.ones((200, 200))])
+def test_what_is_no_choice_is_shown_in_short(value: Any) -> None:
+    line = refusal(check_choice, "kind", value, ("png", None))
+    assert line.startswith("kind must be one of png, got ")
+    assert len(line) < 200
+
+
 # --- paths -----------------------------------------------------------------------------------------------------------
 
 
@@ -164,6 +179,8 @@ def test_texts_and_paths_become_paths(path: str | Path) -> None:
         (3, "expected a path as the source, got 3; give a text or a Path"),
         (None, "expected a path as the source, got None; give a text or a Path"),
         (b"a", "expected a path as the source, got b'a'; give a text or a Path"),
+        (range(10**9), "expected a path as the source, got range(0, 1000000000); give a text or a Path"),
+        ([0] * 100, f"expected a path as the source, got [{'0, ' * 26}0; give a text or a Path"),
         ("", "expected a path as the source, got an empty text; name one"),
         ("a\0b", r"expected a path as the source, got a zero byte in 'a\x00b'; take it out"),
     ],

@@ -144,5 +144,5 @@ class Method:
             )
         if unknown := [name for name in options if name not in known]:
             takes = f"it takes {', '.join(known)}" if known else "it has none"
-            raise LayerMixError(f"{unknown[0]!r} is no option of the method {self.name}; {takes}")
+            raise LayerMixError(f"{unknown[0]!r:.80} is no option of the method {self.name}; {takes}")
         return self.options(**options)

@@ -5,12 +5,15 @@ published code has it: the centre of a square is any pixel, and what lies beyond
 side of an odd number of pixels stays odd, where their code takes one pixel less.
 
 Random Erasing (Zhong et al., "Random Erasing Data Augmentation", 2020), as torchvision 0.28 has it: a box that is
-smaller than the image both ways, drawn up to ten times; if none is, nothing is erased. Deviation: a box without pixels,
-which only images below 7 px can have, is drawn again.
+smaller than the image both ways, drawn up to ten times; if none is, nothing is erased. The authors' code differs: areas
+up to 0.4 (here 0.33), aspects uniform in [0.3, 1/0.3] (here log-uniform in [0.3, 3.3]), and 100 tries. Deviation from
+both: a box without pixels, which only images below 7 px can have, is drawn again.
 
-Both write 0 into images that are already normalized, which is the mean of the training images in each channel. Samples
-are not normalized yet, and the mean is not known as they are built: the level `fill` is written, the same in all
-channels. The default is 128 of 255; the means of CIFAR-10 are 125, 123 and 114, those of ImageNet 124, 116 and 104.
+What is written differs, too. Cutout's code and torchvision's default write 0 into normalized images, which is the mean
+of the training images in each channel. The paper of Random Erasing gives each pixel a random level of 0 to 255, and its
+authors' code writes 0.4914 into normalized images. Samples are not normalized yet, and the mean is not known as they
+are built: the level `fill` is written, the same in all channels. The default is 128 of 255; the means of CIFAR-10 are
+125, 123 and 114, those of ImageNet 124, 116 and 104.
 """
 
 import math

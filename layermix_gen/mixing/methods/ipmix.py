@@ -19,7 +19,9 @@ round to whole levels, while theirs cut off the fractions of patches and take on
 image have pictures of their own, theirs share one; the share that a mask chooses is a multiple of 1/256; shears are
 about the centre of the image, theirs about its corner; autocontrast and the operations after it are drawn with
 `all_ops` at any size, which their CIFAR code lacks, and autocontrast ignores no extreme values, while theirs ignores
-the outermost 7 to 10 percent on both sides; sizes of images other than 32 and 224 px are ours.
+the outermost 7 to 10 percent on both sides; sizes of images other than 32 and 224 px are ours. Their mixing set, which
+they offer, has pictures in colour, fractals among them; the fractals that a build renders by default are gray. A folder
+of pictures is packed in colour.
 """
 
 from collections.abc import Sequence
@@ -28,7 +30,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from layermix_gen.images import SMALL
-from layermix_gen.mixing.blends import DRAWN_BLENDS
+from layermix_gen.mixing.blends import DRAWN_BLENDS, patch_name
 from layermix_gen.mixing.methods.base import Draft, DrawSettings, Recipe, Shares, drawn_of, even
 from layermix_gen.mixing.methods.chains import (
     OPS,
@@ -66,7 +68,7 @@ def shares(settings: DrawSettings) -> Shares:
     """Return how often `draw` makes each choice."""
     options: IPMixOptions = settings.options
     without = (0.5 + 0.5 / (options.t + 1)) ** options.k  # no chain has a patch, so that the mean is the only blend
-    patches = {_patch_of(name): (1 - without) / len(DRAWN_BLENDS) for name in DRAWN_BLENDS}
+    patches = {patch_name(name): (1 - without) / len(DRAWN_BLENDS) for name in DRAWN_BLENDS}
     return Shares(ops=even(options.ops), blends={**patches, "mean": without})
 
 
@@ -93,7 +95,7 @@ def _patch(rng: np.random.Generator, draft: Draft, x: Expression, settings: Draw
     is_picture = settings.size <= SMALL or rng.random() < 0.5
     y = PICTURE if is_picture else augment(rng, draft, IMAGE, settings)
     box = _draw_box(rng, size, settings.size)
-    return draft.blend(_patch_of(name), x, y, (*DRAWN_BLENDS[name](rng, settings.options.beta), *box))
+    return draft.blend(patch_name(name), x, y, (*DRAWN_BLENDS[name](rng, settings.options.beta), *box))
 
 
 def _draw_box(rng: np.random.Generator, size: int, side: int) -> Sequence[int]:
@@ -103,8 +105,3 @@ def _draw_box(rng: np.random.Generator, size: int, side: int) -> Sequence[int]:
         return size, size, top, left
     width, height = (SHORTEST + int(rng.random() * (size - SHORTEST + 1)) for _ in range(2))
     return height, width, top, left
-
-
-def _patch_of(blend: str) -> str:
-    """The name of a blend within a box alone."""
-    return f"{blend}_patch"

@@ -4,14 +4,17 @@ The command line, the checks, the plan and the report of a build all read these 
 """
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field, fields, replace
+from fractions import Fraction
+from math import gcd, lcm
 from typing import Any, Self
 
 from layermix_gen.errors import LayerMixError
 from layermix_gen.mixing.operations import OPERATIONS
-from layermix_gen.support.checks import as_several, check_choice, check_number, check_whole, flag
+from layermix_gen.support.checks import as_ordered, check_choice, check_number, check_whole, flag
 
+MOST_WEIGHT = 1000
 OPEN = (None, ())  # defaults that leave a choice to `MethodOptions.resolve`
 
 
@@ -81,7 +84,7 @@ def operations(help: str) -> Any:  # noqa: A002
     names = tuple(row.name for row in OPERATIONS.values() if row.paper or row.released)
 
     def keep(name: str, value: Any) -> tuple[str, ...]:
-        ops = as_several(name, value)
+        ops = as_ordered(name, value)
         for op in ops:
             check_choice(name, op, names)
         if twice := [op for op, times in Counter(ops).items() if times > 1]:
@@ -94,24 +97,45 @@ def operations(help: str) -> Any:  # noqa: A002
 def weights(default: Mapping[str, float], help: str) -> Any:  # noqa: A002
     """A field with a weight in [0, 1000] for each name of `default`, by name or in their order; those left out get 0.
 
-    It is kept as a mapping of the names that have a weight above 0, in the order of `default`.
+    It is kept as a mapping of the names that have a weight above 0, in the order of `default`; weights of the same
+    shares are kept as the same numbers, the least whole ones where these are up to 1000.
     """
     names = tuple(default)
 
     def keep(name: str, value: Any) -> dict[str, float]:
-        if not isinstance(value, Mapping):
-            found = as_several(name, value)
-            if len(found) != len(names):
-                raise LayerMixError(f"{name} must be {len(names)} weights, got {len(found)}; change {flag(name)}")
-            value = dict(zip(names, found, strict=True))
-        for one, weight in value.items():
+        given = _by_name(name, value, names)
+        for one, weight in given.items():
             check_choice(name, one, names)
-            check_number(name, weight, 0, 1000, what="weights ")
-        if not any(value.values()):
+            check_number(name, weight, 0, MOST_WEIGHT, what="weights ")
+        if not any(given.values()):
             raise LayerMixError(f"{name} must have a weight above 0, got none; change {flag(name)}")
-        return {one: float(value[one]) for one in names if value.get(one)}
+        return _in_lowest_terms({one: float(given[one]) for one in names if given.get(one)})
 
     return field(default_factory=lambda: dict(default), metadata={"kind": OptionKind(help, keep, names=names)})
+
+
+def _by_name(name: str, value: Any, names: Sequence[str]) -> dict[Any, Any]:
+    """Weights by name, where a whole number stands for its text; in the order of `names` if they are given without."""
+    if isinstance(value, Mapping):
+        given = {str(one) if type(one) is int else one: weight for one, weight in value.items()}
+        if len(given) < len(value):
+            raise LayerMixError(f"expected each name of {name} once, got {value!r:.80}; change {flag(name)}")
+        return given
+    has_order = isinstance(value, Iterable) and not isinstance(value, str | bytes | Set)
+    weights = tuple(value) if has_order else ()
+    if len(weights) != len(names):
+        expected = f"{len(names)} weights, of {', '.join(names)} in this order, or a mapping of these names"
+        raise LayerMixError(f"{name} must be {expected}, got {value!r:.80}; change {flag(name)}")
+    return dict(zip(names, weights, strict=True))
+
+
+def _in_lowest_terms(weights: dict[str, float]) -> dict[str, float]:
+    """The least whole numbers of the same shares, unless one is above `MOST_WEIGHT`: those of 0.1, 0.2 are 1, 2."""
+    parts = [Fraction(str(weight)) for weight in weights.values()]  # of the text: 0.1 is a tenth
+    unit = Fraction(gcd(*(part.numerator for part in parts)), lcm(*(part.denominator for part in parts)))
+    if max(parts) > MOST_WEIGHT * unit:
+        return weights
+    return {name: float(part / unit) for name, part in zip(weights, parts, strict=True)}
 
 
 @dataclass(frozen=True, slots=True)

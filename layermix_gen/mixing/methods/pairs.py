@@ -2,7 +2,9 @@
 
 - Mixup (Zhang et al. 2018): λ · image + (1 - λ) · other, and as much of the labels; λ ~ Beta(α, α).
 - CutMix (Yun et al. 2019): a box of the second image is pasted into the image. Its sides are √(1 - λ) of the image's,
-  λ ~ Beta(α, α), its centre is uniform, and it is cut at the border; the label's weight is the area that is left.
+  λ ~ Beta(α, α), its centre is uniform, and it is cut at the border; the label's weight is the area that is left. As
+  in the authors' code, it reaches as many whole pixels to both sides of the centre: its sides are even before it is
+  cut, and a box of less than 2 px is empty, so that nothing is pasted and the label has the weight 1.
 
 Where they differ from the papers: the second image is drawn among the others of the shard instead of the batch, λ is
 drawn for each sample instead of each batch, and pixels are mixed before normalisation, which changes nothing but the

@@ -9,7 +9,9 @@ of the authors' code for CIFAR up to 64 px, and for ImageNet above.
 
 What differs from their code: each blend rounds to whole levels, where theirs only clips floats; shears are about the
 centre of the image, theirs about its corner; coefficients and shears keep four decimals; and autocontrast, color and
-contrast compute as torchvision does, within a few levels of Pillow.
+contrast compute as torchvision does, within a few levels of Pillow. Their mixing set has fractals and feature
+visualizations in colour; the fractals that a build renders by default are gray. A folder of pictures is packed in
+colour.
 """
 
 from dataclasses import dataclass

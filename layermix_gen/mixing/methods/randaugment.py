@@ -6,6 +6,9 @@ RandAugment (Cubuk et al., "RandAugment: Practical Automated Data Augmentation w
 magnitudes. Operations, magnitudes and signs are those of torchvision 0.28: see `layermix_gen.mixing.magnitudes`, also
 for the one that differs. One of the fourteen is the identity; it leaves no call in the recipe and is not recorded.
 
+RandAugment's `magnitude` is on torchvision's scale, which ends at 30. The scale of the paper and of its authors' code
+ends at 10: their 9 rotates by 27 degrees, 9 here by 9 degrees. 27 here rotates and shears as far as their 9.
+
 Deviations: warps sample bilinearly, where torchvision's default is the nearest pixel; shears keep the centre in place,
 where torchvision's keep the upper left corner; tone values are rounded, where torchvision's are cut. TrivialAugment
 shifts by up to 32 pixels at any size, in torchvision as here, so images of 32 px can become black.
@@ -33,7 +36,7 @@ class RandAugmentOptions(MethodOptions):
     """The options of RandAugment; the defaults are torchvision's."""
 
     num_ops: int = whole(2, 1, MAX_DEPTH, "Operations in each variant, some of which may change nothing.")
-    magnitude: int = whole(9, 0, LAST, "Level of all magnitudes, up to 30.")
+    magnitude: int = whole(9, 0, LAST, "Level of all magnitudes, up to 30 (the paper's scale ends at 10).")
 
     @property
     def most(self) -> tuple[int, int]:

@@ -9,8 +9,7 @@ from layermix_gen.mixing.methods import METHODS
 from layermix_gen.mixing.recipe import IMAGE
 from layermix_gen.mixing.renderer import render
 from tests.mixing.methods.test_chains import calls, chains, drawn, draws, settings_of
-from tests.mixing.test_ablations import assert_shares
-from tests.mixing.test_drawing import Given, uniform_over
+from tests.mixing.test_drawing import Given, assert_shares, uniform_over
 from tests.strategies import make_image
 
 

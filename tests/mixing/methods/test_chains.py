@@ -16,9 +16,8 @@ from layermix_gen.mixing.methods.base import Draft
 from layermix_gen.mixing.methods.chains import mean_of_chains
 from layermix_gen.mixing.recipe import IMAGE, MAX_CALLS, MAX_DEPTH, PICTURE, Call, Leaf
 from layermix_gen.mixing.renderer import render
-from tests.mixing.test_ablations import assert_shares
 from tests.mixing.test_blends import REFERENCES as BLEND_REFERENCES
-from tests.mixing.test_drawing import P, assert_fair, assert_spread, uniform, uniform_over
+from tests.mixing.test_drawing import P, assert_fair, assert_shares, assert_spread, uniform, uniform_over
 from tests.strategies import make_image
 
 COUNT = 20_000  # recipes of 32 px; what only depends on the size is drawn more seldom

@@ -10,8 +10,7 @@ from scipy import stats
 from layermix_gen.mixing.methods import METHODS
 from layermix_gen.mixing.recipe import IMAGE, PICTURE, Call
 from tests.mixing.methods.test_chains import calls, chains, drawn, draws, settings_of
-from tests.mixing.test_ablations import assert_shares
-from tests.mixing.test_drawing import Given, assert_fair, assert_spread, uniform_over
+from tests.mixing.test_drawing import Given, assert_fair, assert_shares, assert_spread, uniform_over
 
 PATCHES = ("add_patch", "multiply_patch", "pixel_patch", "element_patch")
 PATCH_SIZES = {

@@ -47,12 +47,22 @@ def test_boxes_of_cutmix_have_their_area_and_a_uniform_centre() -> None:
     assert (lefts + widths <= size).all()
 
 
-def test_sides_of_a_box_are_equal_where_no_border_cuts_it() -> None:
+def test_sides_of_a_box_are_equal_and_even_where_no_border_cuts_it() -> None:
     boxes = np.array([recipe.expression.arguments for recipe in drawn("cutmix")])
     heights, widths, tops, lefts = boxes.T
     inside = (tops > 0) & (lefts > 0) & (tops + heights < SIZE) & (lefts + widths < SIZE)
     assert inside.sum() > 1000
     assert (heights == widths)[inside].all()
+    assert {*heights[inside].tolist()} == {*range(0, SIZE, 2)}
+
+
+def test_an_empty_box_leaves_the_image_and_its_label() -> None:
+    """λ near 1 gives a box of less than 2 px."""
+    recipes = [recipe for recipe in drawn("cutmix") if 0 in recipe.expression.arguments[:2]]
+    assert stats.binomtest(len(recipes), COUNT, (2 / SIZE) ** 2).pvalue > P
+    for recipe in recipes[:20]:
+        assert recipe.label_weight == 1
+        assert (render(recipe.expression, WHITE, other=BLACK) == WHITE).all()
 
 
 @pytest.mark.parametrize("method", ["mixup", "cutmix"])

@@ -9,8 +9,7 @@ from scipy import stats
 from layermix_gen.mixing.methods import METHODS
 from layermix_gen.mixing.recipe import IMAGE, PICTURE, Call
 from tests.mixing.methods.test_chains import drawn, draws, settings_of
-from tests.mixing.test_ablations import assert_shares
-from tests.mixing.test_drawing import Given, assert_spread, uniform_over
+from tests.mixing.test_drawing import Given, assert_shares, assert_spread, uniform_over
 
 BLENDS = ("add", "multiply")
 
