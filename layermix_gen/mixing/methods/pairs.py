@@ -6,9 +6,9 @@
   in the authors' code, it reaches as many whole pixels to both sides of the centre: its sides are even before it is
   cut, and a box of less than 2 px is empty, so that nothing is pasted and the label has the weight 1.
 
-Where they differ from the papers: the second image is drawn among the others of the shard instead of the batch, λ is
-drawn for each sample instead of each batch, and pixels are mixed before normalisation, which changes nothing but the
-rounding to whole levels. CutMix's code for CIFAR leaves half of the batches as they are: `probability` 0.5.
+Where they differ from the papers: the second image is one of those that follow in the shard's random order, not one of
+the batch; λ is drawn for each sample, not for each batch; and pixels are mixed before normalisation, which changes
+nothing but the rounding to whole levels. CutMix's code for CIFAR leaves half of the batches as they are: `probability` 0.5.
 """
 
 from dataclasses import dataclass, replace
