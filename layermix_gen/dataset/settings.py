@@ -99,8 +99,7 @@ class BuildSettings:
     def mixing(self) -> str:
         """The method with the options that were chosen, for people: `layermix, magnitude 5`."""
         chosen = self.options.chosen(self.size or DEFAULT_SIZE)
-        texts = [f"{name.replace('_', ' ')} {shorten(shown(value), LONGEST)}" for name, value in chosen.items()]
-        return ", ".join([self.method, *texts])
+        return ", ".join([self.method, *(_in_words(name.replace("_", " "), value) for name, value in chosen.items())])
 
     @property
     def encoding(self) -> Encoding:
@@ -112,6 +111,13 @@ class BuildSettings:
         """Name and variant number of each plane, in order; the clean plane is variant -1."""
         names = {CLEAN_PLANE: CLEAN} if self.clean else {}
         return names | {plane_name(variant): variant for variant in range(self.variants)}
+
+
+def _in_words(name: str, value: Any) -> str:
+    """A chosen option for people: `magnitude 5`, `all ops`, `no picture flips`."""
+    if isinstance(value, bool):
+        return name if value else f"no {name}"
+    return f"{name} {shorten(shown(value), LONGEST)}"
 
 
 def plane_options(settings: BuildSettings) -> str:

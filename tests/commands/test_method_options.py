@@ -39,7 +39,7 @@ def test_options_that_are_given_are_in_the_plan(photographs: Path, tmp_path: Pat
     }
     said = next(line for line in result.stdout.splitlines() if line.startswith("method"))
     assert said.split(maxsplit=1)[1] == (
-        "layermix, magnitude 3, layers 3=1, blends add=1,multiply=1, pictures color, picture flips False"
+        "layermix, magnitude 3, layers 3=1, blends add=1,multiply=1, pictures color, no picture flips"
     )
     assert invoke("verify", tmp_path / "out", "--replay", "all").exit_code == 0
 

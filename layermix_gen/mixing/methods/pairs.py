@@ -8,7 +8,8 @@
 
 Where they differ from the papers: the second image is one of those that follow in the shard's random order, not one of
 the batch; λ is drawn for each sample, not for each batch; and pixels are mixed before normalisation, which changes
-nothing but the rounding to whole levels. CutMix's code for CIFAR leaves half of the batches as they are: `probability` 0.5.
+nothing but the rounding to whole levels. CutMix's code for CIFAR leaves half of the batches as they are: `probability`
+0.5.
 """
 
 from dataclasses import dataclass, replace
