@@ -4,6 +4,7 @@ Each process is connected to its parent by a pipe of its own and has one task at
 dying process could hold nor a thread that would have to be waited for.
 """
 
+import ctypes
 import multiprocessing.connection
 import os
 import signal
@@ -24,6 +25,7 @@ import cv2
 from layermix_gen.errors import LayerMixError
 from layermix_gen.support.interrupts import interrupts_held, on_interrupt
 
+MALLOPT = {-3: 2**25, -1: 2**28}  # bytes: M_MMAP_THRESHOLD, the largest there is, and M_TRIM_THRESHOLD
 AWAKE = 0.2  # seconds to wait at once: a signal that comes just before a wait is handled after it
 
 S = TypeVar("S")  # the state of workers
@@ -184,6 +186,7 @@ def _kill(workers: Iterable[_Worker]) -> None:
 def _work(pipe: Connection, shared: Any) -> NoReturn:
     """Greet the parent, then answer to the state and to each task until it closes the pipe."""
     cv2.setNumThreads(1)
+    _keep_memory()
     threading.Thread(target=_end_with_parent, daemon=True).start()
     with suppress(EOFError, OSError):
         pipe.send(())
@@ -193,6 +196,14 @@ def _work(pipe: Connection, shared: Any) -> NoReturn:
             work, task = pipe.recv()
             pipe.send(_outcome(work, state if shared is None else (state, shared), task))
     os._exit(0)  # a thread running while the interpreter is torn down would make DuckDB's bindings report leaks
+
+
+def _keep_memory() -> None:
+    """Let the allocator of glibc, if it is that, keep freed memory for the next image instead of returning it."""
+    with suppress(OSError, AttributeError):
+        mallopt = ctypes.CDLL(None).mallopt
+        for option, size in MALLOPT.items():
+            mallopt(option, size)
 
 
 def _outcome(work: Callable[[Any, T], R], state: Any, task: T) -> tuple[R | None, BaseException | None]:
