@@ -22,7 +22,7 @@ from layermix_gen.mixing_sets.provision import resolve_mixing_set
 
 NAMES = ("chelsea.png", "coffee.png", "rocket.jpg", "astronaut.png")
 EACH, SIZE = 2, 224  # variants of each photograph; their side in pixels
-SIDE, GAP, MARGIN, LABEL = 112 * DENSITY, 6 * DENSITY, 16 * DENSITY, 22 * DENSITY  # device pixels
+SIDE, GAP, MARGIN, LABEL = 80 * DENSITY, 5 * DENSITY, 16 * DENSITY, 22 * DENSITY  # device pixels
 
 
 def photographs() -> list[Image]:
@@ -58,7 +58,7 @@ def main() -> None:
         sheet.text((MARGIN, top + LABEL - 8 * DENSITY), name, 11, QUIET, bold=True)
         for column, pixels in enumerate(row(name, views)):
             sheet.image(scaled(pixels, SIDE), MARGIN + column * (SIDE + GAP), top + LABEL)
-    sheet.picture.save(out, quality=82)
+    sheet.picture.save(out, quality=75)
 
 
 if __name__ == "__main__":

@@ -152,6 +152,7 @@ class _Draft:
     def __init__(self, plan: Plan, number: int, variants: Mapping[str, int]) -> None:
         self.skipped: list[Skipped] = []
         self._plan, self._number = plan, number
+        self._lengths = lengths_of(plan.settings)
         self._written = 0
         self._rows: list[str] = []
         self._paths = {plane: tar_path(plan.root, plane, number) for plane in variants}
@@ -183,7 +184,7 @@ class _Draft:
             plane = self._planes[sample.variant]
             key = sample_key(ordinal, plane, settings.keys)
             image = encode(sample.pixels, encoding)
-            facts = json.dumps(metadata(sample, item, name, lengths_of(settings)), ensure_ascii=False)
+            facts = json.dumps(metadata(sample, item, name, self._lengths), ensure_ascii=False)
             text = facts.encode()
             tar = self._tars[plane]
             place = {

@@ -130,4 +130,4 @@ class Replayer:
                 f"expected {row['source']!r} as input {ordinal} in {self.plan.root}/{LISTING}, found "
                 f"{found.id if found else 'nothing'!r}; delete the file and run the build again to write a new one"
             )
-        return list(items.values()), list(items).index(ordinal)
+        return [*items.values()], ordinal - self.plan.bounds(row["shard"])[0]

@@ -92,7 +92,8 @@ def _round(
     """Build shards and yield their results; append those whose process died to `died`."""
     todo = deque(tasks)
     for task in tasks:
-        board.begun[task.slot] = board.done[task.slot] = board.skipped[task.slot] = 0
+        for counts in (board.reading, board.begun, board.done, board.skipped):
+            counts[task.slot] = 0
     with worker_processes(plan, workers, board) as pool:
         try:
             for ended in pool.ended(_build, todo, POLL_SECONDS):

@@ -49,12 +49,13 @@ class ReplayCheck:
         plan, number = self._replayer.plan, summary.number
         rng = generator(plan.settings.seed, "verify", number)
         chosen = set(rng.choice(summary.written, math.ceil(summary.written * self._share), replace=False).tolist())
-        items = dict(plan.items(number))
+        start, items = plan.bounds(number)[0], dict(plan.items(number))
+        in_order = [*items.values()]
         checksums = {row["source"]: row["source_crc32"] for row in rows(index, CHECKSUMS)}
         by_key = rows(index, "SELECT * FROM samples ORDER BY key, plane")
         for place, (ordinal, of_image) in enumerate(groupby(by_key, lambda row: ordinal_of(row["key"]))):
             if place in chosen:
-                partner = self._replayer.partner([*items.values()], ordinal - plan.bounds(number)[0], checksums)
+                partner = self._replayer.partner(in_order, ordinal - start, checksums)
                 yield from self._image(files, items.get(ordinal), list(of_image), partner)
 
     def _image(
