@@ -5,8 +5,8 @@ A dataset at a URL is opened like one in a folder: only its manifest, its index 
 
 import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from functools import cached_property
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -148,8 +148,12 @@ class OpenedDataset:
         Raises `LayerMixError` where the source image or the mixing set is gone or is a different one.
         """
         self._tar(row, REPLAYED)
-        checksums = self._checksums(row["shard"], row["plane"]) if row["other"] else {}
+        checksums = self._checksums_of(row["shard"], row["plane"]) if row["other"] else {}
         return self._replayer.replay(row, checksums)
+
+    @cached_property
+    def _checksums_of(self) -> Callable[[int, str], dict[str, int]]:
+        return lru_cache(maxsize=4)(self._checksums)  # a few shards: each takes some 50 ms
 
     def _checksums(self, shard: int, plane: str) -> dict[str, int]:
         """The checksum of each source image in a plane of a shard, by the image's id."""
@@ -158,7 +162,7 @@ class OpenedDataset:
 
     def _forget(self) -> None:
         """Drop all that was read, so that it is read again when next needed: the files have changed."""
-        for name in ("_opened", "plan", "_replayer"):
+        for name in ("_opened", "plan", "_replayer", "_checksums_of"):
             self.__dict__.pop(name, None)
 
     def _tar(self, row: Mapping[str, Any], columns: Sequence[str] = PLACE) -> str:

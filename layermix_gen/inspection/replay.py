@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any
 
 from layermix_gen.dataset.index import source_checksum
@@ -111,23 +111,28 @@ class Replayer:
         other = sample.other.pixels if sample.other else None
         return Replay(source, sample.view, view, picture, other, recipe, sample.pixels)
 
-    def _listed(self, row: Mapping[str, Any]) -> tuple[list[Item], int]:
+    def _listed(self, row: Mapping[str, Any]) -> tuple[Sequence[Item], int]:
         """The items of a row's shard, and where among them is that of the row.
 
         Raises `LayerMixError` where the listing names another there.
         """
-        ordinal = ordinal_of(row["key"])
+        ordinal, number = ordinal_of(row["key"]), row["shard"]
         try:
-            items = dict(self.plan.items(row["shard"]))
+            items = self._items(number)
         except OSError as error:
             raise LayerMixError(
                 f"expected the list of inputs at {self.plan.root}/{LISTING}, found none; run the build again to "
                 "write a new one"
             ) from error
-        found = items.get(ordinal)
-        if found is None or found.id != row["source"]:
+        position = ordinal - self.plan.bounds(number)[0]
+        found = items[position].id if 0 <= position < len(items) else "nothing"
+        if found != row["source"]:
             raise LayerMixError(
-                f"expected {row['source']!r} as input {ordinal} in {self.plan.root}/{LISTING}, found "
-                f"{found.id if found else 'nothing'!r}; delete the file and run the build again to write a new one"
+                f"expected {row['source']!r} as input {ordinal} in {self.plan.root}/{LISTING}, found {found!r}; "
+                "delete the file and run the build again to write a new one"
             )
-        return [*items.values()], ordinal - self.plan.bounds(row["shard"])[0]
+        return items, position
+
+    @lru_cache(maxsize=4)  # noqa: B019 - a few shards, for as long as the replayer lives: each takes up to 100 ms
+    def _items(self, number: int) -> Sequence[Item]:
+        return [item for _, item in self.plan.items(number)]
