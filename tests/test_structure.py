@@ -16,7 +16,7 @@ import layermix_gen
 PACKAGE = Path(layermix_gen.__file__).parent
 FLOORS = (  # what lies in the package's root, lowest first: imports lead down, or to the same floor
     ("_version", "errors"),
-    ("support", "images"),
+    ("support", "kernels", "images"),
     ("sources", "mixing", "figures"),
     ("mixing_sets",),
     ("dataset", "online"),
@@ -26,7 +26,7 @@ FLOORS = (  # what lies in the package's root, lowest first: imports lead down, 
     ("commands", "cli", "__main__"),
 )
 FLOOR = {name: number for number, names in enumerate(FLOORS) for name in names}
-NEIGHBOURS = {("images", "support"), ("cli", "commands"), ("__main__", "cli")}  # that import on their own floor
+NEIGHBOURS = {("images", "support"), ("images", "kernels"), ("cli", "commands"), ("__main__", "cli")}  # that import on their own floor
 LONGEST = 300  # lines of a file
 MOST = 14  # modules flat in one folder, its `__init__` among them
 TORCH = ("reading", "evaluate")
