@@ -1,12 +1,16 @@
 """The compiled kernels: one library for each level of processors, of which the best that this one can run is loaded."""
 
 import ctypes
+from ctypes import c_char_p, c_int, c_void_p
 from functools import lru_cache
 from pathlib import Path
 
 LEVELS = ("baseline", "x86-64-v3", "x86-64-v4")  # by the numbers of `lm_level`
 FOLDER = Path(__file__).parent
-FUNCTIONS: dict[str, tuple[type, ...]] = {"lm_level": ()}  # what each takes; all return an int
+FUNCTIONS: dict[str, tuple[type, ...]] = {  # what each takes; all return an int
+    "lm_level": (),
+    "lm_render": (c_char_p, c_int, c_void_p, c_int, c_int, c_void_p),
+}
 
 
 def load(level: str) -> ctypes.CDLL | None:
