@@ -9,7 +9,7 @@ from functools import partial
 import numpy as np
 import numpy.typing as npt
 
-from layermix_gen.images import Image
+from layermix_gen.kernels import Image
 from layermix_gen.kernels.masks import mask
 from layermix_gen.kernels.numbers import exp2, log2, quantized
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from layermix_gen.images import Image
+from layermix_gen.kernels import Image
 from layermix_gen.kernels.numbers import quantized
 from layermix_gen.kernels.tones import LUMA
 

@@ -6,7 +6,7 @@ from struct import Struct
 
 import numpy as np
 
-from layermix_gen.images import Image
+from layermix_gen.kernels import Image
 
 LEAVES = ("image", "picture", "other")
 CALLS = (  # in the order of `enum call` in kernels.h

@@ -9,7 +9,7 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from layermix_gen.images import Image
+from layermix_gen.kernels import Image
 from layermix_gen.kernels.numbers import quantized
 
 LookupTable: TypeAlias = npt.NDArray[np.uint8]  # (256,) for all channels alike, or (256, 3)

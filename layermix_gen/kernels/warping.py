@@ -9,7 +9,7 @@ the same formulas.
 import numpy as np
 import numpy.typing as npt
 
-from layermix_gen.images import Image
+from layermix_gen.kernels import Image
 from layermix_gen.kernels.numbers import sine_and_cosine
 
 Whole = npt.NDArray[np.int64]

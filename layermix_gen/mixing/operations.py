@@ -79,9 +79,7 @@ _ROWS = (
     Operation("rotate", PIXELS, warping.rotate, DEGREES, signed(30), released_signed(30), whole_signed(30)),
     Operation("brightness", TABLE, tones.brightness, FACTOR, factor, None, wide_factor),
     Operation("posterize", TABLE, tones.posterize, BITS, bits, released_bits, bits),
-    Operation(
-        "posterize_increasing", TABLE, tones.posterize, BITS, None, released_bits_rising, renders_as="posterize"
-    ),
+    Operation("posterize_increasing", TABLE, tones.posterize, BITS, None, released_bits_rising, renders_as="posterize"),
     Operation("solarize", TABLE, tones.solarize, THRESHOLD, threshold, released_threshold, whole_threshold),
     Operation(
         "solarize_increasing",

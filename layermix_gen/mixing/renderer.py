@@ -4,8 +4,8 @@ A recipe is evaluated by the compiled kernels in one call. There, a lookup is le
 
     multiply(solarize(posterize(image, 3), 0.4), brightness(image, 1.3), 0.9, 0.2)
 
-costs a single one. Where they are not compiled, NumPy makes the calls one by one, with the same result. An expression
-that occurs twice is evaluated once.
+costs a single one. Where they are not compiled, or a call has no kernel yet, NumPy makes the calls one by one, with the
+same result. An expression that occurs twice is evaluated once.
 """
 
 from collections.abc import Mapping
@@ -35,45 +35,56 @@ def render(recipe: Expression | str, image: Image, picture: Image | None = None,
             leaves[name] = as_image(leaf)
             if leaf.shape != image.shape:
                 raise LayerMixError(f"expected image and {name} of one shape, got {image.shape} and {leaf.shape}")
-    compiled = library()
-    if compiled is None:
-        return evaluated(expression, leaves, {}).copy()
+    compiled, names = library(), names_in(expression)
+    for name in programs.LEAVES:
+        if name in names and name not in leaves:
+            raise LayerMixError(f"the recipe uses {name!r}, which was not given; pass {name}=")
+    if compiled is None or not names <= programs.NUMBERS.keys():
+        return evaluated(expression, leaves).copy()
+    nodes = nodes_of(expression)
     out = programs.blank(image)
-    nodes: list[bytes] = []
-    _collect(expression, leaves, nodes, {})
-    programs.run(compiled, b"".join(nodes), [leaves.get(name) for name in programs.LEAVES], out)
+    programs.run(compiled, nodes, [leaves.get(name) for name in programs.LEAVES], out)
     return out
 
 
-def _collect(
-    expression: Expression, leaves: Mapping[str, Image], nodes: list[bytes], known: dict[Expression, int]
-) -> int:
-    """Append the nodes that an expression needs and that are not yet there; return the number of its own."""
-    if expression not in known:
-        if isinstance(expression, Leaf):
-            _find(expression, leaves)
-            nodes.append(programs.node(expression.name))
-        else:
-            operands = [_collect(operand, leaves, nodes, known) for operand in expression.operands]
-            nodes.append(programs.node(expression.name, operands[0], operands[-1], expression.arguments))
-        known[expression] = len(nodes) - 1
-    return known[expression]
+def names_in(expression: Expression) -> set[str]:
+    """The names of all calls and leaves in an expression."""
+    parts = [expression]
+    for part in parts:
+        if isinstance(part, Call):
+            parts += part.operands
+    return {part.name for part in parts}
 
 
-def _find(leaf: Leaf, leaves: Mapping[str, Image]) -> Image:
-    if leaf.name not in leaves:
-        raise LayerMixError(f"the recipe uses {leaf.name!r}, which was not given; pass {leaf.name}=")
-    return leaves[leaf.name]
+def nodes_of(expression: Expression) -> bytes:
+    """The nodes that the kernels evaluate, one for each different part of an expression."""
+    nodes: list[bytes] = []
+    known: dict[Expression, int] = {}
+
+    def add(part: Expression) -> int:
+        if part not in known:
+            operands = [add(operand) for operand in part.operands] if isinstance(part, Call) else [0]
+            arguments = part.arguments if isinstance(part, Call) else ()
+            nodes.append(programs.node(part.name, operands[0], operands[-1], arguments))
+            known[part] = len(nodes) - 1
+        return known[part]
+
+    add(expression)
+    return b"".join(nodes)
 
 
-def evaluated(expression: Expression, leaves: Mapping[str, Image], known: dict[Expression, Image]) -> Image:
-    """Evaluate an expression by NumPy, call by call; `known` takes up what was evaluated. May return a leaf itself."""
-    if isinstance(expression, Leaf):
-        return _find(expression, leaves)
-    if expression not in known:
-        operands = [evaluated(operand, leaves, known) for operand in expression.operands]
-        known[expression] = _called(expression, operands)
-    return known[expression]
+def evaluated(expression: Expression, leaves: Mapping[str, Image]) -> Image:
+    """Evaluate an expression by NumPy, call by call, on leaves (H, W, 3) by their names. May return one of them."""
+    known: dict[Expression, Image] = {}
+
+    def value(part: Expression) -> Image:
+        if isinstance(part, Leaf):
+            return leaves[part.name]
+        if part not in known:
+            known[part] = _called(part, [value(operand) for operand in part.operands])
+        return known[part]
+
+    return value(expression)
 
 
 def _called(call: Call, operands: list[Image]) -> Image:
