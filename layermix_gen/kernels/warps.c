@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { ONE = 1 << 15, PLACES = 33, CHUNK = 16, BATCH = 32 };
+enum { ONE = 1 << 15, CHUNK = 16, BATCH = 16 };
 
 /* --- shifts along an axis ---------------------------------------------------------------------------------------- */
 
@@ -96,116 +96,122 @@ int shift_columns(const uint8_t *image, int height, int width, double shift, dou
 
 /* --- rotation ---------------------------------------------------------------------------------------------------- */
 
-typedef uint64_t words __attribute__((vector_size(16)));
-typedef uint8_t bytes __attribute__((vector_size(16)));
-typedef int32_t wholes __attribute__((vector_size(16)));
-typedef float lanes __attribute__((vector_size(16)));
+typedef uint64_t words __attribute__((vector_size(32)));
+typedef uint8_t bytes __attribute__((vector_size(32)));
+typedef int32_t wholes __attribute__((vector_size(32)));
+typedef float lanes __attribute__((vector_size(32)));
 
-/* Two pixels side by side, a float for each channel. */
-typedef struct {
-    lanes left, right;
-} pair;
-
-/* The pixels in the first six of eight bytes. */
-static inline pair unpacked(uint64_t packed) {
-    const bytes all = (bytes)(words){packed, 0};
-    bytes left = __builtin_shufflevector(all, all, 0, 8, 8, 8, 1, 8, 8, 8, 2, 8, 8, 8, 8, 8, 8, 8);
-    bytes right = __builtin_shufflevector(all, all, 3, 8, 8, 8, 4, 8, 8, 8, 5, 8, 8, 8, 8, 8, 8, 8);
-    return (pair){__builtin_convertvector((wholes)left, lanes), __builtin_convertvector((wholes)right, lanes)};
-}
-
-/* Mix the pixels above and below a position by the fractions of it, to a pixel in the low three bytes. */
-static inline uint32_t interpolated(uint64_t above, uint64_t below, float across, float down) {
-    const pair upper = unpacked(above), lower = unpacked(below);
-    lanes left = upper.left + (lower.left - upper.left) * down, right = upper.right + (lower.right - upper.right) * down;
-    bytes levels = (bytes)__builtin_convertvector(left + (right - left) * across + 0.5f, wholes);
-    levels = __builtin_shufflevector(levels, levels, 0, 4, 8, 12, 0, 4, 8, 12, 0, 4, 8, 12, 0, 4, 8, 12);
-    return (uint32_t)((wholes)levels)[0];
-}
-
-/* Two pixels side by side, of which none, one or both may lie outside, where all is black. */
-static uint64_t packed_or_black(const uint8_t *image, int height, int width, int64_t y, int64_t x) {
-    uint64_t found = 0;
-    for (int side = 0; side < 2; side++)
-        if (y >= 0 && y < height && x + side >= 0 && x + side < width)
-            memcpy((uint8_t *)&found + 3 * side, image + 3 * (y * width + x + side), 3);
-    return found;
-}
-
-/* The same inside; two bytes more are read. */
-static inline uint64_t packed(const uint8_t *at) {
+/* Eight bytes: two pixels side by side, and two bytes that are not used. */
+static inline uint64_t side_by_side(const uint8_t *at) {
     uint64_t found;
     memcpy(&found, at, sizeof found);
     return found;
 }
 
-/* What a position has behind the point, in 24 bits. */
-static inline float fraction(uint64_t place) { return (float)(int32_t)(place >> (PLACES - 24) & 0xFFFFFF) * 0x1p-24f; }
+/* The pixels side by side at two places, the first twice in the low half, the second twice in the high one. */
+static inline bytes at_two(const uint8_t *first, const uint8_t *second) {
+    const uint64_t a = side_by_side(first), b = side_by_side(second), used = 0xFFFFFFFFFFFF;
+    return (bytes)((words){a, b, a, b} & used);
+}
 
-/* Write pixels whose positions and neighbours lie inside. What is needed of the positions comes first, by itself. */
-static void interpolate_inside(const uint8_t *image, size_t stride, uint64_t column, uint64_t row, int64_t across,
-                               int64_t down, int count, uint8_t *out) {
-    for (int begin = 0; begin < count; begin += BATCH) {
-        const int n = count - begin < BATCH ? count - begin : BATCH;
-        uint32_t left[BATCH], top[BATCH];
-        float right_part[BATCH], low_part[BATCH];
+/* The left or the right ones of `at_two` as numbers: lanes 0 to 2 and 4 to 6. */
+static inline lanes left_of(bytes two) {
+    return __builtin_convertvector((wholes)__builtin_shufflevector(
+        two, two, 0, 6, 6, 6, 1, 6, 6, 6, 2, 6, 6, 6, 6, 6, 6, 6,
+        24, 30, 30, 30, 25, 30, 30, 30, 26, 30, 30, 30, 30, 30, 30, 30), lanes);
+}
+
+static inline lanes right_of(bytes two) {
+    return __builtin_convertvector((wholes)__builtin_shufflevector(
+        two, two, 3, 6, 6, 6, 4, 6, 6, 6, 5, 6, 6, 6, 6, 6, 6, 6,
+        27, 30, 30, 30, 28, 30, 30, 30, 29, 30, 30, 30, 30, 30, 30, 30), lanes);
+}
+
+static inline lanes both(const float parts[2]) {
+    return (lanes){parts[0], parts[0], parts[0], parts[0], parts[1], parts[1], parts[1], parts[1]};
+}
+
+/* Mix the four pixels around each of two places by what their positions have behind the point. Writes two pixels, and
+   a byte more. */
+static inline void interpolate(const uint8_t *first, const uint8_t *second, int stride, const float across[2],
+                               const float down[2], uint8_t *out) {
+    const bytes above = at_two(first, second), below = at_two(first + stride, second + stride);
+    const lanes parts = both(down);
+    const lanes left = left_of(above) + (left_of(below) - left_of(above)) * parts;
+    const lanes right = right_of(above) + (right_of(below) - right_of(above)) * parts;
+    const bytes mixed = (bytes)__builtin_convertvector(left + (right - left) * both(across) + 0.5f, wholes);
+    const wholes packed = (wholes)__builtin_shufflevector(
+        mixed, mixed, 0, 4, 8, 12, 0, 4, 8, 12, 0, 4, 8, 12, 0, 4, 8, 12,
+        16, 20, 24, 28, 16, 20, 24, 28, 16, 20, 24, 28, 16, 20, 24, 28);
+    const int32_t pixels[2] = {packed[0], packed[4]};
+    memcpy(out, &pixels[0], 4), memcpy(out + 3, &pixels[1], 4);
+}
+
+/* A row of positions in the bordered image: those at x are first + step · (x - centre). */
+typedef struct {
+    double first, step, centre;
+} positions;
+
+static inline double position(const positions *p, int x) { return p->first + p->step * (x - p->centre); }
+
+/* Narrow [*from, *to) to the x whose positions lie in [0, end). */
+static void narrow(const positions *p, double end, int *from, int *to) {
+    if (p->step != 0) { /* a guess, wide enough for what is rounded; elsewhere all lie inside or none */
+        const double a = p->centre - p->first / p->step, b = p->centre + (end - p->first) / p->step;
+        const double low = (a < b ? a : b) - 1, high = (a < b ? b : a) + 2;
+        if (low > *from) *from = low < *to ? (int)low : *to;
+        if (high < *to) *to = high > *from ? (int)high : *from;
+    }
+    while (*from < *to && !(position(p, *from) >= 0 && position(p, *from) < end)) ++*from;
+    while (*from < *to && !(position(p, *to - 1) >= 0 && position(p, *to - 1) < end)) --*to;
+}
+
+/* Write the pixels of a row from x on. What is needed of their positions is computed first, for many at once. */
+static void interpolate_row(const uint8_t *image, int stride, const positions *columns, const positions *rows, int x,
+                            int to, uint8_t *out) {
+    for (; x < to; x += BATCH, out += 3 * BATCH) {
+        int32_t offsets[BATCH];
+        float across[BATCH], down[BATCH];
+        uint8_t line[3 * BATCH + 1];
         for (int i = 0; i < BATCH; i++) {
-            const uint64_t u = column + (uint64_t)across * i, v = row + (uint64_t)down * i;
-            left[i] = (uint32_t)(u >> PLACES), top[i] = (uint32_t)(v >> PLACES);
-            right_part[i] = fraction(u), low_part[i] = fraction(v);
+            const int at = x + i < to ? x + i : to - 1;
+            const double column = position(columns, at), row = position(rows, at);
+            const int32_t left = (int32_t)column, top = (int32_t)row;
+            offsets[i] = top * stride + 3 * left;
+            across[i] = (float)(column - left), down[i] = (float)(row - top);
         }
-        for (int i = 0; i < n; i++, out += 3) {
-            const uint8_t *at = image + top[i] * stride + 3 * (size_t)left[i];
-            uint32_t pixel = interpolated(packed(at), packed(at + stride), right_part[i], low_part[i]);
-            memcpy(out, &pixel, begin + i + 1 < count ? 4 : 3); /* the fourth byte is of the next pixel */
-        }
-        column += (uint64_t)across * BATCH, row += (uint64_t)down * BATCH;
+        for (int i = 0; i < BATCH; i += 2)
+            interpolate(image + offsets[i], image + offsets[i + 1], stride, across + i, down + i, line + 3 * i);
+        memcpy(out, line, 3 * (size_t)(to - x < BATCH ? to - x : BATCH));
     }
 }
 
-static int64_t floor_divided(int64_t number, int64_t by) { return number / by - (number % by < 0); }
-
-/* Narrow [*from, *to) to where first + step · x lies in [low, high). */
-static void narrow(int64_t first, int64_t step, int64_t low, int64_t high, int *from, int *to) {
-    int64_t begin = *from, end = *to;
-    if (step == 0) {
-        if (first < low || first >= high) end = begin;
-    } else { /* ceil((low - first) / step) and so on, for a step of either sign */
-        int64_t size = step < 0 ? -step : step, a = step < 0 ? first - high + 1 : low - first;
-        int64_t b = step < 0 ? first - low + 1 : high - first;
-        int64_t least = floor_divided(a + size - 1, size), beyond = floor_divided(b + size - 1, size);
-        begin = least > begin ? least : begin, end = beyond < end ? beyond : end;
-    }
-    *from = (int)begin, *to = (int)(end < begin ? begin : end);
+/* The image within a border of black pixels, with eight bytes to spare at the end; NULL without memory. */
+static uint8_t *bordered(const uint8_t *image, int height, int width) {
+    const size_t row = 3 * (size_t)width, stride = row + 6;
+    uint8_t *made = malloc((height + 2) * stride + 8), *to = made;
+    if (!made) return NULL;
+    memset(to, 0, stride + 3), to += stride + 3;
+    for (int y = 0; y < height; y++, image += row, to += stride) memcpy(to, image, row), memset(to + row, 0, 6);
+    memset(to, 0, made + (height + 2) * stride + 8 - to);
+    return made;
 }
 
 int rotate(const uint8_t *image, int height, int width, double degrees, uint8_t *out) {
-    const int64_t one = 1ll << PLACES, unit = one / 2;
-    const size_t stride = 3 * (size_t)width;
+    const double centre_x = (width - 1) / 2.0, centre_y = (height - 1) / 2.0;
+    uint8_t *source = bordered(image, height, width);
+    if (!source) return -1;
     double sine, cosine;
     sine_and_cosine(degrees, &sine, &cosine);
-    const int64_t across = (int64_t)floor(cosine * unit + 0.5), down = (int64_t)floor(sine * unit + 0.5);
-    memset(out, 0, height * stride);
-    for (int y = 0; y < height; y++, out += stride) {
-        int64_t column = (width - 1) * unit + across * (1 - width) - down * (2ll * y + 1 - height);
-        int64_t row = (height - 1) * unit + down * (1 - width) + across * (2ll * y + 1 - height);
-        int from = 0, to = width; /* not wholly outside */
-        narrow(column, 2 * across, -one, width * one, &from, &to);
-        narrow(row, 2 * down, -one, height * one, &from, &to);
-        int begin = from, end = to; /* all neighbours inside, and two bytes more */
-        narrow(column, 2 * across, 0, (width - 2) * one, &begin, &end);
-        narrow(row, 2 * down, 0, (height - 1) * one, &begin, &end);
-        for (int x = from; x < to; x++) {
-            const int64_t u = column + 2 * across * x, v = row + 2 * down * x, left = u >> PLACES, top = v >> PLACES;
-            if (x == begin && begin < end) {
-                interpolate_inside(image, stride, u, v, 2 * across, 2 * down, end - begin, out + 3 * x);
-                x = end - 1;
-            } else {
-                uint32_t pixel = interpolated(packed_or_black(image, height, width, top, left),
-                                              packed_or_black(image, height, width, top + 1, left), fraction(u), fraction(v));
-                memcpy(out + 3 * x, &pixel, 3);
-            }
-        }
+    memset(out, 0, 3 * (size_t)height * width);
+    for (int y = 0; y < height; y++, out += 3 * (size_t)width) {
+        const positions columns = {centre_x + 1 - sine * (y - centre_y), cosine, centre_x};
+        const positions rows = {centre_y + 1 + cosine * (y - centre_y), sine, centre_x};
+        int from = 0, to = width;
+        narrow(&columns, width + 1, &from, &to);
+        narrow(&rows, height + 1, &from, &to);
+        interpolate_row(source, 3 * width + 6, &columns, &rows, from, to, out + 3 * from);
     }
+    free(source);
     return 0;
 }
