@@ -33,17 +33,18 @@ static int are_alike(float of[3][256]) {
 }
 
 /* The product by a table of all pairs of levels, which is smaller than a large image and saves half of the lookups. */
-static void multiply_pairs(const uint8_t *x, const uint8_t *y, size_t count, const float *of_x, const float *of_y,
+static void multiply_pairs(const uint8_t *x, const uint8_t *y, size_t pixels, const float *of_x, const float *of_y,
                            uint8_t *out) {
     uint8_t pairs[256][256];
     for (int i = 0; i < 256; i++)
         for (int j = 0; j < 256; j++) pairs[i][j] = rounded(of_x[i] * of_y[j]);
-    for (size_t i = 0; i < count; i++) out[i] = pairs[x[i]][y[i]];
+    for (size_t i = 0; i < pixels; i++, x += 3, y += 3, out += 3)
+        for (int channel = 0; channel < 3; channel++) out[channel] = pairs[x[channel]][y[channel]];
 }
 
 void multiply(const uint8_t *x, const uint8_t *y, size_t pixels, float of_x[3][256], float of_y[3][256], uint8_t *out) {
     if (pixels > 65536 / 3 && are_alike(of_x) && are_alike(of_y)) {
-        multiply_pairs(x, y, 3 * pixels, of_x[0], of_y[0], out);
+        multiply_pairs(x, y, pixels, of_x[0], of_y[0], out);
         return;
     }
     for (size_t i = 0; i < pixels; i++, x += 3, y += 3, out += 3)
