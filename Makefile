@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test test-browser lint format docs bench clean
+.PHONY: kernels demo test test-browser sanitize lint format docs bench wheel clean
 
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -14,13 +14,16 @@ $(READY): pyproject.toml constraints.txt
 	$(BIN)/pip install --quiet --no-deps imagecorruptions-imaug==1.1.5 torchattacks==3.5.1
 	touch $(READY)
 
-demo: $(READY)  ## build shards from a few photographs, show samples and a contact sheet
+kernels: $(READY)  ## compile the C code where it has changed
+	$(BIN)/python -m layermix_gen.kernels.compiling
+
+demo: kernels  ## build shards from a few photographs, show samples and a contact sheet
 	$(BIN)/layermix-gen demo demo-out
 
-test: $(READY)
+test: kernels
 	$(BIN)/pytest -n auto
 
-test-browser: $(READY)  ## the gallery in Chromium: needs chromium and chromedriver, as Debian has them
+test-browser: kernels  ## the gallery in Chromium: needs chromium and chromedriver, as Debian has them
 	$(BIN)/pytest -m browser
 
 lint: $(READY)
@@ -32,10 +35,10 @@ format: $(READY)
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
-docs: $(READY)  ## the pages that are made from the code
+docs: kernels  ## the pages that are made from the code
 	$(BIN)/python docs/generate.py
 
-bench: $(READY)
+bench: kernels
 	$(BIN)/python benchmarks/build.py
 
 clean:
