@@ -1,5 +1,6 @@
 """The compiled kernels are found and chosen: only those of these sources, only what this processor can run."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from shutil import copytree
@@ -9,6 +10,8 @@ import pytest
 
 from layermix_gen.errors import LayerMixError
 from layermix_gen.kernels import compiling, native
+
+PAGE = (Path(__file__).parents[2] / "docs" / "build.md").read_text("utf-8")
 
 
 @pytest.fixture(autouse=True)
@@ -84,3 +87,8 @@ def test_nothing_is_said_of_what_is_compiled_or_asked_for(
         monkeypatch.setenv(native.VARIABLE, value)
     native.say_if_not_compiled()
     assert capsys.readouterr().err == ""
+
+
+def test_the_page_says_what_can_be_chosen() -> None:
+    section = PAGE.split("## Compiled kernels\n")[1].split("\n## ")[0]
+    assert {native.VARIABLE, native.NUMPY, *compiling.LEVELS} <= set(re.findall(r"`([^`]+)`", section))
