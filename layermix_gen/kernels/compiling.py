@@ -94,7 +94,7 @@ def compile_kernels(
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix="_kernels-", dir=folder) as drafts:
             commands = [
-                [*compiler, *FLAGS, *WARNINGS, *LEVELS[level], *sources, "-o", f"{drafts}/{path.name}"]
+                [*compiler, *FLAGS, *WARNINGS, *LEVELS[level], *sources, "-lm", "-o", f"{drafts}/{path.name}"]
                 for level, path in paths.items()
             ]
             runs = [subprocess.Popen(command) for command in commands]  # noqa: S603

@@ -89,6 +89,13 @@ def test_nothing_is_said_of_what_is_compiled_or_asked_for(
     assert capsys.readouterr().err == ""
 
 
+def test_the_sources_call_nothing_that_each_system_rounds_in_its_own_way() -> None:
+    inexact = r"\b(?:__builtin_)?(?:pow|exp2?|expm1|log(?:2|10|1p)?|a?(?:sin|cos|tan)h?|atan2|hypot|cbrt|fma)[fl]?\("
+    for path in compiling.FOLDER.glob("*.c"):
+        code = re.sub(r"/\*.*?\*/|//[^\n]*", "", path.read_text("utf-8"), flags=re.DOTALL)
+        assert re.findall(inexact, code) == [], path.name
+
+
 def test_the_page_says_what_can_be_chosen() -> None:
     section = PAGE.split("## Compiled kernels\n")[1].split("\n## ")[0]
     assert {native.VARIABLE, native.NUMPY, *compiling.LEVELS} <= set(re.findall(r"`([^`]+)`", section))
