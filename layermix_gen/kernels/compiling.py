@@ -19,7 +19,7 @@ FOLDER = Path(__file__).parent
 # A product and a sum are each rounded, also where the processor could do both in one step: the bytes are the same.
 FLAGS = ("-std=gnu11", "-O3", "-ffp-contract=off", "-fno-math-errno", "-fvisibility=hidden", "-shared", "-fPIC")
 WARNINGS = ("-Wall", "-Wextra")
-LEVELS = {  # by the numbers of `lm_level`, which looks for just these instructions; -march=x86-64-v3 is new in gcc 11
+INSTRUCTIONS = {  # of each level, for which `lm_level` looks one by one; -march=x86-64-v3 is unknown before gcc 11
     "baseline": (),
     "x86-64-v3": ("-mavx2", "-mbmi2"),
     "x86-64-v4": ("-mavx2", "-mbmi2", "-mavx512f", "-mavx512dq", "-mavx512bw", "-mavx512vl"),
@@ -47,7 +47,7 @@ def library_path(level: str, folder: Path = FOLDER) -> Path:
 
 def levels_of(machine: str = platform.machine()) -> list[str]:
     """The levels that are compiled for a kind of processors, as `platform.machine()` names it."""
-    return [level for level in LEVELS if level == "baseline" or machine.lower() in ("x86_64", "amd64")]
+    return [level for level in INSTRUCTIONS if level == "baseline" or machine.lower() in ("x86_64", "amd64")]
 
 
 def system_compiler() -> Sequence[str] | None:
@@ -94,7 +94,7 @@ def compile_kernels(
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix="_kernels-", dir=folder) as drafts:
             commands = [
-                [*compiler, *FLAGS, *WARNINGS, *LEVELS[level], *sources, "-lm", "-o", f"{drafts}/{path.name}"]
+                [*compiler, *FLAGS, *WARNINGS, *INSTRUCTIONS[level], *sources, "-lm", "-o", f"{drafts}/{path.name}"]
                 for level, path in paths.items()
             ]
             runs = [subprocess.Popen(command) for command in commands]  # noqa: S603

@@ -6,10 +6,11 @@ from functools import cache
 from pathlib import Path
 
 from layermix_gen.errors import LayerMixError
-from layermix_gen.kernels.compiling import FOLDER, LEVELS, library_path
+from layermix_gen.kernels.compiling import FOLDER, INSTRUCTIONS, library_path
 from layermix_gen.support.checks import check_choice
 from layermix_gen.support.progress import say
 
+LEVELS = tuple(INSTRUCTIONS)  # by the numbers of `lm_level`
 VARIABLE = "LAYERMIX_GEN_KERNELS"  # of the environment: the name of a level, or this:
 NUMPY = "numpy"
 FUNCTIONS: dict[str, tuple[type, ...]] = {"lm_level": ()}  # what each takes; all return an int
@@ -40,7 +41,7 @@ def chosen() -> str:
     if name == NUMPY:  # of compiled kernels that cannot be loaded, nothing is asked
         return NUMPY
     baseline = load("baseline")
-    levels = list(LEVELS)[: baseline.lm_level() + 1] if baseline else []
+    levels = LEVELS[: baseline.lm_level() + 1] if baseline else ()
     usable = [NUMPY, *(level for level in levels if library_path(level).exists())]
     if name:
         check_choice(VARIABLE, name, usable, change="the environment variable to what is compiled and can run here")

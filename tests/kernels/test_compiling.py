@@ -14,14 +14,9 @@ from hatchling.plugin.utils import load_plugin_from_script
 
 import layermix_gen
 from layermix_gen.kernels import compiling
-from tests.kernels.glibc import newest_version
+from tests.kernels.glibc import check
 
 ROOT = Path(layermix_gen.__file__).parents[1]
-USES_GLIBC = """
-#include <stdlib.h>
-__attribute__((visibility("default"))) void *memory(void) { return malloc(1); }
-"""
-AARCH64 = b"\xb7\0"  # in the 19th and 20th byte of an ELF file
 
 
 @pytest.fixture
@@ -105,13 +100,12 @@ def test_old_libraries_stay_where_the_compiler_fails(sources: Path, capfd: pytes
     assert "broken" in capfd.readouterr().err
 
 
-def test_zig_compiles_for_other_machines_and_an_old_glibc(sources: Path, tmp_path: Path) -> None:
-    (sources / "memory.c").write_text(USES_GLIBC)
-    compiler, machine = compiling.zig_for("manylinux_2_17_aarch64")
-    (library,) = compiling.compile_kernels(tmp_path / "libraries", compiler, machine)
-    content = library.read_bytes()
-    assert content[18:20] == AARCH64
-    assert newest_version(content) == (2, 17)  # the first for these machines
+@pytest.mark.parametrize("machine", ["x86_64", "aarch64"])
+def test_zig_compiles_for_other_machines_and_an_old_glibc(machine: str) -> None:
+    assert compiling.zig_for(f"manylinux_2_17_{machine}") == (
+        (*compiling.ZIG, "-target", f"{machine}-linux-gnu.2.17"),
+        machine,
+    )
 
 
 def test_an_unknown_platform_is_refused() -> None:
@@ -180,3 +174,27 @@ def test_a_wheel_without_compiled_kernels_says_so(sources: Path, commands: Path)
     assert wheel.name.endswith("-py3-none-any.whl")
     assert libraries(wheel) == []
     assert "failed; NumPy makes the same pixels" in said
+
+
+# --- wheels for other machines -------------------------------------------------------------------------------------
+
+
+def wheel_of(folder: Path, tag: str, library: bytes) -> Path:
+    path = folder / f"layermix_gen-1.0.0-py3-none-{tag}.whl"
+    with ZipFile(path, "w") as archive:
+        archive.writestr("layermix_gen/kernels/_kernels-baseline-0.so", library)
+    return path
+
+
+def test_a_wheel_that_needs_no_newer_glibc_than_its_name_says_passes(tmp_path: Path) -> None:
+    wheel = wheel_of(tmp_path, "manylinux_2_17_x86_64", b"\0GLIBC_2.2.5\0malloc\0GLIBC_2.14\0")
+    assert check(wheel).endswith(" need glibc 2.14")
+
+
+@pytest.mark.parametrize(
+    ("tag", "library"),
+    [("manylinux_2_17_x86_64", b"\0GLIBC_2.2.5\0fmod\0GLIBC_2.38\0"), ("linux_x86_64", b"\0GLIBC_2.14\0")],
+)
+def test_another_wheel_is_refused(tmp_path: Path, tag: str, library: bytes) -> None:
+    with pytest.raises(SystemExit, match=r"^error: expected compiled kernels that run on the glibc of "):
+        check(wheel_of(tmp_path, tag, library))

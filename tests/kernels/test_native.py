@@ -98,4 +98,4 @@ def test_the_sources_call_nothing_that_each_system_rounds_in_its_own_way() -> No
 
 def test_the_page_says_what_can_be_chosen() -> None:
     section = PAGE.split("## Compiled kernels\n")[1].split("\n## ")[0]
-    assert {native.VARIABLE, native.NUMPY, *compiling.LEVELS} <= set(re.findall(r"`([^`]+)`", section))
+    assert {native.VARIABLE, native.NUMPY, *native.LEVELS} <= set(re.findall(r"`([^`]+)`", section))
