@@ -11,8 +11,6 @@ import pytest
 from layermix_gen.errors import LayerMixError
 from layermix_gen.kernels import compiling, native
 
-PAGE = (Path(__file__).parents[2] / "docs" / "build.md").read_text("utf-8")
-
 
 @pytest.fixture(autouse=True)
 def anew(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
@@ -94,8 +92,3 @@ def test_the_sources_call_nothing_that_each_system_rounds_in_its_own_way() -> No
     for path in compiling.FOLDER.glob("*.c"):
         code = re.sub(r"/\*.*?\*/|//[^\n]*", "", path.read_text("utf-8"), flags=re.DOTALL)
         assert re.findall(inexact, code) == [], path.name
-
-
-def test_the_page_says_what_can_be_chosen() -> None:
-    section = PAGE.split("## Compiled kernels\n")[1].split("\n## ")[0]
-    assert {native.VARIABLE, native.NUMPY, *native.LEVELS} <= set(re.findall(r"`([^`]+)`", section))
