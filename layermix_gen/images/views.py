@@ -107,10 +107,10 @@ def render_view(source: Image, view: View, size: int, out: Image | None = None) 
     """
     height, width = source.shape[:2]
     out = np.empty((size, size, 3), np.uint8) if out is None else out
-    box = (view.top, view.left, view.height, view.width)
-    top, left, rows, columns = (int(value) for value in box)
-    if box == (top, left, rows, columns) and 0 <= top < top + rows <= height and 0 <= left < left + columns <= width:
-        cut_scaled(source, (top, left, rows, columns), (size, size), (0, 0), view.flip, out)
+    box = top, left, rows, columns = int(view.top), int(view.left), int(view.height), int(view.width)
+    whole = box == (view.top, view.left, view.height, view.width)
+    if whole and 0 <= top < top + rows <= height and 0 <= left < left + columns <= width:
+        cut_scaled(source, box, (size, size), (0, 0), view.flip, out)
     else:
         scale = size / min(height, width)
         place = round(view.top * scale), round(view.left * scale)
