@@ -10,14 +10,15 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 
 from layermix_gen.errors import BadImage
 from layermix_gen.images import Image
-from layermix_gen.images.resize import resize
+from layermix_gen.kernels.scaling import cut_scaled
 
-MAX_SCALED = 40_000_000  # pixels of a source after its short side is scaled, which takes up to 24 bytes for each: 1 GB
+MAX_SCALED = (
+    40_000_000  # pixels of a source once its short side is scaled; a view of a longer strip shows nothing of it
+)
 PADDING = 4  # black pixels around an image in `pad-crop`
 AREA = (0.08, 1.0)  # of a random resized crop, as a share of the image's area
 ASPECT = (3 / 4, 4 / 3)  # of a random resized crop, width to height
@@ -98,22 +99,23 @@ def draw_picture_view(
 # --- cutting out ---------------------------------------------------------------------------------------------------
 
 
-def render_view(source: Image, view: View, size: int) -> Image:
-    """Cut `view` out of `source` (H, W, 3) and scale it: (size, size, 3), C-contiguous, never sharing its memory.
+def render_view(source: Image, view: View, size: int, out: Image | None = None) -> Image:
+    """Cut `view` out of `source` (H, W, 3), scaled: (size, size, 3), C-contiguous, in `out` or in new memory.
 
     A box of whole pixels inside the source is cut, then scaled. Any other box is cut from the scaled source, so that
     its pixels lie on the same grid for every part of the source.
     """
     height, width = source.shape[:2]
-    box = (view.top, view.left, view.height, view.width)
-    top, left, rows, columns = (int(value) for value in box)
-    if box == (top, left, rows, columns) and 0 <= top <= height - rows and 0 <= left <= width - columns:
-        crop = resize(source[top : top + rows, left : left + columns], size, size)
+    out = np.empty((size, size, 3), np.uint8) if out is None else out
+    box = top, left, rows, columns = int(view.top), int(view.left), int(view.height), int(view.width)
+    whole = box == (view.top, view.left, view.height, view.width)
+    if whole and 0 <= top < top + rows <= height and 0 <= left < left + columns <= width:
+        cut_scaled(source, box, (size, size), (0, 0), view.flip, out)
     else:
         scale = size / min(height, width)
-        scaled = resize(source, *scaled_shape(height, width, size))
-        crop = _padded_slice(scaled, round(view.top * scale), round(view.left * scale), size)
-    return cv2.flip(crop, 1) if view.flip else crop.copy()
+        place = round(view.top * scale), round(view.left * scale)
+        cut_scaled(source, (0, 0, height, width), scaled_shape(height, width, size), place, view.flip, out)
+    return out
 
 
 def scaled_shape(height: int, width: int, size: int) -> tuple[int, int]:
@@ -129,11 +131,3 @@ def _box_of_scaled(top: int, left: int, height: int, width: int, size: int, flip
     """The box, in pixels of the source, of a square of `size` pixels at (top, left) in the scaled source."""
     short = min(height, width)
     return View(round(top * short / size, 4), round(left * short / size, 4), short, short, flip)
-
-
-def _padded_slice(image: Image, top: int, left: int, size: int) -> Image:
-    height, width = image.shape[:2]
-    inside = image[max(top, 0) : top + size, max(left, 0) : left + size]
-    above, before = max(-top, 0), max(-left, 0)
-    below, after = max(top + size - height, 0), max(left + size - width, 0)
-    return cv2.copyMakeBorder(inside, above, below, before, after, cv2.BORDER_CONSTANT)

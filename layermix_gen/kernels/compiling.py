@@ -94,7 +94,18 @@ def compile_kernels(
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix="_kernels-", dir=folder) as drafts:
             commands = [
-                [*compiler, *FLAGS, "-shared", "-fPIC", *WARNINGS, *INSTRUCTIONS[level], *sources, "-lm", "-o", f"{drafts}/{path.name}"]
+                [
+                    *compiler,
+                    *FLAGS,
+                    "-shared",
+                    "-fPIC",
+                    *WARNINGS,
+                    *INSTRUCTIONS[level],
+                    *sources,
+                    "-lm",
+                    "-o",
+                    f"{drafts}/{path.name}",
+                ]
                 for level, path in paths.items()
             ]
             runs = [subprocess.Popen(command) for command in commands]  # noqa: S603

@@ -13,9 +13,20 @@
 /* The level of this processor: 0 for any, 1 for x86-64-v3 (AVX2), 2 for x86-64-v4 (AVX-512). */
 PUBLIC int lm_level(void);
 
+/* --- views: view.c ------------------------------------------------------------------------------------------------ */
+
+/* A box of (height, width) pixels, whose rows lie `stride` bytes apart, is scaled to (rows, columns). `out` gets the
+   window of (tall, wide) pixels at (top, left) of that, mirrored if `flip`; what lies outside is black. */
+PUBLIC int lm_view(const uint8_t *source, ptrdiff_t stride, int height, int width, int rows, int columns, int top,
+                   int left, int tall, int wide, int flip, uint8_t *out);
+
+/* The crop of `size` pixels at (top, left) of a square picture of one or three channels, mirrored; `out` has three. */
+PUBLIC int lm_picture(const uint8_t *picture, int side, int channels, int top, int left, int flip_h, int flip_v,
+                      int size, uint8_t *out);
+
 /* --- recipes: render.c ------------------------------------------------------------------------------------------- */
 
-enum call { /* in the order of `program.CALLS` */
+enum call { /* in the order of `programs.CALLS` */
     IMAGE, PICTURE, OTHER,
     INVERT, POSTERIZE, SOLARIZE, BRIGHTNESS, CONTRAST, AUTOCONTRAST, EQUALIZE,
     GRAYSCALE, COLOR, SHARPNESS, MIRROR, ERASE, ROTATE, SHEAR_X, SHEAR_Y, TRANSLATE_X, TRANSLATE_Y,

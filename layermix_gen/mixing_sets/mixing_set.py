@@ -8,17 +8,15 @@ cuts it out.
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 
 from layermix_gen.errors import LayerMixError
 from layermix_gen.images import Image, Pictures
 from layermix_gen.images.views import PictureView
+from layermix_gen.kernels.scaling import cut_picture
 from layermix_gen.mixing_sets.store import digest_of, recorded_digest
 from layermix_gen.support.checks import as_path
 from layermix_gen.support.files import reading, regular, with_retries
-
-FLIPS = {(True, False): 1, (False, True): 0, (True, True): -1}  # (flip_h, flip_v): OpenCV's code
 
 
 class MixingSet:
@@ -64,15 +62,11 @@ class MixingSet:
             self._digest = computed
         return self._digest
 
-    def view(self, view: PictureView, size: int) -> Image:
-        """Cut the view out: uint8 (size, size, 3), C-contiguous. The view must lie inside the picture."""
-        crop: Any = self.pictures[view.index, view.top : view.top + size, view.left : view.left + size]
-        if not self.color:
-            crop = cv2.cvtColor(crop, cv2.COLOR_GRAY2RGB)
-        if view.flip_h or view.flip_v:
-            return np.asarray(cv2.flip(crop, FLIPS[view.flip_h, view.flip_v]))
-        whole: Image = crop.copy() if self.color else crop
-        return whole
+    def view(self, view: PictureView, size: int, out: Image | None = None) -> Image:
+        """Cut the view out: (size, size, 3), C-contiguous, in `out` or in new memory. It lies inside the picture."""
+        out = np.empty((size, size, 3), np.uint8) if out is None else out
+        cut_picture(self.pictures, view.index, (view.top, view.left), view.flip_h, view.flip_v, out)
+        return out
 
 
 def open_mixing_set(path: str | Path) -> MixingSet:

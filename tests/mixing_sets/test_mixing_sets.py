@@ -22,6 +22,7 @@ from PIL import Image as PillowImage
 
 from layermix_gen.errors import Interrupted, LayerMixError
 from layermix_gen.images.views import PictureView, draw_picture_view
+from layermix_gen.kernels import native
 from layermix_gen.mixing_sets import mixing_set, packing, provision, store
 from layermix_gen.mixing_sets.fractals import VERSION, render_fractal
 from layermix_gen.mixing_sets.mixing_set import MixingSet, open_mixing_set
@@ -81,6 +82,11 @@ def test_a_view_is_a_mirrored_crop_in_three_channels(view: PictureView, color: b
     assert np.array_equal(found, expected)
     assert found.shape == (size, size, 3)
     assert found.flags.c_contiguous
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(native, "library", lambda: None)  # nothing is compiled
+        given = np.empty_like(found)
+        assert MixingSet(pool).view(view, size, given) is given
+    assert np.array_equal(given, found)
 
 
 def test_a_view_does_not_share_memory_with_the_set() -> None:
