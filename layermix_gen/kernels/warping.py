@@ -1,8 +1,8 @@
 """Operations that move pixels: rotations, shears and shifts, interpolated between neighbours, black outside.
 
 A shift along one axis mixes two neighbours by a weight of 15 bits, `mixed`; so does a shear, whose shift is another in
-each row or column. A rotation finds the places of its pixels in float64 and mixes four neighbours in float32. Angles are in degrees, shifts in pixels. Everything is within 0.51/255 of exact interpolation. `warps.c` has
-the same formulas.
+each row or column. A rotation finds the places of its pixels in float64 and mixes four neighbours in float32. Angles
+are in degrees, shifts in pixels. Everything is within 0.51/255 of exact interpolation. `warps.c` has the same formulas.
 """
 
 import numpy as np

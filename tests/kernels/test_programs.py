@@ -73,7 +73,7 @@ def test_drawn_recipes(library, method, size):
 @every_level
 @pytest.mark.parametrize("shape", [(1, 1), (1, 300), (300, 1), (2, 2), (3, 7), (16, 16), (17, 33), (64, 1)])
 def test_every_call_in_every_shape(library, shape):
-    inputs = [make_image("random", *shape, seed=seed) for seed in range(3)]
+    inputs = [make_image("random", shape[0], shape[1], seed) for seed in range(3)]
     leaves = tuple(map(Leaf, programs.LEAVES))
     for name, (operands, parameters) in SIGNATURES.items():
         for share in (0.0, 0.3, 0.77, 1.0):
