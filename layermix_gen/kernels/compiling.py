@@ -17,7 +17,10 @@ from pathlib import Path
 
 FOLDER = Path(__file__).parent
 # A product and a sum are each rounded, also where the processor could do both in one step: the bytes are the same.
-FLAGS = ("-std=gnu11", "-O3", "-ffp-contract=off", "-fno-math-errno", "-fvisibility=hidden", "-shared", "-fPIC")
+FLAGS = (
+    *("-std=gnu11", "-O3", "-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math"),
+    *("-shared", "-fPIC", "-fvisibility=hidden"),
+)
 WARNINGS = ("-Wall", "-Wextra", "-Wno-psabi")  # between these files, all are compiled for one level
 INSTRUCTIONS = {  # of each level, for which `lm_level` looks one by one; -march=x86-64-v3 is unknown before gcc 11
     "baseline": (),

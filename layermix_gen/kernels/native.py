@@ -2,6 +2,7 @@
 
 import ctypes
 import os
+from ctypes import c_char_p, c_int, c_void_p
 from functools import cache
 from pathlib import Path
 
@@ -13,7 +14,10 @@ from layermix_gen.support.progress import say
 LEVELS = tuple(INSTRUCTIONS)  # by the numbers of `lm_level`
 VARIABLE = "LAYERMIX_GEN_KERNELS"  # of the environment: the name of a level, or this:
 NUMPY = "numpy"
-FUNCTIONS: dict[str, tuple[type, ...]] = {"lm_level": ()}  # what each takes; all return an int
+FUNCTIONS: dict[str, tuple[type, ...]] = {  # what each takes; all return an int
+    "lm_level": (),
+    "lm_render": (c_char_p, c_int, c_void_p, c_int, c_int, c_void_p),
+}
 
 
 def load(level: str, folder: Path = FOLDER) -> ctypes.CDLL | None:
