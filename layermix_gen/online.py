@@ -8,6 +8,7 @@ import numpy as np
 
 from layermix_gen.errors import LayerMixError
 from layermix_gen.images import Image, as_image
+from layermix_gen.kernels.native import say_if_not_compiled
 from layermix_gen.mixing.methods import METHODS, DrawSettings, Recipe
 from layermix_gen.mixing.renderer import render
 from layermix_gen.mixing_sets.mixing_set import MixingSet, open_mixing_set
@@ -35,6 +36,7 @@ class Mixer:
             remedy = "give its path, or MixingSet(pictures) of an array"
             raise LayerMixError(f"expected a mixing set or its path, got {mixing_set!r:.80}; {remedy}")
         self.options = self.method.options_of(options)
+        say_if_not_compiled()
         self.mixing_set = open_mixing_set(mixing_set) if isinstance(mixing_set, str | Path) else mixing_set
 
     def __call__(self, image: Image, rng: np.random.Generator, other: Image | None = None) -> tuple[Image, Recipe]:

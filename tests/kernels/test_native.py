@@ -10,6 +10,8 @@ import pytest
 
 from layermix_gen.errors import LayerMixError
 from layermix_gen.kernels import compiling, native
+from layermix_gen.online import Mixer
+from tests.helpers import invoke
 
 
 @pytest.fixture(autouse=True)
@@ -52,6 +54,15 @@ def test_what_is_not_there_or_cannot_run_is_refused(monkeypatch: pytest.MonkeyPa
         native.chosen()
 
 
+def test_a_build_with_a_wrong_choice_is_one_line(
+    monkeypatch: pytest.MonkeyPatch, photographs: Path, tmp_path: Path
+) -> None:
+    monkeypatch.setenv(native.VARIABLE, "sse9")
+    result = invoke("build", photographs, tmp_path / "out", "--method", "none")
+    assert result.exit_code == 1
+    assert result.stderr.splitlines()[-1].startswith("Error: LAYERMIX_GEN_KERNELS must be one of numpy, baseline")
+
+
 def test_libraries_of_other_sources_are_not_loaded(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     sources = copytree(compiling.FOLDER, tmp_path / "kernels")
     monkeypatch.setattr(compiling, "FOLDER", sources)
@@ -71,8 +82,8 @@ def test_numpy_in_place_of_kernels_is_said_once(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(native, "load", lambda level: None)
-    native.say_if_not_compiled()
-    native.say_if_not_compiled()
+    Mixer("mixup")
+    Mixer("mixup")
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith("warning: the kernels are not compiled, so NumPy ")
 
