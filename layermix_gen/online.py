@@ -10,7 +10,7 @@ from layermix_gen.errors import LayerMixError
 from layermix_gen.images import Image, as_image
 from layermix_gen.kernels.native import say_if_not_compiled
 from layermix_gen.mixing.methods import METHODS, DrawSettings, Recipe
-from layermix_gen.mixing.renderer import render
+from layermix_gen.mixing.renderer import rendered
 from layermix_gen.mixing_sets.mixing_set import MixingSet, open_mixing_set
 from layermix_gen.support.checks import check_choice
 
@@ -61,7 +61,7 @@ class Mixer:
             raise LayerMixError(f"expected {expected} second image with the method {self.method.name}; {remedy}")
         recipe = self.method.draw(rng, self._drawing(size))
         picture = self.mixing_set.view(recipe.picture, size) if self.mixing_set and recipe.picture else None
-        return render(recipe.expression, image, picture, other), recipe
+        return rendered(recipe.expression, image, picture, other), recipe
 
     @lru_cache(maxsize=8)  # noqa: B019 - a few sizes, for as long as the mixer lives
     def _drawing(self, size: int) -> DrawSettings:

@@ -4,9 +4,8 @@ import ctypes
 from collections.abc import Sequence
 from struct import Struct
 
-import numpy as np
-
 from layermix_gen.kernels import Image
+from layermix_gen.kernels.native import address
 
 LEAVES = ("image", "picture", "other")
 CALLS = (  # in the order of `enum call` in kernels.h
@@ -21,6 +20,7 @@ NUMBERS = {name: number for number, name in enumerate(CALLS)}
 ARGUMENTS = 7
 _NODE = Struct(f"=iiii{ARGUMENTS}d")
 _NONE = (0.0,) * ARGUMENTS
+_Addresses = ctypes.c_void_p * len(LEAVES)
 
 
 def node(name: str, x: int = 0, y: int = 0, arguments: tuple[float, ...] = ()) -> bytes:
@@ -30,12 +30,7 @@ def node(name: str, x: int = 0, y: int = 0, arguments: tuple[float, ...] = ()) -
 
 def run(library: ctypes.CDLL, nodes: bytes, leaves: Sequence[Image | None], out: Image) -> None:
     """Render the last of the `nodes` to `out`; the leaves (H, W, 3) that they use are C-contiguous and of its shape."""
-    addresses = (ctypes.c_void_p * len(LEAVES))(*[None if leaf is None else leaf.ctypes.data for leaf in leaves])
-    height, width = out.shape[:2]
-    if library.lm_render(nodes, len(nodes) // _NODE.size, addresses, height, width, out.ctypes.data):
+    addresses = _Addresses(*[None if leaf is None else address(leaf) for leaf in leaves])
+    height, width, _ = out.shape
+    if library.lm_render(nodes, len(nodes) // _NODE.size, addresses, height, width, address(out)):
         raise MemoryError
-
-
-def blank(image: Image) -> Image:
-    """A new image of the same shape, whose levels are not set."""
-    return np.empty(image.shape, np.uint8)

@@ -9,11 +9,14 @@ same result. An expression that occurs twice is evaluated once.
 """
 
 from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
 
 from layermix_gen.errors import LayerMixError
 from layermix_gen.images import Image, as_image
-from layermix_gen.kernels import programs
 from layermix_gen.kernels.native import library
+from layermix_gen.kernels.programs import LEAVES, NUMBERS, node, run
 from layermix_gen.kernels.tones import histogram, looked_up
 from layermix_gen.mixing.blends import BLENDS
 from layermix_gen.mixing.operations import OPERATIONS, KernelKind
@@ -35,15 +38,32 @@ def render(recipe: Expression | str, image: Image, picture: Image | None = None,
             leaves[name] = as_image(leaf)
             if leaf.shape != image.shape:
                 raise LayerMixError(f"expected image and {name} of one shape, got {image.shape} and {leaf.shape}")
-    compiled, names = library(), names_in(expression)
-    for name in programs.LEAVES:
+    names = names_in(expression)
+    for name in LEAVES:
         if name in names and name not in leaves:
             raise LayerMixError(f"the recipe uses {name!r}, which was not given; pass {name}=")
-    if compiled is None or not names <= programs.NUMBERS.keys():
-        return evaluated(expression, leaves).copy()
-    nodes = nodes_of(expression)
-    out = programs.blank(image)
-    programs.run(compiled, nodes, [leaves.get(name) for name in programs.LEAVES], out)
+    return rendered(expression, *map(leaves.get, LEAVES))
+
+
+def rendered(
+    expression: Expression,
+    image: Image | None,
+    picture: Image | None = None,
+    other: Image | None = None,
+    out: Image | None = None,
+) -> Image:
+    """Render an expression that a method has drawn: `render` without checks, into `out` if that is given.
+
+    All images are C-contiguous and of one shape.
+    """
+    leaves = (image, picture, other)
+    if out is None:
+        out = np.empty(next(leaf.shape for leaf in leaves if leaf is not None), np.uint8)
+    compiled = library()
+    if compiled is None or not names_in(expression) <= NUMBERS.keys():
+        out[:] = evaluated(expression, dict(zip(LEAVES, leaves, strict=True)))
+    else:
+        run(compiled, nodes_of(expression), leaves, out)
     return out
 
 
@@ -58,22 +78,21 @@ def names_in(expression: Expression) -> set[str]:
 
 def nodes_of(expression: Expression) -> bytes:
     """The nodes that the kernels evaluate, one for each different part of an expression."""
-    nodes: list[bytes] = []
-    known: dict[Expression, int] = {}
+    numbers: dict[bytes, int] = {}
 
-    def add(part: Expression) -> int:
-        if part not in known:
-            operands = [add(operand) for operand in part.operands] if isinstance(part, Call) else [0]
-            arguments = part.arguments if isinstance(part, Call) else ()
-            nodes.append(programs.node(part.name, operands[0], operands[-1], arguments))
-            known[part] = len(nodes) - 1
-        return known[part]
+    def number(part: Expression) -> int:
+        if isinstance(part, Leaf):
+            one = node(part.name)
+        else:
+            operands = [number(operand) for operand in part.operands]
+            one = node(part.name, operands[0], operands[-1], part.arguments)
+        return numbers.setdefault(one, len(numbers))
 
-    add(expression)
-    return b"".join(nodes)
+    number(expression)
+    return b"".join(numbers)
 
 
-def evaluated(expression: Expression, leaves: Mapping[str, Image]) -> Image:
+def evaluated(expression: Expression, leaves: Mapping[str, Any]) -> Image:
     """Evaluate an expression by NumPy, call by call, on leaves (H, W, 3) by their names. May return one of them."""
     known: dict[Expression, Image] = {}
 
