@@ -10,7 +10,7 @@ from layermix_gen.errors import LayerMixError
 from layermix_gen.images import Image, as_image
 from layermix_gen.kernels.native import say_if_not_compiled
 from layermix_gen.mixing.methods import METHODS, DrawSettings, Recipe
-from layermix_gen.mixing.renderer import rendered
+from layermix_gen.mixing.renderer import as_leaf, rendered
 from layermix_gen.mixing_sets.mixing_set import MixingSet, open_mixing_set
 from layermix_gen.support.checks import check_choice
 
@@ -59,6 +59,8 @@ class Mixer:
         if self.method.mixes_labels != (other is not None):
             expected, remedy = ("a", "give other=") if self.method.mixes_labels else ("no", "leave out other=")
             raise LayerMixError(f"expected {expected} second image with the method {self.method.name}; {remedy}")
+        if other is not None:
+            other = as_leaf("other", other, image)
         recipe = self.method.draw(rng, self._drawing(size))
         picture = self.mixing_set.view(recipe.picture, size) if self.mixing_set and recipe.picture else None
         return rendered(recipe.expression, image, picture, other), recipe

@@ -35,14 +35,20 @@ def render(recipe: Expression | str, image: Image, picture: Image | None = None,
     leaves = {"image": as_image(image)}
     for name, leaf in {"picture": picture, "other": other}.items():
         if leaf is not None:
-            leaves[name] = as_image(leaf)
-            if leaf.shape != image.shape:
-                raise LayerMixError(f"expected image and {name} of one shape, got {image.shape} and {leaf.shape}")
+            leaves[name] = as_leaf(name, leaf, image)
     names = names_in(expression)
     for name in LEAVES:
         if name in names and name not in leaves:
             raise LayerMixError(f"the recipe uses {name!r}, which was not given; pass {name}=")
     return rendered(expression, *map(leaves.get, LEAVES))
+
+
+def as_leaf(name: str, leaf: Any, image: Image) -> Image:
+    """Check that a leaf is an image of the shape of `image`, and return it as `as_image` does."""
+    checked = as_image(leaf)
+    if leaf.shape != image.shape:
+        raise LayerMixError(f"expected image and {name} of one shape, got {image.shape} and {leaf.shape}")
+    return checked
 
 
 def rendered(
