@@ -4,8 +4,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
-import numpy as np
-
 from layermix_gen.dataset.settings import CLEAN, BuildSettings
 from layermix_gen.images import Image
 from layermix_gen.images.views import VIEWS, PictureView, View, render_view
@@ -13,7 +11,7 @@ from layermix_gen.mixing.methods import METHODS, UNMIXED, DrawSettings, Recipe
 from layermix_gen.mixing.renderer import render
 from layermix_gen.mixing_sets.mixing_set import MixingSet
 from layermix_gen.sources import Item
-from layermix_gen.support.seeds import generator
+from layermix_gen.support.seeds import KeyedRandom, Random
 
 AHEAD = 32  # images among which the second one is drawn: few enough to keep them decoded until their own turn
 Partner: TypeAlias = Callable[[float], tuple[Item, Image]]
@@ -73,7 +71,7 @@ class SampleMaker:
         settings, seen, pixels = self.settings, None, source
         shared = self._view(source, item, CLEAN) if settings.view_mode == "shared" else None
         for variant in variants:
-            rng = generator(settings.seed, item.id, variant)
+            rng = KeyedRandom(settings.seed, item.id, variant)
             view = shared or self._draw_view(rng, source)
             if view != seen:
                 seen, pixels = view, render_view(source, view, self.drawing.size)
@@ -88,9 +86,9 @@ class SampleMaker:
         return Other(item, render_view(source, view, self.drawing.size))
 
     def _view(self, source: Image, item: Item, variant: int) -> View:
-        return self._draw_view(generator(self.settings.seed, item.id, variant), source)
+        return self._draw_view(KeyedRandom(self.settings.seed, item.id, variant), source)
 
-    def _draw_view(self, rng: np.random.Generator, source: Image) -> View:
+    def _draw_view(self, rng: Random, source: Image) -> View:
         height, width, _ = source.shape
         return VIEWS[self.settings.view or "rrc"](rng, height, width, self.drawing.size)
 
