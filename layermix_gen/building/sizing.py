@@ -4,7 +4,6 @@ The number depends only on the settings and on some of the images, which are mea
 that are requested or on the mixing set, so that planes added later fit the existing ones.
 """
 
-import json
 from bisect import bisect_right
 from collections import deque
 from collections.abc import Iterator, Sequence
@@ -16,7 +15,7 @@ import numpy as np
 
 from layermix_gen.building.shard_inputs import ShardInputs
 from layermix_gen.dataset.plan import shard_count
-from layermix_gen.dataset.samples import SampleMaker, lengths_of, metadata
+from layermix_gen.dataset.samples import SampleMaker, lengths_of, metadata_json
 from layermix_gen.dataset.settings import CLEAN, BuildSettings, parse_size
 from layermix_gen.dataset.tar import END, member_bytes
 from layermix_gen.errors import BadImage
@@ -91,8 +90,7 @@ def sample_bytes(
             yield []
             continue
         name, lengths = class_name(classes, item.label), lengths_of(maker.settings)
-        facts = [metadata(sample, item, name, lengths) for sample in samples]
-        texts = [json.dumps(one, ensure_ascii=False).encode() for one in facts]
+        texts = [metadata_json(sample.drawn, item, name, lengths).encode() for sample in samples]
         images = [encode(sample.pixels, maker.settings.encoding) for sample in samples]
         members = [(len(image), len(b"%d" % item.label), len(text)) for image, text in zip(images, texts, strict=True)]
         yield [sum(map(member_bytes, sizes)) for sizes in members]
