@@ -37,7 +37,7 @@ from layermix_gen.support.files import (
 from layermix_gen.support.parsing import made_of, parse_json
 from layermix_gen.support.seeds import shuffled
 
-FORMAT = "layermix-gen plan 4"
+FORMAT = "layermix-gen plan 5"
 ADDABLE = ("variants", "clean")  # settings that only say which planes there are
 MIN_SHARDS, MIN_SHARD = 64, 128  # a small dataset has up to 64 shards for cores to share, of at least 128 inputs
 LIBRARIES = ("numpy", "opencv-python-headless", "simplejpeg", "pillow", "deflate", "duckdb")  # the bytes depend on them

@@ -371,7 +371,7 @@ DAMAGES: dict[str, tuple[Callable[[str], str], str]] = {
         lambda text: text.replace('"seed": 0', '"seed": 1'),
         "{plan} is damaged (its fingerprint does not fit its content); restore it, or build",
     ),
-    "newer": (lambda text: text.replace("plan 4", "plan 5"), "expected 'layermix-gen plan 4' in {plan}, found "),
+    "newer": (lambda text: text.replace("plan 5", "plan 6"), "expected 'layermix-gen plan 5' in {plan}, found "),
 }
 
 
