@@ -40,7 +40,7 @@ from layermix_gen.support.seeds import shuffled
 FORMAT = "layermix-gen plan 5"
 ADDABLE = ("variants", "clean")  # settings that only say which planes there are
 MIN_SHARDS, MIN_SHARD = 64, 128  # a small dataset has up to 64 shards for cores to share, of at least 128 inputs
-LIBRARIES = ("numpy", "opencv-python-headless", "simplejpeg", "pillow", "deflate", "duckdb")  # the bytes depend on them
+LIBRARIES = ("numpy", "simplejpeg", "pillow", "deflate", "duckdb")  # the bytes depend on them
 
 
 _NAMES = {"mixing_set": "pool"}  # of fields that have another name in the file
