@@ -39,7 +39,7 @@ from layermix_gen.support.seeds import shuffled
 
 FORMAT = "layermix-gen plan 4"
 ADDABLE = ("variants", "clean")  # settings that only say which planes there are
-MIN_SHARDS, MIN_SHARD = 64, 128  # a small dataset has up to 64 shards for cores to share, of at least 128 inputs
+FEW_SHARDS, SMALL_SHARD = 64, 128  # a small dataset has up to 64 shards for cores to share, of about 128 inputs
 LIBRARIES = ("numpy", "opencv-python-headless", "simplejpeg", "pillow", "deflate", "duckdb")  # the bytes depend on them
 
 
@@ -137,8 +137,11 @@ def shard_bounds(count: int, shards: int, number: int) -> tuple[int, int]:
 
 
 def shard_count(count: int, samples_at_most: int) -> int:
-    """How many shards to cut `count` inputs into, with a bound on a tar's samples that comes from a size in bytes."""
-    for_cores = min(MIN_SHARDS, count // MIN_SHARD)
+    """How many shards to cut `count` inputs into, with a bound on a tar's samples that comes from a size in bytes.
+
+    Those for the sake of cores are an even number: with 15, the second of two workers would wait for the first.
+    """
+    for_cores = min(FEW_SHARDS, 2 * round(count / (2 * SMALL_SHARD)))
     return max(1, for_cores, -(-count // samples_at_most))
 
 
