@@ -137,11 +137,8 @@ def shard_bounds(count: int, shards: int, number: int) -> tuple[int, int]:
 
 
 def shard_count(count: int, samples_at_most: int) -> int:
-    """How many shards to cut `count` inputs into, with a bound on a tar's samples that comes from a size in bytes.
-
-    Those for the sake of cores are an even number: with 15, the second of two workers would wait for the first.
-    """
-    for_cores = min(FEW_SHARDS, 2 * round(count / (2 * SMALL_SHARD)))
+    """How many shards to cut `count` inputs into, with a bound on a tar's samples that comes from a size in bytes."""
+    for_cores = min(FEW_SHARDS, 2 * round(count / (2 * SMALL_SHARD)))  # even, so that two workers end together
     return max(1, for_cores, -(-count // samples_at_most))
 
 
