@@ -65,7 +65,7 @@ class ShardDraft:
     def encode(self, ordinal: int, item: Item, checksum: int, samples: Iterable[Sample]) -> None:
         """Encode the samples of one source image, with the checksum of its pixels. They wait for `write`.
 
-        To write those of several images at once takes two thirds of the time: the code stays in the processor's caches.
+        Samples of several images are written at once, so that the code stays in the caches of the processor.
         """
         encoding = self._plan.settings.encoding
         made = [(one.drawn, encode(one.pixels, encoding), isal_zlib.crc32(one.pixels)) for one in samples]

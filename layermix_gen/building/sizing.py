@@ -31,6 +31,10 @@ from layermix_gen.support.worker_pool import DeadWorkerError
 
 SAMPLE, FEWEST, PIXELS = 256, 32, 2**26  # images that are measured; down to FEWEST if PIXELS would be exceeded
 ERRORS, DEVIATIONS = 3, 5  # safety margins: standard errors of the mean, standard deviations of a sum
+LARGEST_VALUE, LARGEST_TEXT = (
+    4,
+    2**16,
+)  # bytes: of a value of a pixel, in a JPEG of quality 100; of all else of a sample
 UNREADABLE = 4096  # bytes assumed for a sample if none of the measured images can be read
 
 
@@ -39,11 +43,16 @@ def planned_shards(
 ) -> int:
     """How many shards the items make with resolved settings, whose `shard_size` is a number of samples or of bytes.
 
-    With more than one worker, images are measured in a process of their own, which they may kill.
+    None are measured where samples as large as can be would fit as well. With more than one worker, images are measured
+    in a process of their own, which they may kill.
     """
     bound, is_bytes = parse_size(settings.shard_size)
     if not is_bytes:
         return max(1, -(-len(items) // bound))
+    largest = LARGEST_VALUE * 3 * (settings.size or 0) ** 2 + LARGEST_TEXT
+    fewest, most = (shard_count(len(items), max(1, within)) for within in (len(items), (bound - END) // largest))
+    if fewest == most:
+        return fewest
     sizes = _sizes_of_planes(source, items, settings, workers, progress)
     return shard_count(len(items), min(samples_within(bound, of_plane) for of_plane in sizes))
 

@@ -158,7 +158,7 @@ def metadata(drawn: Drawn, item: Item, class_name: str, lengths: Mapping[str, in
 
 
 def metadata_json(drawn: Drawn, item: Item, class_name: str, lengths: Mapping[str, int]) -> str:
-    """The text that `json.dumps(metadata(...), ensure_ascii=False)` gives, at a third of its cost."""
+    """The text that `json.dumps(metadata(...), ensure_ascii=False)` gives, at two thirds of its cost."""
     recipe, view, other = drawn.recipe, drawn.view, drawn.other
     picture = recipe.picture or NO_PICTURE
     ops, blends = lengths["ops"], lengths["blends"]
