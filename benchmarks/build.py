@@ -1,6 +1,6 @@
 """What a build costs: each operation, blend, stage and method, and whole builds against the same build unmixed.
 
-    python benchmarks/build.py [--photographs FOLDER] [--rounds 3] [--count 512]
+    python benchmarks/build.py [--photographs FOLDER] [--rounds 3] [--count 512] [--peer COMMAND]
 
 FOLDER holds JPEG photographs of about 500x375 (`benchmarks/photographs.py` cuts some). Whole builds are run in
 alternation, and medians are printed; timings of one run can be compared with each other, those of two runs cannot.
@@ -8,8 +8,11 @@ alternation, and medians are printed; timings of one run can be compared with ea
 
 import argparse
 import json
+import re
+import shlex
 import shutil
 import struct
+import subprocess
 import tempfile
 import time
 from collections import defaultdict
@@ -119,16 +122,28 @@ def stages(location: Path, settings: BuildSettings, folder: Path, count: int) ->
         summary = tar.close()
         write_index(folder / f"{size}.parquet", rows, ShardSummary(0, count, count, (), {"v00": summary}))
     variants, total = len(items) * settings.variants, sum(clock.seconds.values())
-    print(f"\n{f'{size} px':<16}{'µs a variant':>14}{'share':>8}")
+    encoding = clock.seconds["encode"]
+    print(f"\n{f'{size} px':<16}{'µs a variant':>14}{'share':>8}{'of an encode':>14}")
     for stage, seconds in clock.seconds.items():
-        print(f"{stage:<16}{seconds / variants * 1e6:14.1f}{seconds / total:8.1%}")
+        print(f"{stage:<16}{seconds / variants * 1e6:14.1f}{seconds / total:8.1%}{seconds / encoding:14.2f}")
     print(f"{'all':<16}{total / variants * 1e6:14.1f}")
 
 
-def builds(location: Path, folder: Path, rounds: int) -> None:
-    """Print the rate of whole builds: mixed and unmixed, on one worker and on two, in alternation."""
+def rate_of(peer: str, location: Path) -> float:
+    """The rate that a command prints for a source and the size of its samples: the number before `variants/s`."""
+    size = SMALL if location.name == "small" else LARGE
+    command = [*shlex.split(peer), str(location.resolve()), str(size)]
+    shown = subprocess.run(command, capture_output=True, text=True, check=True).stdout  # noqa: S603
+    return float(re.findall(r"([\d.]+) variants/s", shown)[-1])
+
+
+def builds(location: Path, folder: Path, rounds: int, peer: str | None) -> None:
+    """Print the rate of whole builds, mixed and unmixed, on one worker and on two, and of a peer, in alternation."""
     rates: dict[tuple[str, int], list[float]] = defaultdict(list)
+    others: list[float] = []
     for number in range(rounds):
+        if peer:
+            others.append(rate_of(peer, location))
         for method in ("layermix", "none"):
             for workers in (1, 2):
                 out = folder / f"{location.name}-{method}-{workers}-{number}"
@@ -141,6 +156,9 @@ def builds(location: Path, folder: Path, rounds: int) -> None:
         print(f"{method:<16}{one:12.0f}{two:12.0f}{two / one:10.2f}")
     ratios = [median(rates["none", w][i] / rates["layermix", w][i] for i in range(rounds)) for w in (1, 2)]
     print(f"{'cost of mixing':<16}{ratios[0]:11.2f}x{ratios[1]:11.2f}x   the floor's time is 1")
+    if others:
+        times = [median(rates["layermix", w][i] / others[i] for i in range(rounds)) for w in (1, 2)]
+        print(f"{'times the peer':<16}{times[0]:11.1f}x{times[1]:11.1f}x   which makes {median(others):.0f}")
 
 
 def methods(location: Path, folder: Path, rounds: int) -> None:
@@ -208,6 +226,12 @@ def main() -> None:
     parser.add_argument("--photographs", type=Path, help="default: cut from those of scikit-image")
     parser.add_argument("--count", type=int, default=512, help="photographs to cut")
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument(
+        "--peer",
+        metavar="COMMAND",
+        help="run beside our builds: it gets a source and a size, in px, as "
+        "arguments, and prints a rate as `100 variants/s`",
+    )
     arguments = parser.parse_args()
     cv2.setNumThreads(1)
     with tempfile.TemporaryDirectory() as name:
@@ -222,8 +246,8 @@ def main() -> None:
         kernels(source.read(source.items()[0]))
         stages(small, BuildSettings(), folder, 2000)
         stages(photographs, BuildSettings(), folder, 200)
-        builds(small, folder, arguments.rounds)
-        builds(photographs, folder, arguments.rounds)
+        builds(small, folder, arguments.rounds, arguments.peer)
+        builds(photographs, folder, arguments.rounds, arguments.peer)
         methods(small, folder, arguments.rounds)
         methods(photographs, folder, arguments.rounds)
 
