@@ -147,6 +147,18 @@ static inline void mix_columns(const int16_t *row, const int *first, const int16
     write_pixels(planes, out);
 }
 
+/* --- copies ----------------------------------------------------------------------------------------------------- */
+
+static inline void copy_row(const uint8_t *from, int count, int flip, uint8_t *out) {
+    if (!flip) memcpy(out, from, 3 * count);
+    else
+        for (int x = 0; x < count; x++) memcpy(out + 3 * x, from + 3 * (count - 1 - x), 3);
+}
+
+static inline void spread_row(const uint8_t *gray, int step, int count, uint8_t *out) {
+    for (int x = 0; x < count; x++, gray += step) out[3 * x] = out[3 * x + 1] = out[3 * x + 2] = *gray;
+}
+
 /* --- views ------------------------------------------------------------------------------------------------------ */
 
 int lm_view(const uint8_t *source, ptrdiff_t stride, int height, int width, int rows, int columns, int top, int left,
@@ -154,6 +166,12 @@ int lm_view(const uint8_t *source, ptrdiff_t stride, int height, int width, int 
     axis y = inside((axis){height, rows, top, tall, 0}), x = inside((axis){width, columns, left, wide, flip});
     if (y.count < tall || x.count < wide) memset(out, 0, (size_t)3 * tall * wide);
     if (!y.count || !x.count) return 0;
+    out += 3 * ((size_t)(y.begin - top) * wide + (flip ? left + wide - x.begin - x.count : x.begin - left));
+    if (height == rows && width == columns) {
+        source += y.begin * stride + 3 * x.begin;
+        for (int i = 0; i < y.count; i++) copy_row(source + i * stride, x.count, flip, out + (size_t)3 * i * wide);
+        return 0;
+    }
 
     int groups = (x.count + PIXELS - 1) / PIXELS, pairs = (most_taps(x) + 1) / 2, taps = most_taps(y);
     size_t of_group = (size_t)4 * pairs * VALUES, spread = groups * of_group, places = 2 * PIXELS * groups;
@@ -174,7 +192,6 @@ int lm_view(const uint8_t *source, ptrdiff_t stride, int height, int width, int 
     }
     for (int i = 0; i < x.count; i++) first[i] = 3 * (first[i] - begin);
 
-    out += 3 * ((size_t)(y.begin - top) * wide + (flip ? left + wide - x.begin - x.count : x.begin - left));
     for (int i = 0; i < y.count; i++, out += 3 * wide) {
         int above, count = weigh(y, i, &above, weights), values = 3 * (end - begin);
         const uint8_t *at = source + above * stride + 3 * begin;
@@ -201,19 +218,13 @@ int lm_view(const uint8_t *source, ptrdiff_t stride, int height, int width, int 
 
 /* --- pictures --------------------------------------------------------------------------------------------------- */
 
-static inline void spread_row(const uint8_t *gray, int step, int count, uint8_t *out) {
-    for (int x = 0; x < count; x++, gray += step) out[3 * x] = out[3 * x + 1] = out[3 * x + 2] = *gray;
-}
-
 int lm_picture(const uint8_t *picture, int side, int channels, int top, int left, int flip_h, int flip_v, int size,
                uint8_t *out) {
     for (int y = 0; y < size; y++, out += 3 * size) {
         const uint8_t *row = picture + ((size_t)(top + (flip_v ? size - 1 - y : y)) * side + left) * channels;
-        if (channels == 1 && !flip_h) spread_row(row, 1, size, out);
-        else if (channels == 1) spread_row(row + size - 1, -1, size, out);
-        else if (!flip_h) memcpy(out, row, 3 * size);
-        else
-            for (int x = 0; x < size; x++) memcpy(out + 3 * x, row + 3 * (size - 1 - x), 3);
+        if (channels == 3) copy_row(row, size, flip_h, out);
+        else if (flip_h) spread_row(row + size - 1, -1, size, out);
+        else spread_row(row, 1, size, out);
     }
     return 0;
 }
