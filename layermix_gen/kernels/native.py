@@ -1,7 +1,7 @@
 """The compiled kernels: one library for each level of processors, of which the best that this one can run is loaded."""
 
 import ctypes
-from ctypes import c_int, c_ssize_t, c_void_p
+from ctypes import c_char_p, c_int, c_ssize_t, c_void_p
 from functools import lru_cache
 from pathlib import Path
 
@@ -12,7 +12,7 @@ LEVELS = ("baseline", "x86-64-v3", "x86-64-v4")  # by the numbers of `lm_level`
 FOLDER = Path(__file__).parent
 FUNCTIONS: dict[str, tuple[type, ...]] = {  # what each takes; all return an int
     "lm_level": (),
-    "lm_view": (c_void_p, c_ssize_t, *[c_int] * 9, c_void_p),
+    "lm_view": (c_void_p, c_ssize_t, c_char_p, c_void_p),
     "lm_picture": (c_void_p, *[c_int] * 7, c_void_p),
 }
 

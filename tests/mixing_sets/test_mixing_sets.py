@@ -96,10 +96,10 @@ def test_a_view_does_not_share_memory_with_the_set() -> None:
         assert np.array_equal(pool, before)
 
 
-@pytest.mark.parametrize(("index", "top", "left"), [(3, 0, 0), (-1, 0, 0), (0, 5, 0), (0, 0, 5), (0, -1, 0), (0, 0, -1)])
-def test_a_view_outside_of_the_pictures_is_refused(index: int, top: int, left: int) -> None:
-    with pytest.raises(LayerMixError, match=r"^expected a crop of 8 px inside a picture, got PictureView.* of 9 px; draw"):
-        MixingSet(GRAY[:, :9, :9].copy()).view(PictureView(index, top, left, False, False), 8)
+@pytest.mark.parametrize("place", [(3, 0, 0), (-1, 0, 0), (0, 2, 0), (0, 0, 2), (0, -1, 0), (0, 0, -1)])
+def test_a_view_outside_of_the_pictures_is_refused(place: tuple[int, int, int]) -> None:
+    with pytest.raises(LayerMixError, match=r"^expected a crop of 8 px inside a picture, got .* of 9 px; draw it"):
+        MixingSet(GRAY).view(PictureView(*place, False, False), 8)
 
 
 def test_views_are_drawn_uniformly() -> None:
