@@ -8,8 +8,9 @@ import numpy as np
 
 from layermix_gen.errors import LayerMixError
 from layermix_gen.images import Image, as_image
+from layermix_gen.kernels.native import say_if_not_compiled
 from layermix_gen.mixing.methods import METHODS, DrawSettings, Recipe
-from layermix_gen.mixing.renderer import render
+from layermix_gen.mixing.renderer import as_leaf, rendered
 from layermix_gen.mixing_sets.mixing_set import MixingSet, open_mixing_set
 from layermix_gen.support.checks import check_choice
 
@@ -35,6 +36,7 @@ class Mixer:
             remedy = "give its path, or MixingSet(pictures) of an array"
             raise LayerMixError(f"expected a mixing set or its path, got {mixing_set!r:.80}; {remedy}")
         self.options = self.method.options_of(options)
+        say_if_not_compiled()
         self.mixing_set = open_mixing_set(mixing_set) if isinstance(mixing_set, str | Path) else mixing_set
 
     def __call__(self, image: Image, rng: np.random.Generator, other: Image | None = None) -> tuple[Image, Recipe]:
@@ -57,9 +59,11 @@ class Mixer:
         if self.method.mixes_labels != (other is not None):
             expected, remedy = ("a", "give other=") if self.method.mixes_labels else ("no", "leave out other=")
             raise LayerMixError(f"expected {expected} second image with the method {self.method.name}; {remedy}")
+        if other is not None:
+            other = as_leaf("other", other, image)
         recipe = self.method.draw(rng, self._drawing(size))
         picture = self.mixing_set.view(recipe.picture, size) if self.mixing_set and recipe.picture else None
-        return render(recipe.expression, image, picture, other), recipe
+        return rendered(recipe.expression, image, picture, other), recipe
 
     @lru_cache(maxsize=8)  # noqa: B019 - a few sizes, for as long as the mixer lives
     def _drawing(self, size: int) -> DrawSettings:

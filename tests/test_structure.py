@@ -26,7 +26,13 @@ FLOORS = (  # what lies in the package's root, lowest first: imports lead down, 
     ("commands", "cli", "__main__"),
 )
 FLOOR = {name: number for number, names in enumerate(FLOORS) for name in names}
-NEIGHBOURS = {("images", "support"), ("images", "kernels"), ("cli", "commands"), ("__main__", "cli")}  # that import on their own floor
+NEIGHBOURS = {  # that import on their own floor
+    ("kernels", "support"),
+    ("images", "support"),
+    ("images", "kernels"),
+    ("cli", "commands"),
+    ("__main__", "cli"),
+}
 LONGEST = 300  # lines of a file
 MOST = 14  # modules flat in one folder, its `__init__` among them
 TORCH = ("reading", "evaluate")

@@ -21,6 +21,7 @@ from layermix_gen.dataset.settings import DEFAULTS, BuildSettings
 from layermix_gen.dataset.sidecars import write_sidecars
 from layermix_gen.dataset.skipped import Skipped, reasons, skipped_text
 from layermix_gen.errors import Interrupted, LayerMixError
+from layermix_gen.kernels.native import say_if_not_compiled
 from layermix_gen.mixing_sets.mixing_set import MixingSet
 from layermix_gen.mixing_sets.provision import resolve_mixing_set
 from layermix_gen.sources import Item, SourceOptions
@@ -60,6 +61,7 @@ def build(
     with memory_errors():
         request = BuildRequest(source, out, settings, kind, source_options, mixing_set, workers, partition, max_errors)
         request.announce(progress)
+        say_if_not_compiled()
         mixed = None
         if request.mixes:
             color = request.settings.options.color

@@ -9,10 +9,10 @@ import numpy as np
 import numpy.typing as npt
 
 from layermix_gen.errors import LayerMixError
+from layermix_gen.kernels import Image as Image
 
 SMALL = 64  # px; squares up to this size are treated as CIFAR's by default, larger images as ImageNet's
 
-Image: TypeAlias = npt.NDArray[np.uint8]
 Pictures: TypeAlias = npt.NDArray[np.uint8]  # all of a mixing set, (N, S, S) or (N, S, S, 3), or a single one
 
 

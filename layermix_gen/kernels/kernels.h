@@ -1,7 +1,7 @@
 /* The kernels: pixels of views and variants, in arithmetic that gives the same bytes on every processor.
 
-   Images are uint8 RGB, (height, width, 3), rows without gaps. Functions return 0, or -1 where memory has run out.
-   `docs/kernels.md` explains the formulas; the modules of this package state each in NumPy. */
+   Images are uint8 RGB, (height, width, 3), rows without gaps. `docs/kernels.md` explains the formulas; the modules of
+   this package state each in NumPy. Public functions return 0, or -1 where memory has run out. */
 #ifndef KERNELS_H
 #define KERNELS_H
 
@@ -27,5 +27,75 @@ PUBLIC int lm_view(const uint8_t *source, ptrdiff_t stride, const lm_window *win
 /* The crop of `size` pixels at (top, left) of a square picture of one or three channels, mirrored; `out` has three. */
 PUBLIC int lm_picture(const uint8_t *picture, int side, int channels, int top, int left, int flip_h, int flip_v,
                       int size, uint8_t *out);
+
+/* --- recipes: render.c ------------------------------------------------------------------------------------------- */
+
+enum call { /* in the order of `programs.CALLS` */
+    IMAGE, PICTURE, OTHER,
+    INVERT, POSTERIZE, SOLARIZE, BRIGHTNESS, CONTRAST, AUTOCONTRAST, EQUALIZE,
+    GRAYSCALE, COLOR, SHARPNESS, MIRROR, ERASE, ROTATE, SHEAR_X, SHEAR_Y, TRANSLATE_X, TRANSLATE_Y,
+    ADD, MULTIPLY, PIXEL, ELEMENT, MEAN, PASTE, ADD_PATCH, MULTIPLY_PATCH, PIXEL_PATCH, ELEMENT_PATCH,
+};
+
+/* One call of a recipe. x and y are the numbers of earlier nodes. */
+typedef struct {
+    int32_t call, x, y, unused;
+    double arguments[7];
+} lm_node;
+
+/* Render a recipe of `count` nodes, each after its operands; the last is the result. `leaves` are the image, the picture
+   and the other image, all of the same shape; those that no node uses may be NULL. */
+PUBLIC int lm_render(const lm_node *nodes, int count, const uint8_t *const leaves[3], int height, int width,
+                     uint8_t *out);
+
+/* --- numbers.c ---------------------------------------------------------------------------------------------------- */
+
+/* The nearest of 0 to 255, halves up. */
+static inline uint8_t quantized(double value) {
+    value = value > 0 ? value : 0;
+    return (uint8_t)(int)((value < 255 ? value : 255) + 0.5);
+}
+
+static inline uint8_t rounded(float value) {
+    value = value > 0 ? value : 0;
+    return (uint8_t)(int)((value < 255 ? value : 255) + 0.5f);
+}
+
+extern double logarithms[256]; /* to base 2, of 1 to 255 */
+void exp2_of(const double *exponents, int count, double *out);
+void sine_and_cosine(double degrees, double *sine, double *cosine);
+
+/* --- tones.c: tables are (3, 256), one for each channel ------------------------------------------------------------ */
+
+typedef uint8_t tables[3][256];
+typedef uint32_t histograms[3][256];
+
+void invert(uint8_t *table);
+void posterize(int bits, uint8_t *table);
+void solarize(double threshold, uint8_t *table);
+void brightness(double factor, uint8_t *table);
+void contrast(histograms counts, double factor, uint8_t *table);
+void autocontrast(const uint32_t *counts, uint8_t *table);
+void equalize(const uint32_t *counts, uint8_t *table);
+void count_levels(const uint8_t *image, size_t pixels, histograms counts);
+void look_up(const uint8_t *image, size_t pixels, tables table, uint8_t *out);
+
+/* --- filters.c, warps.c: `out` is another image than `image` -------------------------------------------------------- */
+
+void grayscale(const uint8_t *image, size_t pixels, uint8_t *out);
+void color(const uint8_t *image, size_t pixels, double factor, uint8_t *out);
+void sharpness(const uint8_t *image, int height, int width, double factor, uint8_t *out);
+void mirror(const uint8_t *image, int height, int width, uint8_t *out);
+int rotate(const uint8_t *image, int height, int width, double degrees, uint8_t *out);
+int shift_rows(const uint8_t *image, int height, int width, double shift, double slope, uint8_t *out);
+int shift_columns(const uint8_t *image, int height, int width, double shift, double slope, uint8_t *out);
+
+/* --- blends.c, masks.c: of `count` values ---------------------------------------------------------------------------- */
+
+void weighted_sum(const uint8_t *x, const uint8_t *y, size_t count, double a, double b, double constant, uint8_t *out);
+void powers(double a, double b, float of_x[256], float of_y[256]);
+void multiply(const uint8_t *x, const uint8_t *y, size_t pixels, float of_x[3][256], float of_y[3][256], uint8_t *out);
+int choose(const uint8_t *x, const uint8_t *y, size_t pixels, int each, int cut, uint64_t seed, uint8_t *out);
+void random_bytes(uint64_t seed, size_t blocks, uint8_t *out);
 
 #endif

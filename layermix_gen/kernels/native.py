@@ -1,41 +1,75 @@
-"""The compiled kernels: one library for each level of processors, of which the best that this one can run is loaded."""
+"""The compiled kernels: the library of the best level that this processor can run, or the one that a user asks for."""
 
 import ctypes
+import os
 from ctypes import c_char_p, c_int, c_ssize_t, c_void_p
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
-LEVELS = ("baseline", "x86-64-v3", "x86-64-v4")  # by the numbers of `lm_level`
-FOLDER = Path(__file__).parent
+from layermix_gen.errors import LayerMixError
+from layermix_gen.kernels.compiling import FOLDER, INSTRUCTIONS, library_path
+from layermix_gen.support.checks import check_choice
+from layermix_gen.support.progress import say
+
+LEVELS = tuple(INSTRUCTIONS)  # by the numbers of `lm_level`
+VARIABLE = "LAYERMIX_GEN_KERNELS"  # of the environment: the name of a level, or this:
+NUMPY = "numpy"
 FUNCTIONS: dict[str, tuple[type, ...]] = {  # what each takes; all return an int
     "lm_level": (),
     "lm_view": (c_void_p, c_ssize_t, c_char_p, c_void_p),
     "lm_picture": (c_void_p, *[c_int] * 7, c_void_p),
+    "lm_render": (c_char_p, c_int, c_void_p, c_int, c_int, c_void_p),
 }
 
 
-def load(level: str) -> ctypes.CDLL | None:
-    """The library for a level, or None where it was not compiled."""
-    path = FOLDER / f"_kernels-{level}.so"
+def load(level: str, folder: Path = FOLDER) -> ctypes.CDLL | None:
+    """The library of a level, or None where it was not compiled from the sources as they are now."""
+    path = library_path(level, folder)
     if not path.exists():
         return None
-    library = ctypes.CDLL(str(path))
+    try:
+        library = ctypes.CDLL(str(path))
+    except OSError as error:
+        remedy = f"delete it and install the package again, or set {VARIABLE}={NUMPY}"
+        raise LayerMixError(f"cannot load the compiled kernels: {error}; {remedy}") from error
     for name, kinds in FUNCTIONS.items():
         getattr(library, name).argtypes = kinds
     return library
 
 
-@lru_cache(maxsize=1)
+@cache
+def chosen() -> str:
+    """The level of the kernels in use, or "numpy": what `LAYERMIX_GEN_KERNELS` names, else the best that there is.
+
+    Raises `LayerMixError` if that was not compiled, or this processor cannot run it.
+    """
+    name = os.environ.get(VARIABLE)
+    if name == NUMPY:  # of compiled kernels that cannot be loaded, nothing is asked
+        return NUMPY
+    baseline = load("baseline")
+    levels = LEVELS[: baseline.lm_level() + 1] if baseline else ()
+    usable = [NUMPY, *(level for level in levels if library_path(level).exists())]
+    if name:
+        check_choice(VARIABLE, name, usable, change="the environment variable to what is compiled and can run here")
+    return name or usable[-1]
+
+
+@cache
 def library() -> ctypes.CDLL | None:
-    """The best compiled library that this processor can run, or None where nothing was compiled."""
-    baseline = load(LEVELS[0])
-    if baseline is None:
-        return None
-    usable = LEVELS[: baseline.lm_level() + 1]
-    return next((found for level in reversed(usable) if (found := load(level))), None)
+    """The library of the kernels in use, or None where NumPy does their work."""
+    return load(chosen())
+
+
+@cache
+def say_if_not_compiled() -> None:
+    """Say, once in a process, that NumPy does the work of the kernels, unless the user has asked for that."""
+    if chosen() == NUMPY and not os.environ.get(VARIABLE):
+        found = "the kernels are not compiled, so NumPy makes the same pixels, many times slower"
+        remedy = "install a C compiler or the Python package ziglang, then run python -m layermix_gen.kernels.compiling"
+        say(f"warning: {found}; {remedy}")
 
 
 def address(array: npt.NDArray[np.generic]) -> int:

@@ -7,7 +7,7 @@ from enum import Enum
 import numpy as np
 import numpy.typing as npt
 
-from layermix_gen.mixing import kernels
+from layermix_gen.kernels import filtering, tones, warping
 from layermix_gen.mixing.strengths import (
     StrengthSampler,
     bits,
@@ -40,7 +40,7 @@ class Parameter:
 
 
 class KernelKind(Enum):
-    """What an operation's kernel takes and returns."""
+    """What an operation's kernel in NumPy takes and returns."""
 
     TABLE = "(*arguments) -> table"
     HISTOGRAM = "(histogram, *arguments) -> table"
@@ -73,40 +73,38 @@ COLOR = tuple(Parameter(name, 0, 255, whole=True) for name in ("red", "green", "
 TABLE, HISTOGRAM, PIXELS = KernelKind
 
 _ROWS = (
-    Operation("equalize", HISTOGRAM, kernels.equalize, (), nothing, nothing, nothing),
-    Operation("grayscale", PIXELS, kernels.grayscale, (), nothing, nothing),
-    Operation("autocontrast", HISTOGRAM, kernels.autocontrast, (), nothing, nothing, nothing),
-    Operation("rotate", PIXELS, kernels.rotate, DEGREES, signed(30), released_signed(30), whole_signed(30)),
-    Operation("brightness", TABLE, kernels.brightness, FACTOR, factor, None, wide_factor),
-    Operation("posterize", TABLE, kernels.posterize, BITS, bits, released_bits, bits),
-    Operation(
-        "posterize_increasing", TABLE, kernels.posterize, BITS, None, released_bits_rising, renders_as="posterize"
-    ),
-    Operation("solarize", TABLE, kernels.solarize, THRESHOLD, threshold, released_threshold, whole_threshold),
+    Operation("equalize", HISTOGRAM, tones.equalize, (), nothing, nothing, nothing),
+    Operation("grayscale", PIXELS, filtering.grayscale, (), nothing, nothing),
+    Operation("autocontrast", HISTOGRAM, tones.autocontrast, (), nothing, nothing, nothing),
+    Operation("rotate", PIXELS, warping.rotate, DEGREES, signed(30), released_signed(30), whole_signed(30)),
+    Operation("brightness", TABLE, tones.brightness, FACTOR, factor, None, wide_factor),
+    Operation("posterize", TABLE, tones.posterize, BITS, bits, released_bits, bits),
+    Operation("posterize_increasing", TABLE, tones.posterize, BITS, None, released_bits_rising, renders_as="posterize"),
+    Operation("solarize", TABLE, tones.solarize, THRESHOLD, threshold, released_threshold, whole_threshold),
     Operation(
         "solarize_increasing",
         TABLE,
-        kernels.solarize,
+        tones.solarize,
         THRESHOLD,
         None,
         released_threshold_rising,
         renders_as="solarize",
     ),
-    Operation("shear_x", PIXELS, kernels.shear_x, SLOPE, signed(0.3), released_signed(0.3), signed(0.3)),
-    Operation("shear_y", PIXELS, kernels.shear_y, SLOPE, signed(0.3), released_signed(0.3), signed(0.3)),
-    Operation("translate_x", PIXELS, kernels.translate_x, DISTANCE, signed_shift, released_shift, whole_shift),
-    Operation("translate_y", PIXELS, kernels.translate_y, DISTANCE, signed_shift, released_shift, whole_shift),
+    Operation("shear_x", PIXELS, warping.shear_x, SLOPE, signed(0.3), released_signed(0.3), signed(0.3)),
+    Operation("shear_y", PIXELS, warping.shear_y, SLOPE, signed(0.3), released_signed(0.3), signed(0.3)),
+    Operation("translate_x", PIXELS, warping.translate_x, DISTANCE, signed_shift, released_shift, whole_shift),
+    Operation("translate_y", PIXELS, warping.translate_y, DISTANCE, signed_shift, released_shift, whole_shift),
 )
 # Off by default: the first three overlap with the corruptions that robustness is measured on (so does brightness, but
 # the paper's table II has it nevertheless); the others are not part of the method.
 _ON_REQUEST = (
-    Operation("color", PIXELS, kernels.color, FACTOR, factor, factor, wide_factor),
-    Operation("contrast", HISTOGRAM, kernels.contrast, FACTOR, factor, factor, wide_factor),
-    Operation("sharpness", PIXELS, kernels.sharpness, FACTOR, factor, factor, wide_factor),
-    Operation("invert", TABLE, kernels.invert, (), nothing, nothing, nothing),
-    Operation("mirror", PIXELS, kernels.mirror, (), nothing, nothing, nothing),
+    Operation("color", PIXELS, filtering.color, FACTOR, factor, factor, wide_factor),
+    Operation("contrast", HISTOGRAM, tones.contrast, FACTOR, factor, factor, wide_factor),
+    Operation("sharpness", PIXELS, filtering.sharpness, FACTOR, factor, factor, wide_factor),
+    Operation("invert", TABLE, tones.invert, (), nothing, nothing, nothing),
+    Operation("mirror", PIXELS, warping.mirror, (), nothing, nothing, nothing),
 )
-_OF_OTHER_METHODS = (Operation("erase", PIXELS, kernels.erase, (*BOX, *COLOR)),)
+_OF_OTHER_METHODS = (Operation("erase", PIXELS, filtering.erase, (*BOX, *COLOR)),)
 
 OPERATIONS = {row.name: row for row in (*_ROWS, *_ON_REQUEST, *_OF_OTHER_METHODS)}
 DEFAULT_OPERATIONS = {

@@ -12,10 +12,10 @@ import re
 from typing import Any, NamedTuple, TypeAlias
 
 from layermix_gen.errors import LayerMixError
+from layermix_gen.kernels.programs import LEAVES
 from layermix_gen.mixing.blends import BLENDS
 from layermix_gen.mixing.operations import OPERATIONS, Parameter
 
-LEAVES = ("image", "picture", "other")
 MAX_DEPTH = 32  # far more than any method nests; keeps hostile text from exhausting the stack
 MAX_CALLS = 1000  # far more than any method makes; keeps hostile text from hours of rendering, and from filling memory
 

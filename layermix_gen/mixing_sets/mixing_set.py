@@ -63,14 +63,16 @@ class MixingSet:
         return self._digest
 
     def view(self, view: PictureView, size: int, out: Image | None = None) -> Image:
-        """Cut the view out: uint8 (size, size, 3), C-contiguous, in `out` or in new memory.
+        """Cut the view out: (size, size, 3), C-contiguous, in `out` or in new memory.
 
-        Raises `LayerMixError` for a view that does not lie inside a picture.
+        Raises `LayerMixError` where it does not lie inside a picture of the set.
         """
-        places = range(self.size - size + 1)
-        if not (0 <= view.index < len(self) and view.top in places and view.left in places):
-            found = f"{view} of {len(self)} pictures of {self.size} px"
-            raise LayerMixError(f"expected a crop of {size} px inside a picture, got {found}; draw it for this set")
+        last = self.size - size
+        if not (0 <= view.index < len(self) and 0 <= view.top <= last and 0 <= view.left <= last):
+            raise LayerMixError(
+                f"expected a crop of {size} px inside one of {len(self)} pictures of {self.size} px, got {view}; "
+                "take the mixing set that it was drawn for"
+            )
         out = np.empty((size, size, 3), np.uint8) if out is None else out
         cut_picture(self.pictures, view.index, (view.top, view.left), view.flip_h, view.flip_v, out)
         return out

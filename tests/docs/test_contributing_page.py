@@ -16,7 +16,7 @@ from PIL import Image
 
 import layermix_gen
 from layermix_gen.evaluate.results.results_folder import load_part
-from layermix_gen.mixing.kernels import UNIT, quantize
+from layermix_gen.kernels.tones import LEVELS
 from tests.evaluate.made_results import make_results
 
 ROOT = Path(__file__).parents[2]
@@ -114,7 +114,7 @@ def test_an_operation(added: Copy, photographs: Path, pool: Path) -> None:
     assert len(added.files) == 2
     code = "import numpy as np, layermix_gen as m; x = np.arange(256, dtype=np.uint8)[None, :, None].repeat(3, 2)"
     shown = added.run("-c", f"{code}; print(m.render('gamma(image, 2)', x)[0, :, 1].tolist())")
-    assert shown.strip() == str(quantize(255 * UNIT**2).tolist())
+    assert shown.strip() == str(np.floor(LEVELS**2 / 255 + 0.5).astype(int).tolist())
     added.command("build", photographs, "out", "--ops", "gamma", "--size", 32, "--mixing-set", pool, "--workers", 1)
     shown = added.command("inspect", "out", "--where", "op = 'gamma'", "--columns", "op", "--format", "csv")
     assert shown.split() == ["op"] + ["gamma"] * 96

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from layermix_gen.kernels.masks import mask, random_bytes
 from layermix_gen.mixing.blends import BLENDS
-from layermix_gen.mixing.masks import mask, random_bytes
 from layermix_gen.mixing.recipe import IMAGE, PICTURE, Call
 from layermix_gen.mixing.renderer import render
 from tests.strategies import make_image, pairs, steady

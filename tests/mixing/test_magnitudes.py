@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from layermix_gen.mixing import kernels
+from layermix_gen.kernels import tones
 from layermix_gen.mixing.magnitudes import WIDE, Magnitudes, narrow
 from tests.mixing.methods.torchvision_ops import (
     Space,
@@ -41,7 +41,7 @@ def test_solarize_inverts_the_same_levels(theirs: Space, ours: Magnitudes) -> No
     levels = np.arange(256)
     for level, threshold in enumerate(theirs["solarize"][0]):
         expected = np.where(levels >= threshold, 255 - levels, levels)
-        np.testing.assert_array_equal(kernels.solarize(*ours.strength(Given(), "solarize", level)), expected)
+        np.testing.assert_array_equal(tones.solarize(*ours.strength(Given(), "solarize", level)), expected)
 
 
 @ALL

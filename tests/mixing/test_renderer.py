@@ -1,20 +1,20 @@
-"""Rendering: folding changes no value, saves the lookups that it promises, and inputs are left alone."""
+"""Rendering: folding changes no value, what occurs twice is evaluated once, and inputs are left alone."""
 
 import warnings
-from dataclasses import replace
 
-import cv2
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from layermix_gen import LayerMixError, parse, render
-from layermix_gen.mixing.blends import BLENDS
+from layermix_gen.kernels import programs
+from layermix_gen.kernels.programs import node
 from layermix_gen.mixing.methods import METHODS, DrawSettings, LayerMixOptions
 from layermix_gen.mixing.methods.layermix import PRESETS
-from layermix_gen.mixing.operations import OPERATIONS, KernelKind
+from layermix_gen.mixing.operations import OPERATIONS
 from layermix_gen.mixing.recipe import IMAGE, PICTURE, Call, Leaf
+from layermix_gen.mixing.renderer import nodes_of
 from tests.strategies import make_image, pairs, steady
 
 ALL = {preset: tuple(row.name for row in OPERATIONS.values() if getattr(row, preset)) for preset in PRESETS}
@@ -36,40 +36,6 @@ def one_by_one(expression, image, picture):
     operands = [one_by_one(operand, image, picture) for operand in expression.operands]
     leaves = (IMAGE, PICTURE)[: len(operands)]
     return render(Call(expression.name, leaves, expression.arguments), *operands)
-
-
-@pytest.fixture
-def lookups(monkeypatch):
-    """What cv2.LUT was called with, call by call."""
-    seen = []
-    lut = cv2.LUT
-
-    def counted(*arguments):
-        seen.append(arguments)
-        return lut(*arguments)
-
-    monkeypatch.setattr(cv2, "LUT", counted)
-    return seen
-
-
-@pytest.fixture
-def kernels(monkeypatch):
-    """The names of the operations and blends that touched pixels, call by call."""
-    seen = []
-
-    def counted(name, kernel):
-        def count(*arguments):
-            seen.append(name)
-            return kernel(*arguments)
-
-        return count
-
-    for name, row in OPERATIONS.items():
-        if row.kind is KernelKind.PIXELS:
-            monkeypatch.setitem(OPERATIONS, name, replace(row, kernel=counted(name, row.kernel)))
-    for name, blend in BLENDS.items():
-        monkeypatch.setitem(BLENDS, name, replace(blend, images=counted(name, blend.images)))
-    return seen
 
 
 # --- folding -------------------------------------------------------------------------------------------------------
@@ -114,59 +80,32 @@ def test_half_values_round_alike_in_tables_and_images():
         np.testing.assert_array_equal(render(expression, image), one_by_one(expression, image, None))
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        pytest.param("posterize(image, 3)", id="one"),
-        pytest.param("invert(solarize(posterize(brightness(image, 1.2), 5), 0.4))", id="a chain"),
-        pytest.param("equalize(posterize(image, 3))", id="a chain with a histogram"),
-        pytest.param("brightness(contrast(autocontrast(equalize(image)), 1.4), 0.8)", id="histograms after each other"),
-        pytest.param("add(posterize(image, 2), solarize(image, 0.3), 0.7, 0.2)", id="a blend"),
-        pytest.param("multiply(equalize(image), brightness(image, 1.3), 0.9, 0.2)", id="a blend with a histogram"),
-        pytest.param("multiply(image, invert(image), 0.9, 0.2)", id="a blend with the image itself"),
-        pytest.param("equalize(add(equalize(image), equalize(image), 1.1, -0.2))", id="two layers of one operation"),
-    ],
-)
-def test_tones_of_one_image_cost_one_lookup(text, lookups, kernels):
-    image = make_image("random", 20, 31, seed=4)
-    rendered = render(text, image)
-    assert len(lookups) == 1
-    assert kernels == []
-    np.testing.assert_array_equal(rendered, one_by_one(parse(text), image, None))
-
-
-def test_a_table_before_a_warp_is_one_lookup(lookups, kernels):
-    render(
-        "posterize(invert(rotate(solarize(posterize(image, 4), 0.5), 10.0)), 5)", make_image("random", 20, 31, seed=4)
-    )
-    assert (len(lookups), kernels) == (2, ["rotate"])
-
-
-def test_what_occurs_twice_is_rendered_once(lookups, kernels):
+def test_what_occurs_twice_is_evaluated_once():
     turned = "rotate(image, 10.0)"
-    image = make_image("random", 20, 31, seed=4)
-    render(f"add(mirror({turned}), pixel({turned}, {turned}, 100, 7), 0.5, 0.5)", image)
-    assert sorted(kernels) == ["add", "mirror", "pixel", "rotate"]
-    kernels.clear()
-    render(f"add({turned}, invert({turned}), 0.5, 0.5)", image)
-    assert kernels == ["rotate"]  # and the blend is one of tables
-    assert len(lookups) == 1
+    nodes = nodes_of(parse(f"add(mirror({turned}), pixel({turned}, {turned}, 100, 7), 0.5, 0.5)"))
+    assert nodes == b"".join(
+        [
+            node("image"),
+            node("rotate", 0, 0, (10.0,)),
+            node("mirror", 1, 1),
+            node("pixel", 1, 1, (100, 7)),
+            node("add", 2, 3, (0.5, 0.5)),
+        ]
+    )
 
 
-def test_a_deep_recipe_of_equal_halves_is_quick(kernels):
+def test_a_deep_recipe_of_equal_halves_is_quick():
     text = "image"
     for _ in range(9):
         text = f"pixel({text}, {text}, 128, 3)"  # 511 calls, 9 of them different
-    render(text, make_image("random", 8, 8, seed=0))
-    assert len(kernels) == 9
+    assert len(nodes_of(parse(text))) == 10 * len(node("image"))
 
 
-def test_histograms_are_counted_once(monkeypatch):
-    counted = []
-    histogram = cv2.calcHist
-    monkeypatch.setattr(cv2, "calcHist", lambda *arguments: counted.append(1) or histogram(*arguments))
-    render("add(equalize(image), autocontrast(contrast(image, 1.2)), 0.5, 0.5)", make_image("random", 9, 9, seed=0))
-    assert len(counted) == 3  # one for each channel
+def test_a_call_without_a_kernel_is_made_by_numpy(monkeypatch):
+    """So that an operation or blend can be added in NumPy alone."""
+    monkeypatch.delitem(programs.NUMBERS, "mirror")
+    image = make_image("random", 6, 7, seed=0)
+    np.testing.assert_array_equal(render("invert(mirror(image))", image), 255 - image[:, ::-1])
 
 
 # --- inputs and results --------------------------------------------------------------------------------------------

@@ -17,8 +17,8 @@ from layermix_gen.inspection.drawings.explain import explain
 from layermix_gen.inspection.drawings.steps import NUMBERS, steps_of
 from layermix_gen.inspection.drawings.tree import Origin
 from layermix_gen.inspection.drawings.tree_layout import laid_out, view_row
+from layermix_gen.kernels.masks import mask
 from layermix_gen.mixing.blends import BLENDS
-from layermix_gen.mixing.masks import mask
 from layermix_gen.mixing.methods import METHODS, DrawSettings, LayerMixOptions
 from layermix_gen.mixing.operations import OPERATIONS
 from layermix_gen.mixing.recipe import IMAGE, PICTURE, SIGNATURES, Call

@@ -1,0 +1,36 @@
+"""Render whole recipes by the compiled kernels: a recipe is sent as a list of nodes, each after its operands."""
+
+import ctypes
+from collections.abc import Sequence
+from struct import Struct
+
+from layermix_gen.kernels import Image
+from layermix_gen.kernels.native import address
+
+LEAVES = ("image", "picture", "other")
+CALLS = (  # in the order of `enum call` in kernels.h
+    *LEAVES,
+    *("invert", "posterize", "solarize", "brightness", "contrast", "autocontrast", "equalize"),
+    *("grayscale", "color", "sharpness", "mirror", "erase"),
+    *("rotate", "shear_x", "shear_y", "translate_x", "translate_y"),
+    *("add", "multiply", "pixel", "element", "mean", "paste"),
+    *("add_patch", "multiply_patch", "pixel_patch", "element_patch"),
+)
+NUMBERS = {name: number for number, name in enumerate(CALLS)}
+ARGUMENTS = 7
+_NODE = Struct(f"=iiii{ARGUMENTS}d")
+_NONE = (0.0,) * ARGUMENTS
+_Addresses = ctypes.c_void_p * len(LEAVES)
+
+
+def node(name: str, x: int = 0, y: int = 0, arguments: tuple[float, ...] = ()) -> bytes:
+    """One call of a recipe, as `lm_node` has it: x and y are the numbers of earlier nodes."""
+    return _NODE.pack(NUMBERS[name], x, y, 0, *arguments, *_NONE[len(arguments) :])
+
+
+def run(library: ctypes.CDLL, nodes: bytes, leaves: Sequence[Image | None], out: Image) -> None:
+    """Render the last of the `nodes` to `out`; the leaves (H, W, 3) that they use are C-contiguous and of its shape."""
+    addresses = _Addresses(*[None if leaf is None else address(leaf) for leaf in leaves])
+    height, width, _ = out.shape
+    if library.lm_render(nodes, len(nodes) // _NODE.size, addresses, height, width, address(out)):
+        raise MemoryError
