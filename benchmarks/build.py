@@ -28,11 +28,11 @@ from photographs import cut
 from layermix_gen import BuildSettings, build
 from layermix_gen.building.native_size import native_size
 from layermix_gen.dataset.index import ShardSummary, write_index
-from layermix_gen.dataset.samples import Sample, SampleMaker, lengths_of, metadata
+from layermix_gen.dataset.samples import SampleMaker, lengths_of, metadata_json
 from layermix_gen.dataset.tar import TarWriter
 from layermix_gen.images import Image
 from layermix_gen.images.codec import encode
-from layermix_gen.images.views import VIEWS, draw_center, render_view
+from layermix_gen.images.views import draw_center, render_view
 from layermix_gen.mixing.blends import DRAWN_BLENDS
 from layermix_gen.mixing.methods import METHODS, DrawSettings
 from layermix_gen.mixing.operations import OPERATIONS
@@ -40,7 +40,6 @@ from layermix_gen.mixing.recipe import IMAGE, PICTURE, Call
 from layermix_gen.mixing.renderer import render
 from layermix_gen.mixing_sets.provision import resolve_mixing_set
 from layermix_gen.sources import open_source
-from layermix_gen.support.seeds import generator
 
 LARGE, SMALL = 224, 32
 
@@ -92,7 +91,7 @@ def stages(location: Path, settings: BuildSettings, folder: Path, count: int) ->
     """Print what each stage takes for one variant, building `count` sources by hand."""
     source = open_source(location)
     settings = settings.resolve(native_size(source, source.items()))
-    size, draw_view = settings.size or 0, VIEWS[settings.view or ""]
+    size = settings.size or 0
     maker = SampleMaker(settings, resolve_mixing_set(None, size))
     clock, rows = Stopwatch(), []
     tar = TarWriter(folder / f"stages-{size}.tar")
@@ -102,17 +101,15 @@ def stages(location: Path, settings: BuildSettings, folder: Path, count: int) ->
             pixels = source.read(item)
         for variant in range(settings.variants):
             with clock("draw"):
-                rng = generator(0, item.id, variant)
-                view = draw_view(rng, pixels.shape[0], pixels.shape[1], size)
-                recipe = METHODS[settings.method].draw(rng, maker.drawing)
+                (drawn,) = maker.draw(pixels, item, [variant])
             with clock("view"):
-                cropped = render_view(pixels, view, size)
+                cropped = render_view(pixels, drawn.view, size)
             with clock("render"):
-                mixed = maker.render(recipe, cropped)
+                mixed = maker.mixed(drawn.recipe, cropped)
             with clock("encode"):
                 image = encode(mixed, settings.encoding)
             with clock("tar and JSON"):
-                facts = json.dumps(metadata(Sample(variant, view, recipe, mixed), item, "", lengths_of(settings)))
+                facts = metadata_json(drawn, item, "", lengths_of(settings))
                 place = {"plane": "v00", "shard": 0, "key": item.id, "offset": tar.add("image.jpg", image)}
                 checks = {"image_crc32": isal_zlib.crc32(image), "pixels_crc32": isal_zlib.crc32(mixed)}
                 tar.add("image.cls", b"0")

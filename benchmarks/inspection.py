@@ -25,7 +25,7 @@ from layermix_gen.dataset.index import ShardSummary, write_index
 from layermix_gen.dataset.manifest import Run
 from layermix_gen.dataset.names import index_path
 from layermix_gen.dataset.plan import Inputs, MixingSetFacts, Plan
-from layermix_gen.dataset.samples import Sample, lengths_of, metadata
+from layermix_gen.dataset.samples import Drawn, lengths_of, metadata
 from layermix_gen.dataset.tar import TarSummary
 from layermix_gen.images import Image
 from layermix_gen.images.views import VIEWS
@@ -63,7 +63,7 @@ def write_dataset(root: Path, images: int) -> None:
                 source = f"n{label:08d}/{ordinal:06d}.jpg"
                 rng = generator(SETTINGS.seed, source, variant)
                 view = draw_view(rng, *SIDE, SETTINGS.size or 0)
-                sample = Sample(variant, view, METHODS[SETTINGS.method].draw(rng, drawing), NO_PIXELS)
+                sample = Drawn(variant, view, METHODS[SETTINGS.method].draw(rng, drawing))
                 size, checksums = rng.integers(10_000, 60_000), rng.integers(2**32, size=4).tolist()
                 place = {"plane": plane, "shard": number, "key": f"{ordinal:09d}-{plane}", "offset": offset}
                 place |= {"size": int(size)} | dict(zip(CHECKSUMS, checksums, strict=True))

@@ -11,27 +11,27 @@ from pathlib import Path
 from typing import Any
 
 from layermix_gen.__main__ import run
-from layermix_gen.dataset.samples import Sample, SampleMaker
+from layermix_gen.dataset.samples import Drawn, Sample, SampleMaker
 from layermix_gen.images import Image
 from layermix_gen.sources import Item
 
 GATE, ROOT, AFTER = Path(os.environ["GATE"]), Path(os.environ["GATE_ROOT"]), int(os.environ["GATE_AFTER"])
-make = SampleMaker.make
+render = SampleMaker.render
 
 
 def gated(
-    self: SampleMaker, source: Image, item: Item, variants: Iterable[int], partner: Any = None
+    self: SampleMaker, drawn: Iterable[Drawn], source: Image, item: Item, partner: Any = None
 ) -> Iterator[Sample]:
-    """`SampleMaker.make` behind the gate."""
+    """`SampleMaker.render` behind the gate."""
     if len(list(ROOT.glob("index/*.parquet"))) >= AFTER:
         (GATE / str(os.getpid())).touch()
         while not (GATE / "open").exists():
             time.sleep(0.01)
         time.sleep(0.05)
-    return make(self, source, item, variants, partner)
+    return render(self, drawn, source, item, partner)
 
 
-SampleMaker.make = gated  # type: ignore[method-assign]
+SampleMaker.render = gated  # type: ignore[method-assign]
 
 if __name__ == "__main__":
     run()

@@ -5,7 +5,6 @@ which marks the shard as finished. If the process is killed at any point, the sh
 its bytes are the same either way.
 """
 
-import json
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -13,32 +12,24 @@ from functools import lru_cache
 from itertools import islice
 from pathlib import Path
 from types import MappingProxyType
-from typing import Self, TypeAlias
+from typing import NamedTuple, TypeAlias
 
-from isal import isal_zlib
-
-from layermix_gen.building.shard_inputs import ShardInputs
+from layermix_gen.building.shard_draft import ShardDraft
+from layermix_gen.building.shard_inputs import BATCH_BYTES, ShardInputs, batches
 from layermix_gen.dataset.declaring import how_to_give_up
-from layermix_gen.dataset.index import (
-    ShardSummary,
-    json_checksum,
-    read_summary,
-    source_checksum,
-    source_checksums,
-    write_index,
-)
-from layermix_gen.dataset.names import INDEX, index_path, sample_key, tar_path
+from layermix_gen.dataset.index import ShardSummary, read_summary, source_checksum, source_checksums
+from layermix_gen.dataset.names import tar_path
 from layermix_gen.dataset.plan import Plan
-from layermix_gen.dataset.samples import Sample, SampleMaker, lengths_of, metadata
+from layermix_gen.dataset.samples import Drawn, SampleMaker
 from layermix_gen.dataset.skipped import Skipped
-from layermix_gen.dataset.tar import TarSummary, TarWriter
+from layermix_gen.dataset.tar import TarSummary
 from layermix_gen.errors import BadImage, LayerMixError
+from layermix_gen.images import Image
 from layermix_gen.images.codec import encode
 from layermix_gen.mixing.methods import METHODS
 from layermix_gen.mixing_sets.mixing_set import open_mixing_set
-from layermix_gen.sources import Item, Source
-from layermix_gen.sources.base import class_name
-from layermix_gen.support.files import disk_errors, sync, temporary
+from layermix_gen.sources import Source
+from layermix_gen.support.files import disk_errors
 
 Tick: TypeAlias = Callable[[int, int], bool]
 """Called before each input of a shard and after the last with how many inputs are done and, among these, skipped.
@@ -93,39 +84,106 @@ def build_shard(
     one plane is left out of all. Raises `LayerMixError` if the disk cannot be written, or if an input that is in other
     planes can no longer be read or is another image now.
     """
-    source, maker = open_inputs(plan)
-    start, stop = plan.bounds(number)
-    before = read_summary(plan.root, number)
-    kept = intact_planes(plan.root, before)
-    made_of = source_checksums(plan.root, number, min(kept)) if kept else {}
-    known = {one.source: one.reason for one in before.skipped} if before and kept else {}
-    variants = missing_planes(plan, before)
-    paired = METHODS[plan.settings.method].mixes_labels
-    inputs = ShardInputs(source, [item for _, item in plan.items(number)], {**bad, **known}, reading, paired=paired)
-    with disk_errors(plan.root), _Draft(plan, number, variants) as draft:
-        for position, item in enumerate(inputs.items):
-            if not tick(position, len(draft.skipped)):
-                return ShardResult(number, tuple(draft.skipped), None)
-            try:
-                pixels = inputs.read(position)
-                checksum = source_checksum(pixels)
-                if kept and checksum != made_of.get(item.id):
-                    raise LayerMixError(
-                        f"{item.id} is another image now than when other planes were built; restore it, then run the "
-                        f"same command to resume{how_to_give_up(plan)}, or build into another folder"
-                    )
-                samples = maker.make(pixels, item, variants.values(), inputs.partner(position))
-                draft.add(start + position, item, checksum, list(samples))
-            except BadImage as error:
-                if kept and item.id not in known:
-                    remedy = f"restore it, then run the same command to resume{how_to_give_up(plan)}"
-                    raise LayerMixError(
-                        f"{item.id} is in other planes but cannot be read now ({error}); {remedy}"
-                    ) from error
-                draft.skipped.append(Skipped(item.id, str(error)))
-        if not tick(stop - start, len(draft.skipped)):
-            return ShardResult(number, tuple(draft.skipped), None)
-        return ShardResult(number, tuple(draft.skipped), draft.commit(kept))
+    work = _Work(plan, number, reading, bad)
+    with disk_errors(plan.root), ShardDraft(plan, number, work.variants) as draft:
+        for batch in batches(len(work.inputs.items)):
+            ready: dict[int, _Prepared | BadImage] = {}
+            for position in batch:
+                if not tick(position, len(work.skipped)):
+                    return work.result()
+                if position == batch.start:
+                    ready = work.prepared(batch)
+                work.encode(position, ready.pop(position, None), draft)
+            draft.write()
+        if not tick(len(work.inputs.items), len(work.skipped)):
+            return work.result()
+        return work.result(draft.commit(work.kept, tuple(work.skipped)))
+
+
+class _Prepared(NamedTuple):
+    """An input that is read, with the checksum of its pixels, and the variants of it that are drawn."""
+
+    pixels: Image
+    checksum: int
+    drawn: list[Drawn]
+
+
+class _Work:
+    """What is done with the inputs of a shard: they are read, drawn, rendered and encoded, or left out.
+
+    It is done in phases, each for a batch of inputs: decoding and encoding an image sweep all of Python's own code from
+    the processor's caches, which then takes 2 to 4 times as long.
+    """
+
+    def __init__(self, plan: Plan, number: int, reading: Callable[[int], None], bad: Mapping[str, str]) -> None:
+        source, self._maker = open_inputs(plan)
+        before = read_summary(plan.root, number)
+        self._plan, self._number = plan, number
+        self.kept = intact_planes(plan.root, before)
+        self._made_of = source_checksums(plan.root, number, min(self.kept)) if self.kept else {}
+        self._known = {one.source: one.reason for one in before.skipped} if before and self.kept else {}
+        self.variants = missing_planes(plan, before)
+        items = [item for _, item in plan.items(number)]
+        paired = METHODS[plan.settings.method].mixes_labels
+        self.inputs = ShardInputs(source, items, {**bad, **self._known}, reading, paired=paired)
+        self.skipped: list[Skipped] = []
+
+    def result(self, summary: ShardSummary | None = None) -> ShardResult:
+        """The result of the work, which was stopped where there is no summary."""
+        return ShardResult(self._number, tuple(self.skipped), summary)
+
+    def prepared(self, batch: range) -> dict[int, _Prepared | BadImage]:
+        """Read and draw the inputs of a batch, or those of them that are not too many bytes at once."""
+        found: dict[int, _Prepared | BadImage] = {}
+        left = BATCH_BYTES
+        for position in batch:
+            if left > 0:
+                found[position] = one = self._read(position)
+                left -= 0 if isinstance(one, BadImage) else one.pixels.nbytes
+        return {position: self._drawn(position, one) for position, one in found.items()}
+
+    def encode(self, position: int, prepared: _Prepared | BadImage | None, draft: ShardDraft) -> None:
+        """Render and encode all variants of an input; prepare it first where that was too much at once.
+
+        A bad input is left out. Raises `LayerMixError` if it is in other planes.
+        """
+        item = self.inputs.items[position]
+        try:
+            one = prepared or self._drawn(position, self._read(position))
+            if isinstance(one, BadImage):
+                raise one
+            samples = self._maker.render(one.drawn, one.pixels, item, self.inputs.partner(position))
+            draft.encode(self._plan.bounds(self._number)[0] + position, item, one.checksum, samples)
+        except BadImage as error:
+            if self.kept and item.id not in self._known:
+                remedy = f"restore it, then run the same command to resume{how_to_give_up(self._plan)}"
+                raise LayerMixError(
+                    f"{item.id} is in other planes but cannot be read now ({error}); {remedy}"
+                ) from error
+            self.skipped.append(Skipped(item.id, str(error)))
+
+    def _read(self, position: int) -> _Prepared | BadImage:
+        item = self.inputs.items[position]
+        try:
+            pixels = self.inputs.read(position)
+        except BadImage as error:
+            return error
+        checksum = source_checksum(pixels)
+        if self.kept and checksum != self._made_of.get(item.id):
+            raise LayerMixError(
+                f"{item.id} is another image now than when other planes were built; restore it, then run the same "
+                f"command to resume{how_to_give_up(self._plan)}, or build into another folder"
+            )
+        return _Prepared(pixels, checksum, [])
+
+    def _drawn(self, position: int, one: _Prepared | BadImage) -> _Prepared | BadImage:
+        if isinstance(one, BadImage):
+            return one
+        try:
+            drawn = self._maker.draw(one.pixels, self.inputs.items[position], self.variants.values())
+        except BadImage as error:
+            return error
+        return one._replace(drawn=drawn)
 
 
 def try_input(plan: Plan, number: int, position: int) -> None:
@@ -144,73 +202,3 @@ def open_inputs(plan: Plan) -> tuple[Source, SampleMaker]:
     source = plan.inputs.open(plan.settings.max_pixels)
     mixing_set = open_mixing_set(plan.mixing_set.location) if plan.mixing_set else None
     return source, SampleMaker(plan.settings, mixing_set)
-
-
-class _Draft:
-    """The files of a shard while they are written. Leaving the context removes what was not committed."""
-
-    def __init__(self, plan: Plan, number: int, variants: Mapping[str, int]) -> None:
-        self.skipped: list[Skipped] = []
-        self._plan, self._number = plan, number
-        self._lengths = lengths_of(plan.settings)
-        self._written = 0
-        self._rows: list[str] = []
-        self._paths = {plane: tar_path(plan.root, plane, number) for plane in variants}
-        self._drafts = {plane: temporary(path) for plane, path in self._paths.items()}
-        self._planes = {variant: plane for plane, variant in variants.items()}
-        self._tars: dict[str, TarWriter] = {}
-
-    def __enter__(self) -> Self:
-        for folder in (*(path.parent for path in self._paths.values()), self._plan.root / INDEX):
-            folder.mkdir(exist_ok=True)  # without parents: a dataset that was removed is not begun anew
-        try:
-            for plane, path in self._drafts.items():
-                self._tars[plane] = TarWriter(path)
-        except BaseException:
-            self.__exit__()
-            raise
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        for plane, tar in self._tars.items():
-            tar.abandon()
-            self._drafts[plane].unlink(missing_ok=True)
-
-    def add(self, ordinal: int, item: Item, checksum: int, samples: list[Sample]) -> None:
-        """Append the samples of one source image, with the checksum of its pixels, each to the tar of its plane."""
-        settings, name = self._plan.settings, class_name(self._plan.inputs.classes, item.label)
-        encoding = settings.encoding
-        for sample in samples:
-            plane = self._planes[sample.variant]
-            key = sample_key(ordinal, plane, settings.keys)
-            image = encode(sample.pixels, encoding)
-            facts = json.dumps(metadata(sample, item, name, self._lengths), ensure_ascii=False)
-            text = facts.encode()
-            tar = self._tars[plane]
-            place = {
-                "plane": plane,
-                "shard": self._number,
-                "key": key,
-                "offset": tar.add(f"{key}.{encoding.extension}", image),
-                "size": len(image),
-                "image_crc32": isal_zlib.crc32(image),
-                "pixels_crc32": isal_zlib.crc32(sample.pixels),
-                "source_crc32": checksum,
-                "json_crc32": json_checksum(key.encode(), text),
-            }
-            tar.add(f"{key}.cls", b"%d" % item.label)
-            tar.add(f"{key}.json", text)
-            self._rows.append(f"{json.dumps(place)[:-1]}, {facts[1:]}")
-        self._written += 1
-
-    def commit(self, kept: Mapping[str, TarSummary]) -> ShardSummary:
-        """Complete all tars and give them their final names, then write the index."""
-        finished = {plane: tar.close() for plane, tar in self._tars.items()}
-        for plane, path in self._paths.items():
-            self._drafts[plane].replace(path)
-            sync(path.parent)
-        in_order = sorted({**kept, **finished}.items())
-        inputs = self._written + len(self.skipped)
-        summary = ShardSummary(self._number, inputs, self._written, tuple(self.skipped), dict(in_order))
-        write_index(index_path(self._plan.root, self._number), self._rows, summary, kept)
-        return summary

@@ -1,7 +1,7 @@
 """Read the inputs of a shard one by one, and as second images of each other without decoding each twice."""
 
 from collections import OrderedDict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from types import MappingProxyType
 
@@ -10,7 +10,14 @@ from layermix_gen.errors import BadImage, LayerMixError
 from layermix_gen.images import Image
 from layermix_gen.sources import Item, Source
 
+BATCH = 16  # inputs that are read, then drawn, then rendered and encoded, then written
+BATCH_BYTES = 2**24  # of the images of a batch that are read at once, but for the last one
 KEPT_BYTES = 2**27  # of the images that were read last
+
+
+def batches(count: int) -> Iterator[range]:
+    """The positions of the inputs of a shard of `count`, in batches."""
+    return (range(first, min(first + BATCH, count)) for first in range(0, count, BATCH))
 
 
 class ShardInputs:
@@ -31,7 +38,7 @@ class ShardInputs:
     ) -> None:
         self.items = items
         self._source, self._left_out, self._reading = source, left_out, reading
-        self._most = AHEAD + 1 if paired else 0
+        self._most = AHEAD + BATCH if paired else 0
         self._kept: OrderedDict[int, Image] = OrderedDict()
 
     def read(self, position: int) -> Image:

@@ -4,7 +4,6 @@ The number depends only on the settings and on some of the images, which are mea
 that are requested or on the mixing set, so that planes added later fit the existing ones.
 """
 
-import json
 from bisect import bisect_right
 from collections import deque
 from collections.abc import Iterator, Sequence
@@ -16,7 +15,7 @@ import numpy as np
 
 from layermix_gen.building.shard_inputs import ShardInputs
 from layermix_gen.dataset.plan import shard_count
-from layermix_gen.dataset.samples import SampleMaker, lengths_of, metadata
+from layermix_gen.dataset.samples import SampleMaker, lengths_of, metadata_json
 from layermix_gen.dataset.settings import CLEAN, BuildSettings, parse_size
 from layermix_gen.dataset.tar import END, member_bytes
 from layermix_gen.errors import BadImage
@@ -32,6 +31,10 @@ from layermix_gen.support.worker_pool import DeadWorkerError
 
 SAMPLE, FEWEST, PIXELS = 256, 32, 2**26  # images that are measured; down to FEWEST if PIXELS would be exceeded
 ERRORS, DEVIATIONS = 3, 5  # safety margins: standard errors of the mean, standard deviations of a sum
+LARGEST_VALUE, LARGEST_TEXT = (
+    4,
+    2**16,
+)  # bytes: of a value of a pixel, in a JPEG of quality 100; of all else of a sample
 UNREADABLE = 4096  # bytes assumed for a sample if none of the measured images can be read
 
 
@@ -40,11 +43,16 @@ def planned_shards(
 ) -> int:
     """How many shards the items make with resolved settings, whose `shard_size` is a number of samples or of bytes.
 
-    With more than one worker, images are measured in a process of their own, which they may kill.
+    None are measured where samples as large as can be would fit as well. With more than one worker, images are measured
+    in a process of their own, which they may kill.
     """
     bound, is_bytes = parse_size(settings.shard_size)
     if not is_bytes:
         return max(1, -(-len(items) // bound))
+    largest = LARGEST_VALUE * 3 * (settings.size or 0) ** 2 + LARGEST_TEXT
+    fewest, most = (shard_count(len(items), max(1, within)) for within in (len(items), (bound - END) // largest))
+    if fewest == most:
+        return fewest
     sizes = _sizes_of_planes(source, items, settings, workers, progress)
     return shard_count(len(items), min(samples_within(bound, of_plane) for of_plane in sizes))
 
@@ -91,8 +99,7 @@ def sample_bytes(
             yield []
             continue
         name, lengths = class_name(classes, item.label), lengths_of(maker.settings)
-        facts = [metadata(sample, item, name, lengths) for sample in samples]
-        texts = [json.dumps(one, ensure_ascii=False).encode() for one in facts]
+        texts = [metadata_json(sample.drawn, item, name, lengths).encode() for sample in samples]
         images = [encode(sample.pixels, maker.settings.encoding) for sample in samples]
         members = [(len(image), len(b"%d" % item.label), len(text)) for image, text in zip(images, texts, strict=True)]
         yield [sum(map(member_bytes, sizes)) for sizes in members]

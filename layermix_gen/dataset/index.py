@@ -24,7 +24,7 @@ from layermix_gen.errors import LayerMixError, OutOfResources
 from layermix_gen.images import Image
 from layermix_gen.support.database import (
     Database,
-    connected,
+    connected_again,
     json_lines,
     list_of,
     parquet,
@@ -85,7 +85,6 @@ _BOUNDS_OF_TYPES = {
 METADATA = tuple(list(COLUMNS)[list(COLUMNS).index("source") :])  # the columns that a sample's JSON has, too
 _SEAL = "layermix_gen"
 DAMAGED_ROW = "a row has no value in its range"
-ONE_THREAD = {"threads": 1}  # so that the order of rows, and so the bytes of a file, are always the same
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,7 +194,7 @@ def read_summaries(root: Path) -> dict[int, ShardSummary]:
 
 def source_checksums(root: Path, number: int, plane: str) -> dict[str, int]:
     """The checksum of each source image in a plane of a finished shard, by the image's id."""
-    with connected(_unreadable, ONE_THREAD) as db:
+    with connected_again(_unreadable) as db:
         table = parquet([index_path(root, number)])
         of_plane = rows(db, f"SELECT source, source_crc32 FROM {table} WHERE plane = ?", [plane])
         return {row["source"]: row["source_crc32"] for row in of_plane}
@@ -224,7 +223,7 @@ def _summaries_in(db: Database, files: Sequence[Path]) -> list[ShardSummary]:
 def _database() -> Iterator[Database]:
     """A database to read or write an index with; its errors say how to go on with a build."""
     try:
-        with connected(_unreadable, ONE_THREAD) as db:
+        with connected_again(_unreadable) as db:
             yield db
     except OutOfResources as error:
         raise OutOfResources(

@@ -28,7 +28,7 @@ from layermix_gen.support.files import (
 from layermix_gen.support.parsing import made_of, parse_object
 from layermix_gen.support.text import count, facts
 
-FORMAT = "layermix-gen dataset 4"
+FORMAT = "layermix-gen dataset 5"
 
 
 @dataclass(frozen=True, slots=True)

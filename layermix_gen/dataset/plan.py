@@ -37,10 +37,10 @@ from layermix_gen.support.files import (
 from layermix_gen.support.parsing import made_of, parse_json
 from layermix_gen.support.seeds import shuffled
 
-FORMAT = "layermix-gen plan 4"
+FORMAT = "layermix-gen plan 5"
 ADDABLE = ("variants", "clean")  # settings that only say which planes there are
-MIN_SHARDS, MIN_SHARD = 64, 128  # a small dataset has up to 64 shards for cores to share, of at least 128 inputs
-LIBRARIES = ("numpy", "opencv-python-headless", "simplejpeg", "pillow", "deflate", "duckdb")  # the bytes depend on them
+FEW_SHARDS, SMALL_SHARD = 64, 128  # a small dataset has up to 64 shards for cores to share, of about 128 inputs
+LIBRARIES = ("numpy", "simplejpeg", "pillow", "deflate", "duckdb")  # the bytes depend on them
 
 
 _NAMES = {"mixing_set": "pool"}  # of fields that have another name in the file
@@ -138,7 +138,7 @@ def shard_bounds(count: int, shards: int, number: int) -> tuple[int, int]:
 
 def shard_count(count: int, samples_at_most: int) -> int:
     """How many shards to cut `count` inputs into, with a bound on a tar's samples that comes from a size in bytes."""
-    for_cores = min(MIN_SHARDS, count // MIN_SHARD)
+    for_cores = min(FEW_SHARDS, 2 * round(count / (2 * SMALL_SHARD)))  # even, so that two workers end together
     return max(1, for_cores, -(-count // samples_at_most))
 
 

@@ -16,28 +16,21 @@ END = 2 * BLOCK  # bytes of the mark at the end
 MAX_NAME = 100  # bytes
 MAX_SIZE = 8**11 - 1  # bytes of a member: eleven octal digits
 _SIZE, _CHECKSUM = slice(124, 135), slice(148, 155)
-_BUFFER = 1 << 20
+_BUFFER = 1 << 18  # bytes that are hashed and written at once
 
 
-def _blank_header() -> bytes:
-    """A header of a regular file without name and size; its checksum field holds spaces, as USTAR's rule demands."""
-    fields = (b"0000644\0", b"0000000\0", b"0000000\0", bytes(12), b"0" * 11 + b"\0", b" " * 8, b"0")
-    mode_to_type = b"".join(fields)  # mode, uid, gid, size, mtime, checksum, type
-    return (bytes(100) + mode_to_type + bytes(100) + b"ustar\x0000").ljust(BLOCK, b"\0")
-
-
-_BLANK = _blank_header()
-_BLANK_SUM = sum(_BLANK)
+_BEFORE_SIZE = b"0000644\0" + b"0000000\0" * 2  # mode, uid, gid
+_AFTER_SIZE = b"\0" + b"0" * 11 + b"\0"  # and mtime
+_AFTER_CHECKSUM = (b"\0 0" + bytes(100) + b"ustar\x0000").ljust(BLOCK - _CHECKSUM.stop + 1, b"\0")  # 0 is a file
+# Its rule takes the checksum field for eight spaces.
+_SUM = sum(_BEFORE_SIZE) + sum(_AFTER_SIZE) + sum(_AFTER_CHECKSUM) + sum(b" " * 7)
 
 
 def header(name: bytes, size: int) -> bytes:
-    """The header block of a member: `name` of at most 100 bytes, `size` of at most `MAX_SIZE`."""
-    block = bytearray(_BLANK)
+    """The header block of a regular file: `name` of at most 100 bytes, `size` of at most `MAX_SIZE`."""
     digits = b"%011o" % size
-    block[: len(name)] = name
-    block[_SIZE] = digits
-    block[_CHECKSUM] = b"%06o\0" % (_BLANK_SUM + sum(name) + sum(digits))
-    return bytes(block)
+    checksum = b"%06o" % (_SUM + sum(name) + sum(digits))
+    return b"".join((name.ljust(MAX_NAME, b"\0"), _BEFORE_SIZE, digits, _AFTER_SIZE, checksum, _AFTER_CHECKSUM))
 
 
 def data_size(head: bytes) -> int:
@@ -65,28 +58,37 @@ class TarWriter:
     """A writer of one tar at `path`; only `close` completes the tar."""
 
     def __init__(self, path: Path) -> None:
-        self._file: BinaryIO = path.open("wb", buffering=_BUFFER)
+        self._file: BinaryIO = path.open("wb")
         self._hash = hashlib.sha256()
-        self._position = 0
+        self._waiting: list[bytes] = []
+        self._written = self._position = 0
 
     def add(self, name: str, data: bytes) -> int:
         """Append a member and return the offset of its data."""
-        member = b"".join((header(name.encode("ascii"), len(data)), data, bytes(-len(data) % BLOCK)))
-        self._file.write(member)
-        self._hash.update(member)
+        size = len(data)
+        self._waiting += (header(name.encode("ascii"), size), data, bytes(-size % BLOCK))
         offset = self._position + BLOCK
-        self._position += len(member)
+        self._position += member_bytes(size)
+        if self._position - self._written >= _BUFFER:
+            self._write()
         return offset
+
+    def _write(self) -> None:
+        block = b"".join(self._waiting)
+        self._waiting.clear()
+        self._file.write(block)
+        self._hash.update(block)
+        self._written = self._position
 
     def close(self) -> TarSummary:
         """Write the end, sync the file to disk and close it."""
-        end = bytes(END)
-        self._file.write(end)
-        self._hash.update(end)
+        self._waiting.append(bytes(END))
+        self._position += END
+        self._write()
         self._file.flush()
         os.fsync(self._file.fileno())
         self._file.close()
-        return TarSummary(self._position + len(end), self._hash.hexdigest())
+        return TarSummary(self._position, self._hash.hexdigest())
 
     def abandon(self) -> None:
         """Close the unfinished file, ignoring errors of the disk."""

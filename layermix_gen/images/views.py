@@ -9,23 +9,24 @@ from the source with that side scaled to the sample's size, and may reach outsid
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
 from layermix_gen.errors import BadImage
 from layermix_gen.images import Image
 from layermix_gen.kernels.scaling import cut_scaled
+from layermix_gen.support.seeds import Random
 
-MAX_SCALED = (
-    40_000_000  # pixels of a source once its short side is scaled; a view of a longer strip shows nothing of it
-)
+MAX_SCALED = 40_000_000  # pixels of a source once its short side is scaled: a view of a longer strip shows too little
 PADDING = 4  # black pixels around an image in `pad-crop`
 AREA = (0.08, 1.0)  # of a random resized crop, as a share of the image's area
 ASPECT = (3 / 4, 4 / 3)  # of a random resized crop, width to height
+_LEAST_AREA, _MORE_AREA = AREA[0], AREA[1] - AREA[0]
+_LEAST_ASPECT, _MORE_ASPECT = math.log(ASPECT[0]), math.log(ASPECT[1]) - math.log(ASPECT[0])
 
 
-@dataclass(frozen=True, slots=True)
-class View:
+class View(NamedTuple):
     """A box in the pixels of the source, and whether it is mirrored left to right."""
 
     top: float
@@ -49,23 +50,23 @@ class PictureView:
 # --- drawing -------------------------------------------------------------------------------------------------------
 
 
-def draw_random_resized_crop(rng: np.random.Generator, height: int, width: int, size: int) -> View:
+def draw_random_resized_crop(rng: Random, height: int, width: int, size: int) -> View:
     """Draw like torchvision's RandomResizedCrop: ten tries of random area and aspect, else the largest centred box."""
-    low, high = math.log(ASPECT[0]), math.log(ASPECT[1])
+    random = rng.random
     for _ in range(10):
-        area = height * width * (AREA[0] + (AREA[1] - AREA[0]) * rng.random())
-        aspect = math.exp(low + (high - low) * rng.random())
+        area = height * width * (_LEAST_AREA + _MORE_AREA * random())
+        aspect = math.exp(_LEAST_ASPECT + _MORE_ASPECT * random())
         box_height, box_width = round(math.sqrt(area / aspect)), round(math.sqrt(area * aspect))
         if 0 < box_height <= height and 0 < box_width <= width:
-            top = int(rng.random() * (height - box_height + 1))
-            left = int(rng.random() * (width - box_width + 1))
-            return View(top, left, box_height, box_width, rng.random() < 0.5)
+            top = int(random() * (height - box_height + 1))
+            left = int(random() * (width - box_width + 1))
+            return View(top, left, box_height, box_width, random() < 0.5)
     box_height = min(height, max(1, round(width / ASPECT[0]) if width / height < ASPECT[0] else height))
     box_width = min(width, max(1, round(height * ASPECT[1]) if width / height > ASPECT[1] else width))
-    return View((height - box_height) // 2, (width - box_width) // 2, box_height, box_width, rng.random() < 0.5)
+    return View((height - box_height) // 2, (width - box_width) // 2, box_height, box_width, random() < 0.5)
 
 
-def draw_padded_crop(rng: np.random.Generator, height: int, width: int, size: int) -> View:
+def draw_padded_crop(rng: Random, height: int, width: int, size: int) -> View:
     """Draw a crop of the scaled source with `PADDING` black pixels around it, mirrored half of the time."""
     rows, columns = scaled_shape(height, width, size)
     top = int(rng.random() * (rows + 2 * PADDING - size + 1)) - PADDING
@@ -73,22 +74,20 @@ def draw_padded_crop(rng: np.random.Generator, height: int, width: int, size: in
     return _box_of_scaled(top, left, height, width, size, rng.random() < 0.5)
 
 
-def draw_center(rng: np.random.Generator, height: int, width: int, size: int) -> View:
+def draw_center(rng: Random, height: int, width: int, size: int) -> View:
     """Return the centre square, never mirrored."""
     rows, columns = scaled_shape(height, width, size)
     return _box_of_scaled((rows - size) // 2, (columns - size) // 2, height, width, size, flip=False)
 
 
-VIEWS: dict[str, Callable[[np.random.Generator, int, int, int], View]] = {
+VIEWS: dict[str, Callable[[Random, int, int, int], View]] = {
     "rrc": draw_random_resized_crop,
     "pad-crop": draw_padded_crop,
     "center": draw_center,
 }
 
 
-def draw_picture_view(
-    rng: np.random.Generator, count: int, picture_size: int, size: int, flips: bool = True
-) -> PictureView:
+def draw_picture_view(rng: Random, count: int, picture_size: int, size: int, flips: bool = True) -> PictureView:
     """Draw uniformly one of `count` pictures of `picture_size` pixels, a crop of `size` pixels and two fair flips."""
     index, places = int(rng.random() * count), picture_size - size + 1
     top, left = int(rng.random() * places), int(rng.random() * places)

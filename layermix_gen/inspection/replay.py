@@ -105,11 +105,10 @@ class Replayer:
         item = items[position]
         source = self.read(item, row["source_crc32"])
         (sample,) = self.maker.make(source, item, [row["variant"]], self.partner(items, position, checksums))
-        size, recipe = self.maker.drawing.size, sample.recipe
+        size, (_, box, recipe, _) = self.maker.drawing.size, sample.drawn
         picture = self.maker.mixing_set.view(recipe.picture, size) if self.maker.mixing_set and recipe.picture else None
-        view = render_view(source, sample.view, size)
-        other = sample.other.pixels if sample.other else None
-        return Replay(source, sample.view, view, picture, other, recipe, sample.pixels)
+        view = render_view(source, box, size)
+        return Replay(source, box, view, picture, sample.other, recipe, sample.pixels)
 
     def _listed(self, row: Mapping[str, Any]) -> tuple[Sequence[Item], int]:
         """The items of a row's shard, and where among them is that of the row.

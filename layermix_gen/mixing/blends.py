@@ -9,14 +9,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeAlias
 
-import numpy as np
-
 from layermix_gen.images import Image
 from layermix_gen.kernels import blending
 from layermix_gen.mixing.operations import BOX, Parameter
 from layermix_gen.mixing.strengths import rounded, uniform
+from layermix_gen.support.seeds import Random
 
-CoefficientSampler: TypeAlias = Callable[[np.random.Generator, float], tuple[float, ...]]
+CoefficientSampler: TypeAlias = Callable[[Random, float], tuple[float, ...]]
 
 
 def patch_name(blend: str) -> str:
@@ -27,14 +26,18 @@ def patch_name(blend: str) -> str:
 # --- samplers: (rng, blending ratio) -> arguments ------------------------------------------------------------------
 
 
-def _coefficients(rng: np.random.Generator, ratio: float) -> tuple[float, ...]:
-    """Draw a and b; one coin decides for both: on average a weighted mean, or x amplified and y subtracted."""
-    if rng.random() < 0.5:
-        return rounded(rng.beta(ratio, 1)), rounded(rng.beta(1, ratio))
-    return rounded(1 + rng.beta(1, ratio)), rounded(-rng.beta(1, ratio))
+def _coefficients(rng: Random, ratio: float) -> tuple[float, ...]:
+    """Draw a and b; one coin decides for both: on average a weighted mean, or x amplified and y subtracted.
+
+    They are of Beta(ratio, 1) and Beta(1, ratio), or 1 + and - Beta(1, ratio), by the inverses of their distributions:
+    U^(1/ratio), and 1 minus that.
+    """
+    power = 1 / ratio
+    coin, a, b = rng.random() < 0.5, rng.random() ** power, rng.random() ** power
+    return (rounded(a), rounded(1 - b)) if coin else (rounded(2 - a), rounded(b - 1))
 
 
-def _mask_arguments(rng: np.random.Generator, ratio: float) -> tuple[float, ...]:
+def _mask_arguments(rng: Random, ratio: float) -> tuple[float, ...]:
     return int(uniform(rng, 0, 257)), int(uniform(rng, 0, 2**32))
 
 

@@ -8,9 +8,8 @@ float32, where TrivialAugment's shift of 16 pixels, at level 15, falls just belo
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import numpy as np
-
 from layermix_gen.mixing.strengths import rounded
+from layermix_gen.support.seeds import Random
 
 _KINDS = {
     **dict.fromkeys(("shear_x", "shear_y"), "slope"),
@@ -44,7 +43,7 @@ class Magnitudes:
     bits: int  # that posterize takes off 8
     tones: int = 255  # that solarize inverts, besides white
 
-    def strength(self, rng: np.random.Generator, name: str, level: int) -> tuple[float, ...]:
+    def strength(self, rng: Random, name: str, level: int) -> tuple[float, ...]:
         """Return an operation's arguments at a level in [0, last]; its sign is drawn, if it has one."""
         kind = _KINDS.get(name)
         if kind is None:

@@ -37,8 +37,7 @@ class Call(NamedTuple):
     arguments: tuple[float, ...] = ()
 
     def __str__(self) -> str:
-        inside = [str(operand) for operand in self.operands] + [repr(number) for number in self.arguments]
-        return f"{self.name}({', '.join(inside)})"
+        return f"{self.name}({', '.join([*map(str, self.operands), *map(repr, self.arguments)])})"
 
 
 Expression: TypeAlias = Leaf | Call

@@ -7,12 +7,12 @@ of one operation. They are rounded here, once, so that a recipe's text says exac
 from collections.abc import Callable
 from typing import TypeAlias
 
-import numpy as np
+from layermix_gen.support.seeds import Random
 
-StrengthSampler: TypeAlias = Callable[[np.random.Generator, float, int], tuple[float, ...]]
+StrengthSampler: TypeAlias = Callable[[Random, float, int], tuple[float, ...]]
 
 
-def uniform(rng: np.random.Generator, low: float, high: float) -> float:
+def uniform(rng: Random, low: float, high: float) -> float:
     return low + (high - low) * rng.random()
 
 
@@ -21,16 +21,16 @@ def rounded(value: float) -> float:
     return round(value, 4) + 0.0
 
 
-def _sign(rng: np.random.Generator) -> float:
+def _sign(rng: Random) -> float:
     return 1.0 if rng.random() < 0.5 else -1.0
 
 
-def _level(rng: np.random.Generator, magnitude: float) -> float:
+def _level(rng: Random, magnitude: float) -> float:
     """Draw a strength as a share of an operation's range, as AugMix and PixMix do."""
     return uniform(rng, 0.1, magnitude) / 10
 
 
-def nothing(rng: np.random.Generator, magnitude: float, side: int) -> tuple[float, ...]:
+def nothing(rng: Random, magnitude: float, side: int) -> tuple[float, ...]:
     return ()
 
 
@@ -39,19 +39,19 @@ def signed(limit: float) -> StrengthSampler:
     return lambda rng, magnitude, side: (rounded(_level(rng, magnitude) * limit * _sign(rng)),)
 
 
-def signed_shift(rng: np.random.Generator, magnitude: float, side: int) -> tuple[float, ...]:
+def signed_shift(rng: Random, magnitude: float, side: int) -> tuple[float, ...]:
     return (rounded(_level(rng, magnitude) * 0.33 * side * _sign(rng)),)
 
 
-def factor(rng: np.random.Generator, magnitude: float, side: int) -> tuple[float, ...]:
+def factor(rng: Random, magnitude: float, side: int) -> tuple[float, ...]:
     return (rounded(1 + 0.9 * _level(rng, magnitude) * _sign(rng)),)
 
 
-def bits(rng: np.random.Generator, magnitude: float, side: int) -> tuple[float, ...]:
+def bits(rng: Random, magnitude: float, side: int) -> tuple[float, ...]:
     return (4 - int(4 * _level(rng, magnitude)),)
 
 
-def threshold(rng: np.random.Generator, magnitude: float, side: int) -> tuple[float, ...]:
+def threshold(rng: Random, magnitude: float, side: int) -> tuple[float, ...]:
     return (rounded(1 - _level(rng, magnitude)),)
 
 
@@ -60,23 +60,23 @@ def released_signed(limit: float) -> StrengthSampler:
     return lambda rng, magnitude, side: (rounded(uniform(rng, 0.1, magnitude / 10 * limit) * _sign(rng)),)
 
 
-def released_shift(rng: np.random.Generator, magnitude: float, side: int) -> tuple[float, ...]:
+def released_shift(rng: Random, magnitude: float, side: int) -> tuple[float, ...]:
     return (rounded(uniform(rng, 0.1, magnitude / 10 * int(0.33 * side)) * _sign(rng)),)
 
 
-def released_bits(rng: np.random.Generator, magnitude: float, side: int) -> tuple[float, ...]:
+def released_bits(rng: Random, magnitude: float, side: int) -> tuple[float, ...]:
     return (int(uniform(rng, 0.1, 4 * magnitude / 10)),)
 
 
-def released_bits_rising(rng: np.random.Generator, magnitude: float, side: int) -> tuple[float, ...]:
+def released_bits_rising(rng: Random, magnitude: float, side: int) -> tuple[float, ...]:
     return (4 - int(uniform(rng, 0.1, 4 * magnitude / 10)),)
 
 
-def released_threshold(rng: np.random.Generator, magnitude: float, side: int) -> tuple[float, ...]:
+def released_threshold(rng: Random, magnitude: float, side: int) -> tuple[float, ...]:
     return (rounded(uniform(rng, 0.1, magnitude / 10)),)
 
 
-def released_threshold_rising(rng: np.random.Generator, magnitude: float, side: int) -> tuple[float, ...]:
+def released_threshold_rising(rng: Random, magnitude: float, side: int) -> tuple[float, ...]:
     """Draw U(0.1, (1 - m)/10); at m = 8 it is below 0 in 7 of 8 draws, which inverts the whole image."""
     return (rounded(max(uniform(rng, 0.1, (1 - magnitude) / 10), 0.0)),)
 
@@ -86,14 +86,14 @@ def whole_signed(limit: float) -> StrengthSampler:
     return lambda rng, magnitude, side: (float(int(_level(rng, magnitude) * limit)) * _sign(rng) + 0.0,)
 
 
-def whole_shift(rng: np.random.Generator, magnitude: float, side: int) -> tuple[float, ...]:
+def whole_shift(rng: Random, magnitude: float, side: int) -> tuple[float, ...]:
     return (float(int(_level(rng, magnitude) * side / 3)) * _sign(rng) + 0.0,)
 
 
-def whole_threshold(rng: np.random.Generator, magnitude: float, side: int) -> tuple[float, ...]:
+def whole_threshold(rng: Random, magnitude: float, side: int) -> tuple[float, ...]:
     """Draw the lowest value that is inverted, a whole number: the threshold lies half a step below it."""
     return (rounded((255.5 - int(256 * _level(rng, magnitude))) / 255),)
 
 
-def wide_factor(rng: np.random.Generator, magnitude: float, side: int) -> tuple[float, ...]:
+def wide_factor(rng: Random, magnitude: float, side: int) -> tuple[float, ...]:
     return (rounded(1.8 * _level(rng, magnitude) + 0.1),)

@@ -6,9 +6,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import fsspec
-from fsspec.callbacks import Callback
-
 from layermix_gen.errors import BadImage, LayerMixError
 from layermix_gen.support.files import temporary
 from layermix_gen.support.text import first_line
@@ -72,6 +69,7 @@ class RemoteFiles:
 
     def _download(self, name: str, draft: Path, most: int) -> None:
         """Write a file to `draft`. Raises ValueError as soon as more than `most` bytes, and a piece more, have come."""
+        from fsspec.callbacks import Callback
 
         def check(_: int | None, size: int) -> None:
             if size > most:
@@ -83,6 +81,8 @@ class RemoteFiles:
 
 def _file_system(url: str, options: Mapping[str, Any]) -> tuple[Any, str]:
     """fsspec's file system for a URL, and the path in it."""
+    import fsspec  # imported here, as it takes 50 ms, and most processes open no URL
+
     try:
         return fsspec.core.url_to_fs(url, **options)
     except ImportError as error:

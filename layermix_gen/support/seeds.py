@@ -4,13 +4,77 @@ Neither the order of work, nor the number of workers, nor the other files of the
 """
 
 import hashlib
+from collections.abc import Callable, Sequence
+from itertools import chain, count
+from struct import Struct
+from typing import Protocol
 
 import numpy as np
+import numpy.typing as npt
+
+
+class Random(Protocol):
+    """What recipes and views are drawn from: a `np.random.Generator`, or the `KeyedRandom` of a sample."""
+
+    @property
+    def random(self) -> Callable[[], float]: ...
+
+    def beta(self, a: float, b: float, /) -> float: ...
+
+    def dirichlet(self, alpha: Sequence[float], /) -> npt.NDArray[np.float64]: ...
+
+
+class KeyedRandom:
+    """The uniform numbers in [0, 1) of the `generator` of one variant of one image, at a fifth of its cost.
+
+    Other distributions are drawn from numbers of the same key that are 2**64 blocks further on.
+    """
+
+    __slots__ = ("_key", "_others", "random")
+
+    def __init__(self, seed: int, source_id: str, variant: int) -> None:
+        self._key = key = _key(_variant_text(seed, source_id, variant))
+        self._others: np.random.Generator | None = None
+        self.random: Callable[[], float] = chain.from_iterable(_block(key, number) for number in count()).__next__
+
+    def beta(self, a: float, b: float, /) -> float:
+        """Draw from a beta distribution."""
+        return self._further_on.beta(a, b)
+
+    def dirichlet(self, alpha: Sequence[float], /) -> npt.NDArray[np.float64]:
+        """Draw from a Dirichlet distribution."""
+        return self._further_on.dirichlet(alpha)
+
+    @property
+    def _further_on(self) -> np.random.Generator:
+        if self._others is None:
+            self._others = np.random.Generator(np.random.Philox(counter=2**64, key=int.from_bytes(self._key, "little")))
+        return self._others
+
+
+BLOCK = 32  # numbers that are drawn at once: more than most variants take
+_WORDS = Struct("<2Q")
+_REUSED = np.random.Generator(np.random.Philox(key=0))  # whose state is set: to make one takes 15 µs
+
+
+def _block(key: bytes, number: int) -> list[float]:
+    """The block of this number, from 0 on, of the uniform numbers of a key."""
+    bits = _REUSED.bit_generator
+    with bits.lock:
+        bits.state = {
+            "bit_generator": "Philox",
+            "state": {"counter": (number * BLOCK // 4, 0, 0, 0), "key": _WORDS.unpack(key)},  # four numbers a count
+            "buffer": (0, 0, 0, 0),
+            "buffer_pos": 4,
+            "has_uint32": 0,
+            "uinteger": 0,
+        }
+        return _REUSED.random(BLOCK).tolist()
 
 
 def generator(seed: int, source_id: str, variant: int) -> np.random.Generator:
     """The generator of one variant of one image: Philox, keyed by 128 bits of a digest of its three arguments."""
-    return _keyed(f"{seed}\n{variant}\n{source_id}")
+    return _keyed(_variant_text(seed, source_id, variant))
 
 
 def corruption_generator(seed: int, source_id: str, corruption: str, severity: int) -> np.random.Generator:
@@ -18,9 +82,16 @@ def corruption_generator(seed: int, source_id: str, corruption: str, severity: i
     return _keyed(f"{seed}\n{corruption}\n{severity}\n{source_id}")
 
 
+def _variant_text(seed: int, source_id: str, variant: int) -> str:
+    return f"{seed}\n{variant}\n{source_id}"
+
+
 def _keyed(text: str) -> np.random.Generator:
-    key = hashlib.blake2b(text.encode("utf-8", "surrogateescape"), digest_size=16).digest()
-    return np.random.Generator(np.random.Philox(key=int.from_bytes(key, "little")))
+    return np.random.Generator(np.random.Philox(key=int.from_bytes(_key(text), "little")))
+
+
+def _key(text: str) -> bytes:
+    return hashlib.blake2b(text.encode("utf-8", "surrogateescape"), digest_size=16).digest()
 
 
 def shuffled(count: int, seed: int) -> np.ndarray[tuple[int], np.dtype[np.int64]]:

@@ -174,7 +174,7 @@ def test_pixels_are_those_of_the_recipe_rendered_anew(photographs: Path, pool: P
         pixels = source.read(items[row["source"]])
         (sample,) = maker.make(pixels, items[row["source"]], [row["variant"]])
         assert zlib.crc32(sample.pixels.tobytes()) == row["pixels_crc32"]
-        assert str(sample.recipe.expression) == row["recipe"]
+        assert str(sample.drawn.recipe.expression) == row["recipe"]
         *box, flip = row["view"]
         view = render_view(pixels, View(*box, bool(flip)), 32)  # type: ignore[call-arg]
         picture = None
@@ -240,7 +240,7 @@ def test_the_python_twin_returns_the_report(photographs: Path, finished: Path, p
     report = layermix_gen.build(photographs, tmp_path, settings, mixing_set=opened, workers=1, progress=False)
     assert report.digest == digest(tmp_path) == digest(finished)
     facts = json.loads(json.dumps(dataclasses.asdict(report) | {"root": ""}, default=str))
-    facts = {"format": "layermix-gen dataset 4"} | {k: v for k, v in facts.items() if k not in ("root", "labels")}
+    facts = {"format": "layermix-gen dataset 5"} | {k: v for k, v in facts.items() if k not in ("root", "labels")}
     assert manifest(tmp_path) == sealed(facts)
 
 
@@ -432,6 +432,15 @@ def test_the_number_of_workers_changes_nothing(
     assert digest(tmp_path) == digest(finished)
     assert files(tmp_path) == files(finished)
     assert manifest(tmp_path)["run"]["workers"] == workers
+
+
+@pytest.mark.parametrize("place", ["shard_builder.BATCH_BYTES", "shard_draft.WAITING_BYTES", "shard_inputs.BATCH"])
+def test_how_much_is_done_at_once_changes_nothing(
+    place: str, photographs: Path, finished: Path, pool: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(f"layermix_gen.building.{place}", 1)
+    build(photographs, tmp_path / "out", *SMALL, "--variants", 3, "--mixing-set", pool)
+    assert digest(tmp_path / "out") == digest(finished)
 
 
 def test_partitions_in_any_order(photographs: Path, finished: Path, pool: Path, tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from layermix_gen.building import sizing
 from layermix_gen.building.sizing import SAMPLE, samples_within
 from layermix_gen.dataset.settings import BuildSettings
 from layermix_gen.dataset.tar import END
+from layermix_gen.images.codec import Encoding, encode
 from layermix_gen.sources import open_source
 from tests.sources.tars import png, write
 
@@ -53,6 +54,26 @@ def test_the_allowances_by_hand() -> None:
     assert samples_within(140_000 + END - 1, sizes) == 99
     more = [*sizes, 10_000]  # one large size: now the quantile decides
     assert samples_within(151_000 + END, more) < 80
+
+
+@pytest.mark.parametrize(("bound", "measured"), [("2GB", False), ("800KB", False), ("600KB", True), ("4KB", True)])
+def test_a_dataset_is_measured_unless_all_samples_would_fit(
+    bound: str, measured: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nine samples of at most 4 * 3072 + 65536 bytes, which take 2000 bytes in fact."""
+    source = open_source(write(tmp_path / "0.tar", {f"{number}.png": png() for number in range(9)}))
+    calls: list[int] = []
+    monkeypatch.setattr(sizing, "_sizes_of_planes", lambda *_: calls.append(1) or [[2000] * SAMPLE])
+    settings = BuildSettings(size=32, method="none", shard_size=bound).resolve(None)
+    assert sizing.planned_shards(source, source.items(), settings) == (9 if bound == "4KB" else 1)
+    assert bool(calls) == measured
+
+
+@pytest.mark.parametrize("encoding", [Encoding("png"), Encoding("jpg", 100), Encoding("webp", 100)], ids=str)
+def test_no_image_takes_more_bytes_than_are_assumed(encoding: Encoding) -> None:
+    for levels in (2, 256):
+        noise = np.random.default_rng(0).integers(0, levels, (64, 64, 3), np.uint8) * np.uint8(255 // (levels - 1))
+        assert len(encode(noise, encoding)) < sizing.LARGEST_VALUE * noise.size
 
 
 def test_measuring_lists_no_source_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,7 +18,7 @@ from layermix_gen.dataset.names import index_path
 from layermix_gen.dataset.skipped import Skipped
 from layermix_gen.dataset.tar import TarSummary
 from layermix_gen.errors import LayerMixError
-from layermix_gen.support.database import Database, connected
+from layermix_gen.support.database import Database, connected, connected_again
 from layermix_gen.support.database import rows as database_rows
 from tests.helpers import rows
 
@@ -101,11 +101,11 @@ def test_the_index_is_written_by_one_thread(tmp_path: Path, monkeypatch: pytest.
 
     @contextmanager
     def watched(*arguments: Any) -> Iterator[Database]:
-        with connected(*arguments) as db:
+        with connected_again(*arguments) as db:
             threads.extend(row["threads"] for row in database_rows(db, "SELECT current_setting('threads') AS threads"))
             yield db
 
-    monkeypatch.setattr(index, "connected", watched)
+    monkeypatch.setattr(index, "connected_again", watched)
     write_index(tmp_path, 0, [], ["v00"])
     write_index(tmp_path, 0, ["v00"], ["v01"])
     assert threads == [1, 1]

@@ -63,8 +63,11 @@ def test_shards_cover_exactly(count: int) -> None:
     ("count", "at_most", "shards", "reason"),
     [
         (1, 1000, 1, "there is always one shard"),
-        (255, 10_000, 1, "too few for two shards of 128"),
+        (127, 10_000, 1, "too few for two shards of about 128"),
+        (250, 10_000, 2, "two shards of about 128 for two cores"),
         (256, 10_000, 2, "two shards of 128 for two cores"),
+        (2000, 10_000, 16, "an even number: 15 shards of 133 take two workers as long as 16"),
+        (2000, 118, 17, "but the size decides"),
         (60_000, 10_000_000, 64, "no more than 64 for the sake of cores"),
         (1_000_000, 10_000, 100, "the size decides"),
         (1_000_001, 10_000, 101, "no shard is over the size"),
@@ -371,7 +374,7 @@ DAMAGES: dict[str, tuple[Callable[[str], str], str]] = {
         lambda text: text.replace('"seed": 0', '"seed": 1'),
         "{plan} is damaged (its fingerprint does not fit its content); restore it, or build",
     ),
-    "newer": (lambda text: text.replace("plan 4", "plan 5"), "expected 'layermix-gen plan 4' in {plan}, found "),
+    "newer": (lambda text: text.replace("plan 5", "plan 6"), "expected 'layermix-gen plan 5' in {plan}, found "),
 }
 
 

@@ -124,7 +124,7 @@ def test_an_operation(added: Copy, photographs: Path, pool: Path) -> None:
 
 @addition("A blend")
 def test_a_blend(added: Copy) -> None:
-    assert len(added.files) == 1
+    assert len(added.files) == 2
     code = (
         "import numpy as np, layermix_gen as m; x, y = np.full((2, 4, 4, 3), [[[[200]]], [[[100]]]], np.uint8); "
         "print(*(int(m.render(f'lighten(image, picture, {numbers})', x, y)[0, 0, 2]) "

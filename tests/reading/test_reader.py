@@ -208,9 +208,9 @@ def test_where_there_is_no_dataset(tiny: Truth, tmp_path) -> None:
         LayerMixDataset(tmp_path, 8)
     (tmp_path / "dataset.json").write_text('{"format": "other 1"}')
     with pytest.raises(
-        LayerMixError, match=r"^expected 'layermix-gen dataset 4' in .*, found 'other 1'; use the version"
+        LayerMixError, match=r"^expected 'layermix-gen dataset 5' in .*, found 'other 1'; use the version"
     ):
         LayerMixDataset(tmp_path, 8)
     (tmp_path / "dataset.json").write_text("{}")
-    with pytest.raises(LayerMixError, match=r"^expected 'layermix-gen dataset 4' in .*, found 'no format'"):
+    with pytest.raises(LayerMixError, match=r"^expected 'layermix-gen dataset 5' in .*, found 'no format'"):
         LayerMixDataset(tmp_path, 8)

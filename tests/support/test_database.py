@@ -1,12 +1,22 @@
 """Access to DuckDB: its errors as one line, Ctrl-C as KeyboardInterrupt, names and paths as SQL."""
 
+import os
 from pathlib import Path
 
 import duckdb
 import pytest
 
 from layermix_gen.errors import LayerMixError, OutOfResources
-from layermix_gen.support.database import connected, list_of, pattern_of, quoted, refusals, rows, struct_of
+from layermix_gen.support.database import (
+    connected,
+    connected_again,
+    list_of,
+    pattern_of,
+    quoted,
+    refusals,
+    rows,
+    struct_of,
+)
 
 
 def test_ctrl_c_is_ctrl_c() -> None:
@@ -20,6 +30,25 @@ def test_ctrl_c_is_ctrl_c() -> None:
 def test_a_refusal_is_one_line() -> None:
     with pytest.raises(LayerMixError, match=r"^Parser Error: [^\n]*$"), connected(LayerMixError) as db:
         db.execute("SELEKT\n1")
+
+
+def has_mark() -> bool:
+    """Whether the database is the one that was marked by a table."""
+    with connected_again(LayerMixError) as db:
+        return bool(db.execute("SELECT 1 FROM duckdb_tables() WHERE table_name = 'mark'").fetchall())
+
+
+def test_one_database_is_kept_in_each_process_until_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    with connected_again(LayerMixError) as db:
+        db.execute("CREATE OR REPLACE TABLE mark (i INTEGER)")
+    assert has_mark()
+    with monkeypatch.context() as forked:
+        forked.setattr(os, "getpid", lambda: -1)
+        assert not has_mark()
+    assert has_mark()
+    with pytest.raises(LayerMixError, match="Parser Error"), connected_again(LayerMixError) as db:
+        db.execute("SELEKT 1")
+    assert not has_mark()
 
 
 def test_files_that_cannot_be_read_may_be_left_to_another() -> None:

@@ -3,9 +3,11 @@
 Stored recipes and corrupted images were made from these numbers: where a test fails here, mend the code, not the test.
 """
 
+import numpy as np
 import pytest
+from scipy import stats
 
-from layermix_gen.support.seeds import corruption_generator, generator, shuffled
+from layermix_gen.support.seeds import BLOCK, KeyedRandom, corruption_generator, generator, shuffled
 
 NO_UTF8 = "caf\udce9/ü.png"  # the name of a file, as Python reads it
 
@@ -69,6 +71,26 @@ def test_generators_share_no_state() -> None:
         for other in others:
             other.random(3)
     assert drawn == alone
+
+
+@pytest.mark.parametrize("key", [(0, "a.jpg", 0), (2**63 - 1, NO_UTF8, -1)])
+def test_keyed_numbers_are_those_of_the_generator(key: tuple[int, str, int]) -> None:
+    """Of several blocks, and while another is made and drawn from in between."""
+    ours, drawn = KeyedRandom(*key), []
+    for _ in range(3 * BLOCK + 5):
+        drawn.append(ours.random())
+        KeyedRandom(0, "another", 1).random()
+    assert drawn == generator(*key).random(3 * BLOCK + 5).tolist()
+
+
+def test_other_distributions_of_a_key_do_not_depend_on_its_uniform_numbers() -> None:
+    ours, other = KeyedRandom(0, "a.jpg", 0), KeyedRandom(0, "a.jpg", 0)
+    uniform = [ours.random() for _ in range(1000)]
+    betas = np.array([ours.beta(0.2, 0.2) for _ in range(1000)])
+    assert betas.tolist() == [other.beta(0.2, 0.2) for _ in range(1000)]
+    assert stats.kstest(betas, stats.beta(0.2, 0.2).cdf).pvalue > 1e-4
+    assert stats.pearsonr(betas, uniform).pvalue > 1e-4
+    assert ours.dirichlet([1.0, 1.0]).tolist() == other.dirichlet([1.0, 1.0]).tolist()
 
 
 @pytest.mark.parametrize(

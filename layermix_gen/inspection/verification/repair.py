@@ -152,7 +152,7 @@ def _mend_shards(plan: Plan, found: Verification, numbers: Sequence[int], worker
     if others:
         raise LayerMixError(
             f"{count(len(others), 'shard')} came out otherwise and stayed as it was: {others[0]}; restore the source "
-            "images, and build on the same type of processor"
+            "images, and repair with the libraries that plan.json names"
         )
     return mended
 

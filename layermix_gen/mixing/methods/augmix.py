@@ -13,12 +13,11 @@ contrast compute as torchvision does, within a few levels of Pillow.
 
 from dataclasses import dataclass
 
-import numpy as np
-
 from layermix_gen.mixing.methods.base import Draft, DrawSettings, Recipe, Shares, even
 from layermix_gen.mixing.methods.chains import OperationOptions, augment, mean_of_chains
 from layermix_gen.mixing.methods.option_fields import number, whole
 from layermix_gen.mixing.recipe import IMAGE, Expression
+from layermix_gen.support.seeds import Random
 
 DEEPEST = 3  # operations in a chain of drawn depth
 
@@ -41,7 +40,7 @@ def shares(settings: DrawSettings) -> Shares:
     return Shares(ops=even(settings.options.ops), blends={"mean": 1.0})
 
 
-def draw(rng: np.random.Generator, settings: DrawSettings) -> Recipe:
+def draw(rng: Random, settings: DrawSettings) -> Recipe:
     """Draw one recipe."""
     options: AugMixOptions = settings.options
     draft = Draft()

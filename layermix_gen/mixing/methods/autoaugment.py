@@ -15,13 +15,12 @@ from collections import defaultdict
 from dataclasses import dataclass, replace
 from typing import NamedTuple, Self
 
-import numpy as np
-
 from layermix_gen.images import SMALL
 from layermix_gen.mixing.magnitudes import narrow
 from layermix_gen.mixing.methods.base import Draft, DrawSettings, Recipe, Shares
 from layermix_gen.mixing.methods.option_fields import MethodOptions, choice
 from layermix_gen.mixing.recipe import IMAGE, Expression
+from layermix_gen.support.seeds import Random
 
 LAST = 9  # level
 
@@ -153,7 +152,7 @@ def shares(settings: DrawSettings) -> Shares:
     return Shares(ops={name: chance / sum(chances.values()) for name, chance in chances.items()})
 
 
-def draw(rng: np.random.Generator, settings: DrawSettings) -> Recipe:
+def draw(rng: Random, settings: DrawSettings) -> Recipe:
     """Draw a sub-policy, then whether each of its steps is applied, and its sign."""
     policy, magnitudes = POLICIES[settings.options.policy], narrow(settings.size, LAST)
     draft = Draft()

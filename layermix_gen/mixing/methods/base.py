@@ -2,15 +2,14 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
-
-import numpy as np
+from typing import Any, NamedTuple
 
 from layermix_gen.errors import LayerMixError
 from layermix_gen.images.views import PictureView
 from layermix_gen.mixing.methods.option_fields import MethodOptions
 from layermix_gen.mixing.operations import OPERATIONS
 from layermix_gen.mixing.recipe import Call, Expression
+from layermix_gen.support.seeds import Random
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,8 +25,7 @@ class DrawSettings:
         object.__setattr__(self, "options", self.options.resolve(self.size))
 
 
-@dataclass(frozen=True, slots=True)
-class Recipe:
+class Recipe(NamedTuple):
     """One drawn variant: the expression that makes it, and the choices behind it as plain values for queries.
 
     `ops` are the operations in the order of evaluation, each with its first argument in `op_args`, 0.0 where it has
@@ -85,7 +83,7 @@ class Draft:
         )
 
 
-def drawn_by(rng: np.random.Generator, weights: Mapping[str, float]) -> str:
+def drawn_by(rng: Random, weights: Mapping[str, float]) -> str:
     """One of the names, drawn by their weights."""
     place = rng.random() * sum(weights.values())
     for name, weight in weights.items():
@@ -95,7 +93,7 @@ def drawn_by(rng: np.random.Generator, weights: Mapping[str, float]) -> str:
     return name  # where rounding leaves 0
 
 
-def drawn_of(rng: np.random.Generator, names: Sequence[str]) -> str:
+def drawn_of(rng: Random, names: Sequence[str]) -> str:
     """One of the names, all equally likely."""
     return names[int(rng.random() * len(names))]
 
@@ -123,7 +121,7 @@ class Method:
 
     name: str
     options: type[MethodOptions]
-    draw: Callable[[np.random.Generator, DrawSettings], Recipe]
+    draw: Callable[[Random, DrawSettings], Recipe]
     shares: Callable[[DrawSettings], Shares]
     mixes_pictures: bool = False  # whether recipes use the pictures of a mixing set
     mixes_labels: bool = False  # whether recipes use a second training image, so that variants have two labels

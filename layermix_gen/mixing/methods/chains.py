@@ -4,8 +4,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Self
 
-import numpy as np
-
 from layermix_gen.images import SMALL
 from layermix_gen.images.views import PictureView, draw_picture_view
 from layermix_gen.mixing.methods.base import Draft, DrawSettings, drawn_of
@@ -13,6 +11,7 @@ from layermix_gen.mixing.methods.option_fields import MethodOptions, number, swi
 from layermix_gen.mixing.operations import OPERATIONS
 from layermix_gen.mixing.recipe import IMAGE, PICTURE, Call, Expression
 from layermix_gen.mixing.strengths import rounded
+from layermix_gen.support.seeds import Random
 
 OPS = (
     "autocontrast",
@@ -63,15 +62,13 @@ class PictureOptions(OperationOptions):
         return True
 
 
-def augment(rng: np.random.Generator, draft: Draft, x: Expression, settings: DrawSettings) -> Call:
+def augment(rng: Random, draft: Draft, x: Expression, settings: DrawSettings) -> Call:
     """One operation on `x`, all equally likely, at a strength drawn for the severity."""
     name = drawn_of(rng, settings.options.ops)
     return draft.operation(name, x, STRENGTHS[name](rng, settings.options.severity, settings.size))
 
 
-def mean_of_chains(
-    rng: np.random.Generator, draft: Draft, count: int, alpha: float, chain: Callable[[], Expression]
-) -> Call:
+def mean_of_chains(rng: Random, draft: Draft, count: int, alpha: float, chain: Callable[[], Expression]) -> Call:
     """(1 - m) image + m (w1 chain1 + w2 chain2 + ...), with w of Dirichlet(alpha) and m of Beta(alpha, alpha).
 
     It consists of means of two. Only the last one, of the image and all chains, is noted in the draft.
@@ -86,7 +83,7 @@ def mean_of_chains(
     return draft.blend("mean", IMAGE, mix, (of_image,))
 
 
-def draw_picture_of(rng: np.random.Generator, expression: Expression, settings: DrawSettings) -> PictureView | None:
+def draw_picture_of(rng: Random, expression: Expression, settings: DrawSettings) -> PictureView | None:
     """The crop of a picture, never mirrored, where the expression uses one."""
     if not _uses_picture(expression):
         return None

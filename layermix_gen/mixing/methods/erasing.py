@@ -20,12 +20,11 @@ import math
 from dataclasses import dataclass, replace
 from typing import Self
 
-import numpy as np
-
 from layermix_gen.mixing.methods.base import Draft, DrawSettings, Recipe, Shares
 from layermix_gen.mixing.methods.option_fields import MethodOptions, number, whole
 from layermix_gen.mixing.recipe import IMAGE
 from layermix_gen.mixing.strengths import uniform
+from layermix_gen.support.seeds import Random
 
 AREA = (0.02, 0.33)  # of the image
 ASPECT = (0.3, 3.3)  # height by width
@@ -65,7 +64,7 @@ def shares(settings: DrawSettings) -> Shares:
     return Shares(ops={"erase": 1.0})
 
 
-def draw_cutout(rng: np.random.Generator, settings: DrawSettings) -> Recipe:
+def draw_cutout(rng: Random, settings: DrawSettings) -> Recipe:
     """Draw the centre of the square: its row, then its column."""
     length, size = settings.options.length, settings.size
     starts = [int(rng.random() * size) - length // 2 for _ in range(2)]
@@ -74,7 +73,7 @@ def draw_cutout(rng: np.random.Generator, settings: DrawSettings) -> Recipe:
     return _erased("cutout", (bottom - top, right - left, top, left), settings)
 
 
-def draw_random_erasing(rng: np.random.Generator, settings: DrawSettings) -> Recipe:
+def draw_random_erasing(rng: Random, settings: DrawSettings) -> Recipe:
     """Draw whether a box is erased, then its area, aspect and place."""
     size = settings.size
     if rng.random() < settings.options.probability:

@@ -27,8 +27,6 @@ of pictures is packed in colour.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
 from layermix_gen.images import SMALL
 from layermix_gen.mixing.blends import DRAWN_BLENDS, patch_name
 from layermix_gen.mixing.methods.base import Draft, DrawSettings, Recipe, Shares, drawn_of, even
@@ -42,6 +40,7 @@ from layermix_gen.mixing.methods.chains import (
 )
 from layermix_gen.mixing.methods.option_fields import whole
 from layermix_gen.mixing.recipe import IMAGE, PICTURE, Call, Expression
+from layermix_gen.support.seeds import Random
 
 IPMIX_OPS = (*(name for name in OPS if name != "autocontrast"), "mirror", "invert")
 PATCH_SIZES = (4, 8, 16, 32, 64)  # px; and the whole image
@@ -72,7 +71,7 @@ def shares(settings: DrawSettings) -> Shares:
     return Shares(ops=even(options.ops), blends={**patches, "mean": without})
 
 
-def draw(rng: np.random.Generator, settings: DrawSettings) -> Recipe:
+def draw(rng: Random, settings: DrawSettings) -> Recipe:
     """Draw one recipe."""
     options: IPMixOptions = settings.options
     draft = Draft()
@@ -88,7 +87,7 @@ def draw(rng: np.random.Generator, settings: DrawSettings) -> Recipe:
     return draft.recipe("ipmix", mix, picture=draw_picture_of(rng, mix, settings))
 
 
-def _patch(rng: np.random.Generator, draft: Draft, x: Expression, settings: DrawSettings) -> Call:
+def _patch(rng: Random, draft: Draft, x: Expression, settings: DrawSettings) -> Call:
     """One blend within a box of `x`."""
     sizes = [*(size for size in PATCH_SIZES if size < settings.size), settings.size]
     size, name = sizes[int(rng.random() * len(sizes))], drawn_of(rng, tuple(DRAWN_BLENDS))
@@ -98,7 +97,7 @@ def _patch(rng: np.random.Generator, draft: Draft, x: Expression, settings: Draw
     return draft.blend(patch_name(name), x, y, (*DRAWN_BLENDS[name](rng, settings.options.beta), *box))
 
 
-def _draw_box(rng: np.random.Generator, size: int, side: int) -> Sequence[int]:
+def _draw_box(rng: Random, size: int, side: int) -> Sequence[int]:
     """Height, width, top and left of a patch."""
     left, top = (int(rng.random() * (side - size + 1)) for _ in range(2))
     if rng.random() < 0.5:

@@ -13,8 +13,6 @@ mirrored pictures (3.2).
 from dataclasses import dataclass, replace
 from typing import Self
 
-import numpy as np
-
 from layermix_gen.errors import LayerMixError
 from layermix_gen.images.views import draw_picture_view
 from layermix_gen.mixing.blends import DRAWN_BLENDS
@@ -22,6 +20,7 @@ from layermix_gen.mixing.methods.base import Draft, DrawSettings, Recipe, Shares
 from layermix_gen.mixing.methods.option_fields import MethodOptions, choice, number, operations, switch, weights
 from layermix_gen.mixing.operations import DEFAULT_OPERATIONS, OPERATIONS
 from layermix_gen.mixing.recipe import IMAGE, PICTURE, Expression
+from layermix_gen.support.seeds import Random
 
 PRESETS = tuple(DEFAULT_OPERATIONS)
 LAYERS = {"1": 1.0, "2": 1.0, "3": 1.0}
@@ -83,7 +82,7 @@ def shares(settings: DrawSettings) -> Shares:
     return Shares({int(layer): share for layer, share in layers.items()}, even(options.ops), blends)
 
 
-def draw(rng: np.random.Generator, settings: DrawSettings) -> Recipe:
+def draw(rng: Random, settings: DrawSettings) -> Recipe:
     """Draw one recipe."""
     options: LayerMixOptions = settings.options
     layer = int(drawn_by(rng, options.layers))

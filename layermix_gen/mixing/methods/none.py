@@ -1,12 +1,11 @@
 """The method `none`, which leaves the view as it is: the baseline that another method's cost is measured against."""
 
-import numpy as np
-
 from layermix_gen.mixing.methods.base import DrawSettings, Recipe, Shares
 from layermix_gen.mixing.recipe import IMAGE
+from layermix_gen.support.seeds import Random
 
 
-def draw(rng: np.random.Generator, settings: DrawSettings) -> Recipe:
+def draw(rng: Random, settings: DrawSettings) -> Recipe:
     """Return the recipe that leaves the view as it is."""
     return Recipe(method="none", expression=IMAGE)
 

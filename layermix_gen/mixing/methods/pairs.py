@@ -16,13 +16,12 @@ from dataclasses import dataclass, replace
 from math import sqrt
 from typing import Self
 
-import numpy as np
-
 from layermix_gen.images import SMALL
 from layermix_gen.mixing.methods.base import Draft, DrawSettings, Recipe, Shares
 from layermix_gen.mixing.methods.option_fields import MethodOptions, number
 from layermix_gen.mixing.recipe import IMAGE, OTHER
 from layermix_gen.mixing.strengths import rounded
+from layermix_gen.support.seeds import Random
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,14 +52,14 @@ class CutMixOptions(MethodOptions):
         return 0, 1
 
 
-def draw_mixup(rng: np.random.Generator, settings: DrawSettings) -> Recipe:
+def draw_mixup(rng: Random, settings: DrawSettings) -> Recipe:
     """Draw one recipe of Mixup."""
     draft, weight = Draft(), rounded(rng.beta(settings.options.alpha, settings.options.alpha))
     mixed = draft.blend("mean", IMAGE, OTHER, (weight,))
     return draft.recipe("mixup", mixed, other=rng.random(), label_weight=weight)
 
 
-def draw_cutmix(rng: np.random.Generator, settings: DrawSettings) -> Recipe:
+def draw_cutmix(rng: Random, settings: DrawSettings) -> Recipe:
     """Draw one recipe of CutMix."""
     options: CutMixOptions = settings.options
     size, draft = settings.size, Draft()

@@ -16,13 +16,12 @@ colour.
 
 from dataclasses import dataclass
 
-import numpy as np
-
 from layermix_gen.mixing.blends import DRAWN_BLENDS
 from layermix_gen.mixing.methods.base import Draft, DrawSettings, Recipe, Shares, drawn_of, even
 from layermix_gen.mixing.methods.chains import PictureOptions, augment, draw_picture_of
 from layermix_gen.mixing.methods.option_fields import whole
 from layermix_gen.mixing.recipe import IMAGE, PICTURE, Expression
+from layermix_gen.support.seeds import Random
 
 PIXMIX_BLENDS = ("add", "multiply")
 
@@ -43,7 +42,7 @@ def shares(settings: DrawSettings) -> Shares:
     return Shares(ops=even(settings.options.ops), blends=even(PIXMIX_BLENDS))
 
 
-def draw(rng: np.random.Generator, settings: DrawSettings) -> Recipe:
+def draw(rng: Random, settings: DrawSettings) -> Recipe:
     """Draw one recipe."""
     draft = Draft()
 

@@ -16,12 +16,11 @@ shifts by up to 32 pixels at any size, in torchvision as here, so images of 32 p
 
 from dataclasses import dataclass
 
-import numpy as np
-
 from layermix_gen.mixing.magnitudes import WIDE, narrow
 from layermix_gen.mixing.methods.base import Draft, DrawSettings, Recipe, Shares, drawn_of, even
 from layermix_gen.mixing.methods.option_fields import MethodOptions, whole
 from layermix_gen.mixing.recipe import IMAGE, MAX_DEPTH, Expression
+from layermix_gen.support.seeds import Random
 
 OPS = (
     *("shear_x", "shear_y", "translate_x", "translate_y", "rotate"),
@@ -57,7 +56,7 @@ def shares(settings: DrawSettings) -> Shares:
     return Shares(ops=even(OPS))
 
 
-def draw_randaugment(rng: np.random.Generator, settings: DrawSettings) -> Recipe:
+def draw_randaugment(rng: Random, settings: DrawSettings) -> Recipe:
     """Draw one operation after the other, each with its sign."""
     options: RandAugmentOptions = settings.options
     magnitudes, draft = narrow(settings.size, LAST), Draft()
@@ -69,7 +68,7 @@ def draw_randaugment(rng: np.random.Generator, settings: DrawSettings) -> Recipe
     return draft.recipe("randaugment", expression)
 
 
-def draw_trivialaugment(rng: np.random.Generator, settings: DrawSettings) -> Recipe:
+def draw_trivialaugment(rng: Random, settings: DrawSettings) -> Recipe:
     """Draw one operation, its level and its sign."""
     name, draft = drawn_of(rng, CHOICES), Draft()
     if name not in OPS:

@@ -1,0 +1,112 @@
+"""The files of a shard while it is built: samples are encoded, appended to tars and listed in the index.
+
+Every tar is written under a temporary name, synced and renamed, then the index, which marks the shard as finished.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple, Self
+
+from isal import isal_zlib
+
+from layermix_gen.dataset.index import ShardSummary, json_checksum, write_index
+from layermix_gen.dataset.names import INDEX, index_path, sample_key, tar_path
+from layermix_gen.dataset.plan import Plan
+from layermix_gen.dataset.samples import Drawn, Sample, lengths_of, metadata_json
+from layermix_gen.dataset.skipped import Skipped
+from layermix_gen.dataset.tar import TarSummary, TarWriter
+from layermix_gen.images.codec import encode
+from layermix_gen.sources import Item
+from layermix_gen.sources.base import class_name
+from layermix_gen.support.files import sync, temporary
+
+WAITING_BYTES = 2**23  # of encoded images that are not yet in tars
+
+
+class _Encoded(NamedTuple):
+    """The samples of a source image, encoded: each as it was drawn, with its file and the checksum of its pixels."""
+
+    ordinal: int
+    item: Item
+    checksum: int
+    samples: list[tuple[Drawn, bytes, int]]
+
+
+class ShardDraft:
+    """The files of a shard while they are written. Leaving the context removes what was not committed."""
+
+    def __init__(self, plan: Plan, number: int, variants: Mapping[str, int]) -> None:
+        self._plan, self._number = plan, number
+        self._lengths = lengths_of(plan.settings)
+        self._waiting: list[_Encoded] = []
+        self._waiting_bytes = 0
+        self._written = 0
+        self._rows: list[str] = []
+        self._paths = {plane: tar_path(plan.root, plane, number) for plane in variants}
+        self._drafts = {plane: temporary(path) for plane, path in self._paths.items()}
+        self._planes = {variant: plane for plane, variant in variants.items()}
+        self._tars: dict[str, TarWriter] = {}
+
+    def __enter__(self) -> Self:
+        for folder in (*(path.parent for path in self._paths.values()), self._plan.root / INDEX):
+            folder.mkdir(exist_ok=True)  # without parents: a dataset that was removed is not begun anew
+        try:
+            for plane, path in self._drafts.items():
+                self._tars[plane] = TarWriter(path)
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for plane, tar in self._tars.items():
+            tar.abandon()
+            self._drafts[plane].unlink(missing_ok=True)
+
+    def encode(self, ordinal: int, item: Item, checksum: int, samples: Iterable[Sample]) -> None:
+        """Encode the samples of one source image, with the checksum of its pixels. They wait for `write`.
+
+        Samples of several images are written at once, so that the code stays in the caches of the processor.
+        """
+        encoding = self._plan.settings.encoding
+        made = [(one.drawn, encode(one.pixels, encoding), isal_zlib.crc32(one.pixels)) for one in samples]
+        self._waiting.append(_Encoded(ordinal, item, checksum, made))
+        self._waiting_bytes += sum(len(image) for _, image, _ in made)
+        if self._waiting_bytes > WAITING_BYTES:
+            self.write()
+
+    def write(self) -> None:
+        """Append all samples that wait, each to the tar of its plane, and make their rows of the index."""
+        settings = self._plan.settings
+        extension = settings.encoding.extension
+        for ordinal, item, checksum, samples in self._waiting:
+            name = class_name(self._plan.inputs.classes, item.label)
+            for drawn, image, pixels_checksum in samples:
+                plane = self._planes[drawn.variant]
+                key = sample_key(ordinal, plane, settings.keys)
+                facts = metadata_json(drawn, item, name, self._lengths)
+                text = facts.encode()
+                tar = self._tars[plane]
+                offset = tar.add(f"{key}.{extension}", image)
+                tar.add(f"{key}.cls", b"%d" % item.label)
+                tar.add(f"{key}.json", text)
+                self._rows.append(
+                    f'{{"plane": "{plane}", "shard": {self._number}, "key": "{key}", "offset": {offset}, '
+                    f'"size": {len(image)}, "image_crc32": {isal_zlib.crc32(image)}, '
+                    f'"pixels_crc32": {pixels_checksum}, "source_crc32": {checksum}, '
+                    f'"json_crc32": {json_checksum(key.encode(), text)}, {facts[1:]}'
+                )
+        self._written += len(self._waiting)
+        self._waiting.clear()
+        self._waiting_bytes = 0
+
+    def commit(self, kept: Mapping[str, TarSummary], skipped: tuple[Skipped, ...]) -> ShardSummary:
+        """Complete all tars and give them their final names, then write the index."""
+        finished = {plane: tar.close() for plane, tar in self._tars.items()}
+        for plane, path in self._paths.items():
+            self._drafts[plane].replace(path)
+            sync(path.parent)
+        in_order = sorted({**kept, **finished}.items())
+        inputs = self._written + len(skipped)
+        summary = ShardSummary(self._number, inputs, self._written, skipped, dict(in_order))
+        write_index(index_path(self._plan.root, self._number), self._rows, summary, kept)
+        return summary
