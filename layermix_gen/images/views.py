@@ -107,13 +107,13 @@ def render_view(source: Image, view: View, size: int, out: Image | None = None) 
     height, width = source.shape[:2]
     out = np.empty((size, size, 3), np.uint8) if out is None else out
     box = top, left, rows, columns = int(view.top), int(view.left), int(view.height), int(view.width)
-    whole = box == (view.top, view.left, view.height, view.width)
+    whole, flip = box == (view.top, view.left, view.height, view.width), bool(view.flip)  # metadata has five floats
     if whole and 0 <= top < top + rows <= height and 0 <= left < left + columns <= width:
-        cut_scaled(source, box, (size, size), (0, 0), view.flip, out)
+        cut_scaled(source, box, (size, size), (0, 0), flip, out)
     else:
         scale = size / min(height, width)
         place = round(view.top * scale), round(view.left * scale)
-        cut_scaled(source, (0, 0, height, width), scaled_shape(height, width, size), place, view.flip, out)
+        cut_scaled(source, (0, 0, height, width), scaled_shape(height, width, size), place, flip, out)
     return out
 
 

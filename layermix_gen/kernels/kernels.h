@@ -15,10 +15,14 @@ PUBLIC int lm_level(void);
 
 /* --- views: view.c ------------------------------------------------------------------------------------------------ */
 
-/* A box of (height, width) pixels, whose rows lie `stride` bytes apart, is scaled to (rows, columns). `out` gets the
-   window of (tall, wide) pixels at (top, left) of that, mirrored if `flip`; what lies outside is black. */
-PUBLIC int lm_view(const uint8_t *source, ptrdiff_t stride, int height, int width, int rows, int columns, int top,
-                   int left, int tall, int wide, int flip, uint8_t *out);
+/* A box of (height, width) pixels is scaled to (rows, columns). The window is (tall, wide) pixels at (top, left) of
+   that, mirrored if `flip`; what lies outside is black. */
+typedef struct {
+    int32_t height, width, rows, columns, top, left, tall, wide, flip;
+} lm_window;
+
+/* Make a window; `source` is the box's first pixel, and its rows lie `stride` bytes apart. */
+PUBLIC int lm_view(const uint8_t *source, ptrdiff_t stride, const lm_window *window, uint8_t *out);
 
 /* The crop of `size` pixels at (top, left) of a square picture of one or three channels, mirrored; `out` has three. */
 PUBLIC int lm_picture(const uint8_t *picture, int side, int channels, int top, int left, int flip_h, int flip_v,

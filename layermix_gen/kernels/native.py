@@ -19,7 +19,7 @@ VARIABLE = "LAYERMIX_GEN_KERNELS"  # of the environment: the name of a level, or
 NUMPY = "numpy"
 FUNCTIONS: dict[str, tuple[type, ...]] = {  # what each takes; all return an int
     "lm_level": (),
-    "lm_view": (c_void_p, c_ssize_t, *[c_int] * 9, c_void_p),
+    "lm_view": (c_void_p, c_ssize_t, c_char_p, c_void_p),
     "lm_picture": (c_void_p, *[c_int] * 7, c_void_p),
     "lm_render": (c_char_p, c_int, c_void_p, c_int, c_int, c_void_p),
 }

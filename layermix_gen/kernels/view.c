@@ -100,7 +100,7 @@ static inline shorts mixed(const uint8_t *at, ptrdiff_t stride, const int16_t *w
     return narrowed(low >> ROW_BITS, high >> ROW_BITS);
 }
 
-/* Vertical: a row of `count` values. The last step overlaps the one before, so that nothing outside is read. */
+/* A row of `count` values. The last step overlaps the one before, so that nothing outside is read. */
 static inline void mix_rows(const uint8_t *source, ptrdiff_t stride, const int16_t *weights, int taps, int count,
                             int16_t *row) {
     if (count < VALUES)
@@ -115,6 +115,16 @@ static inline void mix_rows(const uint8_t *source, ptrdiff_t stride, const int16
             shorts values = mixed(source + at, stride, weights, taps);
             memcpy(row + at, &values, sizeof values);
         }
+}
+
+/* The vertical pass for a row. Loops of a known length are unrolled. */
+static void vertical(const uint8_t *source, ptrdiff_t stride, const int16_t *weights, int taps, int count,
+                     int16_t *row) {
+    if (taps == 1) mix_rows(source, stride, weights, 1, count, row);
+    else if (taps == 2) mix_rows(source, stride, weights, 2, count, row);
+    else if (taps == 3) mix_rows(source, stride, weights, 3, count, row);
+    else if (taps == 4) mix_rows(source, stride, weights, 4, count, row);
+    else mix_rows(source, stride, weights, taps, count, row);
 }
 
 /* Write pixels: in each lane four reds, four greens, four blues. */
@@ -134,7 +144,7 @@ static inline void write_pixels(ints planes, uint8_t *out) {
 #endif
 }
 
-/* Horizontal: PIXELS pixels of `pairs` pairs of taps. Pixel i is in the first lane of a vector, i + 4 in a second. */
+/* PIXELS pixels of `pairs` pairs of taps. Pixel i is in the first lane of a vector, pixel i + 4 in a second. */
 static inline void mix_columns(const int16_t *row, const int *first, const int16_t *weights, int pairs, uint8_t *out) {
     ints planes = {0};
     for (int i = 0; i < 4; i++) {
@@ -147,73 +157,88 @@ static inline void mix_columns(const int16_t *row, const int *first, const int16
     write_pixels(planes, out);
 }
 
-/* --- views ------------------------------------------------------------------------------------------------------ */
+/* The weights of columns, each for three channels, in the order and the lanes in which `mix_columns` takes them. */
+typedef struct { int count, pairs, *first; int16_t *weights; } columns;
 
-int lm_view(const uint8_t *source, ptrdiff_t stride, int height, int width, int rows, int columns, int top, int left,
-            int tall, int wide, int flip, uint8_t *out) {
-    axis y = inside((axis){height, rows, top, tall, 0}), x = inside((axis){width, columns, left, wide, flip});
-    if (y.count < tall || x.count < wide) memset(out, 0, (size_t)3 * tall * wide);
-    if (!y.count || !x.count) return 0;
-
-    int groups = (x.count + PIXELS - 1) / PIXELS, pairs = (most_taps(x) + 1) / 2, taps = most_taps(y);
-    size_t of_group = (size_t)4 * pairs * VALUES, spread = groups * of_group, places = 2 * PIXELS * groups;
-    size_t of_output = 1 + (taps > 2 * pairs ? taps : 2 * pairs), of_row = 3 * (size_t)width + 6 * pairs + 8;
-    int16_t *across = calloc(spread + places + of_output + of_row, sizeof *across);
-    if (!across) return -1;
-    int *first = (int *)(across + spread);
-    int16_t *weights = across + spread + places, *row = weights + of_output;
-
-    int begin = width, end = 0; /* the columns that are needed */
-    for (int i = 0; i < x.count; i++) {
-        int count = weigh(x, i, first + i, weights);
-        int16_t *at = across + i / PIXELS * of_group + i % 4 * pairs * VALUES + i % PIXELS / 4 * 8;
-        for (int k = 0; k < count; k++)
-            for (int c = 0; c < 3; c++) at[k / 2 * VALUES + 2 * c + k % 2] = weights[k];
-        begin = first[i] < begin ? first[i] : begin;
-        end = first[i] + count > end ? first[i] + count : end;
+/* The horizontal pass for a row. The last pixels go by way of a buffer, as some bytes too many are written. */
+static void horizontal(const int16_t *row, columns x, uint8_t *out) {
+    for (int j = 0; j < x.count; j += PIXELS, x.weights += 4 * x.pairs * VALUES) {
+        uint8_t last[3 * PIXELS + SPILL], *to = 3 * (x.count - j) < (int)sizeof last ? last : out + 3 * j;
+        if (x.pairs == 1) mix_columns(row, x.first + j, x.weights, 1, to);
+        else if (x.pairs == 2) mix_columns(row, x.first + j, x.weights, 2, to);
+        else mix_columns(row, x.first + j, x.weights, x.pairs, to);
+        if (to == last) memcpy(out + 3 * j, last, 3 * (x.count - j < PIXELS ? x.count - j : PIXELS));
     }
-    for (int i = 0; i < x.count; i++) first[i] = 3 * (first[i] - begin);
-
-    out += 3 * ((size_t)(y.begin - top) * wide + (flip ? left + wide - x.begin - x.count : x.begin - left));
-    for (int i = 0; i < y.count; i++, out += 3 * wide) {
-        int above, count = weigh(y, i, &above, weights), values = 3 * (end - begin);
-        const uint8_t *at = source + above * stride + 3 * begin;
-        weights[count] = 0; /* of the row that is paired with itself where their number is odd */
-        switch (count) { /* loops of a known length are unrolled */
-            case 1: mix_rows(at, stride, weights, 1, values, row); break;
-            case 2: mix_rows(at, stride, weights, 2, values, row); break;
-            case 3: mix_rows(at, stride, weights, 3, values, row); break;
-            case 4: mix_rows(at, stride, weights, 4, values, row); break;
-            default: mix_rows(at, stride, weights, count, values, row);
-        }
-        for (int j = 0; j < x.count; j += PIXELS) {
-            uint8_t last[3 * PIXELS + SPILL], *to = 3 * (x.count - j) < (int)sizeof last ? last : out + 3 * j;
-            const int16_t *w = across + j / PIXELS * of_group;
-            if (pairs == 1) mix_columns(row, first + j, w, 1, to);
-            else if (pairs == 2) mix_columns(row, first + j, w, 2, to);
-            else mix_columns(row, first + j, w, pairs, to);
-            if (to == last) memcpy(out + 3 * j, last, 3 * (x.count - j < PIXELS ? x.count - j : PIXELS));
-        }
-    }
-    free(across);
-    return 0;
 }
 
-/* --- pictures --------------------------------------------------------------------------------------------------- */
+/* --- copies ----------------------------------------------------------------------------------------------------- */
+
+static inline void copy_row(const uint8_t *from, int count, int flip, uint8_t *out) {
+    if (!flip) memcpy(out, from, 3 * count);
+    else
+        for (int x = 0; x < count; x++) memcpy(out + 3 * x, from + 3 * (count - 1 - x), 3);
+}
 
 static inline void spread_row(const uint8_t *gray, int step, int count, uint8_t *out) {
     for (int x = 0; x < count; x++, gray += step) out[3 * x] = out[3 * x + 1] = out[3 * x + 2] = *gray;
 }
 
+/* --- views ------------------------------------------------------------------------------------------------------ */
+
+/* Scale; `source` begins with the box, `out` with the first pixel of the window that is inside. */
+static int scale(const uint8_t *source, ptrdiff_t stride, axis y, axis x, int wide, uint8_t *out) {
+    int groups = (x.count + PIXELS - 1) / PIXELS, pairs = (most_taps(x) + 1) / 2, taps = most_taps(y);
+    size_t spread = (size_t)4 * VALUES * pairs * groups, places = (size_t)2 * PIXELS * groups;
+    size_t of_output = 1 + (taps > 2 * pairs ? taps : 2 * pairs), of_row = 3 * (size_t)x.from + 6 * pairs + 8;
+    int16_t *memory = calloc(spread + places + of_output + of_row, sizeof *memory);
+    if (!memory) return -1;
+    columns across = {x.count, pairs, (int *)(memory + spread), memory};
+    int16_t *weights = memory + spread + places, *row = weights + of_output;
+
+    int begin = (int)x.from, end = 0; /* the inputs that are needed */
+    for (int i = 0; i < x.count; i++) {
+        int first, count = weigh(x, i, &first, weights);
+        int16_t *at = across.weights + ((size_t)i / PIXELS * 4 + i % 4) * pairs * VALUES + i % PIXELS / 4 * 8;
+        for (int k = 0; k < count; k++)
+            for (int c = 0; c < 3; c++) at[k / 2 * VALUES + 2 * c + k % 2] = weights[k];
+        across.first[i] = first;
+        begin = first < begin ? first : begin;
+        end = first + count > end ? first + count : end;
+    }
+    for (int i = 0; i < x.count; i++) across.first[i] = 3 * (across.first[i] - begin);
+
+    for (int i = 0; i < y.count; i++) {
+        int first, count = weigh(y, i, &first, weights);
+        weights[count] = 0; /* where their number is odd, the last row is paired with itself */
+        vertical(source + first * stride + 3 * begin, stride, weights, count, 3 * (end - begin), row);
+        horizontal(row, across, out + (size_t)3 * i * wide);
+    }
+    free(memory);
+    return 0;
+}
+
+int lm_view(const uint8_t *source, ptrdiff_t stride, const lm_window *window, uint8_t *out) {
+    lm_window w = *window;
+    axis y = inside((axis){w.height, w.rows, w.top, w.tall, 0});
+    axis x = inside((axis){w.width, w.columns, w.left, w.wide, w.flip});
+    if (y.count < w.tall || x.count < w.wide) memset(out, 0, (size_t)3 * w.tall * w.wide);
+    if (!y.count || !x.count) return 0;
+    out += 3 * ((size_t)(y.begin - w.top) * w.wide + (w.flip ? w.left + w.wide - x.begin - x.count : x.begin - w.left));
+    if (w.height != w.rows || w.width != w.columns) return scale(source, stride, y, x, w.wide, out);
+    source += y.begin * stride + 3 * x.begin;
+    for (int i = 0; i < y.count; i++, out += 3 * w.wide) copy_row(source + i * stride, x.count, w.flip, out);
+    return 0;
+}
+
+/* --- pictures --------------------------------------------------------------------------------------------------- */
+
 int lm_picture(const uint8_t *picture, int side, int channels, int top, int left, int flip_h, int flip_v, int size,
                uint8_t *out) {
     for (int y = 0; y < size; y++, out += 3 * size) {
         const uint8_t *row = picture + ((size_t)(top + (flip_v ? size - 1 - y : y)) * side + left) * channels;
-        if (channels == 1 && !flip_h) spread_row(row, 1, size, out);
-        else if (channels == 1) spread_row(row + size - 1, -1, size, out);
-        else if (!flip_h) memcpy(out, row, 3 * size);
-        else
-            for (int x = 0; x < size; x++) memcpy(out + 3 * x, row + 3 * (size - 1 - x), 3);
+        if (channels == 3) copy_row(row, size, flip_h, out);
+        else if (flip_h) spread_row(row + size - 1, -1, size, out);
+        else spread_row(row, 1, size, out);
     }
     return 0;
 }

@@ -48,8 +48,9 @@ WINDOWS = st.integers(1, 70)
 @st.composite
 def axes(draw: st.DrawFn) -> tuple[int, int, int, int, int, int]:
     """The source's size, a box in it, the size that is scaled to, and a window of that, which may reach outside."""
-    size, scaled = draw(SIDES), draw(SIDES)
+    size = draw(SIDES)
     length = draw(st.integers(1, size))
+    scaled = draw(SIDES | st.just(length))
     begin = draw(st.integers(0, size - length))
     if draw(st.booleans()):
         return size, begin, length, scaled, 0, scaled

@@ -96,6 +96,12 @@ def test_a_view_does_not_share_memory_with_the_set() -> None:
         assert np.array_equal(pool, before)
 
 
+@pytest.mark.parametrize("place", [(3, 0, 0), (-1, 0, 0), (0, 2, 0), (0, 0, 2), (0, -1, 0), (0, 0, -1)])
+def test_a_view_outside_of_the_pictures_is_refused(place: tuple[int, int, int]) -> None:
+    with pytest.raises(LayerMixError, match=r"^expected a crop of 8 px inside one of 3 pictures of 9 px, got"):
+        MixingSet(GRAY).view(PictureView(*place, False, False), 8)
+
+
 def test_views_are_drawn_uniformly() -> None:
     rng = np.random.default_rng(0)
     drawn = [draw_picture_view(rng, 3, 12, 9) for _ in range(12_000)]
