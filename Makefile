@@ -33,7 +33,8 @@ sanitize: $(READY)  ## the tests of the kernels with AddressSanitizer and UBSan 
 		gcc -g -fsanitize=address,undefined -fno-sanitize-recover=all
 	cd $(SANITIZED) && PYTHONMALLOC=malloc ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=print_stacktrace=1 \
 		LD_PRELOAD="$$(gcc -print-file-name=libasan.so) $$(gcc -print-file-name=libubsan.so)" \
-		$(abspath $(BIN))/python -m pytest --capture=sys tests/kernels --ignore tests/kernels/test_compiling.py
+		$(abspath $(BIN))/python -m pytest --capture=sys tests/kernels --ignore tests/kernels/test_compiling.py \
+		tests/faults/test_kernel_bytes.py
 
 lint: $(READY)
 	$(BIN)/ruff check
