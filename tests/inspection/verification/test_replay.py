@@ -167,7 +167,7 @@ def test_a_stored_image_that_is_not_what_was_rendered(
 ) -> None:
     """As after a fault of the encoder: all checksums are right, and the image shows something else."""
     monkeypatch.setattr(
-        "layermix_gen.building.shard_builder.encode", lambda pixels, encoding: encode(pixels ^ 1, encoding)
+        "layermix_gen.building.shard_draft.encode", lambda pixels, encoding: encode(pixels ^ 1, encoding)
     )
     settings = BuildSettings(variants=1, size=16, clean=False)
     build(photographs, tmp_path / "out", settings, mixing_set=pool, workers=1, progress=False)
