@@ -11,13 +11,11 @@ import zlib
 from functools import lru_cache
 
 import deflate
-import numpy as np
-import numpy.typing as npt
 from isal import isal_zlib
 
 from layermix_gen.images import Image
+from layermix_gen.kernels.filter_up import UP, filtered
 
-_UP = 2  # PNG's filter that stores the difference to the row above
 # libdeflate's: 17 µs for a 32 px crop of a photograph; level 2 takes 24 µs for the same file size. ISA-L takes 13 µs,
 # but gave other bytes the next time for about one image in a million, and then no two builds are alike.
 _LEVEL = 1
@@ -40,17 +38,6 @@ def encode_png(pixels: Image) -> bytes:
     return b"".join((head, _LENGTH.pack(len(body)), b"IDAT", body, _LENGTH.pack(crc), tail))
 
 
-def filtered(pixels: Image) -> npt.NDArray[np.uint8]:
-    """The rows of an image as a PNG holds them, (H, 1 + 3 W): the filter's number, then differences modulo 256."""
-    height, width, _ = pixels.shape
-    flat = pixels.reshape(height, 3 * width)
-    rows = np.empty((height, 3 * width + 1), np.uint8)
-    rows[:, 0] = _UP
-    rows[0, 1:] = flat[0]
-    np.subtract(flat[1:], flat[:-1], out=rows[1:, 1:])
-    return rows
-
-
 def filtered_in(data: bytes | memoryview, height: int, width: int) -> bytes | None:
     """The filtered rows, H (1 + 3 W) bytes, in a PNG of this size that `encode_png` wrote; None for any other file."""
     head, tail = _frame(height, width)
@@ -62,16 +49,7 @@ def filtered_in(data: bytes | memoryview, height: int, width: int) -> bytes | No
         rows: bytes = inflater.decompress(data[len(head) + _BEFORE : -_BEHIND - len(tail)], height * length + 1)
     except isal_zlib.error:  # type: ignore[misc] # of a module without types
         return None
-    return rows if inflater.eof and len(rows) == height * length and rows[::length] == bytes([_UP]) * height else None
-
-
-def unfilter(rows: npt.NDArray[np.uint8], pixels: Image) -> None:
-    """Undo the filter of images of one size: from rows (N, H, 1 + 3 W) to `pixels` (N, H, W, 3)."""
-    differences = rows[:, :, 1:]
-    flat = pixels.reshape(differences.shape)
-    flat[:, 0] = differences[:, 0]
-    for y in range(1, differences.shape[1]):
-        np.add(flat[:, y - 1], differences[:, y], out=flat[:, y])
+    return rows if inflater.eof and len(rows) == height * length and rows[::length] == bytes([UP]) * height else None
 
 
 def without_ancillary(data: bytes | memoryview) -> bytes | memoryview:

@@ -28,6 +28,11 @@ PUBLIC int lm_view(const uint8_t *source, ptrdiff_t stride, const lm_window *win
 PUBLIC int lm_picture(const uint8_t *picture, int side, int channels, int top, int left, int flip_h, int flip_v,
                       int size, uint8_t *out);
 
+/* --- PNG: png.c --------------------------------------------------------------------------------------------------- */
+
+PUBLIC int lm_filter(const uint8_t *pixels, int height, int row, uint8_t *out);
+PUBLIC int lm_unfilter(const uint8_t *rows, int count, int height, int row, uint8_t *out);
+
 /* --- recipes: render.c ------------------------------------------------------------------------------------------- */
 
 enum call { /* in the order of `programs.CALLS` */

@@ -21,6 +21,8 @@ FUNCTIONS: dict[str, tuple[type, ...]] = {  # what each takes; all return an int
     "lm_level": (),
     "lm_view": (c_void_p, c_ssize_t, c_char_p, c_void_p),
     "lm_picture": (c_void_p, *[c_int] * 7, c_void_p),
+    "lm_filter": (c_void_p, c_int, c_int, c_void_p),
+    "lm_unfilter": (c_void_p, c_int, c_int, c_int, c_void_p),
     "lm_render": (c_char_p, c_int, c_void_p, c_int, c_int, c_void_p),
 }
 
@@ -73,7 +75,9 @@ def say_if_not_compiled() -> None:
 
 
 def address(array: npt.NDArray[np.generic]) -> int:
-    """Where the bytes of a C-contiguous array begin."""
+    """Where the bytes of an array begin. Raises ValueError unless it is C-contiguous."""
+    if not array.flags.c_contiguous:
+        raise ValueError("expected a C-contiguous array")
     if array.flags.writeable:  # a third of the time of `array.ctypes`
         return ctypes.addressof(ctypes.c_char.from_buffer(array.data))
     return array.ctypes.data

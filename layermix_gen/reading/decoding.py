@@ -13,6 +13,7 @@ import simplejpeg
 from layermix_gen.errors import BadImage
 from layermix_gen.images import Image, codec, png
 from layermix_gen.images.jpeg import header_of_one_scan
+from layermix_gen.kernels.filter_up import filtered, unfilter
 
 
 class Decoder(Protocol):
@@ -61,12 +62,12 @@ class PngDecoder(AnyDecoder):
     def put(self, row: int, data: bytes | memoryview) -> None:
         height, width = self.rows.shape[1:3]
         own = png.filtered_in(data, height, width)
-        self.filtered[row] = own or png.filtered(_decoded(data, self.rows)).tobytes()
+        self.filtered[row] = own or filtered(_decoded(data, self.rows)).tobytes()
 
     def finish(self) -> None:
         count, height, width, _ = self.rows.shape
         rows = np.frombuffer(b"".join(self.filtered), np.uint8).reshape(count, height, 1 + 3 * width)
-        png.unfilter(rows, self.rows)
+        unfilter(rows, self.rows)
 
 
 def _decoded(data: bytes | memoryview, rows: Image) -> Image:
