@@ -24,7 +24,7 @@ _Addresses = ctypes.c_void_p * len(LEAVES)
 
 
 def node(name: str, x: int = 0, y: int = 0, arguments: tuple[float, ...] = ()) -> bytes:
-    """One call of a recipe, as `lm_node` has it: x and y are the numbers of earlier nodes."""
+    """One call of a recipe, as `lm_node` has it: x and y are the numbers of earlier nodes. KeyError for other calls."""
     return _NODE.pack(NUMBERS[name], x, y, 0, *arguments, *_NONE[len(arguments) :])
 
 

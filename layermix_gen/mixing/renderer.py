@@ -16,7 +16,7 @@ import numpy as np
 from layermix_gen.errors import LayerMixError
 from layermix_gen.images import Image, as_image
 from layermix_gen.kernels.native import library
-from layermix_gen.kernels.programs import LEAVES, NUMBERS, node, run
+from layermix_gen.kernels.programs import LEAVES, node, run
 from layermix_gen.kernels.tones import histogram, looked_up
 from layermix_gen.mixing.blends import BLENDS
 from layermix_gen.mixing.operations import OPERATIONS, KernelKind
@@ -66,10 +66,10 @@ def rendered(
     if out is None:
         out = np.empty(next(leaf.shape for leaf in leaves if leaf is not None), np.uint8)
     compiled = library()
-    if compiled is None or not names_in(expression) <= NUMBERS.keys():
-        out[:] = evaluated(expression, dict(zip(LEAVES, leaves, strict=True)))
+    if compiled and (nodes := nodes_of(expression)):
+        run(compiled, nodes, leaves, out)
     else:
-        run(compiled, nodes_of(expression), leaves, out)
+        out[:] = evaluated(expression, dict(zip(LEAVES, leaves, strict=True)))
     return out
 
 
@@ -83,7 +83,7 @@ def names_in(expression: Expression) -> set[str]:
 
 
 def nodes_of(expression: Expression) -> bytes:
-    """The nodes that the kernels evaluate, one for each different part of an expression."""
+    """The nodes that the kernels evaluate, one for each part of an expression; none if a call has no kernel."""
     numbers: dict[bytes, int] = {}
 
     def number(part: Expression) -> int:
@@ -94,7 +94,10 @@ def nodes_of(expression: Expression) -> bytes:
             one = node(part.name, operands[0], operands[-1], part.arguments)
         return numbers.setdefault(one, len(numbers))
 
-    number(expression)
+    try:
+        number(expression)
+    except KeyError:
+        return b""
     return b"".join(numbers)
 
 

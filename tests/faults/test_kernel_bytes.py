@@ -1,6 +1,7 @@
 """A short run of the harness, and what it must notice."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -19,7 +20,7 @@ def test_kernels_have_the_bytes_of_numpy(tmp_path: Path) -> None:
 def test_other_bytes_and_bytes_beside_the_result_are_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run = programs.run
 
-    def changed(*arguments: object) -> None:
+    def changed(*arguments: Any) -> None:
         run(*arguments)
         np.invert(arguments[-1], out=arguments[-1])
 
@@ -27,7 +28,7 @@ def test_other_bytes_and_bytes_beside_the_result_are_noticed(tmp_path: Path, mon
     monkeypatch.setattr(kernel_bytes, "KINDS_OF_ROUNDS", ["paper"])
     assert "differs in" in harness(1, 1, tmp_path).failures[0]
 
-    def beside(*arguments: object) -> None:
+    def beside(*arguments: Any) -> None:
         run(*arguments)
         arguments[-1].base[-1] = 0
 

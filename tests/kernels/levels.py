@@ -6,5 +6,5 @@ from layermix_gen.kernels.native import LEVELS, load
 
 BASELINE = load(LEVELS[0])
 USABLE = LEVELS[: BASELINE.lm_level() + 1] if BASELINE else ()
-LIBRARIES = {level: load(level) for level in USABLE}
+LIBRARIES = {level: library for level in USABLE if (library := load(level))}
 every_level = pytest.mark.parametrize("library", LIBRARIES.values(), ids=LIBRARIES)

@@ -13,7 +13,7 @@ from tests.strategies import make_image
 @pytest.mark.parametrize("shape", [(1, 1), (1, 9), (9, 1), (32, 32), (33, 17)])
 def test_rows_are_differences_and_come_back(library, shape, monkeypatch):
     monkeypatch.setattr(native, "library", lambda: library)
-    images = np.stack([make_image("random", *shape, seed) for seed in range(3)])  # type: ignore[misc]
+    images = np.stack([make_image("random", shape[0], shape[1], seed) for seed in range(3)])
     rows = np.stack([filtered(image) for image in images])
     assert (rows[:, :, 0] == 2).all()
     above = np.concatenate([np.zeros_like(images[:, :1]), images[:, :-1]], axis=1)
