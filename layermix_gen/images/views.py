@@ -11,14 +11,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
-import numpy as np
-
 from layermix_gen.errors import BadImage
-from layermix_gen.images import Image
+from layermix_gen.images import Image, room_for
 from layermix_gen.kernels.scaling import cut_scaled
 from layermix_gen.support.seeds import Random
 
 MAX_SCALED = 40_000_000  # pixels of a source once its short side is scaled: a view of a longer strip shows too little
+MAX_SIDE = 2**24  # pixels of a source, up to which weights fit into 64 bits
+FAR = 2**30  # pixels outside, for a window
 PADDING = 4  # black pixels around an image in `pad-crop`
 AREA = (0.08, 1.0)  # of a random resized crop, as a share of the image's area
 ASPECT = (3 / 4, 4 / 3)  # of a random resized crop, width to height
@@ -102,19 +102,26 @@ def render_view(source: Image, view: View, size: int, out: Image | None = None) 
     """Cut `view` out of `source` (H, W, 3), scaled: (size, size, 3), C-contiguous, in `out` or in new memory.
 
     A box of whole pixels inside the source is cut, then scaled. Any other box is cut from the scaled source, so that
-    its pixels lie on the same grid for every part of the source.
+    its pixels lie on the same grid for every part of the source. Raises `BadImage` for a source that is too elongated.
     """
     height, width = source.shape[:2]
-    out = np.empty((size, size, 3), np.uint8) if out is None else out
+    if max(height, width) > MAX_SIDE:
+        raise BadImage(f"too elongated: a side of {width}x{height} pixels exceeds the bound of {MAX_SIDE}")
+    out = room_for(size, out)
     box = top, left, rows, columns = int(view.top), int(view.left), int(view.height), int(view.width)
     whole, flip = box == (view.top, view.left, view.height, view.width), bool(view.flip)  # metadata has five floats
     if whole and 0 <= top < top + rows <= height and 0 <= left < left + columns <= width:
         cut_scaled(source, box, (size, size), (0, 0), flip, out)
     else:
         scale = size / min(height, width)
-        place = round(view.top * scale), round(view.left * scale)
+        place = _bounded(view.top * scale), _bounded(view.left * scale)
         cut_scaled(source, (0, 0, height, width), scaled_shape(height, width, size), place, flip, out)
     return out
+
+
+def _bounded(place: float) -> int:
+    """The nearest whole number, of those that a window can lie at: all is black long before the last of them."""
+    return round(min(max(place, -FAR), FAR))
 
 
 def scaled_shape(height: int, width: int, size: int) -> tuple[int, int]:

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from layermix_gen.kernels import Image
 from layermix_gen.kernels.masks import mask
-from layermix_gen.kernels.numbers import exp2, log2, quantized
+from layermix_gen.kernels.numbers import SMALLEST, exp2, log2, quantized
 
 LEAST = -122.9113395108324  # the logarithm of 1e-37, which stands for black where a power may be negative
 MOST = 2.0**21  # a factor far past white, and safe to round
@@ -43,7 +43,7 @@ def powers(a: float, b: float) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.
     logarithms = log2(np.arange(1.0, 256)) + (1 - log2(np.array([255.0])))
     of_x = 127.5 * exp2(np.concatenate(([0.0], a * logarithms)))
     of_y = np.minimum(exp2(np.concatenate(([b * LEAST], b * logarithms))), MOST)
-    if a != 0:
+    if a >= SMALLEST:
         of_x[0] = 0
     return of_x.astype(np.float32), of_y.astype(np.float32)
 

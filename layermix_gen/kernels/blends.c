@@ -25,31 +25,29 @@ void powers(double a, double b, float of_x[256], float of_y[256]) {
         of_x[level] = (float)(127.5 * x[level]);
         of_y[level] = (float)(y[level] < MOST ? y[level] : MOST);
     }
-    if (a != 0) of_x[0] = 0;
-}
-
-static int are_alike(float of[3][256]) {
-    return !memcmp(of[0], of[1], sizeof of[0]) && !memcmp(of[0], of[2], sizeof of[0]);
-}
-
-/* The product by a table of all pairs of levels, which is smaller than a large image and saves half of the lookups. */
-static void multiply_pairs(const uint8_t *x, const uint8_t *y, size_t pixels, const float *of_x, const float *of_y,
-                           uint8_t *out) {
-    uint8_t pairs[256][256];
-    for (int i = 0; i < 256; i++)
-        for (int j = 0; j < 256; j++) pairs[i][j] = rounded(of_x[i] * of_y[j]);
-    for (size_t i = 0; i < pixels; i++, x += 3, y += 3, out += 3)
-        for (int channel = 0; channel < 3; channel++) out[channel] = pairs[x[channel]][y[channel]];
+    if (a >= SMALLEST) of_x[0] = 0;
 }
 
 void multiply(const uint8_t *x, const uint8_t *y, size_t pixels, float of_x[3][256], float of_y[3][256], uint8_t *out) {
-    if (pixels > 65536 / 3 && are_alike(of_x) && are_alike(of_y)) {
-        multiply_pairs(x, y, pixels, of_x[0], of_y[0], out);
-        return;
-    }
     for (size_t i = 0; i < pixels; i++, x += 3, y += 3, out += 3)
         for (int channel = 0; channel < 3; channel++)
             out[channel] = rounded(of_x[channel][x[channel]] * of_y[channel][y[channel]]);
+}
+
+/* The same where all channels share their factors: for many values by a table of all pairs of levels, which saves half
+   of the lookups. */
+void multiply_alike(const uint8_t *x, const uint8_t *y, size_t count, const float *of_x, const float *of_y, uint8_t *out) {
+    uint8_t pairs[256][256];
+    if (count <= sizeof pairs) {
+        for (size_t i = 0; i < count; i++) out[i] = rounded(of_x[x[i]] * of_y[y[i]]);
+        return;
+    }
+    for (int i = 0; i < 256; i++)
+        for (int j = 0; j < 256; j++) pairs[i][j] = rounded(of_x[i] * of_y[j]);
+    size_t i = 0;
+    for (; i + 4 <= count; i += 4)
+        for (int k = 0; k < 4; k++) out[i + k] = pairs[x[i + k]][y[i + k]];
+    for (; i < count; i++) out[i] = pairs[x[i]][y[i]];
 }
 
 typedef uint8_t bytes __attribute__((vector_size(16)));

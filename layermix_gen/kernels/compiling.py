@@ -19,9 +19,9 @@ FOLDER = Path(__file__).parent
 # A product and a sum are each rounded, also where the processor could do both in one step: the bytes are the same.
 FLAGS = (
     *("-std=gnu11", "-O3", "-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math"),
-    *("-fvisibility=hidden", "-shared", "-fPIC"),
+    *("-shared", "-fPIC", "-fvisibility=hidden"),
+    *("-Wall", "-Wextra", "-Wno-psabi"),  # of vectors as arguments: all files are compiled for the same level
 )
-WARNINGS = ("-Wall", "-Wextra", "-Wno-psabi")  # between these files, all are compiled for one level
 INSTRUCTIONS = {  # of each level, for which `lm_level` looks one by one; -march=x86-64-v3 is unknown before gcc 11
     "baseline": (),
     "x86-64-v3": ("-mavx2", "-mbmi2"),
@@ -44,8 +44,11 @@ def fingerprint() -> str:
 
 
 def library_path(level: str, folder: Path = FOLDER) -> Path:
-    """Where the library of a level lies, if it was compiled from the sources as they are now."""
-    return folder / f"_kernels-{level}-{fingerprint()}.so"
+    """Where the library of a level lies, if it was compiled from the sources as they are now.
+
+    It is not called `.so`: Python's tools would take it for a module, and fail to import it.
+    """
+    return folder / f"_kernels-{level}-{fingerprint()}.dso"
 
 
 def levels_of(machine: str = platform.machine()) -> list[str]:
@@ -60,12 +63,20 @@ def system_compiler() -> Sequence[str] | None:
     return next((command for command in commands if _works(command)), None)
 
 
+# What the kernels need of a compiler: the headers of the system, and vectors as gcc has them from version 12 on.
+_PROBE = b"""#include <stdlib.h>
+typedef unsigned char bytes __attribute__((vector_size(4)));
+typedef short shorts __attribute__((vector_size(8)));
+unsigned __int128 probe(bytes a) { return __builtin_convertvector(__builtin_shufflevector(a, a, 3, 2, 1, 0), shorts)[0]; }
+"""
+
+
 def _works(compiler: Sequence[str]) -> bool:
-    """Whether a command compiles a file: there are compilers without headers, and without anything on macOS."""
+    """Whether a command compiles what is needed: old gcc does not, nor do compilers without headers, as on macOS."""
     with tempfile.TemporaryDirectory() as folder:
         command = [*compiler, "-shared", "-fPIC", "-x", "c", "-", "-o", f"{folder}/nothing.so"]
         try:
-            run = subprocess.run(command, input=b"#include <stdlib.h>\n", capture_output=True, check=False)  # noqa: S603
+            run = subprocess.run(command, input=_PROBE, capture_output=True, check=False)  # noqa: S603
         except OSError:
             return False
         return run.returncode == 0
@@ -90,25 +101,14 @@ def compile_kernels(
     """
     compiler = compiler or system_compiler() or ZIG
     if compiler is ZIG and not importlib.util.find_spec("ziglang"):
-        raise CompileError("no C compiler was found: neither CC, cc, gcc or clang, nor the Python package ziglang")
+        raise CompileError("no C compiler was found: CC, cc, clang or gcc 12, or the Python package ziglang")
     sources = sorted(map(str, FOLDER.glob("*.c")))
     paths = {level: library_path(level, folder) for level in levels_of(machine)}
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix="_kernels-", dir=folder) as drafts:
             commands = [
-                [
-                    *compiler,
-                    *FLAGS,
-                    "-shared",
-                    "-fPIC",
-                    *WARNINGS,
-                    *INSTRUCTIONS[level],
-                    *sources,
-                    "-lm",
-                    "-o",
-                    f"{drafts}/{path.name}",
-                ]
+                [*compiler, *FLAGS, *INSTRUCTIONS[level], *sources, "-lm", "-o", f"{drafts}/{path.name}"]
                 for level, path in paths.items()
             ]
             runs = [subprocess.Popen(command) for command in commands]  # noqa: S603
@@ -116,7 +116,7 @@ def compile_kernels(
                 raise CompileError(f"the C compiler {shlex.join(compiler)} failed")
             for path in paths.values():  # a process that has the old one in use keeps it
                 Path(drafts, path.name).replace(path)
-        for old in set(folder.glob("_kernels-*.so")) - set(paths.values()):
+        for old in set(folder.glob("_kernels-*.dso")) - set(paths.values()):
             old.unlink(missing_ok=True)
     except OSError as error:
         raise CompileError(f"cannot compile into {folder}: {error}") from error

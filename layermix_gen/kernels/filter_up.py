@@ -20,7 +20,7 @@ def filtered(pixels: Image) -> npt.NDArray[np.uint8]:
         rows[0, 1:] = flat[0]
         np.subtract(flat[1:], flat[:-1], out=rows[1:, 1:])
     else:
-        library.lm_filter(native.address(pixels), height, 3 * width, native.address(rows))
+        library.lm_filter(native.address(pixels), height, 3 * width, native.room(rows))
     return rows
 
 
@@ -31,4 +31,4 @@ def unfilter(rows: npt.NDArray[np.uint8], pixels: npt.NDArray[np.uint8]) -> None
     if library is None:
         np.cumsum(rows[:, :, 1:], axis=1, dtype=np.uint8, out=pixels.reshape(count, height, length - 1))
     else:
-        library.lm_unfilter(native.address(rows), count, height, length - 1, native.address(pixels))
+        library.lm_unfilter(native.address(rows), count, height, length - 1, native.room(pixels))

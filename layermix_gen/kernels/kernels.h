@@ -1,16 +1,21 @@
 /* The kernels: pixels of views and variants, in arithmetic that gives the same bytes on every processor.
 
-   Images are uint8 RGB, (height, width, 3), rows without gaps. `docs/kernels.md` explains the formulas; the modules of
-   this package state each in NumPy. Public functions return 0, or -1 where memory has run out. */
+   Images are uint8 RGB, (height, width, 3), rows without gaps; with a border of one pixel, those of recipes have less than
+   2^31 bytes. `docs/kernels.md` explains the formulas; the modules of this package state each in NumPy. Public functions
+   return 0, or -1 where memory has run out. */
 #ifndef KERNELS_H
 #define KERNELS_H
 
 #include <stddef.h>
 #include <stdint.h>
 
+#if __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
+#error "the kernels are written for little-endian processors; NumPy makes the same bytes on others"
+#endif
+
 #define PUBLIC __attribute__((visibility("default")))
 
-/* The level of this processor: 0 for any, 1 for x86-64-v3 (AVX2), 2 for x86-64-v4 (AVX-512). */
+/* Returns the level of this processor: 0 for any, 1 for x86-64-v3 (AVX2), 2 for x86-64-v4 (AVX-512). */
 PUBLIC int lm_level(void);
 
 /* --- views: view.c ------------------------------------------------------------------------------------------------ */
@@ -30,6 +35,7 @@ PUBLIC int lm_picture(const uint8_t *picture, int side, int channels, int top, i
 
 /* --- PNG: png.c --------------------------------------------------------------------------------------------------- */
 
+/* PNG's filter "up", from rows of `row` bytes to rows of one byte more; and back, of `count` images. */
 PUBLIC int lm_filter(const uint8_t *pixels, int height, int row, uint8_t *out);
 PUBLIC int lm_unfilter(const uint8_t *rows, int count, int height, int row, uint8_t *out);
 
@@ -52,6 +58,9 @@ typedef struct {
    and the other image, all of the same shape; those that no node uses may be NULL. */
 PUBLIC int lm_render(const lm_node *nodes, int count, const uint8_t *const leaves[3], int height, int width,
                      uint8_t *out);
+
+/* Arguments below this are 0, as they would be where a process has subnormal numbers flushed to zero. */
+#define SMALLEST 1e-37
 
 /* --- numbers.c ---------------------------------------------------------------------------------------------------- */
 
@@ -83,6 +92,7 @@ void contrast(histograms counts, double factor, uint8_t *table);
 void autocontrast(const uint32_t *counts, uint8_t *table);
 void equalize(const uint32_t *counts, uint8_t *table);
 void count_levels(const uint8_t *image, size_t pixels, histograms counts);
+int are_alike(tables table);
 void look_up(const uint8_t *image, size_t pixels, tables table, uint8_t *out);
 
 /* --- filters.c, warps.c: `out` is another image than `image` -------------------------------------------------------- */
@@ -100,6 +110,7 @@ int shift_columns(const uint8_t *image, int height, int width, double shift, dou
 void weighted_sum(const uint8_t *x, const uint8_t *y, size_t count, double a, double b, double constant, uint8_t *out);
 void powers(double a, double b, float of_x[256], float of_y[256]);
 void multiply(const uint8_t *x, const uint8_t *y, size_t pixels, float of_x[3][256], float of_y[3][256], uint8_t *out);
+void multiply_alike(const uint8_t *x, const uint8_t *y, size_t count, const float *of_x, const float *of_y, uint8_t *out);
 int choose(const uint8_t *x, const uint8_t *y, size_t pixels, int each, int cut, uint64_t seed, uint8_t *out);
 void random_bytes(uint64_t seed, size_t blocks, uint8_t *out);
 

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 Floats64 = npt.NDArray[np.float64]
 
+SMALLEST = 1e-37  # arguments below are 0, as they would be where a process has subnormal numbers flushed to zero
 LN2 = 0.6931471805599453
 RADIAN = 0.017453292519943295  # one degree
 LOG_TERMS, EXP_TERMS, SINE_TERMS = 13, 10, 9  # of the series; the next would change no double, of `exp2` no float32

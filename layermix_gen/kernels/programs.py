@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from struct import Struct
 
 from layermix_gen.kernels import Image
-from layermix_gen.kernels.native import address
+from layermix_gen.kernels.native import address, room
 
 LEAVES = ("image", "picture", "other")
 CALLS = (  # in the order of `enum call` in kernels.h
@@ -32,5 +32,5 @@ def run(library: ctypes.CDLL, nodes: bytes, leaves: Sequence[Image | None], out:
     """Render the last of the `nodes` to `out`; the leaves (H, W, 3) that they use are C-contiguous and of its shape."""
     addresses = _Addresses(*[None if leaf is None else address(leaf) for leaf in leaves])
     height, width, _ = out.shape
-    if library.lm_render(nodes, len(nodes) // _NODE.size, addresses, height, width, address(out)):
+    if library.lm_render(nodes, len(nodes) // _NODE.size, addresses, height, width, room(out)):
         raise MemoryError

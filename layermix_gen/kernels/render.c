@@ -37,14 +37,13 @@ static void drop(value *v) {
     v->of = NULL;
 }
 
-/* Give a value new pixels and no table: those of `into`, or of its own. Returns where to write them. */
-static uint8_t *fresh(state *s, value *v, uint8_t *into) {
+/* Give a value pixels, which may be NULL for want of memory, and no table. Returns the pixels. */
+static uint8_t *set(state *s, value *v, uint8_t *pixels, int is_owned) {
     plane *made = s->next++;
-    made->pixels = into ? into : malloc(s->bytes), made->is_owned = !into;
-    made->references = made->is_counted = 0;
+    made->pixels = pixels, made->is_owned = is_owned, made->references = made->is_counted = 0;
     point(v, made);
     v->has_table = 0;
-    return made->pixels;
+    return pixels;
 }
 
 static tables *table_of(value *v) {
@@ -58,18 +57,15 @@ static tables *table_of(value *v) {
 static const uint8_t *settled(state *s, value *v) {
     if (v->has_table) {
         plane *before = v->of;
-        int in_place = before->is_owned && before->references == 1;
-        uint8_t *to = in_place ? before->pixels : malloc(s->bytes);
-        if (!to) return NULL;
-        look_up(before->pixels, s->pixels, v->table, to);
-        if (in_place) {
+        if (before->is_owned && before->references == 1) {
+            look_up(before->pixels, s->pixels, v->table, before->pixels);
             before->is_counted = v->has_table = 0;
         } else {
-            value old = {.of = before};
-            plane *made = s->next++;
-            *made = (plane){.pixels = to, .is_owned = 1};
-            v->has_table = 0;
-            point(v, made), drop(&old);
+            uint8_t *to = malloc(s->bytes);
+            if (!to) return NULL;
+            look_up(before->pixels, s->pixels, v->table, to);
+            drop(v);
+            set(s, v, to, 1);
         }
     }
     return v->of->pixels;
@@ -161,20 +157,16 @@ static int operate(const state *s, const lm_node *node, const uint8_t *x, uint8_
     }
 }
 
-/* Blend values without tables, or with those of `multiply` taken up into its factors. */
+/* Blend values without tables. */
 static int blend(int call, const double *arguments, const uint8_t *x, const uint8_t *y, size_t pixels, uint8_t *out) {
     const double a = arguments[0], b = arguments[1];
     switch (call) {
         case ADD: weighted_sum(x, y, 3 * pixels, a, b, 255 * (1 - a - b) / 2, out); return 0;
         case MEAN: weighted_sum(x, y, 3 * pixels, a, 1 - a, 0, out); return 0;
         case MULTIPLY: {
-            float of_x[3][256], of_y[3][256];
-            powers(a, b, of_x[0], of_y[0]);
-            for (int channel = 1; channel < 3; channel++) {
-                memcpy(of_x[channel], of_x[0], sizeof of_x[0]);
-                memcpy(of_y[channel], of_y[0], sizeof of_y[0]);
-            }
-            multiply(x, y, pixels, of_x, of_y, out);
+            float of_x[256], of_y[256];
+            powers(a, b, of_x, of_y);
+            multiply_alike(x, y, 3 * pixels, of_x, of_y, out);
             return 0;
         }
         default: return choose(x, y, pixels, call == ELEMENT, (int)a, (uint64_t)b, out);
@@ -201,7 +193,8 @@ static int blend_patch(const state *s, const lm_node *node, const uint8_t *x, co
     return done;
 }
 
-static void multiply_values(const state *s, const lm_node *node, value *x, value *y, uint8_t *out) {
+/* Multiply values whose tables are taken up into the factors. */
+static void multiply_tables(const state *s, const lm_node *node, value *x, value *y, uint8_t *out) {
     float of_x[256], of_y[256], factors_x[3][256], factors_y[3][256];
     tables *table_x = table_of(x), *table_y = table_of(y);
     powers(node->arguments[0], node->arguments[1], of_x, of_y);
@@ -210,7 +203,10 @@ static void multiply_values(const state *s, const lm_node *node, value *x, value
             factors_x[channel][level] = of_x[(*table_x)[channel][level]];
             factors_y[channel][level] = of_y[(*table_y)[channel][level]];
         }
-    multiply(x->of->pixels, y->of->pixels, s->pixels, factors_x, factors_y, out);
+    if (are_alike(*table_x) && are_alike(*table_y))
+        multiply_alike(x->of->pixels, y->of->pixels, s->bytes, factors_x[0], factors_y[0], out);
+    else
+        multiply(x->of->pixels, y->of->pixels, s->pixels, factors_x, factors_y, out);
 }
 
 /* --- evaluation -------------------------------------------------------------------------------------------------- */
@@ -224,12 +220,12 @@ static int evaluate(state *s, const lm_node *node, value *x, value *y, value *re
             return point(result, x->of), 0;
         }
         if (node->call == MULTIPLY) {
-            uint8_t *out = fresh(s, result, into);
-            return out ? multiply_values(s, node, x, y, out), 0 : -1;
+            uint8_t *out = set(s, result, into ? into : malloc(s->bytes), !into);
+            return out ? multiply_tables(s, node, x, y, out), 0 : -1;
         }
     }
     const uint8_t *of_x = settled(s, x), *of_y = node->call >= ADD ? settled(s, y) : of_x;
-    uint8_t *out = fresh(s, result, into);
+    uint8_t *out = set(s, result, into ? into : malloc(s->bytes), !into);
     if (!of_x || !of_y || !out) return -1;
     if (node->call < ADD) return operate(s, node, of_x, out);
     if (node->call > MEAN) return blend_patch(s, node, of_x, of_y, out);
@@ -251,7 +247,7 @@ int lm_render(const lm_node *nodes, int count, const uint8_t *const leaves[3], i
         const lm_node *node = &nodes[i];
         value *x = &values[node->x], *y = &values[node->y];
         if (node->call <= OTHER) {
-            fresh(&s, &values[i], (uint8_t *)leaves[node->call]); /* never written: it is not owned */
+            set(&s, &values[i], (uint8_t *)leaves[node->call], 0); /* never written: it is not owned */
             continue;
         }
         done = evaluate(&s, node, x, y, &values[i], i == count - 1 ? out : NULL);

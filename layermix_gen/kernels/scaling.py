@@ -36,6 +36,8 @@ def cut_scaled(
     left to right. Each call takes, and gives back, about 22 bytes for each column of the box and of the window.
     """
     top, left, height, width = box
+    if source.ndim != 3 or source.shape[2] != 3 or source.dtype != np.uint8:
+        raise ValueError(f"expected a source of uint8 (H, W, 3), got {source.dtype} {source.shape}")
     library = native.library()
     if library is None:
         out[:] = scaled(source[top : top + height, left : left + width], shape, place, out.shape[:2], flip)
@@ -43,7 +45,7 @@ def cut_scaled(
     stride = 3 * source.shape[1]
     at = native.address(source) + top * stride + 3 * left
     window = _WINDOW.pack(height, width, *shape, *place, *out.shape[:2], flip)
-    if library.lm_view(at, stride, window, native.address(out)):
+    if library.lm_view(at, stride, window, native.room(out)):
         raise MemoryError
 
 
@@ -96,7 +98,7 @@ def cut_picture(pictures: Bytes, index: int, place: tuple[int, int], flip_h: boo
         return
     side, channels = pictures.shape[1], 1 if pictures.ndim == 3 else 3
     at = native.address(pictures) + index * side * side * channels
-    library.lm_picture(at, side, channels, *place, flip_h, flip_v, size, native.address(out))
+    library.lm_picture(at, side, channels, *place, flip_h, flip_v, size, native.room(out))
 
 
 def crop(picture: Bytes, place: tuple[int, int], flip_h: bool, flip_v: bool, size: int) -> Bytes:

@@ -15,7 +15,8 @@ void posterize(int bits, uint8_t *table) {
 }
 
 void solarize(double threshold, uint8_t *table) {
-    for (int level = 0; level < 256; level++) table[level] = (float)threshold <= level / 255.0f ? 255 - level : level;
+    const float from = threshold < SMALLEST ? 0 : (float)threshold;
+    for (int level = 0; level < 256; level++) table[level] = from <= level / 255.0f ? 255 - level : level;
 }
 
 void brightness(double factor, uint8_t *table) {
@@ -106,9 +107,11 @@ static void look_up_alike(const uint8_t *image, size_t count, const uint8_t *tab
     for (; i < count; i++) out[i] = table[image[i]];
 }
 
+int are_alike(tables table) { return !memcmp(table[0], table[1], 256) && !memcmp(table[0], table[2], 256); }
+
 /* `out` may be the image itself. */
 void look_up(const uint8_t *image, size_t pixels, tables table, uint8_t *out) {
-    if (!memcmp(table[0], table[1], 256) && !memcmp(table[0], table[2], 256)) {
+    if (are_alike(table)) {
         look_up_alike(image, 3 * pixels, table[0], out);
         return;
     }

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from layermix_gen.kernels import Image
-from layermix_gen.kernels.numbers import quantized
+from layermix_gen.kernels.numbers import SMALLEST, quantized
 
 LookupTable: TypeAlias = npt.NDArray[np.uint8]  # (256,) for all channels alike, or (256, 3)
 Histogram: TypeAlias = npt.NDArray[np.int64]  # (256, 3): how often each level occurs in each channel
@@ -43,7 +43,9 @@ def posterize(bits: float) -> LookupTable:
 def solarize(threshold: float) -> LookupTable:
     """Invert the levels from the threshold on, which is compared as a float32, as torchvision does."""
     unit = LEVELS.astype(np.float32) / np.float32(255)
-    return np.where(np.float32(threshold) <= unit, 255 - LEVELS, LEVELS).astype(np.uint8)
+    return np.where(np.float32(threshold if threshold >= SMALLEST else 0) <= unit, 255 - LEVELS, LEVELS).astype(
+        np.uint8
+    )
 
 
 def brightness(factor: float) -> LookupTable:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from layermix_gen.errors import LayerMixError
-from layermix_gen.images import Image, Pictures
+from layermix_gen.images import Image, Pictures, room_for
 from layermix_gen.images.views import PictureView
 from layermix_gen.kernels.scaling import cut_picture
 from layermix_gen.mixing_sets.store import digest_of, recorded_digest
@@ -67,14 +67,14 @@ class MixingSet:
 
         Raises `LayerMixError` where it does not lie inside a picture of the set.
         """
-        last = self.size - size
-        if not (0 <= view.index < len(self) and 0 <= view.top <= last and 0 <= view.left <= last):
+        index, top, left, last = int(view.index), int(view.top), int(view.left), self.size - size
+        if not (size > 0 and 0 <= index < len(self) and 0 <= top <= last and 0 <= left <= last):
             raise LayerMixError(
                 f"expected a crop of {size} px inside one of {len(self)} pictures of {self.size} px, got {view}; "
                 "take the mixing set that it was drawn for"
             )
-        out = np.empty((size, size, 3), np.uint8) if out is None else out
-        cut_picture(self.pictures, view.index, (view.top, view.left), view.flip_h, view.flip_v, out)
+        out = room_for(size, out)
+        cut_picture(self.pictures, index, (top, left), bool(view.flip_h), bool(view.flip_v), out)
         return out
 
 

@@ -16,7 +16,7 @@ def check(wheel: Path) -> str:
     """Say in a line what a wheel's libraries need; exit with an error where that is more than the wheel's name says."""
     named = re.search(r"manylinux_(\d+)_(\d+)_", wheel.name)
     with ZipFile(wheel) as archive:
-        needed = [newest_version(archive.read(name)) for name in archive.namelist() if name.endswith(".so")]
+        needed = [newest_version(archive.read(name)) for name in archive.namelist() if name.endswith(".dso")]
     if not named or not needed or max(needed) > (int(named[1]), int(named[2])):
         sys.exit(f"error: expected compiled kernels that run on the glibc of {wheel.name}, found they need {needed}")
     return f"{wheel}: its compiled kernels need glibc {'.'.join(map(str, max(needed)))}"

@@ -139,17 +139,17 @@ def built(sources: Path, **environment: str) -> tuple[Path, str]:
 
 def libraries(wheel: Path) -> list[str]:
     with ZipFile(wheel) as archive:
-        return sorted(Path(name).name for name in archive.namelist() if name.endswith(".so"))
+        return sorted(Path(name).name for name in archive.namelist() if name.endswith(".dso"))
 
 
 def test_a_wheel_holds_the_libraries_of_its_sources(sources: Path) -> None:
-    (sources / "_kernels-baseline-0123456789abcdef.so").touch()
+    (sources / "_kernels-baseline-0123456789abcdef.dso").touch()
     wheel, _ = built(sources)
     assert wheel.name.split("-")[2:4] == ["py3", "none"]
     assert not wheel.name.endswith("-any.whl")
     levels = compiling.levels_of()
     assert libraries(wheel) == sorted(compiling.library_path(level).name for level in levels)
-    assert names(sources) == ["_kernels-baseline-0123456789abcdef.so"]
+    assert names(sources) == ["_kernels-baseline-0123456789abcdef.dso"]
 
 
 def test_an_editable_install_has_them_beside_the_sources(sources: Path) -> None:
@@ -182,7 +182,7 @@ def test_a_wheel_without_compiled_kernels_says_so(sources: Path, commands: Path)
 def wheel_of(folder: Path, tag: str, library: bytes) -> Path:
     path = folder / f"layermix_gen-1.0.0-py3-none-{tag}.whl"
     with ZipFile(path, "w") as archive:
-        archive.writestr("layermix_gen/kernels/_kernels-baseline-0.so", library)
+        archive.writestr("layermix_gen/kernels/_kernels-baseline-0.dso", library)
     return path
 
 

@@ -146,8 +146,8 @@ def test_other_versions(own: Built, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_pixels_that_are_not_those_of_the_recipe(large: Built, monkeypatch: pytest.MonkeyPatch) -> None:
     """As after a change of the renderer, or of how recipes are drawn."""
-    render = samples.render  # type: ignore[attr-defined]
-    monkeypatch.setattr(samples, "render", lambda *given: render(*given) ^ 1)
+    rendered = samples.rendered  # type: ignore[attr-defined]
+    monkeypatch.setattr(samples, "rendered", lambda *given: rendered(*given) ^ 1)
     found = verify(large.root, replay=0.01)
     assert {what for _, _, what in found} == {
         "rendered again, its pixels are others",
