@@ -67,7 +67,7 @@ def system_compiler() -> Sequence[str] | None:
 _PROBE = b"""#include <stdlib.h>
 typedef unsigned char bytes __attribute__((vector_size(4)));
 typedef short shorts __attribute__((vector_size(8)));
-unsigned __int128 probe(bytes a) { return __builtin_convertvector(__builtin_shufflevector(a, a, 3, 2, 1, 0), shorts)[0]; }
+__int128 probe(bytes a) { return __builtin_convertvector(__builtin_shufflevector(a, a, 3, 2, 1, 0), shorts)[0]; }
 """
 
 

@@ -404,3 +404,20 @@ def test_picture_views():
     assert_uniform([view.left for view in drawn], range(5))
     assert_uniform([2 * view.flip_v + view.flip_h for view in drawn], range(4))
     assert {draw_picture_view(rng, 1, 32, 32, flips=False) for _ in range(50)} == {PictureView(0, 0, 0, False, False)}
+
+
+@pytest.mark.parametrize("source", [np.zeros((5, 4), np.uint8), np.zeros((5, 4, 4), np.uint8), np.zeros((5, 4, 3))])
+def test_what_is_no_image_is_not_read(source):
+    with pytest.raises((ValueError, IndexError)):
+        render_view(source, View(0, 0, 4, 4, False), 4)
+
+
+def test_a_view_far_outside_is_black():
+    for far in (3e9, -3e9, 1e300):
+        assert not render_view(make_image("random", 9, 9, 0), View(far, 0, 9, 9, False), 5).any()
+
+
+def test_a_source_whose_weights_would_overflow_is_a_bad_image():
+    strip = np.broadcast_to(np.uint8(255), (1, 20_000_000, 3))
+    with pytest.raises(BadImage, match="too elongated: a side of 20000000x1 pixels"):
+        render_view(strip, View(0, 0, 1, 20_000_000, False), 1)

@@ -1,5 +1,6 @@
 """Rendering: folding changes no value, what occurs twice is evaluated once, and inputs are left alone."""
 
+import re
 import warnings
 
 import numpy as np
@@ -188,6 +189,20 @@ def test_refuses(text, image, picture, message):
     with pytest.raises(LayerMixError, match=message) as refusal:
         render(text, image, picture)
     assert len(str(refusal.value).splitlines()) == 1
+
+
+@pytest.mark.parametrize("shape", [(26_760, 26_760, 3), (2**31 + 3, 1, 3), (1, 2**32, 3)])
+def test_refuses_what_the_kernels_cannot_count(shape):
+    image = np.broadcast_to(np.uint8(0), shape)  # which takes one byte
+    with pytest.raises(LayerMixError, match=r"^expected an image of less than 2 GB with a border"):
+        render("rotate(image, 0.0)", image)
+
+
+@pytest.mark.parametrize("text", ["solarize(image, 1e-40)", "multiply(image, picture, 1e-320, 0.3)"])
+def test_subnormal_numbers_are_0(text):
+    """As they are where a library lets the processor flush them: torch.set_flush_denormal."""
+    expected = re.sub(r"1e-\d+", "0", text)
+    np.testing.assert_array_equal(render(text, GOOD * 0, GOOD), render(expected, GOOD * 0, GOOD))
 
 
 def test_a_picture_that_is_not_used_may_be_there():

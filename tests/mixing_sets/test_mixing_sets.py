@@ -102,6 +102,28 @@ def test_a_view_outside_of_the_pictures_is_refused(place: tuple[int, int, int]) 
         MixingSet(GRAY).view(PictureView(*place, False, False), 8)
 
 
+@pytest.mark.parametrize(
+    ("size", "out"),
+    [
+        pytest.param(5, np.zeros((5, 1, 3), np.uint8), id="narrow"),
+        pytest.param(5, np.zeros((2, 2, 3), np.uint8), id="small"),
+        pytest.param(5, np.zeros((5, 5, 3), np.float32), id="floats"),
+        pytest.param(5, np.zeros((5, 10, 3), np.uint8)[:, ::2], id="with gaps"),
+        pytest.param(5, np.broadcast_to(np.uint8(0), (5, 5, 3)), id="read-only"),
+        pytest.param(5, bytearray(75), id="bytes"),
+    ],
+)
+def test_a_view_is_written_to_what_has_its_shape_alone(size: int, out: Any) -> None:
+    view = PictureView(1, 0, 0, False, False)
+    with pytest.raises(LayerMixError, match=r"^expected out to be a writable uint8 array \(5, 5, 3\) in C order, got "):
+        MixingSet(GRAY).view(view, size, out)
+
+
+def test_a_view_of_numbers_of_numpy() -> None:
+    view = PictureView(np.int64(1), np.int64(2), np.int64(1), np.True_, np.False_)
+    np.testing.assert_array_equal(MixingSet(GRAY).view(view, 5)[..., 0], GRAY[1, 2:7, 1:6][:, ::-1])
+
+
 def test_views_are_drawn_uniformly() -> None:
     rng = np.random.default_rng(0)
     drawn = [draw_picture_view(rng, 3, 12, 9) for _ in range(12_000)]
