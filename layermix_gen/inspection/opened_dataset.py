@@ -23,6 +23,7 @@ from layermix_gen.errors import BadImage, LayerMixError
 from layermix_gen.images import Image
 from layermix_gen.images.codec import decode
 from layermix_gen.inspection.replay import Replay, Replayer
+from layermix_gen.kernels.native import say_if_not_compiled
 from layermix_gen.support.database import quoted
 
 PLACE = ("key", "plane", "shard", "offset", "size", "image_crc32")  # the columns that `image` needs
@@ -140,6 +141,7 @@ class OpenedDataset:
 
     @cached_property
     def _replayer(self) -> Replayer:
+        say_if_not_compiled()
         return Replayer(self.plan)
 
     def replay(self, row: Mapping[str, Any]) -> Replay:

@@ -15,6 +15,7 @@ from layermix_gen.inspection.verification.dataset_checks import dataset_problems
 from layermix_gen.inspection.verification.findings import Problem, VerificationReport
 from layermix_gen.inspection.verification.replay_checks import ReplayCheck
 from layermix_gen.inspection.verification.shard_checks import Expected, ShardFindings, check_shard
+from layermix_gen.kernels.native import say_if_not_compiled
 from layermix_gen.support.checks import check_share
 from layermix_gen.support.processes import checked_workers, working
 from layermix_gen.support.progress import progress_bar
@@ -38,6 +39,8 @@ def verify(
     without the source.
     """
     workers = checked_workers(workers)
+    if replay:
+        say_if_not_compiled()
     problems: list[Problem] = []
     expected = read_expected(files, problems)
     replay_check, note = _prepared(files, expected, replay, problems)
