@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 from layermix_gen.kernels import programs
+from layermix_gen.mixing.methods.layermix import PRESETS
 from tests.faults import kernel_bytes
-from tests.faults.kernel_bytes import OTHER_METHODS, PRESETS, harness
+from tests.faults.kernel_bytes import OTHER_METHODS, harness
 
 
 def test_kernels_have_the_bytes_of_numpy(tmp_path: Path) -> None:

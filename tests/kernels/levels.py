@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from layermix_gen.images import Image
-from layermix_gen.kernels import native
+from layermix_gen.kernels import native, programs
 from layermix_gen.kernels.compiling import FOLDER
 
 COMPILED = Path(os.environ.get("LAYERMIX_GEN_TEST_KERNELS", FOLDER))  # by another compiler: `make kernels-elsewhere`
@@ -20,6 +20,7 @@ LIBRARIES = {level: library for level in USABLE if (library := native.load(level
 KERNELS = {native.NUMPY: None, **LIBRARIES}
 every_level = pytest.mark.parametrize("library", LIBRARIES.values(), ids=LIBRARIES)
 every_kernel = pytest.mark.parametrize("library", KERNELS.values(), ids=KERNELS)
+COMPILED_CALLS = tuple(name for name in programs.CALLS if name not in programs.LEAVES)  # others have NumPy alone
 GUARD = 64  # bytes around a result
 
 

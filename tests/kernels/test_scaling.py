@@ -16,7 +16,7 @@ from tests.strategies import KINDS, make_image, steady
 MOST = 300  # pixels on a side
 
 
-@pytest.fixture(params=LIBRARIES.values(), ids=LIBRARIES, scope="module", autouse=True)
+@pytest.fixture(params=LIBRARIES.values(), ids=[*LIBRARIES], scope="module", autouse=True)
 def level(request: pytest.FixtureRequest) -> Iterator[None]:
     """Every test runs with the library of each level that this processor can run."""
     with using(request.param):
