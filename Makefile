@@ -3,9 +3,9 @@ PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
-SANITIZED := build/sanitized
+ELSEWHERE := kernels-by-zig kernels-portable kernels-unsigned kernels-fused kernels-unvectorized kernels-flushed
 
-.PHONY: kernels demo test test-browser sanitize lint format docs bench wheel clean
+.PHONY: kernels demo test test-browser sanitize kernels-elsewhere $(ELSEWHERE) lint format docs bench wheel clean
 
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -27,14 +27,35 @@ test: kernels
 test-browser: kernels  ## the gallery in Chromium: needs chromium and chromedriver, as Debian has them
 	$(BIN)/pytest -m browser
 
+# With other kernels than the package's: what compares pixels, then the harness for longer than in a run of all tests.
+COMPARE = -m pytest --capture=sys $(addprefix tests/kernels/test_,digests.py programs.py scaling.py filter_up.py)
+HARNESS = -m tests.faults kernel_bytes --rounds 3000
+
 sanitize: $(READY)  ## the tests of the kernels with AddressSanitizer and UBSan in the C code: needs gcc
-	rm -rf $(SANITIZED) && mkdir -p $(SANITIZED) && cp -r layermix_gen tests pyproject.toml $(SANITIZED)
-	cd $(SANITIZED) && $(abspath $(BIN))/python -m layermix_gen.kernels.compiling layermix_gen/kernels \
-		gcc -g -fsanitize=address,undefined -fno-sanitize-recover=all
-	cd $(SANITIZED) && PYTHONMALLOC=malloc ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=print_stacktrace=1 \
-		LD_PRELOAD="$$(gcc -print-file-name=libasan.so) $$(gcc -print-file-name=libubsan.so)" \
-		$(abspath $(BIN))/python -m pytest --capture=sys tests/kernels --ignore tests/kernels/test_compiling.py \
-		tests/faults/test_kernel_bytes.py
+	$(BIN)/python -m layermix_gen.kernels.compiling build/$@ \
+		gcc -g -fsanitize=address,undefined,float-cast-overflow -fno-sanitize-recover=all
+	export LAYERMIX_GEN_TEST_KERNELS=build/$@ PYTHONMALLOC=malloc ASAN_OPTIONS=detect_leaks=0 \
+		UBSAN_OPTIONS=print_stacktrace=1 \
+		LD_PRELOAD="$$(gcc -print-file-name=libasan.so) $$(gcc -print-file-name=libubsan.so)"; \
+		$(BIN)/python $(COMPARE) && $(BIN)/python $(HARNESS)
+
+# The portable code is what processors without SSE2 and AVX2 run. Elsewhere char has no sign, or products are fused with
+# sums unless the compiler is told not to.
+kernels-by-zig: COMPILER = $(BIN)/python -m ziglang cc -mcpu=baseline
+kernels-portable: COMPILER = gcc -U__SSE2__ -U__AVX2__
+kernels-unsigned: COMPILER = gcc -funsigned-char
+kernels-fused: COMPILER = gcc -mfma
+kernels-unvectorized: COMPILER = gcc -fno-tree-vectorize -fno-inline
+# Subnormal numbers are 0 in any process that loads this, or anything that was compiled with -ffast-math. Hypothesis refuses.
+kernels-flushed: COMPILER = gcc $(shell gcc -print-file-name=crtfastmath.o)
+kernels-flushed: COMPARE = -m pytest tests/kernels/test_digests.py
+
+kernels-elsewhere: $(ELSEWHERE)  ## the same bytes by zig, and by gcc as on other processors: needs x86-64 with FMA, and gcc
+
+$(ELSEWHERE): $(READY)
+	$(BIN)/python -m layermix_gen.kernels.compiling build/$@ $(COMPILER)
+	LAYERMIX_GEN_TEST_KERNELS=build/$@ $(BIN)/python $(COMPARE)
+	LAYERMIX_GEN_TEST_KERNELS=build/$@ $(BIN)/python $(HARNESS)
 
 lint: $(READY)
 	$(BIN)/ruff check

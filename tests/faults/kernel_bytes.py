@@ -3,6 +3,7 @@
 Results lie between guards, which must stay as they are; `make sanitize` runs the same with AddressSanitizer and UBSan.
 """
 
+import sys
 from collections.abc import Callable
 from ctypes import CDLL
 from pathlib import Path
@@ -12,37 +13,30 @@ import numpy as np
 
 from layermix_gen.images import Image
 from layermix_gen.images.views import VIEWS, render_view
-from layermix_gen.kernels import native, programs
+from layermix_gen.kernels import programs
 from layermix_gen.mixing.methods import METHODS, DrawSettings
 from layermix_gen.mixing.methods.layermix import PRESETS
-from layermix_gen.mixing.recipe import SIGNATURES, Call, Expression, Leaf
+from layermix_gen.mixing.operations import Parameter
+from layermix_gen.mixing.recipe import MAX_CALLS, MAX_DEPTH, SIGNATURES, Call, Expression, Leaf
 from layermix_gen.mixing.renderer import evaluated, nodes_of
 from tests.faults.tally import Tally
-from tests.kernels.levels import LIBRARIES
+from tests.kernels.levels import COMPILED, COMPILED_CALLS, LIBRARIES, guarded, using
 from tests.strategies import KINDS, make_image
 
-GUARD = 64  # bytes around a result
-EXTREMES = (0.0, 1.0, -1.0, 0.5, 1e-6, 1e-320, 1e5, 1e6, -1e6, 255.0, 256.0, 2.0**31, 2.0**32 - 1)
-DEPTH = 6  # of a hostile recipe
+EXTREMES = (0.0, 1.0, -1.0, 0.5, 1e-6, 1e-40, 1e-320, 1e5, 1e6, -1e6, 255.0, 256.0, 2.0**31, 2.0**32 - 1)
+MOST = 16  # different calls of a hostile recipe
 Rendering: TypeAlias = Callable[[CDLL, Image], None]
-
-
-def guarded(library: CDLL, rendering: Rendering, shape: tuple[int, ...]) -> Image:
-    """What a rendering writes between guards, to unaligned memory. Raises ValueError where a guard has changed."""
-    size = int(np.prod(shape))
-    room = np.full(size + 2 * GUARD + 1, 0xA5, np.uint8)
-    out = room[GUARD + 1 :][:size].reshape(shape)
-    rendering(library, out)
-    if (room[: GUARD + 1] != 0xA5).any() or (room[-GUARD:] != 0xA5).any():
-        raise ValueError("writes beside its result")
-    return out
+METHOD = "method"  # each but LayerMix in turn
+KINDS_OF_ROUNDS = ("hostile", "view", "hostile", METHOD, *PRESETS)
+OTHER_METHODS = tuple(name for name in METHODS if name != "layermix")
 
 
 def fault_of(rendering: Rendering, expected: Image) -> str | None:
     """The level of the first library that renders something else, and what; None if all render what is expected."""
     for level, library in LIBRARIES.items():
         try:
-            found = guarded(library, rendering, expected.shape)
+            with guarded(expected.shape) as found:
+                rendering(library, found)
         except ValueError as error:
             return f"{level} {error}"
         if not np.array_equal(found, expected):
@@ -59,19 +53,25 @@ def inputs_of(rng: np.random.Generator, height: int, width: int) -> list[Image]:
     return [make_image(str(rng.choice(KINDS)), height, width, seed) for seed in seeds]
 
 
-def hostile(rng: np.random.Generator, depth: int = DEPTH) -> Expression:
-    """Any expression of the language, whose numbers are often the bounds of what is allowed."""
-    if depth == 0 or rng.random() < 0.25:
-        return Leaf(str(rng.choice(programs.LEAVES)))
-    name = str(rng.choice(list(SIGNATURES)))
-    operands, parameters = SIGNATURES[name]
-    numbers = []
-    for one in parameters:
-        usual = rng.uniform(max(one.low, -40), min(one.high, 40))
-        inside = [value for value in EXTREMES if one.low <= value <= one.high]
-        number = rng.choice([usual, rng.uniform(one.low, one.high), one.low, one.high, *inside])
-        numbers.append(int(number) if one.whole else float(number))
-    return Call(name, tuple(hostile(rng, depth - 1) for _ in range(operands)), tuple(numbers))
+def hostile(rng: np.random.Generator) -> Expression:
+    """Any expression of calls that have kernels: they share operands, and their numbers are often at the bounds."""
+    made: list[tuple[Expression, int, int]] = [(Leaf(name), 0, 0) for name in programs.LEAVES]
+    for _ in range(rng.integers(1, MOST + 1)):
+        name = str(rng.choice(COMPILED_CALLS))
+        operands, parameters = SIGNATURES[name]
+        newest_or_any = [made[-1] if rng.random() < 0.5 else made[rng.integers(len(made))] for _ in range(operands)]
+        parts, calls, depths = zip(*newest_or_any, strict=True)
+        if sum(calls) < MAX_CALLS and max(depths) < MAX_DEPTH:
+            call = Call(name, parts, tuple(number_of(rng, one) for one in parameters))
+            made.append((call, 1 + sum(calls), 1 + max(depths)))
+    return made[-1][0]
+
+
+def number_of(rng: np.random.Generator, one: Parameter) -> float:
+    usual = rng.uniform(max(one.low, -40), min(one.high, 40))
+    inside = [value for value in EXTREMES if one.low <= value <= one.high]
+    number = rng.choice([usual, rng.uniform(one.low, one.high), one.low, one.high, *inside])
+    return int(number) if one.whole else float(number)
 
 
 def drawn(rng: np.random.Generator, name: str, size: int) -> Expression:
@@ -86,28 +86,15 @@ def view_fault(rng: np.random.Generator) -> str | None:
     height, width, size = side_of(rng), side_of(rng), side_of(rng)
     source = make_image("random", height, width, int(rng.integers(2**32)))
     view = VIEWS[str(rng.choice(list(VIEWS)))](rng, height, width, size)
-    with only(None):
+    with using(None):
         expected = render_view(source, view, size)
 
     def rendering(library: CDLL, out: Image) -> None:
-        with only(library):
+        with using(library):
             render_view(source, view, size, out)
 
     fault = fault_of(rendering, expected)
     return fault and f"{fault}: {view} of {width}x{height} px at {size} px"
-
-
-class only:  # noqa: N801 - a context
-    """Let the package use one library, or NumPy."""
-
-    def __init__(self, library: CDLL | None) -> None:
-        self._library, self._before = library, native.library
-
-    def __enter__(self) -> None:
-        native.library = lambda: self._library  # type: ignore[assignment]
-
-    def __exit__(self, *_: object) -> None:
-        native.library = self._before
 
 
 def recipe_fault(expression: Expression, inputs: list[Image]) -> str | None:
@@ -118,19 +105,22 @@ def recipe_fault(expression: Expression, inputs: list[Image]) -> str | None:
     return fault and f"{fault}: {expression} of {inputs[0].shape}"
 
 
-KINDS_OF_ROUNDS = ("hostile", "view", *PRESETS, *(name for name in METHODS if name != "layermix"))
-
-
 def harness(rounds: int, seed: int, folder: Path) -> Tally:
-    """Compare in `rounds` of each kind in turn: hostile recipes, views, recipes of each preset and method."""
+    """Compare in so many rounds: a third are hostile recipes, a sixth each views, methods and presets of LayerMix."""
+    if not LIBRARIES:
+        sys.exit(f"error: found no kernels in {COMPILED}; compile them")
     tally, rng = Tally(), np.random.default_rng(seed)
     for number in range(rounds):
-        kind = KINDS_OF_ROUNDS[number % len(KINDS_OF_ROUNDS)]
+        turn, place = divmod(number, len(KINDS_OF_ROUNDS))
+        kind = KINDS_OF_ROUNDS[place]
+        if kind == METHOD:
+            kind = OTHER_METHODS[turn % len(OTHER_METHODS)]
         if kind == "view":
-            tally.record(kind, view_fault(rng))
+            fault = view_fault(rng)
         elif kind == "hostile":
-            tally.record(kind, recipe_fault(hostile(rng), inputs_of(rng, side_of(rng), side_of(rng))))
+            fault = recipe_fault(hostile(rng), inputs_of(rng, side_of(rng), side_of(rng)))
         else:
             size = side_of(rng)
-            tally.record(kind, recipe_fault(drawn(rng, kind, size), inputs_of(rng, size, size)))
+            fault = recipe_fault(drawn(rng, kind, size), inputs_of(rng, size, size))
+        tally.record(kind, fault)
     return tally

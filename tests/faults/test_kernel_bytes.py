@@ -7,14 +7,17 @@ import numpy as np
 import pytest
 
 from layermix_gen.kernels import programs
+from layermix_gen.mixing.methods.layermix import PRESETS
 from tests.faults import kernel_bytes
-from tests.faults.kernel_bytes import KINDS_OF_ROUNDS, harness
+from tests.faults.kernel_bytes import OTHER_METHODS, harness
 
 
 def test_kernels_have_the_bytes_of_numpy(tmp_path: Path) -> None:
-    tally = harness(300, 1, tmp_path)
+    tally = harness(900, 1, tmp_path)
     assert tally.failures == []
-    assert tally.tried == dict.fromkeys(KINDS_OF_ROUNDS, 300 // len(KINDS_OF_ROUNDS))
+    assert [tally.tried.pop(kind) for kind in ("hostile", "view", *PRESETS)] == [300, 150, 150, 150]
+    assert {*tally.tried} == {*OTHER_METHODS}
+    assert sum(tally.tried.values()) == 150
 
 
 def test_other_bytes_and_bytes_beside_the_result_are_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

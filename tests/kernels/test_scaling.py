@@ -9,34 +9,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from layermix_gen.kernels import native, scaling
+from layermix_gen.kernels import scaling
+from tests.kernels.levels import LIBRARIES, guarded, using
 from tests.strategies import KINDS, make_image, steady
 
-LEVELS = list(native.LEVELS)
 MOST = 300  # pixels on a side
 
 
-@pytest.fixture(params=LEVELS, scope="module", autouse=True)
-def level(request: pytest.FixtureRequest) -> Iterator[str]:
+@pytest.fixture(params=LIBRARIES.values(), ids=[*LIBRARIES], scope="module", autouse=True)
+def level(request: pytest.FixtureRequest) -> Iterator[None]:
     """Every test runs with the library of each level that this processor can run."""
-    baseline = native.load(LEVELS[0])
-    if baseline is None or LEVELS.index(request.param) > baseline.lm_level():
-        pytest.skip("not compiled, or this processor cannot run it")
-    found = native.load(request.param)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(native, "library", lambda: found)
-        yield request.param
-
-
-def guarded(shape: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
-    """An image to write to, and the memory that it lies in, with 64 bytes of 165 before and behind it."""
-    memory = np.full(np.prod(shape) + 128, 165, np.uint8)
-    return memory[64:-64].reshape(shape), memory
-
-
-def assert_guards_are_whole(memory: np.ndarray) -> None:
-    assert (memory[:64] == 165).all()
-    assert (memory[-64:] == 165).all()
+    with using(request.param):
+        yield
 
 
 # --- windows -------------------------------------------------------------------------------------------------------
@@ -68,11 +52,10 @@ def test_any_window_of_any_box(
     source = make_image(kind, height, width, seed)
     source.flags.writeable = bool(seed % 2)
     shape, place = (to_rows, to_columns), (window_top, window_left)
-    out, memory = guarded((window_tall, window_wide, 3))
-    scaling.cut_scaled(source, (top, left, tall, wide), shape, place, flip, out)
+    with guarded((window_tall, window_wide, 3)) as out:
+        scaling.cut_scaled(source, (top, left, tall, wide), shape, place, flip, out)
     part = source[top : top + tall, left : left + wide]
     np.testing.assert_array_equal(out, scaling.scaled(part, shape, place, out.shape[:2], flip))
-    assert_guards_are_whole(memory)
 
 
 @pytest.mark.parametrize("width", range(1, 41))
@@ -80,10 +63,9 @@ def test_every_width_of_source_and_window(width: int) -> None:
     """The ends of rows, where vectors do not fit."""
     source = make_image("random", 9, width, width)
     for wide in range(1, 26):
-        out, memory = guarded((3, wide, 3))
-        scaling.cut_scaled(source, (0, 0, 9, width), (3, wide), (0, 0), False, out)
+        with guarded((3, wide, 3)) as out:
+            scaling.cut_scaled(source, (0, 0, 9, width), (3, wide), (0, 0), False, out)
         np.testing.assert_array_equal(out, scaling.scaled(source, (3, wide), (0, 0), (3, wide), False))
-        assert_guards_are_whole(memory)
 
 
 @pytest.mark.parametrize(
@@ -97,8 +79,8 @@ def test_every_width_of_source_and_window(width: int) -> None:
 )
 def test_strips(shape: tuple[int, int], to: tuple[int, int], place: tuple[int, int]) -> None:
     source = make_image("random", *shape, seed=1)
-    out, _ = guarded((16, 16, 3))
-    scaling.cut_scaled(source, (0, 0, *shape), to, place, True, out)
+    with guarded((16, 16, 3)) as out:
+        scaling.cut_scaled(source, (0, 0, *shape), to, place, True, out)
     np.testing.assert_array_equal(out, scaling.scaled(source, to, place, (16, 16), True))
 
 
@@ -148,7 +130,6 @@ def test_any_crop_of_any_picture(
     rng = np.random.default_rng(seed)
     pictures = rng.integers(0, 256, (3, side, side, 3) if color else (3, side, side), np.uint8)
     pictures.flags.writeable = bool(seed % 2)
-    out, memory = guarded((size, size, 3))
-    scaling.cut_picture(pictures, seed % 3, place, flip_h, flip_v, out)
+    with guarded((size, size, 3)) as out:
+        scaling.cut_picture(pictures, seed % 3, place, flip_h, flip_v, out)
     np.testing.assert_array_equal(out, scaling.crop(pictures[seed % 3], place, flip_h, flip_v, size))
-    assert_guards_are_whole(memory)
