@@ -96,6 +96,10 @@ int shift_columns(const uint8_t *image, int height, int width, double shift, dou
 
 /* --- rotation ---------------------------------------------------------------------------------------------------- */
 
+/* `interpolate` mixes the four pixels around each of two places by what their positions have behind the point. It writes
+   two pixels, and may write a byte more. */
+#if defined(__AVX2__) || defined(__ARM_NEON)
+
 typedef uint64_t words __attribute__((vector_size(32)));
 typedef uint8_t bytes __attribute__((vector_size(32)));
 typedef int32_t wholes __attribute__((vector_size(32)));
@@ -131,8 +135,6 @@ static inline lanes both(const float parts[2]) {
     return (lanes){parts[0], parts[0], parts[0], parts[0], parts[1], parts[1], parts[1], parts[1]};
 }
 
-/* Mix the four pixels around each of two places by what their positions have behind the point. Writes two pixels, and
-   a byte more. */
 static inline void interpolate(const uint8_t *first, const uint8_t *second, int stride, const float across[2],
                                const float down[2], uint8_t *out) {
     const bytes above = at_two(first, second), below = at_two(first + stride, second + stride);
@@ -146,6 +148,20 @@ static inline void interpolate(const uint8_t *first, const uint8_t *second, int 
     const int32_t pixels[2] = {packed[0], packed[4]};
     memcpy(out, &pixels[0], 4), memcpy(out + 3, &pixels[1], 4);
 }
+
+#else /* without instructions that shuffle bytes */
+
+static inline void interpolate(const uint8_t *first, const uint8_t *second, int stride, const float across[2],
+                               const float down[2], uint8_t *out) {
+    for (int i = 0; i < 2; i++)
+        for (int channel = 0; channel < 3; channel++) {
+            const uint8_t *at = (i ? second : first) + channel, *below = at + stride;
+            const float left = at[0] + (below[0] - at[0]) * down[i], right = at[3] + (below[3] - at[3]) * down[i];
+            out[3 * i + channel] = (uint8_t)(int)(left + (right - left) * across[i] + 0.5f);
+        }
+}
+
+#endif
 
 /* A row of positions in the bordered image: those at x are first + step · (x - centre). */
 typedef struct {
