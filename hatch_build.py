@@ -50,7 +50,7 @@ class KernelsHook(BuildHookInterface[Any]):
         try:
             return compiling.compile_kernels(folder)
         except compiling.CompileError as error:
-            self.app.display_warning(f"warning: {error}; NumPy makes the same pixels, many times slower")
+            self.app.display_warning(f"warning: {error}; NumPy makes the same pixels, about six times as slowly")
             return []
 
     def finalize(self, version: str, build_data: dict[str, Any], artifact_path: str) -> None:

@@ -69,7 +69,7 @@ def library() -> ctypes.CDLL | None:
 def say_if_not_compiled() -> None:
     """Say, once in a process, that NumPy does the work of the kernels, unless the user has asked for that."""
     if chosen() == NUMPY and not os.environ.get(VARIABLE):
-        found = "the kernels are not compiled, so NumPy makes the same pixels, many times slower"
+        found = "the kernels are not compiled, so NumPy makes the same pixels, about six times as slowly"
         remedy = "install a C compiler or the Python package ziglang, then run python -m layermix_gen.kernels.compiling"
         say(f"warning: {found}; {remedy}")
 
