@@ -87,4 +87,5 @@ def command(source: str, out: str, dry_run: bool, **options: Any) -> None:
     more --variants it adds planes to it.
     """
     settings = BuildSettings(**{name: options.pop(name) for name in SETTINGS})
+    keep_memory()
     show((estimate if dry_run else build)(source, out, settings, **options).summary())

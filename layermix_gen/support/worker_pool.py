@@ -186,7 +186,7 @@ def _kill(workers: Iterable[_Worker]) -> None:
 def _work(pipe: Connection, shared: Any) -> NoReturn:
     """Greet the parent, then answer to the state and to each task until it closes the pipe."""
     cv2.setNumThreads(1)
-    _keep_memory()
+    keep_memory()
     threading.Thread(target=_end_with_parent, daemon=True).start()
     with suppress(EOFError, OSError):
         pipe.send(())
@@ -198,7 +198,7 @@ def _work(pipe: Connection, shared: Any) -> NoReturn:
     os._exit(0)  # a thread running while the interpreter is torn down would make DuckDB's bindings report leaks
 
 
-def _keep_memory() -> None:
+def keep_memory() -> None:
     """Let the allocator of glibc, if it is that, keep freed memory for the next image instead of returning it."""
     with suppress(OSError, AttributeError):
         mallopt = ctypes.CDLL(None).mallopt
