@@ -16,6 +16,7 @@ from layermix_gen.images.codec import FORMATS, SUBSAMPLINGS
 from layermix_gen.images.views import VIEWS
 from layermix_gen.mixing.methods import METHODS
 from layermix_gen.sources import KINDS
+from layermix_gen.support.worker_pool import keep_memory
 
 SETTINGS = {field.name for field in fields(BuildSettings)}
 
