@@ -28,7 +28,7 @@ from layermix_gen.images import Image
 from layermix_gen.images.codec import encode
 from layermix_gen.mixing.methods import METHODS
 from layermix_gen.mixing_sets.mixing_set import open_mixing_set
-from layermix_gen.sources import Source
+from layermix_gen.sources import Item, Source
 from layermix_gen.support.files import disk_errors
 
 Tick: TypeAlias = Callable[[int, int], bool]
@@ -87,12 +87,10 @@ def build_shard(
     work = _Work(plan, number, reading, bad)
     with disk_errors(plan.root), ShardDraft(plan, number, work.variants) as draft:
         for batch in batches(len(work.inputs.items)):
-            ready: dict[int, _Prepared | BadImage] = {}
+            ready = work.prepared(batch, tick)
             for position in batch:
                 if not tick(position, len(work.skipped)):
                     return work.result()
-                if position == batch.start:
-                    ready = work.prepared(batch)
                 work.encode(position, ready.pop(position, None), draft)
             draft.write()
         if not tick(len(work.inputs.items), len(work.skipped)):
@@ -132,58 +130,55 @@ class _Work:
         """The result of the work, which was stopped where there is no summary."""
         return ShardResult(self._number, tuple(self.skipped), summary)
 
-    def prepared(self, batch: range) -> dict[int, _Prepared | BadImage]:
-        """Read and draw the inputs of a batch, or those of them that are not too many bytes at once."""
-        found: dict[int, _Prepared | BadImage] = {}
+    def prepared(self, batch: range, tick: Tick) -> dict[int, _Prepared | str]:
+        """Read and draw the inputs of a batch, or those of them that are not too many bytes at once.
+
+        What is left of the batch when `tick` says to stop is not read. An input that cannot be read is a reason.
+        """
+        found: dict[int, _Prepared | str] = {}
         left = BATCH_BYTES
         for position in batch:
-            if left > 0:
-                found[position] = one = self._read(position)
-                left -= 0 if isinstance(one, BadImage) else one.pixels.nbytes
-        return {position: self._drawn(position, one) for position, one in found.items()}
+            if left > 0 and tick(batch.start, len(self.skipped)):
+                found[position] = one = self._prepare(position)
+                left -= 0 if isinstance(one, str) else one.pixels.nbytes
+        return found
 
-    def encode(self, position: int, prepared: _Prepared | BadImage | None, draft: ShardDraft) -> None:
+    def encode(self, position: int, prepared: _Prepared | str | None, draft: ShardDraft) -> None:
         """Render and encode all variants of an input; prepare it first where that was too much at once.
 
         A bad input is left out. Raises `LayerMixError` if it is in other planes.
         """
         item = self.inputs.items[position]
+        one = self._prepare(position) if prepared is None else prepared
+        if isinstance(one, str):
+            self._leave_out(item, one)
+            return
         try:
-            one = prepared or self._drawn(position, self._read(position))
-            if isinstance(one, BadImage):
-                raise one
             samples = self._maker.render(one.drawn, one.pixels, item, self.inputs.partner(position))
             draft.encode(self._plan.bounds(self._number)[0] + position, item, one.checksum, samples)
         except BadImage as error:
-            if self.kept and item.id not in self._known:
-                remedy = f"restore it, then run the same command to resume{how_to_give_up(self._plan)}"
-                raise LayerMixError(
-                    f"{item.id} is in other planes but cannot be read now ({error}); {remedy}"
-                ) from error
-            self.skipped.append(Skipped(item.id, str(error)))
+            self._leave_out(item, str(error))
 
-    def _read(self, position: int) -> _Prepared | BadImage:
+    def _prepare(self, position: int) -> _Prepared | str:
+        """Read and draw an input, or say why not: an error would keep what was read of the image in memory."""
         item = self.inputs.items[position]
         try:
             pixels = self.inputs.read(position)
+            checksum = source_checksum(pixels)
+            if self.kept and checksum != self._made_of.get(item.id):
+                raise LayerMixError(
+                    f"{item.id} is another image now than when other planes were built; restore it, then run the same "
+                    f"command to resume{how_to_give_up(self._plan)}, or build into another folder"
+                )
+            return _Prepared(pixels, checksum, self._maker.draw(pixels, item, self.variants.values()))
         except BadImage as error:
-            return error
-        checksum = source_checksum(pixels)
-        if self.kept and checksum != self._made_of.get(item.id):
-            raise LayerMixError(
-                f"{item.id} is another image now than when other planes were built; restore it, then run the same "
-                f"command to resume{how_to_give_up(self._plan)}, or build into another folder"
-            )
-        return _Prepared(pixels, checksum, [])
+            return str(error)
 
-    def _drawn(self, position: int, one: _Prepared | BadImage) -> _Prepared | BadImage:
-        if isinstance(one, BadImage):
-            return one
-        try:
-            drawn = self._maker.draw(one.pixels, self.inputs.items[position], self.variants.values())
-        except BadImage as error:
-            return error
-        return one._replace(drawn=drawn)
+    def _leave_out(self, item: Item, why: str) -> None:
+        if self.kept and item.id not in self._known:
+            remedy = f"restore it, then run the same command to resume{how_to_give_up(self._plan)}"
+            raise LayerMixError(f"{item.id} is in other planes but cannot be read now ({why}); {remedy}")
+        self.skipped.append(Skipped(item.id, why))
 
 
 def try_input(plan: Plan, number: int, position: int) -> None:

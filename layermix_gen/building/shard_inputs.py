@@ -1,4 +1,4 @@
-"""Read the inputs of a shard one by one, and as second images of each other without decoding each twice."""
+"""Read the inputs of a shard in batches, and as second images of each other without decoding each twice."""
 
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping, Sequence

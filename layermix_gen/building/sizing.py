@@ -1,7 +1,7 @@
 """How many shards a dataset gets: a bound on the bytes of a tar, turned into a number of samples before the build.
 
-The number depends only on the settings and on some of the images, which are measured. It does not depend on the planes
-that are requested or on the mixing set, so that planes added later fit the existing ones.
+The number depends only on the settings and, where it matters, on some of the images, which are measured. It does not
+depend on the planes that are requested or on the mixing set, so that planes added later fit the existing ones.
 """
 
 from bisect import bisect_right
@@ -31,10 +31,8 @@ from layermix_gen.support.worker_pool import DeadWorkerError
 
 SAMPLE, FEWEST, PIXELS = 256, 32, 2**26  # images that are measured; down to FEWEST if PIXELS would be exceeded
 ERRORS, DEVIATIONS = 3, 5  # safety margins: standard errors of the mean, standard deviations of a sum
-LARGEST_VALUE, LARGEST_TEXT = (
-    4,
-    2**16,
-)  # bytes: of a value of a pixel, in a JPEG of quality 100; of all else of a sample
+LARGEST_VALUE = 4  # bytes of a value of a pixel, in a JPEG of quality 100
+LARGEST_TEXT = 2**16  # bytes of all else of a sample
 UNREADABLE = 4096  # bytes assumed for a sample if none of the measured images can be read
 
 

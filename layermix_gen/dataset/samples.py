@@ -187,5 +187,5 @@ def _names(names: Sequence[str], length: int) -> str:
 
 def _numbers(numbers: Sequence[float], length: int = 0) -> str:
     """Numbers as a list of floats, filled up to its length. Most are whole, and these cost a fifth as int."""
-    texts = [repr(number) if number.__class__ is float else f"{+number}.0" for number in numbers]
+    texts = [f"{+number}.0" if number.__class__ in (int, bool) else repr(float(number)) for number in numbers]
     return f"[{', '.join((*texts, *['0.0'] * (length - len(numbers))))}]"

@@ -50,17 +50,26 @@ def connected_again(fault: Fault) -> Iterator[Database]:
     To open and close a database takes 16 ms, which is as long as all else that is done for the index of 1000 samples.
     """
     try:
-        with refusals(fault), _kept(os.getpid()).cursor() as db:
+        with refusals(fault), _kept().cursor() as db:
             yield db
     except BaseException:
-        _kept.cache_clear()  # after a fatal error, DuckDB refuses all that follows
+        _close_kept()  # after a fatal error, DuckDB refuses all that follows
         raise
 
 
 @cache
-def _kept(process: int) -> Database:
-    """The database of a process; one that was forked leaves that of its parent alone."""
+def _kept() -> Database:
     return open_database(ONE_THREAD)
+
+
+def _close_kept() -> None:
+    if _kept.cache_info().currsize:
+        _kept().close()
+        _kept.cache_clear()
+
+
+if hasattr(os, "register_at_fork"):  # a child would wait for threads of the database that it does not have
+    os.register_at_fork(before=_close_kept)
 
 
 def open_database(settings: Mapping[str, Any] | None = None) -> Database:

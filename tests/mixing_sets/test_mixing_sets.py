@@ -120,7 +120,8 @@ def test_a_view_is_written_to_what_has_its_shape_alone(size: int, out: Any) -> N
 
 
 def test_a_view_of_numbers_of_numpy() -> None:
-    view = PictureView(np.int64(1), np.int64(2), np.int64(1), np.True_, np.False_)
+    numbers: Any = (np.int64(1), np.int64(2), np.int64(1), np.True_, np.False_)
+    view = PictureView(*numbers)
     np.testing.assert_array_equal(MixingSet(GRAY).view(view, 5)[..., 0], GRAY[1, 2:7, 1:6][:, ::-1])
 
 

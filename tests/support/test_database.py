@@ -1,6 +1,8 @@
 """Access to DuckDB: its errors as one line, Ctrl-C as KeyboardInterrupt, names and paths as SQL."""
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import duckdb
@@ -38,13 +40,35 @@ def has_mark() -> bool:
         return bool(db.execute("SELECT 1 FROM duckdb_tables() WHERE table_name = 'mark'").fetchall())
 
 
-def test_one_database_is_kept_in_each_process_until_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+FORKING = """
+import os, sys
+from layermix_gen.errors import LayerMixError
+from layermix_gen.support.database import connected_again
+
+def ask(sql):
+    with connected_again(LayerMixError) as db:
+        return db.execute(sql).fetchall()
+
+ask("SELECT 1")
+if child := os.fork():
+    sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+try:
+    ask("SELEKT 1")
+except LayerMixError:
+    sys.exit(0 if ask("SELECT 2") == [(2,)] else 1)
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="has no fork")
+def test_a_process_that_is_forked_has_a_database_of_its_own() -> None:
+    """With that of its parent it would hang at the first error, or crash at its end."""
+    done = subprocess.run([sys.executable, "-c", FORKING], capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_one_database_is_kept_until_an_error() -> None:
     with connected_again(LayerMixError) as db:
         db.execute("CREATE OR REPLACE TABLE mark (i INTEGER)")
-    assert has_mark()
-    with monkeypatch.context() as forked:
-        forked.setattr(os, "getpid", lambda: -1)
-        assert not has_mark()
     assert has_mark()
     with pytest.raises(LayerMixError, match="Parser Error"), connected_again(LayerMixError) as db:
         db.execute("SELEKT 1")
