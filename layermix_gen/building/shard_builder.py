@@ -123,7 +123,8 @@ class _Work:
         self.variants = missing_planes(plan, before)
         items = [item for _, item in plan.items(number)]
         paired = METHODS[plan.settings.method].mixes_labels
-        self.inputs = ShardInputs(source, items, {**bad, **self._known}, reading, paired=paired)
+        left_out = {**bad, **self._known}
+        self.inputs = ShardInputs(source, items, left_out, reading, self._maker.check, paired=paired)
         self.skipped: list[Skipped] = []
 
     def result(self, summary: ShardSummary | None = None) -> ShardResult:

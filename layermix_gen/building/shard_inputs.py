@@ -24,7 +24,7 @@ class ShardInputs:
     """The inputs of a shard. With `paired`, the images that were read last are kept: second images are read ahead.
 
     `left_out` has the reasons why some are not read, by their ids. `reading` is called with the position in the shard
-    of each input before it is decoded.
+    of each input before it is decoded, `check` with its pixels: it raises `BadImage` for what no sample can be made of.
     """
 
     def __init__(
@@ -33,11 +33,12 @@ class ShardInputs:
         items: Sequence[Item],
         left_out: Mapping[str, str] = MappingProxyType({}),
         reading: Callable[[int], None] = lambda position: None,
+        check: Callable[[Image], object] = lambda pixels: None,
         *,
         paired: bool,
     ) -> None:
         self.items = items
-        self._source, self._left_out, self._reading = source, left_out, reading
+        self._source, self._left_out, self._reading, self._check = source, left_out, reading, check
         self._most = AHEAD + BATCH if paired else 0
         self._kept: OrderedDict[int, Image] = OrderedDict()
 
@@ -48,7 +49,8 @@ class ShardInputs:
             if why := self._left_out.get(item.id):
                 raise BadImage(why)
             self._reading(position)
-            self._keep(position, pixels := self._source.read(item))
+            self._check(pixels := self._source.read(item))
+            self._keep(position, pixels)
             return pixels
         return self._kept[position]
 

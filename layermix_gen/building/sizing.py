@@ -88,7 +88,7 @@ def sample_bytes(
     `classes` are the source's, which a worker process would have to list all of it for. With `partners`, a second
     image is another of the `items`, as in a build; without, it is the image itself.
     """
-    inputs = ShardInputs(source, items, paired=partners)
+    inputs = ShardInputs(source, items, check=maker.check, paired=partners)
     for position, item in enumerate(items):
         try:
             pixels, partner = inputs.read(position), inputs.partner(position) if partners else None

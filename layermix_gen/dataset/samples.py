@@ -69,6 +69,10 @@ class SampleMaker:
         """
         return self.render(self.draw(source, item, variants), source, item, partner)
 
+    def check(self, source: Image) -> None:
+        """Raise `BadImage` for a source image that no view can be cut out of, also as a second image."""
+        self._draw_view(KeyedRandom(0, "", CLEAN), source)
+
     def draw(self, source: Image, item: Item, variants: Iterable[int]) -> list[Drawn]:
         """Draw variants of one source image (H, W, 3), of which only the size matters. Raises `BadImage`."""
         settings, drawing = self.settings, self.drawing

@@ -64,6 +64,18 @@ def test_added_planes_are_those_of_a_build_at_once(mode: str, photographs: Path,
     assert verify(tmp_path / "out", replay=1.0) == []
 
 
+def test_an_image_of_which_there_is_no_view_is_no_partner(tmp_path: Path) -> None:
+    """It alone is left out, and not those that it would be mixed with."""
+    folder = tmp_path / "source" / "a"
+    folder.mkdir(parents=True)
+    rng = np.random.default_rng(0)
+    for number in range(12):
+        Image.fromarray(rng.integers(0, 256, (40, 40, 3), np.uint8)).save(folder / f"{number}.png")
+    Image.fromarray(np.zeros((2, 30_000, 3), np.uint8)).save(folder / "strip.png")
+    build(tmp_path / "source", tmp_path / "out", "--size", 64, "--variants", 3, "--view", "center", "--method", "mixup")
+    assert json.loads((tmp_path / "out" / "errors.jsonl").read_text())["source"] == "a/strip.png"
+
+
 def test_an_unreadable_image_is_no_partner(photographs: Path, tmp_path: Path) -> None:
     source = tmp_path / "photographs"
     for path in sorted(photographs.rglob("*.*"))[:6]:
