@@ -62,10 +62,9 @@ def kernels(photograph: Image) -> None:
     """Print the cost of each operation and blend."""
     rng = np.random.default_rng(0)
     print(f"\n{'µs a call':<16}{f'{SMALL} px':>10}{f'{LARGE} px':>10}")
-    x, y = (
-        {size: np.ascontiguousarray(photograph[top : top + size, top : top + size]) for size in (SMALL, LARGE)}
-        for top in (40, 120)
-    )
+    sizes = (SMALL, LARGE)
+    x = {side: render_view(photograph, draw_center(rng, *photograph.shape[:2], side), side) for side in sizes}
+    y = {side: np.ascontiguousarray(np.rot90(pixels)) for side, pixels in x.items()}
     for name, row in OPERATIONS.items():
         if row.paper:
             calls = {size: Call(name, (IMAGE,), row.paper(rng, 8, size)) for size in x}
