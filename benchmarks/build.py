@@ -63,7 +63,10 @@ def kernels(photograph: Image) -> None:
     rng = np.random.default_rng(0)
     print(f"\n{'µs a call':<16}{f'{SMALL} px':>10}{f'{LARGE} px':>10}")
     sizes = (SMALL, LARGE)
-    x = {side: render_view(photograph, draw_center(rng, *photograph.shape[:2], side), side) for side in sizes}
+    x = {
+        side: render_view(photograph, draw_center(rng, photograph.shape[0], photograph.shape[1], side), side)
+        for side in sizes
+    }
     y = {side: np.ascontiguousarray(np.rot90(pixels)) for side, pixels in x.items()}
     for name, row in OPERATIONS.items():
         if row.paper:
