@@ -28,7 +28,7 @@ test-browser: kernels  ## the gallery in Chromium: needs chromium and chromedriv
 	$(BIN)/pytest -m browser
 
 # With other kernels than the package's: what compares pixels, then the harness for longer than in a run of all tests.
-COMPARE = -m pytest --capture=sys $(addprefix tests/kernels/test_,digests.py programs.py scaling.py filter_up.py)
+COMPARE = -m pytest --capture=sys $(addprefix tests/kernels/test_,digests.py programs.py scaling.py png_rows.py)
 HARNESS = -m tests.faults kernel_bytes --rounds 3000
 
 sanitize: $(READY)  ## the tests of the kernels with AddressSanitizer and UBSan in the C code: needs gcc
