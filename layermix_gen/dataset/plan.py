@@ -10,13 +10,14 @@ import hashlib
 import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from layermix_gen._version import __version__
 from layermix_gen.dataset.names import LISTING, PLAN
+from layermix_gen.dataset.outlets.base import IN_PLACE, Outlet
 from layermix_gen.dataset.settings import BuildSettings
 from layermix_gen.errors import LayerMixError
 from layermix_gen.mixing_sets.mixing_set import MixingSet
@@ -87,7 +88,10 @@ def versions() -> dict[str, str]:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Plan:
-    """What is built from what. `offsets` are the bytes at which each shard begins in `sources.jsonl`."""
+    """What is built from what. `offsets` are the bytes at which each shard begins in `sources.jsonl`.
+
+    `outlet` takes what is written in the folder `root` to where the dataset is; it is no part of what is built.
+    """
 
     root: Path
     inputs: Inputs
@@ -95,6 +99,7 @@ class Plan:
     mixing_set: MixingSetFacts | None
     offsets: tuple[int, ...]
     versions: dict[str, str] = field(default_factory=versions)
+    outlet: Outlet = IN_PLACE
 
     @property
     def shards(self) -> int:
@@ -265,8 +270,9 @@ def write_plan(plan: Plan, *, new: bool = False) -> None:
 
 
 def plan_facts(plan: Plan) -> dict[str, Any]:
-    """The content of a plan, without the folder that it lies in."""
-    return {_NAMES.get(name, name): value for name, value in asdict(plan).items() if name != "root"}
+    """The content of a plan, without the folder that it lies in, and without its outlet."""
+    facts = asdict(replace(plan, outlet=IN_PLACE)).items()
+    return {_NAMES.get(name, name): value for name, value in facts if name not in ("root", "outlet")}
 
 
 def read_plan(root: Path) -> Plan | None:
@@ -287,7 +293,7 @@ def read_plan(root: Path) -> Plan | None:
 def _from_json(root: Path, value: dict[str, Any]) -> Plan:
     """Rebuild a plan from parsed JSON. Raises ValueError if that is not a plan."""
     fingerprint = value.pop("fingerprint", None)
-    plan = made_of(Plan, {_NAMES_READ.get(name, name): one for name, one in value.items()}, root=root)
+    plan = made_of(Plan, {_NAMES_READ.get(name, name): one for name, one in value.items()}, root=root, outlet=IN_PLACE)
     if not plan.settings.is_resolved:
         raise ValueError("settings without size, view or format")
     if not plan.offsets or plan.offsets[0] or list(plan.offsets) != sorted(plan.offsets):
