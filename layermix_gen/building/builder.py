@@ -11,12 +11,12 @@ from layermix_gen.building.engines import Watch, in_processes, in_this_process
 from layermix_gen.building.mending import spoiled_shards
 from layermix_gen.building.request import BuildRequest
 from layermix_gen.building.shard_builder import is_finished, missing_planes
-from layermix_gen.dataset.declaring import collect, declared_planes, is_declared, write_manifest
+from layermix_gen.dataset.declaring import collect, declared_planes, forget_aside, is_declared, write_manifest
 from layermix_gen.dataset.index import ShardSummary, read_summaries
 from layermix_gen.dataset.manifest import Manifest, Run
 from layermix_gen.dataset.names import ERRORS, INDEX, MANIFEST, refuse_links
 from layermix_gen.dataset.outlets.places import placed
-from layermix_gen.dataset.plan import MixingSetFacts, Plan
+from layermix_gen.dataset.plan import Plan
 from layermix_gen.dataset.plan_changes import digest_of_plan, freeze, is_frozen, reopen
 from layermix_gen.dataset.settings import DEFAULTS, BuildSettings
 from layermix_gen.dataset.sidecars import write_sidecars
@@ -66,8 +66,7 @@ def build(
         if request.mixes:
             color = request.settings.options.color
             mixed = resolve_mixing_set(request.mixing_set, request.size, settings.seed, color=color, progress=progress)
-        facts = MixingSetFacts.of(mixed) if mixed and settings.variants else None
-        plan = replace(request.planned(facts, request.shards(progress)), outlet=outlet)
+        plan = replace(request.planned(request.facts_of(mixed), request.shards(progress)), outlet=outlet)
         if progress and (where := outlet.scratch(request.root)):
             tars = f"{min(request.workers, len(request.own(plan.shards)))} x {count(len(plan.settings.planes), 'tar')}"
             say(f"until they are uploaded to {outlet.place(plan.root)}, at most {tars} of a shard lie in {where}")
@@ -92,6 +91,7 @@ def _prepare(plan: Plan, items: Sequence[Item], spoiled: Mapping[int, Sequence[S
     reopen(
         plan.root, [number for number, one in read_summaries(plan.root).items() if spoiled.get(number) == one.skipped]
     )
+    forget_aside(plan.root)
     plan.outlet.publish(plan.root, plan.settings.planes.keys())
 
 

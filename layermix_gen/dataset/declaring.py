@@ -100,6 +100,13 @@ def keep_declared(root: Path) -> None:
     write_manifest(replace(manifest, indexes=aside))
 
 
+def forget_aside(root: Path) -> None:
+    """Remove indexes that were put aside and that the manifest does not name: a process was killed before it did so."""
+    manifest = _declared(root)
+    if manifest and not manifest.is_extended:
+        remove_folder(root / DECLARED)
+
+
 def put_back_declared(root: Path, planes: Iterable[str]) -> None:
     """Undo an addition of `planes` to a finished dataset: its indexes are the declared ones again, the new tars go.
 

@@ -43,7 +43,6 @@ ADDABLE = ("variants", "clean")  # settings that only say which planes there are
 FEW_SHARDS, SMALL_SHARD = 64, 128  # a small dataset has up to 64 shards for cores to share, of about 128 inputs
 LIBRARIES = ("numpy", "simplejpeg", "pillow", "deflate", "duckdb")  # the bytes depend on them
 
-
 _NAMES = {"mixing_set": "pool"}  # of fields that have another name in the file
 _NAMES_READ = {there: here for here, there in _NAMES.items()}
 
@@ -88,10 +87,7 @@ def versions() -> dict[str, str]:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Plan:
-    """What is built from what. `offsets` are the bytes at which each shard begins in `sources.jsonl`.
-
-    `outlet` takes what is written in the folder `root` to where the dataset is; it is no part of what is built.
-    """
+    """What is built from what. `offsets` are the bytes at which each shard begins in `sources.jsonl`."""
 
     root: Path
     inputs: Inputs
@@ -99,7 +95,7 @@ class Plan:
     mixing_set: MixingSetFacts | None
     offsets: tuple[int, ...]
     versions: dict[str, str] = field(default_factory=versions)
-    outlet: Outlet = IN_PLACE
+    outlet: Outlet = IN_PLACE  # of what is written in `root`; no part of what is built
 
     @property
     def shards(self) -> int:
@@ -271,8 +267,8 @@ def write_plan(plan: Plan, *, new: bool = False) -> None:
 
 def plan_facts(plan: Plan) -> dict[str, Any]:
     """The content of a plan, without the folder that it lies in, and without its outlet."""
-    facts = asdict(replace(plan, outlet=IN_PLACE)).items()
-    return {_NAMES.get(name, name): value for name, value in facts if name not in ("root", "outlet")}
+    facts = asdict(replace(plan, outlet=IN_PLACE))
+    return {_NAMES.get(name, name): facts[name] for name in facts if name not in ("root", "outlet")}
 
 
 def read_plan(root: Path) -> Plan | None:
@@ -281,9 +277,7 @@ def read_plan(root: Path) -> Plan | None:
     try:
         value = read_json(path)
         check_format(value.get("format", "no format"), FORMAT, path)
-        value = unsealed(value)
-        del value["format"]
-        return _from_json(root, value)
+        return _from_json(root, unsealed(value))
     except FileNotFoundError:
         return None
     except ValueError as error:
@@ -292,7 +286,7 @@ def read_plan(root: Path) -> Plan | None:
 
 def _from_json(root: Path, value: dict[str, Any]) -> Plan:
     """Rebuild a plan from parsed JSON. Raises ValueError if that is not a plan."""
-    fingerprint = value.pop("fingerprint", None)
+    fingerprint, _ = value.pop("fingerprint", None), value.pop("format")
     plan = made_of(Plan, {_NAMES_READ.get(name, name): one for name, one in value.items()}, root=root, outlet=IN_PLACE)
     if not plan.settings.is_resolved:
         raise ValueError("settings without size, view or format")

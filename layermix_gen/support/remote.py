@@ -37,6 +37,8 @@ REFUSALS = {
 }
 """What a store refuses, whenever it is asked, and what to say of it."""
 NO_CREDENTIALS = re.compile("(No|Partial|Default)Credentials|ProfileNotFound|ClientAuthentication|SSO")  # in types
+NO_BUCKET = re.compile("(?i)(bucket|container) does not exist|NoSuchBucket|ContainerNotFound")
+UNREACHABLE = re.compile("EndpointConnection|ConnectTimeout|ClientConnector|ConnectionRefused")  # in types
 SECRET = re.compile("(?i)(x-amz-|x-goog-)?(sig|signature|token|secret|password|credential|security-token)$|.*key(id)?$")
 DAMAGED = re.compile("(?i)digest|checksum|sha256|did not provide the number of bytes")  # on the way: sent again
 
@@ -67,20 +69,27 @@ def patiently(call: Callable[[], T], tries: int | None = None) -> T:
 
 
 def refusal(url: str, error: Exception) -> LayerMixError | None:
-    """The error to raise where a store refuses a request whenever it is made; None for others, and for missing files.
+    """The error to raise where a store refuses a request whenever it is made, or is not there; None for other errors.
 
-    Of a full disk of this machine it says that.
+    Of a full disk of this machine it says that. A missing file is another error.
     """
-    kind, why = _kind(error), first_line(error)
+    kind, why = _kind(error), _why(error)
     if kind == "full":
         return OutOfResources(f"a file of {url} cannot be kept here: {why}; make room, or set TMPDIR to a larger disk")
-    return StoreError(REFUSALS[kind].format(url=url, why=why)) if kind in REFUSALS else None
+    if kind in REFUSALS:
+        return StoreError(REFUSALS[kind].format(url=url, why=why))
+    return unreached(url, error) if UNREACHABLE.search(type(error).__name__) else None
 
 
-def unreached(url: str, error: Exception) -> LayerMixError:
-    """The error for a store that refuses, or that keeps failing."""
+def unreached(url: str, error: Exception) -> StoreError:
+    """The error for a store that has failed as often as it was tried."""
     remedy = "check network and endpoint, then run the same command again"
-    return refusal(url, error) or StoreError(f"{url} cannot be reached, although tried again ({_why(error)}); {remedy}")
+    return StoreError(f"{url} cannot be reached, although tried again ({_why(error)}); {remedy}")
+
+
+def is_missing(error: Exception) -> bool:
+    """Whether an error says that there is no such file, in a bucket that is there."""
+    return _kind(error) == "missing"
 
 
 def _why(error: Exception) -> str:
@@ -97,7 +106,7 @@ def _kind(error: Exception) -> str:
     if isinstance(error, PermissionError):
         return "denied"
     if isinstance(error, FileNotFoundError):
-        return "no bucket" if "bucket" in why else "missing"
+        return "no bucket" if NO_BUCKET.search(why) else "missing"
     if number in FULL:
         return "full"
     if "NoRegion" in name or number == getattr(errno, "EREMCHG", -1) or (number == errno.EINVAL and "region" in why):
@@ -129,6 +138,17 @@ class RemoteFiles:
                 return draft.read_bytes().decode("utf-8")
         except Exception as error:
             raise refusal(self.location, error) or LayerMixError(first_line(error)) from error
+
+    def version(self, name: str) -> str:
+        """A text that is another one when the file has changed. Raises `LayerMixError` if there is no such file."""
+        try:
+            facts = patiently(lambda: self._system.info(f"{self._path}/{name}"))
+        except FileNotFoundError as error:
+            missing = LayerMixError(f"expected {self.location}/{name}, found nothing there; check the URL")
+            raise refusal(self.location, error) or missing from error
+        except Exception as error:
+            raise refusal(self.location, error) or unreached(self.location, error) from error
+        return str(sorted((key, str(value)) for key, value in facts.items()))
 
     def part(self, name: str, start: int, size: int) -> bytes:
         """Read `size` bytes of a file from `start` on, fewer at its end. Raises `BadImage` if it cannot be read."""

@@ -20,8 +20,8 @@ class Outlet(Protocol):
     def tar_bytes(self, root: Path, name: str) -> int | None:
         """The size of a tar, None if it is not there."""
 
-    def take_shard(self, root: Path, tars: Sequence[str], index: str | None) -> None:
-        """Take the tars and then the index of a shard, which are complete in the folder."""
+    def take_shard(self, root: Path, tars: Sequence[str], index: str) -> None:
+        """Take tars of a shard and then its index, which are complete in the folder."""
 
     def publish(self, root: Path, planes: Collection[str] | None = None) -> None:
         """Take what has changed in the folder, but for tars; remove those that are of none of the `planes`."""
@@ -63,7 +63,7 @@ class FolderOutlet:
         path = root / name
         return path.stat().st_size if path.is_file() else None
 
-    def take_shard(self, root: Path, tars: Sequence[str], index: str | None) -> None:
+    def take_shard(self, root: Path, tars: Sequence[str], index: str) -> None:
         pass
 
     def publish(self, root: Path, planes: Collection[str] | None = None) -> None:
@@ -86,6 +86,7 @@ class FolderOutlet:
         is_prepared: Callable[[], bool],
         waiting: Callable[[], None],
     ) -> Iterator[None]:
+        """Hold the locks of the folder and of the partition."""
         with ExitStack() as held:
             held.enter_context(together(root, prepare, is_prepared))
             held.enter_context(in_turn(root, partition, waiting))

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from layermix_gen.errors import LayerMixError
-from layermix_gen.support.remote import RemoteFiles, patiently, refuse_secrets, unreached
+from layermix_gen.support.remote import RemoteFiles, is_missing, patiently, refusal, refuse_secrets, unreached
 from layermix_gen.support.threads import mapped_ahead
 
 AT_ONCE = 16  # small objects that are sent, fetched or removed at a time
@@ -68,7 +68,7 @@ class ObjectStore(RemoteFiles):
             try:
                 found = self._system.find(f"{self._path}/{folder}".rstrip("/"), detail=True)
             except FileNotFoundError as error:
-                if "bucket" in str(error).lower():
+                if not is_missing(error):
                     raise
                 return {}
             start = len(self._path.strip("/")) + 1
@@ -84,7 +84,7 @@ class ObjectStore(RemoteFiles):
             try:
                 self._system.info(f"{self._path}/{name}")
             except FileNotFoundError as error:
-                if "bucket" in str(error).lower():
+                if not is_missing(error):
                     raise
                 return False
             return True
@@ -137,7 +137,7 @@ class ObjectStore(RemoteFiles):
         except LayerMixError:
             raise
         except Exception as error:  # each of fsspec's file systems raises what its libraries do
-            raise unreached(self.location, error) from error
+            raise refusal(self.location, error) or unreached(self.location, error) from error
 
 
 def _seconds(info: Mapping[str, Any]) -> float:

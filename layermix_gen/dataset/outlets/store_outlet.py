@@ -86,6 +86,8 @@ class StoreOutlet:
         for name in _mirrored(root) - there.keys():
             (root / name).unlink(missing_ok=True)
             self._copies.pop(name, None)
+        for folder in {name.partition("/")[0] for name in self._tars}:  # in which all else is written
+            (root / folder).mkdir(exist_ok=True)
         self.store.at_once(lambda name: self._bring(root, name, there[name]), there)
 
     def _bring(self, root: Path, name: str, stored: StoredObject) -> None:
@@ -100,18 +102,18 @@ class StoreOutlet:
             self.store.copy_file(name, path, stored.size, stored.size)
         self._copies[name] = _Copy(stored.version, _stamp(path) or (0, 0))
 
-    def take_shard(self, root: Path, tars: Sequence[str], index: str | None) -> None:
+    def take_shard(self, root: Path, tars: Sequence[str], index: str) -> None:
         """Upload tars one after the other, then the index, and remove the tars from the folder.
 
         The index stays only if all has reached the store.
         """
         try:
-            for name in (*tars, *((index,) if index else ())):
+            for name in (*tars, index):
                 self._check_held()
                 self.store.upload(root / name, name)
+            self._copies[index] = _Copy("", _stamp(root / index) or (0, 0))
         except BaseException:
-            if index:
-                (root / index).unlink(missing_ok=True)
+            (root / index).unlink(missing_ok=True)
             raise
         finally:
             for name in tars:

@@ -81,7 +81,7 @@ def _repair(files: DatasetFiles, root: Path, outlet: Outlet, replay: float, work
         if numbers or damaged & {PLAN, LISTING}:
             plan = _plan_again(expected, root, staging)
             mended += _mend_shards(plan, found, numbers, root, outlet, workers, progress)
-            mended += _put_in_place(staging, root, sorted(damaged & {PLAN, LISTING}), outlet)
+            mended += _put_in_place(staging, root, sorted(damaged & {PLAN, LISTING}))
         whole, digest = _mend_whole(found, root, Run(0, round(time.perf_counter() - begin, 3), 0.0, workers))
         outlet.publish(root)
     return Repair(found.report, (*mended, *whole), digest)
@@ -153,7 +153,10 @@ def _mend_shards(
                     if other := _differences(plan, found, result):
                         others.append(other)
                     else:
-                        mended += _put_in_place(plan.root, root, _wanted(found, result.number), outlet)
+                        names = _put_in_place(plan.root, root, _wanted(found, result.number))
+                        index = index_name(result.number)
+                        outlet.take_shard(root, [name for name in names if name != index], index)
+                        mended += names
         except KeyboardInterrupt:
             remedy = "run the same command to go on"
             raise Interrupted(f"stopped with {count(len(mended), 'file')} mended; {remedy}") from None
@@ -186,8 +189,8 @@ def _wanted(found: Verification, number: int) -> list[str]:
     return [name for name in names if name in found.report.files]
 
 
-def _put_in_place(staging: Path, root: Path, names: Sequence[str], outlet: Outlet) -> list[str]:
-    """Move files from `staging` to `root`, each atomically, let the outlet take them, and return their names."""
+def _put_in_place(staging: Path, root: Path, names: Sequence[str]) -> list[str]:
+    """Move files from `staging` to `root`, each atomically, and return their names."""
     for name in names:
         target = root / name
         if target.is_dir():
@@ -197,7 +200,6 @@ def _put_in_place(staging: Path, root: Path, names: Sequence[str], outlet: Outle
         target.parent.mkdir(parents=True, exist_ok=True)
         (staging / name).replace(target)
         sync(target.parent)
-    outlet.take_shard(root, [name for name in names if name not in (PLAN, LISTING)], None)
     return list(names)
 
 
