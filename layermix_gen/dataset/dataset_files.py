@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from layermix_gen.dataset.names import MANIFEST, PLAN, is_shard_file
+from layermix_gen.dataset.outlets.holders import scratch_folder
 from layermix_gen.dataset.outlets.object_store import ObjectStore, is_object_store
 from layermix_gen.errors import BadImage, LayerMixError, StoreError
 from layermix_gen.support.checks import as_utf8_path, is_remote
@@ -123,19 +124,22 @@ class LocalFiles:
 
 
 class RemoteDatasetFiles(RemoteFiles):
-    """Files at a URL; fetched files lie in a temporary folder."""
+    """Files at a URL; fetched files lie in a temporary folder, by default one that is removed at the end."""
 
-    def __init__(self, url: str, options: Mapping[str, Any] | None) -> None:
+    def __init__(self, url: str, options: Mapping[str, Any] | None, within: Path | None = None) -> None:
         super().__init__(url, options)
-        self.options = options
+        self.options, self._within = options, within
 
     def __reduce__(self) -> tuple[type["RemoteDatasetFiles"], tuple[Any, ...]]:
-        """Pickle URL and options: another process opens the files again, with a folder of its own."""
-        return RemoteDatasetFiles, (self.location, self.options)
+        """Pickle URL and options: another process opens the files again, with a folder of its own within this one's.
+
+        So the folder is removed with this process's, for workers end without removing anything.
+        """
+        return RemoteDatasetFiles, (self.location, self.options, self.folder)
 
     @cached_property
     def _temporary(self) -> tempfile.TemporaryDirectory[str]:
-        return tempfile.TemporaryDirectory(prefix="layermix-gen-")
+        return tempfile.TemporaryDirectory(dir=self._within) if self._within else scratch_folder()
 
     @property
     def folder(self) -> Path:

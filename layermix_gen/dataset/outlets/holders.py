@@ -4,8 +4,6 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 
@@ -47,12 +45,10 @@ def _started(process: int) -> str:
     return "" if state in (b"Z", b"X") else facts[18].decode()
 
 
-@contextmanager
-def scratch_folder() -> Iterator[Path]:
-    """Yield a temporary folder, below $TMPDIR if that is set, and remove those that killed processes left there."""
+def scratch_folder() -> "tempfile.TemporaryDirectory[str]":
+    """A temporary folder, below $TMPDIR if that is set; those that killed processes left there are removed."""
     for left in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
         found = re.fullmatch(rf"{PREFIX}({HOLDER})-\w+", left.name)
         if found and is_dead(found[1]) and not left.is_symlink():
             shutil.rmtree(left, ignore_errors=True)
-    with tempfile.TemporaryDirectory(prefix=f"{PREFIX}{holder()}-", ignore_cleanup_errors=True) as folder:
-        yield Path(folder)
+    return tempfile.TemporaryDirectory(prefix=f"{PREFIX}{holder()}-", ignore_cleanup_errors=True)

@@ -29,7 +29,7 @@ def placed(out: str | Path, options: Mapping[str, Any] | None = None) -> Iterato
     store = ObjectStore(str(out), options)
     listing = store.listing(tries=FIRST_TRIES)
     _refuse_others(store, listing)
-    with scratch_folder() as root, _naming(store.location, root):
+    with scratch_folder() as folder, _naming(store.location, root := Path(folder)):
         outlet = StoreOutlet(store)
         outlet.bring(root, listing)
         yield root, outlet
