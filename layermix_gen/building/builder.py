@@ -157,7 +157,7 @@ def _run(plan: Plan, request: BuildRequest, progress: bool) -> Manifest:
     labels = request.written_labels(plan, finished)
     place = plan.outlet.place(plan.root)
     _warn_of_lost(labels.lost, place)
-    return replace(manifest, labels=labels, location=place)
+    return replace(manifest, root=Path(place), labels=labels, location=place)
 
 
 def _warn_of_lost(classes: Sequence[str], place: str) -> None:

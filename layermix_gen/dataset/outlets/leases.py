@@ -17,7 +17,7 @@ from typing import Self
 
 from layermix_gen.dataset.outlets.holders import HOLDER, holder, is_dead
 from layermix_gen.dataset.outlets.object_store import ObjectStore
-from layermix_gen.errors import LayerMixError
+from layermix_gen.errors import LayerMixError, StoreError
 
 FOLDER = ".lease"
 SECONDS = 120.0  # that a lease is held without being written again
@@ -120,12 +120,13 @@ class Lease:
         return not self.others()
 
     def drop(self) -> None:
-        """Give the lease back, if it is held."""
+        """Give the lease back, if it is held; one that cannot be removed expires."""
         if self._claim:
             with self._writing:
                 self._ended.set()
                 name, self._claim = self.name, None
-            self._store.remove([name])
+            with suppress(StoreError):
+                self._store.remove([name])
 
     def _named(self, claim: Claim) -> str:
         return f"{FOLDER}/{holder()}~{self._token}~{claim}"

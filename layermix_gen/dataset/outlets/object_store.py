@@ -57,7 +57,9 @@ class ObjectStore(RemoteFiles):
         self._arguments = (url, options)
 
     def __reduce__(self) -> tuple[type["ObjectStore"], tuple[Any, ...]]:
-        """Pickle URL and options: another process opens the store again."""
+        """Pickle URL and options: another process opens the store again. Raises `LayerMixError` for one in memory."""
+        if self.location.startswith("memory:"):
+            raise LayerMixError(f"{self.location} is in the memory of one process; use 1 worker")
         return ObjectStore, self._arguments
 
     def listing(self, folder: str = "", tries: int | None = None) -> dict[str, StoredObject]:

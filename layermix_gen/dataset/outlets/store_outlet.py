@@ -25,12 +25,12 @@ from layermix_gen.dataset.names import (
     SMALL_FILES,
     TAR,
 )
-from layermix_gen.dataset.outlets.leases import ALONE, Claim, Lease, check_held
+from layermix_gen.dataset.outlets.leases import ALONE, SECONDS, Claim, Lease, check_held
 from layermix_gen.dataset.outlets.object_store import ObjectStore, StoredObject
 from layermix_gen.errors import LayerMixError
 from layermix_gen.support.locks import busy
 
-PATIENCE = 60.0  # seconds that a process waits for others to prepare, as on disks
+PATIENCE = SECONDS + 30  # that a process waits for others: a dead one on another machine has lost its lease by then
 PAUSE = 0.5  # seconds between two looks at the leases, at least; twice that at most
 MIRRORED = re.compile(
     "|".join([INDEX_FILE, *map(re.escape, SMALL_FILES), *(f"({PLANE})/{re.escape(name)}" for name in OF_A_PLANE)])
@@ -184,14 +184,16 @@ class StoreOutlet:
     ) -> Iterator[None]:
         """Hold a lease of a partition, after somebody has prepared the dataset alone."""
         claim, end, is_waiting = Claim(plan, *partition), time.monotonic() + PATIENCE, False
+        asking = time.monotonic() + SECONDS  # the clock of this machine may be late: then only `take` can tell
         try:
             while True:
-                others = self.lease.others()
+                others = self.lease.others() if time.monotonic() < asking else []
                 if not others and not (others := self.lease.take(ALONE)):
                     self.store.abort_uploads()
                     self.refresh(root)
                     prepare()
-                    others = []
+                    self.lease.take(claim)
+                    break
                 rivals = [one for one in others if claim.excludes(one)] or self.lease.take(claim)
                 if not rivals:
                     self.refresh(root)

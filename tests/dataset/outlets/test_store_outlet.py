@@ -2,8 +2,10 @@
 
 import json
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -17,7 +19,7 @@ from layermix_gen.dataset.outlets import holders, leases
 from layermix_gen.dataset.outlets.leases import ALONE, Claim, Lease
 from layermix_gen.dataset.outlets.object_store import ObjectStore
 from layermix_gen.support import remote
-from tests.helpers import errors, files, invoke, without_start
+from tests.helpers import errors, files, invoke, wait_until, without_start
 from tests.servers import Traffic, objects, stored_at, unfinished_uploads
 
 SETTINGS = BuildSettings(variants=1, size=16, shard_size="6")  # 24 photographs in 4 shards
@@ -375,6 +377,38 @@ def test_leases_of_the_dead_and_of_the_silent_are_removed(memory: str, monkeypat
     assert objects(memory) == {}
 
 
+def test_a_clock_that_is_late_does_not_keep_the_lease_of_a_dead_process(
+    memory: str, photographs: Path, pool: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ObjectStore(memory).write(f".lease/elsewhere-7-7-7~{'0' * 16}~alone", b"")
+    written = fsspec.filesystem("memory").store
+    for stored in written.values():
+        stored.created -= timedelta(seconds=1000)
+    with monkeypatch.context() as patch:
+        patch.setattr("layermix_gen.dataset.outlets.leases.time.time", lambda: 0.0)
+        patch.setattr("layermix_gen.dataset.outlets.store_outlet.SECONDS", 0.5)
+        built(photographs, pool)(memory, SETTINGS)
+    assert "dataset.json" in objects(memory)
+
+
+def test_a_lease_is_written_again(memory: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(leases, "BEAT", 0.01)
+    held = ObjectStore(memory)
+    lease = Lease(held)
+    lease.take(ALONE)
+    (before,) = held.listing(".lease").values()
+    wait_until(lambda: held.listing(".lease")[lease.name].seconds > before.seconds, "another writing")
+    held.remove([lease.name])  # by somebody who took it for expired
+    time.sleep(0.1)
+    assert held.listing(".lease") == {}
+    lease.drop()
+
+
+def test_a_store_in_memory_is_of_one_process(memory: str, photographs: Path, pool: Path) -> None:
+    with pytest.raises(LayerMixError, match=rf"^{MEMORY} is in the memory of one process; use 1 worker$"):
+        built(photographs, pool)(memory, SETTINGS, workers=2)
+
+
 def test_a_build_that_lost_its_lease_writes_nothing_more(memory: str, photographs: Path, pool: Path) -> None:
     def removing(self: Any, path: Path, name: str) -> None:
         uploading(self, path, name)
@@ -399,7 +433,6 @@ def test_a_build_by_another_plan_waits_and_is_refused(
     said = rf"^another process is writing to {MEMORY}; wait for it, then run this again$"
     with pytest.raises(LayerMixError, match=said):
         built(photographs, pool)(memory, SETTINGS)
-    built(photographs, pool)  # a repair does not wait
     other.drop()
     built(photographs, pool)(memory, SETTINGS)
     other.take(Claim("a"))
@@ -420,6 +453,11 @@ def test_uploads_in_parts_leave_nothing(
     monkeypatch.setattr("layermix_gen.dataset.outlets.object_store.PARTS", {"chunksize": 5 << 20, "max_concurrency": 2})
     monkeypatch.setattr(remote, "PAUSE", 0.01)
     stored.upload(large, "large")
+    assert objects(at)["large"] == large.read_bytes()
+    posts = iter(range(1000))
+    store[1].fault = lambda method, path: "dropped after" if method == "POST" and next(posts) == 1 else None
+    stored.upload(large, "large")  # where the answer to its completion is lost
+    store[1].fault = lambda method, path: None
     assert objects(at)["large"] == large.read_bytes()
     stored.remove(["large"])
     puts = iter(range(1000))
