@@ -74,7 +74,8 @@ class ObjectStore(RemoteFiles):
                     raise
                 return {}
             start = len(self._path.strip("/")) + 1
-            return {name.lstrip("/")[start:]: StoredObject.of(info) for name, info in found.items()}
+            objects = ((name.lstrip("/")[start:], info) for name, info in found.items())
+            return {name: StoredObject.of(info) for name, info in objects if name and not name.endswith("/")}
 
         return self._asked(lambda: patiently(listed, tries))
 

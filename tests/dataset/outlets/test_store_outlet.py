@@ -1,6 +1,7 @@
 """Builds, extensions and repairs of datasets in object stores: they are those of a folder, to the last byte."""
 
 import json
+import re
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -13,13 +14,15 @@ from typing import Any
 import fsspec
 import numpy as np
 import pytest
+from click.testing import Result
 
 from layermix_gen import BuildSettings, LayerMixDataset, LayerMixError, build, open_shards
+from layermix_gen.dataset.names import LISTING
 from layermix_gen.dataset.outlets import holders, leases
 from layermix_gen.dataset.outlets.leases import ALONE, Claim, Lease
 from layermix_gen.dataset.outlets.object_store import ObjectStore
 from layermix_gen.support import remote
-from tests.helpers import errors, files, invoke, wait_until, without_start
+from tests.helpers import errors, files, invoke, start, wait_until, without_start
 from tests.servers import Traffic, objects, stored_at, unfinished_uploads
 
 SETTINGS = BuildSettings(variants=1, size=16, shard_size="6")  # 24 photographs in 4 shards
@@ -31,6 +34,12 @@ MEMORY = "memory://outlet/shards"
 def store() -> Iterator[tuple[str, Traffic]]:
     with stored_at() as found:
         yield found
+
+
+@pytest.fixture(autouse=True)
+def temporary(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A folder for the temporary ones of this test alone."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path_factory.mktemp("temporary")))
 
 
 @pytest.fixture
@@ -67,6 +76,11 @@ def differs(url: str, root: Path) -> list[str]:
     names = set(found).symmetric_difference(files(root))
     both = set(found) - names - {"dataset.json"}
     return sorted(names | {name for name in both if found[name] != (root / name).read_bytes()})
+
+
+def said(found: Result) -> str:
+    """What a command wrote to standard error after it said what it builds."""
+    return without_start(found.stderr)
 
 
 def scratch() -> list[Path]:
@@ -140,6 +154,9 @@ def test_too_many_errors_are_listed_in_the_store(memory: str, photographs: Path,
     options = ("--size", 16, "--variants", 1, "--workers", 1, "--mixing-set", pool)
     found = invoke("build", tmp_path / "source", memory, *options, "--max-errors", 0)
     assert found.exit_code == 1
+    assert re.search(
+        rf"^{MEMORY} gets whole shards; until then, /.* holds at most 1 x 2 tars, each of 256MB\n", said(found)
+    )
     assert f"0 are allowed; see {MEMORY}/errors.jsonl, then mend them" in found.stderr
     (tmp_path / "errors.jsonl").write_bytes(objects(memory)["errors.jsonl"])
     assert list(errors(tmp_path)) == ["a/2.png"]
@@ -149,8 +166,11 @@ def test_too_many_errors_are_listed_in_the_store(memory: str, photographs: Path,
 
 
 def test_a_dry_run_writes_nothing(at: str, photographs: Path, pool: Path) -> None:
+    """Below a URL that is empty but for the mark that some tools make of a folder."""
+    bucket, _, key = at[5:].partition("/")
+    fsspec.filesystem("s3").call_s3("put_object", Bucket=bucket, Key=f"{key}/", Body=b"")
     assert invoke("build", photographs, at, "--size", 16, "--mixing-set", pool, "--dry-run").exit_code == 0
-    assert objects(at) == {}
+    assert ObjectStore(at).listing() == {}
 
 
 # --- moments -------------------------------------------------------------------------------------------------------
@@ -275,11 +295,10 @@ def test_what_a_store_refuses_is_one_line(
     found = invoke(*arguments)
     type(fsspec.filesystem("s3")).clear_instance_cache()
     assert found.exit_code == 1
-    said = without_start(found.stderr)
-    assert said.startswith("Error: ")
-    assert said.count("\n") == 1
-    assert line in said
-    assert "unsaid" not in said
+    assert said(found).startswith("Error: ")
+    assert said(found).count("\n") == 1
+    assert line in said(found)
+    assert "unsaid" not in said(found)
 
 
 def test_no_bucket_is_one_line(store: tuple[str, Traffic], photographs: Path, pool: Path) -> None:
@@ -318,7 +337,7 @@ def test_a_full_scratch_folder_is_named(memory: str, photographs: Path, pool: Pa
     assert str(caught.value).startswith(f"cannot write to {tempfile.gettempdir()}/layermix-gen-")
     assert "no space left on device; make room there, or set TMPDIR to a larger disk, then run" in str(caught.value)
     assert scratch() == []
-    assert sorted(objects(memory)) == ["plan.json", "sources.jsonl"]
+    assert sorted(objects(memory)) == sorted(["plan.json", LISTING])
 
 
 # --- mixing sets ---------------------------------------------------------------------------------------------------
@@ -407,6 +426,22 @@ def test_a_lease_is_written_again(memory: str, monkeypatch: pytest.MonkeyPatch) 
 def test_a_store_in_memory_is_of_one_process(memory: str, photographs: Path, pool: Path) -> None:
     with pytest.raises(LayerMixError, match=rf"^{MEMORY} is in the memory of one process; use 1 worker$"):
         built(photographs, pool)(memory, SETTINGS, workers=2)
+
+
+def test_builds_at_one_moment(at: str, photographs: Path, pool: Path, local: dict[int, Path]) -> None:
+    """Two of one plan, and one of another: one of the plans wins, and all builds of it end well."""
+    options = ("--variants", 1, "--size", 16, "--shard-size", 6, "--workers", 1, "--mixing-set", pool)
+    seeds = (0, 1, 0)
+    running = [start("build", photographs, at, *options, "--seed", seed) for seed in seeds]
+    told = [process.communicate(timeout=120)[1] for process in running]
+    ended = {seed: {one.returncode for one, of in zip(running, seeds, strict=True) if of == seed} for seed in seeds}
+    assert ended in ({0: {0}, 1: {1}}, {0: {1}, 1: {0}}), told
+    refused = [
+        without_start(text).splitlines()[-1] for process, text in zip(running, told, strict=True) if process.returncode
+    ]
+    assert all(f"{at} holds another dataset: seed " in line for line in refused)
+    assert ended[1] == {0} or differs(at, local[1]) == []
+    assert ".lease" not in "".join(objects(at))
 
 
 def test_a_build_that_lost_its_lease_writes_nothing_more(memory: str, photographs: Path, pool: Path) -> None:
