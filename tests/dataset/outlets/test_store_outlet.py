@@ -113,7 +113,6 @@ def test_a_dataset_is_built_extended_and_repaired(
     assert differs(at, local[2]) == []
     assert open_shards(at).verify(workers=1, progress=False).ok
     assert unfinished_uploads(at) == []
-    assert scratch() == []
 
 
 def test_partitions_complete_a_dataset(at: str, local: dict[int, Path], photographs: Path, pool: Path) -> None:
@@ -122,6 +121,7 @@ def test_partitions_complete_a_dataset(at: str, local: dict[int, Path], photogra
         manifest = built(photographs, pool)(at, MORE, partition=(number, 3))
     assert manifest.complete
     assert differs(at, local[2]) == []
+    assert scratch() == []
 
 
 def test_planes_are_given_up(memory: str, local: dict[int, Path], photographs: Path, pool: Path) -> None:
