@@ -11,7 +11,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
-from layermix_gen.errors import LayerMixError
+from layermix_gen.errors import LayerMixError, StoreError
 from layermix_gen.support.remote import RemoteFiles, is_missing, patiently, refusal, refuse_secrets, unreached
 from layermix_gen.support.threads import mapped_ahead
 
@@ -118,7 +118,10 @@ class ObjectStore(RemoteFiles):
             pass
 
     def abort_uploads(self) -> None:
-        """Remove the parts of uploads that never ended, where the store is S3; others forget them by themselves."""
+        """Remove the parts of uploads that never ended, where the store is S3; others forget them by themselves.
+
+        Nothing depends on it, so who may not list or remove them goes on.
+        """
         if not hasattr(self._system, "call_s3"):
             return
         bucket, _, prefix = self._path.partition("/")
@@ -131,7 +134,7 @@ class ObjectStore(RemoteFiles):
                         "abort_multipart_upload", Bucket=bucket, Key=one["Key"], UploadId=one["UploadId"]
                     )
 
-        with suppress(NotImplementedError):
+        with suppress(StoreError):
             self._asked(lambda: patiently(abort))
 
     def _asked(self, request: Callable[[], T]) -> T:

@@ -21,6 +21,7 @@ from layermix_gen.dataset.names import LISTING
 from layermix_gen.dataset.outlets import holders, leases
 from layermix_gen.dataset.outlets.leases import ALONE, Claim, Lease
 from layermix_gen.dataset.outlets.object_store import ObjectStore
+from layermix_gen.dataset.outlets.store_outlet import StoreOutlet
 from layermix_gen.support import remote
 from tests.helpers import errors, files, invoke, start, wait_until, without_start
 from tests.servers import Traffic, objects, stored_at, unfinished_uploads
@@ -171,6 +172,21 @@ def test_a_dry_run_writes_nothing(at: str, photographs: Path, pool: Path) -> Non
     fsspec.filesystem("s3").call_s3("put_object", Bucket=bucket, Key=f"{key}/", Body=b"")
     assert invoke("build", photographs, at, "--size", 16, "--mixing-set", pool, "--dry-run").exit_code == 0
     assert ObjectStore(at).listing() == {}
+
+
+def test_what_others_change_while_it_is_fetched(memory: str, tmp_path: Path) -> None:
+    stored, outlet = ObjectStore(memory), StoreOutlet(ObjectStore(memory))
+    stored.write("errors.jsonl", b"one")
+    stored.write("index/000000.parquet", b"gone soon")
+    listing = stored.listing()
+    stored.write("errors.jsonl", b"one and two")
+    stored.remove(["index/000000.parquet"])
+    outlet.bring(tmp_path, listing)
+    assert files(tmp_path) == ["errors.jsonl"]
+    assert (tmp_path / "errors.jsonl").read_bytes() == b"one and two"
+    stored.write("errors.jsonl", b"one or two.")  # of the same size
+    outlet.refresh(tmp_path)
+    assert (tmp_path / "errors.jsonl").read_bytes() == b"one or two."
 
 
 # --- moments -------------------------------------------------------------------------------------------------------
@@ -501,6 +517,9 @@ def test_uploads_in_parts_leave_nothing(
         stored.upload(large, "large")
     store[1].fault = lambda method, path: None
     assert (objects(at), unfinished_uploads(at)) == ({}, [])
+    store[1].fault = lambda method, path: "403" if method == "GET" and path == "/bucket" else None
+    stored.abort_uploads()  # which not everybody may do
+    store[1].fault = lambda method, path: None
     fsspec.filesystem("s3").call_s3("create_multipart_upload", Bucket="bucket", Key=f"{at[12:]}/v00/000000.tar")
     assert len(unfinished_uploads(at)) == 1
     built(photographs, pool)(at, SETTINGS)
