@@ -9,14 +9,16 @@ from pathlib import Path
 
 from layermix_gen.building.engines import Watch, in_processes, in_this_process
 from layermix_gen.building.mending import spoiled_shards
+from layermix_gen.building.replaced import refuse_replaced
 from layermix_gen.building.request import BuildRequest
 from layermix_gen.building.shard_builder import is_finished, missing_planes
 from layermix_gen.dataset.declaring import collect, declared_planes, is_declared, write_manifest
 from layermix_gen.dataset.index import ShardSummary, read_summaries
+from layermix_gen.dataset.listings.listing import Listing
 from layermix_gen.dataset.manifest import Manifest, Run
 from layermix_gen.dataset.names import ERRORS, INDEX, MANIFEST, refuse_links
 from layermix_gen.dataset.plan import MixingSetFacts, Plan
-from layermix_gen.dataset.plan_changes import freeze, is_frozen, reopen
+from layermix_gen.dataset.plan_changes import as_frozen, freeze, is_frozen, reopen
 from layermix_gen.dataset.settings import DEFAULTS, BuildSettings
 from layermix_gen.dataset.sidecars import write_sidecars
 from layermix_gen.dataset.skipped import Skipped, reasons, skipped_text
@@ -24,7 +26,7 @@ from layermix_gen.errors import Interrupted, LayerMixError
 from layermix_gen.kernels.native import say_if_not_compiled
 from layermix_gen.mixing_sets.mixing_set import MixingSet
 from layermix_gen.mixing_sets.provision import resolve_mixing_set
-from layermix_gen.sources import Item, SourceOptions
+from layermix_gen.sources import SourceOptions
 from layermix_gen.sources.base import DEFAULT_OPTIONS, LINK_OUT
 from layermix_gen.sources.labels import few
 from layermix_gen.support.files import disk_errors, replacing
@@ -59,7 +61,9 @@ def build(
     Returns the manifest. Raises `LayerMixError` for what the user can mend, `Interrupted` after Ctrl-C.
     """
     with memory_errors():
-        request = BuildRequest(source, out, settings, kind, source_options, mixing_set, workers, partition, max_errors)
+        request = BuildRequest(
+            source, out, settings, kind, source_options, mixing_set, workers, partition, max_errors, progress
+        )
         request.announce(progress)
         say_if_not_compiled()
         mixed = None
@@ -72,13 +76,14 @@ def build(
             request.root.mkdir(parents=True, exist_ok=True)
             refuse_links(request.root)
             spoiled = spoiled_shards(plan, request.items, request.workers)  # before others have to wait for this
+            refuse_replaced(plan, request.items, request.workers)
             prepare = partial(_prepare, plan, request.items, spoiled)
             turn = in_turn(plan.root, partition, partial(_say_waiting, plan.root, progress))
             with together(plan.root, prepare, partial(is_frozen, plan, request.items)), turn:
-                return _run(plan, request, progress)
+                return _run(as_frozen(plan), request, progress)
 
 
-def _prepare(plan: Plan, items: Sequence[Item], spoiled: Mapping[int, Sequence[Skipped]]) -> None:
+def _prepare(plan: Plan, items: Listing, spoiled: Mapping[int, Sequence[Skipped]]) -> None:
     """Write or continue the plan, and reopen the `spoiled` shards that nobody has mended since they were found."""
     freeze(plan, items)
     reopen(

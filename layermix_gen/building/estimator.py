@@ -90,7 +90,9 @@ def estimate(
     `LayerMixError` for what `build` would refuse.
     """
     with memory_errors():
-        request = BuildRequest(source, out, settings, kind, source_options, mixing_set, workers, partition, max_errors)
+        request = BuildRequest(
+            source, out, settings, kind, source_options, mixing_set, workers, partition, max_errors, progress
+        )
         mixed, fractal_seconds = _mixing_set(request) if request.mixes else (None, 0.0)
         shards = request.shards(progress)
         size, seconds = _measure(request, SampleMaker(request.settings, mixed))

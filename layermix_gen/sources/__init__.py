@@ -15,13 +15,22 @@ from pathlib import Path
 from layermix_gen.errors import LayerMixError
 from layermix_gen.images.codec import MAX_PIXELS
 from layermix_gen.sources.array_files import cifar, idx, npz, stl10, svhn
+from layermix_gen.sources.array_files.base import ArraySource
 from layermix_gen.sources.array_files.cifar import CifarSource
 from layermix_gen.sources.array_files.idx import IdxSource
 from layermix_gen.sources.array_files.npy_format import is_arrays
 from layermix_gen.sources.array_files.npz import NpzSource
 from layermix_gen.sources.array_files.stl10 import Stl10Source
 from layermix_gen.sources.array_files.svhn import SvhnSource
-from layermix_gen.sources.base import DEFAULT_OPTIONS, Item, Source, SourceOptions, is_image_name, parsed_kind
+from layermix_gen.sources.base import (
+    DEFAULT_OPTIONS,
+    Item,
+    Source,
+    SourceOptions,
+    is_image_name,
+    parsed_kind,
+    version_of_files,
+)
 from layermix_gen.sources.columnar.arrow_images import ArrowSource, is_saved, saved_files
 from layermix_gen.sources.columnar.parquet_images import (
     ParquetImagesSource,
@@ -30,6 +39,7 @@ from layermix_gen.sources.columnar.parquet_images import (
     is_parquet,
     split_files,
 )
+from layermix_gen.sources.columnar.row_images import RowImages
 from layermix_gen.sources.folder import FolderSource, leads_to_folder, scan
 from layermix_gen.sources.splits import refuse_splits
 from layermix_gen.sources.table import TableSource
@@ -153,7 +163,10 @@ def _open(location: str, kind: str, preferred: str, max_pixels: int, options: So
         flag, takers = "--" + option.replace("_", "-"), [other for other in KINDS if option in KINDS[other].options]
         found = f"{as_text(location)} is {name}"
         raise LayerMixError(f"{flag} is for a source of the kind {' or '.join(takers)}, {found}; leave it out")
-    return KINDS[name].open(location, split, max_pixels, **given)
+    source = KINDS[name].open(location, split, max_pixels, **given)
+    if isinstance(source, ArraySource | RowImages):
+        source.version = version_of_files(KINDS[name].files(source))
+    return source
 
 
 def _detect(location: str) -> str:

@@ -6,7 +6,7 @@ Whole numbers are labels as they are, names are sorted into classes.
 import math
 import re
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from reprlib import repr as shortened
@@ -37,10 +37,12 @@ class LabelCounts:
     lost: tuple[str, ...] = ()  # names of the classes that had images, of which none is left
 
     @classmethod
-    def of(cls, labels: Iterable[int], classes: Sequence[str], before: Collection[int] = ()) -> "LabelCounts":
+    def of(
+        cls, labels: Iterable[int] | Mapping[int, int], classes: Sequence[str], before: Collection[int] = ()
+    ) -> "LabelCounts":
         """Count the labels of images, -1 for none, where `classes` names the classes or is empty.
 
-        `before` are the labels that there were before images were left out.
+        A mapping has labels that were counted. `before` are the labels that there were before images were left out.
         """
         found = Counter(labels)
         images, unlabelled = found.total(), found.pop(-1, 0)

@@ -5,6 +5,7 @@ for none, or names.
 """
 
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -12,7 +13,7 @@ from pathlib import Path
 from layermix_gen.errors import BadImage, LayerMixError
 from layermix_gen.images import Image
 from layermix_gen.images.codec import MAX_PIXELS, decode, header_size
-from layermix_gen.sources.base import Item, SourceOptions, class_names, read_inside, status
+from layermix_gen.sources.base import Item, SourceOptions, class_names, read_inside, status, version_of
 from layermix_gen.sources.columns import Cells, paths_of
 from layermix_gen.sources.labels import labels_of
 from layermix_gen.sources.table_files import table_rows
@@ -72,8 +73,12 @@ class TableSource:
                 f"expected the images of {as_text(self.location)} in {as_text(self._root)}, found none of them (the "
                 f"first: {as_text(rows[0].id)}); give the folder that the paths are relative to by --root"
             )
-        items = [Item(row.id, row.label, one.st_size if one else 0) for row, one in zip(rows, found, strict=True)]
+        items = [_item(row, one) for row, one in zip(rows, found, strict=True)]
         return sorted(items, key=lambda item: item.id)
+
+    def found(self) -> Iterator[Item]:
+        """Yield the images of the table; raises as `items` does."""
+        yield from self.items()
 
     def read(self, item: Item) -> Image:
         """Read and decode one image, uint8 (H, W, 3). Raises `BadImage` with the reason."""
@@ -86,7 +91,7 @@ class TableSource:
     def _data(self, item: Item) -> bytes:
         if _is_outside(item.id):
             raise BadImage("path out of the root")
-        return read_inside(self._resolved, item.id)
+        return read_inside(self._resolved, item.id, item)
 
     def _status(self, path: str) -> os.stat_result | None:
         return None if _is_outside(path) else status((self._root / path).stat, self._root / path)
@@ -100,6 +105,10 @@ class TableSource:
         rows = [Row(one.where, path, label, _name(one)) for one, path, label in zip(cells, paths, labels, strict=True)]
         _check_names(rows)
         return rows, names
+
+
+def _item(row: Row, found: os.stat_result | None) -> Item:
+    return Item(row.id, row.label, *((found.st_size, (), version_of(found)) if found else (0,)))
 
 
 def _name(cells: Cells) -> str:

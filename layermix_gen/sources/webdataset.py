@@ -4,14 +4,25 @@ The location is one tar, a pattern (`shards/{000..012}.tar`, `shards/*.tar`) or 
 headers tells where each image lies, and reads the labels; reading an image is then a seek. Nothing is extracted.
 """
 
+import os
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from layermix_gen.errors import BadImage, LayerMixError
 from layermix_gen.images import Image
 from layermix_gen.images.codec import MAX_PIXELS, decode, header_size
-from layermix_gen.sources.base import DEFAULT_OPTIONS, MAX_ID, UNREADABLE, Item, check_bytes, unread
+from layermix_gen.sources.base import (
+    DEFAULT_OPTIONS,
+    MAX_ID,
+    UNREADABLE,
+    Item,
+    check_bytes,
+    replaced,
+    unread,
+    version_of,
+)
 from layermix_gen.sources.tar_labels import CAPTION, TarLabel, classified, label_of
 from layermix_gen.sources.tar_paths import expand, root_of
 from layermix_gen.sources.tar_samples import LINK, SPARSE, group_samples, image_of, kind_of
@@ -53,7 +64,11 @@ class WebDatasetSource:
             )
         said = {item.id: label for item, label in found}
         labels, self._classes = classified(said, [str(item.at[0]) for item, _ in found])
-        return [Item(one.id, label, one.size, one.at) for (one, _), label in zip(found, labels, strict=True)]
+        return [replace(one, label=label) for (one, _), label in zip(found, labels, strict=True)]
+
+    def found(self) -> Iterator[Item]:
+        """Yield the samples of all tars; raises as `items` does."""
+        yield from self.items()
 
     def read(self, item: Item) -> Image:
         """Read and decode one image, uint8 (H, W, 3). Raises `BadImage` with the reason."""
@@ -76,9 +91,11 @@ class WebDatasetSource:
             raise BadImage("a sparse file in a tar; write the tar without --sparse")
         check_bytes(item.size)
         try:
-            data = with_retries(lambda: _part(path, offset, item.size), path)
+            data, version = with_retries(lambda: _part(path, offset, item.size), path)
         except OSError as fault:
             raise unread(fault, str(path)) from fault
+        if item.version not in ("", version):
+            raise replaced(item)
         if len(data) < item.size:
             raise BadImage(f"{UNREADABLE}: its tar is shorter than when it was listed")
         return data
@@ -95,6 +112,7 @@ class WebDatasetSource:
         if not _is_unicode(name):
             raise LayerMixError(f"expected a tar's name in UTF-8, got {as_text(path)}; rename it")
         try:
+            version = _version(with_retries(path.stat, path))
             samples, unused = with_retries(lambda: group_samples(path), path)
         except OSError as fault:
             raise cannot_read(path, reason(fault), "get it again") from fault
@@ -111,7 +129,7 @@ class WebDatasetSource:
                 others.update(kind_of(place.name) for place in sample.images if place is not image)
                 others.update(sample.labels.keys() & {CAPTION})
                 label = label_of(sample.labels, identity)
-                yield Item(identity, -1, image.size, (name, image.offset)), label
+                yield Item(identity, -1, image.size, (name, image.offset), version), label
             else:
                 others.update(map(kind_of, sample.labels))
 
@@ -125,10 +143,16 @@ def _described(others: Counter[str]) -> str:
     return f"{others.total()} other members ({kinds}){remedy}"
 
 
-def _part(path: Path, start: int, size: int) -> bytes:
+def _part(path: Path, start: int, size: int) -> tuple[bytes, str]:
+    """A part of a tar, and the version of the tar."""
     with path.open("rb") as file:
         file.seek(start)
-        return file.read(size)
+        return file.read(size), _version(os.fstat(file.fileno()))
+
+
+def _version(tar: os.stat_result) -> str:
+    """What tells a tar from any that it may be replaced by: its size, and its time of change."""
+    return f"{tar.st_size}-{version_of(tar)}"
 
 
 def _is_unicode(name: str) -> bool:

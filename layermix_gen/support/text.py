@@ -23,6 +23,8 @@ def as_text(path: str | Path) -> str:
 
     If a name has these four characters already, their backslash becomes `\x5c`: two paths never give the same text.
     """
+    if isinstance(path, str) and path.isascii() and "\\" not in path:
+        return path  # as most are
     return _LOOKS_ESCAPED.sub(rb"\\x5c", os.fsencode(path)).decode("utf-8", "backslashreplace")
 
 

@@ -234,7 +234,7 @@ def test_a_tar_without_images_is_an_error(tmp_path: Path) -> None:
 def test_a_tar_that_changed_gives_bad_images(tmp_path: Path) -> None:
     path = write(tmp_path / "000.tar", {"a.png": png()})
     source = open_source(path)
-    (item,) = source.items()
+    item = replace(*source.items(), version="")  # with it, see test_versions
     path.write_bytes(b"")
     with pytest.raises(BadImage, match=r"^not readable: its tar is shorter than when it was listed$"):
         source.read(item)
