@@ -35,6 +35,10 @@ class OutOfResources(LayerMixError):
     """Memory, open files, disk space or the time of a query have run out; nothing is said of what was read."""
 
 
+class StoreError(LayerMixError):
+    """An object store refuses, or cannot be reached; nothing is said of what was to be read or written."""
+
+
 class BadImage(LayerMixError):
     """One image cannot be read. A build records the reason, skips the image and goes on."""
 

@@ -12,13 +12,14 @@ from layermix_gen.building.mending import spoiled_shards
 from layermix_gen.building.replaced import refuse_replaced
 from layermix_gen.building.request import BuildRequest
 from layermix_gen.building.shard_builder import is_finished, missing_planes
-from layermix_gen.dataset.declaring import collect, declared_planes, is_declared, write_manifest
+from layermix_gen.dataset.declaring import collect, declared_planes, forget_aside, is_declared, write_manifest
 from layermix_gen.dataset.index import ShardSummary, read_summaries
 from layermix_gen.dataset.listings.listing import Listing
 from layermix_gen.dataset.manifest import Manifest, Run
 from layermix_gen.dataset.names import ERRORS, INDEX, MANIFEST, refuse_links
-from layermix_gen.dataset.plan import MixingSetFacts, Plan
-from layermix_gen.dataset.plan_changes import as_frozen, freeze, is_frozen, reopen
+from layermix_gen.dataset.outlets.places import placed
+from layermix_gen.dataset.plan import Plan
+from layermix_gen.dataset.plan_changes import as_frozen, digest_of_plan, freeze, is_frozen, reopen
 from layermix_gen.dataset.settings import DEFAULTS, BuildSettings
 from layermix_gen.dataset.sidecars import write_sidecars
 from layermix_gen.dataset.skipped import Skipped, reasons, skipped_text
@@ -30,7 +31,6 @@ from layermix_gen.sources import SourceOptions
 from layermix_gen.sources.base import DEFAULT_OPTIONS, LINK_OUT
 from layermix_gen.sources.labels import few
 from layermix_gen.support.files import disk_errors, replacing
-from layermix_gen.support.locks import in_turn, together
 from layermix_gen.support.processes import memory_errors
 from layermix_gen.support.progress import progress_bar, say
 from layermix_gen.support.text import count
@@ -49,7 +49,7 @@ def build(
     max_errors: int | None = None,
     progress: bool = True,
 ) -> Manifest:
-    """Build the dataset `out` from the images of `source`; the same call resumes an unfinished build.
+    """Build the dataset `out`, a folder or a URL, from the images of `source`; the same call resumes it.
 
     `kind` names the kind of source (see `layermix_gen.sources.KINDS`); "auto" detects it from the content.
     `source_options` says how sources of some kinds are read. `mixing_set` is a `.npy` file, open or not, or a folder of
@@ -60,9 +60,9 @@ def build(
 
     Returns the manifest. Raises `LayerMixError` for what the user can mend, `Interrupted` after Ctrl-C.
     """
-    with memory_errors():
+    with memory_errors(), placed(out) as (root, outlet):
         request = BuildRequest(
-            source, out, settings, kind, source_options, mixing_set, workers, partition, max_errors, progress
+            source, root, settings, kind, source_options, mixing_set, workers, partition, max_errors, progress
         )
         request.announce(progress)
         say_if_not_compiled()
@@ -70,16 +70,23 @@ def build(
         if request.mixes:
             color = request.settings.options.color
             mixed = resolve_mixing_set(request.mixing_set, request.size, settings.seed, color=color, progress=progress)
-        facts = MixingSetFacts.of(mixed) if mixed and settings.variants else None
-        plan = request.planned(facts, request.shards(progress))
+        plan = replace(request.planned(request.facts_of(mixed), request.shards(progress)), outlet=outlet)
+        if progress and (where := outlet.scratch(request.root)):
+            tars = f"{min(request.workers, len(request.own(plan.shards)))} x {count(len(plan.settings.planes), 'tar')}"
+            say(f"until they are uploaded to {outlet.place(plan.root)}, at most {tars} of a shard lie in {where}")
         with disk_errors(request.root):
             request.root.mkdir(parents=True, exist_ok=True)
             refuse_links(request.root)
             spoiled = spoiled_shards(plan, request.items, request.workers)  # before others have to wait for this
             refuse_replaced(plan, request.items, request.workers)
-            prepare = partial(_prepare, plan, request.items, spoiled)
-            turn = in_turn(plan.root, partition, partial(_say_waiting, plan.root, progress))
-            with together(plan.root, prepare, partial(is_frozen, plan, request.items)), turn:
+            with outlet.together(
+                plan.root,
+                digest_of_plan(plan),
+                partition,
+                prepare=partial(_prepare, plan, request.items, spoiled),
+                is_prepared=partial(is_frozen, plan, request.items),
+                waiting=partial(_say_waiting, outlet.place(plan.root), progress),
+            ):
                 return _run(as_frozen(plan), request, progress)
 
 
@@ -89,11 +96,19 @@ def _prepare(plan: Plan, items: Listing, spoiled: Mapping[int, Sequence[Skipped]
     reopen(
         plan.root, [number for number, one in read_summaries(plan.root).items() if spoiled.get(number) == one.skipped]
     )
+    forget_aside(plan.root)
+    plan.outlet.publish(plan.root, plan.settings.planes.keys())
 
 
-def _say_waiting(root: Path, progress: bool) -> None:
+def _say_waiting(place: str, progress: bool) -> None:
     if progress:
-        say(f"another process builds shards of {root} that are of this partition; waiting until it has ended")
+        say(f"another process builds shards of {place} that are of this partition; waiting until it has ended")
+
+
+def _summaries_now(plan: Plan) -> dict[int, ShardSummary]:
+    """The summaries of all shards that are finished now, by whichever process."""
+    plan.outlet.refresh(plan.root)
+    return read_summaries(plan.root)
 
 
 def _run(plan: Plan, request: BuildRequest, progress: bool) -> Manifest:
@@ -106,6 +121,7 @@ def _run(plan: Plan, request: BuildRequest, progress: bool) -> Manifest:
     declared = declared_planes(plan.root)
     if any(declared & missing_planes(plan, before.get(number)).keys() for number in todo):
         (plan.root / MANIFEST).unlink(missing_ok=True)  # it declares planes that are no longer complete
+        plan.outlet.publish(plan.root)
         declared = set()
     settled = declared == plan.settings.planes.keys()
     engine = in_processes(workers) if workers > 1 else in_this_process
@@ -121,14 +137,15 @@ def _run(plan: Plan, request: BuildRequest, progress: bool) -> Manifest:
                     else:
                         written += result.summary.written * lacking[result.number]
         except KeyboardInterrupt:
-            done = len(_finished(plan, read_summaries(plan.root)))
+            done = len(_finished(plan, _summaries_now(plan)))
             remedy = "run the same command to resume"
             raise Interrupted(f"stopped with {done} of {plan.shards} shards finished; {remedy}") from None
         finally:
-            summaries = read_summaries(plan.root)  # again: other partitions may have finished shards since
+            summaries = _summaries_now(plan)  # again: other partitions may have finished shards since
             skipped = [one for summary in summaries.values() for one in summary.skipped] + abandoned
             if not settled:
                 write_errors(plan.root, skipped)
+                plan.outlet.publish(plan.root)
     _check_errors(plan, skipped, limit)
     seconds = time.perf_counter() - begin
     run = Run(written, round(seconds, 3), round(written / seconds, 1), workers)
@@ -141,17 +158,19 @@ def _run(plan: Plan, request: BuildRequest, progress: bool) -> Manifest:
         _check_counts(plan, manifest)
         write_sidecars(plan.root, manifest)
         write_manifest(manifest)
+        plan.outlet.publish(plan.root)
     labels = request.written_labels(plan, finished)
-    _warn_of_lost(labels.lost, plan.root)
-    return replace(manifest, labels=labels)
+    place = plan.outlet.place(plan.root)
+    _warn_of_lost(labels.lost, place)
+    return replace(manifest, labels=labels, location=place)
 
 
-def _warn_of_lost(classes: Sequence[str], root: Path) -> None:
+def _warn_of_lost(classes: Sequence[str], place: str) -> None:
     """Say which classes the dataset lacks altogether: each is more than some inputs that were skipped."""
     if classes:
         one, their = ("class", "its") if len(classes) == 1 else ("classes", "their")
         found = f"no image was written of the {one} {few(classes)}: all of {their} images were skipped"
-        say(f"warning: {found}; see {root / ERRORS}")
+        say(f"warning: {found}; see {place}/{ERRORS}")
 
 
 def _finished(plan: Plan, summaries: Mapping[int, ShardSummary]) -> dict[int, ShardSummary]:

@@ -11,6 +11,7 @@ import numpy as np
 
 from layermix_gen.building.request import BuildRequest
 from layermix_gen.building.sizing import UNREADABLE, sample_bytes
+from layermix_gen.dataset.outlets.places import placed
 from layermix_gen.dataset.samples import SampleMaker
 from layermix_gen.dataset.settings import DEFAULTS, BuildSettings
 from layermix_gen.mixing_sets.fractals.render import make_fractal
@@ -89,9 +90,9 @@ def estimate(
     Writes nothing: unless the mixing set is already made, a few fractals in memory stand in for it. Raises
     `LayerMixError` for what `build` would refuse.
     """
-    with memory_errors():
+    with memory_errors(), placed(out) as (root, _):
         request = BuildRequest(
-            source, out, settings, kind, source_options, mixing_set, workers, partition, max_errors, progress
+            source, root, settings, kind, source_options, mixing_set, workers, partition, max_errors, progress
         )
         mixed, fractal_seconds = _mixing_set(request) if request.mixes else (None, 0.0)
         shards = request.shards(progress)

@@ -19,9 +19,10 @@ from layermix_gen.dataset.settings import BuildSettings
 from layermix_gen.errors import LayerMixError
 from layermix_gen.mixing.methods import METHODS
 from layermix_gen.mixing_sets.mixing_set import MixingSet, open_mixing_set
+from layermix_gen.mixing_sets.set_cache import fetched
 from layermix_gen.sources import Source, SourceOptions, open_source
 from layermix_gen.sources.labels import LabelCounts
-from layermix_gen.support.checks import as_utf8_path, check_output, check_whole
+from layermix_gen.support.checks import as_utf8_path, check_output, check_whole, is_remote
 from layermix_gen.support.database import pattern_of
 from layermix_gen.support.processes import checked_workers
 from layermix_gen.support.progress import say
@@ -51,6 +52,7 @@ class BuildRequest:
             check_whole("max-errors", max_errors, 0)
         self._max_errors = max_errors
         location, self.root = as_utf8_path(source, "source"), as_utf8_path(out, "output folder")
+        self._mixing_set_url = str(mixing_set) if isinstance(mixing_set, str) and is_remote(mixing_set) else ""
         self.mixing_set = _checked_mixing_set(mixing_set, settings)
         check_output(self.root, source=location, mark=PLAN, own=(LISTING,))
         pattern_of(self.root)  # refuses a folder whose index could not be read
@@ -91,6 +93,13 @@ class BuildRequest:
         return METHODS[self.settings.method].mixes_pictures and (
             self.settings.variants > 0 or self.mixing_set is not None
         )
+
+    def facts_of(self, mixing_set: MixingSet | None) -> MixingSetFacts | None:
+        """The facts of the mixing set, for the plan; None where no variant is made with it."""
+        if mixing_set is None or not self.settings.variants:
+            return None
+        facts = MixingSetFacts.of(mixing_set)
+        return replace(facts, location=self._mixing_set_url) if self._mixing_set_url else facts
 
     @property
     def max_errors(self) -> int:
@@ -152,10 +161,10 @@ def _checked_mixing_set(mixing_set: MixingSet | str | Path | None, settings: Bui
         mixing_set = mixing_set.path
     if mixing_set is None:
         return None
-    path = as_utf8_path(mixing_set, "mixing set")
+    path = fetched(str(mixing_set)) if is_remote(mixing_set) else as_utf8_path(mixing_set, "mixing set")
     if not METHODS[settings.method].mixes_pictures:
         raise LayerMixError(
-            f"expected no mixing set with the method {settings.method}, got {path}; leave out --mixing-set"
+            f"expected no mixing set with the method {settings.method}, got {mixing_set}; leave out --mixing-set"
         )
     return path
 

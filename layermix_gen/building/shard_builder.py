@@ -10,7 +10,6 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import islice
-from pathlib import Path
 from types import MappingProxyType
 from typing import NamedTuple, TypeAlias
 
@@ -18,7 +17,7 @@ from layermix_gen.building.shard_draft import ShardDraft
 from layermix_gen.building.shard_inputs import BATCH_BYTES, ShardInputs, batches
 from layermix_gen.dataset.declaring import how_to_give_up
 from layermix_gen.dataset.index import ShardSummary, read_summary, source_checksum, source_checksums
-from layermix_gen.dataset.names import tar_path
+from layermix_gen.dataset.names import tar_name
 from layermix_gen.dataset.plan import Plan
 from layermix_gen.dataset.samples import Drawn, SampleMaker
 from layermix_gen.dataset.skipped import Skipped
@@ -47,21 +46,20 @@ class ShardResult:
     summary: ShardSummary | None
 
 
-def intact_planes(root: Path, summary: ShardSummary | None) -> dict[str, TarSummary]:
+def intact_planes(plan: Plan, summary: ShardSummary | None) -> dict[str, TarSummary]:
     """The planes of a shard whose tars are there in full size."""
     if summary is None:
         return {}
 
     def is_intact(plane: str, tar: TarSummary) -> bool:
-        path = tar_path(root, plane, summary.number)
-        return path.is_file() and path.stat().st_size == tar.bytes
+        return plan.outlet.tar_bytes(plan.root, tar_name(plane, summary.number)) == tar.bytes
 
     return {plane: tar for plane, tar in summary.planes.items() if is_intact(plane, tar)}
 
 
 def missing_planes(plan: Plan, summary: ShardSummary | None) -> dict[str, int]:
     """The planes that the plan asks for and a shard lacks: their names and variant numbers."""
-    intact = intact_planes(plan.root, summary)
+    intact = intact_planes(plan, summary)
     return {plane: variant for plane, variant in plan.settings.planes.items() if plane not in intact}
 
 
@@ -117,7 +115,7 @@ class _Work:
         source, self._maker = open_inputs(plan)
         before = read_summary(plan.root, number)
         self._plan, self._number = plan, number
-        self.kept = intact_planes(plan.root, before)
+        self.kept = intact_planes(plan, before)
         self._made_of = source_checksums(plan.root, number, min(self.kept)) if self.kept else {}
         self._known = {one.source: one.reason for one in before.skipped} if before and self.kept else {}
         self.variants = missing_planes(plan, before)

@@ -9,7 +9,7 @@ from typing import NamedTuple, Self
 from isal import isal_zlib
 
 from layermix_gen.dataset.index import ShardSummary, json_checksum, write_index
-from layermix_gen.dataset.names import INDEX, index_path, sample_key, tar_path
+from layermix_gen.dataset.names import INDEX, index_name, index_path, sample_key, tar_name, tar_path
 from layermix_gen.dataset.plan import Plan
 from layermix_gen.dataset.samples import Drawn, Sample, lengths_of, metadata_json
 from layermix_gen.dataset.skipped import Skipped
@@ -100,7 +100,7 @@ class ShardDraft:
         self._waiting_bytes = 0
 
     def commit(self, kept: Mapping[str, TarSummary], skipped: tuple[Skipped, ...]) -> ShardSummary:
-        """Complete all tars and give them their final names, then write the index."""
+        """Complete all tars and give them their final names, then write the index; the plan's outlet takes all."""
         finished = {plane: tar.close() for plane, tar in self._tars.items()}
         for plane, path in self._paths.items():
             self._drafts[plane].replace(path)
@@ -109,4 +109,6 @@ class ShardDraft:
         inputs = self._written + len(skipped)
         summary = ShardSummary(self._number, inputs, self._written, skipped, dict(in_order))
         write_index(index_path(self._plan.root, self._number), self._rows, summary, kept)
+        tars = [tar_name(plane, self._number) for plane in finished]
+        self._plan.outlet.take_shard(self._plan.root, tars, index_name(self._number))
         return summary

@@ -7,8 +7,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol
 
-from layermix_gen.dataset.names import MANIFEST, PLAN
-from layermix_gen.errors import BadImage, LayerMixError
+from layermix_gen.dataset.names import MANIFEST, PLAN, is_shard_file
+from layermix_gen.dataset.outlets.holders import scratch_folder
+from layermix_gen.dataset.outlets.object_store import ObjectStore, is_object_store
+from layermix_gen.errors import BadImage, LayerMixError, StoreError
 from layermix_gen.support.checks import as_utf8_path, is_remote
 from layermix_gen.support.database import pattern_of
 from layermix_gen.support.files import inside, reason, regular, with_retries
@@ -41,6 +43,9 @@ class DatasetFiles(Protocol):
 
         A file that has to be fetched may have `most` bytes.
         """
+
+    def shard_files(self) -> list[str]:
+        """The names of all tars and indexes that are there, sorted, whether they belong to the dataset or not."""
 
 
 def open_files(location: str | Path, options: Mapping[str, Any] | None = None) -> DatasetFiles:
@@ -112,21 +117,29 @@ class LocalFiles:
             raise LayerMixError("is missing")
         yield path
 
+    def shard_files(self) -> list[str]:
+        """The names of all tars and indexes in the folder."""
+        names = (path.relative_to(self.folder).as_posix() for path in self.folder.glob("*/*") if path.is_file())
+        return sorted(filter(is_shard_file, names))
+
 
 class RemoteDatasetFiles(RemoteFiles):
-    """Files at a URL; fetched files lie in a temporary folder."""
+    """Files at a URL; fetched files lie in a temporary folder, by default one that is removed at the end."""
 
-    def __init__(self, url: str, options: Mapping[str, Any] | None) -> None:
+    def __init__(self, url: str, options: Mapping[str, Any] | None, within: Path | None = None) -> None:
         super().__init__(url, options)
-        self._arguments = (url, options)
+        self.options, self._within = options, within
 
     def __reduce__(self) -> tuple[type["RemoteDatasetFiles"], tuple[Any, ...]]:
-        """Pickle URL and options: another process opens the files again, with a folder of its own."""
-        return RemoteDatasetFiles, self._arguments
+        """Pickle URL and options: another process opens the files again, with a folder of its own within this one's.
+
+        So the folder is removed with this process's, for workers end without removing anything.
+        """
+        return RemoteDatasetFiles, (self.location, self.options, self.folder)
 
     @cached_property
     def _temporary(self) -> tempfile.TemporaryDirectory[str]:
-        return tempfile.TemporaryDirectory(prefix="layermix-gen-")
+        return tempfile.TemporaryDirectory(dir=self._within) if self._within else scratch_folder()
 
     @property
     def folder(self) -> Path:
@@ -137,6 +150,8 @@ class RemoteDatasetFiles(RemoteFiles):
         """The text of a whole file."""
         try:
             return super().text(name)
+        except StoreError:
+            raise
         except LayerMixError as error:
             raise LayerMixError(
                 f"expected a dataset with a {name} at {self.location}, but it cannot be read ({error}); check the URL, "
@@ -156,6 +171,12 @@ class RemoteDatasetFiles(RemoteFiles):
         except BadImage as error:
             raise LayerMixError(f"the dataset at {self.location} cannot be read: {error}; restore it") from error
         return list(paths.values())
+
+    def shard_files(self) -> list[str]:
+        """The names of all tars and indexes below the URL; none where that is no object store, as on web servers."""
+        if not is_object_store(self.location):
+            return []
+        return sorted(filter(is_shard_file, ObjectStore(self.location, self.options).listing()))
 
     @contextmanager
     def local(self, name: str, most: int = LARGEST) -> Iterator[Path]:

@@ -12,6 +12,7 @@ from layermix_gen.dataset.names import (
     DECLARED,
     INDEX,
     MANIFEST,
+    OF_A_PLANE,
     declared_index_name,
     index_name,
     index_path,
@@ -20,7 +21,6 @@ from layermix_gen.dataset.names import (
 )
 from layermix_gen.dataset.plan import Plan
 from layermix_gen.dataset.settings import plane_options
-from layermix_gen.dataset.sidecars import OF_A_PLANE
 from layermix_gen.dataset.skipped import reasons
 from layermix_gen.errors import LayerMixError
 from layermix_gen.support.files import (
@@ -100,6 +100,13 @@ def keep_declared(root: Path) -> None:
     write_manifest(replace(manifest, indexes=aside))
 
 
+def forget_aside(root: Path) -> None:
+    """Remove indexes that were put aside and that the manifest does not name: a process was killed before it did so."""
+    manifest = _declared(root)
+    if manifest and not manifest.is_extended:
+        remove_folder(root / DECLARED)
+
+
 def put_back_declared(root: Path, planes: Iterable[str]) -> None:
     """Undo an addition of `planes` to a finished dataset: its indexes are the declared ones again, the new tars go.
 
@@ -159,4 +166,4 @@ def _declared(root: Path) -> Manifest | None:
 
 def _facts(manifest: Manifest) -> dict[str, Any]:
     facts = asdict(manifest).items()
-    return {"format": FORMAT} | {name: value for name, value in facts if name not in ("root", "labels")}
+    return {"format": FORMAT} | {name: value for name, value in facts if name not in ("root", "labels", "location")}

@@ -77,6 +77,7 @@ class Manifest:
     tars: dict[str, TarFacts]  # by relative path
     indexes: dict[str, str]  # relative path: sha256
     labels: LabelCounts | None = field(default=None, compare=False)  # of the images written; known to the build alone
+    location: str = field(default="", compare=False)  # its path or URL, for people; known to the build alone
 
     @classmethod
     def from_json(cls, text: str, root: Path, location: str) -> "Manifest":
@@ -86,7 +87,7 @@ class Manifest:
             check_format(value.get("format", "no format"), FORMAT, location)
             value = unsealed(value)
             del value["format"]
-            manifest = made_of(cls, value, root=root, labels=None)
+            manifest = made_of(cls, value, root=root, labels=None, location="")
             _check_content(manifest)
             return manifest
         except ValueError as error:
@@ -153,7 +154,7 @@ class Manifest:
             "this run": f"{run.images} images in {run.seconds:.1f} s on {count(run.workers, 'worker')}, "
             f"{run.images_per_second:.0f} images/s",
             "digest": self.digest,
-            "dataset": str(self.root) if self.complete else f"{self.root} is not complete yet",
+            "dataset": f"{self.location or self.root}{'' if self.complete else ' is not complete yet'}",
         }
         return facts(rows)
 

@@ -28,6 +28,10 @@ SHA256 = r"[0-9a-f]{64}"  # a pattern of the digests of files
 KEYS = ("unique", "shared")  # a key for each sample, or one for all planes of an image
 KEY = rf"[0-9]{{9,18}}(-({PLANE}))?"  # a pattern of the keys of samples
 ADDRESS = rf"([0-9]{{9,18}})-({PLANE})"  # and of their addresses, see `address`
+TAR = rf"({PLANE})/[0-9]{{6,}}\.tar"  # of the paths of tars, and of indexes
+INDEX_FILE = rf"{INDEX}/(declared/)?[0-9]{{6,}}\.parquet"
+INFO, CARD, OF_A_PLANE = "_info.json", "README.md", ("sizes.json", "wids.json")  # what other readers look for
+SMALL_FILES = (MANIFEST, PLAN, LISTING, ERRORS, INFO, CARD)  # in the dataset's own folder
 
 
 def plane_name(variant: int) -> str:
@@ -81,9 +85,9 @@ def found_indexes(root: Path) -> list[Path]:
     return sorted(path for path in (root / INDEX).glob("[!.]*.parquet") if path.is_file())
 
 
-def found_tars(root: Path) -> list[Path]:
-    """All tars below the folders of a dataset, whether they belong to it or not."""
-    return sorted(root.glob("*/[!.]*.tar"))
+def is_shard_file(name: str) -> bool:
+    """Whether this path is that of a tar or an index to a reader that takes a glob pattern, of this dataset or not."""
+    return bool(re.fullmatch(rf"({PLANE}|{INDEX})/[^./][^/]*\.tar|{INDEX}/[^./][^/]*\.parquet", name))
 
 
 def refuse_links(root: Path) -> None:

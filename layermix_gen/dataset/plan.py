@@ -18,6 +18,7 @@ from typing import Any
 from layermix_gen._version import __version__
 from layermix_gen.dataset.listings.listing import WRITE_AGAIN, Listing, check_items, read_items
 from layermix_gen.dataset.names import LISTING, PLAN, SHA256
+from layermix_gen.dataset.outlets.base import IN_PLACE, Outlet
 from layermix_gen.dataset.settings import BuildSettings
 from layermix_gen.errors import LayerMixError
 from layermix_gen.mixing_sets.mixing_set import MixingSet
@@ -42,7 +43,6 @@ FORMAT = "layermix-gen plan 6"
 ADDABLE = ("variants", "clean")  # settings that only say which planes there are
 FEW_SHARDS, SMALL_SHARD = 64, 128  # a small dataset has up to 64 shards for cores to share, of about 128 inputs
 LIBRARIES = ("numpy", "simplejpeg", "pillow", "deflate", "duckdb")  # the bytes depend on them
-
 
 _NAMES = {"mixing_set": "pool"}  # of fields that have another name in the file
 _NAMES_READ = {there: here for here, there in _NAMES.items()}
@@ -100,6 +100,7 @@ class Plan:
     shards: int
     listing: str = ""
     versions: dict[str, str] = field(default_factory=versions)
+    outlet: Outlet = IN_PLACE  # of what is written in `root`; no part of what is built
 
     @property
     def fingerprint(self) -> str:
@@ -196,8 +197,9 @@ def write_plan(plan: Plan, *, new: bool = False) -> None:
 
 
 def plan_facts(plan: Plan) -> dict[str, Any]:
-    """The content of a plan, without the folder that it lies in."""
-    return {_NAMES.get(name, name): value for name, value in asdict(plan).items() if name != "root"}
+    """The content of a plan, without the folder that it lies in, and without its outlet."""
+    facts = asdict(replace(plan, outlet=IN_PLACE))
+    return {_NAMES.get(name, name): facts[name] for name in facts if name not in ("root", "outlet")}
 
 
 def read_plan(root: Path) -> Plan | None:
@@ -206,9 +208,7 @@ def read_plan(root: Path) -> Plan | None:
     try:
         value = read_json(path)
         check_format(value.get("format", "no format"), FORMAT, path)
-        value = unsealed(value)
-        del value["format"]
-        return _from_json(root, value)
+        return _from_json(root, unsealed(value))
     except FileNotFoundError:
         return None
     except ValueError as error:
@@ -217,8 +217,8 @@ def read_plan(root: Path) -> Plan | None:
 
 def _from_json(root: Path, value: dict[str, Any]) -> Plan:
     """Rebuild a plan from parsed JSON. Raises ValueError if that is not a plan."""
-    fingerprint = value.pop("fingerprint", None)
-    plan = made_of(Plan, {_NAMES_READ.get(name, name): one for name, one in value.items()}, root=root)
+    fingerprint, _ = value.pop("fingerprint", None), value.pop("format")
+    plan = made_of(Plan, {_NAMES_READ.get(name, name): one for name, one in value.items()}, root=root, outlet=IN_PLACE)
     if not plan.settings.is_resolved:
         raise ValueError("settings without size, view or format")
     if not 1 <= plan.shards <= plan.inputs.count:

@@ -1,5 +1,6 @@
 """Continue a build by its plan on disk: planes are added, inputs mended; what would make other samples is refused."""
 
+import hashlib
 import json
 from collections.abc import Collection, Sequence
 from dataclasses import replace
@@ -45,6 +46,12 @@ def freeze(plan: Plan, listing: Listing) -> Plan:
     if not is_listed(plan):
         write_listing(plan.root, listing)
     return plan
+
+
+def digest_of_plan(plan: Plan) -> str:
+    """A digest of what all builds that may work on one dataset at a time have in common: samples and planes."""
+    text = json.dumps([plan.fingerprint, *plan.settings.planes])
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def is_frozen(plan: Plan, listing: Listing) -> bool:

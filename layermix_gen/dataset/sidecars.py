@@ -12,13 +12,11 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from layermix_gen.dataset.manifest import Manifest
-from layermix_gen.dataset.names import CLEAN_PLANE, MANIFEST
+from layermix_gen.dataset.names import CARD, CLEAN_PLANE, INFO, MANIFEST, OF_A_PLANE
 from layermix_gen.mixing.methods import METHODS
 from layermix_gen.support.files import reading, regular, replacing, write_json
 from layermix_gen.support.text import count
 
-CARD = "README.md"
-OF_A_PLANE = ("sizes.json", "wids.json")
 MOST_YAML = 1 << 16  # bytes: that of a card with all planes has a tenth
 MARK = "# Made by layermix-gen. Remove this line to keep your own changes."  # within the YAML of the card
 
@@ -30,7 +28,7 @@ def sidecars(manifest: Manifest) -> dict[str, Any]:
     planes = {plane: tars_of(manifest.tars, [plane]) for plane in manifest.planes}
     variants = tars_of(manifest.tars, [plane for plane in manifest.planes if plane != CLEAN_PLANE])
     splits = planes | ({"variants": variants} if variants else {})
-    found: dict[str, Any] = {"_info.json": {"splits": {name: timm_split(name, tars) for name, tars in splits.items()}}}
+    found: dict[str, Any] = {INFO: {"splits": {name: timm_split(name, tars) for name, tars in splits.items()}}}
     for plane, tars in planes.items():
         sizes, wids = (f"{plane}/{name}" for name in OF_A_PLANE)
         found[sizes] = {file_name(tar): facts["samples"] for tar, facts in tars.items()}

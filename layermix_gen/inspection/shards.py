@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from layermix_gen.dataset.dataset_files import LocalFiles
 from layermix_gen.errors import LayerMixError
 from layermix_gen.inspection.drawings.explain import explain
 from layermix_gen.inspection.drawings.gallery import LIMIT as GALLERY_LIMIT
@@ -114,11 +113,9 @@ class Shards(OpenedDataset):
         """Verify, then build again exactly the shards that are damaged or missing; repair the files next to them, too.
 
         A rebuilt file replaces the old one only if it has the recorded sha256. Raises `LayerMixError` for a dataset at
-        a URL, and where rebuilt shards differ from what is recorded: the source, the mixing set or the versions of the
-        libraries have changed.
+        a URL that cannot be written to, and where rebuilt shards differ from what is recorded: the source, the mixing
+        set or the versions of the libraries have changed.
         """
-        if not isinstance(self._files, LocalFiles):
-            raise LayerMixError(f"{self.location} is only read; repair the dataset in a folder, then copy it again")
         try:
             return repair(self._files, replay=replay, workers=workers, progress=progress)
         finally:

@@ -14,8 +14,9 @@ from layermix_gen.errors import LayerMixError
 from layermix_gen.images import Image, Pictures, room_for
 from layermix_gen.images.views import PictureView
 from layermix_gen.kernels.scaling import cut_picture
+from layermix_gen.mixing_sets.set_cache import fetched
 from layermix_gen.mixing_sets.store import digest_of, recorded_digest
-from layermix_gen.support.checks import as_path
+from layermix_gen.support.checks import as_path, is_remote
 from layermix_gen.support.files import reading, regular, with_retries
 
 
@@ -79,8 +80,11 @@ class MixingSet:
 
 
 def open_mixing_set(path: str | Path) -> MixingSet:
-    """Open (memory-map) the set at `path`, any `.npy` file of a fitting shape. Raises `LayerMixError` for others."""
-    path = as_path(path, "mixing set")
+    """Open (memory-map) the set at `path`, any `.npy` file of a fitting shape. Raises `LayerMixError` for others.
+
+    `path` may be a URL, from which the file is fetched once, and again when it has changed there.
+    """
+    path = fetched(str(path)) if is_remote(path) else as_path(path, "mixing set")
     with reading(path):
         try:
             pictures = with_retries(lambda: np.lib.format.open_memmap(regular(path), mode="r"), path)

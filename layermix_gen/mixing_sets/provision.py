@@ -2,8 +2,7 @@
 
 import hashlib
 import json
-import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
@@ -12,12 +11,11 @@ from layermix_gen.mixing_sets.fractals.render import VERSION
 from layermix_gen.mixing_sets.fractals.sets import render_set
 from layermix_gen.mixing_sets.mixing_set import MixingSet, open_mixing_set
 from layermix_gen.mixing_sets.packing import Cut, list_pictures, listing_key, pack_folder
+from layermix_gen.mixing_sets.set_cache import cached, fetched
 from layermix_gen.mixing_sets.store import read_about
 from layermix_gen.sources.base import is_unread
-from layermix_gen.support.checks import as_path
-from layermix_gen.support.files import reading, reason
-from layermix_gen.support.locks import Lock
-from layermix_gen.support.processes import checked_workers
+from layermix_gen.support.checks import as_path, is_remote
+from layermix_gen.support.files import reading
 from layermix_gen.support.progress import say, say_without_bar
 from layermix_gen.support.text import as_text
 
@@ -31,20 +29,6 @@ def picture_size_for(view_size: int) -> int:
     return max(view_size + 4, view_size * 256 // 224)
 
 
-def cache_directory() -> Path:
-    """The folder for sets made here: $LAYERMIX_GEN_CACHE, else layermix-gen in $XDG_CACHE_HOME or ~/.cache.
-
-    Raises `LayerMixError` where the user has no home folder.
-    """
-    if own := os.environ.get("LAYERMIX_GEN_CACHE"):
-        return as_path(own, "cache, LAYERMIX_GEN_CACHE")
-    try:
-        return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "layermix-gen"
-    except RuntimeError as error:
-        remedy = "set LAYERMIX_GEN_CACHE to a folder that can be written"
-        raise LayerMixError(f"expected a home folder for the cache, but this user has none; {remedy}") from error
-
-
 def resolve_mixing_set(
     location: str | Path | None,
     view_size: int,
@@ -55,18 +39,20 @@ def resolve_mixing_set(
     workers: int | None = None,
     progress: bool = True,
 ) -> MixingSet:
-    """The set for views of `view_size` pixels: a `.npy` file, a folder of pictures (packed once), or fractals.
+    """The set for views of `view_size` pixels: a `.npy` file or its URL, a folder of pictures, or fractals.
 
-    `color` applies to a folder, `seed` and `count` to `location=None`, the fractals. A set that is made is kept in the
-    cache directory. Raises `LayerMixError` if the location is not a mixing set, or its pictures are smaller than the
-    views.
+    A file at a URL is fetched once, a folder packed once. `color` applies to a folder, `seed` and `count` to
+    `location=None`, the fractals. What is fetched or made is kept in the cache directory. Raises `LayerMixError` if the
+    location is not a mixing set, or its pictures are smaller than the views.
     """
     size = picture_size_for(view_size)
     if location is None:
         name = f"fractals-v{VERSION}-seed{seed}-{count}x{size}{f'-detail{DETAIL}' if size > DETAIL else ''}.npy"
-        path = _cached(name, partial(_render, count, size, seed, workers, progress))
+        path = cached(name, partial(_render, count, size, seed, workers, progress))
     elif location == "":
         raise LayerMixError("expected a mixing set (.npy) or a folder of pictures, got an empty name; give a path")
+    elif is_remote(location):
+        path = fetched(str(location))
     elif _is_folder(path := as_path(location, "mixing set")):
         path = _packed(path, Cut(size, color), progress)
     mixing = open_mixing_set(path)
@@ -81,7 +67,7 @@ def _packed(folder: Path, cut: Cut, progress: bool) -> Path:
     source, items = list_pictures(folder)
     name = f"packed-{listing_key(source, items, cut)}-{cut.size}.npy"
     skipped: dict[str, str] = {}
-    path = _cached(name, partial(_pack, folder, cut, progress, skipped))
+    path = cached(name, partial(_pack, folder, cut, progress, skipped))
     packed = {one["source"] for one in read_about(path).get("pictures", ())}
     why = {item.id: skipped.get(item.id, "could not be used when it was packed") for item in items}
     _tell([f"{as_text(folder)}/{one}: {why[one]}" for one in why if packed and one not in packed])
@@ -101,25 +87,6 @@ def _pack(folder: Path, cut: Cut, progress: bool, skipped: dict[str, str], path:
     for suffix in (".json", ".npy"):
         draft.with_suffix(suffix).replace(path.with_suffix(suffix))
     return path
-
-
-def _cached(name: str, make: Callable[[Path], Path]) -> Path:
-    """The file `name` in the cache directory; if it is missing, `make` makes one, in one process at a time."""
-    path = cache_directory() / name
-    try:
-        if path.exists():
-            return path
-        checked_workers(None)  # a worker that imports the script would wait for its parent's lock for ever
-        path.parent.mkdir(parents=True, exist_ok=True)
-        lock = Lock(path.with_suffix(".lock"))
-        lock.wait()
-    except OSError as error:
-        found = f"cannot keep a mixing set in {path.parent}: {reason(error)}"
-        raise LayerMixError(f"{found}; set LAYERMIX_GEN_CACHE to a folder that can be written") from error
-    try:
-        return path if path.exists() else make(path)
-    finally:
-        lock.leave()
 
 
 def _render(count: int, size: int, seed: int, workers: int | None, progress: bool, path: Path) -> Path:

@@ -46,7 +46,7 @@ T = TypeVar("T")
 
 
 @cache
-def _machine() -> str:
+def machine() -> str:
     """A name that the processes of this machine share until it is started anew, and no other machine has."""
     try:
         return BOOT_ID.read_text("utf-8").replace("-", "")[:8]
@@ -56,7 +56,7 @@ def _machine() -> str:
 
 def temporary(path: Path) -> Path:
     """A new hidden name next to `path` that nobody else uses; `sweep` removes abandoned ones."""
-    return path.with_name(f".{path.name}.{_machine()}-{secrets.token_hex(8)}.tmp")
+    return path.with_name(f".{path.name}.{machine()}-{secrets.token_hex(8)}.tmp")
 
 
 def sweep(root: Path, *, alone: bool = False) -> None:
@@ -66,7 +66,7 @@ def sweep(root: Path, *, alone: bool = False) -> None:
     machine are; of other machines it cannot be sure, because not every network file system shares its locks, and of
     folders neither: samples are extracted without a lock.
     """
-    own = f".{_machine()}-"
+    own = f".{machine()}-"
     folders = [root, *(path for path in root.glob("*/") if not path.is_symlink())]
     for draft in (path for folder in folders for path in folder.glob(".*.tmp") if DRAFT.fullmatch(path.name)):
         with suppress(OSError):  # a draft that stays is in nobody's way

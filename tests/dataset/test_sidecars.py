@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from layermix_gen import BuildSettings, LayerMixError, build
-from layermix_gen.dataset.sidecars import CARD, MARK, write_sidecars
+from layermix_gen.dataset.names import CARD
+from layermix_gen.dataset.sidecars import MARK, write_sidecars
 from tests.helpers import files, snapshot
 
 PLANES = ("clean", "v00", "v01")

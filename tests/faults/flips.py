@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image as PillowImage
 
 from layermix_gen import BuildSettings, LayerMixDataset, LayerMixError, build, open_shards
-from layermix_gen.dataset.sidecars import CARD
+from layermix_gen.dataset.names import CARD
 from tests.faults.tally import Tally
 from tests.helpers import same_but_for_the_run
 

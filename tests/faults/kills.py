@@ -63,7 +63,7 @@ def serve() -> None:
     run()
 
 
-class _Server:
+class Server:
     """The process that starts commands."""
 
     def __init__(self, folder: Path) -> None:
@@ -71,7 +71,7 @@ class _Server:
         self._process = subprocess.Popen([sys.executable, "-c", SERVER], stdin=pipe, stdout=pipe, text=True)
         self._said = folder / "stderr"
 
-    def __enter__(self) -> "_Server":
+    def __enter__(self) -> "Server":
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -187,8 +187,8 @@ def _in_session(session: int) -> list[str]:
     return found
 
 
-def _kill(
-    server: _Server,
+def kill(
+    server: Server,
     arguments: tuple[str, ...],
     kind: str,
     delay: float,
@@ -231,7 +231,7 @@ def _kill(
 def harness(rounds: int, seed: int, folder: Path) -> Tally:
     """Kill `rounds` commands, each at a random moment of its life, and see whether they are resumed."""
     tally, rng, jobs = Tally(), np.random.default_rng(seed), _jobs(folder)
-    with _Server(folder) as server:
+    with Server(folder) as server:
         undisturbed = {"built": _finish(server, jobs["built"], folder / "built")}
         while (left := rounds - sum(tally.tried.values())) > 0:
             name = str(rng.choice(list(jobs)))
@@ -243,7 +243,7 @@ def harness(rounds: int, seed: int, folder: Path) -> Tally:
             job.begin(out)
             kinds = [str(kind) for kind in rng.choice(list(KILLS), min(KILLS_IN_A_ROW, left))]
             for kind in kinds:
-                wrong = _kill(server, job.command(out), kind, rng.uniform(0, seconds), rng, (out / job.last).exists)
+                wrong = kill(server, job.command(out), kind, rng.uniform(0, seconds), rng, (out / job.last).exists)
                 tally.record(kind, wrong and f"{name}: {wrong}")
             try:
                 found, _ = _finish(server, job, out, begin=False)
@@ -254,7 +254,7 @@ def harness(rounds: int, seed: int, folder: Path) -> Tally:
     return tally
 
 
-def _finish(server: _Server, job: _Job, out: Path, begin: bool = True) -> tuple[object, float]:
+def _finish(server: Server, job: _Job, out: Path, begin: bool = True) -> tuple[object, float]:
     """Run a command undisturbed; return what it leaves, and the seconds that it took."""
     if begin:
         job.begin(out)

@@ -27,7 +27,8 @@ from layermix_gen.mixing_sets import mixing_set, packing, provision, store
 from layermix_gen.mixing_sets.fractals import VERSION, render_fractal
 from layermix_gen.mixing_sets.mixing_set import MixingSet, open_mixing_set
 from layermix_gen.mixing_sets.packing import pack
-from layermix_gen.mixing_sets.provision import cache_directory, picture_size_for, resolve_mixing_set
+from layermix_gen.mixing_sets.provision import picture_size_for, resolve_mixing_set
+from layermix_gen.mixing_sets.set_cache import cache_directory
 from layermix_gen.mixing_sets.store import digest_of
 
 GRAY = np.random.default_rng(0).integers(0, 256, (3, 9, 9), np.uint8)

@@ -117,9 +117,9 @@ def test_drafts_are_told_apart_by_machine_and_not_by_the_name_of_the_host(
     (tmp_path / "boot_id").write_text("0f0e0d0c-0b0a-4908-8706-050403020100\n")
     with monkeypatch.context() as elsewhere:
         elsewhere.setattr(support_files, "BOOT_ID", tmp_path / "boot_id")
-        support_files._machine.cache_clear()
+        support_files.machine.cache_clear()
         theirs = temporary(tmp_path / "a")
-    support_files._machine.cache_clear()
+    support_files.machine.cache_clear()
     own = temporary(tmp_path / "a")
     assert theirs.name.startswith(".a.0f0e0d0c-")
     theirs.touch()
@@ -129,9 +129,9 @@ def test_drafts_are_told_apart_by_machine_and_not_by_the_name_of_the_host(
     assert not own.exists()
     with monkeypatch.context() as elsewhere:
         elsewhere.setattr(support_files, "BOOT_ID", tmp_path / "none")
-        support_files._machine.cache_clear()
+        support_files.machine.cache_clear()
         assert f".{socket.gethostname()}-" in temporary(tmp_path / "a").name
-    support_files._machine.cache_clear()
+    support_files.machine.cache_clear()
 
 
 def test_a_new_file_does_not_replace_another(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

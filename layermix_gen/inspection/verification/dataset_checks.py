@@ -1,24 +1,12 @@
 """Check what describes a dataset as a whole: manifest, plan, listing, and the small files next to the shards."""
 
-import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from layermix_gen.dataset.dataset_files import DatasetFiles, LocalFiles
+from layermix_gen.dataset.dataset_files import DatasetFiles
 from layermix_gen.dataset.index import ShardSummary
 from layermix_gen.dataset.manifest import Manifest
-from layermix_gen.dataset.names import (
-    ERRORS,
-    INDEX,
-    LISTING,
-    MANIFEST,
-    PLAN,
-    PLANE,
-    found_indexes,
-    found_tars,
-    index_name,
-    tar_name,
-)
+from layermix_gen.dataset.names import ERRORS, LISTING, MANIFEST, PLAN, index_name, tar_name
 from layermix_gen.dataset.plan import Plan, check_listing, read_plan
 from layermix_gen.dataset.settings import plane_options
 from layermix_gen.dataset.sidecars import sidecars
@@ -110,8 +98,7 @@ def dataset_problems(
     if manifest:
         for name, value in sidecars(manifest).items():
             yield from _other_text(files, name, json_text(value))
-    if isinstance(files, LocalFiles):
-        yield from _strays(files, expected)
+    yield from _strays(files, expected)
 
 
 def _other_text(files: DatasetFiles, name: str, text: str) -> Iterator[Problem]:
@@ -130,12 +117,11 @@ def _other_text(files: DatasetFiles, name: str, text: str) -> Iterator[Problem]:
         yield Problem(name, "", OTHER_BYTES.partition(" (")[0])
 
 
-def _strays(files: LocalFiles, expected: Expected) -> Iterator[Problem]:
+def _strays(files: DatasetFiles, expected: Expected) -> Iterator[Problem]:
     """Yield tars and indexes that belong to no shard, but would be read by a reader that takes a glob pattern."""
     planes = {*expected.planes, *(expected.plan.settings.planes if expected.plan else ())}
     named = {tar_name(plane, number) for plane in planes for number in range(expected.shards)}
     named |= {index_name(number) for number in range(expected.shards)}
-    for path in sorted((*found_tars(files.folder), *found_indexes(files.folder))):
-        name = path.relative_to(files.folder).as_posix()
-        if re.fullmatch(rf"{PLANE}|{INDEX}", path.parent.name) and name not in named:
+    for name in files.shard_files():
+        if name not in named:
             yield Problem(name, "", "belongs to no shard; remove it")

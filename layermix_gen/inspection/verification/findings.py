@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import groupby
 
-from layermix_gen.errors import LayerMixError, OutOfResources, printable
+from layermix_gen.errors import LayerMixError, OutOfResources, StoreError, printable
 from layermix_gen.support.text import count
 
 SHOWN = 5  # problems of one file that are printed
@@ -25,10 +25,13 @@ class Problem:
 
 @contextmanager
 def noting(problems: list[Problem], file: str) -> Iterator[None]:
-    """Catch a `LayerMixError`, and append it to `problems` as a problem of `file`; not where resources have run out."""
+    """Catch a `LayerMixError`, and append it to `problems` as a problem of `file`.
+
+    Not where resources have run out, nor where an object store refuses: then nothing is known of the file.
+    """
     try:
         yield
-    except OutOfResources:
+    except (OutOfResources, StoreError):
         raise
     except LayerMixError as error:
         problems.append(Problem(file, "", str(error)))

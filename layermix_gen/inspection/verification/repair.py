@@ -14,12 +14,14 @@ from pathlib import Path
 from layermix_gen.building.builder import write_errors
 from layermix_gen.building.engines import in_processes, in_this_process
 from layermix_gen.building.shard_builder import ShardResult
-from layermix_gen.dataset.dataset_files import LocalFiles
+from layermix_gen.dataset.dataset_files import DatasetFiles, RemoteDatasetFiles
 from layermix_gen.dataset.declaring import collect, write_manifest
 from layermix_gen.dataset.index import read_summaries
 from layermix_gen.dataset.listings.listing import list_items
 from layermix_gen.dataset.manifest import Manifest, Run
 from layermix_gen.dataset.names import ERRORS, LISTING, MANIFEST, PLAN, index_name, refuse_links, tar_name
+from layermix_gen.dataset.outlets.base import Outlet
+from layermix_gen.dataset.outlets.places import placed
 from layermix_gen.dataset.plan import MixingSetFacts, Plan, make_plan, read_plan
 from layermix_gen.dataset.plan_changes import changes, freeze
 from layermix_gen.dataset.sidecars import sidecars, write_sidecars
@@ -29,7 +31,6 @@ from layermix_gen.inspection.verification.findings import VerificationReport
 from layermix_gen.inspection.verification.shard_checks import Expected
 from layermix_gen.inspection.verification.verify import Verification, verify
 from layermix_gen.support.files import disk_errors, file_digest, remove_folder, sync
-from layermix_gen.support.locks import alone
 from layermix_gen.support.processes import checked_workers
 from layermix_gen.support.progress import progress_bar
 from layermix_gen.support.text import count
@@ -59,15 +60,19 @@ class Repair:
         return "\n".join(filter(None, (str(self.report), printable(mended), printable(left), f"digest {self.digest}")))
 
 
-def repair(files: LocalFiles, *, replay: float = 0.0, workers: int | None = None, progress: bool = True) -> Repair:
+def repair(files: DatasetFiles, *, replay: float = 0.0, workers: int | None = None, progress: bool = True) -> Repair:
     """Verify the dataset, then build again exactly what is damaged or missing; see `Shards.repair`."""
-    refuse_links(files.folder)
-    with alone(files.folder):
-        return _repair(files, replay, checked_workers(workers), progress)
+    place = (files.location, files.options) if isinstance(files, RemoteDatasetFiles) else (files.folder, None)
+    with placed(*place) as (out, outlet):
+        root = Path(out)
+        refuse_links(root)
+        with outlet.alone(root):
+            return _repair(files, root, outlet, replay, checked_workers(workers), progress)
 
 
-def _repair(files: LocalFiles, replay: float, workers: int, progress: bool) -> Repair:
-    begin, root = time.perf_counter(), files.folder
+def _repair(files: DatasetFiles, root: Path, outlet: Outlet, replay: float, workers: int, progress: bool) -> Repair:
+    """Repair the dataset `files`, whose outlet takes what is put in place in the folder `root`."""
+    begin = time.perf_counter()
     found = verify(files, replay=replay, workers=workers, progress=progress)
     expected, damaged = found.expected, set(found.report.files)
     numbers = [number for number in range(expected.shards) if damaged & set(_names(expected, number))]
@@ -77,9 +82,10 @@ def _repair(files: LocalFiles, replay: float, workers: int, progress: bool) -> R
     with disk_errors(root), _staging(root) as staging:
         if numbers or damaged & {PLAN, LISTING}:
             plan = _plan_again(expected, root, staging)
-            mended += _mend_shards(plan, found, numbers, workers, progress)
+            mended += _mend_shards(plan, found, numbers, root, outlet, workers, progress)
             mended += _put_in_place(staging, root, _wanted_of_plan(staging, root, damaged))
         whole, digest = _mend_whole(found, root, Run(0, round(time.perf_counter() - begin, 3), 0.0, workers))
+        outlet.publish(root)
     return Repair(found.report, (*mended, *whole), digest)
 
 
@@ -127,12 +133,14 @@ def _plan_of(manifest: Manifest | None, root: Path) -> Plan:
     return Plan(root, *facts, versions=manifest.versions)
 
 
-def _mend_shards(plan: Plan, found: Verification, numbers: Sequence[int], workers: int, progress: bool) -> list[str]:
+def _mend_shards(
+    plan: Plan, found: Verification, numbers: Sequence[int], root: Path, outlet: Outlet, workers: int, progress: bool
+) -> list[str]:
     """Build shards in the folder of `plan`, replace the damaged files of the dataset, and return their names.
 
     Raises `LayerMixError` at the end if some shards did not come out as they were.
     """
-    root, mended, others = Path(found.report.location), list[str](), list[str]()
+    mended, others = list[str](), list[str]()
     inputs = sum(stop - start for start, stop in map(plan.bounds, numbers))
     engine = in_processes(workers) if workers > 1 else in_this_process
     with progress_bar(inputs, "input", progress) as bar:
@@ -147,7 +155,10 @@ def _mend_shards(plan: Plan, found: Verification, numbers: Sequence[int], worker
                     if other := _differences(plan, found, result):
                         others.append(other)
                     else:
-                        mended += _put_in_place(plan.root, root, _wanted(found, result.number))
+                        names = _put_in_place(plan.root, root, _wanted(found, result.number))
+                        index = index_name(result.number)
+                        outlet.take_shard(root, [name for name in names if name != index], index)
+                        mended += names
         except KeyboardInterrupt:
             remedy = "run the same command to go on"
             raise Interrupted(f"stopped with {count(len(mended), 'file')} mended; {remedy}") from None

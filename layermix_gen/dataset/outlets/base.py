@@ -1,0 +1,96 @@
+"""The interface of an outlet, by which a dataset that is written in a folder reaches its place."""
+
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from pathlib import Path
+from typing import Protocol
+
+from layermix_gen.support.locks import alone, in_turn, together
+
+
+class Outlet(Protocol):
+    """An outlet for the files of the folder `root`, to which each of its methods is given."""
+
+    def place(self, root: Path) -> str:
+        """The path or URL of the dataset, for people."""
+
+    def scratch(self, root: Path) -> Path | None:
+        """The folder where files lie until they are taken; None where they stay there."""
+
+    def tar_bytes(self, root: Path, name: str) -> int | None:
+        """The size of a tar, None if it is not there."""
+
+    def take_shard(self, root: Path, tars: Sequence[str], index: str) -> None:
+        """Take tars of a shard and then its index, which are complete in the folder."""
+
+    def publish(self, root: Path, planes: Collection[str] | None = None) -> None:
+        """Take what has changed in the folder, but for tars; remove those that are of none of the `planes`."""
+
+    def refresh(self, root: Path) -> None:
+        """Bring what others have published to the folder."""
+
+    def alone(self, root: Path) -> AbstractContextManager[None]:
+        """A context in which no other process writes to the dataset. Raises `LayerMixError` if one does."""
+
+    def together(
+        self,
+        root: Path,
+        plan: str,
+        partition: tuple[int, int],
+        *,
+        prepare: Callable[[], None],
+        is_prepared: Callable[[], bool],
+        waiting: Callable[[], None],
+    ) -> AbstractContextManager[None]:
+        """A context in which other processes build other partitions by the same `plan`, a digest.
+
+        `prepare()` is called by a process that is alone, `is_prepared()` tells each that it may go on. Where others
+        hold partitions that overlap with this one, calls `waiting()` and waits. Raises `LayerMixError` where others
+        build by another plan.
+        """
+
+
+class FolderOutlet:
+    """The outlet of a dataset that stays in its folder: there is nothing to take or to bring."""
+
+    def place(self, root: Path) -> str:
+        return str(root)
+
+    def scratch(self, root: Path) -> Path | None:
+        return None
+
+    def tar_bytes(self, root: Path, name: str) -> int | None:
+        path = root / name
+        return path.stat().st_size if path.is_file() else None
+
+    def take_shard(self, root: Path, tars: Sequence[str], index: str) -> None:
+        pass
+
+    def publish(self, root: Path, planes: Collection[str] | None = None) -> None:
+        pass
+
+    def refresh(self, root: Path) -> None:
+        pass
+
+    def alone(self, root: Path) -> AbstractContextManager[None]:
+        return alone(root)
+
+    @contextmanager
+    def together(
+        self,
+        root: Path,
+        plan: str,
+        partition: tuple[int, int],
+        *,
+        prepare: Callable[[], None],
+        is_prepared: Callable[[], bool],
+        waiting: Callable[[], None],
+    ) -> Iterator[None]:
+        """Hold the locks of the folder and of the partition."""
+        with ExitStack() as held:
+            held.enter_context(together(root, prepare, is_prepared))
+            held.enter_context(in_turn(root, partition, waiting))
+            yield
+
+
+IN_PLACE = FolderOutlet()
