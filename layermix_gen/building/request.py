@@ -51,10 +51,12 @@ class BuildRequest:
         if max_errors is not None:
             check_whole("max-errors", max_errors, 0)
         self._max_errors = max_errors
-        location, self.root = as_utf8_path(source, "source"), as_utf8_path(out, "output folder")
+        self.root = as_utf8_path(out, "output folder")
+        location = source if is_remote(source) else as_utf8_path(source, "source")
         self._mixing_set_url = str(mixing_set) if isinstance(mixing_set, str) and is_remote(mixing_set) else ""
         self.mixing_set = _checked_mixing_set(mixing_set, settings)
-        check_output(self.root, source=location, mark=PLAN, own=(LISTING,))
+        here = location if isinstance(location, Path) else None
+        check_output(self.root, source=here, mark=PLAN, own=(LISTING,))
         pattern_of(self.root)  # refuses a folder whose index could not be read
         self.source: Source = open_source(location, kind, settings.max_pixels, source_options)
         self.items = list_items(self.source.found(), settings.seed, progress)

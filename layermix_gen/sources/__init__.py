@@ -44,9 +44,10 @@ from layermix_gen.sources.folder import FolderSource, leads_to_folder, scan
 from layermix_gen.sources.splits import refuse_splits
 from layermix_gen.sources.table import TableSource
 from layermix_gen.sources.table_files import is_table
-from layermix_gen.sources.tar_paths import expand, is_packed_name, is_pattern, is_tar_name
-from layermix_gen.sources.webdataset import WebDatasetSource
-from layermix_gen.support.checks import as_path, check_choice
+from layermix_gen.sources.tars.tar_paths import expand, is_packed_name, is_pattern, is_tar_name
+from layermix_gen.sources.tars.webdataset import WebDatasetSource
+from layermix_gen.sources.urls.remote_kinds import open_remote
+from layermix_gen.support.checks import as_path, check_choice, is_remote
 from layermix_gen.support.files import reason, with_retries
 from layermix_gen.support.text import as_text, count
 
@@ -119,9 +120,9 @@ def open_source(
 ) -> Source:
     """Open a source of labelled images; nothing is listed yet.
 
-    `kind` is a name in `KINDS`, alone or with a split ("cifar10:test"), or "auto". `max_pixels` bounds the
-    height x width of an image. Raises `LayerMixError` if nothing of the kind is found, or if an option is given that
-    the kind does not take.
+    The location is a path, or a URL for fsspec. `kind` is a name in `KINDS`, alone or with a split ("cifar10:test"), or
+    "auto". `max_pixels` bounds the height x width of an image. Raises `LayerMixError` if nothing of the kind is found,
+    or if an option is given that the kind does not take.
     """
     return _opened(location, kind, "", max_pixels, options)
 
@@ -134,6 +135,8 @@ def open_test_set(
 
 
 def _opened(location: str | Path, kind: str, preferred: str, max_pixels: int, options: SourceOptions) -> Source:
+    if is_remote(location) and not preferred:
+        return open_remote(str(location), kind, max_pixels, options)
     try:
         # Links are not resolved: the location itself may be one.
         path = os.path.normpath(Path.cwd() / as_path(location, "source"))
@@ -158,6 +161,8 @@ def _open(location: str, kind: str, preferred: str, max_pixels: int, options: So
         remedy = f"expected {' or '.join(splits)}" if splits else "it has none"
         raise LayerMixError(f"unknown split {split!r} of {name}: {remedy}; change --kind")
     split = split or (preferred if preferred in splits else "")
+    if is_remote(options.root) and name == "manifest":
+        return open_remote(location, name, max_pixels, options)
     given = options.given()
     for option in given.keys() - set(KINDS[name].options):
         flag, takers = "--" + option.replace("_", "-"), [other for other in KINDS if option in KINDS[other].options]

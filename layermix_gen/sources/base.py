@@ -15,7 +15,7 @@ from typing import Protocol
 
 from layermix_gen.errors import BadImage, LayerMixError
 from layermix_gen.images import Image
-from layermix_gen.support.checks import as_path
+from layermix_gen.support.checks import as_path, is_remote
 from layermix_gen.support.files import MISSING, reason, with_retries
 
 EXTENSIONS = frozenset(
@@ -55,12 +55,13 @@ class SourceOptions:
     """How sources of some kinds are read; the defaults suit every kind."""
 
     follow_links: bool = False  # folder: also to folders, wherever they lead
-    root: str = ""  # manifest: the folder that the paths of the table are relative to; "": the table's own
+    root: str = ""  # manifest: the folder, or URL, that the paths of the table are relative to; "": the table's own
 
     def __post_init__(self) -> None:
         if type(self.follow_links) is not bool:
             raise LayerMixError(f"follow-links must be True or False, got {self.follow_links!r}")
-        object.__setattr__(self, "root", str(as_path(self.root, "root").absolute()) if self.root else "")
+        if self.root and not is_remote(self.root):
+            object.__setattr__(self, "root", str(as_path(self.root, "root").absolute()))
 
     def given(self) -> dict[str, bool | str]:
         """The options that are not left at their default, by name."""

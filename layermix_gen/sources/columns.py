@@ -72,14 +72,15 @@ def paths_of(rows: Sequence[Cells], roots: Sequence[str]) -> list[str]:
     """
     paths: dict[str, None] = {}
     for row in rows:
-        path = _relative(_path(row), roots)
+        path = _relative(path_in(row), roots)
         if path in paths:
             raise LayerMixError(f"expected each path once, got {path} in {row.where} again; take one row out")
         paths[path] = None
     return list(paths)
 
 
-def _path(row: Cells) -> str:
+def path_in(row: Cells) -> str:
+    """The path in a row. Raises `LayerMixError` for a cell that is none."""
     path = row.path
     if not isinstance(path, str) or not path.strip() or not is_storable(path):
         raise LayerMixError(f"expected a path in {row.where}, got {shortened(path)}; mend the table")

@@ -5,7 +5,7 @@ for none, or names.
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -56,11 +56,7 @@ class TableSource:
 
         A label without a name has its number.
         """
-        rows, names = self._listed
-        given = {row.label: row.class_name for row in rows if row.class_name}
-        if given and not names:
-            names = class_names(row.label for row in rows)
-        return tuple(given.get(label, name) for label, name in enumerate(names))
+        return class_names_of(*self._listed)
 
     def items(self) -> list[Item]:
         """List the images of the table, sorted by path. Raises `LayerMixError` that names the faulty row."""
@@ -102,20 +98,33 @@ class TableSource:
         cells = table_rows(self._path)
         labels, names = labels_of([row.label for row in cells], lambda number: cells[number].where)
         paths = paths_of(cells, (str(self._root), self._resolved))
-        rows = [Row(one.where, path, label, _name(one)) for one, path, label in zip(cells, paths, labels, strict=True)]
-        _check_names(rows)
-        return rows, names
+        return rows_of(cells, paths, labels), names
 
 
 def _item(row: Row, found: os.stat_result | None) -> Item:
     return Item(row.id, row.label, *((found.st_size, (), version_of(found)) if found else (0,)))
 
 
+def rows_of(cells: Iterable[Cells], paths: Iterable[str], labels: Iterable[int]) -> list[Row]:
+    """The rows of a table, by their cells, paths and labels. Raises `LayerMixError` for a label with two names."""
+    rows = [Row(one.where, path, label, _name(one)) for one, path, label in zip(cells, paths, labels, strict=True)]
+    _check_names(rows)
+    return rows
+
+
+def class_names_of(rows: Sequence[Row], names: tuple[str, ...]) -> tuple[str, ...]:
+    """The class names of a table: those in its rows, else `names`, those of labels that are names."""
+    given = {row.label: row.class_name for row in rows if row.class_name}
+    if given and not names:
+        names = class_names(row.label for row in rows)
+    return tuple(given.get(label, name) for label, name in enumerate(names))
+
+
 def _name(cells: Cells) -> str:
     return "" if cells.class_name is None else str(cells.class_name).strip()
 
 
-def _check_names(rows: list[Row]) -> None:
+def _check_names(rows: Sequence[Row]) -> None:
     names: dict[int, str] = {}
     for row in rows:
         if row.class_name and names.setdefault(row.label, row.class_name) != row.class_name:

@@ -50,8 +50,8 @@ from tests.helpers import (
     stopped_in_the_midst,
     without_start,
 )
-from tests.sources.tars import png
-from tests.sources.tars import write as write_tar
+from tests.sources.tars.written_tars import png
+from tests.sources.tars.written_tars import write as write_tar
 
 SMALL = ("--size", 32, "--shard-size", 10)  # of the 24 photographs: three shards of 8
 JSON_TYPES = {

@@ -12,7 +12,6 @@ from tests.inspection.built import Built, refuses
 
 URL = "s3://bucket/x"
 COMMANDS = (
-    "build URL new",
     "build SOURCE URL",
     "build SOURCE URL --dry-run",
     "build SOURCE new --mixing-set URL",

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from layermix_gen.sources import open_source
-from layermix_gen.sources.tar_labels import TarLabel, classified, label_of
-from tests.sources.tars import Members, by_webdataset, image_in, png, refusal, write
+from layermix_gen.sources.tars.tar_labels import TarLabel, classified, label_of
+from tests.sources.tars.written_tars import Members, by_webdataset, image_in, png, refusal, write
 
 IMG2DATASET = {  # the fields that it writes
     "url": "https://host/7.jpg",

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from layermix_gen.errors import BadImage
 from layermix_gen.sources import open_source
-from layermix_gen.sources.tar_paths import _count_names
-from tests.sources.tars import Members, link, png, refusal, write
+from layermix_gen.sources.tars.tar_paths import _count_names
+from tests.sources.tars.written_tars import Members, link, png, refusal, write
 
 NO_LABEL = "expected a whole number or the name of a class as the"
 

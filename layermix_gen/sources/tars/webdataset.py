@@ -4,7 +4,6 @@ The location is one tar, a pattern (`shards/{000..012}.tar`, `shards/*.tar`) or 
 headers tells where each image lies, and reads the labels; reading an image is then a seek. Nothing is extracted.
 """
 
-import os
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
@@ -21,12 +20,11 @@ from layermix_gen.sources.base import (
     check_bytes,
     replaced,
     unread,
-    version_of,
 )
-from layermix_gen.sources.tar_labels import CAPTION, TarLabel, classified, label_of
-from layermix_gen.sources.tar_paths import expand, root_of
-from layermix_gen.sources.tar_samples import LINK, SPARSE, group_samples, image_of, kind_of
-from layermix_gen.support.files import cannot_read, reason, with_retries
+from layermix_gen.sources.tars.tar_files import LocalTars, TarFiles
+from layermix_gen.sources.tars.tar_labels import CAPTION, TarLabel, classified, label_of
+from layermix_gen.sources.tars.tar_samples import LINK, SPARSE, image_of, kind_of
+from layermix_gen.support.files import cannot_read, reason
 from layermix_gen.support.text import as_text
 
 
@@ -36,12 +34,14 @@ class WebDatasetSource:
     kind = "webdataset"
     options = DEFAULT_OPTIONS
 
-    def __init__(self, location: str, split: str = "", max_pixels: int = MAX_PIXELS) -> None:
+    def __init__(
+        self, location: str, split: str = "", max_pixels: int = MAX_PIXELS, tars: TarFiles | None = None
+    ) -> None:
         self.location = location
+        self._tars = tars or LocalTars(location)
         self.ignored = 0
         self._classes: tuple[str, ...] | None = None
         self._max_pixels = max_pixels
-        self._root = root_of(location)
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -54,7 +54,7 @@ class WebDatasetSource:
         """List every sample with an image. Raises `LayerMixError` that names a missing or damaged tar or label."""
         others: Counter[str] = Counter()
         found = sorted(
-            ((item, label) for path in self._tars() for item, label in self._items_of(path, others)),
+            ((item, label) for name in self._tars.names() for item, label in self._items_of(name, others)),
             key=lambda pair: pair[0].id,
         )
         self.ignored = others.total()
@@ -84,36 +84,28 @@ class WebDatasetSource:
         name, offset = str(item.at[0]), int(item.at[1])
         if "\0" in name or Path(name).is_absolute() or ".." in Path(name).parts:
             raise BadImage("a tar out of the root")
-        path = self._root / name
         if offset == LINK:
             raise BadImage("a link in a tar, which is not followed")
         if offset == SPARSE:
             raise BadImage("a sparse file in a tar; write the tar without --sparse")
         check_bytes(item.size)
         try:
-            data, version = with_retries(lambda: _part(path, offset, item.size), path)
+            data, version = self._tars.part(name, offset, item.size)
         except OSError as fault:
-            raise unread(fault, str(path)) from fault
+            raise unread(fault, self._tars.place(name)) from fault
         if item.version not in ("", version):
             raise replaced(item)
         if len(data) < item.size:
             raise BadImage(f"{UNREADABLE}: its tar is shorter than when it was listed")
         return data
 
-    def _tars(self) -> list[Path]:
-        try:
-            return with_retries(lambda: expand(self.location), self.location)
-        except OSError as fault:
-            raise LayerMixError(f"cannot look for {as_text(self.location)}: {reason(fault)}; check the path") from fault
-
-    def _items_of(self, path: Path, others: Counter[str]) -> Iterator[tuple[Item, TarLabel]]:
+    def _items_of(self, name: str, others: Counter[str]) -> Iterator[tuple[Item, TarLabel]]:
         """Yield the samples of one tar that have an image; the members of no use are added to `others`."""
-        name = path.relative_to(self._root).as_posix()
+        path = self._tars.place(name)
         if not _is_unicode(name):
             raise LayerMixError(f"expected a tar's name in UTF-8, got {as_text(path)}; rename it")
         try:
-            version = _version(with_retries(path.stat, path))
-            samples, unused = with_retries(lambda: group_samples(path), path)
+            version, samples, unused = self._tars.grouped(name)
         except OSError as fault:
             raise cannot_read(path, reason(fault), "get it again") from fault
         others.update(unused)
@@ -141,18 +133,6 @@ def _described(others: Counter[str]) -> str:
     kinds = ", ".join(as_text(kind)[:20] for kind, _ in others.most_common(3))
     remedy = "; extract it first (tar -xf), and give the folder of its tars" if others["tar"] else ""
     return f"{others.total()} other members ({kinds}){remedy}"
-
-
-def _part(path: Path, start: int, size: int) -> tuple[bytes, str]:
-    """A part of a tar, and the version of the tar."""
-    with path.open("rb") as file:
-        file.seek(start)
-        return file.read(size), _version(os.fstat(file.fileno()))
-
-
-def _version(tar: os.stat_result) -> str:
-    """What tells a tar from any that it may be replaced by: its size, and its time of change."""
-    return f"{tar.st_size}-{version_of(tar)}"
 
 
 def _is_unicode(name: str) -> bool:
