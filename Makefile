@@ -1,16 +1,26 @@
-# Every target does its own set-up: it needs Python 3.11 (PYTHON=...) and make, nothing else.
-PYTHON ?= python3.11
+# Every target does its own set-up: it needs make and a Python from 3.11 on with the module venv (PYTHON=...), nothing else.
+PYTHON ?= $(shell for python in python3.11 python3.12 python3.13 python3.14 python3 python; do \
+	$$python -c "import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))" 2>/dev/null && echo $$python && break; done)
 VENV := .venv
 BIN := $(VENV)/bin
+SMALL := $(VENV)/.small
 READY := $(VENV)/.ready
 ELSEWHERE := kernels-by-zig kernels-portable kernels-unsigned kernels-fused kernels-unvectorized kernels-flushed
 
 .PHONY: kernels demo test test-browser sanitize kernels-elsewhere $(ELSEWHERE) lint format docs bench wheel clean
 
-$(READY): pyproject.toml constraints.txt
+$(BIN)/python:
+	@test -n "$(PYTHON)" || { echo "expected Python 3.11 or newer with the module venv, found none; install one" \
+		"(Debian: apt install python3 python3-venv), or say where one is: make PYTHON=..." >&2; exit 1; }
 	$(PYTHON) -m venv $(VENV)
+
+$(SMALL): pyproject.toml | $(BIN)/python
+	$(BIN)/pip install --quiet --editable '.[demo]'
+	touch $@
+
+$(READY): pyproject.toml constraints.txt | $(BIN)/python
 	$(BIN)/pip install --quiet --constraint constraints.txt torch
-	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[demo,dev]'
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[dev]'
 	@# Second implementations, for tests: the one asks for another OpenCV and a compiler, the other for an old requests.
 	$(BIN)/pip install --quiet --no-deps imagecorruptions-imaug==1.1.5 torchattacks==3.5.1
 	touch $(READY)
@@ -18,7 +28,8 @@ $(READY): pyproject.toml constraints.txt
 kernels: $(READY)  ## compile the C code where it has changed
 	$(BIN)/python -m layermix_gen.kernels.compiling
 
-demo: kernels  ## build shards from a few photographs, show samples and a contact sheet
+demo: $(SMALL)  ## build shards from a few photographs, show samples and a contact sheet
+	$(BIN)/python -m layermix_gen.kernels.compiling
 	$(BIN)/layermix-gen demo demo-out
 
 test: kernels
@@ -28,7 +39,7 @@ test-browser: kernels  ## the gallery in Chromium: needs chromium and chromedriv
 	$(BIN)/pytest -m browser
 
 # With other kernels than the package's: what compares pixels, then the harness for longer than in a run of all tests.
-COMPARE = -m pytest --capture=sys $(addprefix tests/kernels/test_,digests.py programs.py scaling.py filter_up.py)
+COMPARE = -m pytest --capture=sys $(addprefix tests/kernels/test_,digests.py programs.py scaling.py png_rows.py)
 HARNESS = -m tests.faults kernel_bytes --rounds 3000
 
 sanitize: $(READY)  ## the tests of the kernels with AddressSanitizer and UBSan in the C code: needs gcc

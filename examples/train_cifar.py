@@ -10,6 +10,7 @@ as a cosine, batches of 128. If it is stopped, run the same command again: it co
 """
 
 import argparse
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -25,7 +26,6 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--test", help="a dataset whose clean plane is the test set")
     parser.add_argument("--out", type=Path, default=Path("run"), help="where checkpoint and log go")
     parser.add_argument("--model", default="wrn-40-4", help="wrn-40-4, wrn-28-10, resnet-18 or resnext-29")
-    parser.add_argument("--classes", type=int, default=10)
     parser.add_argument("--epochs", type=int, help="default: 100 for wrn, 200 for the others")
     parser.add_argument("--batch-size", type=int, default=128, help="of all ranks together")
     parser.add_argument("--rate", type=float, default=0.1)
@@ -54,7 +54,7 @@ def main(arguments: list[str] | None = None) -> None:
         save_every=options.save_every,
         out=options.out,
     )
-    train(make_model(options.model, options.classes), options.shards, options.test, recipe)
+    train(partial(make_model, options.model), options.shards, options.test, recipe)
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ from pathlib import Path
 import timm
 import torch
 from timm.data import IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD
+from torch import nn
 from training import Recipe, errors_in_one_line, train
 
 
@@ -26,7 +27,6 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--out", type=Path, default=Path("run"), help="where checkpoint and log go")
     parser.add_argument("--model", default="resnet50", help="any of timm's")
     parser.add_argument("--from-scratch", action="store_true", help="do not begin with pretrained weights")
-    parser.add_argument("--classes", type=int, default=1000)
     parser.add_argument("--epochs", type=int, default=90)
     parser.add_argument("--batch-size", type=int, default=256, help="of all ranks together")
     parser.add_argument("--rate", type=float, default=0.01)
@@ -55,8 +55,12 @@ def main(arguments: list[str] | None = None) -> None:
         save_every=options.save_every,
         out=options.out,
     )
-    model = timm.create_model(options.model, pretrained=not options.from_scratch, num_classes=options.classes)
-    train(model, options.shards, options.test, recipe)
+
+    def make(classes: int) -> nn.Module:
+        model: nn.Module = timm.create_model(options.model, pretrained=not options.from_scratch, num_classes=classes)
+        return model
+
+    train(make, options.shards, options.test, recipe)
 
 
 if __name__ == "__main__":

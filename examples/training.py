@@ -8,7 +8,7 @@ import json
 import math
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -60,15 +60,13 @@ def errors_in_one_line() -> Iterator[None]:
         raise SystemExit(f"Error: {error}") from error
 
 
-def train(model: nn.Module, shards: str, test: str | None, recipe: Recipe) -> None:
-    """Train `model` on the dataset `shards`, from its beginning or from the checkpoint in `recipe.out`."""
+def train(make: Callable[[int], nn.Module], shards: str, test: str | None, recipe: Recipe) -> None:
+    """Train a model on the dataset `shards`, from its beginning or from the checkpoint in `recipe.out`.
+
+    `make(classes)` makes the model for as many classes as the dataset has.
+    """
     with ranks() as here:
         device = here.device
-        model = model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        whole = DistributedDataParallel(model) if here.world_size > 1 else model
-        optimizer = torch.optim.SGD(
-            model.parameters(), recipe.rate, 0.9, weight_decay=recipe.weight_decay, nesterov=True
-        )
         data = LayerMixDataset(
             shards,
             recipe.batch_size // here.world_size,
@@ -76,6 +74,11 @@ def train(model: nn.Module, shards: str, test: str | None, recipe: Recipe) -> No
             views=JSD_VIEWS if recipe.jsd else "variant",
             soft_labels=recipe.soft_labels,
             device=device,
+        )
+        model = make(data.num_classes).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        whole = DistributedDataParallel(model) if here.world_size > 1 else model
+        optimizer = torch.optim.SGD(
+            model.parameters(), recipe.rate, 0.9, weight_decay=recipe.weight_decay, nesterov=True
         )
         outliers = Outliers(recipe.outliers, recipe.seed, here) if recipe.outliers else None
         leads, path = here.rank == 0, recipe.out / "checkpoint.pt"

@@ -24,6 +24,7 @@ from .mixing_sets.mixing_set import MixingSet as MixingSet
 from .mixing_sets.mixing_set import open_mixing_set as open_mixing_set
 from .mixing_sets.packing import pack as pack
 from .online import LayerMix as LayerMix
+from .online import LayerMixTransform as LayerMixTransform
 from .online import Mixer as Mixer
 from .reading.device import normalize as normalize
 from .reading.reader import LayerMixDataset as LayerMixDataset

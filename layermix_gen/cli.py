@@ -10,7 +10,7 @@ import click
 
 from layermix_gen._version import __version__
 from layermix_gen.commands.lazy import LazyGroup
-from layermix_gen.errors import Interrupted, LayerMixError, printable
+from layermix_gen.errors import Interrupted, LayerMixError, missing_extra, printable
 from layermix_gen.support.files import FULL, SHORTAGES, reason
 from layermix_gen.support.interrupts import INTERRUPTED, interruptible
 
@@ -49,6 +49,10 @@ class Commands(LazyGroup):
             if error.errno == errno.EPIPE:  # the reader of standard output has gone: click handles it
                 raise
             raise click.ClickException(_told(error)) from error
+        except ModuleNotFoundError as error:
+            if explained := missing_extra(error):
+                raise click.ClickException(str(explained)) from error
+            raise
         except (MemoryError, ImportError, RuntimeError) as error:
             if not isinstance(error, MemoryError) and not any(text in str(error) for text in OUT_OF_MEMORY):
                 raise

@@ -9,7 +9,7 @@ from layermix_gen.building.builder import build
 from layermix_gen.dataset.manifest import Manifest
 from layermix_gen.dataset.names import PLAN
 from layermix_gen.dataset.settings import BuildSettings
-from layermix_gen.errors import LayerMixError
+from layermix_gen.errors import missing
 from layermix_gen.inspection.drawings.sheet import contact_sheet
 from layermix_gen.inspection.shards import open_shards
 from layermix_gen.support.checks import as_path, check_output
@@ -33,7 +33,7 @@ def demo(out: str | Path, progress: bool = True) -> tuple[Manifest, str, Path]:
     it cannot be written to.
     """
     if find_spec("skimage") is None:
-        raise LayerMixError("expected scikit-image for its photographs; run: pip install 'layermix-gen[demo]'")
+        raise missing("skimage")
     out = as_path(out, "output folder")
     photographs = out / "photographs"
     with disk_errors(out):

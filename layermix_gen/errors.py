@@ -1,6 +1,8 @@
 """Errors that are no fault of the code; a message is one line: what was expected, what was found, what to do."""
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 # Controls (C0, DEL, C1), marks that change the direction of text, separators of lines, and halves of surrogate pairs.
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
@@ -45,3 +47,40 @@ class BadImage(LayerMixError):
 
 class Interrupted(LayerMixError):
     """The user stopped the work. What was finished is kept; the message says how to resume."""
+
+
+# --- extras: packages that only parts of this one need --------------------------------------------------------------
+
+EXTRAS = {  # by the module that is missing: the package, what needs it, and the extra that brings it
+    "torch": ("PyTorch", "the reader and for running models", "torch"),
+    "matplotlib": ("Matplotlib", "plots", "plots"),
+    "pyarrow": ("pyarrow", "Arrow files", "arrow"),
+    "skimage": ("scikit-image", "the demo's photographs", "demo"),
+}
+
+
+class MissingExtraError(LayerMixError, ImportError):
+    """A package is missing that only a part of this one needs; the message names the extra to install."""
+
+
+def missing(module: str) -> MissingExtraError:
+    """The error for a module of an extra that was not found."""
+    package, use, extra = EXTRAS[module]
+    return MissingExtraError(f"expected {package} for {use}, found none; pip install 'layermix-gen[{extra}]'")
+
+
+def missing_extra(fault: ModuleNotFoundError) -> MissingExtraError | None:
+    """The error to raise for such a fault; None if the module is of no extra."""
+    module = (fault.name or "").partition(".")[0]
+    return missing(module) if module in EXTRAS else None
+
+
+@contextmanager
+def extras_explained() -> Iterator[None]:
+    """Import modules that may need an extra. Raises `MissingExtraError` where one is not installed."""
+    try:
+        yield
+    except ModuleNotFoundError as fault:
+        if explained := missing_extra(fault):
+            raise explained from fault
+        raise

@@ -1,10 +1,13 @@
 """Mixing without shards: the same drawing and rendering, called on one image at a time inside any data loader."""
 
+import multiprocessing
+import sys
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from PIL import Image as PillowImage
 
 from layermix_gen.errors import LayerMixError
 from layermix_gen.images import Image, as_image
@@ -12,6 +15,7 @@ from layermix_gen.kernels.native import say_if_not_compiled
 from layermix_gen.mixing.methods import METHODS, DrawSettings, Recipe
 from layermix_gen.mixing.renderer import as_leaf, rendered
 from layermix_gen.mixing_sets.mixing_set import MixingSet, open_mixing_set
+from layermix_gen.mixing_sets.provision import resolve_mixing_set
 from layermix_gen.support.checks import check_choice
 
 
@@ -77,3 +81,73 @@ class LayerMix(Mixer):
     def __init__(self, mixing_set: MixingSet | str | Path, **options: Any) -> None:
         """`mixing_set` is an open mixing set or the path of one, `options` are those of `LayerMixOptions`."""
         super().__init__("layermix", mixing_set, **options)
+
+
+class LayerMixTransform:
+    """LayerMix as a transform among others: `LayerMixTransform()(image)` returns a mixed copy of the same type.
+
+    An image is square: a PIL image in RGB, a uint8 tensor (3, S, S), or a uint8 array (S, S, 3). Put it behind the
+    crop and before the conversion to floats. The randomness is PyTorch's, which a DataLoader seeds anew in each worker
+    and epoch; where PyTorch is not imported, it is the system's, which nothing repeats.
+    """
+
+    def __init__(self, mixing_set: MixingSet | str | Path | None = None, **options: Any) -> None:
+        """`mixing_set` is an open mixing set or the path of one; `options` are those of `LayerMixOptions`.
+
+        Without one, fractals are rendered when an image of a new size comes, and kept in the cache that builds use.
+        Raises `LayerMixError` for other options.
+        """
+        METHODS["layermix"].options_of(options)
+        self._arguments = (mixing_set, options)
+        self._mixer = None if mixing_set is None else LayerMix(mixing_set, **options)
+
+    def __call__(self, image: Any) -> Any:
+        """Mix one image. Raises `LayerMixError` for what is not one of those that the class names."""
+        pixels = _pixels_of(image)
+        mixed, _ = (self._mixer or self._mixer_for(pixels.shape[0]))(pixels, _generator())
+        return _like(image, mixed)
+
+    @lru_cache(maxsize=8)  # noqa: B019 - a few sizes, for as long as the transform lives
+    def _mixer_for(self, size: int) -> LayerMix:
+        _, options = self._arguments
+        workers = (
+            1 if multiprocessing.current_process().daemon else None
+        )  # as a DataLoader's worker: it has no children
+        return LayerMix(resolve_mixing_set(None, size, workers=workers), **options)
+
+    def __repr__(self) -> str:
+        mixing_set, options = self._arguments
+        where = mixing_set.path if isinstance(mixing_set, MixingSet) else mixing_set
+        given = {"mixing_set": where and str(where)} | options
+        return (
+            f"LayerMixTransform({', '.join(f'{name}={value!r}' for name, value in given.items() if value is not None)})"
+        )
+
+
+def _pixels_of(image: Any) -> Image:
+    torch = sys.modules.get("torch")
+    if isinstance(image, PillowImage.Image):
+        if image.mode != "RGB":
+            raise LayerMixError(f"expected an image in RGB, got one in {image.mode}; convert it first")
+        return np.asarray(image)
+    if torch and isinstance(image, torch.Tensor):
+        if image.dtype != torch.uint8 or image.ndim != 3 or image.shape[0] != 3 or image.device.type != "cpu":
+            found = f"{image.dtype} {tuple(image.shape)} on {image.device}"
+            raise LayerMixError(f"expected a tensor of uint8 (3, S, S) on the CPU, got {found}; mix before ToDtype")
+        return np.ascontiguousarray(image.numpy(force=True).transpose(1, 2, 0))
+    return as_image(image)
+
+
+def _like(image: Any, mixed: Image) -> Any:
+    """The mixed pixels as an object of the type of `image`."""
+    if isinstance(image, PillowImage.Image):
+        return PillowImage.fromarray(mixed)
+    if isinstance(image, np.ndarray):
+        return mixed
+    torch = sys.modules["torch"]
+    return torch.from_numpy(np.ascontiguousarray(mixed.transpose(2, 0, 1))).as_subclass(type(image))
+
+
+def _generator() -> np.random.Generator:
+    torch = sys.modules.get("torch")
+    return np.random.default_rng(torch.randint(2**63 - 1, ()).item() if torch else None)

@@ -43,7 +43,7 @@ def test_the_demo_in_a_place_that_cannot_be_written(tmp_path):
 def test_the_demo_without_its_photographs(tmp_path, monkeypatch):
     find = importlib.util.find_spec
     monkeypatch.setattr(layermix_gen.demo, "find_spec", lambda name: None if name == "skimage" else find(name))
-    with pytest.raises(LayerMixError, match=r"run: pip install 'layermix-gen\[demo\]'"):
+    with pytest.raises(LayerMixError, match=r"expected scikit-image .*; pip install 'layermix-gen\[demo\]'"):
         layermix_gen.demo.demo(tmp_path / "demo")
     assert not (tmp_path / "demo").exists()
 

@@ -59,7 +59,7 @@ def log(out: Path, name: str) -> list[Any]:
     return [line[name] for line in lines if name in line]
 
 
-CIFAR = ("--model", "wrn-10-1", "--classes", 4, "--epochs", 2, "--batch-size", 8, "--rate", 0.05)
+CIFAR = ("--model", "wrn-10-1", "--epochs", 2, "--batch-size", 8, "--rate", 0.05)
 
 
 def arguments(shards: Path, out: Path, *more: object) -> list[str]:
@@ -96,7 +96,7 @@ def test_mistakes_end_with_one_line(
     allow_timm()
     main = importlib.import_module(program).main
     with pytest.raises(SystemExit) as caught:
-        main([str(cutmix), "--out", str(tmp_path), "--classes", "4", *more, "--model", *model])
+        main([str(cutmix), "--out", str(tmp_path), *more, "--model", *model])
     assert isinstance(caught.value.code, str)  # which goes to standard error, with exit status 1
     assert caught.value.code.startswith(f"Error: {line}")
     assert len(caught.value.code.splitlines()) == 1
@@ -134,7 +134,7 @@ def test_a_killed_run_ends_as_if_nothing_had_been(shards: Path, tmp_path: Path) 
 
 
 def test_two_ranks(shards: Path, tmp_path: Path) -> None:
-    more = ("--model", "wrn-10-1", "--classes", 4, "--epochs", 1, "--batch-size", 32, "--jsd")
+    more = ("--model", "wrn-10-1", "--epochs", 1, "--batch-size", 32, "--jsd")
     assert start("train_cifar.py", *arguments(shards, tmp_path, *more), ranks=2).wait() == 0
     assert log(tmp_path, "step")[-1] == 400 // 32
     assert len(log(tmp_path, "error")) == 1
@@ -179,8 +179,6 @@ def test_imagenet(shards: Path, tmp_path: Path) -> None:
         "--model",
         "test_resnet",
         "--from-scratch",
-        "--classes",
-        4,
         "--epochs",
         2,
         "--batch-size",

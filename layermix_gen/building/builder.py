@@ -1,5 +1,6 @@
 """A whole build: list the source, make the plan, build the missing shards on an engine, then write the manifest."""
 
+import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
@@ -23,7 +24,7 @@ from layermix_gen.dataset.plan_changes import as_frozen, digest_of_plan, freeze,
 from layermix_gen.dataset.settings import DEFAULTS, BuildSettings
 from layermix_gen.dataset.sidecars import write_sidecars
 from layermix_gen.dataset.skipped import Skipped, reasons, skipped_text
-from layermix_gen.errors import Interrupted, LayerMixError
+from layermix_gen.errors import Interrupted, LayerMixError, StoreError
 from layermix_gen.kernels.native import say_if_not_compiled
 from layermix_gen.mixing_sets.mixing_set import MixingSet
 from layermix_gen.mixing_sets.provision import resolve_mixing_set
@@ -71,9 +72,10 @@ def build(
             color = request.settings.options.color
             mixed = resolve_mixing_set(request.mixing_set, request.size, settings.seed, color=color, progress=progress)
         plan = replace(request.planned(request.facts_of(mixed), request.shards(progress)), outlet=outlet)
-        if progress and (where := outlet.scratch(request.root)):
-            tars = f"{min(request.workers, len(request.own(plan.shards)))} x {count(len(plan.settings.planes), 'tar')}"
-            say(f"until they are uploaded to {outlet.place(plan.root)}, at most {tars} of a shard lie in {where}")
+        if progress and (folder := outlet.scratch(plan.root)):
+            workers, planes = min(request.workers, len(request.own(plan.shards))), len(plan.settings.planes)
+            tars = f"{workers} x {count(planes, 'tar')}, each of {plan.settings.largest_tar}"
+            say(f"{outlet.place(plan.root)} gets whole shards; until then, {folder} holds at most {tars}")
         with disk_errors(request.root):
             request.root.mkdir(parents=True, exist_ok=True)
             refuse_links(request.root)
@@ -141,11 +143,12 @@ def _run(plan: Plan, request: BuildRequest, progress: bool) -> Manifest:
             remedy = "run the same command to resume"
             raise Interrupted(f"stopped with {done} of {plan.shards} shards finished; {remedy}") from None
         finally:
-            summaries = _summaries_now(plan)  # again: other partitions may have finished shards since
-            skipped = [one for summary in summaries.values() for one in summary.skipped] + abandoned
-            if not settled:
-                write_errors(plan.root, skipped)
-                plan.outlet.publish(plan.root)
+            if not isinstance(sys.exception(), StoreError):  # which would only come again
+                summaries = _summaries_now(plan)  # again: other partitions may have finished shards since
+                skipped = [one for summary in summaries.values() for one in summary.skipped] + abandoned
+                if not settled:
+                    write_errors(plan.root, skipped)
+                    plan.outlet.publish(plan.root)
     _check_errors(plan, skipped, limit)
     seconds = time.perf_counter() - begin
     run = Run(written, round(seconds, 3), round(written / seconds, 1), workers)
@@ -162,7 +165,7 @@ def _run(plan: Plan, request: BuildRequest, progress: bool) -> Manifest:
     labels = request.written_labels(plan, finished)
     place = plan.outlet.place(plan.root)
     _warn_of_lost(labels.lost, place)
-    return replace(manifest, labels=labels, location=place)
+    return replace(manifest, root=Path(place), labels=labels, location=place)
 
 
 def _warn_of_lost(classes: Sequence[str], place: str) -> None:

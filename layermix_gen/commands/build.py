@@ -83,6 +83,9 @@ SETTINGS = {field.name for field in fields(BuildSettings)}
 def command(source: str, out: str, dry_run: bool, **options: Any) -> None:
     """Compute LayerMix variants of every image of SOURCE and write them to OUT as WebDataset shards.
 
+    OUT is a folder or a URL, such as s3://bucket/shards: then a temporary folder, below $TMPDIR, holds a shard of each
+    worker until it is uploaded: workers x planes x --shard-size.
+
     SOURCE is a folder of class folders, a published set (CIFAR, MNIST, STL-10, SVHN), NumPy's arrays, WebDataset tars,
     a table of paths and labels, or Parquet or Arrow files with images. The same command resumes an unfinished OUT; with
     more --variants it adds planes to it.

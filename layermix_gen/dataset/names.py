@@ -8,6 +8,7 @@ clean/000000.tar         the clean plane of shard 0
 v03/000000.tar           variant 3 of the same source images
 index/000000.parquet     the index of shard 0
 index/declared/...       the indexes that the manifest names while planes are added to a finished dataset
+.lease/...               in an object store: which processes write to the dataset
 """
 
 import re

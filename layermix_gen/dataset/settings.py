@@ -96,6 +96,11 @@ class BuildSettings:
         return f"{self.size} px, {self.view} views, {self.view_mode}, as {self.format}"
 
     @property
+    def largest_tar(self) -> str:
+        """How large a tar may be, for people: `256MB` or `10000 samples`."""
+        return self.shard_size if parse_size(self.shard_size)[1] else f"{self.shard_size} samples"
+
+    @property
     def mixing(self) -> str:
         """The method with the options that were chosen, for people: `layermix, magnitude 5`."""
         chosen = self.options.chosen(self.size or DEFAULT_SIZE)

@@ -5,6 +5,15 @@ It has two halves, which files connect. Prediction runs a model on a suite and s
 imported on first use.
 """
 
+from typing import Any
+
 import lazy_loader
 
-__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
+_attached, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
+
+
+def __getattr__(name: str) -> Any:
+    from layermix_gen.errors import extras_explained
+
+    with extras_explained():
+        return _attached(name)

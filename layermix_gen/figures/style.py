@@ -5,19 +5,17 @@ from functools import partial
 from pathlib import Path
 from typing import IO, Any
 
-from layermix_gen.errors import LayerMixError, printable
+from layermix_gen.errors import extras_explained, printable
 from layermix_gen.figures.palette import HAIRLINE, HATCHES, HEAT, INK, PAPER, QUIET, SERIES
 from layermix_gen.figures.text_fitting import in_two_lines, shortened_inside
 
-try:
+with extras_explained():
     from matplotlib.axes import Axes
     from matplotlib.colors import LinearSegmentedColormap
     from matplotlib.figure import Figure
     from matplotlib.font_manager import FontProperties
     from matplotlib.patches import Rectangle
     from matplotlib.textpath import text_to_path
-except ImportError as missing:
-    raise LayerMixError("expected Matplotlib for plots, found none; pip install 'layermix-gen[plots]'") from missing
 
 HEAT_MAP = LinearSegmentedColormap.from_list("error", HEAT)
 DPI = 160

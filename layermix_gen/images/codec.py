@@ -2,9 +2,9 @@
 
 `decode` detects the format from the content, checks from the header the size and the memory that decoding would take,
 and either returns an image or raises `BadImage`. JPEG goes through simplejpeg (libjpeg-turbo without a Python image
-object, the same pixels as Pillow's at about twice the speed); what simplejpeg refuses, and every other format, goes
-through Pillow, whose result counts. `encode` writes JPEG by simplejpeg, PNG by `png` and WebP by Pillow. The same
-pixels give the same bytes. (The reader decodes stored images straight into batches: `reading.decoding`.)
+object, the same pixels as Pillow's at about twice the speed), common PNGs through `png`; what these refuse and every
+other format go through Pillow, whose result counts. `encode` writes JPEG by simplejpeg, PNG by `png`, WebP by Pillow:
+the same bytes for the same pixels. (The reader decodes stored images straight into batches: `reading.decoding`.)
 """
 
 import io
@@ -35,7 +35,7 @@ from layermix_gen.errors import BadImage
 from layermix_gen.images import Image
 from layermix_gen.images.jpeg import held_components
 from layermix_gen.images.levels import ToLevels, scale_of
-from layermix_gen.images.png import encode_png, without_ancillary
+from layermix_gen.images.png import decode_png, encode_png, without_ancillary
 from layermix_gen.images.webp import canvas_size
 from layermix_gen.support.checks import check_choice, check_whole
 from layermix_gen.support.text import message_of
@@ -112,9 +112,11 @@ def decode(data: bytes | memoryview, max_pixels: int = MAX_PIXELS) -> Image:
     """
     opener, per_pixel = _opener_of(data)
     if opener is WebPImageFile:  # Pillow would allocate the whole canvas before it tells the size
-        width, height = canvas_size(data)
-        check_pixels(width, height, max_pixels)
-        _check_memory(width, height, per_pixel, max_pixels)
+        _check(*canvas_size(data), per_pixel, max_pixels)
+    if opener is PngImageFile:
+        own = decode_png(data, lambda width, height: _check(width, height, per_pixel, max_pixels))
+        if own is not None:
+            return own
     if opener is not JpegImageFile:
         return _decode_pillow(data, opener, per_pixel, max_pixels)
     coefficients = _OF_COEFFICIENT * held_components(data)
@@ -155,8 +157,7 @@ def _decode_turbo(data: bytes | memoryview, coefficients: int, max_pixels: int) 
     """
     try:
         height, width, colorspace, _ = simplejpeg.decode_jpeg_header(data)
-        check_pixels(int(width), int(height), max_pixels)
-        _check_memory(int(width), int(height), max(_OF_JPEG, 3 + coefficients), max_pixels)
+        _check(int(width), int(height), max(_OF_JPEG, 3 + coefficients), max_pixels)
         if colorspace in ("CMYK", "YCCK"):  # simplejpeg does not undo Adobe's inversion
             return None
         pixels: Image = simplejpeg.decode_jpeg(data, "RGB")
@@ -235,6 +236,11 @@ def check_pixels(width: int, height: int, max_pixels: int) -> None:
         raise BadImage(f"too large: {width}x{height} pixels exceed the bound of {max_pixels}")
 
 
+def _check(width: int, height: int, per_pixel: int, max_pixels: int) -> None:
+    check_pixels(width, height, max_pixels)
+    _check_memory(width, height, per_pixel, max_pixels)
+
+
 def _check_memory(width: int, height: int, per_pixel: int, max_pixels: int) -> None:
     memory = width * height * per_pixel + width * _OF_COLUMN + height * _OF_ROW
     bound = MAX_MEMORY * max(max_pixels, MAX_PIXELS) // MAX_PIXELS
@@ -281,8 +287,7 @@ class Encoding:
 def encode(pixels: Image, encoding: Encoding) -> bytes:
     """Encode an image, uint8 (H, W, 3), to the bytes of a file. The same pixels give the same bytes."""
     if encoding.format == "jpg":
-        data: bytes = simplejpeg.encode_jpeg(pixels, encoding.quality, "RGB", encoding.subsampling)
-        return data
+        return bytes(simplejpeg.encode_jpeg(pixels, encoding.quality, "RGB", encoding.subsampling))
     return encode_png(pixels) if encoding.format == "png" else _encode_webp(pixels, encoding.quality)
 
 

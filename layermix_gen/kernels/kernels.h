@@ -35,9 +35,10 @@ PUBLIC int lm_picture(const uint8_t *picture, int side, int channels, int top, i
 
 /* --- PNG: png.c --------------------------------------------------------------------------------------------------- */
 
-/* PNG's filter "up", from rows of `row` bytes to rows of one byte more; and back, of `count` images. */
+/* PNG's filter "up", from rows of `row` bytes to rows of one byte more; and back from all five filters, for `count`
+   images of `step` bytes a pixel, which returns 1 at a filter that there is not. */
 PUBLIC int lm_filter(const uint8_t *pixels, int height, int row, uint8_t *out);
-PUBLIC int lm_unfilter(const uint8_t *rows, int count, int height, int row, uint8_t *out);
+PUBLIC int lm_unfilter(const uint8_t *rows, int count, int height, int row, int step, uint8_t *out);
 
 /* --- recipes: render.c ------------------------------------------------------------------------------------------- */
 

@@ -22,7 +22,7 @@ FUNCTIONS: dict[str, tuple[type, ...]] = {  # what each takes; all return an int
     "lm_view": (c_void_p, c_ssize_t, c_char_p, c_void_p),
     "lm_picture": (c_void_p, *[c_int] * 7, c_void_p),
     "lm_filter": (c_void_p, c_int, c_int, c_void_p),
-    "lm_unfilter": (c_void_p, c_int, c_int, c_int, c_void_p),
+    "lm_unfilter": (c_void_p, c_int, c_int, c_int, c_int, c_void_p),
     "lm_render": (c_char_p, c_int, c_void_p, c_int, c_int, c_void_p),
 }
 

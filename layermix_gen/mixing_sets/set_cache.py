@@ -11,7 +11,7 @@ from layermix_gen.support.checks import as_path
 from layermix_gen.support.files import disk_errors, reason
 from layermix_gen.support.locks import Lock
 from layermix_gen.support.processes import checked_workers
-from layermix_gen.support.remote import RemoteFiles
+from layermix_gen.support.remote import RemoteFiles, refuse_secrets
 
 LARGEST_SET = 1 << 40  # bytes of a set that is fetched
 
@@ -54,6 +54,7 @@ def fetched(url: str) -> Path:
 
     Raises `LayerMixError` where there is none.
     """
+    refuse_secrets(url)
     place, _, name = url.rpartition("/")
     files = RemoteFiles(place)
     version = files.version(name)

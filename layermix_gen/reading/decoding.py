@@ -13,7 +13,7 @@ import simplejpeg
 from layermix_gen.errors import BadImage
 from layermix_gen.images import Image, codec, png
 from layermix_gen.images.jpeg import header_of_one_scan
-from layermix_gen.kernels.filter_up import filtered, unfilter
+from layermix_gen.kernels.png_rows import filtered, unfilter
 
 
 class Decoder(Protocol):

@@ -60,7 +60,7 @@ class InMemoryDataset(Epochs):
     """The batches of a `LayerMixDataset` in the same order, from memory. See `LayerMixDataset.in_memory`."""
 
     def __init__(self, reader: Epochs, samples: Samples, fields: tuple[str, ...], *, several: bool) -> None:
-        super().__init__(reader.options, reader.selection, reader.identity)
+        super().__init__(reader.options, reader.selection, reader.identity, reader.class_names, reader.num_classes)
         self.samples, self.fields, self.several = samples, fields, several
 
     def _deliver(self, epoch: int, count: int, rows: Callable[[int], Ints]) -> Iterator[Any]:

@@ -78,7 +78,8 @@ class LayerMixDataset(Epochs):
       cached in `cache_dir`, up to `cache_bytes`; by default in a temporary folder, up to twice what the order needs at
       once.
 
-    Raises `LayerMixError` for what the user can mend.
+    `num_classes` and `class_names`, by label, are those of the whole dataset; the names are () where its source had
+    none. Raises `LayerMixError` for what the user can mend.
     """
 
     def __init__(
@@ -154,7 +155,8 @@ class LayerMixDataset(Epochs):
             "where": where,
             "classes": numbers,
         }
-        super().__init__(options, selection, identity)
+        names = manifest.source.classes
+        super().__init__(options, selection, identity, names, len(names) or int(self.catalog.labels.max()) + 1)
 
     def _load(self, views: str | Sequence[str], planes: Sequence[str] | None, where: str | None) -> None:
         """Load the catalog of the views from the opened dataset."""

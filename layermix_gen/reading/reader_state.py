@@ -35,9 +35,17 @@ class Epochs(IterableDataset[Any]):
     begins the epoch again, except right after `load_state_dict`. The state describes the newest iteration.
     """
 
-    def __init__(self, options: ReadOptions, selection: Selection, identity: dict[str, Any]) -> None:
+    def __init__(
+        self,
+        options: ReadOptions,
+        selection: Selection,
+        identity: dict[str, Any],
+        class_names: tuple[str, ...],
+        num_classes: int,
+    ) -> None:
         self.options, self.selection = options, selection
         self.identity = identity
+        self.class_names, self.num_classes = class_names, num_classes
         self._share = options.share
         self._shared = torch.tensor([0, NONE, 0, 0, 0]).share_memory_()
         self._resumed = torch.zeros(MOST_WORKERS, dtype=torch.int64).share_memory_()  # the epoch of each worker's state

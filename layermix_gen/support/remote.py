@@ -39,8 +39,10 @@ REFUSALS = {
 NO_CREDENTIALS = re.compile("(No|Partial|Default)Credentials|ProfileNotFound|ClientAuthentication|SSO")  # in types
 NO_BUCKET = re.compile("(?i)(bucket|container) does not exist|NoSuchBucket|ContainerNotFound")
 UNREACHABLE = re.compile("EndpointConnection|ConnectTimeout|ClientConnector|ConnectionRefused")  # in types
-SECRET = re.compile("(?i)(x-amz-|x-goog-)?(sig|signature|token|secret|password|credential|security-token)$|.*key(id)?$")
+SECRET = re.compile("(?i)(sig|signature|token|secret|password|credential|key|keyid)$")  # at the end of a query's name
 DAMAGED = re.compile("(?i)digest|checksum|sha256|did not provide the number of bytes")  # on the way: sent again
+
+STAYING = (400, 405, 410, 411, 413, 414, 416, 501)  # answers in HTTP that the same request gets again
 
 T = TypeVar("T")
 
@@ -48,7 +50,7 @@ T = TypeVar("T")
 def refuse_secrets(url: str) -> None:
     """Raise `LayerMixError` for a URL with a password or a signature, which would be stored and printed."""
     parts = urlsplit(url)
-    if "@" in parts.netloc or any(SECRET.match(name) for name, _ in parse_qsl(parts.query, keep_blank_values=True)):
+    if "@" in parts.netloc or any(SECRET.search(name) for name, _ in parse_qsl(parts.query, keep_blank_values=True)):
         raise LayerMixError(
             f"expected a URL without credentials, got one of {parts.scheme}://{parts.netloc.rpartition('@')[2]} with "
             "some; leave them to the environment or to config files, where fsspec reads them"
@@ -101,11 +103,14 @@ def _kind(error: Exception) -> str:
     """The reason why an error stays if the same is tried again: a key of `REFUSALS`, "missing" or "full"; else ""."""
     name, why = type(error).__name__, str(error).lower()
     number = error.errno if isinstance(error, OSError) else None
+    status = next((getattr(error, one) for one in ("status", "status_code", "code") if hasattr(error, one)), 0)
     if NO_CREDENTIALS.search(name):
         return "no credentials"
-    if isinstance(error, PermissionError):
+    if isinstance(error, PermissionError) or status in (401, 403):
         return "denied"
-    if isinstance(error, FileNotFoundError):
+    if "upload does not exist" in why:  # it was completed, or abandoned, and the answer was lost: sent as a whole again
+        return ""
+    if isinstance(error, FileNotFoundError) or status == 404:
         return "no bucket" if NO_BUCKET.search(why) else "missing"
     if number in FULL:
         return "full"
@@ -113,7 +118,9 @@ def _kind(error: Exception) -> str:
         return "region"
     if isinstance(error, NotImplementedError):
         return "read-only"
-    if "ParamValidation" in name or (number in (errno.EINVAL, errno.EPERM, errno.ENOSYS) and not DAMAGED.search(why)):
+    if number in (errno.EINVAL, errno.EPERM, errno.ENOSYS) and not DAMAGED.search(why):
+        return "refused"
+    if "ParamValidation" in name or status in STAYING:
         return "refused"
     return ""
 

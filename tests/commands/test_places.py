@@ -1,4 +1,4 @@
-"""Places that users give to commands: a URL is refused wherever a path is needed, and `~` is the home folder."""
+"""Places that users give to commands: a URL is refused wherever only a path will do, and `~` is the home folder."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -12,14 +12,10 @@ from tests.inspection.built import Built, refuses
 
 URL = "s3://bucket/x"
 COMMANDS = (
-    "build SOURCE URL",
-    "build SOURCE URL --dry-run",
-    "build SOURCE new --mixing-set URL",
     "demo URL",
     "fractals render URL.npy",
     "fractals pack URL new.npy",
     "fractals pack SOURCE URL.npy",
-    "fractals preview URL new.png",
     "fractals preview POOL URL.png",
     "inspect DATA --sheet URL.png",
     "inspect DATA --gallery URL.html",

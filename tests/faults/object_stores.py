@@ -19,9 +19,10 @@ from tests.faults.kills import KILLS, Server, kill
 from tests.faults.tally import Tally
 from tests.servers import DROPS, Traffic, objects, stored_at, unfinished_uploads
 
-OPTIONS = ("--size", "8", "--method", "cutmix", "--no-clean", "--shard-size", "3", "--workers", "2")
+OPTIONS = ("--size", "8", "--method", "cutmix", "--no-clean", "--shard-size", "2", "--workers", "2")
 TRANSIENT = ("500", "503", "429", *DROPS)
 KILLS_IN_A_ROW = 5
+FEW, IMAGES = 10, (16, 80)  # rounds that are few, and the images of a build in few and in many: 8 and 40 shards
 FAILING = (0.0, 0.02, 0.1)  # shares of requests
 
 Objects = dict[str, bytes]
@@ -38,11 +39,13 @@ class _Case:
 class _Rounds:
     """The commands, and what they leave undisturbed."""
 
-    def __init__(self, url: str, traffic: Traffic, folder: Path, rng: np.random.Generator, server: Server) -> None:
+    def __init__(
+        self, url: str, traffic: Traffic, folder: Path, rng: np.random.Generator, server: Server, images: int
+    ) -> None:
         self.url, self.traffic, self.rng, self.server = url, traffic, rng, server
         self.temporary = folder / "tmp"
         source = folder / "source"
-        for number in range(24):
+        for number in range(images):
             path = source / f"class {number % 3}" / f"{number}.png"
             path.parent.mkdir(parents=True, exist_ok=True)
             PillowImage.fromarray(rng.integers(0, 256, (12, 14, 3), np.uint8)).save(path)
@@ -140,7 +143,7 @@ def harness(rounds: int, seed: int, folder: Path) -> Tally:
     with stored_at() as (url, traffic), pytest.MonkeyPatch.context() as patch:
         patch.setenv("TMPDIR", str(folder / "tmp"))
         with Server(folder) as server:
-            drawn = _Rounds(url, traffic, folder, rng, server)
+            drawn = _Rounds(url, traffic, folder, rng, server, IMAGES[rounds > FEW])
             while (left := rounds - sum(tally.tried.values())) > 0:
                 name = str(rng.choice(list(drawn.cases)))
                 drawn.whole(name)

@@ -199,4 +199,4 @@ def test_a_lack_of_memory_is_none_of_the_image(monkeypatch: pytest.MonkeyPatch) 
 
     monkeypatch.setattr(codec, "_as_array", exhausted)
     with pytest.raises(MemoryError):
-        decode(saved(PillowImage.new("RGB", (9, 9)), "PNG"))
+        decode(saved(PillowImage.new("RGB", (9, 9)), "BMP"))

@@ -233,7 +233,7 @@ def test_a_url_is_verified_and_not_repaired(small: Built, web: tuple[str, Traffi
     result = invoke("verify", url, "--workers", 1, "--replay", 0.2)
     assert result.exit_code == 0, result.output
     assert f"{url}: 3 shards, 9 tars, 72 samples" in result.stdout
-    line = f"{url} is only read; repair the dataset in a folder, then copy it again"
+    line = f"expected a folder or a URL that can be written to, such as s3://bucket/name, got {url}; give another"
     assert invoke("verify", url, "--repair").stderr == f"Error: {line}\n"
     assert invoke("inspect", url, "--where", "layer = 1", "--extract", tmp_path / "out").exit_code == 0
     assert len(files(tmp_path / "out")) == 2 * small.open().count("layer = 1")

@@ -10,7 +10,9 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
+from layermix_gen import BuildSettings, build
 from layermix_gen.errors import LayerMixError
 from layermix_gen.reading.loader import Batch, Loader
 from layermix_gen.reading.metadata import FIELDS
@@ -40,6 +42,24 @@ def test_without_fields_two_tensors_come(tiny: Truth) -> None:
     images, labels = next(iter(LayerMixDataset(tiny.root, 16)))
     assert images.shape == (16, 3, 12, 12)
     assert labels.shape == (16,)
+
+
+def test_the_classes_are_those_of_the_whole_dataset(tiny: Truth, tmp_path: Path) -> None:
+    labels = [facts["label"] for facts in tiny.metadata.values()]
+    one = LayerMixDataset(tiny.root, 4, classes=[min(labels)])
+    names = tuple(json.loads((tiny.root / "dataset.json").read_text())["source"]["classes"])
+    assert (one.class_names, one.num_classes) == (names, max(labels) + 1)
+    assert len(names) == one.num_classes
+    held = one.in_memory()
+    assert (held.class_names, held.num_classes) == (names, one.num_classes)
+    table = "path,label\n" + "".join(f"{number}.png,{label}\n" for number, label in enumerate((2, 0, 2, 6)))
+    (tmp_path / "table.csv").write_text(table)
+    for number in range(4):
+        Image.fromarray(np.full((12, 12, 3), number, np.uint8)).save(tmp_path / f"{number}.png")
+    build(tmp_path / "table.csv", tmp_path / "out", BuildSettings(variants=0), workers=1, progress=False)
+    unnamed = LayerMixDataset(tmp_path / "out", 2, views="clean")
+    assert unnamed.num_classes == 7
+    assert len(unnamed.class_names) in (0, 7)
 
 
 def test_all_fields(tiny: Truth) -> None:

@@ -1,5 +1,6 @@
 """Files at a URL, one by one; how a reader uses them is tested in tests/reading/storage/test_remote_storage.py."""
 
+import errno
 import sys
 import tomllib
 from collections.abc import Iterator
@@ -12,7 +13,7 @@ from fsspec.registry import _registry as REGISTRY
 
 from layermix_gen.errors import BadImage, LayerMixError
 from layermix_gen.support import remote
-from layermix_gen.support.remote import RemoteFiles
+from layermix_gen.support.remote import RemoteFiles, patiently, refusal, refuse_secrets
 from tests.helpers import files
 
 CONTENT = bytes(range(100))
@@ -180,3 +181,84 @@ def test_a_url_of_a_web_server_names_the_extra_that_it_needs(url: str, monkeypat
 def test_each_extra_that_an_error_names_is_there() -> None:
     project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text("utf-8"))["project"]
     assert set(remote.EXTRAS.values()) <= project["optional-dependencies"].keys()
+
+
+@pytest.mark.parametrize(
+    ("url", "place"),
+    [
+        ("s3://me:secret@host/a", "s3://host"),
+        ("https://host:8000/a?X-Amz-Signature=secret", "https://host:8000"),
+        ("https://host/a?x=1&sig=secret", "https://host"),
+        ("https://host/a?AWSAccessKeyId=secret", "https://host"),
+        ("https://host/a?access_token=secret", "https://host"),
+    ],
+)
+def test_a_url_with_credentials_is_refused_and_not_printed(url: str, place: str) -> None:
+    with pytest.raises(LayerMixError) as caught:
+        RemoteFiles(url)
+    assert str(caught.value).startswith(f"expected a URL without credentials, got one of {place} with some; leave them")
+    assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize("url", ["s3://bucket/a", "memory://a", "https://host/a?version=2", "s3://bucket/a@b"])
+def test_other_urls_are_not_refused(url: str) -> None:
+    refuse_secrets(url)
+
+
+class AnswerError(Exception):
+    """An error with the status of an answer in HTTP, as aiohttp, gcsfs and adlfs raise them."""
+
+    def __init__(self, status: int) -> None:
+        super().__init__(f"status {status}")
+        self.status = status
+
+
+REASONS: list[tuple[Exception, str, bool]] = [  # what is raised, what is said of it, and whether it is tried again
+    (PermissionError("no"), "access to URL is denied (PermissionError: no); use credentials with the rights", False),
+    (AnswerError(403), "access to URL is denied (AnswerError: status 403)", False),
+    (AnswerError(400), "URL is refused (AnswerError: status 400); mend the URL", False),
+    (FileNotFoundError("The specified bucket does not exist"), "URL is in no bucket (FileNotFoundError: The", False),
+    (FileNotFoundError("bucket/file"), "", False),
+    (FileNotFoundError("The specified upload does not exist."), "", True),
+    (AnswerError(404), "", False),
+    (NotImplementedError(), "URL cannot be written to: such URLs are only read (NotImplementedError)", False),
+    (OSError(errno.ENOSPC, "full"), "a file of URL cannot be kept here: OSError: [Errno 28] full; make room", False),
+    (OSError(errno.EINVAL, "the region is wrong"), "URL is in another region (OSError: [Errno 22] the region", False),
+    (OSError(errno.EINVAL, "The Content-MD5 digest does not match"), "", True),
+    (OSError(errno.EIO, "An error occurred (500)"), "", True),
+    (OSError(errno.EBUSY, "Please reduce your request rate"), "", True),
+    (AnswerError(429), "", True),
+    (AnswerError(503), "", True),
+    (TimeoutError(), "", True),
+    (ConnectionResetError(), "", True),
+    (ConnectionRefusedError("http://x?sig=secret"), "URL cannot be reached, although tried again (ConnectionRef", True),
+]
+
+
+@pytest.mark.parametrize(("error", "said", "again"), REASONS, ids=range(len(REASONS)))
+def test_what_is_transient_is_tried_again_and_nothing_else(
+    error: Exception, said: str, again: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls: list[int] = []
+
+    def call() -> None:
+        calls.append(1)
+        raise error
+
+    monkeypatch.setattr(remote, "PAUSE", 0)
+    with pytest.raises(type(error)):
+        patiently(call)
+    assert len(calls) == (remote.TRIES if again else 1)
+    found = refusal("URL", error)
+    assert str(found or "").startswith(said)
+    assert bool(found) == bool(said)
+    assert "secret" not in str(found)
+
+
+def test_tries_end_after_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = iter([0.0, 100.0, 400.0])
+    monkeypatch.setattr(remote, "PAUSE", 0)
+    monkeypatch.setattr("layermix_gen.support.remote.time.monotonic", lambda: next(clock))
+    with pytest.raises(TimeoutError):
+        patiently(lambda: (_ for _ in ()).throw(TimeoutError()))
+    assert list(clock) == []

@@ -17,7 +17,7 @@ from typing import Self
 
 from layermix_gen.dataset.outlets.holders import HOLDER, holder, is_dead
 from layermix_gen.dataset.outlets.object_store import ObjectStore
-from layermix_gen.errors import LayerMixError
+from layermix_gen.errors import LayerMixError, StoreError
 
 FOLDER = ".lease"
 SECONDS = 120.0  # that a lease is held without being written again
@@ -93,8 +93,8 @@ class Lease:
                 name, self._claim = self.name, claim
             self._store.remove([name])
             return []
-        self._write(claim)
         try:
+            self._write(claim)
             for _ in range(TURNS):
                 found = self._found(own=True)
                 now = max((one.seconds for one in found if one.token == self._token), default=0.0)
@@ -109,7 +109,7 @@ class Lease:
                     break
                 time.sleep(TURN)
         except BaseException:
-            with suppress(LayerMixError):
+            with suppress(StoreError):
                 self._store.remove([self._named(claim)])
             raise
         self._store.remove([self._named(claim)])
@@ -120,12 +120,13 @@ class Lease:
         return not self.others()
 
     def drop(self) -> None:
-        """Give the lease back, if it is held."""
+        """Give the lease back, if it is held; one that cannot be removed expires."""
         if self._claim:
             with self._writing:
                 self._ended.set()
                 name, self._claim = self.name, None
-            self._store.remove([name])
+            with suppress(StoreError):
+                self._store.remove([name])
 
     def _named(self, claim: Claim) -> str:
         return f"{FOLDER}/{holder()}~{self._token}~{claim}"
@@ -153,7 +154,7 @@ class Lease:
     def _keep(self) -> None:
         """Write the lease again and again, unless somebody has removed it as expired."""
         while not self._ended.wait(BEAT):
-            with self._writing, suppress(LayerMixError):  # the next time may do
+            with self._writing, suppress(StoreError):  # the next time may do
                 if self._claim and not self._ended.is_set() and self._store.exists(self.name):
                     self._write(self._claim)
 

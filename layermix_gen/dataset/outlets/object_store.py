@@ -11,7 +11,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
-from layermix_gen.errors import LayerMixError
+from layermix_gen.errors import LayerMixError, StoreError
 from layermix_gen.support.remote import RemoteFiles, is_missing, patiently, refusal, refuse_secrets, unreached
 from layermix_gen.support.threads import mapped_ahead
 
@@ -57,7 +57,9 @@ class ObjectStore(RemoteFiles):
         self._arguments = (url, options)
 
     def __reduce__(self) -> tuple[type["ObjectStore"], tuple[Any, ...]]:
-        """Pickle URL and options: another process opens the store again."""
+        """Pickle URL and options: another process opens the store again. Raises `LayerMixError` for one in memory."""
+        if self.location.startswith("memory:"):
+            raise LayerMixError(f"{self.location} is in the memory of one process; use 1 worker")
         return ObjectStore, self._arguments
 
     def listing(self, folder: str = "", tries: int | None = None) -> dict[str, StoredObject]:
@@ -72,7 +74,8 @@ class ObjectStore(RemoteFiles):
                     raise
                 return {}
             start = len(self._path.strip("/")) + 1
-            return {name.lstrip("/")[start:]: StoredObject.of(info) for name, info in found.items()}
+            objects = ((name.lstrip("/")[start:], info) for name, info in found.items())
+            return {name: StoredObject.of(info) for name, info in objects if name and not name.endswith("/")}
 
         return self._asked(lambda: patiently(listed, tries))
 
@@ -115,7 +118,10 @@ class ObjectStore(RemoteFiles):
             pass
 
     def abort_uploads(self) -> None:
-        """Remove the parts of uploads that never ended, where the store is S3; others forget them by themselves."""
+        """Remove the parts of uploads that never ended, where the store is S3; others forget them by themselves.
+
+        Nothing depends on it, so who may not list or remove them goes on.
+        """
         if not hasattr(self._system, "call_s3"):
             return
         bucket, _, prefix = self._path.partition("/")
@@ -128,7 +134,7 @@ class ObjectStore(RemoteFiles):
                         "abort_multipart_upload", Bucket=bucket, Key=one["Key"], UploadId=one["UploadId"]
                     )
 
-        with suppress(NotImplementedError):
+        with suppress(StoreError):
             self._asked(lambda: patiently(abort))
 
     def _asked(self, request: Callable[[], T]) -> T:

@@ -25,12 +25,13 @@ from layermix_gen.dataset.names import (
     SMALL_FILES,
     TAR,
 )
-from layermix_gen.dataset.outlets.leases import ALONE, Claim, Lease, check_held
+from layermix_gen.dataset.outlets.leases import ALONE, SECONDS, Claim, Lease, check_held
 from layermix_gen.dataset.outlets.object_store import ObjectStore, StoredObject
-from layermix_gen.errors import LayerMixError
+from layermix_gen.errors import BadImage, LayerMixError, StoreError
 from layermix_gen.support.locks import busy
+from layermix_gen.support.remote import LARGEST
 
-PATIENCE = 60.0  # seconds that a process waits for others to prepare, as on disks
+PATIENCE = SECONDS + 30  # that a process waits for others: a dead one on another machine has lost its lease by then
 PAUSE = 0.5  # seconds between two looks at the leases, at least; twice that at most
 MIRRORED = re.compile(
     "|".join([INDEX_FILE, *map(re.escape, SMALL_FILES), *(f"({PLANE})/{re.escape(name)}" for name in OF_A_PLANE)])
@@ -98,9 +99,20 @@ class StoreOutlet:
             is_ours &= copy.version in ("", stored.version)
         elif copy:
             is_ours &= copy.version != stored.version
-        if not is_ours:
-            self.store.copy_file(name, path, stored.size, stored.size)
-        self._copies[name] = _Copy(stored.version, _stamp(path) or (0, 0))
+        if is_ours or self._fetched(name, path, stored.size):
+            self._copies[name] = _Copy(stored.version, _stamp(path) or (0, 0))
+
+    def _fetched(self, name: str, path: Path, size: int) -> bool:
+        """Fetch a file, of another size perhaps than when it was listed; tell whether it is still there."""
+        try:
+            self.store.copy_file(name, path, LARGEST + 2 * size)
+        except BadImage as error:
+            if self.store.exists(name):
+                raise LayerMixError(f"{error}; run the same command again") from error
+            path.unlink(missing_ok=True)
+            self._copies.pop(name, None)
+            return False
+        return True
 
     def take_shard(self, root: Path, tars: Sequence[str], index: str) -> None:
         """Upload tars one after the other, then the index, and remove the tars from the folder.
@@ -184,14 +196,16 @@ class StoreOutlet:
     ) -> Iterator[None]:
         """Hold a lease of a partition, after somebody has prepared the dataset alone."""
         claim, end, is_waiting = Claim(plan, *partition), time.monotonic() + PATIENCE, False
+        asking = time.monotonic() + SECONDS  # the clock of this machine may be late: then only `take` can tell
         try:
             while True:
-                others = self.lease.others()
+                others = self.lease.others() if time.monotonic() < asking else []
                 if not others and not (others := self.lease.take(ALONE)):
                     self.store.abort_uploads()
                     self.refresh(root)
                     prepare()
-                    others = []
+                    self.lease.take(claim)
+                    break
                 rivals = [one for one in others if claim.excludes(one)] or self.lease.take(claim)
                 if not rivals:
                     self.refresh(root)
@@ -207,8 +221,8 @@ class StoreOutlet:
                 time.sleep(PAUSE * (1 + secrets.randbelow(1000) / 1000))
             yield
         finally:
-            if self.lease.name and self.lease.is_last():
-                with suppress(LayerMixError):
+            with suppress(StoreError):
+                if self.lease.name and self.lease.is_last():
                     self.store.abort_uploads()
             self.lease.drop()
 

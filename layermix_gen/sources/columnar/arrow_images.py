@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path, PurePath
 from typing import Any
 
-from layermix_gen.errors import BadImage, LayerMixError
+from layermix_gen.errors import BadImage, LayerMixError, extras_explained
 from layermix_gen.images.codec import MAX_PIXELS
 from layermix_gen.sources.columnar.features import (
     BINARY,
@@ -114,13 +114,9 @@ def _columns(path: Path) -> tuple[Any, Any, tuple[str, ...]]:
 
 
 def _pyarrow() -> Any:
-    try:
+    with extras_explained():
         import pyarrow.compute
         import pyarrow.ipc
-    except ImportError as fault:
-        raise LayerMixError(
-            "expected pyarrow for Arrow files, found none; pip install 'layermix-gen[arrow]'"
-        ) from fault
     return pyarrow
 
 

@@ -1,9 +1,12 @@
 """Builds, extensions and repairs of datasets in object stores: they are those of a folder, to the last byte."""
 
 import json
+import re
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -11,13 +14,16 @@ from typing import Any
 import fsspec
 import numpy as np
 import pytest
+from click.testing import Result
 
 from layermix_gen import BuildSettings, LayerMixDataset, LayerMixError, build, open_shards
+from layermix_gen.dataset.names import LISTING
 from layermix_gen.dataset.outlets import holders, leases
 from layermix_gen.dataset.outlets.leases import ALONE, Claim, Lease
 from layermix_gen.dataset.outlets.object_store import ObjectStore
+from layermix_gen.dataset.outlets.store_outlet import StoreOutlet
 from layermix_gen.support import remote
-from tests.helpers import errors, files, invoke, without_start
+from tests.helpers import errors, files, invoke, start, wait_until, without_start
 from tests.servers import Traffic, objects, stored_at, unfinished_uploads
 
 SETTINGS = BuildSettings(variants=1, size=16, shard_size="6")  # 24 photographs in 4 shards
@@ -29,6 +35,12 @@ MEMORY = "memory://outlet/shards"
 def store() -> Iterator[tuple[str, Traffic]]:
     with stored_at() as found:
         yield found
+
+
+@pytest.fixture(autouse=True)
+def temporary(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A folder for the temporary ones of this test alone."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path_factory.mktemp("temporary")))
 
 
 @pytest.fixture
@@ -67,6 +79,11 @@ def differs(url: str, root: Path) -> list[str]:
     return sorted(names | {name for name in both if found[name] != (root / name).read_bytes()})
 
 
+def said(found: Result) -> str:
+    """What a command wrote to standard error after it said what it builds."""
+    return without_start(found.stderr)
+
+
 def scratch() -> list[Path]:
     """The temporary folders of builds that are there."""
     return sorted(Path(tempfile.gettempdir()).glob(f"{holders.PREFIX}*-*-*-*"))
@@ -97,7 +114,6 @@ def test_a_dataset_is_built_extended_and_repaired(
     assert differs(at, local[2]) == []
     assert open_shards(at).verify(workers=1, progress=False).ok
     assert unfinished_uploads(at) == []
-    assert scratch() == []
 
 
 def test_partitions_complete_a_dataset(at: str, local: dict[int, Path], photographs: Path, pool: Path) -> None:
@@ -106,6 +122,7 @@ def test_partitions_complete_a_dataset(at: str, local: dict[int, Path], photogra
         manifest = built(photographs, pool)(at, MORE, partition=(number, 3))
     assert manifest.complete
     assert differs(at, local[2]) == []
+    assert scratch() == []
 
 
 def test_planes_are_given_up(memory: str, local: dict[int, Path], photographs: Path, pool: Path) -> None:
@@ -138,6 +155,9 @@ def test_too_many_errors_are_listed_in_the_store(memory: str, photographs: Path,
     options = ("--size", 16, "--variants", 1, "--workers", 1, "--mixing-set", pool)
     found = invoke("build", tmp_path / "source", memory, *options, "--max-errors", 0)
     assert found.exit_code == 1
+    assert re.search(
+        rf"^{MEMORY} gets whole shards; until then, /.* holds at most 1 x 2 tars, each of 256MB\n", said(found)
+    )
     assert f"0 are allowed; see {MEMORY}/errors.jsonl, then mend them" in found.stderr
     (tmp_path / "errors.jsonl").write_bytes(objects(memory)["errors.jsonl"])
     assert list(errors(tmp_path)) == ["a/2.png"]
@@ -147,8 +167,26 @@ def test_too_many_errors_are_listed_in_the_store(memory: str, photographs: Path,
 
 
 def test_a_dry_run_writes_nothing(at: str, photographs: Path, pool: Path) -> None:
+    """Below a URL that is empty but for the mark that some tools make of a folder."""
+    bucket, _, key = at[5:].partition("/")
+    fsspec.filesystem("s3").call_s3("put_object", Bucket=bucket, Key=f"{key}/", Body=b"")
     assert invoke("build", photographs, at, "--size", 16, "--mixing-set", pool, "--dry-run").exit_code == 0
-    assert objects(at) == {}
+    assert ObjectStore(at).listing() == {}
+
+
+def test_what_others_change_while_it_is_fetched(memory: str, tmp_path: Path) -> None:
+    stored, outlet = ObjectStore(memory), StoreOutlet(ObjectStore(memory))
+    stored.write("errors.jsonl", b"one")
+    stored.write("index/000000.parquet", b"gone soon")
+    listing = stored.listing()
+    stored.write("errors.jsonl", b"one and two")
+    stored.remove(["index/000000.parquet"])
+    outlet.bring(tmp_path, listing)
+    assert files(tmp_path) == ["errors.jsonl"]
+    assert (tmp_path / "errors.jsonl").read_bytes() == b"one and two"
+    stored.write("errors.jsonl", b"one or two.")  # of the same size
+    outlet.refresh(tmp_path)
+    assert (tmp_path / "errors.jsonl").read_bytes() == b"one or two."
 
 
 # --- moments -------------------------------------------------------------------------------------------------------
@@ -273,11 +311,10 @@ def test_what_a_store_refuses_is_one_line(
     found = invoke(*arguments)
     type(fsspec.filesystem("s3")).clear_instance_cache()
     assert found.exit_code == 1
-    said = without_start(found.stderr)
-    assert said.startswith("Error: ")
-    assert said.count("\n") == 1
-    assert line in said
-    assert "unsaid" not in said
+    assert said(found).startswith("Error: ")
+    assert said(found).count("\n") == 1
+    assert line in said(found)
+    assert "unsaid" not in said(found)
 
 
 def test_no_bucket_is_one_line(store: tuple[str, Traffic], photographs: Path, pool: Path) -> None:
@@ -316,7 +353,7 @@ def test_a_full_scratch_folder_is_named(memory: str, photographs: Path, pool: Pa
     assert str(caught.value).startswith(f"cannot write to {tempfile.gettempdir()}/layermix-gen-")
     assert "no space left on device; make room there, or set TMPDIR to a larger disk, then run" in str(caught.value)
     assert scratch() == []
-    assert sorted(objects(memory)) == ["plan.json", "sources.parquet"]
+    assert sorted(objects(memory)) == sorted(["plan.json", LISTING])
 
 
 # --- mixing sets ---------------------------------------------------------------------------------------------------
@@ -375,6 +412,54 @@ def test_leases_of_the_dead_and_of_the_silent_are_removed(memory: str, monkeypat
     assert objects(memory) == {}
 
 
+def test_a_clock_that_is_late_does_not_keep_the_lease_of_a_dead_process(
+    memory: str, photographs: Path, pool: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ObjectStore(memory).write(f".lease/elsewhere-7-7-7~{'0' * 16}~alone", b"")
+    written = fsspec.filesystem("memory").store
+    for stored in written.values():
+        stored.created -= timedelta(seconds=1000)
+    with monkeypatch.context() as patch:
+        patch.setattr("layermix_gen.dataset.outlets.leases.time.time", lambda: 0.0)
+        patch.setattr("layermix_gen.dataset.outlets.store_outlet.SECONDS", 0.5)
+        built(photographs, pool)(memory, SETTINGS)
+    assert "dataset.json" in objects(memory)
+
+
+def test_a_lease_is_written_again(memory: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(leases, "BEAT", 0.01)
+    held = ObjectStore(memory)
+    lease = Lease(held)
+    lease.take(ALONE)
+    (before,) = held.listing(".lease").values()
+    wait_until(lambda: held.listing(".lease")[lease.name].seconds > before.seconds, "another writing")
+    held.remove([lease.name])  # by somebody who took it for expired
+    time.sleep(0.1)
+    assert held.listing(".lease") == {}
+    lease.drop()
+
+
+def test_a_store_in_memory_is_of_one_process(memory: str, photographs: Path, pool: Path) -> None:
+    with pytest.raises(LayerMixError, match=rf"^{MEMORY} is in the memory of one process; use 1 worker$"):
+        built(photographs, pool)(memory, SETTINGS, workers=2)
+
+
+def test_builds_at_one_moment(at: str, photographs: Path, pool: Path, local: dict[int, Path]) -> None:
+    """Two of one plan, and one of another: one of the plans wins, and all builds of it end well."""
+    options = ("--variants", 1, "--size", 16, "--shard-size", 6, "--workers", 1, "--mixing-set", pool)
+    seeds = (0, 1, 0)
+    running = [start("build", photographs, at, *options, "--seed", seed) for seed in seeds]
+    told = [process.communicate(timeout=120)[1] for process in running]
+    ended = {seed: {one.returncode for one, of in zip(running, seeds, strict=True) if of == seed} for seed in seeds}
+    assert ended in ({0: {0}, 1: {1}}, {0: {1}, 1: {0}}), told
+    refused = [
+        without_start(text).splitlines()[-1] for process, text in zip(running, told, strict=True) if process.returncode
+    ]
+    assert all(f"{at} holds another dataset: seed " in line for line in refused)
+    assert ended[1] == {0} or differs(at, local[1]) == []
+    assert ".lease" not in "".join(objects(at))
+
+
 def test_a_build_that_lost_its_lease_writes_nothing_more(memory: str, photographs: Path, pool: Path) -> None:
     def removing(self: Any, path: Path, name: str) -> None:
         uploading(self, path, name)
@@ -399,7 +484,6 @@ def test_a_build_by_another_plan_waits_and_is_refused(
     said = rf"^another process is writing to {MEMORY}; wait for it, then run this again$"
     with pytest.raises(LayerMixError, match=said):
         built(photographs, pool)(memory, SETTINGS)
-    built(photographs, pool)  # a repair does not wait
     other.drop()
     built(photographs, pool)(memory, SETTINGS)
     other.take(Claim("a"))
@@ -421,6 +505,11 @@ def test_uploads_in_parts_leave_nothing(
     monkeypatch.setattr(remote, "PAUSE", 0.01)
     stored.upload(large, "large")
     assert objects(at)["large"] == large.read_bytes()
+    posts = iter(range(1000))
+    store[1].fault = lambda method, path: "dropped after" if method == "POST" and next(posts) == 1 else None
+    stored.upload(large, "large")  # where the answer to its completion is lost
+    store[1].fault = lambda method, path: None
+    assert objects(at)["large"] == large.read_bytes()
     stored.remove(["large"])
     puts = iter(range(1000))
     store[1].fault = lambda method, path: "403" if method == "PUT" and next(puts) == 1 else None
@@ -428,6 +517,9 @@ def test_uploads_in_parts_leave_nothing(
         stored.upload(large, "large")
     store[1].fault = lambda method, path: None
     assert (objects(at), unfinished_uploads(at)) == ({}, [])
+    store[1].fault = lambda method, path: "403" if method == "GET" and path == "/bucket" else None
+    stored.abort_uploads()  # which not everybody may do
+    store[1].fault = lambda method, path: None
     fsspec.filesystem("s3").call_s3("create_multipart_upload", Bucket="bucket", Key=f"{at[12:]}/v00/000000.tar")
     assert len(unfinished_uploads(at)) == 1
     built(photographs, pool)(at, SETTINGS)
