@@ -109,6 +109,7 @@ def list_items(items: Iterable[Item], seed: int, progress: bool = False) -> List
         count, digest = _digest(db, "found")
         labels = Counter(dict(db.execute("SELECT label, count(*) FROM found GROUP BY label").fetchall()))
         _write(db, seed, path)
+        _refuse_repeated(db, path)
     return Listing(path, count, digest, with_retries(lambda: file_digest(path), path), labels, folder)
 
 
@@ -148,6 +149,13 @@ def _write(db: Database, seed: int, path: Path) -> None:
     except OutOfResources:
         db.execute(f"SET memory_limit = '{MOST_MEMORY}'")
         db.execute(copy)
+
+
+def _refuse_repeated(db: Database, path: Path) -> None:
+    """Raise `LayerMixError` for an input that is there twice: rows of one id follow each other."""
+    pairs = f"SELECT id, lag(id) OVER () AS last FROM {parquet([path])}"
+    for row in rows(db, f"SELECT id FROM ({pairs}) WHERE id = last LIMIT 1"):
+        raise LayerMixError(f"expected each image of the source once, found {row['id']} twice; take one out")
 
 
 def _digest(db: Database, table: str) -> tuple[int, str]:

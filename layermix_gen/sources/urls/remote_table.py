@@ -10,19 +10,24 @@ from collections.abc import Iterator
 from functools import cached_property, lru_cache
 from pathlib import Path
 from posixpath import normpath
+from typing import NamedTuple
 
 from layermix_gen.errors import BadImage, LayerMixError
 from layermix_gen.images import Image
 from layermix_gen.images.codec import MAX_PIXELS, decode, header_size
 from layermix_gen.sources.base import Item, SourceOptions
 from layermix_gen.sources.columns import path_in
-from layermix_gen.sources.labels import labels_of
-from layermix_gen.sources.table import Row, class_names_of, rows_of
+from layermix_gen.sources.table import labelling
 from layermix_gen.sources.table_files import table_rows
 from layermix_gen.sources.urls.source_store import SourceStore, StoredFile
 from layermix_gen.support.checks import is_remote
 
 ON_THE_WEB = ("http", "https")  # protocols without listings
+
+
+class _Row(NamedTuple):
+    id: str
+    label: int
 
 
 class RemoteTableSource:
@@ -40,7 +45,7 @@ class RemoteTableSource:
     @cached_property
     def classes(self) -> tuple[str, ...]:
         """The class names: of the column `class_name`, else of labels that are names; () if the table has neither."""
-        return class_names_of(*self._listed)
+        return self._listed[1]
 
     def items(self) -> list[Item]:
         """List the images of the table, sorted by path. Raises `LayerMixError` that names the faulty row."""
@@ -51,7 +56,7 @@ class RemoteTableSource:
         rows, _ = self._listed
         if not rows:
             raise LayerMixError(f"expected at least one row in {self.location}, found none")
-        folders: dict[str, list[Row]] = defaultdict(list)
+        folders: dict[str, list[_Row]] = defaultdict(list)
         for row in rows:
             folders[self._url(row.id).rpartition("/")[0]].append(row)
         is_found = False
@@ -85,8 +90,8 @@ class RemoteTableSource:
         return path if is_remote(path) else f"{self._base}/{path}"
 
     @cached_property
-    def _listed(self) -> tuple[list[Row], tuple[str, ...]]:
-        """The rows, and the names of labels that are names."""
+    def _listed(self) -> tuple[list[_Row], tuple[str, ...]]:
+        """The rows, and the class names."""
         with tempfile.TemporaryDirectory(prefix="layermix-gen-") as folder:
             path = Path(self.location)
             if is_remote(self.location):
@@ -98,18 +103,17 @@ class RemoteTableSource:
                 raise LayerMixError(str(error).replace(str(path), self.location)) from error
 
 
-def _rows(path: Path) -> tuple[list[Row], tuple[str, ...]]:
-    """The rows of a table on this machine, and the names of labels that are names."""
-    cells = table_rows(path)
-    labels, names = labels_of([row.label for row in cells], lambda number: cells[number].where)
-    paths: dict[str, None] = {}
-    for row in cells:
+def _rows(path: Path) -> tuple[list[_Row], tuple[str, ...]]:
+    """The rows of a table on this machine, and the class names."""
+    known = labelling(table_rows(path))
+    rows: dict[str, _Row] = {}
+    for row in table_rows(path):
         given = path_in(row)
         one = given if is_remote(given) else normpath(given.replace("\\", "/"))
-        if one in paths:
+        if one in rows:
             raise LayerMixError(f"expected each path once, got {one} in {row.where} again; take one row out")
-        paths[one] = None
-    return rows_of(cells, paths, labels), names
+        rows[one] = _Row(one, known.label_of(row))
+    return list(rows.values()), known.classes
 
 
 def _files_in(folder: str) -> dict[str, StoredFile] | None:
