@@ -4,9 +4,10 @@ The location is one tar, a pattern (`shards/{000..012}.tar`, `shards/*.tar`) or 
 headers tells where each image lies, and reads the labels; reading an image is then a seek. Nothing is extracted.
 """
 
-from collections import Counter
+import json
+import tempfile
+from collections import Counter, deque
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 from layermix_gen.errors import BadImage, LayerMixError
@@ -24,7 +25,7 @@ from layermix_gen.sources.base import (
 from layermix_gen.sources.tars.tar_files import LocalTars, TarFiles
 from layermix_gen.sources.tars.tar_labels import CAPTION, TarLabel, classified, label_of
 from layermix_gen.sources.tars.tar_samples import LINK, SPARSE, image_of, kind_of
-from layermix_gen.support.files import cannot_read, reason
+from layermix_gen.support.files import cannot_read, reason, writing
 from layermix_gen.support.text import as_text
 
 
@@ -47,28 +48,42 @@ class WebDatasetSource:
     def classes(self) -> tuple[str, ...]:
         """The class names, () if the tars say none. Lists the tars if `items` has not."""
         if self._classes is None:
-            self.items()
+            deque(self.found(), 0)
         return self._classes or ()
 
     def items(self) -> list[Item]:
         """List every sample with an image. Raises `LayerMixError` that names a missing or damaged tar or label."""
-        others: Counter[str] = Counter()
-        found = sorted(
-            ((item, label) for name in self._tars.names() for item, label in self._items_of(name, others)),
-            key=lambda pair: pair[0].id,
-        )
-        self.ignored = others.total()
-        if not found:
-            raise LayerMixError(
-                f"expected samples with an image in {as_text(self.location)}, found {_described(others)}"
-            )
-        said = {item.id: label for item, label in found}
-        labels, self._classes = classified(said, [str(item.at[0]) for item, _ in found])
-        return [replace(one, label=label) for (one, _), label in zip(found, labels, strict=True)]
+        return sorted(self.found(), key=lambda item: item.id)
 
     def found(self) -> Iterator[Item]:
-        """Yield the samples of all tars; raises as `items` does."""
-        yield from self.items()
+        """Yield the samples of all tars; raises as `items` does.
+
+        What the samples say is known when all are listed, so they go through a temporary file, a line for each tar.
+        """
+        others: Counter[str] = Counter()
+        said: dict[TarLabel, tuple[int, str]] = {}  # the place of each label among them, and the id of a sample
+        names = self._tars.names()
+        with tempfile.TemporaryFile("w+", encoding="utf-8") as spool:
+            for name in names:
+                version, rows = "", []
+                for item, label in self._items_of(name, others):
+                    number, _ = said.setdefault(label, (len(said), item.id))
+                    version = item.version
+                    rows.append((item.id, item.size, item.at[1], number))
+                with writing(tempfile.gettempdir(), "make room, or set TMPDIR to another folder"):
+                    spool.write(json.dumps([name, version, rows]) + "\n")
+            self.ignored = others.total()
+            if not said:
+                raise LayerMixError(
+                    f"expected samples with an image in {as_text(self.location)}, found {_described(others)}"
+                )
+            classes, labels = classified({label: one for label, (_, one) in said.items()}, names), list(said)
+            self._classes = classes.names
+            spool.seek(0)
+            for line in spool:
+                name, version, rows = json.loads(line)
+                for identity, size, offset, number in rows:
+                    yield Item(identity, classes.label_of(labels[number], name), size, (name, offset), version)
 
     def read(self, item: Item) -> Image:
         """Read and decode one image, uint8 (H, W, 3). Raises `BadImage` with the reason."""

@@ -11,7 +11,7 @@ import fsspec
 import numpy as np
 import pytest
 
-from layermix_gen import BuildSettings, LayerMixError, build, open_shards
+from layermix_gen import BuildSettings, LayerMixError, Manifest, build, open_shards
 from layermix_gen.errors import BadImage
 from layermix_gen.sources import Source, SourceOptions, open_source
 from layermix_gen.sources.urls import remote_tars
@@ -139,13 +139,17 @@ def test_labels_come_from_metadata(photographs: Path, place: str, tmp_path: Path
 def test_a_build_is_that_of_the_disk_and_moves(photographs: Path, pool: Path, at: str, tmp_path: Path) -> None:
     """From a store on two workers, resumed from the disk, with planes added from the store."""
     source, root = upload(photographs, at), tmp_path / "out"
-    more = BuildSettings(variants=2, size=16, shard_size="6")
-    made = build(source, root, SETTINGS, mixing_set=pool, workers=2, progress=False)
-    assert made.digest == build(photographs, tmp_path / "local", SETTINGS, mixing_set=pool, progress=False).digest
+    more, local = BuildSettings(variants=2, size=16, shard_size="6"), tmp_path / "local"
+
+    def building(place: str | Path, out: Path, settings: BuildSettings, workers: int = 1) -> Manifest:
+        return build(place, out, settings, mixing_set=pool, workers=workers, progress=False)
+
+    made = building(source, root, SETTINGS, workers=2)
+    assert made.digest == building(photographs, local, SETTINGS).digest
     (root / "index" / "000001.parquet").unlink()
-    assert build(photographs, root, SETTINGS, mixing_set=pool, workers=1, progress=False).digest == made.digest
-    extended = build(source, root, more, mixing_set=pool, workers=1, progress=False)
-    assert extended.digest == build(photographs, tmp_path / "local", more, mixing_set=pool, progress=False).digest
+    assert building(photographs, root, SETTINGS).digest == made.digest
+    extended = building(source, root, more)
+    assert extended.digest == building(photographs, local, more).digest
     assert extended.source.location == source
     assert open_shards(root).verify(replay=1.0, workers=1, progress=False).ok
 
