@@ -144,7 +144,7 @@ path = index_path(Path(sys.argv[1]), 0)
 path.parent.mkdir()
 resource.setrlimit(resource.RLIMIT_FSIZE, (1500, 1500))
 listing = path.with_suffix(".jsonl")
-listing.write_text("{}\n")
+listing.write_text("{}")
 try:
     write_index(path, listing, ShardSummary(0, 1, 1, (), {}))
 except LayerMixError as error:
