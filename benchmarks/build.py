@@ -29,8 +29,9 @@ from isal import isal_zlib
 from photographs import cut
 
 from layermix_gen import BuildSettings, build
-from layermix_gen.building.native_size import native_size
+from layermix_gen.building.native_size import LOOKED_AT, native_size
 from layermix_gen.dataset.index import ShardSummary, write_index
+from layermix_gen.dataset.listings.listing import list_items
 from layermix_gen.dataset.samples import SampleMaker, lengths_of, metadata_json
 from layermix_gen.dataset.tar import TarWriter
 from layermix_gen.images import Image
@@ -95,7 +96,7 @@ class Stopwatch:
 def stages(location: Path, settings: BuildSettings, folder: Path, count: int) -> None:
     """Print what each stage takes for one variant, building `count` sources by hand."""
     source = open_source(location)
-    settings = settings.resolve(native_size(source, source.items()))
+    settings = settings.resolve(native_size(source, list_items(source.found(), settings.seed).spread(LOOKED_AT)))
     size = settings.size or 0
     maker = SampleMaker(settings, resolve_mixing_set(None, size))
     clock, rows = Stopwatch(), []

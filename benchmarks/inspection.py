@@ -50,7 +50,7 @@ QUESTIONS = {
 def write_dataset(root: Path, images: int) -> None:
     """Write manifest and index of a dataset of so many images in four planes, and nothing else."""
     inputs = Inputs("folder", "/imagenet", "0" * 64, images, 0, tuple(f"n{label:08d}" for label in range(CLASSES)))
-    plan = Plan(root, inputs, SETTINGS, MixingSetFacts("/pool.npy", "0" * 64, 384, 256, color=False), (0,) * SHARDS)
+    plan = Plan(root, inputs, SETTINGS, MixingSetFacts("/pool.npy", "0" * 64, 384, 256, color=False), SHARDS)
     drawing, draw_view = SETTINGS.drawing(384, 256), VIEWS[SETTINGS.view or ""]
     (root / "index").mkdir(parents=True)
     summaries = {}

@@ -212,7 +212,7 @@ def simulate(root: Path, images: int, variants: int, shards: int) -> Path:
                 [offset, len(image), isal_zlib.crc32(image)],
             )
     inputs = Inputs("folder", "/nowhere", "0" * 64, images, 0, ())
-    write_manifest(collect(Plan(root, inputs, settings, None, (0,) * shards), summaries, Run(0, 0.0, 0.0, 1)))
+    write_manifest(collect(Plan(root, inputs, settings, None, shards), summaries, Run(0, 0.0, 0.0, 1)))
     return root
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-ORDER = ("sources.jsonl", "plan.json", ".tar", ".parquet", ".json", "dataset.json")
+ORDER = ("sources.parquet", "plan.json", ".tar", ".parquet", ".json", "dataset.json")
 """Ends of names of a dataset's files: where one is there, all files of the kinds before it must be."""
 
 
@@ -43,6 +43,8 @@ def recorded() -> Iterator[list[tuple[Path, ...]]]:
 
 def place(path: Path) -> int:
     """The place of a file in `ORDER`; lists such as `errors.jsonl` come right before the manifest."""
+    if path.name in ORDER:
+        return ORDER.index(path.name)
     fitting = [place for place, end in enumerate(ORDER) if path.name.endswith(end)]
     return fitting[-1] if fitting else ORDER.index(".json")
 

@@ -126,7 +126,7 @@ def edit_manifest(root: Path, change: Callable[[dict[str, Any]], Any]) -> None:
     value["digest"] = digest_of(value["tars"], value["indexes"])
     inputs, settings = made_of(Inputs, value["source"]), made_of(BuildSettings, value["settings"])
     mixing_set = made_of(MixingSetFacts, value["mixing_set"]) if value["mixing_set"] else None
-    plan = Plan(root, inputs, settings, mixing_set, (0,) * value["shards"], value["versions"])
+    plan = Plan(root, inputs, settings, mixing_set, value["shards"], versions=value["versions"])
     write_json(root / "dataset.json", value | {"fingerprint": plan.fingerprint})
     reseal(root / "dataset.json")
 
@@ -174,6 +174,13 @@ def rows(root: Path) -> list[dict[str, Any]]:
     with duckdb.connect() as db:
         found = db.read_parquet(f"{glob.escape(str(root))}/index/*.parquet").order("plane, key")
         return [dict(zip(found.columns, row, strict=True)) for row in found.fetchall()]
+
+
+def listed(root: Path) -> list[str]:
+    """The ids of all source images, in planned order."""
+    with duckdb.connect() as db:
+        found = db.read_parquet(f"{glob.escape(str(root))}/sources.parquet").project("id").fetchall()
+        return [name for (name,) in found]
 
 
 def members(tar: Path) -> dict[str, bytes]:

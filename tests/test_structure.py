@@ -305,10 +305,10 @@ def test_each_idea_has_one_home() -> None:
     assert naming("import_module", "__import__") == {"layermix_gen.commands.lazy"}  # or imports would go unseen
     assert naming("echo", "secho") == {"layermix_gen.commands.showing", "layermix_gen.cli"}
     assert naming("print") == set()
-    for file in ("dataset.json", "plan.json", "sources.jsonl", "errors.jsonl"):
+    for file in ("dataset.json", "plan.json", "sources.parquet", "errors.jsonl"):
         assert writing(file) == {"layermix_gen.dataset.names"}, file
     assert writing(".parquet") == {"layermix_gen.dataset.names", "layermix_gen.sources.columnar.parquet_images"}
-    others = {"layermix_gen.dataset.sidecars", "layermix_gen.sources.tar_paths"}
+    others = {"layermix_gen.dataset.sidecars", "layermix_gen.sources.tars.tar_paths"}
     assert writing(".tar") == {"layermix_gen.dataset.names"} | others
 
 

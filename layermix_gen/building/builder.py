@@ -10,15 +10,17 @@ from pathlib import Path
 
 from layermix_gen.building.engines import Watch, in_processes, in_this_process
 from layermix_gen.building.mending import spoiled_shards
+from layermix_gen.building.replaced import refuse_replaced
 from layermix_gen.building.request import BuildRequest
 from layermix_gen.building.shard_builder import is_finished, missing_planes
 from layermix_gen.dataset.declaring import collect, declared_planes, forget_aside, is_declared, write_manifest
 from layermix_gen.dataset.index import ShardSummary, read_summaries
+from layermix_gen.dataset.listings.listing import Listing
 from layermix_gen.dataset.manifest import Manifest, Run
 from layermix_gen.dataset.names import ERRORS, INDEX, MANIFEST, refuse_links
 from layermix_gen.dataset.outlets.places import placed
 from layermix_gen.dataset.plan import Plan
-from layermix_gen.dataset.plan_changes import digest_of_plan, freeze, is_frozen, reopen
+from layermix_gen.dataset.plan_changes import as_frozen, digest_of_plan, freeze, is_frozen, reopen
 from layermix_gen.dataset.settings import DEFAULTS, BuildSettings
 from layermix_gen.dataset.sidecars import write_sidecars
 from layermix_gen.dataset.skipped import Skipped, reasons, skipped_text
@@ -26,7 +28,7 @@ from layermix_gen.errors import Interrupted, LayerMixError, StoreError
 from layermix_gen.kernels.native import say_if_not_compiled
 from layermix_gen.mixing_sets.mixing_set import MixingSet
 from layermix_gen.mixing_sets.provision import resolve_mixing_set
-from layermix_gen.sources import Item, SourceOptions
+from layermix_gen.sources import SourceOptions
 from layermix_gen.sources.base import DEFAULT_OPTIONS, LINK_OUT
 from layermix_gen.sources.labels import few
 from layermix_gen.support.files import disk_errors, replacing
@@ -60,7 +62,9 @@ def build(
     Returns the manifest. Raises `LayerMixError` for what the user can mend, `Interrupted` after Ctrl-C.
     """
     with memory_errors(), placed(out) as (root, outlet):
-        request = BuildRequest(source, root, settings, kind, source_options, mixing_set, workers, partition, max_errors)
+        request = BuildRequest(
+            source, root, settings, kind, source_options, mixing_set, workers, partition, max_errors, progress
+        )
         request.announce(progress)
         say_if_not_compiled()
         mixed = None
@@ -76,6 +80,7 @@ def build(
             request.root.mkdir(parents=True, exist_ok=True)
             refuse_links(request.root)
             spoiled = spoiled_shards(plan, request.items, request.workers)  # before others have to wait for this
+            refuse_replaced(plan, request.items, request.workers)
             with outlet.together(
                 plan.root,
                 digest_of_plan(plan),
@@ -84,10 +89,10 @@ def build(
                 is_prepared=partial(is_frozen, plan, request.items),
                 waiting=partial(_say_waiting, outlet.place(plan.root), progress),
             ):
-                return _run(plan, request, progress)
+                return _run(as_frozen(plan), request, progress)
 
 
-def _prepare(plan: Plan, items: Sequence[Item], spoiled: Mapping[int, Sequence[Skipped]]) -> None:
+def _prepare(plan: Plan, items: Listing, spoiled: Mapping[int, Sequence[Skipped]]) -> None:
     """Write or continue the plan, and reopen the `spoiled` shards that nobody has mended since they were found."""
     freeze(plan, items)
     reopen(

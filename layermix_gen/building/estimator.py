@@ -91,7 +91,9 @@ def estimate(
     `LayerMixError` for what `build` would refuse.
     """
     with memory_errors(), placed(out) as (root, _):
-        request = BuildRequest(source, root, settings, kind, source_options, mixing_set, workers, partition, max_errors)
+        request = BuildRequest(
+            source, root, settings, kind, source_options, mixing_set, workers, partition, max_errors, progress
+        )
         mixed, fractal_seconds = _mixing_set(request) if request.mixes else (None, 0.0)
         shards = request.shards(progress)
         size, seconds = _measure(request, SampleMaker(request.settings, mixed))

@@ -3,22 +3,24 @@
 A build and its estimate begin with the same request, so that the estimate refuses what the build would refuse.
 """
 
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from layermix_gen.building.native_size import native_size
+from layermix_gen.building.native_size import LOOKED_AT, native_size
 from layermix_gen.building.sizing import planned_shards
 from layermix_gen.dataset.index import ShardSummary
+from layermix_gen.dataset.listings.listing import list_items
 from layermix_gen.dataset.names import LISTING, PLAN
-from layermix_gen.dataset.plan import MixingSetFacts, Plan, make_plan, planned_order, read_plan
+from layermix_gen.dataset.plan import MixingSetFacts, Plan, make_plan, read_plan
 from layermix_gen.dataset.plan_changes import refuse_changes
 from layermix_gen.dataset.settings import BuildSettings
 from layermix_gen.errors import LayerMixError
 from layermix_gen.mixing.methods import METHODS
 from layermix_gen.mixing_sets.mixing_set import MixingSet, open_mixing_set
 from layermix_gen.mixing_sets.set_cache import fetched
-from layermix_gen.sources import Item, Source, SourceOptions, open_source
+from layermix_gen.sources import Source, SourceOptions, open_source
 from layermix_gen.sources.labels import LabelCounts
 from layermix_gen.support.checks import as_utf8_path, check_output, check_whole, is_remote
 from layermix_gen.support.database import pattern_of
@@ -43,19 +45,22 @@ class BuildRequest:
         workers: int | None,
         partition: tuple[int, int],
         max_errors: int | None,
+        progress: bool = False,
     ) -> None:
         self.workers, self._partition = checked_workers(workers), _checked_partition(partition)
         if max_errors is not None:
             check_whole("max-errors", max_errors, 0)
         self._max_errors = max_errors
-        location, self.root = as_utf8_path(source, "source"), as_utf8_path(out, "output folder")
+        self.root = as_utf8_path(out, "output folder")
+        location = source if is_remote(source) else as_utf8_path(source, "source")
         self._mixing_set_url = str(mixing_set) if isinstance(mixing_set, str) and is_remote(mixing_set) else ""
         self.mixing_set = _checked_mixing_set(mixing_set, settings)
-        check_output(self.root, source=location, mark=PLAN, own=(LISTING,))
+        here = location if isinstance(location, Path) else None
+        check_output(self.root, source=here, mark=PLAN, own=(LISTING,))
         pattern_of(self.root)  # refuses a folder whose index could not be read
         self.source: Source = open_source(location, kind, settings.max_pixels, source_options)
-        self.items: list[Item] = planned_order(self.source, settings.seed)
-        self.labels = LabelCounts.of((item.label for item in self.items), self.source.classes)
+        self.items = list_items(self.source.found(), settings.seed, progress)
+        self.labels = LabelCounts.of(self.items.labels, self.source.classes)
         self._before = read_plan(self.root)
         self.settings = self._resolved(settings)
         self.size = self.settings.size or 0
@@ -67,7 +72,9 @@ class BuildRequest:
         """Make every open choice: as the folder's plan did, or else to suit the images."""
         if self._before:
             settings = settings.filled(self._before.settings)
-        return settings.resolve(native_size(self.source, self.items) if settings.size is None else None)
+        return settings.resolve(
+            native_size(self.source, self.items.spread(LOOKED_AT)) if settings.size is None else None
+        )
 
     def _check_pictures(self) -> None:
         """Refuse `pictures` for a mixing set that is not a folder to be packed so: it is as it is."""
@@ -133,15 +140,13 @@ class BuildRequest:
     def written_labels(self, plan: Plan, finished: Mapping[int, ShardSummary]) -> LabelCounts:
         """The labels of the images in finished shards; once all are finished, also the classes that are lost."""
 
-        def written() -> Iterator[int]:
-            for number, summary in finished.items():
-                skipped = {one.source for one in summary.skipped}
-                start, stop = plan.bounds(number)
-                yield from (item.label for item in self.items[start:stop] if item.id not in skipped)
-
-        if len(finished) < plan.shards:
-            return replace(LabelCounts.of(written(), self.source.classes), empty=self.labels.empty)
-        return LabelCounts.of(written(), self.source.classes, {item.label for item in self.items})
+        is_whole = len(finished) == plan.shards
+        parts = [self.items.labels] if is_whole else (self.items.labels_between(*plan.bounds(one)) for one in finished)
+        skipped = [one.source for summary in finished.values() for one in summary.skipped]
+        written = sum(parts, Counter()) - self.items.labels_of(skipped)
+        if not is_whole:
+            return replace(LabelCounts.of(written, self.source.classes), empty=self.labels.empty)
+        return LabelCounts.of(written, self.source.classes, self.items.labels)
 
     def planned(self, mixing_set: MixingSetFacts | None, shards: int) -> Plan:
         """The plan of the build with `shards` shards."""

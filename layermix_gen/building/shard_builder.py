@@ -119,7 +119,7 @@ class _Work:
         self._made_of = source_checksums(plan.root, number, min(self.kept)) if self.kept else {}
         self._known = {one.source: one.reason for one in before.skipped} if before and self.kept else {}
         self.variants = missing_planes(plan, before)
-        items = [item for _, item in plan.items(number)]
+        items = [item for _, item in plan.items(number, as_listed=True)]
         paired = METHODS[plan.settings.method].mixes_labels
         left_out = {**bad, **self._known}
         self.inputs = ShardInputs(source, items, left_out, reading, self._maker.check, paired=paired)

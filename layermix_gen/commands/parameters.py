@@ -13,7 +13,7 @@ def source_options(command: Callable[..., None]) -> Callable[..., None]:
     """Add the options that say how SOURCE is read; the command gets them as one `source_options`."""
 
     @click.option("--follow-links", is_flag=True, help="Of a folder: follow links to folders, wherever they lead.")
-    @click.option("--root", default="", metavar="FOLDER", help="Of a table: the folder that its paths are relative to.")
+    @click.option("--root", default="", metavar="PLACE", help="Of a table: folder or URL that its paths lead on from.")
     @wraps(command)
     def with_options(*args: Any, follow_links: bool, root: str, **others: Any) -> None:
         command(*args, source_options=SourceOptions(follow_links, root), **others)

@@ -194,8 +194,8 @@ def _check_content(manifest: Manifest) -> None:
         raise ValueError(f"expected {written} samples in each plane, as many of a shard in all, found others")
     if digest_of(tars, indexes) != manifest.digest:
         raise ValueError("its digest is not that of its files")
-    offsets = (0,) * manifest.shards
-    plan = Plan(manifest.root, manifest.source, settings, manifest.mixing_set, offsets, manifest.versions)
+    facts = manifest.source, settings, manifest.mixing_set, manifest.shards
+    plan = Plan(manifest.root, *facts, versions=manifest.versions)
     if plan.fingerprint != manifest.fingerprint:
         raise ValueError("its fingerprint does not fit its content")
 

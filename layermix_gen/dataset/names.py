@@ -2,7 +2,7 @@
 
 dataset.json             the manifest, written last: the dataset is complete when it is there
 plan.json                what is built from what, frozen at the start
-sources.jsonl            the inputs in planned order
+sources.parquet          the inputs in planned order
 errors.jsonl             the inputs that were skipped, and why
 clean/000000.tar         the clean plane of shard 0
 v03/000000.tar           variant 3 of the same source images
@@ -20,7 +20,7 @@ from typing import Any
 from layermix_gen.errors import LayerMixError
 from layermix_gen.support.text import as_text
 
-MANIFEST, PLAN, LISTING, ERRORS = "dataset.json", "plan.json", "sources.jsonl", "errors.jsonl"
+MANIFEST, PLAN, LISTING, ERRORS = "dataset.json", "plan.json", "sources.parquet", "errors.jsonl"
 INDEX = "index"  # the folder of the indexes
 DECLARED = f"{INDEX}/declared"  # and of those that are declared while planes are added
 CLEAN_PLANE = "clean"

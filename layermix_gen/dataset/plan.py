@@ -1,31 +1,33 @@
 """The plan of a build: every input in its shuffled order, cut into shards, frozen before the first pixel is touched.
 
-`plan.json` says what is built from what; `sources.jsonl` lists the inputs in planned order, one line each, so that a
-worker reads the lines of its shard and nothing else. The fingerprint covers all that can change a byte: inputs,
-settings, mixing set and the versions of the code. The number of variants is not part of it, because planes can be
-added.
+`plan.json` says what is built from what; `sources.parquet` lists the inputs in planned order, so that a worker reads
+the rows of its shard and little else. The fingerprint covers all that can change a byte: inputs, settings, mixing set
+and the versions of the code. The number of variants is not part of it, because planes can be added.
 """
 
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+import re
+import shutil
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from layermix_gen._version import __version__
-from layermix_gen.dataset.names import LISTING, PLAN
+from layermix_gen.dataset.listings.listing import WRITE_AGAIN, Listing, check_items, read_items
+from layermix_gen.dataset.names import LISTING, PLAN, SHA256
 from layermix_gen.dataset.outlets.base import IN_PLACE, Outlet
 from layermix_gen.dataset.settings import BuildSettings
 from layermix_gen.errors import LayerMixError
 from layermix_gen.mixing_sets.mixing_set import MixingSet
 from layermix_gen.sources import Item, Source, SourceOptions, open_source
-from layermix_gen.sources.base import DEFAULT_OPTIONS, MAX_ID
+from layermix_gen.sources.base import DEFAULT_OPTIONS
 from layermix_gen.support.files import (
     cannot_read,
     check_format,
+    file_digest,
     read_json,
     reason,
     regular,
@@ -35,10 +37,9 @@ from layermix_gen.support.files import (
     with_retries,
     write_json,
 )
-from layermix_gen.support.parsing import made_of, parse_json
-from layermix_gen.support.seeds import shuffled
+from layermix_gen.support.parsing import made_of
 
-FORMAT = "layermix-gen plan 5"
+FORMAT = "layermix-gen plan 6"
 ADDABLE = ("variants", "clean")  # settings that only say which planes there are
 FEW_SHARDS, SMALL_SHARD = 64, 128  # a small dataset has up to 64 shards for cores to share, of about 128 inputs
 LIBRARIES = ("numpy", "simplejpeg", "pillow", "deflate", "duckdb")  # the bytes depend on them
@@ -87,20 +88,19 @@ def versions() -> dict[str, str]:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Plan:
-    """What is built from what. `offsets` are the bytes at which each shard begins in `sources.jsonl`."""
+    """What is built from what.
+
+    `listing` is the sha256 of `sources.parquet`, "" for a plan that does not answer for what inputs were when listed.
+    """
 
     root: Path
     inputs: Inputs
     settings: BuildSettings
     mixing_set: MixingSetFacts | None
-    offsets: tuple[int, ...]
+    shards: int
+    listing: str = ""
     versions: dict[str, str] = field(default_factory=versions)
     outlet: Outlet = IN_PLACE  # of what is written in `root`; no part of what is built
-
-    @property
-    def shards(self) -> int:
-        """How many shards there are."""
-        return len(self.offsets)
 
     @property
     def fingerprint(self) -> str:
@@ -125,11 +125,19 @@ class Plan:
         """The first input of shard `number`, and the first of the next; sizes differ by one at most."""
         return shard_bounds(self.inputs.count, self.shards, number)
 
-    def items(self, number: int) -> Iterator[tuple[int, Item]]:
-        """The inputs of one shard with their ordinals, read from `sources.jsonl`."""
+    def shard_of(self, ordinal: int) -> int:
+        """The shard of an input."""
+        return (self.shards * (ordinal + 1) - 1) // self.inputs.count
+
+    def items(self, number: int, *, as_listed: bool = False) -> Iterator[tuple[int, Item]]:
+        """The inputs of one shard with their ordinals, read from `sources.parquet`.
+
+        With `as_listed`, reading one that was replaced since is an error, where the plan answers for that.
+        """
         start, stop = self.bounds(number)
-        lines = _lines(self.root / LISTING, self.offsets[number], stop - start)
-        return ((ordinal, _item(line, ordinal)) for ordinal, line in enumerate(lines, start))
+        answers = as_listed and self.listing
+        items = read_items(self.root / LISTING, start, stop)
+        return enumerate((item if answers else replace(item, version="") for item in items), start)
 
 
 def shard_bounds(count: int, shards: int, number: int) -> tuple[int, int]:
@@ -143,120 +151,43 @@ def shard_count(count: int, samples_at_most: int) -> int:
     return max(1, for_cores, -(-count // samples_at_most))
 
 
-def planned_order(source: Source, seed: int) -> list[Item]:
-    """All inputs, shuffled: a stream sorted by class would train badly."""
-    items = source.items()
-    return [items[i] for i in shuffled(len(items), seed)]
-
-
 def make_plan(
     root: Path,
     source: Source,
-    items: Sequence[Item],
+    listing: Listing,
     settings: BuildSettings,
     mixing_set: MixingSetFacts | None,
     shards: int,
 ) -> Plan:
-    """Plan a build of `items`, in this order, with resolved settings. Writes nothing."""
-    offsets, offset = [], 0
-    starts = {shard_bounds(len(items), shards, number)[0] for number in range(shards)}
-    for ordinal, item in enumerate(items):
-        if ordinal in starts:
-            offsets.append(offset)
-        offset += len(_line(item))
+    """Plan a build of the inputs of a source, as they were listed, with resolved settings. Writes nothing."""
     inputs = Inputs(
-        source.kind, source.location, _digest(items), len(items), source.ignored, source.classes, source.options
+        source.kind, source.location, listing.digest, len(listing), source.ignored, source.classes, source.options
     )
-    return Plan(root, inputs, settings, mixing_set, tuple(offsets))
+    return Plan(root, inputs, settings, mixing_set, shards, listing.sha256)
 
 
 def check_listing(plan: Plan) -> None:
-    """Raise `LayerMixError` unless `sources.jsonl` has the inputs of the plan, in its order and at its offsets."""
-    offsets, items, offset = [], [], 0
-    starts = {plan.bounds(number)[0] for number in range(plan.shards)}
-    with regular(plan.root / LISTING).open("rb") as file:
-        for ordinal, line in enumerate(file):
-            if ordinal in starts:
-                offsets.append(offset)
-            offset += len(line)
-            items.append(_item(line, ordinal))
-    if len(items) != plan.inputs.count or _digest(items) != plan.inputs.digest or tuple(offsets) != plan.offsets:
-        raise LayerMixError("its inputs are not those of the plan")
-    listed = [""] * len(items)
-    for item, place in zip(items, shuffled(len(items), plan.settings.seed).tolist(), strict=True):
-        listed[place] = item.id
-    if listed != sorted(listed):  # sources list their items sorted by id
-        raise LayerMixError("its inputs are in another order than that of the plan")
+    """Raise `LayerMixError` unless `sources.parquet` has the inputs of the plan, in its order, and is as it was."""
+    check_items(plan.root / LISTING, plan.settings.seed, plan.inputs.count, plan.inputs.digest)
+    if not is_listed(plan):
+        raise LayerMixError("its bytes are not those of the plan")
 
 
-def _digest(items: Sequence[Item]) -> str:
-    """The digest of the inputs, which depends neither on their order nor on their location."""
-    facts = sorted((item.id, item.label, item.size) for item in items)
-    return hashlib.sha256(json.dumps(facts).encode()).hexdigest()
+def write_listing(root: Path, listing: Listing) -> None:
+    """Write `sources.parquet`, the inputs in planned order, atomically."""
+    with replacing(root / LISTING) as draft:
+        shutil.copyfile(listing.path, draft)
 
 
-def _lines(path: Path, offset: int, count: int) -> list[bytes]:
-    """So many lines of a file from `offset` on, empty ones after its end."""
-
-    def read() -> list[bytes]:
-        with regular(path).open("rb") as file:
-            file.seek(offset)
-            return [file.readline() for _ in range(count)]
-
-    with _reading_listing(path):
-        return with_retries(read, path)
-
-
-@contextmanager
-def _reading_listing(path: Path) -> Iterator[None]:
-    """Say of a listing that is there and cannot be read what to do; one that is missing raises FileNotFoundError."""
+def is_listed(plan: Plan) -> bool:
+    """Whether `sources.parquet` is the listing of the plan, to the last byte."""
+    path = plan.root / LISTING
     try:
-        yield
-    except FileNotFoundError:
-        raise
-    except OSError as error:
-        raise cannot_read(path, reason(error), "delete it and run the same command to write it again") from error
-
-
-def _line(item: Item) -> bytes:
-    return (json.dumps([item.id, item.label, item.size, item.at]) + "\n").encode()
-
-
-def _item(line: bytes, ordinal: int) -> Item:
-    try:
-        source_id, label, size, at = facts = parse_json(line)
-        if list(map(type, facts)) != [str, int, int, list] or not _is_id(source_id) or size < 0:
-            raise ValueError("no item of a source")
-        return Item(source_id, label, size, tuple(at))
-    except (ValueError, TypeError) as error:
-        message = f"{LISTING} is damaged at input {ordinal}; delete it and run the same command to write it again"
-        raise LayerMixError(message) from error
-
-
-def _is_id(text: str) -> bool:
-    """Whether a text can be an id: valid Unicode, as long as the path of a file at most, without a zero byte."""
-    return len(text.encode()) <= MAX_ID and "\0" not in text
-
-
-def write_listing(root: Path, items: Sequence[Item]) -> None:
-    """Write `sources.jsonl`, the inputs in planned order, atomically."""
-    with replacing(root / LISTING) as draft, draft.open("wb") as file:
-        file.writelines(map(_line, items))
-
-
-def is_listed(root: Path, items: Sequence[Item]) -> bool:
-    """Whether `sources.jsonl` lists these inputs, in this order and with these sizes and places, and nothing else."""
-    path = root / LISTING
-
-    def compare() -> bool:
-        with regular(path).open("rb") as file:
-            return all(file.readline() == _line(item) for item in items) and not file.read(1)
-
-    try:
-        with _reading_listing(path):
-            return with_retries(compare, path)
+        return with_retries(lambda: file_digest(regular(path)), path) == plan.listing
     except FileNotFoundError:
         return False
+    except OSError as error:
+        raise cannot_read(path, reason(error), WRITE_AGAIN) from error
 
 
 def write_plan(plan: Plan, *, new: bool = False) -> None:
@@ -290,10 +221,10 @@ def _from_json(root: Path, value: dict[str, Any]) -> Plan:
     plan = made_of(Plan, {_NAMES_READ.get(name, name): one for name, one in value.items()}, root=root, outlet=IN_PLACE)
     if not plan.settings.is_resolved:
         raise ValueError("settings without size, view or format")
-    if not plan.offsets or plan.offsets[0] or list(plan.offsets) != sorted(plan.offsets):
-        raise ValueError("offsets of shards that do not begin at 0 and rise")
-    if plan.inputs.count < plan.shards:
+    if not 1 <= plan.shards <= plan.inputs.count:
         raise ValueError(f"{plan.inputs.count} inputs in {plan.shards} shards")
+    if not re.fullmatch(SHA256, plan.listing):
+        raise ValueError("no digest of its listing")
     if plan.fingerprint != fingerprint:
         raise ValueError("its fingerprint does not fit its content")
     return plan

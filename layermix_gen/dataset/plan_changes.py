@@ -3,21 +3,23 @@
 import hashlib
 import json
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from layermix_gen.dataset.declaring import declared_planes, keep_declared, put_back_declared
 from layermix_gen.dataset.index import read_summaries
+from layermix_gen.dataset.listings.comparing import changed_inputs, first_change
+from layermix_gen.dataset.listings.listing import Listing
 from layermix_gen.dataset.names import LISTING, MANIFEST, index_path
 from layermix_gen.dataset.plan import Plan, is_listed, plan_facts, read_plan, write_listing, write_plan
 from layermix_gen.errors import LayerMixError
-from layermix_gen.sources.base import Item
 from layermix_gen.support.files import sync
 
 LONGEST = 40  # characters of a value that are shown
 
 
-def freeze(plan: Plan, items: Sequence[Item]) -> Plan:
+def freeze(plan: Plan, listing: Listing) -> Plan:
     """Write the plan, or continue the one that is there; return the plan to build by.
 
     Shards that left out an input which has changed since are reopened. The listing is written after the plan: one that
@@ -26,8 +28,8 @@ def freeze(plan: Plan, items: Sequence[Item]) -> Plan:
     """
     before = read_plan(plan.root)
     if before:
-        refuse_changes(before, plan, items)
-        mended = _mended(before, plan, items)
+        refuse_changes(before, plan, listing)
+        mended = _mended(before, plan, listing)
         if before.settings.planes.keys() - plan.settings.planes.keys():
             put_back_declared(plan.root, before.settings.planes)
         reopen(plan.root, set(mended.values()))
@@ -40,9 +42,9 @@ def freeze(plan: Plan, items: Sequence[Item]) -> Plan:
         try:
             write_plan(plan, new=True)
         except FileExistsError:  # on a file system without locks, of a process that began at the same moment
-            return freeze(plan, items)
-    if not is_listed(plan.root, items):
-        write_listing(plan.root, items)
+            return freeze(plan, listing)
+    if not is_listed(plan):
+        write_listing(plan.root, listing)
     return plan
 
 
@@ -52,22 +54,31 @@ def digest_of_plan(plan: Plan) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def is_frozen(plan: Plan, items: Sequence[Item]) -> bool:
+def is_frozen(plan: Plan, listing: Listing) -> bool:
     """Whether the plan on disk makes the same dataset, wherever source and mixing set lie. Raises as `freeze` does."""
     before = read_plan(plan.root)
     if before:
-        refuse_changes(before, plan, items)
+        refuse_changes(before, plan, listing)
     same = before and (before.fingerprint, before.settings) == (plan.fingerprint, plan.settings)
-    return bool(same) and is_listed(plan.root, items)
+    return bool(same and before and is_listed(before))
 
 
-def refuse_changes(before: Plan, now: Plan, items: Sequence[Item]) -> None:
+def as_frozen(plan: Plan) -> Plan:
+    """The plan as workers have it: it answers for what inputs were where the listing on disk is this process's own.
+
+    Times of files differ where each of several machines has a copy of the source.
+    """
+    before = read_plan(plan.root)
+    return plan if before and before.listing == plan.listing else replace(plan, listing="")
+
+
+def refuse_changes(before: Plan, now: Plan, listing: Listing) -> None:
     """Raise `LayerMixError`, naming what differs, unless `now` is `before`, adds planes to it, or mends inputs of it.
 
     An input is mended if it has changed and no finished shard holds it. Planes can be given up again that the manifest
     does not declare or, where there is none, that no shard has yet.
     """
-    differences = changes(before, now, items, _mended(before, now, items))
+    differences = changes(before, now, listing, _mended(before, now, listing))
     given_up = before.settings.planes.keys() - now.settings.planes.keys()
     if given_up:
         kept = declared_planes(now.root) or {
@@ -91,8 +102,8 @@ def reopen(root: Path, numbers: Collection[int]) -> None:
         index_path(root, number).unlink(missing_ok=True)
 
 
-def changes(before: Plan, now: Plan, items: Sequence[Item], mended: Collection[str] = ()) -> list[str]:
-    """Name all differences by which `now`, the plan of `items`, makes other samples than `before`, a phrase for each.
+def changes(before: Plan, now: Plan, listing: Listing, mended: Collection[str] = ()) -> list[str]:
+    """Name all differences by which `now`, the plan of `listing`, makes other samples than `before`, a phrase each.
 
     A dataset of clean views alone has no mixing set, so adding or giving up one is no difference. Nor are the inputs
     `mended`.
@@ -104,43 +115,31 @@ def changes(before: Plan, now: Plan, items: Sequence[Item], mended: Collection[s
     if "method" in names:  # which have options of their own
         names = [name for name in names if name in old and name in new]
     differences = [_difference(name, old.get(name), new.get(name)) for name in names if name != "source"]
-    if "source" in names and (first := _first_change(before, items, mended)):
+    if "source" in names and (first := _first_change(before, listing, mended)):
         differences.append(first)
     return differences
 
 
-def _first_change(before: Plan, items: Sequence[Item], mended: Collection[str]) -> str:
+def _first_change(before: Plan, listing: Listing, mended: Collection[str]) -> str:
     """Name the first input, by its id, that was added, removed or changed, but for those that were mended."""
-    now, then = {item.id: (item.label, item.size) for item in items}, _planned(before)
-    if not then:
+    try:
+        return first_change(before.root / LISTING, listing.path, mended)
+    except FileNotFoundError:
         return f"source images changed, and {LISTING} is not there to tell which"
-    changed = (name for name in now | then if now.get(name) != then.get(name, (None,))[:2] and name not in mended)
-    if (name := min(changed, default=None)) is None:
-        return ""
-    what = "changed" if name in now and name in then else "added" if name in now else "removed"
-    return f"source image {name!r} {what}"
 
 
-def _mended(before: Plan, now: Plan, items: Sequence[Item]) -> dict[str, int]:
+def _mended(before: Plan, now: Plan, listing: Listing) -> dict[str, int]:
     """The shards of the inputs that have changed and that no finished shard holds, by the ids of these inputs."""
     if before.inputs.digest == now.inputs.digest:
         return {}
-    then, summaries = _planned(before), read_summaries(before.root)
+    summaries = read_summaries(before.root)
     free = {one.source for summary in summaries.values() for one in summary.skipped}
-    found = {}
-    for item in items:
-        label, size, number = then.get(item.id, (item.label, item.size, -1))
-        if (label, size) != (item.label, item.size) and (number not in summaries or item.id in free):
-            found[item.id] = number
-    return found
-
-
-def _planned(plan: Plan) -> dict[str, tuple[int, int, int]]:
-    """The label, size and shard of each input by its id; none where the listing is lost."""
     try:
-        return {item.id: (item.label, item.size, n) for n in range(plan.shards) for _, item in plan.items(n)}
+        changed = changed_inputs(before.root / LISTING, listing.path)
     except FileNotFoundError:
         return {}
+    shards = {source_id: before.shard_of(number) for source_id, number in changed.items()}
+    return {one: number for one, number in shards.items() if number not in summaries or one in free}
 
 
 def _difference(name: str, old: Any, new: Any) -> str:

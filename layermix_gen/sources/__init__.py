@@ -15,13 +15,22 @@ from pathlib import Path
 from layermix_gen.errors import LayerMixError
 from layermix_gen.images.codec import MAX_PIXELS
 from layermix_gen.sources.array_files import cifar, idx, npz, stl10, svhn
+from layermix_gen.sources.array_files.base import ArraySource
 from layermix_gen.sources.array_files.cifar import CifarSource
 from layermix_gen.sources.array_files.idx import IdxSource
 from layermix_gen.sources.array_files.npy_format import is_arrays
 from layermix_gen.sources.array_files.npz import NpzSource
 from layermix_gen.sources.array_files.stl10 import Stl10Source
 from layermix_gen.sources.array_files.svhn import SvhnSource
-from layermix_gen.sources.base import DEFAULT_OPTIONS, Item, Source, SourceOptions, is_image_name, parsed_kind
+from layermix_gen.sources.base import (
+    DEFAULT_OPTIONS,
+    Item,
+    Source,
+    SourceOptions,
+    is_image_name,
+    parsed_kind,
+    version_of_files,
+)
 from layermix_gen.sources.columnar.arrow_images import ArrowSource, is_saved, saved_files
 from layermix_gen.sources.columnar.parquet_images import (
     ParquetImagesSource,
@@ -30,13 +39,15 @@ from layermix_gen.sources.columnar.parquet_images import (
     is_parquet,
     split_files,
 )
+from layermix_gen.sources.columnar.row_images import RowImages
 from layermix_gen.sources.folder import FolderSource, leads_to_folder, scan
 from layermix_gen.sources.splits import refuse_splits
 from layermix_gen.sources.table import TableSource
 from layermix_gen.sources.table_files import is_table
-from layermix_gen.sources.tar_paths import expand, is_packed_name, is_pattern, is_tar_name
-from layermix_gen.sources.webdataset import WebDatasetSource
-from layermix_gen.support.checks import as_path, check_choice
+from layermix_gen.sources.tars.tar_paths import expand, is_packed_name, is_pattern, is_tar_name
+from layermix_gen.sources.tars.webdataset import WebDatasetSource
+from layermix_gen.sources.urls.remote_kinds import open_remote
+from layermix_gen.support.checks import as_path, check_choice, is_remote
 from layermix_gen.support.files import reason, with_retries
 from layermix_gen.support.text import as_text, count
 
@@ -109,9 +120,9 @@ def open_source(
 ) -> Source:
     """Open a source of labelled images; nothing is listed yet.
 
-    `kind` is a name in `KINDS`, alone or with a split ("cifar10:test"), or "auto". `max_pixels` bounds the
-    height x width of an image. Raises `LayerMixError` if nothing of the kind is found, or if an option is given that
-    the kind does not take.
+    The location is a path, or a URL for fsspec. `kind` is a name in `KINDS`, alone or with a split ("cifar10:test"), or
+    "auto". `max_pixels` bounds the height x width of an image. Raises `LayerMixError` if nothing of the kind is found,
+    or if an option is given that the kind does not take.
     """
     return _opened(location, kind, "", max_pixels, options)
 
@@ -124,6 +135,8 @@ def open_test_set(
 
 
 def _opened(location: str | Path, kind: str, preferred: str, max_pixels: int, options: SourceOptions) -> Source:
+    if is_remote(location) and not preferred:
+        return open_remote(str(location), kind, max_pixels, options)
     try:
         # Links are not resolved: the location itself may be one.
         path = os.path.normpath(Path.cwd() / as_path(location, "source"))
@@ -148,12 +161,17 @@ def _open(location: str, kind: str, preferred: str, max_pixels: int, options: So
         remedy = f"expected {' or '.join(splits)}" if splits else "it has none"
         raise LayerMixError(f"unknown split {split!r} of {name}: {remedy}; change --kind")
     split = split or (preferred if preferred in splits else "")
+    if is_remote(options.root) and name == "manifest":
+        return open_remote(location, name, max_pixels, options)
     given = options.given()
     for option in given.keys() - set(KINDS[name].options):
         flag, takers = "--" + option.replace("_", "-"), [other for other in KINDS if option in KINDS[other].options]
         found = f"{as_text(location)} is {name}"
         raise LayerMixError(f"{flag} is for a source of the kind {' or '.join(takers)}, {found}; leave it out")
-    return KINDS[name].open(location, split, max_pixels, **given)
+    source = KINDS[name].open(location, split, max_pixels, **given)
+    if isinstance(source, ArraySource | RowImages):
+        source.version = version_of_files(KINDS[name].files(source))
+    return source
 
 
 def _detect(location: str) -> str:

@@ -5,16 +5,17 @@ A source is opened by its kind and location, which costs almost nothing: every w
 """
 
 import errno
+import hashlib
 import os
 import stat
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Protocol
 
 from layermix_gen.errors import BadImage, LayerMixError
 from layermix_gen.images import Image
-from layermix_gen.support.checks import as_path
+from layermix_gen.support.checks import as_path, is_remote
 from layermix_gen.support.files import MISSING, reason, with_retries
 
 EXTENSIONS = frozenset(
@@ -38,13 +39,15 @@ class Item:
     `id` is its stable identity: the path relative to the source's root with "/" between the parts, or "train/00012" in
     an array; always valid Unicode. `label` is the index of its class, -1 for none. `size` is the number of bytes of the
     encoded file, or of the array, 0 if it is unknown; a plan's fingerprint covers it. `at` is a locator that JSON can
-    hold and only the source understands, empty if the id is enough.
+    hold and only the source understands, empty if the id is enough. `version` tells what the file was when it was
+    listed, such as its time of change: `read` refuses one that was replaced since. "" for what may have changed.
     """
 
     id: str
     label: int
     size: int
     at: tuple[int | str, ...] = ()
+    version: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,12 +55,13 @@ class SourceOptions:
     """How sources of some kinds are read; the defaults suit every kind."""
 
     follow_links: bool = False  # folder: also to folders, wherever they lead
-    root: str = ""  # manifest: the folder that the paths of the table are relative to; "": the table's own
+    root: str = ""  # manifest: the folder, or URL, that the paths of the table are relative to; "": the table's own
 
     def __post_init__(self) -> None:
         if type(self.follow_links) is not bool:
             raise LayerMixError(f"follow-links must be True or False, got {self.follow_links!r}")
-        object.__setattr__(self, "root", str(as_path(self.root, "root").absolute()) if self.root else "")
+        if self.root and not is_remote(self.root):
+            object.__setattr__(self, "root", str(as_path(self.root, "root").absolute()))
 
     def given(self) -> dict[str, bool | str]:
         """The options that are not left at their default, by name."""
@@ -93,10 +97,14 @@ class Source(Protocol):
     def items(self) -> list[Item]:
         """List every image in a stable order, sorted by id. Raises `LayerMixError` if there is nothing to list."""
 
+    def found(self) -> Iterator[Item]:
+        """Yield what `items` lists, in any order, without keeping it in memory where the kind allows that."""
+
     def read(self, item: Item) -> Image:
         """Read one image, uint8 (H, W, 3). Raises `BadImage` with a reason of one line.
 
-        Where the machine is at fault and not the image, raises `LayerMixError`, which ends what needs the image.
+        Where the machine is at fault and not the image, or where it was replaced since it was listed, raises
+        `LayerMixError`, which ends what needs the image.
         """
 
     def pixel_size(self, item: Item) -> tuple[int, int]:
@@ -125,35 +133,60 @@ def class_name(classes: Sequence[str], label: int) -> str:
     return classes[label] if 0 <= label < len(classes) else ""
 
 
-def read_inside(root: str, path: str, follow_links: bool = False) -> bytes:
-    """Read the regular file at `path` under the folder `root`, an absolute path without links.
+def version_of(status: os.stat_result) -> str:
+    """What tells a file from one of the same size that it may be replaced by: its time of change in nanoseconds."""
+    return str(status.st_mtime_ns)
+
+
+def version_of_files(paths: Iterable[Path]) -> str:
+    """What tells files from those that they may be replaced by: a digest of their names, sizes and times of change."""
+    found = ((path.name, status(path.stat, path)) for path in paths)
+    facts = [(name, one and (one.st_size, one.st_mtime_ns)) for name, one in found]
+    return hashlib.blake2b(repr(facts).encode("utf-8", "surrogateescape"), digest_size=8).hexdigest()
+
+
+def replaced(item: Item) -> LayerMixError:
+    """The error for an item whose file is no longer the one that was listed."""
+    return LayerMixError(
+        f"expected {item.id} as it was when the source was listed, found it replaced or changed since; run the same "
+        "command again to list it anew"
+    )
+
+
+def read_inside(root: str, path: str, item: Item, follow_links: bool = False) -> bytes:
+    """Read the regular file of an item, at `path` under the folder `root`, an absolute path without links.
 
     Raises `BadImage` with the reason where the file is outside of `root` once all links are resolved (with
-    `follow_links`: before they are), or where it cannot be read, and `LayerMixError` where that is the machine's fault.
+    `follow_links`: before they are), or where it cannot be read, and `LayerMixError` where that is the machine's fault,
+    or where the file is not the one that was listed.
     """
     full = f"{root}/{path}"
     try:
-        return with_retries(lambda: _read_inside(root, full, follow_links), full)
+        data, found = with_retries(lambda: _read_inside(root, full, follow_links), full)
     except OSError as fault:
         raise unread(fault, full) from fault
+    if item.version and (found.st_size, version_of(found)) != (item.size, item.version):
+        raise replaced(item)
+    return data
 
 
-def _read_inside(root: str, full: str, follow_links: bool) -> bytes:
+def _read_inside(root: str, full: str, follow_links: bool) -> tuple[bytes, os.stat_result]:
+    """The content of a file, and what it was once that was read."""
     resolved = os.path.realpath(full, strict=True)
     if os.path.commonpath((root, os.path.normpath(full) if follow_links else resolved)) != root:
         raise BadImage(LINK_OUT)
     # O_NONBLOCK, so that a pipe does not wait for a writer; O_NOFOLLOW, because links are resolved by now.
     descriptor = os.open(resolved, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
     try:
-        status = os.fstat(descriptor)
-        _check_status(status, full)
+        _check_status(os.fstat(descriptor), full)
         with os.fdopen(descriptor, "rb", buffering=0, closefd=False) as file:
             data = file.read()
+        found = os.fstat(descriptor)
     finally:
         os.close(descriptor)
-    if len(data) < status.st_size:
-        raise OSError(errno.EIO, f"{len(data)} of {status.st_size} bytes came")
-    return data
+    if len(data) < found.st_size:
+        raise OSError(errno.EIO, f"{len(data)} of {found.st_size} bytes came")
+    return data, found
 
 
 def _check_status(status: os.stat_result, path: str) -> None:

@@ -72,14 +72,15 @@ def paths_of(rows: Sequence[Cells], roots: Sequence[str]) -> list[str]:
     """
     paths: dict[str, None] = {}
     for row in rows:
-        path = _relative(_path(row), roots)
+        path = relative_path(row, roots)
         if path in paths:
             raise LayerMixError(f"expected each path once, got {path} in {row.where} again; take one row out")
         paths[path] = None
     return list(paths)
 
 
-def _path(row: Cells) -> str:
+def path_in(row: Cells) -> str:
+    """The path in a row. Raises `LayerMixError` for a cell that is none."""
     path = row.path
     if not isinstance(path, str) or not path.strip() or not is_storable(path):
         raise LayerMixError(f"expected a path in {row.where}, got {shortened(path)}; mend the table")
@@ -88,7 +89,9 @@ def _path(row: Cells) -> str:
     return path
 
 
-def _relative(path: str, roots: Sequence[str]) -> str:
+def relative_path(row: Cells, roots: Sequence[str]) -> str:
+    """The path in a row: relative to the folder with the names `roots` where it leads into it, else absolute."""
+    path = path_in(row)
     plain = path.strip().replace("\\", "/")  # as on Windows; here a name may hold both
     if plain != path and not os.path.lexists(f"{roots[0]}/{path}"):
         path = plain

@@ -13,13 +13,13 @@ import re
 import stat
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 
 from layermix_gen.errors import BadImage, LayerMixError
 from layermix_gen.images import Image
 from layermix_gen.images.codec import MAX_PIXELS, decode, header_size
-from layermix_gen.sources.base import Item, SourceOptions, is_image_name, read_inside, status
+from layermix_gen.sources.base import Item, SourceOptions, is_image_name, read_inside, status, version_of
 from layermix_gen.sources.label_files import LabelFile, read_label_file
 from layermix_gen.support.checks import is_of_system
 from layermix_gen.support.files import reading, reason, with_retries
@@ -71,16 +71,26 @@ class FolderSource:
         Raises `LayerMixError` where no image is found, a folder cannot be listed, or a link may stand for a folder that
         is not entered.
         """
-        inputs = self._inputs()
-        self._refuse_links(inputs)
+        return sorted(self.found(), key=lambda item: item.id)
+
+    def found(self) -> Iterator[Item]:
+        """Yield the files of the tree, as they are found; raises as `items` does, at the end."""
+        given = dict(self._label_file.labels) if self._label_file else None
+        links = []
+        for path, entry, label in self._labelled():
+            if not _is_plain(entry) and _is_dead_end(entry):
+                links.append((path, entry))
+            item = _item(path, entry, label)
+            yield item if given is None else replace(item, label=given.pop(item.id, -1))
+        self._refuse_links(links)
+        yield from (Item(path, label, 0) for path, label in (given or {}).items())
+
+    def _labelled(self) -> Iterator[tuple[str, os.DirEntry[str], int]]:
+        """Yield each input with its path, and the label that its class folder gives it."""
         labels = {name: label for label, name in enumerate(self._folders)}
+        label_of = lru_cache(lambda top: labels.get(as_text(top), -1))
         # The first part of a path is its class folder; for a file in the root it is the file's name, which is no class.
-        found = [_item(path, entry, labels.get(as_text(path.split("/", 1)[0]), -1)) for path, entry in inputs]
-        if self._label_file:
-            given, files = self._label_file.labels, {item.id: item for item in found}
-            found = [replace(item, label=given.get(item.id, -1)) for item in found]
-            found += [Item(path, label, 0) for path, label in given.items() if path not in files]
-        return sorted(found, key=lambda item: item.id)
+        yield from ((path, entry, label_of(path.partition("/")[0])) for path, entry in self._inputs())
 
     def pictures(self) -> list[Item]:
         """List the tree as `items` does, but without labels: then a link to a folder is an item that cannot be read."""
@@ -96,7 +106,7 @@ class FolderSource:
 
     def _data(self, item: Item) -> bytes:
         try:
-            return read_inside(self._resolved, self._relative(item), self.options.follow_links)
+            return read_inside(self._resolved, self._relative(item), item, self.options.follow_links)
         except ValueError as fault:  # of a locator that is none
             raise BadImage(f"no path of a file: {fault}") from fault
 
@@ -122,14 +132,16 @@ class FolderSource:
         """Whether this is a folder whose files are listed."""
         return leads_to_folder(entry) if self.options.follow_links else _is_folder(entry)
 
-    def _inputs(self) -> list[tuple[str, os.DirEntry[str]]]:
+    def _inputs(self) -> Iterator[tuple[str, os.DirEntry[str]]]:
         self.ignored = 0
-        inputs = list(self._walk())
-        if not inputs:
+        is_empty = True
+        for one in self._walk():
+            is_empty = False
+            yield one
+        if is_empty:
             raise LayerMixError(
                 f"expected images in {as_text(self.location)}, found {self.ignored} other files; check the path"
             )
-        return inputs
 
     def _walk(self) -> Iterator[tuple[str, os.DirEntry[str]]]:
         """Yield each input with its path relative to the root, and count the other files."""
@@ -140,8 +152,11 @@ class FolderSource:
             prefix, above = pending.pop()  # a folder, and the identities of those on the path to it, itself among them
             for entry in _visible(self._root / prefix):
                 path = prefix + entry.name
-                if is_of_system(entry.name):
+                is_plain = _is_plain(entry)
+                if is_of_system(entry.name) or (is_plain and not is_image_name(entry.name)):
                     self.ignored += 1
+                elif is_plain:
+                    yield path, entry
                 elif self._enters(entry):
                     inner = {_identity(Path(entry.path))} if follows else set()
                     if _is_link(entry):
@@ -164,10 +179,9 @@ class FolderSource:
                 "lies in; remove it"
             )
 
-    def _refuse_links(self, inputs: Sequence[tuple[str, os.DirEntry[str]]]) -> None:
+    def _refuse_links(self, links: Sequence[tuple[str, os.DirEntry[str]]]) -> None:
         """Raise `LayerMixError` for links to folders, and links to nothing where a class folder could be."""
         where = as_text(self.location)
-        links = [(path, entry) for path, entry in inputs if _is_dead_end(entry)]
         if folders := sorted(path for path, entry in links if leads_to_folder(entry)):
             raise LayerMixError(
                 f"expected no links to folders in {where}, found {_named(folders)}; if this is the source of build or "
@@ -197,6 +211,14 @@ def _visible(folder: Path) -> list[os.DirEntry[str]]:
 def _scan(folder: Path) -> list[os.DirEntry[str]]:
     with os.scandir(folder) as entries:
         return [entry for entry in entries if not entry.name.startswith(".")]
+
+
+def _is_plain(entry: os.DirEntry[str]) -> bool:
+    """Whether this is certainly a file, and no link: as the most are, for which nothing else need be found out."""
+    try:
+        return entry.is_file(follow_symlinks=False)
+    except OSError:
+        return False
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:
@@ -233,7 +255,10 @@ def _named(paths: Sequence[str]) -> str:
 
 
 def _item(path: str, entry: os.DirEntry[str], label: int) -> Item:
-    found = status(entry.stat, entry.path)
-    size = found.st_size if found and stat.S_ISREG(found.st_mode) else 0
+    try:
+        found: os.stat_result | None = entry.stat()
+    except OSError:
+        found = status(entry.stat, entry.path)  # which tries again
+    size, version = (found.st_size, version_of(found)) if found and stat.S_ISREG(found.st_mode) else (0, "")
     identity = as_text(path)
-    return Item(identity, label, size, () if identity == path else (os.fsencode(path).hex(),))
+    return Item(identity, label, size, () if identity == path else (os.fsencode(path).hex(),), version)

@@ -21,7 +21,7 @@ from layermix_gen.support.files import cannot_read, inside, reading, regular, wi
 from layermix_gen.support.parsing import parse_object
 from layermix_gen.support.text import as_text, message_of
 
-_METADATA = ("metadata.csv", "metadata.jsonl")
+METADATA = ("metadata.csv", "metadata.jsonl")
 _PATH, _LABEL = ("file_name",), ("label",)
 _TINY, _TINY_IMAGES, _WNIDS = "val_annotations.txt", "images", "wnids.txt"
 REMEDY = "mend it, or take it out to have labels by class folders"
@@ -45,7 +45,7 @@ def read_label_file(root: Path, folders: Sequence[str], follow_links: bool) -> L
         return _tiny(root, follow_links)
     homes = [(root, "")] + [(root.parent, f"{root.name}/")] * (root.name.lower() in SPLITS)
     for home, prefix in homes:
-        if found := [name for name in _METADATA if _is_file(home / name)]:
+        if found := [name for name in METADATA if _is_file(home / name)]:
             if len(found) > 1:
                 raise LayerMixError(f"expected one file of labels in {as_text(home)}, found two; take one of them out")
             return _metadata(_place(home, found[0], follow_links), home, prefix, folders)

@@ -6,15 +6,16 @@ Whole numbers are labels as they are, names are sorted into classes.
 import math
 import re
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from reprlib import repr as shortened
-from typing import TypeAlias
+from typing import TypeAlias, TypeVar
 
 from layermix_gen.errors import LayerMixError
 from layermix_gen.support.text import count, is_storable
 
+T = TypeVar("T")
 Numbered: TypeAlias = tuple[list[int], tuple[str, ...]]
 
 MAX_LABEL = 999_999  # a larger one is some other number by mistake, and would set the number of classes
@@ -37,10 +38,12 @@ class LabelCounts:
     lost: tuple[str, ...] = ()  # names of the classes that had images, of which none is left
 
     @classmethod
-    def of(cls, labels: Iterable[int], classes: Sequence[str], before: Collection[int] = ()) -> "LabelCounts":
+    def of(
+        cls, labels: Iterable[int] | Mapping[int, int], classes: Sequence[str], before: Collection[int] = ()
+    ) -> "LabelCounts":
         """Count the labels of images, -1 for none, where `classes` names the classes or is empty.
 
-        `before` are the labels that there were before images were left out.
+        A mapping has labels that were counted. `before` are the labels that there were before images were left out.
         """
         found = Counter(labels)
         images, unlabelled = found.total(), found.pop(-1, 0)
@@ -100,19 +103,32 @@ def labels_of(values: Sequence[object], where: Callable[[int], str], *, gaps: bo
     The names are sorted. With `gaps`, None and "" mean no label, -1. Raises `LayerMixError` for a value that is no
     label, and for numbers among names; `where(n)` tells for the message where value n stands.
     """
-    texts = {
-        place: _text(value, where, place) for place, value in enumerate(values) if not (gaps and value in (None, ""))
-    }
-    first = {text: place for place, text in reversed(texts.items())}
+    texts: dict[int, str] = {}
+    for place, value in enumerate(values):
+        if gaps and value in (None, ""):
+            continue
+        if (text := text_of(value)) is None:
+            raise wrong_label(value, where(place))
+        texts[place] = text
+    labels, classes = labels_by_text({text: place for place, text in reversed(texts.items())}, where)
+    return [labels[texts[place]] if place in texts else -1 for place in range(len(values))], classes
+
+
+def labels_by_text(first: Mapping[str, T], where: Callable[[T], str]) -> tuple[dict[str, int], tuple[str, ...]]:
+    """The labels that the texts of values stand for, and the class names, as `labels_of` has them.
+
+    `first` tells where each text stands first, for messages. Where all values are too many to be kept, their texts are
+    not: see `text_of`.
+    """
     labels: dict[str, int] = {}
     for text in filter(is_numeric, first):
         number = number_in(text)
         if number is None or number > MAX_LABEL:
-            raise _wrong(text, where(first[text]))
+            raise wrong_label(text, where(first[text]))
         labels[text] = number
     names = [text for text in first if text not in labels]
     if spoilt := next((name for name in names if not is_storable(name)), None):
-        raise _wrong(spoilt, where(first[spoilt]))
+        raise wrong_label(spoilt, where(first[spoilt]))
     if labels and names:
         one, other = next(iter(labels)), names[0]
         raise LayerMixError(
@@ -121,19 +137,18 @@ def labels_of(values: Sequence[object], where: Callable[[int], str], *, gaps: bo
         )
     classes = tuple(sorted(names))
     labels |= {name: place for place, name in enumerate(classes)}
-    return [labels[texts[place]] if place in texts else -1 for place in range(len(values))], classes
+    return labels, classes
 
 
-def _text(value: object, where: Callable[[int], str], place: int) -> str:
-    """A value as text, without spaces around it."""
+def text_of(value: object) -> str | None:
+    """A value as text, without spaces around it; None for one that is no label."""
     text = str(value).strip()
     is_infinite = isinstance(value, float) and math.isinf(value)
-    if not isinstance(value, str | int | float | Decimal) or is_empty(text) or is_infinite:
-        raise _wrong(value, where(place))
-    return text
+    return None if not isinstance(value, str | int | float | Decimal) or is_empty(text) or is_infinite else text
 
 
-def _wrong(value: object, where: str) -> LayerMixError:
+def wrong_label(value: object, where: str) -> LayerMixError:
+    """The error for a value that is no label."""
     return LayerMixError(
         f"expected a name or an integer in [-1, {MAX_LABEL}] as label in {where}, got {shortened(value)}; "
         "mend the table (-1 means none)"

@@ -5,29 +5,59 @@ for none, or names.
 """
 
 import os
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 from pathlib import Path
 
 from layermix_gen.errors import BadImage, LayerMixError
 from layermix_gen.images import Image
 from layermix_gen.images.codec import MAX_PIXELS, decode, header_size
-from layermix_gen.sources.base import Item, SourceOptions, class_names, read_inside, status
-from layermix_gen.sources.columns import Cells, paths_of
-from layermix_gen.sources.labels import labels_of
+from layermix_gen.sources.base import Item, SourceOptions, class_names, read_inside, status, version_of
+from layermix_gen.sources.columns import Cells, relative_path
+from layermix_gen.sources.labels import labels_by_text, text_of, wrong_label
 from layermix_gen.sources.table_files import table_rows
 from layermix_gen.support.files import reading, with_retries
 from layermix_gen.support.text import as_text
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
-    """One row of the table. `where` names it in messages to the user."""
+class Labelling:
+    """What the labels in a table are: the label of each text, and the class names."""
 
-    where: str
-    id: str
-    label: int
-    class_name: str
+    labels: Mapping[str, int]
+    classes: tuple[str, ...]
+
+    def label_of(self, row: Cells) -> int:
+        """The label in a row. Raises `LayerMixError` where the table has changed since its labels were found."""
+        if (label := self.labels.get(text_of(row.label) or "")) is None:
+            raise LayerMixError(f"expected the table as it was, found another label in {row.where}; run this again")
+        return label
+
+
+def labelling(rows: Iterable[Cells]) -> Labelling:
+    """What the labels in the rows of a table are. Raises `LayerMixError` that names the faulty row."""
+    first: dict[str, str] = {}
+    named: dict[tuple[str, str], str] = {}
+    for row in rows:
+        if (text := text_of(row.label)) is None:
+            raise wrong_label(row.label, row.where)
+        first.setdefault(text, row.where)
+        if name := _name(row):
+            named.setdefault((text, name), row.where)
+    labels, classes = labels_by_text(first, str)
+    names: dict[int, str] = {}
+    for (text, name), where in named.items():
+        label = labels[text]
+        if names.setdefault(label, name) != name:
+            raise LayerMixError(
+                f"expected one class name per label, got {name!r} for label {label} in {where}, which was "
+                f"{names[label]!r} before; mend the table"
+            )
+    if names and not classes:
+        classes = class_names(labels.values())
+    return Labelling(labels, tuple(names.get(label, name) for label, name in enumerate(classes)))
 
 
 class TableSource:
@@ -55,25 +85,41 @@ class TableSource:
 
         A label without a name has its number.
         """
-        rows, names = self._listed
-        given = {row.label: row.class_name for row in rows if row.class_name}
-        if given and not names:
-            names = class_names(row.label for row in rows)
-        return tuple(given.get(label, name) for label, name in enumerate(names))
+        return self._labelling.classes
 
     def items(self) -> list[Item]:
         """List the images of the table, sorted by path. Raises `LayerMixError` that names the faulty row."""
-        rows, _ = self._listed
-        if not rows:
+        items = sorted(self.found(), key=lambda item: item.id)
+        if any(one.id == other.id for one, other in pairwise(items)) and (error := self._repeated()):
+            raise error
+        return items
+
+    def found(self) -> Iterator[Item]:
+        """Yield the images of the table in its order; raises as `items` does, but not for one that is there twice."""
+        labelling, first, is_found = self._labelling, "", False
+        for row in table_rows(self._path):
+            path = relative_path(row, self._roots)
+            found = self._status(path)
+            first, is_found = first or path, is_found or found is not None
+            label = labelling.label_of(row)
+            yield Item(path, label, found.st_size, (), version_of(found)) if found else Item(path, label, 0)
+        if not first:
             raise LayerMixError(f"expected at least one row in {as_text(self.location)}, found none")
-        found = [self._status(row.id) for row in rows]
-        if not any(found):
-            raise LayerMixError(
+        if not is_found:
+            raise self._repeated() or LayerMixError(
                 f"expected the images of {as_text(self.location)} in {as_text(self._root)}, found none of them (the "
-                f"first: {as_text(rows[0].id)}); give the folder that the paths are relative to by --root"
+                f"first: {as_text(first)}); give the folder that the paths are relative to by --root"
             )
-        items = [Item(row.id, row.label, one.st_size if one else 0) for row, one in zip(rows, found, strict=True)]
-        return sorted(items, key=lambda item: item.id)
+
+    def _repeated(self) -> LayerMixError | None:
+        """The error for the first row with a path that an earlier one has, if there is any."""
+        seen = set[str]()
+        for row in table_rows(self._path):
+            path = relative_path(row, self._roots)
+            if path in seen:
+                return LayerMixError(f"expected each path once, got {path} in {row.where} again; take one row out")
+            seen.add(path)
+        return None
 
     def read(self, item: Item) -> Image:
         """Read and decode one image, uint8 (H, W, 3). Raises `BadImage` with the reason."""
@@ -86,34 +132,22 @@ class TableSource:
     def _data(self, item: Item) -> bytes:
         if _is_outside(item.id):
             raise BadImage("path out of the root")
-        return read_inside(self._resolved, item.id)
+        return read_inside(self._resolved, item.id, item)
 
     def _status(self, path: str) -> os.stat_result | None:
         return None if _is_outside(path) else status((self._root / path).stat, self._root / path)
 
     @cached_property
-    def _listed(self) -> tuple[list[Row], tuple[str, ...]]:
-        """The rows, and the names of labels that are names."""
-        cells = table_rows(self._path)
-        labels, names = labels_of([row.label for row in cells], lambda number: cells[number].where)
-        paths = paths_of(cells, (str(self._root), self._resolved))
-        rows = [Row(one.where, path, label, _name(one)) for one, path, label in zip(cells, paths, labels, strict=True)]
-        _check_names(rows)
-        return rows, names
+    def _labelling(self) -> Labelling:
+        return labelling(table_rows(self._path))
+
+    @property
+    def _roots(self) -> tuple[str, str]:
+        return str(self._root), self._resolved
 
 
 def _name(cells: Cells) -> str:
     return "" if cells.class_name is None else str(cells.class_name).strip()
-
-
-def _check_names(rows: list[Row]) -> None:
-    names: dict[int, str] = {}
-    for row in rows:
-        if row.class_name and names.setdefault(row.label, row.class_name) != row.class_name:
-            raise LayerMixError(
-                f"expected one class name per label, got {row.class_name!r} for label {row.label} in {row.where}, "
-                f"which was {names[row.label]!r} before; mend the table"
-            )
 
 
 def _is_outside(path: str) -> bool:

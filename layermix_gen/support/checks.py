@@ -105,7 +105,7 @@ def as_path(path: Any, what: str) -> Path:
     if _LIKE_A_URL.match(str(path)):
         raise LayerMixError(
             f"expected a path of this machine as the {what}, got the URL {as_text(path)}; copy from or to it by other "
-            "means (only datasets and mixing sets are read and written at URLs, given as text)"
+            "means (only datasets, mixing sets and the sources of builds are read or written at URLs, given as text)"
         )
     if str(path).startswith("~") and os.path.expanduser(path) == os.fspath(path):  # noqa: PTH111
         raise LayerMixError(

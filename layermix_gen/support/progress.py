@@ -8,8 +8,8 @@ from tqdm import tqdm
 from layermix_gen.errors import printable
 
 
-def progress_bar(total: int, unit: str, show: bool, **options: Any) -> "tqdm[Any]":
-    """A bar that counts `unit`s up to `total`; `options` are tqdm's."""
+def progress_bar(total: int | None, unit: str, show: bool, **options: Any) -> "tqdm[Any]":
+    """A bar that counts `unit`s up to `total`, None if that is not known; `options` are tqdm's."""
     return tqdm(total=total, unit=unit, disable=None if show and sys.stderr else True, **options)
 
 

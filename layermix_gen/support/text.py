@@ -3,7 +3,6 @@
 import os
 import re
 from collections.abc import Collection, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from layermix_gen.errors import printable
@@ -18,11 +17,13 @@ def facts(rows: Mapping[str, str]) -> str:
     return "\n".join(f"{name:<{width}}  {printable(text)}" for name, text in rows.items() if text)
 
 
-def as_text(path: str | Path) -> str:
+def as_text(path: str | os.PathLike[str]) -> str:
     r"""Return a path as valid Unicode: bytes of a file name that are not UTF-8 become `\xff`.
 
     If a name has these four characters already, their backslash becomes `\x5c`: two paths never give the same text.
     """
+    if isinstance(path, str) and path.isascii() and "\\" not in path:
+        return path  # as most are
     return _LOOKS_ESCAPED.sub(rb"\\x5c", os.fsencode(path)).decode("utf-8", "backslashreplace")
 
 

@@ -41,6 +41,7 @@ from tests.helpers import (
     errors,
     files,
     invoke,
+    listed,
     manifest,
     members,
     rows,
@@ -49,8 +50,8 @@ from tests.helpers import (
     stopped_in_the_midst,
     without_start,
 )
-from tests.sources.tars import png
-from tests.sources.tars import write as write_tar
+from tests.sources.tars.written_tars import png
+from tests.sources.tars.written_tars import write as write_tar
 
 SMALL = ("--size", 32, "--shard-size", 10)  # of the 24 photographs: three shards of 8
 JSON_TYPES = {
@@ -92,7 +93,7 @@ def test_the_files_are_those_of_the_format(finished: Path) -> None:
     planes = [f"{plane}/{number:06d}.tar" for plane in ("clean", "v00", "v01", "v02") for number in range(3)]
     index = [f"index/{number:06d}.parquet" for number in range(3)]
     sidecars = [f"{plane}/{name}" for plane in ("clean", "v00", "v01", "v02") for name in ("sizes.json", "wids.json")]
-    frame = ["dataset.json", "plan.json", "sources.jsonl", "_info.json", "README.md"]
+    frame = ["dataset.json", "plan.json", "sources.parquet", "_info.json", "README.md"]
     assert files(finished) == sorted([*planes, *index, *sidecars, *frame])
 
 
@@ -101,7 +102,7 @@ def is_sidecar(name: str) -> bool:
 
 
 def test_planes_are_aligned_and_samples_contiguous(finished: Path) -> None:
-    listed = [json.loads(line)[0] for line in (finished / "sources.jsonl").read_text().splitlines()]
+    names = listed(finished)
     ordinal = 0
     for number in range(3):
         first = ordinal
@@ -112,8 +113,8 @@ def test_planes_are_aligned_and_samples_contiguous(finished: Path) -> None:
                 key = f"{ordinal:09d}-{plane}"
                 assert [name for name, _ in (image, label, facts)] == [f"{key}.png", f"{key}.cls", f"{key}.json"]
                 about = json.loads(facts[1])
-                assert about["source"] == listed[ordinal]
-                assert about["class_name"] == listed[ordinal].split("/")[0]
+                assert about["source"] == names[ordinal]
+                assert about["class_name"] == names[ordinal].split("/")[0]
                 assert (
                     about["label"]
                     == int(label[1])
@@ -563,7 +564,7 @@ def test_planes_that_were_asked_for_by_mistake_are_given_up(
     command = (source, root, *SMALL, "--mixing-set", pool, "--variants")
     build(*command, 3)
     before = snapshot(root)
-    image = source / json.loads((root / "sources.jsonl").read_text().splitlines()[0])[0]
+    image = source / listed(root)[0]
     content = image.read_bytes()
     image.write_bytes(b"x" * len(content))
     assert invoke("build", *command, 60, "--workers", 1).exit_code == 1  # ends before a shard is finished
@@ -571,7 +572,7 @@ def test_planes_that_were_asked_for_by_mistake_are_given_up(
     build(*command, 3)
     after = snapshot(root)
     assert after.keys() == before.keys()
-    kept = [name for name in before if name.endswith((".tar", ".parquet"))]  # the others are written again
+    kept = [name for name in before if name.endswith(".tar") or name.startswith("index/")]
     assert [after[name] for name in kept] == [before[name] for name in kept]
     assert digest(root) == digest(finished)
 

@@ -2,7 +2,6 @@
 
 import errno
 import io
-import json
 import os
 import shutil
 from collections.abc import Callable
@@ -21,7 +20,7 @@ from layermix_gen.building.engines import in_this_process
 from layermix_gen.reading.catalog import load_catalog
 from layermix_gen.support.files import write_json
 from tests.durability import recorded
-from tests.helpers import digest, files
+from tests.helpers import digest, files, listed
 from tests.reading.truth import keys
 
 BEFORE = BuildSettings(variants=2, clean=False, size=16, shard_size="6")
@@ -192,7 +191,7 @@ def test_a_failed_extension_says_how_to_give_the_planes_up(photographs: Path, po
     building = partial(build, source, root, workers=1, progress=False)
     building(clean)
     before = digest(root)
-    last = source / json.loads((root / "sources.jsonl").read_text().splitlines()[-1])[0]
+    last = source / listed(root)[-1]
     last.write_bytes(b"\0" * last.stat().st_size)
     said = r"restore it, then run the same command to resume, or give the new planes up by its build with --variants 0$"
     with pytest.raises(LayerMixError, match=said):

@@ -10,8 +10,9 @@ import pytest
 from PIL import Image as PillowImage
 
 from layermix_gen import BuildSettings
-from layermix_gen.building.native_size import native_size
+from layermix_gen.building.native_size import LOOKED_AT, native_size
 from layermix_gen.building.request import BuildRequest
+from layermix_gen.dataset.listings.listing import list_items
 from layermix_gen.errors import BadImage
 from layermix_gen.sources import SourceOptions, open_source
 from tests.helpers import invoke, manifest
@@ -143,9 +144,10 @@ def test_the_images_are_spread_over_the_source_and_do_not_depend_on_the_seed(
     original = type(source).pixel_size
     monkeypatch.setattr(type(source), "read", None)
     monkeypatch.setattr(type(source), "pixel_size", lambda self, item: (seen.append(item.id), original(self, item))[1])
-    assert native_size(source, items) == 16
-    assert native_size(source, items[::-1]) == 16
-    assert seen[:50] == seen[50:] == [item.id for item in items[::4]]
+    assert native_size(source, list_items(items, 0).spread(LOOKED_AT)) == 16
+    assert native_size(source, list_items(items[::-1], 1).spread(LOOKED_AT)) == 16
+    assert seen[:64] == seen[64:] == sorted(set(seen))
+    assert {name[:3] for name in seen} == {"ant", "bee"}
 
 
 @pytest.mark.parametrize("side", [225, 512])

@@ -2,7 +2,6 @@
 
 import errno
 import io
-import json
 import os
 import shutil
 import subprocess
@@ -18,7 +17,7 @@ from layermix_gen.building import builder
 from layermix_gen.building.engines import in_this_process
 from layermix_gen.dataset import plan_changes
 from layermix_gen.support.files import WHEN_IT_IS_OVER
-from tests.helpers import build, digest, errors, files, invoke, manifest, snapshot, without_start
+from tests.helpers import build, digest, errors, files, invoke, listed, manifest, snapshot, without_start
 
 QUICK = ("--size", 8, "--method", "none", "--shard-size", 6)
 AWAY = ("coffee/000.png", "rocket/001.jpg")
@@ -101,7 +100,7 @@ def test_a_fault_of_the_machine_ends_the_build(
     check_whole(root, whole)
 
 
-@pytest.mark.parametrize("name", ["plan.json", "sources.jsonl", "dataset.json"])
+@pytest.mark.parametrize("name", ["plan.json", "sources.parquet", "dataset.json"])
 def test_a_fault_of_the_machine_blames_no_file_of_the_dataset(
     name: str, source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -110,7 +109,7 @@ def test_a_fault_of_the_machine_blames_no_file_of_the_dataset(
     before, opening = snapshot(root), io.open
 
     def failing(path: Any, *arguments: Any, **options: Any) -> Any:
-        if str(path).endswith(name):
+        if str(path) == f"{root}/{name}":
             raise OSError(errno.EIO, "Input/output error")
         return opening(path, *arguments, **options)
 
@@ -246,7 +245,7 @@ def test_what_was_planned_with_another_size_is_taken_in(
     (source / AWAY[0]).write_bytes(good)
     build(table, root, *QUICK, "--variants", 1)
     check_whole(root, manifest(fresh))
-    assert (root / "sources.jsonl").read_bytes() == (fresh / "sources.jsonl").read_bytes()
+    assert listed(root) == listed(fresh)
 
 
 def test_what_a_finished_shard_holds_may_not_change(source: Path, tmp_path: Path) -> None:
@@ -290,9 +289,8 @@ def test_mending_is_enough_after_too_many_errors(
     """In finished shards too, and where only the bytes tell that an input was mended."""
     root = tmp_path / "out"
     command = (source, root, *QUICK, "--variants", 1, "--workers", 1)
-    listed = tmp_path / "listed"
-    build(source, listed, *QUICK, "--variants", 0)
-    names = [json.loads(line)[0] for line in (listed / "sources.jsonl").read_text().splitlines()]
+    build(source, tmp_path / "listed", *QUICK, "--variants", 0)
+    names = listed(tmp_path / "listed")
     good = {name: (source / name).read_bytes() for name in (names[0], names[-1])}
     for name, data in good.items():
         (source / name).write_bytes(b"x" * (len(data) if same_size else 5))

@@ -11,7 +11,7 @@ from layermix_gen.dataset.settings import BuildSettings
 from layermix_gen.dataset.tar import END
 from layermix_gen.images.codec import Encoding, encode
 from layermix_gen.sources import open_source
-from tests.sources.tars import png, write
+from tests.sources.tars.written_tars import png, write
 
 SIZES = {
     "equal": lambda rng, shape: np.full(shape, 3072),

@@ -12,7 +12,6 @@ from tests.inspection.built import Built, refuses
 
 URL = "s3://bucket/x"
 COMMANDS = (
-    "build URL new",
     "demo URL",
     "fractals render URL.npy",
     "fractals pack URL new.npy",

@@ -3,9 +3,10 @@
 import json
 import re
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import replace
+from functools import cache
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -18,15 +19,15 @@ from hypothesis import strategies as st
 import layermix_gen
 from layermix_gen.dataset import plan as plans
 from layermix_gen.dataset import plan_changes
-from layermix_gen.dataset.plan import MixingSetFacts, make_plan, planned_order, read_plan, shard_bounds, shard_count
+from layermix_gen.dataset.listings.listing import Listing, list_items
+from layermix_gen.dataset.plan import MixingSetFacts, make_plan, read_plan, shard_bounds, shard_count
 from layermix_gen.dataset.plan_changes import freeze
 from layermix_gen.dataset.settings import BuildSettings
 from layermix_gen.errors import LayerMixError
 from layermix_gen.images import Image
 from layermix_gen.mixing.methods import LayerMixOptions
 from layermix_gen.mixing_sets.mixing_set import open_mixing_set
-from layermix_gen.sources import Item, SourceOptions, open_source
-from layermix_gen.support.seeds import shuffled
+from layermix_gen.sources import Item, SourceOptions
 from tests.helpers import build, digest, forget_keys, invoke, manifest, reseal, snapshot, without_start
 
 # --- shard arithmetic ------------------------------------------------------------------------------------------------
@@ -82,21 +83,6 @@ def test_a_size_in_bytes_makes_shards(count: int, at_most: int, shards: int, rea
 # --- order and listing -----------------------------------------------------------------------------------------------
 
 
-def test_the_order_depends_on_the_seed_alone(photographs: Path) -> None:
-    assert shuffled(1000, 5).tolist() == shuffled(1000, 5).tolist()
-    assert shuffled(1000, 5).tolist() != shuffled(1000, 6).tolist()
-    assert sorted(shuffled(1000, 5)) == list(range(1000))
-    source = open_source(photographs)
-    assert planned_order(source, 0) == planned_order(open_source(photographs), 0)
-    labels = [item.label for item in planned_order(source, 0)]
-    assert labels != sorted(labels)
-
-
-def test_the_order_is_that_of_earlier_versions() -> None:
-    """A dataset that was begun by an earlier version has to be finished in the same order."""
-    assert shuffled(10, 0).tolist() == [0, 7, 8, 6, 9, 5, 1, 3, 2, 4]
-
-
 ITEMS = [Item("a b.png", 0, 10), Item("ä/ö.jpg", 1, 20), Item('quo"te\n.png', -1, 0), Item("c", 2, 5, (7, "x.tar"))]
 
 
@@ -109,6 +95,9 @@ class Listed:
     def items(self) -> list[Item]:
         return ITEMS
 
+    def found(self) -> Iterator[Item]:
+        yield from ITEMS
+
     def read(self, item: Item) -> Image:
         raise NotImplementedError
 
@@ -116,43 +105,38 @@ class Listed:
         raise NotImplementedError
 
 
+@cache
+def listing(*items: Item) -> Listing:
+    """The listing of some items; of `ITEMS` without any."""
+    return list_items(items or ITEMS, 0)
+
+
 def planned(root: Path, shards: int = 3, **changes: Any) -> plans.Plan:
     settings = BuildSettings(**changes).resolve(None)
-    return make_plan(root, Listed(), ITEMS, settings, None, shards)
+    return make_plan(root, Listed(), listing(), settings, None, shards)
 
 
 @pytest.mark.parametrize("shards", [1, 2, 3, 4])
 def test_each_shard_reads_its_slice(shards: int, tmp_path: Path) -> None:
     root = tmp_path / "new" / "folder"
-    plan = freeze(planned(root, shards), ITEMS)
+    plan = freeze(planned(root, shards), listing())
     slices = [list(plan.items(number)) for number in range(shards)]
-    assert [one for part in slices for one in part] == list(enumerate(ITEMS))
+    assert [one for part in slices for one in part] == list(enumerate(listing()))
     assert [len(part) for part in slices] == [stop - start for start, stop in map(plan.bounds, range(shards))]
-    assert len((root / "sources.jsonl").read_bytes().splitlines()) == len(ITEMS)
-
-
-@pytest.mark.parametrize("line", ["", "{", "5", "null", "[]", '["a", 1, 2]', '["a", 1, 2, 3]', '{"a": 1}', "\x00"])
-def test_a_damaged_line_of_the_listing_is_named(line: str, tmp_path: Path) -> None:
-    plan = freeze(planned(tmp_path, shards=1), ITEMS)
-    lines = (tmp_path / "sources.jsonl").read_text().splitlines()
-    (tmp_path / "sources.jsonl").write_text("\n".join([*lines[:2], line, *lines[3:]]) + "\n")
-    with pytest.raises(
-        LayerMixError, match=r"^sources\.jsonl is damaged at input 2; delete it and run the same command"
-    ):
-        list(plan.items(0))
+    assert [{plan.shard_of(ordinal) for ordinal, _ in part} for part in slices] == [{one} for one in range(shards)]
 
 
 def test_a_plan_comes_back_as_it_was_frozen(tmp_path: Path) -> None:
-    plan = freeze(planned(tmp_path), ITEMS)
+    plan = freeze(planned(tmp_path), listing())
     before = snapshot(tmp_path)
     again = read_plan(tmp_path)
     assert repr(again) == repr(plan)
     assert again.fingerprint == plan.fingerprint == json.loads((tmp_path / "plan.json").read_text())["fingerprint"]
-    freeze(planned(tmp_path), ITEMS)
+    freeze(planned(tmp_path), listing())
     assert snapshot(tmp_path) == before
-    (tmp_path / "sources.jsonl").unlink()
-    freeze(planned(tmp_path), ITEMS)
-    assert (tmp_path / "sources.jsonl").read_bytes()
+    (tmp_path / "sources.parquet").unlink()
+    freeze(planned(tmp_path), listing())
+    assert (tmp_path / "sources.parquet").read_bytes()
 
 
 # --- fingerprint -----------------------------------------------------------------------------------------------------
@@ -186,11 +170,11 @@ def test_every_setting_is_in_the_fingerprint_but_for_the_planes(tmp_path: Path) 
 def test_the_fingerprint_is_that_of_earlier_versions(tmp_path: Path) -> None:
     """A plan without a setting that came later is one with its default."""
     plan = replace(planned(tmp_path), versions={"layermix-gen": "0"})
-    assert plan.fingerprint == "709292a36807851c6b5789df968b91979e2d2fcbbf2cd8b683e4f15ec465997f"
-    freeze(plan, ITEMS)
+    assert plan.fingerprint == "264694de479596db67d1b22134d4505a20ad7908264a40f4755562911c42a7d4"
+    freeze(plan, listing())
     forget_keys(tmp_path / "plan.json")
     before = snapshot(tmp_path)
-    again = freeze(plan, ITEMS)
+    again = freeze(plan, listing())
     assert again.settings.keys == read_plan(tmp_path).settings.keys == "unique"
     assert snapshot(tmp_path) == before
 
@@ -207,14 +191,14 @@ def test_the_fingerprint_is_that_of_earlier_versions(tmp_path: Path) -> None:
 )
 def test_every_input_is_in_the_fingerprint(other: list[Item], tmp_path: Path) -> None:
     plan = planned(tmp_path)
-    changed = make_plan(tmp_path, Listed(), other, plan.settings, None, 3)
+    changed = make_plan(tmp_path, Listed(), listing(*other), plan.settings, None, 3)
     assert changed.fingerprint != plan.fingerprint
 
 
 def test_where_an_input_lies_is_not_in_the_fingerprint(tmp_path: Path) -> None:
     plan = planned(tmp_path)
     moved = [*ITEMS[:3], replace(ITEMS[3], at=(8, "x.tar"))]
-    assert make_plan(tmp_path, Listed(), moved, plan.settings, None, 3).fingerprint == plan.fingerprint
+    assert make_plan(tmp_path, Listed(), listing(*moved), plan.settings, None, 3).fingerprint == plan.fingerprint
 
 
 def test_classes_pool_versions_and_shards_are_in_the_fingerprint(
@@ -223,7 +207,7 @@ def test_classes_pool_versions_and_shards_are_in_the_fingerprint(
     plan = planned(tmp_path)
     found = {plan.fingerprint, planned(tmp_path, 2).fingerprint}
     facts = MixingSetFacts.of(open_mixing_set(pool))
-    found.add(make_plan(tmp_path, Listed(), ITEMS, plan.settings, facts, 3).fingerprint)
+    found.add(make_plan(tmp_path, Listed(), listing(), plan.settings, facts, 3).fingerprint)
     monkeypatch.setattr(Listed, "classes", ("x", "y", "other"))
     found.add(planned(tmp_path).fingerprint)
     monkeypatch.undo()
@@ -288,8 +272,8 @@ def test_another_dataset_is_refused_with_what_differs(
     (source / "coffee" / "new.png").unlink()
     (source / "coffee" / "000.png").write_bytes(b"")
     assert refused(*same) == "source image 'coffee/000.png' changed"
-    (out / "sources.jsonl").unlink()
-    assert refused(*same) == "source images changed, and sources.jsonl is not there to tell which"
+    (out / "sources.parquet").unlink()
+    assert refused(*same) == "source images changed, and sources.parquet is not there to tell which"
 
 
 SAME = [
@@ -305,8 +289,8 @@ SAME = [
 def test_equal_settings_are_the_same_settings(one: dict[str, Any], other: dict[str, Any], tmp_path: Path) -> None:
     assert BuildSettings(**one) == BuildSettings(**other)
     assert planned(tmp_path, **one).fingerprint == planned(tmp_path, **other).fingerprint
-    freeze(planned(tmp_path, **one), ITEMS)
-    freeze(planned(tmp_path, **other), ITEMS)
+    freeze(planned(tmp_path, **one), listing())
+    freeze(planned(tmp_path, **other), listing())
 
 
 def test_python_and_the_command_line_resume_each_other(photographs: Path, pool: Path, tmp_path: Path) -> None:
@@ -367,20 +351,20 @@ DAMAGES: dict[str, tuple[Callable[[str], str], str]] = {
         "{plan} is damaged (",
     ),
     "shards": (
-        lambda text: text.replace('"offsets": [', '"offsets": [0, '),
+        lambda text: text.replace('"shards": 3', '"shards": 4'),
         "{plan} is damaged (its fingerprint does not fit its content); restore it, or build",
     ),
     "another seed": (
         lambda text: text.replace('"seed": 0', '"seed": 1'),
         "{plan} is damaged (its fingerprint does not fit its content); restore it, or build",
     ),
-    "newer": (lambda text: text.replace("plan 5", "plan 6"), "expected 'layermix-gen plan 5' in {plan}, found "),
+    "newer": (lambda text: text.replace("plan 6", "plan 7"), "expected 'layermix-gen plan 6' in {plan}, found "),
 }
 
 
 @pytest.mark.parametrize("damage", DAMAGES)
 def test_a_damaged_plan_is_one_line(damage: str, tmp_path: Path) -> None:
-    freeze(planned(tmp_path), ITEMS)
+    freeze(planned(tmp_path), listing())
     change, message = DAMAGES[damage]
     path = tmp_path / "plan.json"
     path.write_text(change(path.read_text()))
@@ -393,7 +377,7 @@ def test_a_damaged_plan_is_one_line(damage: str, tmp_path: Path) -> None:
 
 
 def test_any_other_change_of_a_plan_is_damage(tmp_path: Path) -> None:
-    freeze(planned(tmp_path), ITEMS)
+    freeze(planned(tmp_path), listing())
     path = tmp_path / "plan.json"
     path.write_text(path.read_text().replace('"variants": 4', '"variants": 5'))
     with pytest.raises(LayerMixError, match=r"is damaged \(its checksum does not fit its content\); restore it, or"):

@@ -115,7 +115,7 @@ def test_pages_need_no_word_that_the_glossary_lacks(path: Path) -> None:
     [
         ("  --mixing-set PATH   Pool (.npy) or folder", ["Pool: say mixing set"]),
         ("It takes memory-mapped pools.", ["pools: say mixing set"]),
-        ("    sources.jsonl   [id, label, bytes, locator]", ["locator: say where it is in the source"]),
+        ("    sources.parquet   [id, label, bytes, locator]", ["locator: say where it is in the source"]),
         ("`open_shards` is its twin.", ["twin: say what does the same"]),
         ("```python\npool = 1\n```\nThe `pool` of The Many Faces of Robustness.", []),
     ],

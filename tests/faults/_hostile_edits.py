@@ -115,7 +115,7 @@ def put_right(root: Path) -> None:
     """Make plan and manifest fit themselves, and the manifest the files, as far as they can be understood."""
     with suppress(Exception):
         plan = json.loads((root / "plan.json").read_text())
-        facts = plan["inputs"], plan["settings"], plan["pool"], plan["versions"], len(plan["offsets"])
+        facts = plan["inputs"], plan["settings"], plan["pool"], plan["versions"], plan["shards"]
         plan["fingerprint"] = fingerprint(*facts)
         write_sealed(root / "plan.json", plan)
     with suppress(Exception):
@@ -155,16 +155,6 @@ def edit_json(name: str) -> Callable[[Path, random.Random, Path], str]:
         return name
 
     return edit
-
-
-def edit_listing(root: Path, rng: random.Random, yard: Path) -> str:
-    """Edit a line of the listing."""
-    path = root / "sources.jsonl"
-    lines = path.read_text().splitlines()
-    number = rng.randrange(len(lines))
-    lines[number] = text_of(edited(json.loads(lines[number]), rng, yard), rng)
-    path.write_text("\n".join(lines) + "\n", errors="surrogatepass")
-    return f"line {number}"
 
 
 SEAL = "SELECT decode(value) FROM parquet_kv_metadata('{}') WHERE decode(key) = 'layermix_gen'"
@@ -233,6 +223,32 @@ def edit_index(root: Path, rng: random.Random, yard: Path) -> str:
         with suppress(duckdb.Error):  # of an edit that makes no file
             db.execute(f"COPY ({sql}) TO '{path}' (FORMAT parquet, KV_METADATA {{'layermix_gen': '{written}'}})")
     put_right(root)
+    return f"{name}: {sql[:200]}"
+
+
+def edit_listing(root: Path, rng: random.Random, yard: Path) -> str:
+    """Rewrite the listing with other rows or columns."""
+    path = root / "sources.parquet"
+    with duckdb.connect() as db:
+        db.execute(f"CREATE TABLE t AS FROM '{path}'")
+        kinds = dict(
+            db.execute("SELECT column_name, data_type FROM duckdb_columns() WHERE table_name = 't'").fetchall()
+        )
+        name = rng.choice(list(kinds))
+        if rng.random() < 0.4:
+            sql = rng.choice([row for row in ROWS if "plane" not in row]).format(f'"{name}"', kinds[name])
+        else:
+            places = ("'[\"../x\", 5]'", "'[['", "'{}'", "'[null]'", "repeat('[', 5000)") if name == "place" else ()
+            choices = (*places, *(TEXTS if kinds[name] == "VARCHAR" else NUMBERS))
+            sql = SOME.format(
+                name, rng.choice(("true", "random() < 0.2")), f"TRY_CAST({rng.choice(choices)} AS {kinds[name]})"
+            )
+        path.unlink()
+        with suppress(duckdb.Error):  # of an edit that makes no file
+            db.execute(f"COPY ({sql}) TO '{path}' (FORMAT parquet)")
+    with suppress(Exception):  # the plan vouches for it
+        plan = json.loads((root / "plan.json").read_text())
+        write_sealed(root / "plan.json", plan | {"listing": hashlib.sha256(path.read_bytes()).hexdigest()})
     return f"{name}: {sql[:200]}"
 
 

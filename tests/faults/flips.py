@@ -45,7 +45,7 @@ def harness(rounds: int, seed: int, folder: Path) -> Tally:
 
 def kind(name: str) -> str:
     """The kind of a file of a dataset."""
-    return {".tar": "tar", ".parquet": "index"}.get(Path(name).suffix, Path(name).name)
+    return "index" if name.startswith("index/") else "tar" if name.endswith(".tar") else Path(name).name
 
 
 def small_dataset(folder: Path) -> Path:

@@ -299,4 +299,4 @@ def test_an_image_is_not_bad_where_open_files_or_memory_run_out(
     (tmp_path / "a.png").write_bytes(b"")
     monkeypatch.setattr(os, "open", refuse)
     with pytest.raises(OutOfResources, match=r"^(too many open files|cannot allocate memory).*; (raise|close|free) "):
-        read_inside(str(tmp_path), "a.png")
+        read_inside(str(tmp_path), "a.png", Item("a.png", -1, 0))

@@ -178,6 +178,7 @@ def test_a_closed_target_is_no_traceback(linked: Path, monkeypatch: pytest.Monke
 
         def __init__(self, entry: "os.DirEntry[str]") -> None:
             self.name, self.path, self.is_symlink, self.is_dir = entry.name, entry.path, entry.is_symlink, entry.is_dir
+            self.is_file = entry.is_file
 
         def stat(self) -> os.stat_result:
             return refused(self.path)

@@ -1,5 +1,7 @@
 """Tables: CSV and Parquet give the same items, and a wrong row is named."""
 
+import tracemalloc
+from collections.abc import Callable
 from pathlib import Path
 
 import duckdb
@@ -7,8 +9,10 @@ import numpy as np
 import pytest
 from PIL import Image as PillowImage
 
+from layermix_gen.dataset.listings.listing import list_items
 from layermix_gen.errors import BadImage, LayerMixError
-from layermix_gen.sources import Item, open_source
+from layermix_gen.sources import Item, open_source, table_files
+from layermix_gen.sources.columnar import parquet_files
 
 
 def save(path: Path, value: int = 0) -> Path:
@@ -155,3 +159,35 @@ def test_a_manifest_is_found_through_a_link_to_its_folder(tmp_path: Path) -> Non
     source = open_source(tmp_path / "link" / "table.csv")
     assert [item.id for item in source.items()] == ["a.png"]
     assert source.read(source.items()[0]).shape == (4, 5, 3)
+
+
+@pytest.mark.parametrize("kind", ["csv", "parquet"])
+def test_a_long_table_is_never_in_memory_as_a_whole(kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(table_files, "AT_ONCE", 100)
+    monkeypatch.setattr(parquet_files, "FETCHED", 100)
+    (tmp_path / "0000.png").write_bytes(b"x")
+    rows = (f"{number:04d}.png,{number % 3},{'abc'[number % 3]}" for number in range(3000))
+    path = write(tmp_path, "\n".join(["path,label,class_name", *rows]), kind)
+
+    def peak(work: Callable[[], object]) -> int:
+        tracemalloc.start()
+        try:
+            work()
+            return tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+
+    source = open_source(path)
+    assert source.classes == ("a", "b", "c")
+    assert [item.label for item in source.items()] == [number % 3 for number in range(3000)]
+    assert peak(lambda: sum(1 for _ in source.found())) < peak(lambda: list(table_files.table_rows(path))) / 2
+
+
+def test_a_repeated_path_is_named_in_a_build(tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_bytes(b"x")
+    (tmp_path / "table.csv").write_text("path,label\na.png,0\nb.png,1\n./a.png,1\n")
+    source = open_source(tmp_path / "table.csv")
+    with pytest.raises(LayerMixError, match=r"^expected each path once, got a\.png in line 4 of .*; take one row out$"):
+        source.items()
+    with pytest.raises(LayerMixError, match=r"^expected each image of the source once, found a\.png twice; "):
+        list_items(source.found(), 0)

@@ -4,6 +4,7 @@ Shards are built in a separate folder, by the same plan and the same code as bef
 has the sha256 that the dataset's manifest, or else the shard's own summary, records for it.
 """
 
+import filecmp
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
@@ -16,11 +17,12 @@ from layermix_gen.building.shard_builder import ShardResult
 from layermix_gen.dataset.dataset_files import DatasetFiles, RemoteDatasetFiles
 from layermix_gen.dataset.declaring import collect, write_manifest
 from layermix_gen.dataset.index import read_summaries
+from layermix_gen.dataset.listings.listing import list_items
 from layermix_gen.dataset.manifest import Manifest, Run
 from layermix_gen.dataset.names import ERRORS, LISTING, MANIFEST, PLAN, index_name, refuse_links, tar_name
 from layermix_gen.dataset.outlets.base import Outlet
 from layermix_gen.dataset.outlets.places import placed
-from layermix_gen.dataset.plan import MixingSetFacts, Plan, make_plan, planned_order, read_plan
+from layermix_gen.dataset.plan import MixingSetFacts, Plan, make_plan, read_plan
 from layermix_gen.dataset.plan_changes import changes, freeze
 from layermix_gen.dataset.sidecars import sidecars, write_sidecars
 from layermix_gen.errors import Interrupted, LayerMixError, printable
@@ -81,7 +83,7 @@ def _repair(files: DatasetFiles, root: Path, outlet: Outlet, replay: float, work
         if numbers or damaged & {PLAN, LISTING}:
             plan = _plan_again(expected, root, staging)
             mended += _mend_shards(plan, found, numbers, root, outlet, workers, progress)
-            mended += _put_in_place(staging, root, sorted(damaged & {PLAN, LISTING}))
+            mended += _put_in_place(staging, root, _wanted_of_plan(staging, root, damaged))
         whole, digest = _mend_whole(found, root, Run(0, round(time.perf_counter() - begin, 3), 0.0, workers))
         outlet.publish(root)
     return Repair(found.report, (*mended, *whole), digest)
@@ -111,24 +113,24 @@ def _plan_again(expected: Expected, root: Path, staging: Path) -> Plan:
     """
     before = expected.plan or _plan_of(expected.manifest, root)
     replayer = Replayer(before)
-    items = planned_order(replayer.source, before.settings.seed)
+    listing = list_items(replayer.source.found(), before.settings.seed)
     mixing_set = replayer.maker.mixing_set
     facts = MixingSetFacts.of(mixing_set) if mixing_set else None
-    now = make_plan(staging, replayer.source, items, before.settings, facts, before.shards)
-    if differences := changes(before, now, items):
+    now = make_plan(staging, replayer.source, listing, before.settings, facts, before.shards)
+    if differences := changes(before, now, listing):
         raise LayerMixError(
             f"the shards of {root} would not come out as they were: {'; '.join(differences)}; restore what has "
             "changed, then run the same command again"
         )
-    return freeze(now, items)
+    return freeze(now, listing)
 
 
 def _plan_of(manifest: Manifest | None, root: Path) -> Plan:
-    """The plan as the manifest records it, with 0 for each offset in the listing, which it does not record."""
+    """The plan as the manifest records it, which does not record the digest of the listing."""
     if manifest is None:  # not reached: verification needs one of the two
         raise LayerMixError(f"expected a manifest or a plan in {root}, found neither; restore one of them")
-    offsets = (0,) * manifest.shards
-    return Plan(root, manifest.source, manifest.settings, manifest.mixing_set, offsets, manifest.versions)
+    facts = manifest.source, manifest.settings, manifest.mixing_set, manifest.shards
+    return Plan(root, *facts, versions=manifest.versions)
 
 
 def _mend_shards(
@@ -187,6 +189,14 @@ def _wanted(found: Verification, number: int) -> list[str]:
     if found.expected.manifest is None and number not in found.summaries:
         return names
     return [name for name in names if name in found.report.files]
+
+
+def _wanted_of_plan(staging: Path, root: Path, damaged: set[str]) -> list[str]:
+    """Plan and listing to replace: the damaged one, and the other where it differs because the source was touched."""
+    both = (LISTING, PLAN)
+    if not damaged & set(both):
+        return []
+    return [name for name in both if name in damaged or not filecmp.cmp(staging / name, root / name, shallow=False)]
 
 
 def _put_in_place(staging: Path, root: Path, names: Sequence[str]) -> list[str]:

@@ -1,6 +1,6 @@
 """What sources of arrays have in common: one split of a set, whose images are listed and read by their numbers."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -12,7 +12,7 @@ import numpy.typing as npt
 from layermix_gen.errors import BadImage, LayerMixError
 from layermix_gen.images import Image
 from layermix_gen.images.codec import check_pixels
-from layermix_gen.sources.base import DEFAULT_OPTIONS, Item
+from layermix_gen.sources.base import DEFAULT_OPTIONS, Item, replaced
 from layermix_gen.sources.labels import MAX_LABEL
 from layermix_gen.support.files import reading, with_retries
 from layermix_gen.support.text import as_text
@@ -35,9 +35,10 @@ class ArraySource:
     """One split of a set: `load` is called once, when an image or a label is asked for.
 
     `kind` opens it again, with the location. `split` is the first part of the ids. All images have one height and
-    width.
+    width. `version` tells what the files were when the source was opened; `open_source` sets it.
     """
 
+    version = ""
     ignored = 0
     options = DEFAULT_OPTIONS
 
@@ -66,7 +67,12 @@ class ArraySource:
         """List the split, "train/00000", ... in the order of its files."""
         labels, size = self._loaded.labels.tolist(), self._loaded.image_bytes
         digits = max(DIGITS, len(str(len(labels) - 1)))
-        return [Item(f"{self._split}/{number:0{digits}}", label, size) for number, label in enumerate(labels)]
+        ids = (f"{self._split}/{number:0{digits}}" for number in range(len(labels)))
+        return [Item(one, label, size, (), self.version) for one, label in zip(ids, labels, strict=True)]
+
+    def found(self) -> Iterator[Item]:
+        """Yield what `items` lists; raises as it does."""
+        yield from self.items()
 
     def read(self, item: Item) -> Image:
         """Return one image, uint8 (H, W, 3). Raises `BadImage` for an id of another split, and for too many pixels."""
@@ -75,6 +81,8 @@ class ArraySource:
         if not 0 <= number < len(self._loaded.labels):
             raise BadImage(f"no such image in {self.kind}")
         self.pixel_size(item)
+        if item.version not in ("", self.version):
+            raise replaced(item)
         return self._loaded.read(number)
 
     def pixel_size(self, item: Item) -> tuple[int, int]:

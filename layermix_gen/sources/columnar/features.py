@@ -70,7 +70,7 @@ def features_of(metadata: Mapping[bytes, bytes]) -> Any:
         return None
 
 
-def list_rows(files: Sequence[ListedFile], location: str) -> tuple[list[Item], tuple[str, ...]]:
+def list_rows(files: Sequence[ListedFile], location: str, version: str) -> tuple[list[Item], tuple[str, ...]]:
     """All rows as items, sorted by id, and the class names. An item's locator is the file's name and the row's number.
 
     Raises `LayerMixError` where no row has an image, a label is none, or files differ in the names of classes.
@@ -101,7 +101,7 @@ def list_rows(files: Sequence[ListedFile], location: str) -> tuple[list[Item], t
                 "save the data set again"
             )
     items = [
-        Item(f"{as_text(name)}/{number:09d}", label, size or 0, (name, number))
+        Item(f"{as_text(name)}/{number:09d}", label, size or 0, (name, number), version)
         for (name, number, size), label in zip(rows, labels, strict=True)
     ]
     return sorted(items, key=lambda item: item.id), names or found

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 from layermix_gen.errors import BadImage, LayerMixError
 from layermix_gen.sources.columnar.features import BINARY, OTHER, STRUCT
-from layermix_gen.support.database import Database, connected, open_database, pattern_of, refusals
+from layermix_gen.support.database import FETCHED, Database, connected, open_database, pattern_of, quoted, refusals
 from layermix_gen.support.files import cannot_read
 from layermix_gen.support.text import count, message_of
 
@@ -57,7 +57,18 @@ class OpenedParquet:
         table = self._db.read_parquet(self._pattern, hive_partitioning=False, file_row_number=rows is not None)
         if rows is not None:
             table = table.filter(f"file_row_number BETWEEN {rows.start} AND {rows.stop - 1}")
-        return table.project(", ".join("NULL" if one is None else one for one in expressions)).fetchall()
+        return table.project(_listed(expressions)).fetchall()
+
+    def streamed(self, *expressions: str | None) -> Iterator[tuple[Any, ...]]:
+        """Some expressions of all rows, a few rows at a time."""
+        table = f"read_parquet({quoted(self._pattern)}, hive_partitioning = false)"
+        found = self._db.execute(f"SELECT {_listed(expressions)} FROM {table}")
+        while rows := found.fetchmany(FETCHED):
+            yield from rows
+
+
+def _listed(expressions: Sequence[str | None]) -> str:
+    return ", ".join("NULL" if one is None else one for one in expressions)
 
 
 @contextmanager

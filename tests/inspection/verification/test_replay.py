@@ -178,9 +178,9 @@ def test_a_stored_image_that_is_not_what_was_rendered(
 
 
 def test_a_listing_is_needed_to_render_again(damaged: Path) -> None:
-    (damaged / "sources.jsonl").unlink()
+    (damaged / "sources.parquet").unlink()
     said = refuses(lambda: open_shards(damaged).verify(replay=0.1, workers=1))
-    assert said.startswith(f"samples cannot be rendered again without {damaged}/plan.json and sources.jsonl, one of ")
+    assert said.startswith(f"samples cannot be rendered again without {damaged}/plan.json and sources.parquet, one of ")
 
 
 def test_planes_that_are_being_added(own: Built, monkeypatch: pytest.MonkeyPatch) -> None:

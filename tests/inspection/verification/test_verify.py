@@ -118,9 +118,13 @@ def resealed(path: Path, old: str, new: str) -> None:
     reseal(path)
 
 
-def swap_lines(root: Path) -> None:
-    lines = (root / "sources.jsonl").read_text().splitlines(keepends=True)
-    (root / "sources.jsonl").write_text("".join([*lines[:3], lines[4], lines[3], *lines[5:]]))
+def swap_rows(root: Path) -> None:
+    """Let two source images change places in the listing."""
+    path = root / "sources.parquet"
+    with duckdb.connect() as db:
+        db.execute("CREATE TABLE t AS FROM read_parquet(?)", [str(path)])
+        db.execute("UPDATE t SET number = 7 - number WHERE number IN (3, 4)")
+        db.execute(f"COPY (FROM t ORDER BY number) TO '{path}' (FORMAT parquet)")
 
 
 DAMAGES: dict[str, tuple[Callable[[Path], Any], list[tuple[str, str, str]]]] = {
@@ -198,10 +202,10 @@ DAMAGES: dict[str, tuple[Callable[[Path], Any], list[tuple[str, str, str]]]] = {
         lambda root: replace(root / "plan.json", '"variants": 2', '"variants": 3'),
         [("plan.json", "", "is damaged, or of another version (*its checksum does not fit its content*")],
     ),
-    "no listing": (lambda root: (root / "sources.jsonl").unlink(), [("sources.jsonl", "", "is missing")]),
+    "no listing": (lambda root: (root / "sources.parquet").unlink(), [("sources.parquet", "", "is missing")]),
     "a listing in another order": (
-        swap_lines,
-        [("sources.jsonl", "", "its inputs are *")],
+        swap_rows,
+        [("sources.parquet", "", "its inputs are *")],
     ),
     "the list of errors": (
         lambda root: (root / "errors.jsonl").unlink(),

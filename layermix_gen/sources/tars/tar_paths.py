@@ -9,7 +9,7 @@ from braceexpand import braceexpand
 from layermix_gen.errors import LayerMixError
 from layermix_gen.support.text import as_text
 
-_MAGIC = re.compile(r"[*?\[{]")  # what makes a location a pattern
+MAGIC = re.compile(r"[*?\[{]")  # what makes a location a pattern
 _PACKED = re.compile(r"\.(tar\.(gz|bz2|xz|zst|lz4|z)|t(gz|bz2?|xz|zst))$", re.IGNORECASE)
 _MAX_TARS = 1_000_000  # that braces may name
 _BRACES = re.compile(r"\\.|\{(-?\w+)\.\.(-?\w+)(?:\.\.-?\d+)?\}|[{},]")  # an escape, a range, or a list's parts
@@ -17,7 +17,7 @@ _BRACES = re.compile(r"\\.|\{(-?\w+)\.\.(-?\w+)(?:\.\.-?\d+)?\}|[{},]")  # an es
 
 def is_pattern(location: str) -> bool:
     """Tell whether this is a pattern of tars and not a path."""
-    return not Path(location).exists() and bool(_MAGIC.search(_split_pattern(location)[1]))
+    return not Path(location).exists() and bool(MAGIC.search(_split_pattern(location)[1]))
 
 
 def expand(location: str) -> list[Path]:
@@ -26,7 +26,7 @@ def expand(location: str) -> list[Path]:
         found = _tars_in(Path(location))
     elif is_pattern(location):
         folder, pattern = _split_pattern(location)
-        found = {path for name in _expand_braces(pattern) for path in _expand_glob(folder, name)}
+        found = {path for name in expand_braces(pattern) for path in _expand_glob(folder, name)}
     else:
         found = {Path(location)}
     missing = sorted(path for path in found if not path.is_file())
@@ -62,7 +62,7 @@ def root_of(location: str) -> Path:
     if not is_pattern(location):
         return Path(location).parent
     folder, pattern = _split_pattern(location)
-    return folder / _MAGIC.split(pattern)[0].rpartition("/")[0]
+    return folder / MAGIC.split(pattern)[0].rpartition("/")[0]
 
 
 def _split_pattern(location: str) -> tuple[Path, str]:
@@ -73,7 +73,8 @@ def _split_pattern(location: str) -> tuple[Path, str]:
     return folder, Path(location).relative_to(folder).as_posix()
 
 
-def _expand_braces(pattern: str) -> list[str]:
+def expand_braces(pattern: str) -> list[str]:
+    """The names that a pattern stands for by its braces. Raises `LayerMixError` for braces that are wrong."""
     try:
         if _count_names(pattern) > _MAX_TARS:
             raise LayerMixError(
@@ -103,6 +104,6 @@ def _count_names(pattern: str) -> int:
 
 
 def _expand_glob(folder: Path, pattern: str) -> list[Path]:
-    if not _MAGIC.search(pattern):
+    if not MAGIC.search(pattern):
         return [folder / pattern]
     return list(folder.glob(pattern))

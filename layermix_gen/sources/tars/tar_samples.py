@@ -10,12 +10,11 @@ import tarfile
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import BinaryIO, NamedTuple, NoReturn
+from typing import BinaryIO, Literal, NamedTuple, NoReturn, Protocol
 
 from layermix_gen.errors import LayerMixError
 from layermix_gen.sources.base import EXTENSIONS
-from layermix_gen.sources.tar_labels import CAPTION, LABELS
+from layermix_gen.sources.tars.tar_labels import CAPTION, LABELS
 from layermix_gen.support.text import as_text
 
 LINK, SPARSE = -1, -2  # the offsets of members that hold no bytes of their own, or not all
@@ -29,6 +28,15 @@ _PACKED = {  # how compressed files begin, and what decompresses them
 _MAX_LABEL_BYTES = 1 << 20  # of a member with a label: no valid one is longer
 _META = re.compile(r"__[^/]*__($|/)|(.*/)?__MACOSX/")  # about the tar, as webdataset has it, and what macOS adds
 _NUMBERED = re.compile(r"\d[^.]*\.")  # extensions as of 22.01.png, which is a name with a dot and no view of 22.png
+
+
+class Openable(Protocol):
+    """A path, or a URL, of a file."""
+
+    def open(self, mode: Literal["rb"]) -> BinaryIO:
+        """The file, to be read."""
+
+    def __fspath__(self) -> str: ...
 
 
 class TarMember(NamedTuple):
@@ -47,7 +55,7 @@ class TarSample:
     labels: dict[str, bytes] = field(default_factory=dict)  # extension -> content
 
 
-def group_samples(path: Path) -> tuple[dict[str, TarSample], Counter[str]]:
+def group_samples(path: Openable) -> tuple[dict[str, TarSample], Counter[str]]:
     """Group the members of one tar by key, and count those of no use by the end of their extension.
 
     Raises `LayerMixError` where a label stands twice or is a link, and OSError if the tar cannot be read.
@@ -73,7 +81,7 @@ def group_samples(path: Path) -> tuple[dict[str, TarSample], Counter[str]]:
     return samples, others
 
 
-def _no_label_in(member: tarfile.TarInfo, is_known: bool, path: Path) -> LayerMixError:
+def _no_label_in(member: tarfile.TarInfo, is_known: bool, path: Openable) -> LayerMixError:
     """The error for a label that stands in a tar already, or that is no plain file."""
     name = as_text(member.name)
     if is_known:
@@ -117,7 +125,7 @@ def _split(name: str) -> tuple[str, str]:
     return (folder + slash + stem if stem else ""), extension.lower()
 
 
-def _members_and_links(path: Path) -> Iterator[tuple[tarfile.TarInfo, BinaryIO]]:
+def _members_and_links(path: Openable) -> Iterator[tuple[tarfile.TarInfo, BinaryIO]]:
     """Yield what `_members` does, and at the end, under its own name, the member that each hard link stands for."""
     links: dict[str, list[tarfile.TarInfo]] = {}
     for member, file in _members(path):
@@ -134,7 +142,7 @@ def _members_and_links(path: Path) -> Iterator[tuple[tarfile.TarInfo, BinaryIO]]
             yield from ((link, file) for link in lost)
 
 
-def _members(path: Path) -> Iterator[tuple[tarfile.TarInfo, BinaryIO]]:
+def _members(path: Openable) -> Iterator[tuple[tarfile.TarInfo, BinaryIO]]:
     """Yield the members of a tar and the file to read them from.
 
     Raises `LayerMixError` where the tar is damaged, and OSError where it cannot be read.
@@ -154,12 +162,12 @@ def _members(path: Path) -> Iterator[tuple[tarfile.TarInfo, BinaryIO]]:
         raise LayerMixError(f"{as_text(path)} is truncated or not a tar: {why}; get it again") from fault
 
 
-def _begin_and_size(path: Path) -> tuple[bytes, int]:
+def _begin_and_size(path: Openable) -> tuple[bytes, int]:
     with path.open("rb") as file:
         return file.read(8), file.seek(0, os.SEEK_END)
 
 
-def _check_end(file: BinaryIO, offset: int, path: Path) -> None:
+def _check_end(file: BinaryIO, offset: int, path: Openable) -> None:
     file.seek(offset)
     block = file.read(tarfile.BLOCKSIZE)
     if len(block) < tarfile.BLOCKSIZE:
@@ -173,7 +181,7 @@ def _check_end(file: BinaryIO, offset: int, path: Path) -> None:
         _refuse_rest(file, offset, end, path)
 
 
-def _refuse_rest(file: BinaryIO, offset: int, start: int, path: Path) -> NoReturn:
+def _refuse_rest(file: BinaryIO, offset: int, start: int, path: Openable) -> NoReturn:
     """Say what follows the end mark of a tar at `offset`: from the byte `start` on, there are not only zeros."""
     file.seek(start)
     try:

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from layermix_gen.sources import open_source
-from layermix_gen.sources.tar_labels import TarLabel, classified, label_of
-from tests.sources.tars import Members, by_webdataset, image_in, png, refusal, write
+from layermix_gen.sources.tars.tar_labels import TarLabel, classified, label_of
+from tests.sources.tars.written_tars import Members, by_webdataset, image_in, png, refusal, write
 
 IMG2DATASET = {  # the fields that it writes
     "url": "https://host/7.jpg",
@@ -180,7 +180,8 @@ def test_tars_that_are_named_by_classes_of_imagenet(tmp_path: Path) -> None:
     assert open_source(f"{tmp_path}/train/*.tar").classes == source.classes == ("n01440764", "n02084071")
     write(tmp_path / "train" / "shard-000.tar", {"x.png": png()})
     assert {item.label for item in open_source(tmp_path / "train").items()} == {-1}
-    assert classified({"a": TarLabel(5)}, ["n01440764.tar"]) == ([5], ())
+    classes = classified({TarLabel(5): "a"}, ["n01440764.tar"])
+    assert (classes.label_of(TarLabel(5), "n01440764.tar"), classes.names) == (5, ())
 
 
 def test_labels_and_pixels_are_those_that_webdataset_decodes(tmp_path: Path) -> None:

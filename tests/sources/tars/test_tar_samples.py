@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from layermix_gen.sources import open_source
-from tests.sources.tars import Members, by_webdataset, image_in, keys, png, refusal, write
+from tests.sources.tars.written_tars import Members, by_webdataset, image_in, keys, png, refusal, write
 
 LABELLED = {"label": 5}
 

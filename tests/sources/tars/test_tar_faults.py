@@ -17,7 +17,7 @@ import pytest
 
 from layermix_gen.errors import BadImage, LayerMixError
 from layermix_gen.sources import open_source
-from tests.sources.tars import Members, by_webdataset, image_in, keys, link, png, write
+from tests.sources.tars.written_tars import Members, by_webdataset, image_in, keys, link, png, write
 
 THREE: Members = {f"{number}.png": png(number) for number in range(3)}
 

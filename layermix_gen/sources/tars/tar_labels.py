@@ -7,7 +7,7 @@ all tars are named by classes of ImageNet (`n01440764.tar`, as those of its trai
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import groupby
@@ -60,40 +60,56 @@ def label_of(labels: Mapping[str, bytes], identity: str) -> TarLabel:
     return TarLabel(in_caption=told_in_it.number) if told_in_it else TarLabel()
 
 
-def classified(labels: Mapping[str, TarLabel], tars: Sequence[str]) -> tuple[list[int], tuple[str, ...]]:
-    """The labels of all samples, -1 for none, and the names of the classes, () if none are said; names are sorted.
+@dataclass(frozen=True, slots=True)
+class TarClasses:
+    """What all samples of a source say of their classes: a label for each that is said, or for each tar."""
 
-    `labels` are by identity, and `tars` are the paths of the samples' tars. Raises `LayerMixError` where a sample has a
-    number and another only a name, or where a number has two names.
+    labels: Mapping[TarLabel, int]
+    of_tars: Mapping[str, int]  # where tars are classes
+    names: tuple[str, ...]
+
+    def label_of(self, said: TarLabel, tar: str) -> int:
+        """The label of a sample in a tar, -1 for none."""
+        return self.of_tars[tar] if self.of_tars else self.labels[said]
+
+
+def classified(said: Mapping[TarLabel, str], tars: Collection[str]) -> TarClasses:
+    """The labels of all samples, and the names of the classes, () if none are said; names are sorted.
+
+    `said` has all that samples say, each with the id of one that does, and `tars` are the paths of their tars. Raises
+    `LayerMixError` where a sample has a number and another only a name, or where a number has two names.
     """
-    values = list(labels.values())
-    if all(label.number < 0 and not label.name for label in values):
-        if all(label.in_caption >= 0 for label in values):
-            return [label.in_caption for label in values], ()
-        stems = [PurePath(tar).stem for tar in tars]
-        return numbered(stems) if all(map(_WNID.fullmatch, stems)) else ([-1] * len(stems), ())
-    named = next((name for name, label in labels.items() if label.name and label.number < 0), "")
-    number = next((name for name, label in labels.items() if label.number >= 0), "")
+    if all(label.number < 0 and not label.name for label in said):
+        if all(label.in_caption >= 0 for label in said):
+            return TarClasses({label: label.in_caption for label in said}, {}, ())
+        stems = {tar: PurePath(tar).stem for tar in tars}
+        if not all(map(_WNID.fullmatch, stems.values())):
+            return TarClasses(dict.fromkeys(said, -1), {}, ())
+        of_tars, names = numbered([*stems.values()])
+        return TarClasses({}, dict(zip(stems, of_tars, strict=True)), names)
+    named = next((label for label in said if label.name and label.number < 0), None)
+    number = next((label for label in said if label.number >= 0), None)
     if named and number:
         raise LayerMixError(
-            f"expected labels that are all numbers or all names, found {labels[number].number} for {number} "
-            f"and {labels[named].name!r} for {named}; give one form to all"
+            f"expected labels that are all numbers or all names, found {number.number} for {said[number]} "
+            f"and {named.name!r} for {said[named]}; give one form to all"
         )
     if named:
-        return numbered([label.name for label in values])
-    return [label.number for label in values], _names(labels)
+        labels, names = numbered([label.name for label in said])
+        return TarClasses(dict(zip(said, labels, strict=True)), {}, names)
+    return TarClasses({label: label.number for label in said}, {}, _names(said))
 
 
-def _names(labels: Mapping[str, TarLabel]) -> tuple[str, ...]:
+def _names(said: Mapping[TarLabel, str]) -> tuple[str, ...]:
     """The names that stand beside numbers, and the number of a class that has none; () if there are no names."""
     names: dict[int, str] = {}
-    for identity, label in labels.items():
+    for label, identity in said.items():
         if label.name and names.setdefault(label.number, label.name) != label.name:
             raise LayerMixError(
                 f"expected one class name per label, got {label.name!r} for label {label.number} in {identity}, "
                 f"which was {names[label.number]!r} before; mend the tar"
             )
-    largest = max(label.number for label in labels.values())
+    largest = max(label.number for label in said)
     if names and largest > MAX_LABEL:
         raise LayerMixError(f"expected labels up to {MAX_LABEL} where classes have names, got {largest}; mend the tar")
     return tuple(names.get(int(text), text) for text in class_names([largest])) if names else ()
