@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from layermix_gen import LayerMixDataset, LayerMixError, build, open_shards
+from layermix_gen.dataset.names import LISTING
 from layermix_gen.dataset.outlets import leases
 from layermix_gen.dataset.outlets.object_store import ObjectStore
 from layermix_gen.dataset.outlets.store_outlet import StoreOutlet
@@ -220,3 +221,17 @@ def test_a_mixing_set_is_fetched_once(
     assert open_shards(f"{at}/shards").verify(replay=1.0, workers=1, progress=False).ok
     with pytest.raises(LayerMixError, match=rf"^expected {at}/none\.npy, found nothing there; check the URL$"):
         build(photographs, f"{at}/shards", SETTINGS, mixing_set=f"{at}/none.npy", workers=1, progress=False)
+
+
+def test_source_mixing_set_and_output_may_all_be_in_a_store(
+    at: str, local: dict[int, Path], photographs: Path, pool: Path
+) -> None:
+    system = fsspec.filesystem("s3")
+    system.put_file(str(pool), f"{at}/pool.npy")
+    for name in files(photographs):
+        system.put_file(str(photographs / name), f"{at}/train/{name}")
+    url, mixing_set = f"{at}/shards", f"{at}/pool.npy"
+    build(f"{at}/train", url, SETTINGS, mixing_set=mixing_set, workers=2, progress=False)
+    named = {"plan.json", LISTING}  # which say where the source is
+    assert set(differs(url, local[1])) <= named
+    assert open_shards(url).verify(replay=0.5, workers=1, progress=False).ok
