@@ -56,7 +56,7 @@ def fit(data: str, out: Path, name: str, epochs: int) -> Path:
         save_every=100,
         out=out / "trained" / name,
     )
-    train(lambda classes: small_cnn(), str(shards), None, recipe)
+    train(lambda classes: (small_cnn(), f"{__file__}:small_cnn"), str(shards), None, recipe)
     return recipe.out / "checkpoint.pt"
 
 

@@ -10,11 +10,12 @@ as a cosine, batches of 128. If it is stopped, run the same command again: it co
 """
 
 import argparse
-from functools import partial
 from pathlib import Path
 
+import models
 import torch
 from models import make_model
+from torch import nn
 from training import Recipe, errors_in_one_line, train
 
 
@@ -54,7 +55,11 @@ def main(arguments: list[str] | None = None) -> None:
         save_every=options.save_every,
         out=options.out,
     )
-    train(partial(make_model, options.model), options.shards, options.test, recipe)
+
+    def make(classes: int) -> tuple[nn.Module, str]:
+        return make_model(options.model, classes), f"{models.__file__}:make_model({options.model}, {classes})"
+
+    train(make, options.shards, options.test, recipe)
 
 
 if __name__ == "__main__":

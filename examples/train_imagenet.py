@@ -56,9 +56,9 @@ def main(arguments: list[str] | None = None) -> None:
         out=options.out,
     )
 
-    def make(classes: int) -> nn.Module:
-        model: nn.Module = timm.create_model(options.model, pretrained=not options.from_scratch, num_classes=classes)
-        return model
+    def make(classes: int) -> tuple[nn.Module, str]:
+        model = timm.create_model(options.model, pretrained=not options.from_scratch, num_classes=classes)
+        return model, f"timm:{options.model}"
 
     train(make, options.shards, options.test, recipe)
 

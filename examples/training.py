@@ -7,6 +7,7 @@ needed to continue at exactly the batch at which it was written, with any number
 import json
 import math
 import os
+import shlex
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -60,10 +61,10 @@ def errors_in_one_line() -> Iterator[None]:
         raise SystemExit(f"Error: {error}") from error
 
 
-def train(make: Callable[[int], nn.Module], shards: str, test: str | None, recipe: Recipe) -> None:
+def train(make: Callable[[int], tuple[nn.Module, str]], shards: str, test: str | None, recipe: Recipe) -> None:
     """Train a model on the dataset `shards`, from its beginning or from the checkpoint in `recipe.out`.
 
-    `make(classes)` makes the model for as many classes as the dataset has.
+    `make(classes)` makes the model for as many classes as the dataset has, and tells how `evaluate run` would make it.
     """
     with ranks() as here:
         device = here.device
@@ -75,7 +76,9 @@ def train(make: Callable[[int], nn.Module], shards: str, test: str | None, recip
             soft_labels=recipe.soft_labels,
             device=device,
         )
-        model = make(data.num_classes).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        model, spec = make(data.num_classes)
+        about = {"model": spec, "mean": recipe.mean, "std": recipe.std}
+        model = model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         whole = DistributedDataParallel(model) if here.world_size > 1 else model
         optimizer = torch.optim.SGD(
             model.parameters(), recipe.rate, 0.9, weight_decay=recipe.weight_decay, nesterov=True
@@ -94,11 +97,14 @@ def train(make: Callable[[int], nn.Module], shards: str, test: str | None, recip
                 step += 1
                 log.step(epoch, step, rate, loss)
                 if leads and step % recipe.save_every == 0:
-                    save(path, model, optimizer, data, step)
+                    save(path, model, optimizer, data, step, about)
             if leads:
-                save(path, model, optimizer, data, step)
+                save(path, model, optimizer, data, step, about)
             if test:
                 log.write(epoch=epoch, step=step, **evaluate(model, test, recipe, here))
+        if leads:
+            command = f"layermix-gen evaluate run --model {shlex.quote(spec)} --checkpoint {shlex.quote(str(path))}"
+            print(f"to measure it:\n{command} --checkpoint-rule last --data NAME=FOLDER --out results", flush=True)
 
 
 def learn(
@@ -219,12 +225,19 @@ def ranks() -> Iterator[Ranks]:
         dist.destroy_process_group()
 
 
-def save(path: Path, model: nn.Module, optimizer: torch.optim.Optimizer, data: LayerMixDataset, step: int) -> None:
-    """Write a checkpoint, completely or not at all."""
+def save(
+    path: Path,
+    model: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    data: LayerMixDataset,
+    step: int,
+    about: dict[str, Any],
+) -> None:
+    """Write a checkpoint, completely or not at all; `evaluate run` reads in it what is told `about` the model."""
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_suffix(".tmp")
     state = {"model": model.state_dict(), "optimizer": optimizer.state_dict(), "data": data.state_dict()}
-    torch.save(state | {"step": step, "random": torch.get_rng_state()}, draft)
+    torch.save(state | {"step": step, "random": torch.get_rng_state(), "layermix_gen": about}, draft)
     draft.replace(path)
 
 

@@ -19,7 +19,7 @@ from moto.s3.models import s3_backends
 from s3fs import S3FileSystem
 from werkzeug.serving import WSGIRequestHandler, make_server
 
-STALL = 2.0  # seconds; `stored_at` has clients wait for one
+STALL = 3.0  # seconds; `stored_at` has clients wait for one
 ANSWERS = {  # an object store's errors: status and code
     "500": ("500 Internal Server Error", "InternalError"),
     "503": ("503 Slow Down", "SlowDown"),
@@ -27,7 +27,7 @@ ANSWERS = {  # an object store's errors: status and code
     "403": ("403 Forbidden", "AccessDenied"),
     "400": ("400 Bad Request", "AuthorizationHeaderMalformed"),
 }
-PATIENCE = {"config_kwargs": {"read_timeout": 1, "connect_timeout": 1}}
+PATIENCE = {"config_kwargs": {"read_timeout": 2, "connect_timeout": 10}}
 DROPS = ("dropped", "dropped after", "stalled")
 """Connections that are closed before, or after, the request is done, or that nothing comes from for a while."""
 
@@ -100,7 +100,7 @@ def _dropped(environ: dict[str, Any]) -> list[bytes]:
 def stored_at(bucket: str = "bucket") -> Iterator[tuple[str, Traffic]]:
     """moto's S3 with an empty bucket, which the environment leads to: a URL in it, and what is asked of it.
 
-    A client waits for a second, and botocore tries once, so that faults reach what is tested soon.
+    A client waits for two seconds, and botocore tries once, so that faults reach what is tested soon.
     """
     with object_store() as (endpoint, traffic), pytest.MonkeyPatch.context() as patch:
         surroundings = {

@@ -3,6 +3,7 @@
 import importlib
 import json
 import os
+import shlex
 import signal
 import struct
 import subprocess
@@ -20,7 +21,7 @@ from PIL import Image
 
 from layermix_gen import BuildSettings, build
 from layermix_gen.mixing_sets.provision import resolve_mixing_set
-from tests.helpers import wait_until
+from tests.helpers import invoke, wait_until
 from tests.torchvision_on_cpu import allow_timm
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
@@ -77,6 +78,22 @@ def test_cifar_learns(shards: Path, cutmix: Path, pool: Path, tmp_path: Path, mo
     assert len(errors) == 2
     assert errors[1] < 50  # of 75 by chance
     assert log(tmp_path, "step")[-1] == 100
+
+
+def test_the_last_line_is_the_command_that_measures_the_model(
+    shards: Path, many: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from train_cifar import main
+
+    main([str(shards), "--out", str(tmp_path), "--model", "wrn-10-1", "--epochs", "1", "--batch-size", "100"])
+    line = capsys.readouterr().out.splitlines()[-1]
+    build(many, tmp_path / "test", BuildSettings(variants=0, size=16, view="center"), workers=1, progress=False)
+    program, *rest = shlex.split(line.replace("NAME=FOLDER", f"clean={tmp_path}/test"))
+    assert program == "layermix-gen"
+    ended = invoke(*rest[:-1], tmp_path / "results")
+    assert ended.exit_code == 0, ended.output
+    measured = json.loads((tmp_path / "results" / "run.json").read_text())
+    assert (measured["normalization"], measured["n_classes"]) == ("mean 0.5, std 0.5", 4)
 
 
 @pytest.mark.parametrize(

@@ -43,7 +43,7 @@ def test_python_snippets_run(name, tmp_path, monkeypatch, photographs):
     np.save("fractals.npy", rng.integers(0, 256, (4, 36, 36), np.uint8))
     made = {}
     for snippet in snippets(ROOT / name):
-        names = {"image": image, "view": view, "other": other, "fractal": fractal}
+        names = {"__name__": "__main__", "image": image, "view": view, "other": other, "fractal": fractal}
         exec(snippet, names)  # noqa: S102
         made |= names
     assert made["mixed"].shape == (32, 32, 3)

@@ -54,6 +54,10 @@ def number():
 """
 
 
+AS_THEY_ARE: dict[str, Any] = {"mean": 0.0, "std": 1.0}  # pixels, for these models
+PIXELS = ("--mean", "0", "--std", "1")  # the same on the command line
+
+
 def write_models(folder: Path) -> Path:
     """A file of models for `--model`."""
     path = folder / "models.py"

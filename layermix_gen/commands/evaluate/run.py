@@ -21,11 +21,17 @@ from layermix_gen.evaluate.suites.suite_folders import DATASETS, ROLES
 
 ATTACK, FORWARD, SUITES_AS = Attack(), Forward(), SuiteOptions()
 ATTACKS = ("pgd", "epsilon", "steps", "step_size", "restarts")  # options for the suite pgd only
+TRAINED = "as the checkpoint or timm tells"
 HALVES = [name for name, dtype in PRECISIONS.items() if dtype]
 
 
 @click.command("run")
-@click.option("--model", required=True, help="PATH.py:function, timm:NAME or PATH.pt2 (of torch.export).")
+@click.option(
+    "--model",
+    default="",
+    help="PATH.py:function, PATH.py:function(ARGUMENTS), timm:NAME or PATH.pt2 (of torch.export); default: the "
+    "checkpoint's, of timm.",
+)
 @click.option(
     "--data",
     type=Assignment(),
@@ -49,8 +55,8 @@ HALVES = [name for name, dtype in PRECISIONS.items() if dtype]
     default="unknown",
     help="Which epoch it is: the last, or the one best on the test set.",
 )
-@click.option("--mean", type=Fractions(), help="Of the pixels in [0, 1], as in training; default: timm's, else 0.")
-@click.option("--std", type=Fractions(), help="Of the pixels in [0, 1], as in training; default: timm's, else 1.")
+@click.option("--mean", type=Fractions(), help=f"Of the pixels in [0, 1], as in training; default: {TRAINED}.")
+@click.option("--std", type=Fractions(), help=f"Of the pixels in [0, 1], as in training; default: {TRAINED}.")
 @click.option(
     "--preprocessing",
     type=click.Choice(list(PREPROCESSINGS)),

@@ -1,7 +1,7 @@
 """The interface of an outlet, by which a dataset that is written in a folder reaches its place."""
 
 from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Protocol
 
@@ -87,9 +87,7 @@ class FolderOutlet:
         waiting: Callable[[], None],
     ) -> Iterator[None]:
         """Hold the locks of the folder and of the partition."""
-        with ExitStack() as held:
-            held.enter_context(together(root, prepare, is_prepared))
-            held.enter_context(in_turn(root, partition, waiting))
+        with together(root, prepare, is_prepared), in_turn(root, partition, waiting):
             yield
 
 

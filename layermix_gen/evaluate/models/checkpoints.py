@@ -3,7 +3,7 @@
 import warnings
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -15,7 +15,34 @@ from layermix_gen.support.text import count, first_line
 WRAPPERS = ("module.", "_orig_mod.", "model.")
 HOLDERS = ("model", "model_state_dict", "state_dict", "net")  # keys under which training scripts keep the weights
 AVERAGED = "n_averaged"  # a counter that AveragedModel saves with the weights
+ABOUT = "layermix_gen"  # the key under which a checkpoint tells how its model was made and trained
 REMEDY = "save the model's state_dict() alone by torch.save"
+
+
+class TrainedAs(NamedTuple):
+    """What a checkpoint tells of its model: its specification, and mean and std of the pixels in [0, 1] in training."""
+
+    model: str = ""
+    mean: tuple[float, ...] | None = None
+    std: tuple[float, ...] | None = None
+
+
+def trained_as(path: Path) -> TrainedAs:
+    """What a checkpoint tells under the key "layermix_gen". Raises `LayerMixError` where that is of another form."""
+    content = _content(path)
+    about = content.get(ABOUT, {}) if isinstance(content, Mapping) else {}
+    if not isinstance(about, Mapping) or not isinstance(about.get("model", ""), str):
+        raise LayerMixError(f"expected under {ABOUT!r} in {path} a dict of model, mean and std; {REMEDY}")
+    mean, std = (_numbers(about.get(name), name, path) for name in ("mean", "std"))
+    return TrainedAs(about.get("model", ""), mean, std)
+
+
+def _numbers(values: Any, name: str, path: Path) -> tuple[float, ...] | None:
+    if values is None:
+        return None
+    if not isinstance(values, list | tuple) or not all(isinstance(one, float) for one in values):
+        raise LayerMixError(f"expected a list of numbers as {name} under {ABOUT!r} in {path}; {REMEDY}")
+    return tuple(values)
 
 
 def load_weights(model: nn.Module, path: Path) -> None:

@@ -14,8 +14,9 @@ import torch
 from torch import nn
 
 from layermix_gen.errors import LayerMixError
-from layermix_gen.evaluate.models.checkpoints import load_weights
-from layermix_gen.evaluate.models.normalized import FORMS, Normalized
+from layermix_gen.evaluate.models.checkpoints import TrainedAs, load_weights, trained_as
+from layermix_gen.evaluate.models.model_specs import EXPORTED, FORMS, TIMM, python_function
+from layermix_gen.evaluate.models.normalized import Normalized
 from layermix_gen.evaluate.models.python_file import model_from
 from layermix_gen.evaluate.models.weights import check_weights
 from layermix_gen.support.checks import as_path, check_seed, check_whole
@@ -33,12 +34,14 @@ def load_model(
 ) -> Normalized:
     """Load a model on the CPU, with its weights and its normalization: `PATH.py:function`, `timm:NAME` or `PATH.pt2`.
 
-    The function is called without arguments and returns the module. A timm model gets `n_classes` outputs (0: as many
-    as it has by default) and only the weights of the `checkpoint`, which is read with `weights_only` and must fit
-    strictly. By default pixels are normalized as a timm model's configuration says, and stay in [0, 1] for others.
-    Weights that no checkpoint sets are drawn from `seed`. Loading a Python file runs it, and an exported model may run
-    code, too: load only files of people you trust. Raises `LayerMixError` for what cannot be loaded.
+    The function returns the module; it may be given arguments, as in `net.py:wrn(40, 4)`. A timm model gets `n_classes`
+    outputs (0: as many as it has by default) and only the weights of the `checkpoint`, which is read with
+    `weights_only` and must fit strictly. Pixels are normalized as in training: by `mean` and `std` or, without them, as
+    the checkpoint tells or a timm model's configuration says. With "" the model is the one of timm that the checkpoint
+    tells. Weights that no checkpoint sets are drawn from `seed`. Loading a Python file runs it, and an exported model
+    may run code, too: load only files of people you trust. Raises `LayerMixError` for what cannot be loaded.
     """
+    spec, trained = resolve_spec(spec, checkpoint)
     check_whole("classes", n_classes, 0)
     check_seed(seed)
     with torch.random.fork_rng(devices=[]):
@@ -46,26 +49,49 @@ def load_model(
         model = _load(spec, n_classes)
     check_weights(model)
     if checkpoint is not None:
-        if spec.endswith(".pt2"):
+        if spec.endswith(EXPORTED):
             raise LayerMixError(f"expected no checkpoint for {spec}, which holds its weights; leave --checkpoint out")
         load_weights(model, as_path(checkpoint, "checkpoint"))
-    default = getattr(model, "pretrained_cfg", {}) if spec.startswith("timm:") else {}
-    mean = (default.get("mean") or 0.0) if mean is None else mean
-    std = (default.get("std") or 1.0) if std is None else std
-    path = spec.rpartition(":")[0]
-    return Normalized(model, mean, std, str(as_path(path, "model").resolve().parent) if path.endswith(".py") else "")
+    default = getattr(model, "pretrained_cfg", {}) if spec.startswith(TIMM) else {}
+    mean = _first(mean, trained.mean, default.get("mean"))
+    std = _first(std, trained.std, default.get("std"))
+    if mean is None or std is None:
+        raise LayerMixError(
+            f"expected mean and std of the pixels in [0, 1] that {spec} was trained with, found none; give --mean and "
+            "--std: 0 and 1, if it takes pixels as they are"
+        )
+    made_by = python_function(spec)
+    return Normalized(model, mean, std, str(made_by.path.resolve().parent) if made_by else "")
+
+
+def resolve_spec(spec: str, checkpoint: str | Path | None) -> tuple[str, TrainedAs]:
+    """The specification of a model, and what its checkpoint tells; for "" the model of timm that the checkpoint tells.
+
+    A checkpoint may come from anybody, and a Python file runs: it is not run because a checkpoint names it.
+    """
+    if not isinstance(spec, str):
+        raise LayerMixError(f"expected a model as {FORMS}, got {type(spec).__name__}; change the model")
+    known = checkpoint is not None and not spec.endswith(EXPORTED)
+    trained = trained_as(as_path(checkpoint, "checkpoint")) if known else TrainedAs()
+    if spec:
+        return spec, trained
+    if not trained.model.startswith(TIMM):
+        told = f"the checkpoint tells of {trained.model!r:.200}: if you trust that file, " if trained.model else ""
+        raise LayerMixError(f"expected a model as {FORMS}, got none; {told}give it as --model")
+    return trained.model, trained
+
+
+def _first(*values: Any) -> Any:
+    return next((value for value in values if value is not None), None)
 
 
 def _load(spec: str, n_classes: int) -> nn.Module:
-    if not isinstance(spec, str):
-        raise LayerMixError(f"expected a model as {FORMS}, got {type(spec).__name__}; change the model")
-    path, _, function = spec.rpartition(":")
-    if spec.startswith("timm:"):
-        return _from_timm(spec.removeprefix("timm:"), n_classes)
-    if spec.endswith(".pt2"):
+    if spec.startswith(TIMM):
+        return _from_timm(spec.removeprefix(TIMM), n_classes)
+    if spec.endswith(EXPORTED):
         return _exported(as_path(spec, "model"))
-    if path.endswith(".py"):
-        return model_from(as_path(path, "model"), function)
+    if made_by := python_function(spec):
+        return model_from(made_by)
     raise LayerMixError(f"expected a model as {FORMS}, got {spec!r}; change --model")
 
 

@@ -10,9 +10,8 @@ from torch import Tensor, nn
 
 from layermix_gen.errors import LayerMixError
 from layermix_gen.evaluate.arguments import check_type
+from layermix_gen.evaluate.models.model_specs import FORMS
 from layermix_gen.evaluate.models.python_file import neighbours
-
-FORMS = "PATH.py:function, timm:NAME or PATH.pt2"
 
 
 class Normalized(nn.Module):

@@ -13,16 +13,18 @@ from typing import Any
 from torch import nn
 
 from layermix_gen.errors import LayerMixError
+from layermix_gen.evaluate.models.model_specs import PythonFunction
 from layermix_gen.support.text import first_line
 
 _imported: dict[str, dict[str, ModuleType]] = {}  # by folder: the modules imported from there, by name
 
 
-def model_from(path: Path, name: str) -> nn.Module:
-    """Run the user's file and call the user's function `name`, which returns the module.
+def model_from(made_by: PythonFunction) -> nn.Module:
+    """Run the user's file and call the user's function, which returns the module.
 
     Raises `LayerMixError` where there is no such file or function, and where the file or the function fails.
     """
+    path, name = made_by.path, made_by.name
     if not path.is_file():
         raise LayerMixError(f"expected the Python file of a model at {path}, found none; change --model")
     place = path.resolve()
@@ -35,8 +37,8 @@ def model_from(path: Path, name: str) -> nn.Module:
     try:
         with neighbours(str(place.parent)):
             made.loader.exec_module(module)
-            function: Callable[[], Any] | None = getattr(module, name, None)
-            model = function() if callable(function) else None
+            function: Callable[..., Any] | None = getattr(module, name, None)
+            model = function(*made_by.arguments, **made_by.keywords) if callable(function) else None
     except (Exception, SystemExit) as error:
         raise LayerMixError(f"{path}:{name} failed with {first_line(error)}; try it in Python") from error
     if not isinstance(model, nn.Module):

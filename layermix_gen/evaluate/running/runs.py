@@ -15,7 +15,8 @@ from torch import nn
 from layermix_gen._version import __version__
 from layermix_gen.errors import Interrupted, LayerMixError
 from layermix_gen.evaluate.arguments import as_texts, check_type
-from layermix_gen.evaluate.models.loading import load_model
+from layermix_gen.evaluate.models.loading import load_model, resolve_spec
+from layermix_gen.evaluate.models.model_specs import TIMM, code_file
 from layermix_gen.evaluate.models.normalized import Normalized
 from layermix_gen.evaluate.models.weights import check_weights, weights_digest
 from layermix_gen.evaluate.results.results_folder import begin_results, finished_parts, save_part
@@ -69,6 +70,8 @@ def run(
     ):
         check_type(name, value, kind)
     check_choice("checkpoint rule", checkpoint_rule, CHECKPOINT_RULES)
+    if isinstance(model, str):
+        model, _ = resolve_spec(model, checkpoint)
     located = locate(data, dataset)
     tasks = make_tasks(located, suites, suite_options, attack, pgd)
     loaded, forward, name = _prepared(model, checkpoint, mean, std, forward, tasks, attack.seed)
@@ -128,13 +131,12 @@ def _least_classes(part: Part) -> int:
 
 def _code_digest(model: str | nn.Module) -> str:
     """The sha256 of the file that a model comes from; "" where there is none."""
-    if not isinstance(model, str) or model.startswith("timm:"):
-        return ""
-    return file_digest(as_path(model if model.endswith(".pt2") else model.rpartition(":")[0], "model"))
+    path = code_file(model) if isinstance(model, str) else None
+    return file_digest(path) if path else ""
 
 
 def _libraries(model: str | nn.Module) -> tuple[str, ...]:
-    return ("torch", "timm") if isinstance(model, str) and model.startswith("timm:") else ("torch",)
+    return ("torch", "timm") if isinstance(model, str) and model.startswith(TIMM) else ("torch",)
 
 
 def _with_classes(dataset: str, n_classes: int) -> str:

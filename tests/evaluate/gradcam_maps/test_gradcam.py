@@ -14,7 +14,7 @@ from torch.utils.checkpoint import checkpoint
 from layermix_gen.errors import LayerMixError
 from layermix_gen.evaluate import Normalized, gradcam, load_model, write_gradcam_sheet
 from layermix_gen.evaluate.gradcam_maps.gradcam_sheet import overlaid
-from tests.evaluate.worlds import pixels, write_models, write_photographs
+from tests.evaluate.worlds import AS_THEY_ARE, PIXELS, pixels, write_models, write_photographs
 from tests.helpers import invoke
 from tests.torchvision_on_cpu import allow_timm
 
@@ -451,7 +451,14 @@ def test_a_model_that_exits_is_an_error(tmp_path):
     )
     PillowImage.fromarray(pixels(0, 1, 20, 28, 3)[0]).save(tmp_path / "0.png")
     result = invoke(
-        "evaluate", "gradcam", tmp_path / "0.png", "--model", f"{tmp_path}/net.py:Net", "--out", tmp_path / "s.png"
+        "evaluate",
+        "gradcam",
+        *PIXELS,
+        tmp_path / "0.png",
+        "--model",
+        f"{tmp_path}/net.py:Net",
+        "--out",
+        tmp_path / "s.png",
     )
     assert result.exit_code == 1
     (line,) = result.output.splitlines()
@@ -469,7 +476,7 @@ def test_models_of_two_repositories(tmp_path):
             "    def forward(self, images):\n        from blocks import block\n"
             "        return self.head(block()(self.conv(images)).mean((2, 3)))\n"
         )
-    models = [(name, load_model(f"{tmp_path / name}/net.py:Net")) for name in "ab"]
+    models = [(name, load_model(f"{tmp_path / name}/net.py:Net", **AS_THEY_ARE)) for name in "ab"]
     seen = [gradcam(model, IMAGES) for _, model in models]
     for (_, model), block, found in zip(models, (nn.ReLU(), nn.Tanh()), seen, strict=True):
         body = nn.Sequential(model.model.conv, block, nn.AdaptiveAvgPool2d(1), nn.Flatten(), model.model.head)  # type: ignore[arg-type]
@@ -485,7 +492,7 @@ def test_the_command(tmp_path):
     )
     write_photographs(tmp_path / "images", 0, 40, 40, each=1)
     images = sorted((tmp_path / "images").rglob("*.JPEG"))
-    command = ("evaluate", "gradcam", *images, "--model", f"{models}:conv", "--out", tmp_path / "sheet.png")
+    command = ("evaluate", "gradcam", *PIXELS, *images, "--model", f"{models}:conv", "--out", tmp_path / "sheet.png")
     result = invoke(*command, "--preprocessing", "none")
     assert result.exit_code == 0, result.output
     assert result.output.strip() == str(tmp_path / "sheet.png")

@@ -18,15 +18,21 @@ from torch.optim.swa_utils import AveragedModel
 
 from layermix_gen.errors import LayerMixError
 from layermix_gen.evaluate import run
+from layermix_gen.evaluate.models import loading
 from layermix_gen.evaluate.models.checkpoints import load_weights
 from layermix_gen.evaluate.models.eval_mode import evaluating
-from layermix_gen.evaluate.models.loading import load_model
 from layermix_gen.evaluate.models.normalized import Normalized
 from layermix_gen.evaluate.models.weights import weights_digest
-from tests.evaluate.worlds import load_from, write_cifar10, write_models
+from tests.evaluate.worlds import AS_THEY_ARE, load_from, write_cifar10, write_models
 from tests.torchvision_on_cpu import allow_timm
 
 IMAGES = torch.rand(4, 3, 16, 16, generator=torch.Generator().manual_seed(0))
+
+
+def load_model(spec, *given, **options):
+    """The loaded model, which takes pixels as they are unless something else is said, or told by timm."""
+    told = {} if str(spec).startswith("timm:") else AS_THEY_ARE
+    return loading.load_model(spec, *given, **told | options)
 
 
 def network():
@@ -101,7 +107,10 @@ def test_models_exported_in_training_mode_are_refused(tmp_path, layer):
 @pytest.mark.parametrize(
     ("spec", "message"),
     [
-        ("resnet18", r"expected a model as PATH\.py:function, timm:NAME or PATH\.pt2, got 'resnet18'"),
+        (
+            "resnet18",
+            r"expected a model as PATH\.py:function, .*\(ARGUMENTS\), timm:NAME or PATH\.pt2, got 'resnet18'",
+        ),
         ("models.py:missing", "expected missing.. in models.py to return a torch.nn.Module, found no such function"),
         ("models.py:number", "got int; change --model"),
         ("models.py:broken", "models.py:broken failed with NameError: name 'undefined_name' is not defined"),
@@ -161,8 +170,9 @@ def test_exported_models_that_are_damaged_leave_one_line(exported, tmp_path, mon
     program = (
         "from layermix_gen.evaluate import load_model\nfrom layermix_gen.errors import LayerMixError\n"
         "for name in ('truncated', 'folder', 'other', 'missing'):\n"
-        "    try:\n        load_model(f'{name}.pt2')\n    except LayerMixError as error:\n        print(error)\n"
-        "load_model('net.pt2')"
+        "    try:\n        load_model(f'{name}.pt2', mean=0, std=1)\n"
+        "    except LayerMixError as error:\n        print(error)\n"
+        "load_model('net.pt2', mean=0, std=1)"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stderr == ""
@@ -625,3 +635,102 @@ def test_the_digest_is_of_what_is_no_tensor_too():
     assert weights_digest(one) == weights_digest(other)
     other.packed = 1.5
     assert weights_digest(one) != weights_digest(other)
+
+
+# --- arguments, and what checkpoints tell -----------------------------------------------------------------------------
+
+MAKERS = """
+from torch import nn
+
+def make(name, width, bias=True):
+    net = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(3, width, bias=bias))
+    net.name = name
+    return net
+"""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "name", "width", "bias"),
+    [
+        ("wrn-40-4, 7", "wrn-40-4", 7, True),
+        ("'a b', 7, bias=False", "a b", 7, False),
+        (" name = res.net , width=9 ", "res.net", 9, True),
+        ("1e-3,3,0", 1e-3, 3, 0),
+    ],
+)
+def test_a_function_may_take_arguments(tmp_path, arguments, name, width, bias):
+    (tmp_path / "net.py").write_text(MAKERS)
+    model = load_model(f"{tmp_path}/net.py:make({arguments})").model
+    assert (model.name, model[2].out_features, model[2].bias is not None) == (name, width, bool(bias))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "found"),
+    [
+        ("a b", "'a b'"),
+        ("1,,2", "''"),
+        ("width=3, x", "'x'"),
+        ("__import__('os')", "\"__import__('os')\""),
+        ("x=", "'x='"),
+    ],
+)
+def test_other_arguments_are_refused(tmp_path, arguments, found):
+    (tmp_path / "net.py").write_text(MAKERS)
+    with pytest.raises(LayerMixError) as caught:
+        load_model(f"{tmp_path}/net.py:make({arguments})")
+    assert f"expected numbers or words as arguments of a model, and after them any by name, got {found} in " in str(
+        caught.value
+    )
+
+
+def test_arguments_that_do_not_fit(tmp_path):
+    (tmp_path / "net.py").write_text(MAKERS)
+    with pytest.raises(LayerMixError, match=r"net.py:make failed with TypeError: make\(\) missing 1 required"):
+        load_model(f"{tmp_path}/net.py:make(wrn)")
+
+
+def test_mean_and_std_have_to_be_known(tmp_path):
+    spec = f"{write_models(tmp_path)}:ten"
+    with pytest.raises(
+        LayerMixError, match=r"^expected mean and std of the pixels in \[0, 1\] that .*models.py:ten was"
+    ):
+        loading.load_model(spec)
+    with pytest.raises(
+        LayerMixError, match="found none; give --mean and --std: 0 and 1, if it takes pixels as they are"
+    ):
+        loading.load_model(spec, mean=0.5)
+
+
+def test_a_checkpoint_tells_mean_and_std(tmp_path):
+    spec, path = f"{write_models(tmp_path)}:ten", tmp_path / "last.pt"
+    about = {"model": "models.py:ten", "mean": [0.5], "std": (0.1, 0.2, 0.3)}
+    torch.save({"model": load_model(spec).model.state_dict(), "layermix_gen": about}, path)
+    assert loading.load_model(spec, path).normalization == "mean 0.5, std 0.1 0.2 0.3"
+    assert loading.load_model(spec, path, mean=0, std=1).normalization == "mean 0, std 1"
+    assert loading.load_model(spec, path, mean=0.25).normalization == "mean 0.25, std 0.1 0.2 0.3"
+
+
+def test_a_checkpoint_may_tell_a_model_of_timm_but_no_file_is_run_that_it_names(tmp_path):
+    path, marker = tmp_path / "last.pt", tmp_path / "run"
+    weights = load_model("timm:resnet18", n_classes=7).model.state_dict()
+    torch.save({"model": weights, "layermix_gen": {"model": "timm:resnet18", "mean": [0.5], "std": [0.5]}}, path)
+    assert loading.load_model("", path, n_classes=7).normalization == "mean 0.5, std 0.5"
+    (tmp_path / "evil.py").write_text(f"open({str(marker)!r}, 'w')")
+    torch.save({"model": weights, "layermix_gen": {"model": f"{tmp_path}/evil.py:net"}}, path)
+    with pytest.raises(
+        LayerMixError, match=r"got none; the checkpoint tells of '.*evil.py:net': if you trust that file, give"
+    ):
+        loading.load_model("", path)
+    assert not marker.exists()
+    with pytest.raises(LayerMixError, match=r"got none; give it as --model$"):
+        loading.load_model("")
+
+
+@pytest.mark.parametrize(
+    "about", [3, {"model": 3}, {"mean": "0.5"}, {"std": [1]}, {"std": ["a"]}, {"mean": torch.ones(1)}]
+)
+def test_what_a_checkpoint_tells_in_another_form(tmp_path, about):
+    spec, path = f"{write_models(tmp_path)}:ten", tmp_path / "last.pt"
+    torch.save({"model": load_model(spec).model.state_dict(), "layermix_gen": about}, path)
+    with pytest.raises(LayerMixError, match="under 'layermix_gen' in "):
+        loading.load_model(spec, path)

@@ -18,6 +18,8 @@ from layermix_gen.evaluate.benchmarks import CBAR, C, P
 from layermix_gen.evaluate.results.results_folder import load_part, read_signature
 from layermix_gen.evaluate.running import runs
 from tests.evaluate.worlds import (
+    AS_THEY_ARE,
+    PIXELS,
     VIDEO_FRAMES,
     WNIDS,
     load_from,
@@ -55,14 +57,14 @@ def models(tmp_path):
 
 def evaluate(*arguments):
     """Run `evaluate run`, which has to end well; return what it prints."""
-    result = invoke("evaluate", "run", *arguments)
+    result = invoke("evaluate", "run", *(() if "timm:resnet18" in arguments else PIXELS), *arguments)
     assert result.exit_code == 0, result.output
     return result.output
 
 
 def refused(*arguments):
     """Run `evaluate run`, which has to be refused; return the one line."""
-    result = invoke("evaluate", "run", *arguments)
+    result = invoke("evaluate", "run", *(() if "timm:resnet18" in arguments else PIXELS), *arguments)
     assert result.exit_code == 1, result.output
     (line,) = result.output.splitlines()
     return line
@@ -324,7 +326,17 @@ def slow():
 def test_a_stopped_run_goes_on_after_the_last_part(models, tmp_path, number):
     write_corruptions(tmp_path / "c")
     models.write_text(models.read_text() + SLOW_MODEL)
-    command = ("evaluate", "run", "--model", f"{models}:slow", "--data", f"c={tmp_path / 'c'}", "--batch-size", 20)
+    command = (
+        "evaluate",
+        "run",
+        *PIXELS,
+        "--model",
+        f"{models}:slow",
+        "--data",
+        f"c={tmp_path / 'c'}",
+        "--batch-size",
+        20,
+    )
     process = start(*command, "--out", tmp_path / "o", env=ONE_THREAD | {"PAUSE": "0.06"})
     wait_until(lambda: len(list((tmp_path / "o" / "c").glob("*.npz"))) >= 3, "three parts")
     process.send_signal(number)
@@ -357,8 +369,8 @@ def test_ctrl_c_in_python(cifar, models, tmp_path, monkeypatch):
 
     monkeypatch.setattr(runs, "predict", stopping)
     with pytest.raises(Interrupted, match="stopped with 2 of 15 parts finished; run the same command to resume"):
-        run(f"{models}:ten", {"cifar10": cifar}, tmp_path / "o", ("c",), progress=False)
-    run(f"{models}:ten", {"cifar10": cifar}, tmp_path / "o", ("c",), progress=False)
+        run(f"{models}:ten", {"cifar10": cifar}, tmp_path / "o", ("c",), progress=False, **AS_THEY_ARE)
+    run(f"{models}:ten", {"cifar10": cifar}, tmp_path / "o", ("c",), progress=False, **AS_THEY_ARE)
     assert len(calls) == 3 + 13
 
 
@@ -381,7 +393,7 @@ def test_changed_settings_are_refused(cifar, models, tmp_path, changed, differen
         "--suites": "clean,pgd",
         "--out": tmp_path / "o",
     }
-    options["--steps"] = 1
+    options |= {"--steps": 1, "--mean": 0, "--std": 1}
     evaluate(*(part for option in options.items() for part in option))
     before = snapshot(tmp_path / "o")
     options[changed[0]] = changed[1].format(models=models)
@@ -456,10 +468,27 @@ def test_an_attack_that_is_not_made(cifar, models, tmp_path, options, message):
 
 def test_variants_in_python(cifar, models, tmp_path):
     with pytest.raises(LayerMixError, match="expected pgd among the suites for its variant released"):
-        run(f"{models}:ten", {"cifar10": cifar}, tmp_path / "o", ("clean",), pgd=("released",), progress=False)
+        run(
+            f"{models}:ten",
+            {"cifar10": cifar},
+            tmp_path / "o",
+            ("clean",),
+            pgd=("released",),
+            progress=False,
+            **AS_THEY_ARE,
+        )
     attack = Attack(steps=1)
     both = ("released", "correct")
-    run(f"{models}:ten", {"cifar10": cifar}, tmp_path / "o", ("pgd",), pgd=both, attack=attack, progress=False)
+    run(
+        f"{models}:ten",
+        {"cifar10": cifar},
+        tmp_path / "o",
+        ("pgd",),
+        pgd=both,
+        attack=attack,
+        progress=False,
+        **AS_THEY_ARE,
+    )
     assert files(tmp_path / "o") == ["pgd/correct.npz", "pgd/released.npz", "run.json"]
 
 

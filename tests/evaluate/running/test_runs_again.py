@@ -13,6 +13,7 @@ from layermix_gen.evaluate.benchmarks import C
 from layermix_gen.evaluate.results.results_folder import read_signature
 from tests.evaluate.worlds import (
     MODEL_FILE,
+    PIXELS,
     WNIDS,
     load_from,
     write_cifar10,
@@ -32,7 +33,8 @@ class World:
         self.data, self.out = root / suite, root / "results"
         write(self.data)
         self.models = write_models(root)
-        self.command = ["--model", f"{self.models}:four", "--data", f"{suite}={self.data}", "--out", self.out]
+        data = f"{suite}={self.data}"
+        self.command = ["--model", f"{self.models}:four", "--data", data, "--out", self.out, *PIXELS]
 
     def again(self, *options):
         result = invoke("evaluate", "run", *self.command, *options)
@@ -114,7 +116,7 @@ def test_a_model_exported_anew_is_another_one(tmp_path):
         torch.export.save(program, tmp_path / "m.pt2")
 
     write_cifar10(tmp_path / "data")
-    command = ("evaluate", "run", "--data", f"cifar10={tmp_path / 'data'}", "--out", tmp_path / "o")
+    command = ("evaluate", "run", *PIXELS, "--data", f"cifar10={tmp_path / 'data'}", "--out", tmp_path / "o")
     export(shift=False)
     assert invoke(*command, "--model", tmp_path / "m.pt2").exit_code == 0
     export(shift=True)

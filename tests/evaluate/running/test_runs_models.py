@@ -12,7 +12,7 @@ from layermix_gen.errors import LayerMixError
 from layermix_gen.evaluate import Forward, run
 from layermix_gen.evaluate.benchmarks import P
 from layermix_gen.evaluate.results.results_folder import read_signature
-from tests.evaluate.worlds import Answering, load_from, write_cifar10, write_models
+from tests.evaluate.worlds import AS_THEY_ARE, PIXELS, Answering, load_from, write_cifar10, write_models
 from tests.helpers import invoke
 
 
@@ -82,7 +82,7 @@ class Attention(nn.Module):
 def refusal(model, cifar, tmp_path, **options):
     """The line with which a run refuses a model; no results may be left."""
     with pytest.raises(LayerMixError) as caught:
-        run(model, {"cifar10": cifar}, tmp_path / "o", ("clean",), progress=False, **options)
+        run(model, {"cifar10": cifar}, tmp_path / "o", ("clean",), progress=False, **AS_THEY_ARE | options)
     assert "\n" not in str(caught.value)
     assert not (tmp_path / "o").exists()
     return str(caught.value)
@@ -237,7 +237,7 @@ def test_what_ends_in_forward_is_an_error(cifar, tmp_path, code, message):
         f"import sys\nfrom torch import nn\n\nclass Net(nn.Module):\n    def forward(self, images):\n        {code}\n"
     )
     (tmp_path / "net.py").write_text(text)
-    command = ("--model", f"{tmp_path}/net.py:Net", "--data", f"cifar10={cifar}", "--out", tmp_path / "o")
+    command = (*PIXELS, "--model", f"{tmp_path}/net.py:Net", "--data", f"cifar10={cifar}", "--out", tmp_path / "o")
     result = invoke("evaluate", "run", *command)
     assert result.exit_code == 1
     (line,) = result.output.splitlines()
@@ -247,7 +247,17 @@ def test_what_ends_in_forward_is_an_error(cifar, tmp_path, code, message):
 @pytest.mark.parametrize("device", ["privateuseone", "hpu", "xla", "mtia", "mps", "cuda:77", "toaster"])
 def test_devices_that_are_not_there(cifar, tmp_path, device):
     models = write_models(tmp_path)
-    command = ("--model", f"{models}:ten", "--data", f"cifar10={cifar}", "--out", tmp_path / "o", "--device", device)
+    command = (
+        *PIXELS,
+        "--model",
+        f"{models}:ten",
+        "--data",
+        f"cifar10={cifar}",
+        "--out",
+        tmp_path / "o",
+        "--device",
+        device,
+    )
     result = invoke("evaluate", "run", *command)
     assert result.exit_code == 1
     (line,) = result.output.splitlines()
