@@ -1,21 +1,23 @@
 """A whole build: list the source, make the plan, build the missing shards on an engine, then write the manifest."""
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Protocol
 
-from layermix_gen.building.engines import Watch, in_processes, in_this_process
+from layermix_gen.building.engines import Cluster, Watch, engine_named, in_processes, in_this_process
 from layermix_gen.building.mending import spoiled_shards
+from layermix_gen.building.planning import facts_of, mixing_set_for, write_shared_plan
 from layermix_gen.building.request import BuildRequest
 from layermix_gen.building.shard_builder import is_finished, missing_planes
 from layermix_gen.dataset.declaring import collect, declared_planes, is_declared, write_manifest
 from layermix_gen.dataset.index import ShardSummary, read_summaries
 from layermix_gen.dataset.manifest import Manifest, Run
 from layermix_gen.dataset.names import ERRORS, INDEX, MANIFEST, refuse_links
-from layermix_gen.dataset.plan import MixingSetFacts, Plan
+from layermix_gen.dataset.plan import Plan
 from layermix_gen.dataset.plan_changes import freeze, is_frozen, reopen
 from layermix_gen.dataset.settings import DEFAULTS, BuildSettings
 from layermix_gen.dataset.sidecars import write_sidecars
@@ -23,10 +25,9 @@ from layermix_gen.dataset.skipped import Skipped, reasons, skipped_text
 from layermix_gen.errors import Interrupted, LayerMixError
 from layermix_gen.kernels.native import say_if_not_compiled
 from layermix_gen.mixing_sets.mixing_set import MixingSet
-from layermix_gen.mixing_sets.provision import resolve_mixing_set
 from layermix_gen.sources import Item, SourceOptions
 from layermix_gen.sources.base import DEFAULT_OPTIONS, LINK_OUT
-from layermix_gen.sources.labels import few
+from layermix_gen.sources.labels import LabelCounts, few
 from layermix_gen.support.files import disk_errors, replacing
 from layermix_gen.support.locks import in_turn, together
 from layermix_gen.support.processes import memory_errors
@@ -43,8 +44,10 @@ def build(
     source_options: SourceOptions = DEFAULT_OPTIONS,
     mixing_set: MixingSet | str | Path | None = None,
     workers: int | None = None,
-    partition: tuple[int, int] = (0, 1),
+    partition: tuple[int, int] | str = (0, 1),
     max_errors: int | None = None,
+    engine: str = "local",
+    ray_address: str | None = None,
     progress: bool = True,
 ) -> Manifest:
     """Build the dataset `out` from the images of `source`; the same call resumes an unfinished build.
@@ -53,45 +56,78 @@ def build(
     `source_options` says how sources of some kinds are read. `mixing_set` is a `.npy` file, open or not, or a folder of
     pictures; without one, fractals are rendered from the seed. `workers` is the number of processes, by default the
     CPUs that this process may use. `partition=(i, n)` builds every n-th shard from shard i on, for job arrays: the last
-    job to finish completes the dataset. While another process builds a partition of `out` that overlaps, this one
-    waits for it. The build fails if more than `max_errors` inputs cannot be read (by default 1%, but at least 10).
+    job to finish completes the dataset; "slurm" and "k8s" read i and n from the environment. While another process
+    builds a partition of `out` that overlaps, this one waits for it. The build fails if more than `max_errors` inputs
+    cannot be read (by default 1%, but at least 10). With `engine="ray"`, shards are built on the Ray cluster at
+    `ray_address`, by default the one that this machine is in, and `workers` is how many at a time.
 
     Returns the manifest. Raises `LayerMixError` for what the user can mend, `Interrupted` after Ctrl-C.
     """
-    with memory_errors():
+    with memory_errors(), engine_named(engine, ray_address, workers) as cluster:
         request = BuildRequest(source, out, settings, kind, source_options, mixing_set, workers, partition, max_errors)
         request.announce(progress)
         say_if_not_compiled()
-        mixed = None
-        if request.mixes:
-            color = request.settings.options.color
-            mixed = resolve_mixing_set(request.mixing_set, request.size, settings.seed, color=color, progress=progress)
-        facts = MixingSetFacts.of(mixed) if mixed and settings.variants else None
-        plan = request.planned(facts, request.shards(progress))
+        shards = request.shards(progress)
+        if cluster or request.own(shards).step > 1:
+            plan = write_shared_plan(request, shards, progress)
+        else:
+            plan = request.planned(facts_of(request, mixing_set_for(request, progress)), shards)
         with disk_errors(request.root):
             request.root.mkdir(parents=True, exist_ok=True)
             refuse_links(request.root)
-            spoiled = spoiled_shards(plan, request.items, request.workers)  # before others have to wait for this
+            # before others have to wait for this
+            spoiled = spoiled_shards(plan, lambda number: request.items[slice(*plan.bounds(number))], request.workers)
             prepare = partial(_prepare, plan, request.items, spoiled)
-            turn = in_turn(plan.root, partition, partial(_say_waiting, plan.root, progress))
-            with together(plan.root, prepare, partial(is_frozen, plan, request.items)), turn:
-                return _run(plan, request, progress)
+            with working_on(plan, request, prepare, partial(is_frozen, plan, request.items), progress):
+                return run(plan, request, progress, cluster)
 
 
 def _prepare(plan: Plan, items: Sequence[Item], spoiled: Mapping[int, Sequence[Skipped]]) -> None:
     """Write or continue the plan, and reopen the `spoiled` shards that nobody has mended since they were found."""
     freeze(plan, items)
+    reopen_spoiled(plan, spoiled)
+
+
+def reopen_spoiled(plan: Plan, spoiled: Mapping[int, Sequence[Skipped]]) -> None:
+    """Make the `spoiled` shards unfinished that nobody has mended since they were found."""
     reopen(
         plan.root, [number for number, one in read_summaries(plan.root).items() if spoiled.get(number) == one.skipped]
     )
 
 
-def _say_waiting(root: Path, progress: bool) -> None:
-    if progress:
-        say(f"another process builds shards of {root} that are of this partition; waiting until it has ended")
+class Request(Protocol):
+    """What a run asks of a request: which shards to build, by how many workers, and how many inputs may be skipped."""
+
+    workers: int
+
+    @property
+    def partition(self) -> tuple[int, int]: ...
+
+    @property
+    def max_errors(self) -> int: ...
+
+    def own(self, shards: int) -> range:
+        """The numbers of the shards, out of `shards`, to build."""
+
+    def written_labels(self, plan: Plan, finished: Mapping[int, ShardSummary]) -> LabelCounts | None:
+        """The labels of the images in finished shards, if they are counted."""
 
 
-def _run(plan: Plan, request: BuildRequest, progress: bool) -> Manifest:
+@contextmanager
+def working_on(
+    plan: Plan, request: Request, prepare: Callable[[], None], is_prepared: Callable[[], bool], progress: bool
+) -> Iterator[None]:
+    """Work on a request's partition of the folder alone, and on the folder with all who go by the same plan."""
+
+    def say_waiting() -> None:
+        if progress:
+            say(f"another process builds shards of {plan.root} that are of this partition; waiting until it has ended")
+
+    with together(plan.root, prepare, is_prepared), in_turn(plan.root, request.partition, say_waiting):
+        yield
+
+
+def run(plan: Plan, request: Request, progress: bool, cluster: Cluster | None = None) -> Manifest:
     """Build the unfinished shards of a request; complete the dataset if no shard is missing after that."""
     begin = time.perf_counter()
     numbers, workers, limit = request.own(plan.shards), request.workers, request.max_errors
@@ -103,8 +139,8 @@ def _run(plan: Plan, request: BuildRequest, progress: bool) -> Manifest:
         (plan.root / MANIFEST).unlink(missing_ok=True)  # it declares planes that are no longer complete
         declared = set()
     settled = declared == plan.settings.planes.keys()
-    engine = in_processes(workers) if workers > 1 else in_this_process
-    workers = max(1, min(workers, len(todo)))
+    engine = cluster.build if cluster else in_processes(workers) if workers > 1 else in_this_process
+    workers = max(1, min(cluster.workers if cluster else workers, len(todo)))
     written = 0
     abandoned: list[Skipped] = []
     with _watching(plan, {number: lacking[number] for number in todo}, before, limit, progress) as watch:
@@ -116,7 +152,7 @@ def _run(plan: Plan, request: BuildRequest, progress: bool) -> Manifest:
                     else:
                         written += result.summary.written * lacking[result.number]
         except KeyboardInterrupt:
-            done = len(_finished(plan, read_summaries(plan.root)))
+            done = len(finished_shards(plan, read_summaries(plan.root)))
             remedy = "run the same command to resume"
             raise Interrupted(f"stopped with {done} of {plan.shards} shards finished; {remedy}") from None
         finally:
@@ -124,20 +160,26 @@ def _run(plan: Plan, request: BuildRequest, progress: bool) -> Manifest:
             skipped = [one for summary in summaries.values() for one in summary.skipped] + abandoned
             if not settled:
                 write_errors(plan.root, skipped)
-    _check_errors(plan, skipped, limit)
+    check_errors(plan, skipped, limit)
     seconds = time.perf_counter() - begin
-    run = Run(written, round(seconds, 3), round(written / seconds, 1), workers)
-    finished = _finished(plan, summaries)
+    facts = Run(written, round(seconds, 3), round(written / seconds, 1), workers)
+    finished = finished_shards(plan, summaries)
     if lost := set(numbers) - finished.keys():
         found = f"{count(len(lost), 'shard')} of {plan.root} went missing while it was built"
         raise LayerMixError(f"{found}; run the same command to build what is missing")
-    manifest = collect(plan, finished, run)
+    return complete(plan, finished, facts, request)
+
+
+def complete(plan: Plan, finished: Mapping[int, ShardSummary], facts: Run, request: Request) -> Manifest:
+    """Write the manifest if no shard is missing; return it, or what there is so far."""
+    manifest = collect(plan, finished, facts)
     if manifest.complete and not is_declared(manifest):
         _check_counts(plan, manifest)
         write_sidecars(plan.root, manifest)
         write_manifest(manifest)
     labels = request.written_labels(plan, finished)
-    _warn_of_lost(labels.lost, plan.root)
+    if labels:
+        _warn_of_lost(labels.lost, plan.root)
     return replace(manifest, labels=labels)
 
 
@@ -149,7 +191,8 @@ def _warn_of_lost(classes: Sequence[str], root: Path) -> None:
         say(f"warning: {found}; see {root / ERRORS}")
 
 
-def _finished(plan: Plan, summaries: Mapping[int, ShardSummary]) -> dict[int, ShardSummary]:
+def finished_shards(plan: Plan, summaries: Mapping[int, ShardSummary]) -> dict[int, ShardSummary]:
+    """The summaries of the shards that have all planes of the plan."""
     return {number: summary for number, summary in summaries.items() if is_finished(plan, summary)}
 
 
@@ -183,7 +226,8 @@ def write_errors(root: Path, skipped: Sequence[Skipped]) -> None:
         draft.write_text(skipped_text(skipped), "utf-8")
 
 
-def _check_errors(plan: Plan, skipped: Sequence[Skipped], limit: int) -> None:
+def check_errors(plan: Plan, skipped: Sequence[Skipped], limit: int) -> None:
+    """Raise `LayerMixError` if more inputs were skipped than the limit, or all."""
     what = ", ".join(f"{number} {reason}" for reason, number in reasons(skipped).items())
     found = f"{len(skipped)} of {plan.inputs.count} inputs cannot be read ({what})"
     mend = "mend them and run the same command to resume"

@@ -8,9 +8,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from layermix_gen.building.native_size import native_size
+from layermix_gen.building.partitions import checked_partition
 from layermix_gen.building.sizing import planned_shards
 from layermix_gen.dataset.index import ShardSummary
-from layermix_gen.dataset.names import LISTING, PLAN
+from layermix_gen.dataset.names import ABOUT_MIXING_SET, LISTING, MIXING_SET, PLAN
 from layermix_gen.dataset.plan import MixingSetFacts, Plan, make_plan, planned_order, read_plan
 from layermix_gen.dataset.plan_changes import refuse_changes
 from layermix_gen.dataset.settings import BuildSettings
@@ -28,6 +29,18 @@ from layermix_gen.support.text import count
 MIN_ERRORS, ERROR_SHARE = 10, 0.01  # inputs that may be skipped unless the user says how many: 1%, but at least 10
 
 
+def checked_errors(max_errors: int | None) -> int | None:
+    """How many inputs may be skipped, checked; None for the default."""
+    if max_errors is not None:
+        check_whole("max-errors", max_errors, 0)
+    return max_errors
+
+
+def errors_allowed(max_errors: int | None, inputs: int) -> int:
+    """How many of so many inputs may be skipped."""
+    return max(MIN_ERRORS, int(ERROR_SHARE * inputs)) if max_errors is None else max_errors
+
+
 class BuildRequest:
     """A checked request for a build. Raises `LayerMixError` for what the user can mend; writes nothing."""
 
@@ -40,16 +53,14 @@ class BuildRequest:
         source_options: SourceOptions,
         mixing_set: MixingSet | str | Path | None,
         workers: int | None,
-        partition: tuple[int, int],
+        partition: tuple[int, int] | str,
         max_errors: int | None,
     ) -> None:
-        self.workers, self._partition = checked_workers(workers), _checked_partition(partition)
-        if max_errors is not None:
-            check_whole("max-errors", max_errors, 0)
-        self._max_errors = max_errors
+        self.workers, self.partition = checked_workers(workers), checked_partition(partition)
+        self._max_errors = checked_errors(max_errors)
         location, self.root = as_utf8_path(source, "source"), as_utf8_path(out, "output folder")
         self.mixing_set = _checked_mixing_set(mixing_set, settings)
-        check_output(self.root, source=location, mark=PLAN, own=(LISTING,))
+        check_output(self.root, source=location, mark=PLAN, own=(LISTING, MIXING_SET, ABOUT_MIXING_SET))
         pattern_of(self.root)  # refuses a folder whose index could not be read
         self.source: Source = open_source(location, kind, settings.max_pixels, source_options)
         self.items: list[Item] = planned_order(self.source, settings.seed)
@@ -90,8 +101,7 @@ class BuildRequest:
     @property
     def max_errors(self) -> int:
         """How many inputs may be skipped."""
-        default = max(MIN_ERRORS, int(ERROR_SHARE * len(self.items)))
-        return default if self._max_errors is None else self._max_errors
+        return errors_allowed(self._max_errors, len(self.items))
 
     def shards(self, progress: bool = False) -> int:
         """The number of shards: from the folder's plan if its `shard_size` is the same, else from `planned_shards`."""
@@ -109,7 +119,7 @@ class BuildRequest:
 
     def own(self, shards: int) -> range:
         """The numbers of the shards, out of `shards`, that this partition builds."""
-        first, step = self._partition
+        first, step = self.partition
         return range(first, shards, step)
 
     def announce(self, progress: bool) -> None:
@@ -155,12 +165,3 @@ def _checked_mixing_set(mixing_set: MixingSet | str | Path | None, settings: Bui
             f"expected no mixing set with the method {settings.method}, got {path}; leave out --mixing-set"
         )
     return path
-
-
-def _checked_partition(partition: tuple[int, int]) -> tuple[int, int]:
-    if not (isinstance(partition, tuple | list) and list(map(type, partition)) == [int, int]):
-        raise LayerMixError(f"partition must be two whole numbers (i, n), got {partition!r}; change --partition")
-    index, count = partition
-    if not 0 <= index < count:
-        raise LayerMixError(f"partition i/n must have 0 <= i < n, got {index}/{count}; change --partition")
-    return index, count

@@ -4,6 +4,7 @@ dataset.json             the manifest, written last: the dataset is complete whe
 plan.json                what is built from what, frozen at the start
 sources.jsonl            the inputs in planned order
 errors.jsonl             the inputs that were skipped, and why
+mixing-set.npy, .json    the mixing set, where jobs on several machines share one that was made for them
 clean/000000.tar         the clean plane of shard 0
 v03/000000.tar           variant 3 of the same source images
 index/000000.parquet     the index of shard 0
@@ -20,6 +21,7 @@ from layermix_gen.errors import LayerMixError
 from layermix_gen.support.text import as_text
 
 MANIFEST, PLAN, LISTING, ERRORS = "dataset.json", "plan.json", "sources.jsonl", "errors.jsonl"
+MIXING_SET, ABOUT_MIXING_SET = "mixing-set.npy", "mixing-set.json"
 INDEX = "index"  # the folder of the indexes
 DECLARED = f"{INDEX}/declared"  # and of those that are declared while planes are added
 CLEAN_PLANE = "clean"

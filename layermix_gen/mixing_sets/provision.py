@@ -9,7 +9,7 @@ from pathlib import Path
 
 from layermix_gen.errors import LayerMixError
 from layermix_gen.mixing_sets.fractals.render import VERSION
-from layermix_gen.mixing_sets.fractals.sets import render_set
+from layermix_gen.mixing_sets.fractals.sets import describe, render_set
 from layermix_gen.mixing_sets.mixing_set import MixingSet, open_mixing_set
 from layermix_gen.mixing_sets.packing import Cut, list_pictures, listing_key, pack_folder
 from layermix_gen.mixing_sets.store import read_about
@@ -52,19 +52,23 @@ def resolve_mixing_set(
     *,
     count: int = DEFAULT_COUNT,
     color: bool = False,
+    kept: Path | None = None,
     workers: int | None = None,
     progress: bool = True,
 ) -> MixingSet:
     """The set for views of `view_size` pixels: a `.npy` file, a folder of pictures (packed once), or fractals.
 
     `color` applies to a folder, `seed` and `count` to `location=None`, the fractals. A set that is made is kept in the
-    cache directory. Raises `LayerMixError` if the location is not a mixing set, or its pictures are smaller than the
-    views.
+    cache directory; if the file `kept` holds these fractals, perhaps rendered on another machine, it is taken. Raises
+    `LayerMixError` if the location is not a mixing set, or its pictures are smaller than the views.
     """
     size = picture_size_for(view_size)
     if location is None:
         name = f"fractals-v{VERSION}-seed{seed}-{count}x{size}{f'-detail{DETAIL}' if size > DETAIL else ''}.npy"
-        path = _cached(name, partial(_render, count, size, seed, workers, progress))
+        if kept and kept.is_file() and read_about(kept).get("made_by") == describe(count, size, seed, detail=DETAIL):
+            path = kept
+        else:
+            path = _cached(name, partial(_render, count, size, seed, workers, progress))
     elif location == "":
         raise LayerMixError("expected a mixing set (.npy) or a folder of pictures, got an empty name; give a path")
     elif _is_folder(path := as_path(location, "mixing set")):

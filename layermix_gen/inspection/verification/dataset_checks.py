@@ -1,17 +1,20 @@
 """Check what describes a dataset as a whole: manifest, plan, listing, and the small files next to the shards."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 
 from layermix_gen.dataset.dataset_files import DatasetFiles, LocalFiles
 from layermix_gen.dataset.index import ShardSummary
 from layermix_gen.dataset.manifest import Manifest
 from layermix_gen.dataset.names import (
+    ABOUT_MIXING_SET,
     ERRORS,
     INDEX,
     LISTING,
     MANIFEST,
+    MIXING_SET,
     PLAN,
     PLANE,
     found_indexes,
@@ -26,6 +29,7 @@ from layermix_gen.dataset.skipped import reasons, skipped_text
 from layermix_gen.errors import LayerMixError
 from layermix_gen.inspection.verification.findings import Problem, noting
 from layermix_gen.inspection.verification.shard_checks import OTHER_BYTES, Expected
+from layermix_gen.mixing_sets.kept import check_about, check_pictures
 from layermix_gen.support.files import json_text
 
 
@@ -110,6 +114,10 @@ def dataset_problems(
     if manifest:
         for name, value in sidecars(manifest).items():
             yield from _other_text(files, name, json_text(value))
+    mixing_set = expected.mixing_set
+    if mixing_set and mixing_set.location == MIXING_SET:
+        for name, check in ((MIXING_SET, check_pictures), (ABOUT_MIXING_SET, check_about)):
+            yield from _of_mixing_set(files, name, partial(check, digest=mixing_set.digest))
     if isinstance(files, LocalFiles):
         yield from _strays(files, expected)
 
@@ -128,6 +136,15 @@ def _other_text(files: DatasetFiles, name: str, text: str) -> Iterator[Problem]:
         pass
     if found != text or not text:
         yield Problem(name, "", OTHER_BYTES.partition(" (")[0])
+
+
+def _of_mixing_set(files: DatasetFiles, name: str, check: Callable[[Path], None]) -> Iterator[Problem]:
+    """Yield a problem unless a file of the mixing set that lies in the folder passes its check."""
+    try:
+        with files.local(name) as path:
+            check(path)
+    except LayerMixError as error:
+        yield Problem(name, "", str(error))
 
 
 def _strays(files: LocalFiles, expected: Expected) -> Iterator[Problem]:
