@@ -4,9 +4,13 @@ A task builds its shard in a process of its own, as a local build does, so that 
 out and no more is lost. A task that is lost with its node, or with Ray's process, is given to the cluster again.
 """
 
+import os
+import re
+import socket
+import time
 from collections import Counter, deque
 from collections.abc import Generator, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from types import ModuleType
 from typing import Any
 
@@ -23,7 +27,7 @@ from layermix_gen.support.text import count, message_of
 ENGINES = ("local", "ray")
 AHEAD = 2  # tasks for each CPU that are given to the cluster at a time
 TRIES = 10  # that a task may be lost
-PATIENCE, POLL = 30.0, 1.0  # seconds that cancelled tasks may take to end, and between two looks at Ctrl-C
+PATIENCE, POLL = 30.0, 1.0  # seconds that tasks may take to stop, and between two looks at what they do
 
 
 class Cluster:
@@ -38,8 +42,9 @@ class Cluster:
         return self._workers or max(1, int(self._ray.cluster_resources().get("CPU", 1)))
 
     def build(self, plan: Plan, numbers: Sequence[int], watch: Watch) -> Generator[ShardResult, None, None]:
-        """Build the shards, each in a task, and yield their results; what is left is cancelled at the end."""
+        """Build the shards, each in a task, and yield their results; at the end, stop the tasks that are left."""
         task = self._ray.remote(num_cpus=1, max_retries=0)(_build_on_node)
+        board = self._ray.remote(num_cpus=0, max_restarts=-1)(_Counts).remote()
         shared, todo, lost = self._ray.put(plan), deque(numbers), Counter[int]()
         running: dict[Any, int] = {}
         done = skipped = 0
@@ -47,7 +52,7 @@ class Cluster:
             while todo or running:
                 while todo and len(running) < (self._workers or AHEAD * self.workers):
                     number = todo.popleft()
-                    running[task.remote(shared, number)] = number
+                    running[task.remote(shared, number, board)] = number
                 for ready in self._ray.wait(list(running), timeout=POLL)[0]:
                     number = running.pop(ready)
                     if (result := self._result(ready)) is None:
@@ -55,19 +60,30 @@ class Cluster:
                         continue
                     start, stop = plan.bounds(number)
                     done, skipped = done + stop - start, skipped + len(result.skipped)
-                    go_on = watch(done, skipped)
                     yield result
-                    if not go_on:
-                        return
+                at_work = [one for number, one in self._counts(board).items() if number in running.values()]
+                if not watch(done + sum(one[0] for one in at_work), skipped + sum(one[1] for one in at_work)):
+                    return
         finally:
-            self._cancel(list(running))
+            self._stop(board, list(running))
 
-    def _cancel(self, tasks: list[Any]) -> None:
-        """Stop tasks after the images that they are at, and wait until they have removed what they left unfinished."""
-        for task in tasks:
-            self._ray.cancel(task)
+    def _counts(self, board: Any) -> dict[int, tuple[int, int]]:
+        """How many inputs of each shard are done and skipped; none while the board's own node is lost."""
+        try:
+            found: dict[int, tuple[int, int]] = self._ray.get(board.counts.remote(), timeout=POLL)
+        except self._ray.exceptions.RayError:
+            return {}
+        return found
+
+    def _stop(self, board: Any, tasks: list[Any]) -> None:
+        """Let tasks stop after the images that they are at, and wait until they have removed what is unfinished.
+
+        They are not cancelled: Ray 2.60 aborts the driver where a task ends at the moment at which it is cancelled.
+        """
+        board.stop.remote()
         if tasks:
             self._ray.wait(tasks, num_returns=len(tasks), timeout=PATIENCE)
+        self._ray.kill(board)
 
     def _result(self, ready: Any) -> ShardResult | None:
         """The result of a task, None where it was lost. Raises `LayerMixError` for what the task has refused."""
@@ -131,9 +147,13 @@ def _library() -> ModuleType:
 
 
 def _connect(ray: ModuleType, address: str | None) -> None:
+    address = address or os.environ.get("RAY_ADDRESS")
     try:
+        if address and re.fullmatch(r"[^/]+:[0-9]{1,5}", address):  # where nothing answers, Ray tries for minutes
+            host, _, port = address.rpartition(":")
+            socket.create_connection((host, int(port)), PATIENCE).close()
         ray.init(address or "auto", log_to_driver=False, logging_level="ERROR")
-    except (ConnectionError, ValueError, RuntimeError) as error:
+    except (OSError, OverflowError, ValueError, RuntimeError) as error:
         place = f"at {address}" if address else "that this machine is in"
         raise LayerMixError(
             f"expected a Ray cluster {place}, found none ({message_of(error)}); start one by `ray start`, or give "
@@ -144,20 +164,54 @@ def _connect(ray: ModuleType, address: str | None) -> None:
 # --- on a node -----------------------------------------------------------------------------------------------------
 
 
-def _build_on_node(plan: Plan, number: int) -> ShardResult | str:
+class _Counts:
+    """A board on which tasks note how many inputs of their shards are done and skipped, and see whether to go on."""
+
+    def __init__(self) -> None:
+        self._found: dict[int, tuple[int, int]] = {}
+        self._goes_on = True
+
+    def note(self, number: int, done: int, skipped: int) -> bool:
+        self._found[number] = done, skipped
+        return self._goes_on
+
+    def counts(self) -> dict[int, tuple[int, int]]:
+        return self._found
+
+    def stop(self) -> None:
+        self._goes_on = False
+
+
+def _build_on_node(plan: Plan, number: int, board: Any) -> ShardResult | str:
     """Build a shard; what the user can mend is returned as text, since Ray would send its traceback instead."""
     try:
         _check_node(plan)
-        with closing(in_processes(1)(plan, [number], lambda done, skipped: True)) as results:
-            return next(results)
+        with closing(in_processes(1)(plan, [number], _Link(board, number))) as results:
+            return next(results, ShardResult(number, (), None))
     except LayerMixError as error:
         return str(error)
 
 
+class _Link:
+    """The watch of a task: it notes its counts on the board about once a second, without waiting for the answer."""
+
+    def __init__(self, board: Any, number: int) -> None:
+        self._ray, self._board, self._number = _library(), board, number
+        self._asked: Any = None
+        self._next, self._goes_on = 0.0, True
+
+    def __call__(self, done: int, skipped: int) -> bool:
+        if self._asked is None and time.monotonic() >= self._next:
+            self._asked = self._board.note.remote(self._number, done, skipped)
+        if self._asked is not None and self._ray.wait([self._asked], timeout=0)[0]:
+            with suppress(self._ray.exceptions.RayError):  # the board was on a node that is lost; it comes back
+                self._goes_on = self._ray.get(self._asked)
+            self._asked, self._next = None, time.monotonic() + POLL
+        return self._goes_on
+
+
 def _check_node(plan: Plan) -> None:
     """Raise `LayerMixError` where this node would make other bytes, or write them elsewhere."""
-    import socket
-
     node = socket.gethostname()
     if not (plan.root / PLAN).is_file():
         raise LayerMixError(
