@@ -93,9 +93,11 @@ class PlannedBuild:
         refuse_changes(self.plan, replace(self.plan, mixing_set=mixed, versions=versions()), self.root / LISTING)
 
     def is_current(self) -> bool:
-        """Whether the plan in the folder is still this one."""
+        """Whether the plan in the folder is still this one. Raises `LayerMixError` where it is another."""
         now = read_plan(self.root)
-        return now is not None and (now.fingerprint, now.settings) == (self.plan.fingerprint, self.plan.settings)
+        if now and (now.fingerprint, now.settings) == (self.plan.fingerprint, self.plan.settings):
+            return True
+        raise LayerMixError(f"the plan of {self.root} was changed meanwhile; run the same command again")
 
 
 def build_planned(
@@ -147,7 +149,7 @@ def finish(out: str | Path, *, jobs: int | None = None, max_errors: int | None =
                 planned.root,
                 digest_of_plan(planned.plan),
                 None,
-                prepare=lambda: None,
+                prepare=partial(_prepare, planned, {}),
                 is_prepared=planned.is_current,
                 waiting=lambda: None,
             ),
@@ -171,7 +173,7 @@ def _finished(planned: PlannedBuild, jobs: int | None, begin: float) -> Manifest
 
 
 def _prepare(planned: PlannedBuild, spoiled: Mapping[int, Sequence[Skipped]]) -> None:
-    """Reopen the `spoiled` shards, unless the plan is another one now."""
+    """Reopen the `spoiled` shards. Raises `LayerMixError` where the plan is another one now."""
     if planned.is_current():
         reopen_spoiled(planned.plan, spoiled)
 

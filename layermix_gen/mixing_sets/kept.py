@@ -17,7 +17,7 @@ def keep_copy(mixing_set: MixingSet, path: Path) -> None:
 
     Times are kept, so that the digest in `SET.json` still tells whether the bytes have rotted.
     """
-    if mixing_set.path in (None, path) or _is_copy(path, mixing_set.digest):
+    if mixing_set.path in (None, path) or is_copy(path, mixing_set.digest):
         return
     if about := read_about(mixing_set.path):
         write_json(path.with_suffix(".json"), sealed({name: one for name, one in about.items() if name != "pictures"}))
@@ -25,7 +25,7 @@ def keep_copy(mixing_set: MixingSet, path: Path) -> None:
         shutil.copy2(mixing_set.path, draft)
 
 
-def _is_copy(path: Path, digest: str) -> bool:
+def is_copy(path: Path, digest: str) -> bool:
     """Whether the set with this digest is at `path`, and described there."""
     try:
         return read_about(path).get("digest") == digest and open_mixing_set(path).digest == digest

@@ -9,6 +9,7 @@ from pathlib import Path
 from layermix_gen.errors import LayerMixError
 from layermix_gen.mixing_sets.fractals.render import VERSION
 from layermix_gen.mixing_sets.fractals.sets import describe, render_set
+from layermix_gen.mixing_sets.kept import is_copy
 from layermix_gen.mixing_sets.mixing_set import MixingSet, open_mixing_set
 from layermix_gen.mixing_sets.packing import Cut, list_pictures, listing_key, pack_folder
 from layermix_gen.mixing_sets.set_cache import cached, fetched
@@ -50,7 +51,9 @@ def resolve_mixing_set(
     size = picture_size_for(view_size)
     if location is None:
         name = f"fractals-v{VERSION}-seed{seed}-{count}x{size}{f'-detail{DETAIL}' if size > DETAIL else ''}.npy"
-        if kept and kept.is_file() and read_about(kept).get("made_by") == describe(count, size, seed, detail=DETAIL):
+        about = read_about(kept) if kept and kept.is_file() else {}
+        is_same = about.get("made_by") == describe(count, size, seed, detail=DETAIL)
+        if kept and is_same and is_copy(kept, about.get("digest", "")):
             path = kept
         else:
             path = cached(name, partial(_render, count, size, seed, workers, progress))

@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -271,6 +272,27 @@ def test_what_cannot_be_built_by_is_refused(spoil: Callable[[Path], None], messa
     spoil(out)
     with pytest.raises(LayerMixError, match=message):
         build_planned(out, **QUIET)
+
+
+def test_a_damaged_mixing_set_is_replaced_when_it_is_planned_again(photographs: Path, out: Path) -> None:
+    before = snapshot(out)
+    replace_mixing_set(out)
+    plan(photographs, out, SETTINGS, **QUIET)
+    assert snapshot(out)["mixing-set.npy"] == before["mixing-set.npy"]
+
+
+def test_a_plan_that_is_changed_meanwhile_ends_the_job(
+    photographs: Path, out: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def change(*_: object) -> dict[int, Any]:
+        plan(photographs, out, replace(SETTINGS, variants=3), **QUIET)
+        return {}
+
+    monkeypatch.setattr(planned, "spoiled_shards", change)
+    with pytest.raises(LayerMixError, match=r"^the plan of .*out was changed meanwhile; run the same command again$"):
+        build_planned(out, **QUIET)
+    monkeypatch.undo()
+    assert build_planned(out, **QUIET).planes == ("clean", "v00", "v01", "v02")
 
 
 def test_other_versions_than_those_of_the_plan_are_refused(out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
