@@ -104,8 +104,13 @@ class _Rounds:
         share = float(self.rng.choice(FAILING))
         self.failing(share)
         delay = self.rng.uniform(0, seconds)
-        wrong = kill(self.server, case.arguments, kind, delay, self.rng, lambda: "dataset.json" in objects(self.url))
+        wrong = kill(self.server, case.arguments, kind, delay, self.rng, self.is_whole)
         return wrong and f"{name}, with {share} of requests failing: {wrong}"
+
+    def is_whole(self) -> bool:
+        """Whether a finished dataset is in the store."""
+        self.traffic.fault = lambda method, path: None
+        return "dataset.json" in objects(self.url)
 
     @property
     def whole_seconds(self) -> dict[str, float]:
