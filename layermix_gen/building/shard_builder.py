@@ -28,6 +28,7 @@ from layermix_gen.images.codec import encode
 from layermix_gen.mixing.methods import METHODS
 from layermix_gen.mixing_sets.mixing_set import open_mixing_set
 from layermix_gen.sources import Item, Source
+from layermix_gen.sources.base import ForeseeingSource
 from layermix_gen.support.files import disk_errors
 
 Tick: TypeAlias = Callable[[int, int], bool]
@@ -124,6 +125,8 @@ class _Work:
         left_out = {**bad, **self._known}
         self.inputs = ShardInputs(source, items, left_out, reading, self._maker.check, paired=paired)
         self.skipped: list[Skipped] = []
+        if isinstance(source, ForeseeingSource):
+            source.expect([item for item in items if item.id not in left_out])
 
     def result(self, summary: ShardSummary | None = None) -> ShardResult:
         """The result of the work, which was stopped where there is no summary."""

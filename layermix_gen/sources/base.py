@@ -11,7 +11,7 @@ import stat
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from layermix_gen.errors import BadImage, LayerMixError
 from layermix_gen.images import Image
@@ -109,6 +109,14 @@ class Source(Protocol):
 
     def pixel_size(self, item: Item) -> tuple[int, int]:
         """The height and width of one image in pixels, without decoding it. Raises as `read` does."""
+
+
+@runtime_checkable
+class ForeseeingSource(Protocol):
+    """A source that reads faster if it knows what it will be asked for."""
+
+    def expect(self, items: Sequence[Item]) -> None:
+        """Say which items will be read next, each once, in this order or nearly so."""
 
 
 def parsed_kind(kind: str) -> tuple[str, str]:

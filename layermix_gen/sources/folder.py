@@ -77,20 +77,16 @@ class FolderSource:
         """Yield the files of the tree, as they are found; raises as `items` does, at the end."""
         given = dict(self._label_file.labels) if self._label_file else None
         links = []
-        for path, entry, label in self._labelled():
+        labels = {name: label for label, name in enumerate(self._folders)}
+        label_of = lru_cache(lambda top: labels.get(as_text(top), -1))
+        for path, entry in self._inputs():
             if not _is_plain(entry) and _is_dead_end(entry):
                 links.append((path, entry))
-            item = _item(path, entry, label)
+            # The first part of a path is its class folder; for a file in the root it is its name, which is no class.
+            item = _item(path, entry, label_of(path.partition("/")[0]))
             yield item if given is None else replace(item, label=given.pop(item.id, -1))
         self._refuse_links(links)
         yield from (Item(path, label, 0) for path, label in (given or {}).items())
-
-    def _labelled(self) -> Iterator[tuple[str, os.DirEntry[str], int]]:
-        """Yield each input with its path, and the label that its class folder gives it."""
-        labels = {name: label for label, name in enumerate(self._folders)}
-        label_of = lru_cache(lambda top: labels.get(as_text(top), -1))
-        # The first part of a path is its class folder; for a file in the root it is the file's name, which is no class.
-        yield from ((path, entry, label_of(path.partition("/")[0])) for path, entry in self._inputs())
 
     def pictures(self) -> list[Item]:
         """List the tree as `items` does, but without labels: then a link to a folder is an item that cannot be read."""
@@ -134,14 +130,13 @@ class FolderSource:
 
     def _inputs(self) -> Iterator[tuple[str, os.DirEntry[str]]]:
         self.ignored = 0
-        is_empty = True
-        for one in self._walk():
-            is_empty = False
-            yield one
-        if is_empty:
+        inputs = self._walk()
+        if (first := next(inputs, None)) is None:
             raise LayerMixError(
                 f"expected images in {as_text(self.location)}, found {self.ignored} other files; check the path"
             )
+        yield first
+        yield from inputs
 
     def _walk(self) -> Iterator[tuple[str, os.DirEntry[str]]]:
         """Yield each input with its path relative to the root, and count the other files."""
@@ -152,11 +147,13 @@ class FolderSource:
             prefix, above = pending.pop()  # a folder, and the identities of those on the path to it, itself among them
             for entry in _visible(self._root / prefix):
                 path = prefix + entry.name
-                is_plain = _is_plain(entry)
-                if is_of_system(entry.name) or (is_plain and not is_image_name(entry.name)):
+                if _is_plain(entry):
+                    if is_image_name(entry.name):  # as no file of a system is named
+                        yield path, entry
+                    else:
+                        self.ignored += 1
+                elif is_of_system(entry.name):
                     self.ignored += 1
-                elif is_plain:
-                    yield path, entry
                 elif self._enters(entry):
                     inner = {_identity(Path(entry.path))} if follows else set()
                     if _is_link(entry):

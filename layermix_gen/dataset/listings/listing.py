@@ -159,9 +159,9 @@ def _digest(db: Database, table: str) -> tuple[int, str]:
 
     It is one of the sums of both halves of the MD5 of each, so that nothing has to be sorted for it.
     """
-    facts = f"SELECT concat_ws(chr(0), id, label, size) AS fact FROM {table}"
-    sums = ", ".join(f"coalesce(sum(md5_number_{half}(fact)::HUGEINT), 0)" for half in ("lower", "upper"))
-    (found,) = db.execute(f"SELECT count(*), {sums} FROM ({facts})").fetchall()
+    sums = ", ".join(f"coalesce(sum(({half})::HUGEINT), 0)" for half in ("md5 >> 64", f"md5 & {2**64 - 1}"))
+    digests = f"SELECT md5_number(concat_ws(chr(0), id, label, size)) AS md5 FROM {table}"
+    (found,) = db.execute(f"SELECT count(*), {sums} FROM ({digests})").fetchall()
     return found[0], hashlib.sha256(json.dumps(found).encode()).hexdigest()
 
 

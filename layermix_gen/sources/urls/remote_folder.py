@@ -4,7 +4,7 @@ Items are those of the same folder on a disk: ids, labels and sizes, so that a s
 """
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from layermix_gen.images import Image
 from layermix_gen.images.codec import MAX_PIXELS, decode, header_size
 from layermix_gen.sources.base import DEFAULT_OPTIONS, SPLITS, Item, is_image_name
 from layermix_gen.sources.label_files import METADATA, LabelFile, read_label_file
+from layermix_gen.sources.urls.read_ahead import ReadAhead
 from layermix_gen.sources.urls.source_store import SourceStore, StoredFile
 from layermix_gen.support.checks import is_of_system
 from layermix_gen.support.text import as_text
@@ -29,6 +30,7 @@ class RemoteFolderSource:
         self.location = self._store.location
         self.ignored = 0
         self._max_pixels = max_pixels
+        self._ahead = ReadAhead(self._data)
 
     @cached_property
     def classes(self) -> tuple[str, ...]:
@@ -88,9 +90,13 @@ class RemoteFolderSource:
         for label, folder in enumerate(self._folders):
             yield from ((label, one) for one in self._store.below(folder))
 
+    def expect(self, items: Sequence[Item]) -> None:
+        """Begin to fetch the items that are read next."""
+        self._ahead.expect(items)
+
     def read(self, item: Item) -> Image:
         """Read and decode one file, uint8 (H, W, 3). Raises `BadImage` with the reason."""
-        return decode(self._data(item), self._max_pixels)
+        return decode(self._ahead.read(item), self._max_pixels)
 
     def pixel_size(self, item: Item) -> tuple[int, int]:
         """The height and width of one image, by its header. Raises `BadImage` with the reason."""

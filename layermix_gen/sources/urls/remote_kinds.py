@@ -5,10 +5,9 @@ import re
 from layermix_gen.errors import LayerMixError
 from layermix_gen.sources.base import Source, SourceOptions, is_image_name, parsed_kind
 from layermix_gen.sources.tars.tar_paths import MAGIC, is_packed_name, is_tar_name
-from layermix_gen.sources.tars.webdataset import WebDatasetSource
 from layermix_gen.sources.urls.remote_folder import RemoteFolderSource, refuse_remote_splits
 from layermix_gen.sources.urls.remote_table import ON_THE_WEB, RemoteTableSource
-from layermix_gen.sources.urls.remote_tars import RemoteTars
+from layermix_gen.sources.urls.remote_tars import RemoteTarsSource
 from layermix_gen.sources.urls.source_store import SourceStore
 from layermix_gen.support.checks import is_of_system
 from layermix_gen.support.text import as_text
@@ -34,7 +33,7 @@ def open_remote(location: str, kind: str, max_pixels: int, options: SourceOption
         return RemoteFolderSource(location, max_pixels)
     if name == "manifest":
         return RemoteTableSource(location, max_pixels, root=options.root)
-    return WebDatasetSource(location, "", max_pixels, RemoteTars(location))
+    return RemoteTarsSource(location, max_pixels)
 
 
 def _detected(location: str) -> str:

@@ -6,7 +6,7 @@ lies there is read as it comes.
 
 import tempfile
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cached_property, lru_cache
 from pathlib import Path
 from posixpath import normpath
@@ -19,6 +19,7 @@ from layermix_gen.sources.base import Item, SourceOptions
 from layermix_gen.sources.columns import path_in
 from layermix_gen.sources.table import labelling
 from layermix_gen.sources.table_files import table_rows
+from layermix_gen.sources.urls.read_ahead import ReadAhead
 from layermix_gen.sources.urls.source_store import SourceStore, StoredFile
 from layermix_gen.support.checks import is_remote
 
@@ -40,6 +41,7 @@ class RemoteTableSource:
         self.location, self.options = location, SourceOptions(root=root)
         self._base = root.rstrip("/") if is_remote(root) else location.rpartition("/")[0]
         self._max_pixels = max_pixels
+        self._ahead = ReadAhead(self._data)
         _store(self._base)  # refuses a URL that cannot be opened
 
     @cached_property
@@ -72,9 +74,13 @@ class RemoteTableSource:
                 "; give the URL that the paths lead on from by --root"
             )
 
+    def expect(self, items: Sequence[Item]) -> None:
+        """Begin to fetch the items that are read next."""
+        self._ahead.expect(items)
+
     def read(self, item: Item) -> Image:
         """Read and decode one image, uint8 (H, W, 3). Raises `BadImage` with the reason."""
-        return decode(self._data(item), self._max_pixels)
+        return decode(self._ahead.read(item), self._max_pixels)
 
     def pixel_size(self, item: Item) -> tuple[int, int]:
         """The height and width of one image, by its header. Raises `BadImage` with the reason."""

@@ -6,11 +6,15 @@ parts of files, as all object stores do.
 
 import time
 from collections import Counter
+from collections.abc import Sequence
 from typing import BinaryIO, Literal, cast
 
 from layermix_gen.errors import LayerMixError
+from layermix_gen.sources.base import Item
 from layermix_gen.sources.tars.tar_paths import MAGIC, expand_braces, is_tar_name
 from layermix_gen.sources.tars.tar_samples import TarSample, group_samples
+from layermix_gen.sources.tars.webdataset import WebDatasetSource
+from layermix_gen.sources.urls.read_ahead import ReadAhead
 from layermix_gen.sources.urls.source_store import SourceStore
 
 FRESH = 60.0  # seconds for which a tar is taken to be the one that it was
@@ -65,6 +69,21 @@ class RemoteTars:
         if found is None:
             raise LayerMixError(f"expected tars, found none at {self.place(name)}; check the URL")
         return f"{found.size}-{found.version}"
+
+
+class RemoteTarsSource(WebDatasetSource):
+    """The images in tars at URLs."""
+
+    def __init__(self, location: str, max_pixels: int) -> None:
+        super().__init__(location, "", max_pixels, RemoteTars(location))
+        self._ahead = ReadAhead(super()._data)
+
+    def expect(self, items: Sequence[Item]) -> None:
+        """Begin to fetch the items that are read next."""
+        self._ahead.expect(items)
+
+    def _data(self, item: Item) -> bytes:
+        return self._ahead.read(item)
 
 
 class _RemoteTar:
