@@ -123,7 +123,9 @@ def stages(location: Path, settings: BuildSettings, folder: Path, count: int) ->
                 rows.append(json.dumps(place | checks)[:-1] + ", " + facts[1:])
     with clock("index"):
         summary = tar.close()
-        write_index(folder / f"{size}.parquet", rows, ShardSummary(0, count, count, (), {"v00": summary}))
+        listing = folder / f"{size}.jsonl"
+        listing.write_text("".join(f"{row}\n" for row in rows), "utf-8")
+        write_index(folder / f"{size}.parquet", listing, ShardSummary(0, count, count, (), {"v00": summary}))
     variants, total = len(items) * settings.variants, sum(clock.seconds.values())
     encoding = clock.seconds["encode"]
     print(f"\n{f'{size} px':<16}{'µs a variant':>14}{'share':>8}{'of an encode':>14}")

@@ -75,7 +75,10 @@ def write_dataset(root: Path, images: int) -> None:
                 offset += int(size) + 2048
         tars = {plane: TarSummary(offset, f"{number:064x}") for plane in SETTINGS.planes}
         summaries[number] = ShardSummary(number, stop - start, stop - start, (), tars)
-        write_index(index_path(root, number), rows, summaries[number])
+        listing = root / "rows.jsonl"
+        listing.write_text("".join(f"{row}\n" for row in rows), "utf-8")
+        write_index(index_path(root, number), listing, summaries[number])
+        listing.unlink()
     write_manifest(collect(plan, summaries, Run(0, 0.0, 0.0, 1)))
 
 

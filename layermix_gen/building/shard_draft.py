@@ -40,7 +40,8 @@ class ShardDraft:
         self._waiting: list[_Encoded] = []
         self._waiting_bytes = 0
         self._written = 0
-        self._rows: list[str] = []
+        self._index = index_path(plan.root, number)
+        self._listing = temporary(self._index.with_suffix(".jsonl"))  # the rows of the index, as they come
         self._paths = {plane: tar_path(plan.root, plane, number) for plane in variants}
         self._drafts = {plane: temporary(path) for plane, path in self._paths.items()}
         self._planes = {variant: plane for plane, variant in variants.items()}
@@ -50,6 +51,7 @@ class ShardDraft:
         for folder in (*(path.parent for path in self._paths.values()), self._plan.root / INDEX):
             folder.mkdir(exist_ok=True)  # without parents: a dataset that was removed is not begun anew
         try:
+            self._listing.touch()
             for plane, path in self._drafts.items():
                 self._tars[plane] = TarWriter(path)
         except BaseException:
@@ -61,6 +63,7 @@ class ShardDraft:
         for plane, tar in self._tars.items():
             tar.abandon()
             self._drafts[plane].unlink(missing_ok=True)
+        self._listing.unlink(missing_ok=True)
 
     def encode(self, ordinal: int, item: Item, checksum: int, samples: Iterable[Sample]) -> None:
         """Encode the samples of one source image, with the checksum of its pixels. They wait for `write`.
@@ -78,6 +81,7 @@ class ShardDraft:
         """Append all samples that wait, each to the tar of its plane, and make their rows of the index."""
         settings = self._plan.settings
         extension = settings.encoding.extension
+        rows = []
         for ordinal, item, checksum, samples in self._waiting:
             name = class_name(self._plan.inputs.classes, item.label)
             for drawn, image, pixels_checksum in samples:
@@ -89,12 +93,14 @@ class ShardDraft:
                 offset = tar.add(f"{key}.{extension}", image)
                 tar.add(f"{key}.cls", b"%d" % item.label)
                 tar.add(f"{key}.json", text)
-                self._rows.append(
+                rows.append(
                     f'{{"plane": "{plane}", "shard": {self._number}, "key": "{key}", "offset": {offset}, '
                     f'"size": {len(image)}, "image_crc32": {isal_zlib.crc32(image)}, '
                     f'"pixels_crc32": {pixels_checksum}, "source_crc32": {checksum}, '
-                    f'"json_crc32": {json_checksum(key.encode(), text)}, {facts[1:]}'
+                    f'"json_crc32": {json_checksum(key.encode(), text)}, {facts[1:]}\n'
                 )
+        with self._listing.open("a", encoding="utf-8") as file:
+            file.writelines(rows)
         self._written += len(self._waiting)
         self._waiting.clear()
         self._waiting_bytes = 0
@@ -108,7 +114,7 @@ class ShardDraft:
         in_order = sorted({**kept, **finished}.items())
         inputs = self._written + len(skipped)
         summary = ShardSummary(self._number, inputs, self._written, skipped, dict(in_order))
-        write_index(index_path(self._plan.root, self._number), self._rows, summary, kept)
+        write_index(self._index, self._listing, summary, kept)
         tars = [tar_name(plane, self._number) for plane in finished]
         self._plan.outlet.take_shard(self._plan.root, tars, index_name(self._number))
         return summary

@@ -33,7 +33,7 @@ from layermix_gen.support.database import (
     rows,
     struct_of,
 )
-from layermix_gen.support.files import replacing, temporary
+from layermix_gen.support.files import replacing
 from layermix_gen.support.parsing import made_of, parse_object
 
 COLUMNS = {
@@ -124,27 +124,21 @@ def metadata_text(row: Mapping[str, Any]) -> str:
     return json.dumps({name: row[name] for name in METADATA}, ensure_ascii=False)
 
 
-def write_index(path: Path, lines: Iterable[str], summary: ShardSummary, kept: Iterable[str] = ()) -> None:
-    """Write the index of a shard, atomically: its rows, from `lines` of JSON objects, and its summary.
+def write_index(path: Path, listing: Path, summary: ShardSummary, kept: Iterable[str] = ()) -> None:
+    """Write the index of a shard, atomically: its rows, from the `listing`, a JSON object a line, and its summary.
 
     The rows of the planes `kept` are copied from the index that is there. The file has all rows plane by plane, in the
     order of the samples, no matter which were written first.
     """
-    listing = temporary(path.with_suffix(".jsonl"))
-    try:
-        with listing.open("w", encoding="utf-8") as file:
-            file.writelines(f"{line}\n" for line in lines)
-        table = f"SELECT * FROM {json_lines(listing, COLUMNS)}"
-        if names := ", ".join(map(quoted, kept)):
-            table = f"SELECT * FROM {parquet([path])} WHERE plane IN ({names}) UNION ALL {table}"
-        seal = struct_of({_SEAL: json.dumps(asdict(summary))})
-        with replacing(path) as draft, _database() as db:
-            db.execute(
-                f"COPY (SELECT * FROM ({table}) ORDER BY plane, key) TO {quoted(draft.absolute())} "
-                f"(FORMAT parquet, COMPRESSION zstd, KV_METADATA {seal})"
-            )
-    finally:
-        listing.unlink(missing_ok=True)
+    table = f"SELECT * FROM {json_lines(listing, COLUMNS)}"
+    if names := ", ".join(map(quoted, kept)):
+        table = f"SELECT * FROM {parquet([path])} WHERE plane IN ({names}) UNION ALL {table}"
+    seal = struct_of({_SEAL: json.dumps(asdict(summary))})
+    with replacing(path) as draft, _database() as db:
+        db.execute(
+            f"COPY (SELECT * FROM ({table}) ORDER BY plane, key) TO {quoted(draft.absolute())} "
+            f"(FORMAT parquet, COMPRESSION zstd, KV_METADATA {seal})"
+        )
 
 
 def samples_in(db: Database, files: Sequence[Path]) -> str:

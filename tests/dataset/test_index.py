@@ -46,8 +46,10 @@ def summary(number: int, *planes: str) -> ShardSummary:
 def write_index(root: Path, number: int, old: list[str], new: list[str]) -> Path:
     path = index_path(root, number)
     path.parent.mkdir(parents=True, exist_ok=True)
-    lines = [json.dumps(row(plane, ordinal)) for ordinal in range(2) for plane in new]
-    write(path, lines, summary(number, *sorted(old + new)), old)
+    listing = path.with_suffix(".jsonl")
+    listing.write_text("".join(f"{json.dumps(row(plane, ordinal))}\n" for ordinal in range(2) for plane in new))
+    write(path, listing, summary(number, *sorted(old + new)), old)
+    listing.unlink()
     return path
 
 
@@ -114,7 +116,8 @@ def test_the_index_is_written_by_one_thread(tmp_path: Path, monkeypatch: pytest.
 def test_a_shard_without_a_sample_has_an_index(tmp_path: Path) -> None:
     path = index_path(tmp_path, 0)
     path.parent.mkdir()
-    write(path, [], summary(0, "v00"))
+    (tmp_path / "rows.jsonl").touch()
+    write(path, tmp_path / "rows.jsonl", summary(0, "v00"))
     assert read_summary(tmp_path, 0) == summary(0, "v00")
     assert rows(tmp_path) == []
 
@@ -140,10 +143,13 @@ from layermix_gen.dataset.index import ShardSummary, index_path, write_index
 path = index_path(Path(sys.argv[1]), 0)
 path.parent.mkdir()
 resource.setrlimit(resource.RLIMIT_FSIZE, (1500, 1500))
+listing = path.with_suffix(".jsonl")
+listing.write_text("{}")
 try:
-    write_index(path, ["{}"], ShardSummary(0, 1, 1, (), {}))
+    write_index(path, listing, ShardSummary(0, 1, 1, (), {}))
 except LayerMixError as error:
     print(error)
+listing.unlink()
 """
 
 
