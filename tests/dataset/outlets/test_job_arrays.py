@@ -1,7 +1,5 @@
 """Builds that are planned ahead in an object store: the bytes of one in a folder, by jobs that share nothing else."""
 
-import tempfile
-from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -17,38 +15,19 @@ from layermix_gen.inspection.verification import repair
 from layermix_gen.mixing_sets.provision import resolve_mixing_set
 from layermix_gen.sources.folder import FolderSource
 from tests.building.test_planned import OPTIONS, QUIET, SETTINGS, other_fractals
-from tests.helpers import digest, files, invoke
-from tests.servers import Traffic, objects, stored_at
+from tests.dataset.outlets.stored import differs
+from tests.helpers import digest, invoke
+from tests.servers import objects
 
 PLANNED = ["mixing-set.json", "mixing-set.npy", "plan.json", "sources.parquet"]
 FEW = partial(resolve_mixing_set, count=8, workers=1)
-MEMORY = "memory://planned/shards"
-
-
-@pytest.fixture(scope="module")
-def store() -> Iterator[tuple[str, Traffic]]:
-    with stored_at() as found:
-        yield found
 
 
 @pytest.fixture(autouse=True)
-def alone(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Render 8 fractals instead of 384, and have a folder for the temporary ones of this test alone."""
+def few(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Render 8 fractals instead of 384."""
     monkeypatch.setattr(planning, "resolve_mixing_set", FEW)
     monkeypatch.setattr(repair, "resolve_mixing_set", FEW)
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path_factory.mktemp("temporary")))
-
-
-@pytest.fixture
-def at(store: tuple[str, Traffic], request: pytest.FixtureRequest) -> str:
-    """A URL in S3 for this test alone."""
-    return f"{store[0]}-{request.node.name.partition('[')[0]}"
-
-
-@pytest.fixture
-def memory() -> Iterator[str]:
-    yield MEMORY
-    fsspec.filesystem("memory").store.clear()
 
 
 @pytest.fixture(scope="module")
@@ -60,14 +39,6 @@ def local(photographs: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         plan(photographs, root, SETTINGS, **QUIET)
     build_planned(root, **QUIET)
     return root
-
-
-def differs(url: str, root: Path) -> list[str]:
-    """The names of what differs between a store and a folder, but for the manifest's facts of its run."""
-    found = objects(url)
-    names = set(found).symmetric_difference(files(root))
-    both = set(found) - names - {"dataset.json", "mixing-set.json"}  # which has a time
-    return sorted(names | {name for name in both if found[name] != (root / name).read_bytes()})
 
 
 def test_jobs_in_any_order_and_an_end_make_the_dataset_of_a_folder(
