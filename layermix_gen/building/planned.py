@@ -158,7 +158,7 @@ def finish(out: str | Path, *, jobs: int | None = None, max_errors: int | None =
 
 
 def _finished(planned: PlannedBuild, jobs: int | None, begin: float) -> Manifest:
-    """Complete the dataset, or name what is missing; no byte of it depends on what is said of the run."""
+    """Complete the dataset, in a time since `begin`. Raises `LayerMixError` that names the shards that are missing."""
     plan, root = planned.plan, planned.root
     finished = finished_shards(plan, read_summaries(root))
     if missing := [number for number in range(plan.shards) if number not in finished]:
