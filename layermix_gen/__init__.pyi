@@ -1,5 +1,9 @@
 from .building.builder import build as build
 from .building.estimator import estimate as estimate
+from .building.planned import build_planned as build_planned
+from .building.planned import finish as finish
+from .building.planning import Planned as Planned
+from .building.planning import plan as plan
 from .dataset.manifest import Manifest as Manifest
 from .dataset.settings import BuildSettings as BuildSettings
 from .errors import BadImage as BadImage

@@ -16,10 +16,13 @@ from layermix_gen.support.interrupts import INTERRUPTED, interruptible
 
 COMMANDS = {
     "build": "Compute LayerMix variants of every image and write them as shards.",
+    "build-planned": "Build what was planned, or a part of it: for job arrays and clusters.",
     "demo": "Build shards from a few photographs, and show them.",
     "evaluate": "Measure trained models: errors, robustness, consistency, calibration.",
+    "finish": "Complete a planned dataset, or name the shards that are missing.",
     "fractals": "Make mixing sets: render fractals, or pack pictures of your own.",
     "inspect": "Summarize a dataset; find, show and extract its samples.",
+    "plan": "List the source once for all jobs, and write the plan that they build by.",
     "verify": "Check every byte of a dataset, render samples again, repair what is damaged.",
 }
 

@@ -20,7 +20,7 @@ def large_pool(tmp_path):
 
 def test_the_demo(tmp_path, large_pool, monkeypatch):
     opened_pool = layermix_gen.open_mixing_set(large_pool)
-    monkeypatch.setattr("layermix_gen.building.builder.resolve_mixing_set", lambda *_, **__: opened_pool)
+    monkeypatch.setattr("layermix_gen.building.planning.resolve_mixing_set", lambda *_, **__: opened_pool)
     manifest, samples, sheet = layermix_gen.demo.demo(tmp_path / "demo", progress=False)
     photographs = [name for names in layermix_gen.demo.PHOTOGRAPHS.values() for name in names]
     assert manifest.complete

@@ -238,7 +238,7 @@ def test_two_methods_side_by_side(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     """From IDX files to a report with plots; started again, nothing is done twice."""
     from evaluate_fashion_mnist import main
 
-    monkeypatch.setattr("layermix_gen.building.builder.resolve_mixing_set", partial(resolve_mixing_set, count=8))
+    monkeypatch.setattr("layermix_gen.building.planning.resolve_mixing_set", partial(resolve_mixing_set, count=8))
     rng, data, out = np.random.default_rng(0), tmp_path / "data", tmp_path / "out"
     data.mkdir()
     for name, count in (("train", 128), ("t10k", 30)):

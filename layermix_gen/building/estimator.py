@@ -9,6 +9,7 @@ from statistics import fmean
 
 import numpy as np
 
+from layermix_gen.building.engines import engine_named
 from layermix_gen.building.request import BuildRequest
 from layermix_gen.building.sizing import UNREADABLE, sample_bytes
 from layermix_gen.dataset.outlets.places import placed
@@ -81,8 +82,10 @@ def estimate(
     source_options: SourceOptions = DEFAULT_OPTIONS,
     mixing_set: MixingSet | str | Path | None = None,
     workers: int | None = None,
-    partition: tuple[int, int] = (0, 1),
+    partition: tuple[int, int] | str = (0, 1),
     max_errors: int | None = None,
+    engine: str = "local",
+    ray_address: str | None = None,
     progress: bool = True,
 ) -> Estimate:
     """Estimate the size and time of `build` with the same arguments, by timing a few of the images.
@@ -90,7 +93,11 @@ def estimate(
     Writes nothing: unless the mixing set is already made, a few fractals in memory stand in for it. Raises
     `LayerMixError` for what `build` would refuse.
     """
-    with memory_errors(), placed(out) as (root, _):
+    with (
+        memory_errors(),
+        engine_named(engine, ray_address, workers, out) as cluster,
+        placed(out, mixes=False) as (root, _),
+    ):
         request = BuildRequest(
             source, root, settings, kind, source_options, mixing_set, workers, partition, max_errors, progress
         )
@@ -107,7 +114,7 @@ def estimate(
             own_shards=len(request.own(shards)),
             bytes=int(size * images),
             core_seconds=seconds * len(request.items),
-            workers=request.workers,
+            workers=cluster.workers if cluster else request.workers,
             fractal_seconds=fractal_seconds,
             labels=request.labels,
             form=request.settings.samples,

@@ -9,10 +9,11 @@ from dataclasses import replace
 from pathlib import Path
 
 from layermix_gen.building.native_size import LOOKED_AT, native_size
+from layermix_gen.building.partitions import checked_partition
 from layermix_gen.building.sizing import planned_shards
 from layermix_gen.dataset.index import ShardSummary
 from layermix_gen.dataset.listings.listing import list_items
-from layermix_gen.dataset.names import LISTING, PLAN
+from layermix_gen.dataset.names import ABOUT_MIXING_SET, LISTING, MIXING_SET, PLAN
 from layermix_gen.dataset.plan import MixingSetFacts, Plan, make_plan, read_plan
 from layermix_gen.dataset.plan_changes import refuse_changes
 from layermix_gen.dataset.settings import BuildSettings
@@ -31,6 +32,18 @@ from layermix_gen.support.text import count
 MIN_ERRORS, ERROR_SHARE = 10, 0.01  # inputs that may be skipped unless the user says how many: 1%, but at least 10
 
 
+def checked_errors(max_errors: int | None) -> int | None:
+    """How many inputs may be skipped, checked; None for the default."""
+    if max_errors is not None:
+        check_whole("max-errors", max_errors, 0)
+    return max_errors
+
+
+def errors_allowed(max_errors: int | None, inputs: int) -> int:
+    """How many of so many inputs may be skipped."""
+    return max(MIN_ERRORS, int(ERROR_SHARE * inputs)) if max_errors is None else max_errors
+
+
 class BuildRequest:
     """A checked request for a build. Raises `LayerMixError` for what the user can mend; writes nothing."""
 
@@ -43,20 +56,18 @@ class BuildRequest:
         source_options: SourceOptions,
         mixing_set: MixingSet | str | Path | None,
         workers: int | None,
-        partition: tuple[int, int],
+        partition: tuple[int, int] | str,
         max_errors: int | None,
         progress: bool = False,
     ) -> None:
-        self.workers, self._partition = checked_workers(workers), _checked_partition(partition)
-        if max_errors is not None:
-            check_whole("max-errors", max_errors, 0)
-        self._max_errors = max_errors
+        self.workers, self.partition = checked_workers(workers), checked_partition(partition)
+        self._max_errors = checked_errors(max_errors)
         self.root = as_utf8_path(out, "output folder")
         location = source if is_remote(source) else as_utf8_path(source, "source")
         self._mixing_set_url = str(mixing_set) if isinstance(mixing_set, str) and is_remote(mixing_set) else ""
         self.mixing_set = _checked_mixing_set(mixing_set, settings)
         here = location if isinstance(location, Path) else None
-        check_output(self.root, source=here, mark=PLAN, own=(LISTING,))
+        check_output(self.root, source=here, mark=PLAN, own=(LISTING, MIXING_SET, ABOUT_MIXING_SET))
         pattern_of(self.root)  # refuses a folder whose index could not be read
         self.source: Source = open_source(location, kind, settings.max_pixels, source_options)
         self.items = list_items(self.source.found(), settings.seed, progress)
@@ -66,7 +77,7 @@ class BuildRequest:
         self.size = self.settings.size or 0
         self._check_pictures()
         if self._before:  # refuse now what can be refused without a mixing set, which may take a while to make
-            refuse_changes(self._before, self.planned(self._before.mixing_set, self._before.shards), self.items)
+            refuse_changes(self._before, self.planned(self._before.mixing_set, self._before.shards), self.items.path)
 
     def _resolved(self, settings: BuildSettings) -> BuildSettings:
         """Make every open choice: as the folder's plan did, or else to suit the images."""
@@ -101,13 +112,13 @@ class BuildRequest:
         if mixing_set is None or not self.settings.variants:
             return None
         facts = MixingSetFacts.of(mixing_set)
-        return replace(facts, location=self._mixing_set_url) if self._mixing_set_url else facts
+        location = MIXING_SET if mixing_set.path == self.root / MIXING_SET else self._mixing_set_url
+        return replace(facts, location=location) if location else facts
 
     @property
     def max_errors(self) -> int:
         """How many inputs may be skipped."""
-        default = max(MIN_ERRORS, int(ERROR_SHARE * len(self.items)))
-        return default if self._max_errors is None else self._max_errors
+        return errors_allowed(self._max_errors, len(self.items))
 
     def shards(self, progress: bool = False) -> int:
         """The number of shards: from the folder's plan if its `shard_size` is the same, else from `planned_shards`."""
@@ -125,7 +136,7 @@ class BuildRequest:
 
     def own(self, shards: int) -> range:
         """The numbers of the shards, out of `shards`, that this partition builds."""
-        first, step = self._partition
+        first, step = self.partition
         return range(first, shards, step)
 
     def announce(self, progress: bool) -> None:
@@ -169,12 +180,3 @@ def _checked_mixing_set(mixing_set: MixingSet | str | Path | None, settings: Bui
             f"expected no mixing set with the method {settings.method}, got {mixing_set}; leave out --mixing-set"
         )
     return path
-
-
-def _checked_partition(partition: tuple[int, int]) -> tuple[int, int]:
-    if not (isinstance(partition, tuple | list) and list(map(type, partition)) == [int, int]):
-        raise LayerMixError(f"partition must be two whole numbers (i, n), got {partition!r}; change --partition")
-    index, count = partition
-    if not 0 <= index < count:
-        raise LayerMixError(f"partition i/n must have 0 <= i < n, got {index}/{count}; change --partition")
-    return index, count

@@ -197,5 +197,5 @@ def try_input(plan: Plan, number: int, position: int) -> None:
 def open_inputs(plan: Plan) -> tuple[Source, SampleMaker]:
     """Open source and mixing set once per process and plan."""
     source = plan.inputs.open(plan.settings.max_pixels)
-    mixing_set = open_mixing_set(plan.mixing_set.location) if plan.mixing_set else None
+    mixing_set = open_mixing_set(place) if (place := plan.mixing_set_place) else None
     return source, SampleMaker(plan.settings, mixing_set)

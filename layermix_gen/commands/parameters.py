@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from layermix_gen.building.partitions import HOW_TO_SUBMIT
 from layermix_gen.sources.base import SourceOptions
 
 
@@ -21,17 +22,17 @@ def source_options(command: Callable[..., None]) -> Callable[..., None]:
     return with_options
 
 
-class Partition(click.ParamType[tuple[int, int]]):
-    """A partition: number i of n, as `i/n`."""
+class Partition(click.ParamType[tuple[int, int] | str]):
+    """A partition: number i of n, as `i/n`, or the name of the scheduler whose environment says it."""
 
-    name = "i/n"
+    name = "i/n|slurm|k8s"
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, int]:
-        if isinstance(value, tuple):
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, int] | str:
+        if isinstance(value, tuple) or value in HOW_TO_SUBMIT:
             return value
         index, _, count = str(value).partition("/")
         if not (index.isdecimal() and count.isdecimal()):
-            self.fail(f"expected i/n, as in 0/8, got {value!r}", param, ctx)
+            self.fail(f"expected i/n, as in 0/8, slurm or k8s, got {value!r}", param, ctx)
         return int(index), int(count)
 
 

@@ -7,10 +7,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol
 
-from layermix_gen.dataset.names import MANIFEST, PLAN, is_shard_file
+from layermix_gen.dataset.names import MANIFEST, MIXING_SET, PLAN, is_shard_file
 from layermix_gen.dataset.outlets.holders import scratch_folder
 from layermix_gen.dataset.outlets.object_store import ObjectStore, is_object_store
 from layermix_gen.errors import BadImage, LayerMixError, StoreError
+from layermix_gen.mixing_sets.set_cache import LARGEST_SET
 from layermix_gen.support.checks import as_utf8_path, is_remote
 from layermix_gen.support.database import pattern_of
 from layermix_gen.support.files import inside, reason, regular, with_retries
@@ -167,7 +168,7 @@ class RemoteDatasetFiles(RemoteFiles):
         paths = {name: inside(folder, name) for name in names}
         missing = [name for name, path in paths.items() if not path.is_file()]
         try:
-            list(mapped_ahead(lambda name: self.copy_file(name, paths[name]), missing, FETCHES))
+            list(mapped_ahead(lambda name: self.copy_file(name, paths[name], _most(name)), missing, FETCHES))
         except BadImage as error:
             raise LayerMixError(f"the dataset at {self.location} cannot be read: {error}; restore it") from error
         return list(paths.values())
@@ -193,3 +194,8 @@ class RemoteDatasetFiles(RemoteFiles):
             yield path
         finally:
             path.unlink()
+
+
+def _most(name: str) -> int:
+    """The bytes that a file may have that is fetched."""
+    return LARGEST_SET if name == MIXING_SET else LARGEST

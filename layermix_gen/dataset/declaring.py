@@ -40,7 +40,11 @@ from layermix_gen.support.files import (
 
 
 def collect(plan: Plan, summaries: Mapping[int, ShardSummary], run: Run) -> Manifest:
-    """Add up the finished shards into a manifest."""
+    """Add up the finished shards into a manifest, which has the digests of indexes where no shard is missing.
+
+    Before that, each job of an array would read the indexes of all others.
+    """
+    is_complete = len(summaries) == plan.shards
     skipped = [one for summary in summaries.values() for one in summary.skipped]
     planes = tuple(plan.settings.planes)
     written = sum(summary.written for summary in summaries.values())
@@ -49,12 +53,13 @@ def collect(plan: Plan, summaries: Mapping[int, ShardSummary], run: Run) -> Mani
         for number, summary in summaries.items()
         for plane, tar in summary.planes.items()
     }
-    indexes = {index_name(number): file_digest(index_path(plan.root, number)) for number in sorted(summaries)}
+    numbers = sorted(summaries) if is_complete else ()
+    indexes = {index_name(number): file_digest(index_path(plan.root, number)) for number in numbers}
     return Manifest(
         root=plan.root,
-        complete=len(summaries) == plan.shards,
+        complete=is_complete,
         fingerprint=plan.fingerprint,
-        digest=digest_of(tars, indexes),
+        digest=digest_of(tars, indexes) if is_complete else "",
         inputs=sum(summary.inputs for summary in summaries.values()),
         written=written,
         skipped=len(skipped),

@@ -59,7 +59,7 @@ class Manifest:
     root: Path  # its folder; for a dataset at a URL, see where it was opened
     complete: bool
     fingerprint: str
-    digest: str  # over every tar and every index
+    digest: str  # over every tar and every index; "" until it is complete
     inputs: int
     written: int
     skipped: int

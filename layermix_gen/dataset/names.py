@@ -4,6 +4,7 @@ dataset.json             the manifest, written last: the dataset is complete whe
 plan.json                what is built from what, frozen at the start
 sources.parquet          the inputs in planned order
 errors.jsonl             the inputs that were skipped, and why
+mixing-set.npy, .json    the mixing set, where jobs on several machines share one that was made for them
 clean/000000.tar         the clean plane of shard 0
 v03/000000.tar           variant 3 of the same source images
 index/000000.parquet     the index of shard 0
@@ -21,6 +22,7 @@ from layermix_gen.errors import LayerMixError
 from layermix_gen.support.text import as_text
 
 MANIFEST, PLAN, LISTING, ERRORS = "dataset.json", "plan.json", "sources.parquet", "errors.jsonl"
+MIXING_SET, ABOUT_MIXING_SET = "mixing-set.npy", "mixing-set.json"
 INDEX = "index"  # the folder of the indexes
 DECLARED = f"{INDEX}/declared"  # and of those that are declared while planes are added
 CLEAN_PLANE = "clean"
@@ -32,7 +34,7 @@ ADDRESS = rf"([0-9]{{9,18}})-({PLANE})"  # and of their addresses, see `address`
 TAR = rf"({PLANE})/[0-9]{{6,}}\.tar"  # of the paths of tars, and of indexes
 INDEX_FILE = rf"{INDEX}/(declared/)?[0-9]{{6,}}\.parquet"
 INFO, CARD, OF_A_PLANE = "_info.json", "README.md", ("sizes.json", "wids.json")  # what other readers look for
-SMALL_FILES = (MANIFEST, PLAN, LISTING, ERRORS, INFO, CARD)  # in the dataset's own folder
+SMALL_FILES = (MANIFEST, PLAN, LISTING, ERRORS, INFO, CARD, ABOUT_MIXING_SET)  # in the dataset's own folder
 
 
 def plane_name(variant: int) -> str:

@@ -24,6 +24,7 @@ from layermix_gen.errors import LayerMixError
 from layermix_gen.mixing_sets.mixing_set import MixingSet
 from layermix_gen.sources import Item, Source, SourceOptions, open_source
 from layermix_gen.sources.base import DEFAULT_OPTIONS
+from layermix_gen.support.checks import is_remote
 from layermix_gen.support.files import (
     cannot_read,
     check_format,
@@ -120,6 +121,14 @@ class Plan:
         mixing_set = {"mixing set": self.mixing_set and self.mixing_set.digest}
         options = settings.pop("options")
         return inputs | settings | options | mixing_set | self.versions | {"shards": self.shards}
+
+    @property
+    def mixing_set_place(self) -> str | Path | None:
+        """The path or URL of the mixing set, perhaps in the dataset's own folder; None where nothing is mixed."""
+        if self.mixing_set is None:
+            return None
+        location = self.mixing_set.location
+        return location if is_remote(location) else self.root / location
 
     def bounds(self, number: int) -> tuple[int, int]:
         """The first input of shard `number`, and the first of the next; sizes differ by one at most."""

@@ -28,8 +28,8 @@ def freeze(plan: Plan, listing: Listing) -> Plan:
     """
     before = read_plan(plan.root)
     if before:
-        refuse_changes(before, plan, listing)
-        mended = _mended(before, plan, listing)
+        refuse_changes(before, plan, listing.path)
+        mended = _mended(before, plan, listing.path)
         if before.settings.planes.keys() - plan.settings.planes.keys():
             put_back_declared(plan.root, before.settings.planes)
         reopen(plan.root, set(mended.values()))
@@ -58,7 +58,7 @@ def is_frozen(plan: Plan, listing: Listing) -> bool:
     """Whether the plan on disk makes the same dataset, wherever source and mixing set lie. Raises as `freeze` does."""
     before = read_plan(plan.root)
     if before:
-        refuse_changes(before, plan, listing)
+        refuse_changes(before, plan, listing.path)
     same = before and (before.fingerprint, before.settings) == (plan.fingerprint, plan.settings)
     return bool(same and before and is_listed(before))
 
@@ -72,13 +72,13 @@ def as_frozen(plan: Plan) -> Plan:
     return plan if before and before.listing == plan.listing else replace(plan, listing="")
 
 
-def refuse_changes(before: Plan, now: Plan, listing: Listing) -> None:
+def refuse_changes(before: Plan, now: Plan, listed: Path) -> None:
     """Raise `LayerMixError`, naming what differs, unless `now` is `before`, adds planes to it, or mends inputs of it.
 
-    An input is mended if it has changed and no finished shard holds it. Planes can be given up again that the manifest
-    does not declare or, where there is none, that no shard has yet.
+    `listed` is the file of the listing of `now`. An input is mended if it has changed and no finished shard holds it.
+    Planes can be given up again that the manifest does not declare or, where there is none, that no shard has yet.
     """
-    differences = changes(before, now, listing, _mended(before, now, listing))
+    differences = changes(before, now, listed, _mended(before, now, listed))
     given_up = before.settings.planes.keys() - now.settings.planes.keys()
     if given_up:
         kept = declared_planes(now.root) or {
@@ -102,11 +102,11 @@ def reopen(root: Path, numbers: Collection[int]) -> None:
         index_path(root, number).unlink(missing_ok=True)
 
 
-def changes(before: Plan, now: Plan, listing: Listing, mended: Collection[str] = ()) -> list[str]:
-    """Name all differences by which `now`, the plan of `listing`, makes other samples than `before`, a phrase each.
+def changes(before: Plan, now: Plan, listed: Path, mended: Collection[str] = ()) -> list[str]:
+    """Name all differences by which `now` makes other samples than `before`, a phrase each.
 
-    A dataset of clean views alone has no mixing set, so adding or giving up one is no difference. Nor are the inputs
-    `mended`.
+    `listed` is the file of the listing of `now`. A dataset of clean views alone has no mixing set, so adding or giving
+    up one is no difference. Nor are the inputs `mended`.
     """
     old, new = before.identity(), now.identity()
     if 0 in (before.settings.variants, now.settings.variants):
@@ -115,27 +115,27 @@ def changes(before: Plan, now: Plan, listing: Listing, mended: Collection[str] =
     if "method" in names:  # which have options of their own
         names = [name for name in names if name in old and name in new]
     differences = [_difference(name, old.get(name), new.get(name)) for name in names if name != "source"]
-    if "source" in names and (first := _first_change(before, listing, mended)):
+    if "source" in names and (first := _first_change(before, listed, mended)):
         differences.append(first)
     return differences
 
 
-def _first_change(before: Plan, listing: Listing, mended: Collection[str]) -> str:
+def _first_change(before: Plan, listed: Path, mended: Collection[str]) -> str:
     """Name the first input, by its id, that was added, removed or changed, but for those that were mended."""
     try:
-        return first_change(before.root / LISTING, listing.path, mended)
+        return first_change(before.root / LISTING, listed, mended)
     except FileNotFoundError:
         return f"source images changed, and {LISTING} is not there to tell which"
 
 
-def _mended(before: Plan, now: Plan, listing: Listing) -> dict[str, int]:
+def _mended(before: Plan, now: Plan, listed: Path) -> dict[str, int]:
     """The shards of the inputs that have changed and that no finished shard holds, by the ids of these inputs."""
     if before.inputs.digest == now.inputs.digest:
         return {}
     summaries = read_summaries(before.root)
     free = {one.source for summary in summaries.values() for one in summary.skipped}
     try:
-        changed = changed_inputs(before.root / LISTING, listing.path)
+        changed = changed_inputs(before.root / LISTING, listed)
     except FileNotFoundError:
         return {}
     shards = {source_id: before.shard_of(number) for source_id, number in changed.items()}

@@ -22,7 +22,7 @@ from layermix_gen.dataset.settings import BuildSettings
 from layermix_gen.errors import BadImage, LayerMixError
 from layermix_gen.images import Image
 from layermix_gen.images.codec import decode
-from layermix_gen.inspection.replay import Replay, Replayer
+from layermix_gen.inspection.replay import Replay, Replayer, needed_files
 from layermix_gen.kernels.native import say_if_not_compiled
 from layermix_gen.support.database import quoted
 
@@ -142,6 +142,7 @@ class OpenedDataset:
     @cached_property
     def _replayer(self) -> Replayer:
         say_if_not_compiled()
+        self._files.fetch(needed_files(self.plan))
         return Replayer(self.plan)
 
     def replay(self, row: Mapping[str, Any]) -> Replay:

@@ -6,7 +6,7 @@ from functools import cached_property, lru_cache
 from typing import Any
 
 from layermix_gen.dataset.index import source_checksum
-from layermix_gen.dataset.names import LISTING, ordinal_of
+from layermix_gen.dataset.names import LISTING, MIXING_SET, ordinal_of
 from layermix_gen.dataset.plan import Plan
 from layermix_gen.dataset.samples import Partner, SampleMaker, candidates
 from layermix_gen.errors import BadImage, LayerMixError
@@ -28,6 +28,12 @@ class Replay:
     other: Image | None  # the recipe's leaf `other`, where it uses one
     recipe: Recipe
     pixels: Image  # the sample, before encoding
+
+
+def needed_files(plan: Plan) -> list[str]:
+    """The files of a dataset that replays need, beside its plan: the listing, and the mixing set where it is there."""
+    is_kept = plan.mixing_set is not None and plan.mixing_set.location == MIXING_SET
+    return [LISTING, MIXING_SET] if is_kept else [LISTING]
 
 
 class Replayer:
@@ -56,11 +62,11 @@ class Replayer:
         return SampleMaker(self.plan.settings, self._mixing_set())
 
     def _mixing_set(self) -> MixingSet | None:
-        facts = self.plan.mixing_set
-        if facts is None:
+        facts, place = self.plan.mixing_set, self.plan.mixing_set_place
+        if facts is None or place is None:
             return None
         try:
-            mixing_set = open_mixing_set(facts.location)
+            mixing_set = open_mixing_set(place)
         except LayerMixError as error:
             raise LayerMixError(
                 f"samples cannot be rendered again without their mixing set: {error}; where it was moved, run the "

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from layermix_gen.errors import LayerMixError
 from layermix_gen.mixing_sets.fractals.render import VERSION
-from layermix_gen.mixing_sets.fractals.sets import render_set
+from layermix_gen.mixing_sets.fractals.sets import describe, render_set
+from layermix_gen.mixing_sets.kept import is_copy
 from layermix_gen.mixing_sets.mixing_set import MixingSet, open_mixing_set
 from layermix_gen.mixing_sets.packing import Cut, list_pictures, listing_key, pack_folder
 from layermix_gen.mixing_sets.set_cache import cached, fetched
@@ -36,19 +37,26 @@ def resolve_mixing_set(
     *,
     count: int = DEFAULT_COUNT,
     color: bool = False,
+    kept: Path | None = None,
     workers: int | None = None,
     progress: bool = True,
 ) -> MixingSet:
     """The set for views of `view_size` pixels: a `.npy` file or its URL, a folder of pictures, or fractals.
 
     A file at a URL is fetched once, a folder packed once. `color` applies to a folder, `seed` and `count` to
-    `location=None`, the fractals. What is fetched or made is kept in the cache directory. Raises `LayerMixError` if the
-    location is not a mixing set, or its pictures are smaller than the views.
+    `location=None`, the fractals. What is fetched or made is kept in the cache directory; if the file `kept` holds
+    these fractals, perhaps rendered on another machine, it is taken. Raises `LayerMixError` if the location is not a
+    mixing set, or its pictures are smaller than the views.
     """
     size = picture_size_for(view_size)
     if location is None:
         name = f"fractals-v{VERSION}-seed{seed}-{count}x{size}{f'-detail{DETAIL}' if size > DETAIL else ''}.npy"
-        path = cached(name, partial(_render, count, size, seed, workers, progress))
+        about = read_about(kept) if kept and kept.is_file() else {}
+        is_same = about.get("made_by") == describe(count, size, seed, detail=DETAIL)
+        if kept and is_same and is_copy(kept, about.get("digest", "")):
+            path = kept
+        else:
+            path = cached(name, partial(_render, count, size, seed, workers, progress))
     elif location == "":
         raise LayerMixError("expected a mixing set (.npy) or a folder of pictures, got an empty name; give a path")
     elif is_remote(location):

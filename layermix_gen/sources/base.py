@@ -157,7 +157,7 @@ def replaced(item: Item) -> LayerMixError:
     """The error for an item whose file is no longer the one that was listed."""
     return LayerMixError(
         f"expected {item.id} as it was when the source was listed, found it replaced or changed since; run the same "
-        "command again to list it anew"
+        "command again to list it anew, or before build-planned its plan"
     )
 
 

@@ -62,21 +62,37 @@ def temporary(path: Path) -> Path:
 def sweep(root: Path, *, alone: bool = False) -> None:
     """Remove the temporary files and folders that killed processes left in `root` and the folders in it, but no links'.
 
-    Those that have not grown for an hour are. A process that is `alone` in the folder knows that all files of its own
-    machine are; of other machines it cannot be sure, because not every network file system shares its locks, and of
-    folders neither: samples are extracted without a lock.
+    Those that have not grown for an hour are, by the clock of the file system: that of this machine may be wrong. A
+    process that is `alone` in the folder knows that all files of its own machine are; of other machines it cannot be
+    sure, because not every network file system shares its locks, and of folders neither: samples are extracted without
+    a lock.
     """
     own = f".{machine()}-"
     folders = [root, *(path for path in root.glob("*/") if not path.is_symlink())]
-    for draft in (path for folder in folders for path in folder.glob(".*.tmp") if DRAFT.fullmatch(path.name)):
+    drafts = [path for folder in folders for path in folder.glob(".*.tmp") if DRAFT.fullmatch(path.name)]
+    now = _clock_of(root) if drafts else 0.0
+    for draft in drafts:
         with suppress(OSError):  # a draft that stays is in nobody's way
             facts = draft.lstat()
-            abandoned = time.time() - facts.st_mtime > DRAFT_SECONDS
+            abandoned = now - facts.st_mtime > DRAFT_SECONDS
             if not stat.S_ISDIR(facts.st_mode):
                 if abandoned or (alone and own in draft.name):
                     draft.unlink()
             elif abandoned:
                 shutil.rmtree(draft)
+
+
+def _clock_of(folder: Path) -> float:
+    """The time that the file system of a folder gives to a new file; 0 where there can be none."""
+    mark = temporary(folder / "clock")
+    try:
+        mark.touch()
+        return mark.stat().st_mtime
+    except OSError:
+        return 0.0
+    finally:
+        with suppress(OSError):
+            mark.unlink()
 
 
 def remove_folder(path: Path) -> None:

@@ -665,7 +665,7 @@ def test_shards_that_do_not_add_up_are_no_dataset(
     (root / "dataset.json").unlink()
     summaries = read_summaries(root)
     summaries[1] = dataclasses.replace(summaries[1], inputs=7, written=7)
-    monkeypatch.setattr("layermix_gen.building.builder.read_summaries", lambda _: dict(summaries))
+    monkeypatch.setattr("layermix_gen.building.build_run.read_summaries", lambda _: dict(summaries))
     result = invoke("build", photographs, root, *SMALL, "--variants", 3, "--mixing-set", pool)
     assert result.exit_code == 1
     assert without_start(result.stderr).startswith(

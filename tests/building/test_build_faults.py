@@ -699,9 +699,15 @@ def test_a_mistake_is_one_line(arguments: str, line: str, places: dict[str, Any]
 PYTHON_MISTAKES: list[tuple[dict[str, Any], str]] = [
     ({"workers": "2"}, "workers must be a whole number from 1 on, got '2'; change --workers"),
     ({"workers": 1.5}, "workers must be a whole number from 1 on, got 1.5; change --workers"),
-    ({"partition": [0, 1, 2]}, "partition must be two whole numbers (i, n), got [0, 1, 2]; change --partition"),
-    ({"partition": 3}, "partition must be two whole numbers (i, n), got 3; change --partition"),
-    ({"partition": (0, "1")}, "partition must be two whole numbers (i, n), got (0, '1'); change --partition"),
+    (
+        {"partition": [0, 1, 2]},
+        "partition must be two whole numbers (i, n), 'slurm' or 'k8s', got [0, 1, 2]; change --partition",
+    ),
+    ({"partition": 3}, "partition must be two whole numbers (i, n), 'slurm' or 'k8s', got 3; change --partition"),
+    (
+        {"partition": (0, "1")},
+        "partition must be two whole numbers (i, n), 'slurm' or 'k8s', got (0, '1'); change --partition",
+    ),
     ({"max_errors": 0.5}, "max-errors must be a whole number from 0 on, got 0.5; change --max-errors"),
     ({"out": "a\0b"}, "expected a path as the output folder, got a zero byte in 'a\\x00b'; take it out"),
     ({"out": None}, "expected a path as the output folder, got None; give a text or a Path"),
@@ -731,7 +737,7 @@ MISUSES = [
     ("a b --preset other", "Invalid value for '--preset': 'other' is not one of 'paper', 'released'."),
     ("a b --format gif", "Invalid value for '--format': 'gif' is not one of 'jpg', 'png', 'webp'."),
     ("a b --subsampling 411", "Invalid value for '--subsampling': '411' is not one of '444', '422', '420'."),
-    ("a b --partition 1", "Invalid value for '--partition': expected i/n, as in 0/8, got '1'"),
+    ("a b --partition 1", "Invalid value for '--partition': expected i/n, as in 0/8, slurm or k8s, got '1'"),
     ("a b --variants x", "Invalid value for '--variants': 'x' is not a valid integer."),
     ("a b --size x", "Invalid value for '--size': 'x' is not a valid integer."),
     ("a b --magnitude x", "Invalid value for '--magnitude': 'x' is not a valid float."),

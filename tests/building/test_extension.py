@@ -15,7 +15,7 @@ import pytest
 from PIL import Image as PillowImage
 
 from layermix_gen import BuildSettings, LayerMixDataset, LayerMixError, build, open_shards
-from layermix_gen.building import builder
+from layermix_gen.building import build_run
 from layermix_gen.building.engines import in_this_process
 from layermix_gen.reading.catalog import load_catalog
 from layermix_gen.support.files import write_json
@@ -65,7 +65,7 @@ def test_what_was_declared_is_readable_at_every_moment(
         write_json(path, value)
         looked.append(seen(root))
 
-    monkeypatch.setattr(builder, "in_this_process", building)
+    monkeypatch.setattr(build_run, "in_this_process", building)
     monkeypatch.setattr("layermix_gen.dataset.declaring.write_json", writing)
     whole = build(photographs, root, replace(BEFORE, **CHANGES[change]), mixing_set=pool, workers=1, progress=False)
     assert looked == [before] * 6
@@ -157,7 +157,7 @@ def test_planes_that_some_shards_have_are_given_up(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(builder, "write_manifest", interrupt)  # when all that describes the new planes is written
+        patch.setattr(build_run, "write_manifest", interrupt)  # when all that describes the new planes is written
         with pytest.raises(KeyboardInterrupt):
             building(extended)
     assert {"clean/sizes.json", "v02/000003.tar", "index/declared/000000.parquet"} <= set(files(root))

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from layermix_gen.building import builder
+from layermix_gen.building import build_run
 from layermix_gen.building.engines import in_this_process
 from layermix_gen.dataset import plan_changes
 from layermix_gen.support.files import WHEN_IT_IS_OVER
@@ -320,7 +320,7 @@ def test_an_output_that_is_removed_is_not_begun_anew(
         yield from results
 
     with monkeypatch.context() as patch:
-        patch.setattr(builder, "in_this_process", removing)
+        patch.setattr(build_run, "in_this_process", removing)
         result = invoke("build", source, root, *QUICK, "--variants", 1, "--workers", 1)
     assert result.exit_code == 1
     (line,) = without_start(result.stderr).splitlines()

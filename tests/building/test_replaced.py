@@ -12,8 +12,9 @@ import pytest
 from PIL import Image as PillowImage
 
 from layermix_gen import BuildSettings, Manifest, build, open_shards
-from layermix_gen.building import builder, replaced
+from layermix_gen.building import build_run
 from layermix_gen.building.engines import in_this_process
+from layermix_gen.building.rechecks import replaced
 from layermix_gen.building.request import BuildRequest
 from layermix_gen.dataset.listings.listing import list_items
 from layermix_gen.dataset.plan import read_plan
@@ -72,7 +73,7 @@ def after_shards(count: int, monkeypatch: pytest.MonkeyPatch, action: Any) -> No
         action()
         yield from results
 
-    monkeypatch.setattr(builder, "in_this_process", engine)
+    monkeypatch.setattr(build_run, "in_this_process", engine)
 
 
 def test_replaced_between_plan_and_build(

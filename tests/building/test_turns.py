@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from layermix_gen import BuildSettings, build
-from layermix_gen.building import builder
+from layermix_gen.building import build_run
 from layermix_gen.support.locks import Lock
 from tests.helpers import files, snapshot
 
@@ -23,7 +23,7 @@ def test_a_build_waits_for_those_that_build_the_same_shards(
         said.append(line)
         waits.set()
 
-    monkeypatch.setattr(builder, "say", say)
+    monkeypatch.setattr(build_run, "say", say)
     settings = BuildSettings(variants=1, size=8, shard_size="8")
     building = partial(build, photographs, root, settings, mixing_set=pool, workers=1)
     other = Lock(root / held)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from layermix_gen.building import builder
+from layermix_gen.building import build_run
 from layermix_gen.building.engines import Engine, Watch, in_processes, in_this_process
 from layermix_gen.building.shard_builder import ShardResult
 from layermix_gen.dataset.index import read_summaries
@@ -109,7 +109,7 @@ def test_what_another_process_left_meanwhile_is_swept(
         yield from in_this_process(plan, numbers, watch)
         temporary(plan.root / "v00" / "000000.tar").touch()
 
-    monkeypatch.setattr(builder, "in_this_process", leaving)
+    monkeypatch.setattr(build_run, "in_this_process", leaving)
     build(photographs, tmp_path, *QUICK)
     assert (tmp_path / "dataset.json").exists()
     assert not [name for name in files(tmp_path) if name.endswith(".tmp")]

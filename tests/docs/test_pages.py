@@ -35,7 +35,7 @@ def snippets(page: Path) -> list[str]:
 @pytest.mark.parametrize("name", ["README.md", "docs/build.md", "docs/methods.md", "docs/recipes.md"])
 def test_python_snippets_run(name, tmp_path, monkeypatch, photographs):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("layermix_gen.building.builder.resolve_mixing_set", partial(resolve_mixing_set, count=8))
+    monkeypatch.setattr("layermix_gen.building.planning.resolve_mixing_set", partial(resolve_mixing_set, count=8))
     (tmp_path / "path" / "to").mkdir(parents=True)
     (tmp_path / "path" / "to" / "train").symlink_to(photographs)
     rng = np.random.default_rng(0)

@@ -51,7 +51,7 @@ def test_a_file_of_another_time_is_refused(kind: str, photographs: Path, tmp_pat
         again.read(items[-1])
     assert str(caught.value) == (
         f"expected {items[-1].id} as it was when the source was listed, found it replaced or changed since; run the "
-        "same command again to list it anew"
+        "same command again to list it anew, or before build-planned its plan"
     )
     np.testing.assert_array_equal(again.read(replace(items[-1], version="")), pixels)
     np.testing.assert_array_equal(again.read(again.items()[-1]), pixels)

@@ -70,6 +70,20 @@ def test_sweeping_spares_what_another_process_may_be_writing(tmp_path: Path) -> 
     assert files(tmp_path) == [young.name, "dataset.json", "v00/000000.tar"]
 
 
+@pytest.mark.parametrize("years", [10, -10])
+def test_sweeping_does_not_trust_the_clock_of_this_machine(
+    years: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    young, old = (tmp_path / f".{name}.elsewhere-0123456789abcdef.tmp" for name in ("young", "old"))
+    young.touch()
+    old.touch()
+    os.utime(old, (young.stat().st_mtime - 4000,) * 2)
+    wrong = time.time() + years * 365 * 86400
+    monkeypatch.setattr(time, "time", lambda: wrong)
+    sweep(tmp_path)
+    assert files(tmp_path) == [young.name]
+
+
 def test_sweeping_follows_no_link_and_knows_its_own_drafts(tmp_path: Path) -> None:
     root, other = tmp_path / "out", tmp_path / "other"
     (root / "v00").mkdir(parents=True)

@@ -79,15 +79,11 @@ class Listing(Sequence[Item]):
 
     def labels_between(self, start: int, stop: int) -> Counter[int]:
         """How many of the inputs from number `start` up to `stop` have each label."""
-        sql = f"SELECT label, count(*) AS count FROM listing WHERE number >= {start} AND number < {stop} GROUP BY label"
-        with opened(self.path) as db:
-            return Counter({row["label"]: row["count"] for row in rows(db, sql)})
+        return _labels(self.path, f"number >= {start} AND number < {stop}")
 
     def labels_of(self, ids: Sequence[str]) -> Counter[int]:
         """How many of the inputs with these ids have each label."""
-        sql = "SELECT label, count(*) AS count FROM listing WHERE id IN (SELECT unnest(?::VARCHAR[])) GROUP BY label"
-        with opened(self.path) as db:
-            return Counter({row["label"]: row["count"] for row in rows(db, sql, [list(ids)])})
+        return labels_of(self.path, ids)
 
 
 def list_items(items: Iterable[Item], seed: int, progress: bool = False) -> Listing:
@@ -172,6 +168,22 @@ def _digest(db: Database, table: str) -> tuple[int, str]:
 def _order(seed: int) -> str:
     """What inputs are sorted by, in SQL."""
     return f"md5_number_lower(concat('{seed}', chr(10), id))"
+
+
+def labels_in(path: Path) -> Counter[int]:
+    """How many inputs of a listing have each label."""
+    return _labels(path, "true")
+
+
+def labels_of(path: Path, ids: Sequence[str]) -> Counter[int]:
+    """How many of the inputs of a listing with these ids have each label."""
+    return _labels(path, "id IN (SELECT unnest(?::VARCHAR[]))", [list(ids)])
+
+
+def _labels(path: Path, condition: str, values: Sequence[Any] = ()) -> Counter[int]:
+    sql = f"SELECT label, count(*) AS count FROM listing WHERE {condition} GROUP BY label"
+    with opened(path) as db:
+        return Counter({row["label"]: row["count"] for row in rows(db, sql, values)})
 
 
 @contextmanager

@@ -1,11 +1,14 @@
 """The interface of an outlet, by which a dataset that is written in a folder reaches its place."""
 
 from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Protocol
 
-from layermix_gen.support.locks import alone, in_turn, together
+from layermix_gen.support.files import disk_errors
+from layermix_gen.support.locks import Lock, alone, in_turn, together
+
+PLANNING = ".lock-plan"  # held by the one process that makes for all what they share
 
 
 class Outlet(Protocol):
@@ -32,17 +35,20 @@ class Outlet(Protocol):
     def alone(self, root: Path) -> AbstractContextManager[None]:
         """A context in which no other process writes to the dataset. Raises `LayerMixError` if one does."""
 
+    def planning(self, root: Path) -> AbstractContextManager[None]:
+        """A context in which no other process makes a plan or a mixing set for the dataset; waits for those that do."""
+
     def together(
         self,
         root: Path,
         plan: str,
-        partition: tuple[int, int],
+        partition: tuple[int, int] | None,
         *,
         prepare: Callable[[], None],
         is_prepared: Callable[[], bool],
         waiting: Callable[[], None],
     ) -> AbstractContextManager[None]:
-        """A context in which other processes build other partitions by the same `plan`, a digest.
+        """A context in which other processes build other partitions by the same `plan`, a digest; None is no shard.
 
         `prepare()` is called by a process that is alone, `is_prepared()` tells each that it may go on. Where others
         hold partitions that overlap with this one, calls `waiting()` and waits. Raises `LayerMixError` where others
@@ -76,18 +82,30 @@ class FolderOutlet:
         return alone(root)
 
     @contextmanager
+    def planning(self, root: Path) -> Iterator[None]:
+        """Hold a lock of its own: builds that are at work go on."""
+        turn = Lock(root / PLANNING)
+        with disk_errors(root):
+            turn.wait()
+        try:
+            yield
+        finally:
+            turn.leave()
+
+    @contextmanager
     def together(
         self,
         root: Path,
         plan: str,
-        partition: tuple[int, int],
+        partition: tuple[int, int] | None,
         *,
         prepare: Callable[[], None],
         is_prepared: Callable[[], bool],
         waiting: Callable[[], None],
     ) -> Iterator[None]:
         """Hold the locks of the folder and of the partition."""
-        with together(root, prepare, is_prepared), in_turn(root, partition, waiting):
+        turn = in_turn(root, partition, waiting) if partition else nullcontext()
+        with together(root, prepare, is_prepared), turn:
             yield
 
 

@@ -19,7 +19,7 @@ from layermix_gen.dataset.outlets.holders import HOLDER, holder, is_dead
 from layermix_gen.dataset.outlets.object_store import ObjectStore
 from layermix_gen.errors import LayerMixError, StoreError
 
-FOLDER = ".lease"
+FOLDER, PLANNING = ".lease", ".lease-plan"  # of processes that write shards, and that make plans
 SECONDS = 120.0  # that a lease is held without being written again
 BEAT = SECONDS / 4  # seconds between two writes
 TURN, TURNS = 0.1, 50  # seconds that one that may stay waits for others to leave, and how often
@@ -27,7 +27,10 @@ TURN, TURNS = 0.1, 50  # seconds that one that may stay waits for others to leav
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """What a lease is for: a partition of what a plan describes, or all of the dataset, alone, where `plan` is ""."""
+    """What a lease is for: a partition of what a plan describes, or all of the dataset, alone, where `plan` is "".
+
+    A step of 0 is for no shard.
+    """
 
     plan: str = ""  # a digest: builds with the same one may work together
     first: int = 0
@@ -46,10 +49,11 @@ class Claim:
         """Whether the two cannot be held at once: one is alone, the plans differ, or a shard is in both partitions."""
         if not self.plan or self.plan != other.plan:
             return True
-        return (self.first - other.first) % gcd(self.step, other.step) == 0
+        return 0 not in (self.step, other.step) and (self.first - other.first) % gcd(self.step, other.step) == 0
 
 
 ALONE = Claim()
+NO_SHARD = (0, 0)  # first and step
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +70,8 @@ class _Found:
 class Lease:
     """The lease of this process in a store, not held at first."""
 
-    def __init__(self, store: ObjectStore) -> None:
-        self._store, self._token = store, secrets.token_hex(8)
+    def __init__(self, store: ObjectStore, folder: str = FOLDER) -> None:
+        self._store, self._folder, self._token = store, folder, secrets.token_hex(8)
         self._claim: Claim | None = None
         self._ended = threading.Event()
         self._writing = threading.Lock()
@@ -129,15 +133,15 @@ class Lease:
                 self._store.remove([name])
 
     def _named(self, claim: Claim) -> str:
-        return f"{FOLDER}/{holder()}~{self._token}~{claim}"
+        return f"{self._folder}/{holder()}~{self._token}~{claim}"
 
     def _write(self, claim: Claim) -> None:
         self._store.write(self._named(claim), b"")
 
     def _found(self, own: bool = False) -> list[_Found]:
-        pattern = re.compile(rf"{FOLDER}/({HOLDER})~([0-9a-f]{{16}})~(alone|[0-9a-f]+-[0-9]+-[1-9][0-9]*)")
+        pattern = re.compile(rf"{re.escape(self._folder)}/({HOLDER})~([0-9a-f]{{16}})~(alone|[0-9a-f]+-[0-9]+-[0-9]+)")
         found = []
-        for name, stored in self._store.listing(FOLDER).items():
+        for name, stored in self._store.listing(self._folder).items():
             if match := pattern.fullmatch(name):
                 one = _Found(name, match[1], match[2], Claim.parsed(match[3]), stored.seconds)
                 if own or one.token != self._token:

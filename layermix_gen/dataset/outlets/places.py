@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from layermix_gen.dataset.names import LISTING, PLAN
+from layermix_gen.dataset.names import ABOUT_MIXING_SET, LISTING, MIXING_SET, PLAN
 from layermix_gen.dataset.outlets.base import IN_PLACE, Outlet
 from layermix_gen.dataset.outlets.holders import scratch_folder
 from layermix_gen.dataset.outlets.object_store import ObjectStore, StoredObject
@@ -13,15 +13,18 @@ from layermix_gen.dataset.outlets.store_outlet import StoreOutlet
 from layermix_gen.errors import LayerMixError
 from layermix_gen.support.checks import is_remote
 
+BEFORE_A_PLAN = (LISTING, MIXING_SET, ABOUT_MIXING_SET)  # what a process may have written that was killed then
 FIRST_TRIES = 2  # of the first request, which tells whether there is such a store
 
 
 @contextmanager
-def placed(out: str | Path, options: Mapping[str, Any] | None = None) -> Iterator[tuple[str | Path, Outlet]]:
+def placed(
+    out: str | Path, options: Mapping[str, Any] | None = None, *, mixes: bool = True
+) -> Iterator[tuple[str | Path, Outlet]]:
     """Yield the folder to write a dataset in, and its outlet; `options` go to fsspec's file system.
 
-    For a URL the folder is a temporary one, which has the small files of what is there. Raises `LayerMixError` where
-    the URL cannot be written to, is not reached, or holds something else.
+    For a URL the folder is a temporary one, which has all of what is there but the tars and, without `mixes`, the
+    mixing set. Raises `LayerMixError` where the URL cannot be written to, is not reached, or holds something else.
     """
     if not is_remote(out):
         yield out, IN_PLACE
@@ -30,14 +33,14 @@ def placed(out: str | Path, options: Mapping[str, Any] | None = None) -> Iterato
     listing = store.listing(tries=FIRST_TRIES)
     _refuse_others(store, listing)
     with scratch_folder() as folder, _naming(store.location, root := Path(folder)):
-        outlet = StoreOutlet(store)
+        outlet = StoreOutlet(store, mixes=mixes)
         outlet.bring(root, listing)
         yield root, outlet
 
 
 def _refuse_others(store: ObjectStore, listing: Mapping[str, StoredObject]) -> None:
     """Raise `LayerMixError` where objects of others are, and no dataset was begun."""
-    others = [name for name in listing if name != LISTING and not name.startswith(".")]
+    others = [name for name in listing if name not in BEFORE_A_PLAN and not name.startswith(".")]
     if others and PLAN not in listing:
         raise LayerMixError(f"expected no objects below {store.location}, found {others[0]!r}; choose another URL")
 

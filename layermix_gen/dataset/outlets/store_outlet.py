@@ -1,8 +1,9 @@
 """A dataset in an object store, written by way of a temporary folder.
 
-The folder mirrors the small files of the dataset: plan, listing, indexes, manifest and what describes them. Tars are in
-it only until their shard is complete. Objects are written in an order in which the dataset is finished, or is resumed,
-wherever a process is killed: the tars of a shard before its index, all else before the manifest.
+The folder mirrors all files of the dataset but its tars: plan, listing, indexes, manifest and what describes them, and
+the mixing set that travels with the dataset. Tars are in it only until their shard is complete. Objects are written in
+an order in which the dataset is finished, or is resumed, wherever a process is killed: the tars of a shard before its
+index, the mixing set before the plan, all else before the manifest.
 """
 
 import re
@@ -19,13 +20,14 @@ from layermix_gen.dataset.names import (
     INDEX_FILE,
     LISTING,
     MANIFEST,
+    MIXING_SET,
     OF_A_PLANE,
     PLAN,
     PLANE,
     SMALL_FILES,
     TAR,
 )
-from layermix_gen.dataset.outlets.leases import ALONE, SECONDS, Claim, Lease, check_held
+from layermix_gen.dataset.outlets.leases import ALONE, NO_SHARD, PLANNING, SECONDS, Claim, Lease, check_held
 from layermix_gen.dataset.outlets.object_store import ObjectStore, StoredObject
 from layermix_gen.errors import BadImage, LayerMixError, StoreError
 from layermix_gen.support.locks import busy
@@ -34,7 +36,13 @@ from layermix_gen.support.remote import LARGEST
 PATIENCE = SECONDS + 30  # that a process waits for others: a dead one on another machine has lost its lease by then
 PAUSE = 0.5  # seconds between two looks at the leases, at least; twice that at most
 MIRRORED = re.compile(
-    "|".join([INDEX_FILE, *map(re.escape, SMALL_FILES), *(f"({PLANE})/{re.escape(name)}" for name in OF_A_PLANE)])
+    "|".join(
+        [
+            INDEX_FILE,
+            *map(re.escape, (*SMALL_FILES, MIXING_SET)),
+            *(f"({PLANE})/{re.escape(name)}" for name in OF_A_PLANE),
+        ]
+    )
 )
 
 Stamp = tuple[int, int]  # the size of a file, and the time of its last change
@@ -48,17 +56,26 @@ class _Copy(NamedTuple):
 
 
 class StoreOutlet:
-    """The outlet to an object store. Another process that it is sent to holds the lease of the process it is from."""
+    """The outlet to an object store. Another process that it is sent to holds the lease of the process it is from.
 
-    def __init__(self, store: ObjectStore) -> None:
-        self.store, self.lease = store, Lease(store)
+    Without `mixes`, the mixing set is left where it is.
+    """
+
+    def __init__(self, store: ObjectStore, *, mixes: bool = True) -> None:
+        self.store, self.lease, self._mixes = store, Lease(store), mixes
         self._held = ""  # the name of the lease, in another process
         self._tars: dict[str, int] = {}
         self._copies: dict[str, _Copy] = {}
 
     def __getstate__(self) -> dict[str, Any]:
         """Without the lease, which this process goes on to hold, and without the record of the folder."""
-        return {"store": self.store, "_held": self.lease.name, "_tars": self._tars, "_copies": {}}
+        return {
+            "store": self.store,
+            "_held": self.lease.name,
+            "_tars": self._tars,
+            "_copies": {},
+            "_mixes": self._mixes,
+        }
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
@@ -84,6 +101,8 @@ class StoreOutlet:
         """Make the folder a mirror of what has been listed."""
         self._tars = {name: stored.size for name, stored in listing.items() if re.fullmatch(TAR, name)}
         there = {name: stored for name, stored in listing.items() if MIRRORED.fullmatch(name)}
+        if not self._mixes:
+            there.pop(MIXING_SET, None)
         for name in _mirrored(root) - there.keys():
             (root / name).unlink(missing_ok=True)
             self._copies.pop(name, None)
@@ -184,18 +203,30 @@ class StoreOutlet:
             self.lease.drop()
 
     @contextmanager
+    def planning(self, root: Path) -> Iterator[None]:
+        """Hold a lease of its own, with a fresh mirror: builds that are at work go on."""
+        lease = Lease(self.store, PLANNING)
+        try:
+            while lease.take(ALONE):
+                time.sleep(PAUSE * (1 + secrets.randbelow(1000) / 1000))
+            self.refresh(root)
+            yield
+        finally:
+            lease.drop()
+
+    @contextmanager
     def together(
         self,
         root: Path,
         plan: str,
-        partition: tuple[int, int],
+        partition: tuple[int, int] | None,
         *,
         prepare: Callable[[], None],
         is_prepared: Callable[[], bool],
         waiting: Callable[[], None],
     ) -> Iterator[None]:
         """Hold a lease of a partition, after somebody has prepared the dataset alone."""
-        claim, end, is_waiting = Claim(plan, *partition), time.monotonic() + PATIENCE, False
+        claim, end, is_waiting = Claim(plan, *(partition or NO_SHARD)), time.monotonic() + PATIENCE, False
         asking = time.monotonic() + SECONDS  # the clock of this machine may be late: then only `take` can tell
         try:
             while True:

@@ -1,12 +1,22 @@
 """Check what describes a dataset as a whole: manifest, plan, listing, and the small files next to the shards."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 
 from layermix_gen.dataset.dataset_files import DatasetFiles
 from layermix_gen.dataset.index import ShardSummary
 from layermix_gen.dataset.manifest import Manifest
-from layermix_gen.dataset.names import ERRORS, LISTING, MANIFEST, PLAN, index_name, tar_name
+from layermix_gen.dataset.names import (
+    ABOUT_MIXING_SET,
+    ERRORS,
+    LISTING,
+    MANIFEST,
+    MIXING_SET,
+    PLAN,
+    index_name,
+    tar_name,
+)
 from layermix_gen.dataset.plan import Plan, check_listing, read_plan
 from layermix_gen.dataset.settings import plane_options
 from layermix_gen.dataset.sidecars import sidecars
@@ -14,6 +24,8 @@ from layermix_gen.dataset.skipped import reasons, skipped_text
 from layermix_gen.errors import LayerMixError
 from layermix_gen.inspection.verification.findings import Problem, noting
 from layermix_gen.inspection.verification.shard_checks import OTHER_BYTES, Expected
+from layermix_gen.mixing_sets.kept import check_about, check_pictures
+from layermix_gen.mixing_sets.set_cache import LARGEST_SET
 from layermix_gen.support.files import json_text
 
 
@@ -98,6 +110,10 @@ def dataset_problems(
     if manifest:
         for name, value in sidecars(manifest).items():
             yield from _other_text(files, name, json_text(value))
+    mixing_set = expected.mixing_set
+    if mixing_set and mixing_set.location == MIXING_SET:
+        for name, check in ((MIXING_SET, check_pictures), (ABOUT_MIXING_SET, check_about)):
+            yield from _of_mixing_set(files, name, partial(check, digest=mixing_set.digest))
     yield from _strays(files, expected)
 
 
@@ -115,6 +131,15 @@ def _other_text(files: DatasetFiles, name: str, text: str) -> Iterator[Problem]:
         pass
     if found != text or not text:
         yield Problem(name, "", OTHER_BYTES.partition(" (")[0])
+
+
+def _of_mixing_set(files: DatasetFiles, name: str, check: Callable[[Path], None]) -> Iterator[Problem]:
+    """Yield a problem unless a file of the mixing set that travels with the dataset passes its check."""
+    try:
+        with files.local(name, LARGEST_SET) as path:
+            check(path)
+    except LayerMixError as error:
+        yield Problem(name, "", str(error))
 
 
 def _strays(files: DatasetFiles, expected: Expected) -> Iterator[Problem]:

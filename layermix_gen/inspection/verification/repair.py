@@ -8,10 +8,10 @@ import filecmp
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from layermix_gen.building.builder import write_errors
+from layermix_gen.building.build_run import write_errors
 from layermix_gen.building.engines import in_processes, in_this_process
 from layermix_gen.building.shard_builder import ShardResult
 from layermix_gen.dataset.dataset_files import DatasetFiles, RemoteDatasetFiles
@@ -19,7 +19,17 @@ from layermix_gen.dataset.declaring import collect, write_manifest
 from layermix_gen.dataset.index import read_summaries
 from layermix_gen.dataset.listings.listing import list_items
 from layermix_gen.dataset.manifest import Manifest, Run
-from layermix_gen.dataset.names import ERRORS, LISTING, MANIFEST, PLAN, index_name, refuse_links, tar_name
+from layermix_gen.dataset.names import (
+    ABOUT_MIXING_SET,
+    ERRORS,
+    LISTING,
+    MANIFEST,
+    MIXING_SET,
+    PLAN,
+    index_name,
+    refuse_links,
+    tar_name,
+)
 from layermix_gen.dataset.outlets.base import Outlet
 from layermix_gen.dataset.outlets.places import placed
 from layermix_gen.dataset.plan import MixingSetFacts, Plan, make_plan, read_plan
@@ -30,7 +40,10 @@ from layermix_gen.inspection.replay import Replayer
 from layermix_gen.inspection.verification.findings import VerificationReport
 from layermix_gen.inspection.verification.shard_checks import Expected
 from layermix_gen.inspection.verification.verify import Verification, verify
-from layermix_gen.support.files import disk_errors, file_digest, remove_folder, sync
+from layermix_gen.mixing_sets.kept import keep_copy
+from layermix_gen.mixing_sets.provision import resolve_mixing_set
+from layermix_gen.mixing_sets.store import read_about
+from layermix_gen.support.files import disk_errors, file_digest, link_or_copy, remove_folder, sync
 from layermix_gen.support.processes import checked_workers
 from layermix_gen.support.progress import progress_bar
 from layermix_gen.support.text import count
@@ -80,6 +93,8 @@ def _repair(files: DatasetFiles, root: Path, outlet: Outlet, replay: float, work
         return Repair(found.report, (), expected.manifest.digest)
     mended: list[str] = []
     with disk_errors(root), _staging(root) as staging:
+        if damaged & {MIXING_SET, ABOUT_MIXING_SET}:
+            mended += _mend_mixing_set(expected, root, sorted(damaged & {MIXING_SET, ABOUT_MIXING_SET}), progress)
         if numbers or damaged & {PLAN, LISTING}:
             plan = _plan_again(expected, root, staging)
             mended += _mend_shards(plan, found, numbers, root, outlet, workers, progress)
@@ -106,18 +121,39 @@ def _staging(root: Path) -> Iterator[Path]:
         remove_folder(staging)
 
 
+def _mend_mixing_set(expected: Expected, root: Path, names: Sequence[str], progress: bool) -> list[str]:
+    """Render the default fractals again, and put them in the folder if they come out as they were; return the names.
+
+    A packed set is left as it is: nothing tells where its pictures are.
+    """
+    facts = expected.mixing_set
+    if facts is None or "packed" in read_about(root / MIXING_SET).get("made_by", {}):
+        return []
+    mixed = resolve_mixing_set(None, expected.settings.size or 0, expected.settings.seed, progress=progress)
+    if mixed.digest != facts.digest:
+        return []
+    for name in names:
+        (root / name).unlink(missing_ok=True)
+    keep_copy(mixed, root / MIXING_SET)
+    return list(names)
+
+
 def _plan_again(expected: Expected, root: Path, staging: Path) -> Plan:
     """Make the plan again from the source, and write it to `staging`.
 
     Raises `LayerMixError` where anything that the bytes depend on has changed since the build.
     """
-    before = expected.plan or _plan_of(expected.manifest, root)
+    before = replace(expected.plan, root=root) if expected.plan else _plan_of(expected.manifest, root)
     replayer = Replayer(before)
     listing = list_items(replayer.source.found(), before.settings.seed)
     mixing_set = replayer.maker.mixing_set
-    facts = MixingSetFacts.of(mixing_set) if mixing_set else None
+    facts = None
+    if mixing_set and before.mixing_set:
+        facts = replace(MixingSetFacts.of(mixing_set), location=before.mixing_set.location)
+        if facts.location == MIXING_SET:
+            link_or_copy(root / MIXING_SET, staging / MIXING_SET)
     now = make_plan(staging, replayer.source, listing, before.settings, facts, before.shards)
-    if differences := changes(before, now, listing):
+    if differences := changes(before, now, listing.path):
         raise LayerMixError(
             f"the shards of {root} would not come out as they were: {'; '.join(differences)}; restore what has "
             "changed, then run the same command again"

@@ -18,7 +18,7 @@ from layermix_gen.dataset.dataset_files import DatasetFiles
 from layermix_gen.dataset.index import ShardSummary, metadata_text, summary_in
 from layermix_gen.dataset.manifest import Manifest
 from layermix_gen.dataset.names import address, index_name, tar_name
-from layermix_gen.dataset.plan import Plan
+from layermix_gen.dataset.plan import MixingSetFacts, Plan
 from layermix_gen.dataset.querying.query_sandbox import sandbox, unreadable
 from layermix_gen.dataset.settings import BuildSettings
 from layermix_gen.dataset.tar import BLOCK, TarSummary, header
@@ -47,6 +47,11 @@ class Expected:
     settings: BuildSettings
     planes: tuple[str, ...]
     shards: int
+
+    @property
+    def mixing_set(self) -> MixingSetFacts | None:
+        """The mixing set, None where nothing is mixed."""
+        return self.manifest.mixing_set if self.manifest else self.plan.mixing_set if self.plan else None
 
     def tar(self, number: int, plane: str, summary: ShardSummary | None) -> TarSummary | None:
         """Size and sha256 that a tar must have: by the manifest, else by the shard's own summary."""

@@ -187,7 +187,7 @@ def test_planes_that_are_being_added(own: Built, monkeypatch: pytest.MonkeyPatch
     def stop(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("layermix_gen.building.builder.in_this_process", stop)
+    monkeypatch.setattr("layermix_gen.building.build_run.in_this_process", stop)
     more = BuildSettings(variants=3, size=32, shard_size="10")
     with pytest.raises(Interrupted):
         build(own.source, own.root, more, mixing_set=own.manifest.mixing_set.location, workers=1, progress=False)

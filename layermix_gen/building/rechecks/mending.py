@@ -1,7 +1,7 @@
 """Find the finished shards that were spoiled by an outage: they left out an input that can be read now."""
 
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 
 from layermix_gen.building.engines.parallel import DEADLY, cpu_seconds, is_deadly
 from layermix_gen.building.shard_builder import open_inputs
@@ -16,19 +16,22 @@ from layermix_gen.support.processes import limit_cpu, worker_processes
 from layermix_gen.support.worker_pool import DeadWorkerError
 
 
-def spoiled_shards(plan: Plan, items: Sequence[Item], workers: int) -> dict[int, tuple[Skipped, ...]]:
-    """The finished shards that left out one of the plan's `items` for a reason that no longer holds.
+def spoiled_shards(
+    plan: Plan, items_of: Callable[[int], Iterable[Item]], workers: int
+) -> dict[int, tuple[Skipped, ...]]:
+    """The finished shards that left out one of their items for a reason that no longer holds.
 
-    Each comes with all that it left out. Inputs whose file could not be read are tried again; those of bad content only
-    until the dataset is complete; those that killed their process never. With more than one worker, inputs are tried in
-    processes of their own, which they may kill. Raises `LayerMixError` where the machine is at fault.
+    `items_of` gives the items of the shard with a number. Each comes with all that it left out. Inputs whose file could
+    not be read are tried again; those of bad content only until the dataset is complete; those that killed their
+    process never. With more than one worker, inputs are tried in processes of their own, which they may kill. Raises
+    `LayerMixError` where the machine is at fault.
     """
     contents = not is_dataset(plan.root)
     summaries = read_summaries(plan.root)
     tried: dict[Item, tuple[int, str]] = {}
     for number, summary in summaries.items():
         known = {one.source: one.reason for one in summary.skipped if _may_have_passed(one.reason, contents)}
-        of_shard = items[slice(*plan.bounds(number))] if known else ()
+        of_shard = items_of(number) if known else ()
         tried |= {item: (number, known[item.id]) for item in of_shard if item.id in known}
     spoiled = {tried[item][0] for item, why in _faults(plan, list(tried), workers) if why != tried[item][1]}
     return {number: summaries[number].skipped for number in sorted(spoiled)}
@@ -38,7 +41,7 @@ def _may_have_passed(why: str, contents: bool) -> bool:
     return is_unread(why) or (contents and not is_deadly(why))
 
 
-def _faults(plan: Plan, items: Sequence[Item], workers: int) -> Iterator[tuple[Item, str]]:
+def _faults(plan: Plan, items: list[Item], workers: int) -> Iterator[tuple[Item, str]]:
     """Each input with the reason why it can be in no plane now; "" if it can."""
     if workers == 1 or not items:
         yield from ((item, _fault(plan, item)) for item in items)
