@@ -19,6 +19,7 @@ from typing import Any, overload
 import numpy as np
 
 from layermix_gen.dataset.names import LISTING
+from layermix_gen.dataset.outlets.holders import scratch_folder
 from layermix_gen.errors import LayerMixError, OutOfResources
 from layermix_gen.sources import Item
 from layermix_gen.sources.base import MAX_ID
@@ -92,7 +93,7 @@ def list_items(items: Iterable[Item], seed: int, progress: bool = False) -> List
     Raises `LayerMixError` where there is no room for temporary files, and what `items` raises.
     """
     with writing(tempfile.gettempdir(), "set TMPDIR to another folder"):
-        folder = tempfile.TemporaryDirectory(prefix="layermix-gen-")
+        folder = scratch_folder()
     path = Path(folder.name) / LISTING
     settings = {"threads": 1, "memory_limit": MEMORY, "temp_directory": folder.name}  # one: for the same bytes
     with _database(settings) as db:
