@@ -29,7 +29,7 @@ def world(tmp_path_factory):
 
 
 def run(world: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
-    paths = os.pathsep.join([str(world / "blocked"), *sys.path])
+    paths = os.pathsep.join([str(world / "blocked"), str(Path(__file__).parents[1])])
     return subprocess.run(
         [sys.executable, *arguments], capture_output=True, text=True, cwd=world, env=os.environ | {"PYTHONPATH": paths}
     )

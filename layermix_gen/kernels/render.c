@@ -181,8 +181,9 @@ static int blend_patch(const state *s, const lm_node *node, const uint8_t *x, co
     const size_t at = of.top * stride + 3 * (size_t)of.left;
     memcpy(out, x, s->bytes);
     if (bytes == 0) return 0;
-    uint8_t *cut = malloc(3 * bytes), *result = is_paste ? cut + bytes : cut + 2 * bytes;
+    uint8_t *cut = malloc(3 * bytes);
     if (!cut) return -1;
+    uint8_t *result = cut + (is_paste ? 1 : 2) * bytes;
     for (int i = 0; i < of.height; i++) {
         memcpy(cut + i * row, x + at + i * stride, row);
         memcpy(cut + bytes + i * row, y + at + i * stride, row);

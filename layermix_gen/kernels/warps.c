@@ -74,7 +74,7 @@ int shift_columns(const uint8_t *image, int height, int width, double shift, dou
     const size_t row = 3 * (size_t)width, room = row + CHUNK;
     run *runs = malloc(width * sizeof(run));
     int16_t *weights = malloc(row * sizeof(int16_t));
-    uint8_t *lines = malloc(2 * room), *upper = lines, *lower = lines + room;
+    uint8_t *lines = malloc(2 * room), *upper = lines, *lower = NULL;
     int done = runs && weights && lines ? 0 : -1, count = 0;
     for (int x = 0; x < width && done == 0; x++) {
         int16_t weight;
@@ -83,7 +83,7 @@ int shift_columns(const uint8_t *image, int height, int width, double shift, dou
         runs[count - 1].to = x + 1;
         weights[3 * x] = weights[3 * x + 1] = weights[3 * x + 2] = weight;
     }
-    if (done == 0) gather(image, height, row, runs, 0, upper);
+    if (done == 0) lower = lines + room, gather(image, height, row, runs, 0, upper);
     for (int y = 0; y < height && done == 0; y++, out += row) {
         gather(image, height, row, runs, y + 1, lower);
         for (size_t i = 0; i < row; i++) out[i] = mixed(upper[i], lower[i], weights[i]);

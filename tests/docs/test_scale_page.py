@@ -13,9 +13,9 @@ from layermix_gen.mixing_sets.provision import resolve_mixing_set
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "scale.md").read_text("utf-8")
-sys.path.insert(0, str(ROOT / "benchmarks"))
-
-import scale  # noqa: E402
+with pytest.MonkeyPatch.context() as patch:
+    patch.syspath_prepend(ROOT / "benchmarks")
+    import scale
 
 RATES = scale.Rates(**json.loads(re.findall(r"^ {4}(\{.*?\})$", PAGE, re.MULTILINE)[0]))
 DATASET, PRICES = scale.Dataset(), scale.Prices()

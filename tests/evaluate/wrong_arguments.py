@@ -202,7 +202,7 @@ TABLE: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
         | {"weight": (-1, NAN, np.inf, "12", None, True, [12], torch.tensor(12.0))},
     ),
     "load_model": (
-        {"spec": f"{FOLDER}/net.py:net"},
+        {"spec": f"{FOLDER}/net.py:net", "mean": 0.5, "std": 0.5},
         {"spec": (*TEXTS, "", "net", "net.py", "net.py:net", "a\0b.py:net"), "n_classes": WHOLES, "seed": WHOLES}
         | {"checkpoint": (3, "", "a\0b", "nowhere.pt"), "mean": ("x", [], [1, 2]), "std": ("x", [], 0)},
     ),

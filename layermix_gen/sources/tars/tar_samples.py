@@ -9,6 +9,7 @@ import re
 import tarfile
 from collections import Counter
 from collections.abc import Iterator
+from copy import copy
 from dataclasses import dataclass, field
 from typing import BinaryIO, Literal, NamedTuple, NoReturn, Protocol
 
@@ -137,7 +138,9 @@ def _members_and_links(path: Openable) -> Iterator[tuple[tarfile.TarInfo, Binary
         for member, file in _members(path):
             if member.isreg():
                 for link in links.pop(member.name, ()):
-                    yield member.replace(name=link.name, deep=False), file
+                    named = copy(member)
+                    named.name = link.name
+                    yield named, file
         for lost in links.values():
             yield from ((link, file) for link in lost)
 

@@ -1,6 +1,6 @@
 """What a format of stored images costs: bytes, time to encode and to decode, and what it changes of LayerMix variants.
 
-    python benchmarks/encodings.py PHOTOGRAPHS [--count 200]
+    python benchmarks/image_formats.py PHOTOGRAPHS [--count 200]
 
 PHOTOGRAPHS is a folder of JPEGs. Variants of the `none` and the `layermix` method at 224 px are encoded; those whose
 recipe mixes by a mask, pixel by pixel or value by value, are also counted apart. Times are CPU times, medians.
