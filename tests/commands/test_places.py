@@ -1,5 +1,6 @@
 """Places that users give to commands: a URL is refused wherever only a path will do, and `~` is the home folder."""
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -38,6 +39,7 @@ COMMANDS = (
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The current folder, with a file of a model in it."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
     Path("m.py").write_text("import torch\n\nf = lambda: torch.nn.Linear(3, 2)\n")
     return tmp_path
 

@@ -97,12 +97,14 @@ def test_a_second_signal_ends_the_process_at_once(first: signal.Signals, second:
 
 def test_handlers_come_back_and_ignored_signals_stay_ignored() -> None:
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    of_others = signal.signal(signal.SIGTERM, signal.SIG_DFL)  # as Ray sets one
     try:
         with interruptible():
             assert signal.getsignal(signal.SIGINT) == signal.SIG_IGN
             assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
     finally:
         signal.signal(signal.SIGINT, before)
+        signal.signal(signal.SIGTERM, of_others)
     with interruptible():
         assert signal.getsignal(signal.SIGINT) != before
     assert signal.getsignal(signal.SIGINT) == before
