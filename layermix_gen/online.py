@@ -110,18 +110,14 @@ class LayerMixTransform:
     @lru_cache(maxsize=8)  # noqa: B019 - a few sizes, for as long as the transform lives
     def _mixer_for(self, size: int) -> LayerMix:
         _, options = self._arguments
-        workers = (
-            1 if multiprocessing.current_process().daemon else None
-        )  # as a DataLoader's worker: it has no children
-        return LayerMix(resolve_mixing_set(None, size, workers=workers), **options)
+        is_worker = multiprocessing.current_process().daemon  # a DataLoader's, which can have no children
+        return LayerMix(resolve_mixing_set(None, size, workers=1 if is_worker else None), **options)
 
     def __repr__(self) -> str:
         mixing_set, options = self._arguments
         where = mixing_set.path if isinstance(mixing_set, MixingSet) else mixing_set
-        given = {"mixing_set": where and str(where)} | options
-        return (
-            f"LayerMixTransform({', '.join(f'{name}={value!r}' for name, value in given.items() if value is not None)})"
-        )
+        given = ({} if where is None else {"mixing_set": str(where)}) | options
+        return f"LayerMixTransform({', '.join(f'{name}={value!r}' for name, value in given.items())})"
 
 
 def _pixels_of(image: Any) -> Image:

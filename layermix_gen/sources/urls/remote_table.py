@@ -93,7 +93,15 @@ class RemoteTableSource:
         return _store(folder).content(name, item)
 
     def _url(self, path: str) -> str:
-        return path if is_remote(path) else f"{self._base}/{path}"
+        """The URL of a path in the table. Raises `LayerMixError` for one by which a table could read this machine."""
+        if not is_remote(path):
+            return f"{self._base}/{path}"
+        if path.partition("://")[0] not in (self._base.partition("://")[0], *ON_THE_WEB) or "::" in path:
+            raise LayerMixError(
+                f"expected paths in {self.location} that lead on from {self._base}, or URLs like that or of the web, "
+                f"got {path:.200}; copy the image there, or take its row out"
+            )
+        return path
 
     @cached_property
     def _listed(self) -> tuple[list[_Row], tuple[str, ...]]:

@@ -354,3 +354,13 @@ def test_folders_on_the_web_and_passwords_are_refused(tmp_path: Path) -> None:
     said = refused("s3://somebody:unsaid@bucket/train", tmp_path / "out")
     assert said.startswith("expected a URL without credentials, got one of s3://bucket with some")
     assert "unsaid" not in said
+
+
+@pytest.mark.parametrize("place", ["file:///etc/a.png", "local:///etc/a.png", "simplecache::memory://a/b.png"])
+def test_a_table_reads_nothing_of_this_machine(place: str, tmp_path: Path) -> None:
+    (tmp_path / "table.csv").write_text(f"path,label\n{place},0\n")
+    source = open_source(tmp_path / "table.csv", options=SourceOptions(root="memory://bucket"))
+    with pytest.raises(
+        LayerMixError, match=r"^expected paths in .*table\.csv that lead on from memory://bucket, or URLs"
+    ):
+        source.items()
