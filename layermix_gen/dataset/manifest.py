@@ -152,7 +152,9 @@ class Manifest:
             else "",
             "shards": f"{self.shards_finished} of {self.shards}, {self.images} images, {self.bytes / 1e6:.1f} MB",
             "this run": f"{run.images} images in {run.seconds:.1f} s on {count(run.workers, 'worker')}, "
-            f"{run.images_per_second:.0f} images/s",
+            f"{run.images_per_second:.0f} images/s"
+            if run.images
+            else "0 images: none was missing",
             "digest": self.digest,
             "dataset": f"{self.location or self.root}{'' if self.complete else ' is not complete yet'}",
         }
