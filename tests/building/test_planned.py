@@ -251,6 +251,17 @@ def lose_listing(root: Path) -> None:
     (root / "sources.parquet").unlink()
 
 
+def keep_old_listing(root: Path) -> None:
+    """As a `plan` leaves it that is killed after it has written another plan.json."""
+    listing = (root / "sources.parquet").read_bytes()
+    source = shutil.copytree(read_plan(root).inputs.location, root.parent / "source")
+    with (source / "coffee" / "000.png").open("ab") as file:
+        file.write(b"more")
+    plan(source, root, SETTINGS, **QUIET)
+    assert (root / "sources.parquet").read_bytes() != listing
+    (root / "sources.parquet").write_bytes(listing)
+
+
 def lose_mixing_set(root: Path) -> None:
     (root / "mixing-set.npy").unlink()
 
@@ -264,6 +275,10 @@ def replace_mixing_set(root: Path) -> None:
     [
         (lose_plan, r"expected a plan with .* in .*out, found none; write it by `layermix-gen plan SOURCE .*out`$"),
         (lose_listing, r"expected a plan with .* in .*out, found no sources.parquet; write it by `layermix-gen plan"),
+        (
+            keep_old_listing,
+            r"found sources.parquet of another plan, as `plan` leaves it that is stopped in the midst; wr",
+        ),
         (lose_mixing_set, "expected a mixing set at .*/out/mixing-set.npy, but nothing is there; check the path"),
         (replace_mixing_set, "holds another dataset: mixing set "),
     ],
