@@ -38,6 +38,7 @@ REFUSALS = {
 """What a store refuses, whenever it is asked, and what to say of it."""
 NO_CREDENTIALS = re.compile("(No|Partial|Default)Credentials|ProfileNotFound|ClientAuthentication|SSO")  # in types
 NO_BUCKET = re.compile("(?i)(bucket|container) does not exist|NoSuchBucket|ContainerNotFound")
+WEB = re.compile("^(Client|Server)[A-Z]")  # types of aiohttp
 UNREACHABLE = re.compile("EndpointConnection|ConnectTimeout|ClientConnector|ConnectionRefused")  # in types
 SECRET = re.compile("(?i)(sig|signature|token|secret|password|credential|key|keyid)$")  # at the end of a query's name
 DAMAGED = re.compile("(?i)digest|checksum|sha256|did not provide the number of bytes")  # on the way: sent again
@@ -83,7 +84,7 @@ def refusal(url: str, error: Exception) -> LayerMixError | None:
         return OutOfResources(f"a file of {url} cannot be kept here: {why}; make room, or set TMPDIR to a larger disk")
     if kind in REFUSALS:
         return StoreError(REFUSALS[kind].format(url=url, why=why))
-    return unreached(url, error) if UNREACHABLE.search(type(error).__name__) else None
+    return unreached(url, error) if UNREACHABLE.search(type(_behind(error)).__name__) else None
 
 
 def unreached(url: str, error: Exception) -> StoreError:
@@ -99,7 +100,16 @@ def is_missing(error: Exception) -> bool:
 
 def _why(error: Exception) -> str:
     """The first line of an error, without the query of a URL in it."""
-    return re.sub(r"\?[^\s\"']*", "", first_line(error))
+    return re.sub(r"\?[^\s\"']*", "", first_line(_behind(error)))
+
+
+def _behind(error: Exception) -> Exception:
+    """What has happened where fsspec says of a web server only that there is no such file, as it does of all errors."""
+    cause = error.__cause__
+    if not isinstance(error, FileNotFoundError) or not isinstance(cause, Exception):
+        return error
+    is_of_web = hasattr(cause, "status") or isinstance(cause, TimeoutError) or WEB.search(type(cause).__name__)
+    return cause if is_of_web else error
 
 
 def _kind(error: Exception) -> str:
@@ -107,6 +117,7 @@ def _kind(error: Exception) -> str:
 
     An empty text is for all others.
     """
+    error = _behind(error)
     name, why = type(error).__name__, str(error).lower()
     number = error.errno if isinstance(error, OSError) else None
     status = next((getattr(error, one) for one in ("status", "status_code", "code") if hasattr(error, one)), 0)
@@ -160,10 +171,9 @@ class RemoteFiles:
         """A text that is another one when the file has changed. Raises `LayerMixError` if there is no such file."""
         try:
             facts = patiently(lambda: self._system.info(f"{self._path}/{name}"))
-        except FileNotFoundError as error:
-            missing = LayerMixError(f"expected {self.location}/{name}, found nothing there; check the URL")
-            raise refusal(self.location, error) or missing from error
         except Exception as error:
+            if is_missing(error):
+                raise LayerMixError(f"expected {self.location}/{name}, found nothing there; check the URL") from error
             raise refusal(self.location, error) or unreached(self.location, error) from error
         return str(sorted((key, str(value)) for key, value in facts.items()))
 

@@ -229,6 +229,17 @@ class AnswerError(Exception):
         self.status = status
 
 
+class ClientConnectorError(OSError):
+    """An error of the name that aiohttp's has where nothing answers."""
+
+
+def not_found(cause: Exception) -> FileNotFoundError:
+    """What fsspec's file system of the web makes of any error."""
+    error = FileNotFoundError("https://host/file?sig=secret")
+    error.__cause__ = cause
+    return error
+
+
 REASONS: list[tuple[Exception, str, bool]] = [  # what is raised, what is said of it, and whether it is tried again
     (PermissionError("no"), "access to URL is denied (PermissionError: no); use credentials with the rights", False),
     (AnswerError(403), "access to URL is denied (AnswerError: status 403)", False),
@@ -247,6 +258,12 @@ REASONS: list[tuple[Exception, str, bool]] = [  # what is raised, what is said o
     (AnswerError(503), "", True),
     (TimeoutError(), "", True),
     (ConnectionResetError(), "", True),
+    (not_found(AnswerError(404)), "", False),
+    (not_found(AnswerError(403)), "access to URL is denied (AnswerError: status 403); use credentials with", False),
+    (not_found(AnswerError(503)), "", True),
+    (not_found(TimeoutError()), "", True),
+    (not_found(ClientConnectorError("no")), "URL cannot be reached, although tried again (ClientConnectorErr", True),
+    (not_found(ValueError("The specified key does not exist")), "", False),  # of botocore
     (ConnectionRefusedError("http://x?sig=secret"), "URL cannot be reached, although tried again (ConnectionRef", True),
 ]
 
