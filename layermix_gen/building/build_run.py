@@ -94,7 +94,7 @@ def run(plan: Plan, request: Request, progress: bool, cluster: Cluster | None = 
     settled = declared == plan.settings.planes.keys()
     engine = cluster.build if cluster else in_processes(workers) if workers > 1 else in_this_process
     workers = max(1, min(cluster.workers if cluster else workers, len(todo)))
-    written = 0
+    written, built = 0, set[int]()
     abandoned: list[Skipped] = []
     with _watching(plan, {number: lacking[number] for number in todo}, before, limit, progress) as watch:
         try:
@@ -104,12 +104,13 @@ def run(plan: Plan, request: Request, progress: bool, cluster: Cluster | None = 
                         abandoned += result.skipped
                     else:
                         written += result.summary.written * lacking[result.number]
+                        built.add(result.number)
         except KeyboardInterrupt:
-            done = len(finished_shards(plan, _summaries_now(plan)))
+            done = len(finished_shards(plan, read_summaries(plan.root)).keys() | built)
             remedy = "run the same command to resume"
             raise Interrupted(f"stopped with {done} of {plan.shards} shards finished; {remedy}") from None
         finally:
-            if not isinstance(sys.exception(), StoreError):  # which would only come again
+            if not isinstance(sys.exception(), Interrupted | StoreError):  # a store that may not answer is not asked
                 summaries, skipped = _noted(plan, abandoned, settled=settled)
     check_errors(plan, skipped, limit)
     seconds = time.perf_counter() - begin

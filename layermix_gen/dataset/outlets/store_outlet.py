@@ -8,6 +8,8 @@ index, the mixing set before the plan, all else before the manifest.
 
 import re
 import secrets
+import sys
+import threading
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -30,11 +32,12 @@ from layermix_gen.dataset.names import (
 )
 from layermix_gen.dataset.outlets.leases import ALONE, NO_SHARD, PLANNING, SECONDS, Claim, Lease, check_held
 from layermix_gen.dataset.outlets.object_store import ObjectStore, StoredObject
-from layermix_gen.errors import BadImage, LayerMixError, StoreError
+from layermix_gen.errors import BadImage, Interrupted, LayerMixError, StoreError
 from layermix_gen.support.locks import busy
 from layermix_gen.support.remote import LARGEST
 
 PATIENCE = SECONDS + 30  # that a process waits for others: a dead one on another machine has lost its lease by then
+FAREWELL = 10.0  # seconds that a process which is stopped waits for a store that does not answer
 PAUSE = 0.5  # seconds between two looks at the leases, at least; twice that at most
 MIRRORED = re.compile(
     "|".join(
@@ -207,7 +210,7 @@ class StoreOutlet:
             self.refresh(root)
             yield
         finally:
-            self.lease.drop()
+            _farewell(self.lease.drop)
 
     @contextmanager
     def planning(self, root: Path) -> Iterator[None]:
@@ -219,7 +222,7 @@ class StoreOutlet:
             self.refresh(root)
             yield
         finally:
-            lease.drop()
+            _farewell(lease.drop)
 
     @contextmanager
     def together(
@@ -259,10 +262,24 @@ class StoreOutlet:
                 time.sleep(PAUSE * (1 + secrets.randbelow(1000) / 1000))
             yield
         finally:
-            with suppress(StoreError):
-                if self.lease.name and self.lease.is_last():
-                    self.store.abort_uploads()
-            self.lease.drop()
+            _farewell(self._leave)
+
+    def _leave(self) -> None:
+        """Remove what is left of uploads, if no other process is at work, and give the lease back."""
+        with suppress(StoreError):
+            if self.lease.name and self.lease.is_last():
+                self.store.abort_uploads()
+        self.lease.drop()
+
+
+def _farewell(leave: Callable[[], None]) -> None:
+    """Call `leave`; a process that is stopped does not wait long for it, since the store may not answer."""
+    if isinstance(sys.exception(), KeyboardInterrupt | Interrupted):
+        leaving = threading.Thread(target=leave, daemon=True, name="layermix-farewell")
+        leaving.start()
+        leaving.join(FAREWELL)
+    else:
+        leave()
 
 
 def _mirrored(root: Path) -> set[str]:
