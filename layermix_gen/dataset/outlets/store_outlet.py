@@ -8,8 +8,6 @@ index, the mixing set before the plan, all else before the manifest.
 
 import re
 import secrets
-import sys
-import threading
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -30,14 +28,13 @@ from layermix_gen.dataset.names import (
     TAR,
     index_path,
 )
-from layermix_gen.dataset.outlets.leases import ALONE, NO_SHARD, PLANNING, SECONDS, Claim, Lease, check_held
+from layermix_gen.dataset.outlets.leases import ALONE, NO_SHARD, PLANNING, SECONDS, Claim, Lease, check_held, farewell
 from layermix_gen.dataset.outlets.object_store import ObjectStore, StoredObject
-from layermix_gen.errors import BadImage, Interrupted, LayerMixError, StoreError
+from layermix_gen.errors import BadImage, LayerMixError, StoreError
 from layermix_gen.support.locks import busy
 from layermix_gen.support.remote import LARGEST
 
 PATIENCE = SECONDS + 30  # that a process waits for others: a dead one on another machine has lost its lease by then
-FAREWELL = 10.0  # seconds that a process which is stopped waits for a store that does not answer
 PAUSE = 0.5  # seconds between two looks at the leases, at least; twice that at most
 MIRRORED = re.compile(
     "|".join(
@@ -48,6 +45,7 @@ MIRRORED = re.compile(
         ]
     )
 )
+OURS = re.compile(f"{TAR}|{MIRRORED.pattern}")  # names of what a build uploads
 
 Stamp = tuple[int, int]  # the size of a file, and the time of its last change
 
@@ -206,23 +204,26 @@ class StoreOutlet:
         try:
             if self.lease.take(ALONE):
                 raise busy(self.store.location)
-            self.store.abort_uploads()
+            self.store.abort_uploads(OURS)
             self.refresh(root)
             yield
         finally:
-            _farewell(self.lease.drop)
+            farewell(self.lease.drop)
 
     @contextmanager
-    def planning(self, root: Path) -> Iterator[None]:
+    def planning(self, root: Path, waiting: Callable[[], None]) -> Iterator[None]:
         """Hold a lease of its own, with a fresh mirror: builds that are at work go on."""
-        lease = Lease(self.store, PLANNING)
+        lease, is_waiting = Lease(self.store, PLANNING), False
         try:
             while lease.take(ALONE):
+                if not is_waiting:
+                    waiting()
+                is_waiting = True
                 time.sleep(PAUSE * (1 + secrets.randbelow(1000) / 1000))
             self.refresh(root)
             yield
         finally:
-            _farewell(lease.drop)
+            farewell(lease.drop)
 
     @contextmanager
     def together(
@@ -242,7 +243,7 @@ class StoreOutlet:
             while True:
                 others = self.lease.others() if time.monotonic() < asking else []
                 if not others and not (others := self.lease.take(ALONE)):
-                    self.store.abort_uploads()
+                    self.store.abort_uploads(OURS)
                     self.refresh(root)
                     prepare()
                     self.lease.take(claim)
@@ -262,24 +263,14 @@ class StoreOutlet:
                 time.sleep(PAUSE * (1 + secrets.randbelow(1000) / 1000))
             yield
         finally:
-            _farewell(self._leave)
+            farewell(self._leave)
 
     def _leave(self) -> None:
         """Remove what is left of uploads, if no other process is at work, and give the lease back."""
         with suppress(StoreError):
             if self.lease.name and self.lease.is_last():
-                self.store.abort_uploads()
+                self.store.abort_uploads(OURS)
         self.lease.drop()
-
-
-def _farewell(leave: Callable[[], None]) -> None:
-    """Call `leave`; a process that is stopped does not wait long for it, since the store may not answer."""
-    if isinstance(sys.exception(), KeyboardInterrupt | Interrupted):
-        leaving = threading.Thread(target=leave, daemon=True, name="layermix-farewell")
-        leaving.start()
-        leaving.join(FAREWELL)
-    else:
-        leave()
 
 
 def _mirrored(root: Path) -> set[str]:

@@ -15,7 +15,7 @@ import pytest
 
 from layermix_gen import LayerMixDataset, LayerMixError, build, open_shards
 from layermix_gen.dataset.names import LISTING
-from layermix_gen.dataset.outlets import leases, store_outlet
+from layermix_gen.dataset.outlets import leases
 from layermix_gen.dataset.outlets.object_store import ObjectStore
 from layermix_gen.dataset.outlets.store_outlet import StoreOutlet
 from layermix_gen.support import remote
@@ -244,11 +244,11 @@ def test_a_stopped_process_waits_but_a_moment_for_a_store_that_does_not_answer(
     context: str, memory: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its leases are left to expire; one that ends by itself waits."""
-    monkeypatch.setattr(store_outlet, "FAREWELL", 0.2)
+    monkeypatch.setattr(leases, "FAREWELL", 0.2)
     outlet, answers = StoreOutlet(ObjectStore(memory)), threading.Event()
     entered = {
         "alone": outlet.alone(tmp_path),
-        "planning": outlet.planning(tmp_path),
+        "planning": outlet.planning(tmp_path, lambda: None),
         "together": outlet.together(
             tmp_path, "0", (0, 1), prepare=lambda: None, is_prepared=lambda: True, waiting=lambda: None
         ),
