@@ -20,7 +20,7 @@ from layermix_gen.building.engines.parallel import in_processes
 from layermix_gen.building.shard_builder import ShardResult
 from layermix_gen.dataset.names import PLAN
 from layermix_gen.dataset.plan import Plan, versions
-from layermix_gen.errors import LayerMixError
+from layermix_gen.errors import LayerMixError, printable
 from layermix_gen.support.checks import check_choice, check_whole, is_remote
 from layermix_gen.support.progress import say
 from layermix_gen.support.text import count, message_of
@@ -99,6 +99,12 @@ class Cluster:
             errors.OutOfMemoryError,
         ):
             return None
+        except errors.RayError as error:  # whose text has the traceback of the node, and the reason in its last line
+            why = printable((str(error).strip().splitlines() or [""])[-1].strip())
+            raise LayerMixError(
+                f"a task failed on a node ({why}); install there what this machine has, layermix-gen in the same "
+                "version too, then run the same command to resume"
+            ) from error
         if isinstance(found, str):
             raise LayerMixError(found)
         return found
