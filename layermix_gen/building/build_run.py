@@ -1,6 +1,5 @@
 """The run of a build by its plan: unfinished shards are built on an engine, then the manifest is written."""
 
-import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
@@ -104,13 +103,14 @@ def run(plan: Plan, request: Request, progress: bool, cluster: Cluster | None = 
                         abandoned += result.skipped
                     else:
                         written += result.summary.written * lacking[result.number]
+        except StoreError:  # which would only come again
+            raise
         except KeyboardInterrupt:
-            done = len(finished_shards(plan, _summaries_now(plan)))
-            remedy = "run the same command to resume"
-            raise Interrupted(f"stopped with {done} of {plan.shards} shards finished; {remedy}") from None
-        finally:
-            if not isinstance(sys.exception(), StoreError):  # which would only come again
-                summaries, skipped = _noted(plan, abandoned, settled=settled)
+            raise _interrupted(plan, abandoned, settled=settled) from None
+        except BaseException:
+            _noted(plan, abandoned, settled=settled)
+            raise
+        summaries, skipped = _noted(plan, abandoned, settled=settled)
     check_errors(plan, skipped, limit)
     seconds = time.perf_counter() - begin
     facts = Run(written, round(seconds, 3), round(written / seconds, 1), workers)
@@ -167,6 +167,18 @@ def _noted(plan: Plan, abandoned: Sequence[Skipped], *, settled: bool) -> tuple[
         if len(summaries) == plan.shards:
             return summaries, skipped
         listed = skipped
+
+
+def _interrupted(plan: Plan, abandoned: Sequence[Skipped], *, settled: bool) -> Interrupted:
+    """The end of a run after Ctrl-C, which says how many shards are finished where that can be told."""
+    remedy = "run the same command to resume"
+    try:
+        summaries, _ = _noted(plan, abandoned, settled=settled)
+    except StoreError as error:
+        return Interrupted(f"stopped; how far it has come is not known: {error}")
+    return Interrupted(
+        f"stopped with {len(finished_shards(plan, summaries))} of {plan.shards} shards finished; {remedy}"
+    )
 
 
 def finished_shards(plan: Plan, summaries: Mapping[int, ShardSummary]) -> dict[int, ShardSummary]:
