@@ -1,6 +1,5 @@
 """The run of a build by its plan: unfinished shards are built on an engine, then the manifest is written."""
 
-import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
@@ -105,13 +104,16 @@ def run(plan: Plan, request: Request, progress: bool, cluster: Cluster | None = 
                     else:
                         written += result.summary.written * lacking[result.number]
                         built.add(result.number)
-        except KeyboardInterrupt:
+        except StoreError:  # which would only come again
+            raise
+        except KeyboardInterrupt:  # a store is not asked, since it may not answer
             done = len(finished_shards(plan, read_summaries(plan.root)).keys() | built)
             remedy = "run the same command to resume"
             raise Interrupted(f"stopped with {done} of {plan.shards} shards finished; {remedy}") from None
-        finally:
-            if not isinstance(sys.exception(), Interrupted | StoreError):  # a store that may not answer is not asked
-                summaries, skipped = _noted(plan, abandoned, settled=settled)
+        except BaseException:
+            _noted(plan, abandoned, settled=settled)
+            raise
+        summaries, skipped = _noted(plan, abandoned, settled=settled)
     check_errors(plan, skipped, limit)
     seconds = time.perf_counter() - begin
     facts = Run(written, round(seconds, 3), round(written / seconds, 1), workers)
