@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from layermix_gen.building.engines import ENGINES
-from layermix_gen.commands.parameters import Partition, source_options
+from layermix_gen.commands.parameters import Partition, quiet_option, source_options
 from layermix_gen.dataset.names import KEYS
 from layermix_gen.dataset.settings import DEFAULTS, VIEW_MODES, BuildSettings
 from layermix_gen.images.codec import FORMATS, SUBSAMPLINGS
@@ -103,6 +103,7 @@ def work_options(command: Callable[..., None]) -> Callable[..., None]:
     @click.option(
         "--ray-address", metavar="ADDRESS", help="Of the Ray cluster; default: the one that this machine is in."
     )
+    @quiet_option
     @wraps(command)
     def with_options(*args: Any, **options: Any) -> None:
         command(*args, **options)

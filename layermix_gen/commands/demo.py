@@ -2,6 +2,7 @@
 
 import click
 
+from layermix_gen.commands.parameters import quiet_option
 from layermix_gen.commands.showing import show
 from layermix_gen.demo import demo
 from layermix_gen.errors import printable
@@ -9,8 +10,9 @@ from layermix_gen.errors import printable
 
 @click.command("demo")
 @click.argument("out", default="layermix-demo")
-def command(out: str) -> None:
+@quiet_option
+def command(out: str, progress: bool) -> None:
     """Build shards of scikit-image's photographs in OUT (default: layermix-demo), list samples, draw a sheet."""
-    manifest, samples, sheet = demo(out)
+    manifest, samples, sheet = demo(out, progress)
     show(manifest.summary())
     show(f"\n{samples}\n\ncontact sheet: {printable(sheet)}")

@@ -4,7 +4,7 @@ from typing import Any
 
 import click
 
-from layermix_gen.commands.parameters import Names
+from layermix_gen.commands.parameters import Names, quiet_option
 from layermix_gen.commands.showing import show
 from layermix_gen.errors import printable
 from layermix_gen.mixing_sets.fractals import KINDS, render_set, write_sheet
@@ -25,6 +25,7 @@ def command() -> None:
 @click.option("--kinds", type=Names(), help=f"Default: all, which are {', '.join(kind for kind in KINDS)}.")
 @click.option("--detail", type=int, help="Render at most so many px a side, and enlarge; default: SIZE.")
 @click.option("--workers", type=int, help="Processes; default: the CPUs that may be used.")
+@quiet_option
 def render(out: str, **options: Any) -> None:
     """Render a mixing set of fractals to OUT (.npy). The same command resumes an unfinished one."""
     mixing_set = open_mixing_set(render_set(out, **options))
@@ -38,9 +39,10 @@ def render(out: str, **options: Any) -> None:
 @click.option("--color", is_flag=True, help="Keep colours; default: gray.")
 @click.option("--crops", default=0, help="Random squares of each picture; 0: its centre square.")
 @click.option("--seed", default=0, help="Of the random squares.")
-def pack_folder(folder: str, out: str, size: int, color: bool, crops: int, seed: int) -> None:
+@quiet_option
+def pack_folder(folder: str, out: str, size: int, color: bool, **options: Any) -> None:
     """Pack the pictures below FOLDER into the mixing set OUT (.npy), as resized squares."""
-    packed = pack(folder, out, size, color, crops=crops, seed=seed)
+    packed = pack(folder, out, size, color, **options)
     for line in packed.skipped:
         show(f"skipped {printable(line)}", err=True)
     pictures = packed.mixing_set

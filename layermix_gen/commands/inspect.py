@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from layermix_gen.commands.parameters import Names
+from layermix_gen.commands.parameters import Names, quiet_option
 from layermix_gen.commands.showing import show
 from layermix_gen.dataset.index import COLUMNS
 from layermix_gen.dataset.settings import BuildSettings
@@ -41,7 +41,8 @@ FILE = click.Path()  # a text, in which ./~ is not the home folder
 @click.option("--gallery", type=FILE, help="Write the samples to this HTML page, to filter and to look at.")
 @click.option("--plot", type=FILE, help="Plot all that was drawn against what the settings draw, to this file.")
 @click.option("--extract", type=FILE, help="Write the images and their JSON to this new folder.")
-def command(dataset: str, **options: Any) -> None:
+@quiet_option
+def command(dataset: str, progress: bool, **options: Any) -> None:
     """Summarize the dataset OUT, a folder or a URL; or find samples of it by their metadata, and show them.
 
     This reads only the manifest, the index, and the images that it shows or extracts.
@@ -57,9 +58,9 @@ def command(dataset: str, **options: Any) -> None:
     elif "sheet" in given:
         show(shards.sheet(given["sheet"], **question))
     elif "gallery" in given:
-        show(shards.gallery(given["gallery"], **question))
+        show(shards.gallery(given["gallery"], **question, progress=progress))
     elif "extract" in given:
-        written = shards.extract(given["extract"], **question)
+        written = shards.extract(given["extract"], **question, progress=progress)
         show(f"{printable(given['extract'])}: {count(written, 'image')} with their JSON")
     elif given:
         for line in _rows(shards, **given):

@@ -22,6 +22,17 @@ def source_options(command: Callable[..., None]) -> Callable[..., None]:
     return with_options
 
 
+def quiet_option(command: Callable[..., None]) -> Callable[..., None]:
+    """Add `--quiet`; the command gets it as `progress`."""
+
+    @click.option("--quiet", "-q", is_flag=True, help="Write nothing to standard error but warnings and errors.")
+    @wraps(command)
+    def with_option(*args: Any, quiet: bool, **others: Any) -> None:
+        command(*args, progress=not quiet, **others)
+
+    return with_option
+
+
 class Partition(click.ParamType[tuple[int, int] | str]):
     """A partition: number i of n, as `i/n`, or the name of the scheduler whose environment says it."""
 

@@ -7,6 +7,7 @@ import click
 from layermix_gen.building.planning import plan
 from layermix_gen.commands.build_options import settings_options
 from layermix_gen.commands.method_options import MethodCommand
+from layermix_gen.commands.parameters import quiet_option
 from layermix_gen.commands.showing import show
 from layermix_gen.dataset.settings import BuildSettings
 
@@ -14,6 +15,7 @@ from layermix_gen.dataset.settings import BuildSettings
 @click.command("plan", cls=MethodCommand)
 @settings_options
 @click.option("--workers", type=int, help="Processes that render fractals; default: the CPUs that may be used.")
+@quiet_option
 def command(source: str, out: str, settings: BuildSettings, **options: Any) -> None:
     """List SOURCE once for all jobs, and write to OUT the plan of `build` with the same options, and its mixing set.
 

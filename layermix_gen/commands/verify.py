@@ -1,8 +1,10 @@
 """`layermix-gen verify`: the command for `open_shards(...).verify` and `.repair`."""
 
+from typing import Any
+
 import click
 
-from layermix_gen.commands.parameters import Share
+from layermix_gen.commands.parameters import Share, quiet_option
 from layermix_gen.commands.showing import show
 from layermix_gen.inspection.shards import open_shards
 
@@ -18,14 +20,15 @@ from layermix_gen.inspection.shards import open_shards
 )
 @click.option("--repair", is_flag=True, help="Build exactly those shards again that are damaged or missing.")
 @click.option("--workers", type=int, help="Processes; default: the CPUs that may be used.")
+@quiet_option
 @click.pass_context
-def command(ctx: click.Context, out: str, replay: float, repair: bool, workers: int | None) -> None:
+def command(ctx: click.Context, /, out: str, repair: bool, **options: Any) -> None:
     """Check every byte of the dataset OUT, a folder or a URL. The exit status is 1 where something is wrong.
 
     This checks counts, the structure of the tars, offsets, the checksum of every member, the alignment of the planes,
     and the files next to the shards. After --repair, OUT has the digest of an undamaged build.
     """
     shards = open_shards(out)
-    found = shards.repair(replay=replay, workers=workers) if repair else shards.verify(replay=replay, workers=workers)
+    found = shards.repair(**options) if repair else shards.verify(**options)
     show(found)
     ctx.exit(0 if found.ok else 1)

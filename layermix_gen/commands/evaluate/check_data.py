@@ -1,7 +1,10 @@
 """`layermix-gen evaluate check-data`: the command for `layermix_gen.evaluate.check_data`."""
 
+from typing import Any
+
 import click
 
+from layermix_gen.commands.parameters import quiet_option
 from layermix_gen.commands.showing import show
 from layermix_gen.errors import LayerMixError
 from layermix_gen.evaluate.suites.check_data import check_data
@@ -12,9 +15,10 @@ from layermix_gen.support.text import count
 @click.argument("folder", metavar="DIR")
 @click.option("--deep", is_flag=True, help="Read every image, and not only headers and counts.")
 @click.option("--threads", default=0, help="That decode images; 0: one for each CPU.")
-def command(folder: str, deep: bool, threads: int) -> None:
+@quiet_option
+def command(folder: str, **options: Any) -> None:
     """Say which suites are in DIR, what they hold, and what is missing, damaged or of a wrong shape."""
-    findings = check_data(folder, deep=deep, threads=threads)
+    findings = check_data(folder, **options)
     for finding in findings:
         show(finding.summary())
     problems = sum(len(finding.problems) for finding in findings)

@@ -4,7 +4,7 @@ from typing import Any
 
 import click
 
-from layermix_gen.commands.parameters import Names, Ranges, source_options
+from layermix_gen.commands.parameters import Names, Ranges, quiet_option, source_options
 from layermix_gen.commands.showing import show
 from layermix_gen.evaluate.benchmarks import SCALES
 from layermix_gen.evaluate.corruptions.corrupter import corrupt
@@ -32,6 +32,7 @@ from layermix_gen.sources import KINDS
 @source_options
 @click.option("--layout", type=click.Choice(LAYOUTS), help="Default: arrays for squares up to 64 px, else folders.")
 @click.option("--workers", type=int, help="Processes; default: the CPUs that may be used.")
+@quiet_option
 def command(source: str, out: str, **options: Any) -> None:
     """Write corrupted copies of all images of SOURCE to OUT, as CIFAR-C and ImageNet-C are published.
 

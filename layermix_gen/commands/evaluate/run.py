@@ -5,7 +5,7 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
-from layermix_gen.commands.parameters import Assignment, Fraction, Fractions, Names
+from layermix_gen.commands.parameters import Assignment, Fraction, Fractions, Names, quiet_option
 from layermix_gen.commands.showing import bold, show
 from layermix_gen.errors import LayerMixError
 from layermix_gen.evaluate.benchmarks import PGD
@@ -74,6 +74,7 @@ HALVES = [name for name, dtype in PRECISIONS.items() if dtype]
 @click.option("--step-size", type=Fraction(), default="0.5/255", help="Of the attack.")
 @click.option("--restarts", default=ATTACK.restarts, help="Random starts of the attack.")
 @click.option("--seed", default=ATTACK.seed, help="Of the random starts, and of weights that no checkpoint sets.")
+@quiet_option
 @click.pass_context
 def command(
     context: click.Context,

@@ -100,7 +100,7 @@ def _pictures(
 ) -> tuple[list[str], list[str], str]:
     """The thumbnail and the steps of each row, and the reason why some rows have no steps, or ""."""
     try:
-        with progress_bar(2 * len(rows), "picture", progress) as bar:
+        with progress_bar(2 * len(rows), "picture", progress, "drawing") as bar:
             pictures = _Pictures(shards, bar)
             thumbnails = pictures.thumbnails(rows, budget)
             return thumbnails, *pictures.steps(rows, budget - sum(map(len, thumbnails)))

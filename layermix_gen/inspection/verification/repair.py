@@ -179,7 +179,7 @@ def _mend_shards(
     mended, others = list[str](), list[str]()
     inputs = sum(stop - start for start, stop in map(plan.bounds, numbers))
     engine = in_processes(workers) if workers > 1 else in_this_process
-    with progress_bar(inputs, "input", progress) as bar:
+    with progress_bar(inputs, "input", progress, "building again") as bar:
 
         def watch(done: int, skipped: int) -> bool:
             bar.update(done - bar.n)
