@@ -8,7 +8,8 @@ from layermix_gen.building.builder import build
 from layermix_gen.building.estimator import estimate
 from layermix_gen.commands.build_options import settings_options, work_options
 from layermix_gen.commands.method_options import MethodCommand
-from layermix_gen.commands.showing import show
+from layermix_gen.commands.parameters import json_option
+from layermix_gen.commands.showing import show_report
 from layermix_gen.dataset.settings import BuildSettings
 from layermix_gen.support.worker_pool import keep_memory
 
@@ -17,7 +18,8 @@ from layermix_gen.support.worker_pool import keep_memory
 @settings_options
 @work_options
 @click.option("--dry-run", is_flag=True, help="Say what would be built and how long it would take; write nothing.")
-def command(source: str, out: str, settings: BuildSettings, dry_run: bool, **options: Any) -> None:
+@json_option
+def command(source: str, out: str, settings: BuildSettings, dry_run: bool, as_json: bool, **options: Any) -> None:
     """Compute LayerMix variants of every image of SOURCE and write them to OUT as WebDataset shards.
 
     OUT is a folder or a URL, such as s3://bucket/shards: then a temporary folder, below $TMPDIR, holds a shard of each
@@ -28,4 +30,4 @@ def command(source: str, out: str, settings: BuildSettings, dry_run: bool, **opt
     more --variants it adds planes to it.
     """
     keep_memory()
-    show((estimate if dry_run else build)(source, out, settings, **options).summary())
+    show_report((estimate if dry_run else build)(source, out, settings, **options), as_json)

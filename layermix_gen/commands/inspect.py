@@ -5,8 +5,8 @@ from typing import Any
 
 import click
 
-from layermix_gen.commands.parameters import Names, quiet_option
-from layermix_gen.commands.showing import show
+from layermix_gen.commands.parameters import Names, json_option, quiet_option
+from layermix_gen.commands.showing import show, show_report
 from layermix_gen.dataset.index import COLUMNS
 from layermix_gen.dataset.settings import BuildSettings
 from layermix_gen.errors import printable
@@ -41,13 +41,16 @@ FILE = click.Path()  # a text, in which ./~ is not the home folder
 @click.option("--gallery", type=FILE, help="Write the samples to this HTML page, to filter and to look at.")
 @click.option("--plot", type=FILE, help="Plot all that was drawn against what the settings draw, to this file.")
 @click.option("--extract", type=FILE, help="Write the images and their JSON to this new folder.")
+@json_option
 @quiet_option
-def command(dataset: str, progress: bool, **options: Any) -> None:
+def command(dataset: str, progress: bool, as_json: bool, **options: Any) -> None:
     """Summarize the dataset OUT, a folder or a URL; or find samples of it by their metadata, and show them.
 
     This reads only the manifest, the index, and the images that it shows or extracts.
     """
     given = {name: value for name, value in options.items() if value is not None}
+    if as_json:
+        given["json"] = True
     _check_together(given)
     shards = open_shards(dataset)
     question = {name: given[name] for name in ("where", "order_by", "limit") if name in given}
@@ -62,15 +65,22 @@ def command(dataset: str, progress: bool, **options: Any) -> None:
     elif "extract" in given:
         written = shards.extract(given["extract"], **question, progress=progress)
         show(f"{printable(given['extract'])}: {count(written, 'image')} with their JSON")
-    elif given:
+    elif given.keys() - {"json"}:
         for line in _rows(shards, **given):
             show(line)
     else:
-        show(shards.summary())
+        show_report(shards.summary(), as_json)
 
 
 OF_SAMPLES = {"where", "order_by", "limit"}
-ALONE = {"key": {"out"}, "plot": set(), "sheet": OF_SAMPLES, "gallery": OF_SAMPLES, "extract": OF_SAMPLES}
+ALONE = {
+    "json": set(),
+    "key": {"out"},
+    "plot": set(),
+    "sheet": OF_SAMPLES,
+    "gallery": OF_SAMPLES,
+    "extract": OF_SAMPLES,
+}
 """The options that choose another way to show samples, and the options that may be given with each."""
 
 

@@ -33,6 +33,12 @@ def quiet_option(command: Callable[..., None]) -> Callable[..., None]:
     return with_option
 
 
+def json_option(command: Callable[..., None]) -> Callable[..., None]:
+    """Add `--json`; the command gets it as `as_json`."""
+    option = click.option("--json", "as_json", is_flag=True, help="Print the report as one JSON object, for programs.")
+    return option(command)
+
+
 class Partition(click.ParamType[tuple[int, int] | str]):
     """A partition: number i of n, as `i/n`, or the name of the scheduler whose environment says it."""
 

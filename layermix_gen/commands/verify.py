@@ -4,8 +4,8 @@ from typing import Any
 
 import click
 
-from layermix_gen.commands.parameters import Share, quiet_option
-from layermix_gen.commands.showing import show
+from layermix_gen.commands.parameters import Share, json_option, quiet_option
+from layermix_gen.commands.showing import show_report
 from layermix_gen.inspection.shards import open_shards
 
 
@@ -20,9 +20,10 @@ from layermix_gen.inspection.shards import open_shards
 )
 @click.option("--repair", is_flag=True, help="Build exactly those shards again that are damaged or missing.")
 @click.option("--workers", type=int, help="Processes; default: the CPUs that may be used.")
+@json_option
 @quiet_option
 @click.pass_context
-def command(ctx: click.Context, /, out: str, repair: bool, **options: Any) -> None:
+def command(ctx: click.Context, /, out: str, repair: bool, as_json: bool, **options: Any) -> None:
     """Check every byte of the dataset OUT, a folder or a URL. The exit status is 1 where something is wrong.
 
     This checks counts, the structure of the tars, offsets, the checksum of every member, the alignment of the planes,
@@ -30,5 +31,5 @@ def command(ctx: click.Context, /, out: str, repair: bool, **options: Any) -> No
     """
     shards = open_shards(out)
     found = shards.repair(**options) if repair else shards.verify(**options)
-    show(found)
+    show_report(found, as_json)
     ctx.exit(0 if found.ok else 1)

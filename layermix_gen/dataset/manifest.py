@@ -3,7 +3,7 @@
 import hashlib
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import Any, TypedDict
 
@@ -25,8 +25,8 @@ from layermix_gen.support.files import (
     check_format,
     unsealed,
 )
-from layermix_gen.support.parsing import made_of, parse_object
-from layermix_gen.support.text import count, facts
+from layermix_gen.support.parsing import jsonable, made_of, parse_object
+from layermix_gen.support.text import as_text, count, facts
 
 FORMAT = "layermix-gen dataset 5"
 
@@ -128,6 +128,14 @@ class Manifest:
         """Size and sha256 of the tar of one plane of a shard."""
         tar = self.tars[tar_name(plane, number)]
         return TarSummary(tar["bytes"], tar["sha256"])
+
+    def as_dict(self) -> dict[str, Any]:
+        """The report as JSON has it: all that the manifest holds, but for its lists of tars and indexes."""
+        facts = jsonable(replace(self, tars={}, indexes={}))
+        left_out = ("root", "location", "tars", "indexes")
+        return {"dataset": self.location or as_text(self.root)} | {
+            name: one for name, one in facts.items() if name not in left_out
+        }
 
     def summary(self) -> str:
         """The report as text for people, one fact a line."""
