@@ -137,7 +137,7 @@ def complete(plan: Plan, finished: Mapping[int, ShardSummary], facts: Run, reque
     place = plan.outlet.place(plan.root)
     if labels:
         _warn_of_lost(labels.lost, place)
-    return replace(manifest, root=Path(place), labels=labels, location=place)
+    return replace(manifest, root=Path(place), labels=labels, location=place, partition=request.partition)
 
 
 def _warn_of_lost(classes: Sequence[str], place: str) -> None:

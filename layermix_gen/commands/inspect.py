@@ -41,12 +41,14 @@ FILE = click.Path()  # a text, in which ./~ is not the home folder
 @click.option("--gallery", type=FILE, help="Write the samples to this HTML page, to filter and to look at.")
 @click.option("--plot", type=FILE, help="Plot all that was drawn against what the settings draw, to this file.")
 @click.option("--extract", type=FILE, help="Write the images and their JSON to this new folder.")
+@click.option("--jobs", type=int, help="Of a dataset that is being built: jobs in its array, to see what each lacks.")
 @json_option
 @quiet_option
 def command(dataset: str, progress: bool, as_json: bool, **options: Any) -> None:
     """Summarize the dataset OUT, a folder or a URL; or find samples of it by their metadata, and show them.
 
-    This reads only the manifest, the index, and the images that it shows or extracts.
+    Of a dataset that is not finished, this tells how far its build is. This reads only the manifest, the
+    index, and the images that it shows or extracts.
     """
     given = {name: value for name, value in options.items() if value is not None}
     if as_json:
@@ -65,16 +67,19 @@ def command(dataset: str, progress: bool, as_json: bool, **options: Any) -> None
     elif "extract" in given:
         written = shards.extract(given["extract"], **question, progress=progress)
         show(f"{printable(given['extract'])}: {count(written, 'image')} with their JSON")
-    elif given.keys() - {"json"}:
+    elif given.keys() - {"json", "jobs"}:
         for line in _rows(shards, **given):
             show(line)
-    else:
+    elif shards.is_finished:
         show_report(shards.summary(), as_json)
+    else:
+        show_report(shards.build_state(given.get("jobs")), as_json)
 
 
 OF_SAMPLES = {"where", "order_by", "limit"}
 ALONE = {
-    "json": set(),
+    "json": {"jobs"},
+    "jobs": {"json"},
     "key": {"out"},
     "plot": set(),
     "sheet": OF_SAMPLES,

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from layermix_gen.dataset.names import MANIFEST
 from layermix_gen.errors import LayerMixError
 from layermix_gen.inspection.drawings.explain import explain
 from layermix_gen.inspection.drawings.gallery import LIMIT as GALLERY_LIMIT
@@ -14,6 +15,7 @@ from layermix_gen.inspection.drawings.sheet import contact_sheet
 from layermix_gen.inspection.extraction import extract
 from layermix_gen.inspection.opened_dataset import OpenedDataset
 from layermix_gen.inspection.summary import Summary, summarize
+from layermix_gen.inspection.unfinished import BuildState, build_state
 from layermix_gen.inspection.verification.findings import VerificationReport
 from layermix_gen.inspection.verification.repair import Repair, repair
 from layermix_gen.inspection.verification.verify import verify
@@ -30,6 +32,18 @@ def open_shards(location: str | Path, storage_options: Mapping[str, Any] | None 
 
 class Shards(OpenedDataset):
     """A finished dataset, opened to find its samples, and to see, check and repair them."""
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether there is a manifest, which is written last."""
+        return self._files.has(MANIFEST)
+
+    def build_state(self, jobs: int | None = None) -> BuildState:
+        """How far the build is of a dataset that is not finished, and what each of so many `jobs` of an array lacks.
+
+        Raises `LayerMixError` where no build was begun, and where a web server does not say which files there are.
+        """
+        return build_state(self._files, jobs)
 
     def summary(self) -> Summary:
         """Summarize the dataset in numbers; as text, the summary fits on one screen."""

@@ -53,7 +53,7 @@ class Summary:
     def as_dict(self) -> dict[str, Any]:
         """The summary as JSON has it: the manifest's report, and what was counted."""
         made = self.manifest.as_dict()
-        del made["labels"]
+        del made["labels"], made["partition"]
         counted = jsonable(self)
         images_by_label = counted.pop("labels")
         del counted["location"], counted["manifest"]

@@ -60,6 +60,7 @@ def test_a_build(photographs: Path, pool: Path, tmp_path: Path, out: Path) -> No
 def test_a_partition_has_no_digest(photographs: Path, pool: Path, tmp_path: Path) -> None:
     report = parsed(invoke("build", photographs, tmp_path / "out", *options(pool), "--json", "--partition", "0/2"))
     assert (report["complete"], report["digest"], report["shards_finished"]) == (False, "", 2)
+    assert (report["partition"], report["inputs"], report["source"]["count"]) == ([0, 2], 16, 24)
 
 
 def test_a_dry_run(photographs: Path, pool: Path, tmp_path: Path) -> None:
@@ -71,11 +72,22 @@ def test_a_dry_run(photographs: Path, pool: Path, tmp_path: Path) -> None:
 
 def test_a_summary(out: Path) -> None:
     report = parsed(invoke("inspect", out, "--json"))
-    assert report.keys() == documented("build") - {"labels"} | documented("inspect")
+    assert report.keys() == documented("build") - {"labels", "partition"} | documented("inspect")
     assert report["images_by_label"] == {"0": 6, "1": 6, "2": 6, "3": 6}
     assert sum(one["count"] for one in report["layers"]["frequencies"]) == 24
     refused = invoke("inspect", out, "--json", "--limit", 3)
     assert (refused.exit_code, refused.stdout) == (2, "")
+
+
+def test_the_state_of_a_build(photographs: Path, pool: Path, tmp_path: Path) -> None:
+    assert invoke("build", photographs, tmp_path / "out", *options(pool), "--partition", "0/2").exit_code == 0
+    report = parsed(invoke("inspect", tmp_path / "out", "--json", "--jobs", 2))
+    fields = documented("inspect of an unfinished dataset") | {"labels", "run", "partition"}
+    nested = {"first", "of", "images_per_second", "seconds_since_last", "goes_on", "null"}
+    assert report.keys() == (documented("build") | fields) - {"labels", "run", "partition"} - nested
+    assert (report["complete"], report["digest"], report["missing"]) == (False, "", [1])
+    assert report["partitions"] == [{"first": 1, "of": 2, "shards": 1, "missing": [1]}]
+    assert report["pace"]["shards"] == 2
 
 
 def test_a_verification(out: Path, photographs: Path, pool: Path, tmp_path: Path) -> None:
