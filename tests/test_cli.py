@@ -94,7 +94,7 @@ def test_the_twins_take_what_the_command_takes(name: str) -> None:
     grouped = {field.name for group in (BuildSettings, SourceOptions) for field in dataclasses.fields(group)}
     options = OPTIONS.keys() - grouped | {"settings", "source_options"}
     parameters = inspect.signature(getattr(layermix_gen, name)).parameters
-    assert options - {"dry_run"} == parameters.keys() - {"progress"}
+    assert options - {"dry_run", "as_json", "quiet"} == parameters.keys() - {"progress"}
     for parameter in parameters.values():
         if parameter.name in OPTIONS and parameter.default is not inspect.Parameter.empty:
             assert GIVEN_NOTHING[parameter.name] == parameter.default

@@ -5,6 +5,7 @@ from typing import Any
 
 import click
 
+from layermix_gen.commands.explained import ExplainedCommand, how_it_runs, options_of
 from layermix_gen.commands.parameters import Names, json_option, quiet_option
 from layermix_gen.commands.showing import show, show_report
 from layermix_gen.dataset.index import COLUMNS
@@ -19,29 +20,40 @@ SHOWN = 20  # rows of a table unless the user says how many
 FILE = click.Path()  # a text, in which ./~ is not the home folder
 
 
-@click.command("inspect")
+EXAMPLES = {
+    "layermix-gen inspect shards": "Summarize the dataset, or tell how far its build is.",
+    """layermix-gen inspect shards --where "layer = 3 and op = 'rotate'" --sheet sheet.jpg""": (
+        "Draw samples that meet a condition."
+    ),
+    "layermix-gen inspect shards --key 000000123-v03 --out tree.png": "Draw how a sample was made, step by step.",
+    "layermix-gen inspect shards --columns key,source,recipe --format csv": "Write all rows for a spreadsheet.",
+}
+which, shown = options_of("Which samples"), options_of("What is shown of them")
+
+
+@click.command("inspect", cls=ExplainedCommand, examples=EXAMPLES)
 @click.argument("dataset", metavar="OUT")
-@click.option("--where", help="A condition on the columns of the index, in SQL: \"layer = 3 and op = 'rotate'\".")
-@click.option("--columns", type=Names(), help="Columns to show; default: all, in a table the most useful ones.")
-@click.option("--order-by", help='In SQL: "size DESC, key"; default: by shard, plane and key.')
-@click.option(
-    "--limit", type=int, help=f"Samples at most; default: all; {SHOWN} in a table, 24 on a sheet, 5000 in a gallery."
+@which("--where", help="Take samples that meet a condition on the columns of the index, in SQL.")
+@which("--order-by", help='Order them by columns, in SQL: "size DESC, key"; default: by shard, plane and key.')
+@which(
+    "--limit",
+    type=int,
+    help=f"Take so many at most; default: all; {SHOWN} in a table, 24 on a sheet, 5000 in a gallery.",
 )
-@click.option(
+@shown("--columns", type=Names(), help="Columns to show; default: all, in a table the most useful ones.")
+@shown(
     "--format",
     "form",
     type=click.Choice(list(FORMATS)),
-    help="Of the rows; default: table. csv: a ' before what would be a formula.",
+    help="Format of the rows; default: table. In csv, what would be a formula has a ' before it.",
 )
-@click.option("--key", help="Tell how this sample (000000123-v03) was made, or draw it with --out.")
-@click.option("--out", type=FILE, help="The drawing of --key: .png, .jpg or .webp.")
-@click.option(
-    "--sheet", type=FILE, help="Draw the samples next to their clean views to this file: .png, .jpg or .webp."
-)
-@click.option("--gallery", type=FILE, help="Write the samples to this HTML page, to filter and to look at.")
-@click.option("--plot", type=FILE, help="Plot all that was drawn against what the settings draw, to this file.")
-@click.option("--extract", type=FILE, help="Write the images and their JSON to this new folder.")
-@click.option("--jobs", type=int, help="Of a dataset that is being built: jobs in its array, to see what each lacks.")
+@shown("--key", help="Tell how the sample of this key was made, or draw it with --out.")
+@shown("--out", type=FILE, help="Draw the sample of --key to this file: .png, .jpg or .webp.")
+@shown("--sheet", type=FILE, help="Draw samples next to their clean views to this file: .png, .jpg or .webp.")
+@shown("--gallery", type=FILE, help="Write samples to this HTML page, to filter and to look at.")
+@shown("--plot", type=FILE, help="Plot all that was drawn against what the settings draw, to this file.")
+@shown("--extract", type=FILE, help="Write the images and their JSON to this new folder.")
+@how_it_runs("--jobs", type=int, help="How many jobs build the dataset, to see what each lacks until it is finished.")
 @json_option
 @quiet_option
 def command(dataset: str, progress: bool, as_json: bool, **options: Any) -> None:

@@ -4,12 +4,19 @@ from typing import Any
 
 import click
 
-from layermix_gen.commands.parameters import Share, json_option, quiet_option
+from layermix_gen.commands.explained import ExplainedCommand
+from layermix_gen.commands.parameters import Share, json_option, quiet_option, workers_option
 from layermix_gen.commands.showing import show_report
 from layermix_gen.inspection.shards import open_shards
 
+EXAMPLES = {
+    "layermix-gen verify shards": "Read every byte, and compare all checksums.",
+    "layermix-gen verify shards --replay 0.01": "Render one image of a hundred again, too, and compare the pixels.",
+    "layermix-gen verify s3://bucket/shards --repair --workers 8": "Build damaged shards again.",
+}
 
-@click.command("verify")
+
+@click.command("verify", cls=ExplainedCommand, examples=EXAMPLES)
 @click.argument("out")
 @click.option(
     "--replay",
@@ -19,7 +26,7 @@ from layermix_gen.inspection.shards import open_shards
     help="Render this share of the source images again, such as 0.01, or all, and compare the pixels.",
 )
 @click.option("--repair", is_flag=True, help="Build exactly those shards again that are damaged or missing.")
-@click.option("--workers", type=int, help="Processes; default: the CPUs that may be used.")
+@workers_option
 @json_option
 @quiet_option
 @click.pass_context
