@@ -110,11 +110,7 @@ def run(plan: Plan, request: Request, progress: bool, cluster: Cluster | None = 
             raise Interrupted(f"stopped with {done} of {plan.shards} shards finished; {remedy}") from None
         finally:
             if not isinstance(sys.exception(), StoreError):  # which would only come again
-                summaries = _summaries_now(plan)  # again: other partitions may have finished shards since
-                skipped = [one for summary in summaries.values() for one in summary.skipped] + abandoned
-                if not settled:
-                    write_errors(plan.root, skipped)
-                    plan.outlet.publish(plan.root)
+                summaries, skipped = _noted(plan, abandoned, settled=settled)
     check_errors(plan, skipped, limit)
     seconds = time.perf_counter() - begin
     facts = Run(written, round(seconds, 3), round(written / seconds, 1), workers)
@@ -152,6 +148,25 @@ def _summaries_now(plan: Plan) -> dict[int, ShardSummary]:
     """The summaries of all shards that are finished now, by whichever process."""
     plan.outlet.refresh(plan.root)
     return read_summaries(plan.root)
+
+
+def _noted(plan: Plan, abandoned: Sequence[Skipped], *, settled: bool) -> tuple[dict[int, ShardSummary], list[Skipped]]:
+    """The summaries of all shards that are finished now, and the inputs left out, which are listed if not `settled`.
+
+    Other partitions may finish shards between look and list, and theirs may be older or newer: so it is made again
+    until nothing has changed meanwhile.
+    """
+    listed = None
+    while True:
+        summaries = _summaries_now(plan)
+        skipped = [one for summary in summaries.values() for one in summary.skipped] + [*abandoned]
+        if settled or skipped == listed:
+            return summaries, skipped
+        write_errors(plan.root, skipped)
+        plan.outlet.publish(plan.root)
+        if len(summaries) == plan.shards:
+            return summaries, skipped
+        listed = skipped
 
 
 def finished_shards(plan: Plan, summaries: Mapping[int, ShardSummary]) -> dict[int, ShardSummary]:

@@ -102,7 +102,7 @@ def estimate(
     with (
         memory_errors(),
         engine_named(engine, ray_address, workers, out) as cluster,
-        placed(out, mixes=False) as (root, _),
+        placed(out, source=source, mixes=False) as (root, _),
     ):
         request = BuildRequest(
             source, root, settings, kind, source_options, mixing_set, workers, partition, max_errors, progress

@@ -71,7 +71,7 @@ def plan(
     a file that all jobs mix with. Called again, it goes on with the plan that is there, or adds planes to it. Raises
     `LayerMixError` for what `build` would refuse.
     """
-    with memory_errors(), placed(out) as (root, outlet):
+    with memory_errors(), placed(out, source=source) as (root, outlet):
         request = BuildRequest(
             source, root, settings, kind, source_options, mixing_set, workers, (0, 1), None, progress
         )

@@ -162,7 +162,9 @@ class Manifest:
             "shards": self.shards_in_words,
             "partition": self._partition_in_words(),
             "this run": f"{run.images} images in {run.seconds:.1f} s on {count(run.workers, 'worker')}, "
-            f"{run.images_per_second:.0f} images/s",
+            f"{run.images_per_second:.0f} images/s"
+            if run.images
+            else "0 images: none was missing",
             "digest": self.digest,
             "dataset": f"{self.location or self.root}{'' if self.complete else ' is not complete yet'}",
         }

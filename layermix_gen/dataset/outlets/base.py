@@ -32,6 +32,9 @@ class Outlet(Protocol):
     def refresh(self, root: Path) -> None:
         """Bring what others have published to the folder."""
 
+    def bring_index(self, root: Path, number: int) -> None:
+        """Bring the index of one shard, where there is one."""
+
     def alone(self, root: Path) -> AbstractContextManager[None]:
         """A context in which no other process writes to the dataset. Raises `LayerMixError` if one does."""
 
@@ -76,6 +79,9 @@ class FolderOutlet:
         pass
 
     def refresh(self, root: Path) -> None:
+        pass
+
+    def bring_index(self, root: Path, number: int) -> None:
         pass
 
     def alone(self, root: Path) -> AbstractContextManager[None]:

@@ -90,9 +90,11 @@ class Lease:
         """Take the lease, or convert it if it is held alone; return the claims that are in the way, none if it is held.
 
         Of several that want to be alone at one moment, the one with the least token waits for the others to leave.
+        Raises `LayerMixError` where a lease that is to be converted is gone.
         """
         if self._claim == ALONE:  # which holds more
             with self._writing:
+                check_held(self._store, self.name)
                 self._write(claim)
                 name, self._claim = self.name, claim
             self._store.remove([name])

@@ -26,6 +26,7 @@ from layermix_gen.dataset.names import (
     PLANE,
     SMALL_FILES,
     TAR,
+    index_path,
 )
 from layermix_gen.dataset.outlets.leases import ALONE, NO_SHARD, PLANNING, SECONDS, Claim, Lease, check_held
 from layermix_gen.dataset.outlets.object_store import ObjectStore, StoredObject
@@ -109,6 +110,12 @@ class StoreOutlet:
         for folder in {name.partition("/")[0] for name in self._tars}:  # in which all else is written
             (root / folder).mkdir(exist_ok=True)
         self.store.at_once(lambda name: self._bring(root, name, there[name]), there)
+
+    def bring_index(self, root: Path, number: int) -> None:
+        """Fetch the index of one shard, for a process that has no mirror."""
+        path = index_path(root, number)
+        path.parent.mkdir(exist_ok=True)
+        self._fetched(path.relative_to(root).as_posix(), path, 0)
 
     def _bring(self, root: Path, name: str, stored: StoredObject) -> None:
         path, copy = root / name, self._copies.get(name)

@@ -15,7 +15,9 @@ from layermix_gen.building.engines import Cluster, ray_cluster
 from layermix_gen.building.shard_builder import ShardResult
 from layermix_gen.dataset.plan import Plan, versions
 from layermix_gen.dataset.skipped import Skipped
+from tests.dataset.outlets.stored import differs
 from tests.helpers import digest, files, invoke, start, wait_until
+from tests.servers import stored_at
 
 QUIET: dict[str, Any] = {"workers": 1, "progress": False}
 SETTINGS = BuildSettings(variants=1, size=8, shard_size="4")  # 24 photographs in 6 shards
@@ -32,6 +34,7 @@ class Task:
     work: Any
     plan: Plan
     number: int
+    inputs: bytes
     board: Any
 
 
@@ -71,8 +74,8 @@ class FakeRay:
 
         return SimpleNamespace(**{name: method(name) for name in ("note", "counts", "stop")})
 
-    def _begin(self, work: Any, plan: Plan, number: int, board: Any) -> Any:
-        task = Task(work, plan, number, board)
+    def _begin(self, work: Any, plan: Plan, number: int, inputs: bytes, board: Any) -> Any:
+        task = Task(work, plan, number, inputs, board)
         self.given.append(number)
         self.running.append(task)
         self.most = max(self.most, len(self.running))
@@ -88,7 +91,7 @@ class FakeRay:
         if task.number in self.lost:
             self.lost.remove(task.number)
             raise LostError
-        return task.work(task.plan, task.number, task.board)
+        return task.work(task.plan, task.number, task.inputs, task.board)
 
     def kill(self, board: Any) -> None:
         self.stopped = [task.number for task in self.running if not board.note.remote(task.number, 0, 0)]
@@ -103,7 +106,7 @@ def planned(photographs: Path, pool: Path, tmp_path: Path) -> Plan:
 def skipping(monkeypatch: pytest.MonkeyPatch) -> None:
     """Tasks that build nothing, and skip one input each."""
 
-    def work(plan: Plan, number: int, board: Any) -> ShardResult:
+    def work(plan: Plan, number: int, inputs: bytes, board: Any) -> ShardResult:
         assert board.note.remote(number, 4, 1)
         return ShardResult(number, (Skipped(str(number), "not an image"),), None)
 
@@ -205,7 +208,14 @@ def test_what_is_asked_of_ray_is_checked(more: tuple[object, ...], line: str, pl
 
 
 @pytest.fixture(scope="module")
-def nodes() -> Iterator[Any]:
+def store() -> Iterator[str]:
+    """A URL in an object store that all nodes reach."""
+    with stored_at() as (url, _):
+        yield url
+
+
+@pytest.fixture(scope="module")
+def nodes(store: str) -> Iterator[Any]:
     """A cluster of two simulated nodes of a CPU each, and the second of them."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
@@ -255,3 +265,17 @@ def test_a_build_that_is_interrupted_and_loses_a_node(
     assert report.complete
     build(source, tmp_path / "local", settings, mixing_set=pool, **QUIET)
     assert digest(root) == digest(tmp_path / "local")
+
+
+def test_a_build_at_a_url_is_that_of_a_folder(
+    nodes: Any, store: str, photographs: Path, pool: Path, tmp_path: Path
+) -> None:
+    """It is extended, too: nodes share no folder, and fetch what a shard needs from the store."""
+    cluster, _ = nodes
+    for variants in (1, 2):
+        settings = BuildSettings(variants=variants, size=16, shard_size="6")  # 4 shards
+        plan(photographs, store, settings, mixing_set=pool, **QUIET)
+        assert build_planned(store, engine="ray", ray_address=cluster.address, progress=False).complete
+        plan(photographs, tmp_path / "local", settings, mixing_set=pool, **QUIET)
+        build_planned(tmp_path / "local", **QUIET)
+        assert differs(store, tmp_path / "local") == []

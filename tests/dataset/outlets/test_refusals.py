@@ -83,6 +83,17 @@ def test_urls_that_cannot_be_written_to(url: str, line: str, photographs: Path) 
     assert "secret" not in found.stderr
 
 
+@pytest.mark.parametrize("command", ["build", "plan", "build --dry-run"])
+def test_an_output_below_its_source_would_be_listed_with_it(command: str, memory: str) -> None:
+    name, *options = command.split()
+    for out in (memory, f"{memory}/", f"{memory}/out"):
+        found = invoke(name, f"{memory}/", out, *options)
+        assert found.exit_code == 1
+        assert said(found) == f"Error: expected an output outside of {memory}/, got {out}; choose another URL\n"
+    fsspec.filesystem("memory").pipe_file(f"{memory}/cat/1.png", b"no image")
+    assert "1 of 1 inputs cannot be read" in invoke("build", memory, f"{memory}-out", "--workers", 1).stderr
+
+
 def test_a_full_scratch_folder_is_named(memory: str, photographs: Path, pool: Path, monkeypatch: Any) -> None:
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
