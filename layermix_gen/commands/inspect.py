@@ -40,6 +40,8 @@ which, shown = options_of("Which samples"), options_of("What is shown of them")
     type=int,
     help=f"Take so many at most; default: all; {SHOWN} in a table, 24 on a sheet, 5000 in a gallery.",
 )
+@which("--sample", type=int, help="Draw so many at random for --sheet or --gallery, in place of the first ones.")
+@which("--seed", type=int, help="Seed of --sample; default: 0.")
 @shown("--columns", type=Names(), help="Columns to show; default: all, in a table the most useful ones.")
 @shown(
     "--format",
@@ -68,14 +70,15 @@ def command(dataset: str, progress: bool, as_json: bool, **options: Any) -> None
     _check_together(given)
     shards = open_shards(dataset)
     question = {name: given[name] for name in ("where", "order_by", "limit") if name in given}
+    drawn = {name: given[name] for name in ("sample", "seed") if name in given}
     if "key" in given:
         show(_explained(shards, **given))
     elif "plot" in given:
         show(shards.plot(given["plot"]))
     elif "sheet" in given:
-        show(shards.sheet(given["sheet"], **question))
+        show(shards.sheet(given["sheet"], **question, **drawn))
     elif "gallery" in given:
-        show(shards.gallery(given["gallery"], **question, progress=progress))
+        show(shards.gallery(given["gallery"], **question, **drawn, progress=progress))
     elif "extract" in given:
         written = shards.extract(given["extract"], **question, progress=progress)
         show(f"{printable(given['extract'])}: {count(written, 'image')} with their JSON")
@@ -94,20 +97,26 @@ ALONE = {
     "jobs": {"json"},
     "key": {"out"},
     "plot": set(),
-    "sheet": OF_SAMPLES,
-    "gallery": OF_SAMPLES,
+    "sheet": OF_SAMPLES | {"sample", "seed"},
+    "gallery": OF_SAMPLES | {"sample", "seed"},
     "extract": OF_SAMPLES,
 }
 """The options that choose another way to show samples, and the options that may be given with each."""
+
+OF_OTHERS = {"out": "--key", "sample": "--sheet and --gallery", "seed": "--sample"}
+"""The options that need another one."""
 
 
 def _check_together(given: Mapping[str, Any]) -> None:
     """Refuse options that have no effect together with the others."""
     chosen = next((name for name in ALONE if name in given), None)
-    idle = given.keys() - ALONE[chosen] - {chosen} if chosen else given.keys() & {"out"}
+    idle = given.keys() - ALONE[chosen] - {chosen} if chosen else given.keys() & OF_OTHERS.keys()
     if idle:
         flag = {"form": "format", "order_by": "order-by"}.get(min(idle), min(idle))
-        raise click.UsageError(f"--{flag} has no effect with --{chosen}" if chosen else "--out is for --key")
+        found = f"has no effect with --{chosen}" if chosen else f"is for {OF_OTHERS[min(idle)]}"
+        raise click.UsageError(f"--{flag} {found}")
+    if "seed" in given and "sample" not in given:
+        raise click.UsageError("--seed is for --sample")
 
 
 def _explained(shards: Shards, key: str, out: str | None = None) -> str:

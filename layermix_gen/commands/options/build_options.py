@@ -6,9 +6,11 @@ from functools import wraps
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from layermix_gen.building.engines import ENGINES
 from layermix_gen.commands.explained import how_it_runs, options_of
+from layermix_gen.commands.options.likeness import mixing_set_like, plan_of, settings_like
 from layermix_gen.commands.parameters import (
     Partition,
     max_errors_option,
@@ -42,6 +44,12 @@ def settings_options(command: Callable[..., None]) -> Callable[..., None]:
     )
     @source_options
     @what("--max-pixels", default=DEFAULTS.max_pixels, help="Skip source images that have more pixels than this.")
+    @made(
+        "--like",
+        metavar="DATASET",
+        help="Take the settings and the mixing set of another dataset, a folder or a URL; other options that are given "
+        "take the place of its settings.",
+    )
     @made("--variants", default=DEFAULTS.variants, help="How many mixed variants of each image to make.")
     @made("--clean/--no-clean", default=DEFAULTS.clean, help="Write the view of each image before mixing, too.")
     @made(
@@ -97,11 +105,23 @@ def settings_options(command: Callable[..., None]) -> Callable[..., None]:
         help="How large a tar may be: in bytes, by a cautious estimate, or in samples (a plain number).",
     )
     @wraps(command)
-    def with_settings(*args: Any, **options: Any) -> None:
-        settings = BuildSettings(**{name: options.pop(name) for name in SETTINGS})
+    def with_settings(*args: Any, like: str | None, **options: Any) -> None:
+        values = {name: options.pop(name) for name in SETTINGS}
+        if like is None:
+            settings = BuildSettings(**values)
+        else:
+            plan = plan_of(like)
+            settings = settings_like(plan, {name: value for name, value in values.items() if _is_given(name)})
+            options["mixing_set"] = options["mixing_set"] or mixing_set_like(plan, settings)
         command(*args, settings=settings, **options)
 
     return with_settings
+
+
+def _is_given(name: str) -> bool:
+    """Whether the command line has an option; those of a method are given as `options`."""
+    source = click.get_current_context().get_parameter_source(name)
+    return name == "options" or source is ParameterSource.COMMANDLINE
 
 
 def work_options(command: Callable[..., None]) -> Callable[..., None]:
