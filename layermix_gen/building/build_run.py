@@ -21,7 +21,7 @@ from layermix_gen.errors import Interrupted, LayerMixError, StoreError
 from layermix_gen.sources.base import LINK_OUT
 from layermix_gen.sources.labels import LabelCounts, few
 from layermix_gen.support.files import replacing
-from layermix_gen.support.progress import progress_bar, say
+from layermix_gen.support.progress import progress_bar, say, warn
 from layermix_gen.support.text import count
 
 
@@ -136,7 +136,7 @@ def complete(plan: Plan, finished: Mapping[int, ShardSummary], facts: Run, reque
     place = plan.outlet.place(plan.root)
     if labels:
         _warn_of_lost(labels.lost, place)
-    return replace(manifest, root=Path(place), labels=labels, location=place)
+    return replace(manifest, root=Path(place), labels=labels, location=place, partition=request.partition)
 
 
 def _warn_of_lost(classes: Sequence[str], place: str) -> None:
@@ -144,7 +144,7 @@ def _warn_of_lost(classes: Sequence[str], place: str) -> None:
     if classes:
         one, their = ("class", "its") if len(classes) == 1 else ("classes", "their")
         found = f"no image was written of the {one} {few(classes)}: all of {their} images were skipped"
-        say(f"warning: {found}; see {place}/{ERRORS}")
+        warn(f"{found}; see {place}/{ERRORS}")
 
 
 def _summaries_now(plan: Plan) -> dict[int, ShardSummary]:
@@ -188,7 +188,7 @@ def _watching(
     sizes = {number: stop - start for number, (start, stop) in zip(planes, map(plan.bounds, planes), strict=True)}
     inputs, images = sum(sizes.values()), sum(size * planes[number] for number, size in sizes.items())
     known = sum(len(summary.skipped) for number, summary in summaries.items() if number not in planes)
-    with progress_bar(images, "image", progress, unit_scale=True) as bar:
+    with progress_bar(images, "image", progress, "building", unit_scale=True) as bar:
 
         def watch(done: int, skipped: int) -> bool:
             bar.update(done * images // max(inputs, 1) - bar.n)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 from statistics import fmean
+from typing import Any
 
 import numpy as np
 
@@ -22,6 +23,7 @@ from layermix_gen.mixing_sets.provision import DEFAULT_COUNT, DETAIL, picture_si
 from layermix_gen.sources import Item, SourceOptions
 from layermix_gen.sources.base import DEFAULT_OPTIONS
 from layermix_gen.sources.labels import LabelCounts
+from layermix_gen.support.parsing import jsonable
 from layermix_gen.support.processes import memory_errors
 from layermix_gen.support.text import count, duration, facts
 
@@ -50,6 +52,10 @@ class Estimate:
         """The seconds until the last worker is done, where each worker builds whole shards."""
         at_work = max(1, min(self.workers, self.own_shards))
         return self.core_seconds / self.shards * -(-self.own_shards // at_work)
+
+    def as_dict(self) -> dict[str, Any]:
+        """The estimate as JSON has it: its fields, and the seconds of the build."""
+        return {**jsonable(self), "seconds": self.seconds}
 
     def summary(self) -> str:
         """The estimate as text for people, one fact per line."""

@@ -26,7 +26,7 @@ from layermix_gen.sources.labels import LabelCounts
 from layermix_gen.support.checks import as_utf8_path, check_output, check_whole, is_remote
 from layermix_gen.support.database import pattern_of
 from layermix_gen.support.processes import checked_workers
-from layermix_gen.support.progress import say
+from layermix_gen.support.progress import say, warn
 from layermix_gen.support.text import count
 
 MIN_ERRORS, ERROR_SHARE = 10, 0.01  # inputs that may be skipped unless the user says how many: 1%, but at least 10
@@ -148,7 +148,7 @@ class BuildRequest:
             images = f"{count(len(self.items), 'image')} in {count(len(self.settings.planes), 'plane')}"
             say(f"building {images}: {self.settings.samples}{labels}")
         if not labels:
-            say(f"warning: {self.labels}")
+            warn(str(self.labels))
 
     def written_labels(self, plan: Plan, finished: Mapping[int, ShardSummary]) -> LabelCounts:
         """The labels of the images in finished shards; once all are finished, also the classes that are lost."""

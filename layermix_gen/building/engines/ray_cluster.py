@@ -26,7 +26,7 @@ from layermix_gen.dataset.plan import Plan, versions
 from layermix_gen.errors import LayerMixError, printable
 from layermix_gen.support.checks import check_choice, check_whole
 from layermix_gen.support.files import disk_errors
-from layermix_gen.support.progress import say
+from layermix_gen.support.progress import warn
 from layermix_gen.support.text import count, message_of
 
 ENGINES = ("local", "ray")
@@ -126,7 +126,7 @@ def _once_more(number: int, lost: Counter[int]) -> int:
             f"shard {number} was lost with its node or process {count(TRIES, 'time')}; see `ray status`, give each "
             "node the memory that a worker takes, then run the same command to resume"
         )
-    say(f"shard {number} was lost with its node or process; it is built again")
+    warn(f"shard {number} was lost with its node or process; it is built again")
     return number
 
 

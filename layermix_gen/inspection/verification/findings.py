@@ -4,8 +4,10 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import groupby
+from typing import Any
 
 from layermix_gen.errors import LayerMixError, OutOfResources, StoreError, printable
+from layermix_gen.support.parsing import jsonable
 from layermix_gen.support.text import count
 
 SHOWN = 5  # problems of one file that are printed
@@ -59,6 +61,11 @@ class VerificationReport:
     def files(self) -> tuple[str, ...]:
         """The files that have problems."""
         return tuple(dict.fromkeys(problem.file for problem in self.problems))
+
+    def as_dict(self) -> dict[str, Any]:
+        """The result as JSON has it."""
+        facts = jsonable(self)
+        return {"dataset": facts.pop("location"), "ok": self.ok} | facts
 
     def __str__(self) -> str:
         seen = f"{count(self.shards, 'shard')}, {count(self.tars, 'tar')}, {count(self.samples, 'sample')}"

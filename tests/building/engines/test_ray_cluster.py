@@ -155,12 +155,12 @@ def test_so_many_tasks_at_a_time(cpus: int, workers: int | None, most: int, plan
 
 
 @pytest.mark.usefixtures("skipping")
-def test_what_is_lost_is_built_again(planned: Plan, capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_is_lost_is_built_again(planned: Plan, caplog: pytest.LogCaptureFixture) -> None:
     ray = FakeRay(lost=[1, 4, 4])
     assert numbers(engine(ray).build(planned, range(6), lambda *_: True)) == list(range(6))
     assert sorted(ray.given) == [0, 1, 1, 2, 3, 4, 4, 4, 5]
     lines = [f"shard {number} was lost with its node or process; it is built again" for number in (1, 4, 4)]
-    assert sorted(capsys.readouterr().err.splitlines()) == lines
+    assert sorted(caplog.messages) == lines
 
 
 @pytest.mark.usefixtures("skipping")
