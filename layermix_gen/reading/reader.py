@@ -1,8 +1,8 @@
 """The reader: it makes shards into ready batches for any PyTorch training loop, at the speed of the image codec.
 
 `LayerMixDataset` opens a dataset by its index and draws the order of an epoch (`reading.order`). A few threads decode
-directly into one array for each batch (`reading.loader`, `reading.delivery`). There is no worker process, no tensor for
-each sample and no copy.
+directly into one array for each batch (`reading.batches`). There is no worker process, no tensor for each sample and no
+copy.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -16,12 +16,12 @@ from torch.utils.data import get_worker_info
 
 from layermix_gen.dataset.names import tar_name
 from layermix_gen.errors import LayerMixError
+from layermix_gen.reading.batches.delivery import Buffers, deliver
+from layermix_gen.reading.batches.loader import Batch, Loader
+from layermix_gen.reading.batches.metadata import check_fields, collate
 from layermix_gen.reading.catalog import load_catalog
-from layermix_gen.reading.delivery import Buffers, deliver
 from layermix_gen.reading.device import as_device, on_device
 from layermix_gen.reading.in_memory import InMemoryDataset, Samples, all_samples, check_memory
-from layermix_gen.reading.loader import Batch, Loader
-from layermix_gen.reading.metadata import check_fields, collate
 from layermix_gen.reading.options import WINDOW, ReadOptions
 from layermix_gen.reading.order import VERSION, Ints
 from layermix_gen.reading.reader_state import Epochs
