@@ -22,6 +22,7 @@ from layermix_gen.mixing_sets.provision import DEFAULT_COUNT, DETAIL, picture_si
 from layermix_gen.sources import Item, SourceOptions
 from layermix_gen.sources.base import DEFAULT_OPTIONS
 from layermix_gen.sources.labels import LabelCounts
+from layermix_gen.support.notebooks import panels
 from layermix_gen.support.processes import memory_errors
 from layermix_gen.support.text import count, duration, facts
 
@@ -50,6 +51,9 @@ class Estimate:
         """The seconds until the last worker is done, where each worker builds whole shards."""
         at_work = max(1, min(self.workers, self.own_shards))
         return self.core_seconds / self.shards * -(-self.own_shards // at_work)
+
+    def _repr_html_(self) -> str:
+        return panels.panel("Estimate of a build", panels.lines(self.summary()))
 
     def summary(self) -> str:
         """The estimate as text for people, one fact per line."""

@@ -25,6 +25,7 @@ from layermix_gen.support.files import (
     check_format,
     unsealed,
 )
+from layermix_gen.support.notebooks import panels
 from layermix_gen.support.parsing import made_of, parse_object
 from layermix_gen.support.text import count, facts
 
@@ -128,6 +129,14 @@ class Manifest:
         """Size and sha256 of the tar of one plane of a shard."""
         tar = self.tars[tar_name(plane, number)]
         return TarSummary(tar["bytes"], tar["sha256"])
+
+    def __repr__(self) -> str:
+        state = f"digest {self.digest[:12]}" if self.complete else "not complete yet"
+        images = f"{count(self.images, 'image')} in {count(len(self.planes), 'plane')}"
+        return f"<Manifest of {self.location or self.root}: {images}, {state}>"
+
+    def _repr_html_(self) -> str:
+        return panels.panel("Dataset", panels.lines(self.summary()))
 
     def summary(self) -> str:
         """The report as text for people, one fact a line."""

@@ -38,6 +38,9 @@ class OpenedDataset:
         self._stamps: list[tuple[int, int]] | None = None
         self.location = self._files.location
 
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} at {self.location}>"
+
     @cached_property
     def _opened(self) -> tuple[Manifest, list[Path]]:
         manifest, index = open_dataset(self._files)

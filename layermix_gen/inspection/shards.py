@@ -4,7 +4,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from layermix_gen.dataset.names import address
 from layermix_gen.errors import LayerMixError
+from layermix_gen.images.thumbnails import thumbnail
 from layermix_gen.inspection.drawings.explain import explain
 from layermix_gen.inspection.drawings.gallery import LIMIT as GALLERY_LIMIT
 from layermix_gen.inspection.drawings.gallery import write_gallery
@@ -12,12 +14,15 @@ from layermix_gen.inspection.drawings.recipe_plots import plot
 from layermix_gen.inspection.drawings.sheet import LIMIT as SHEET_LIMIT
 from layermix_gen.inspection.drawings.sheet import contact_sheet
 from layermix_gen.inspection.extraction import extract
-from layermix_gen.inspection.opened_dataset import OpenedDataset
+from layermix_gen.inspection.opened_dataset import PLACE, OpenedDataset
 from layermix_gen.inspection.summary import Summary, summarize
 from layermix_gen.inspection.verification.findings import VerificationReport
 from layermix_gen.inspection.verification.repair import Repair, repair
 from layermix_gen.inspection.verification.verify import verify
 from layermix_gen.support.checks import as_path, check_output, is_remote
+from layermix_gen.support.notebooks import panels
+
+SHOWN = 6  # samples in a notebook
 
 
 def open_shards(location: str | Path, storage_options: Mapping[str, Any] | None = None) -> "Shards":
@@ -30,6 +35,17 @@ def open_shards(location: str | Path, storage_options: Mapping[str, Any] | None 
 
 class Shards(OpenedDataset):
     """A finished dataset, opened to find its samples, and to see, check and repair them."""
+
+    def _repr_html_(self) -> str:
+        return panels.described("Dataset", lambda: self.summary().facts, lambda: map(self._thumbnail, self._few()))
+
+    def _few(self) -> list[dict[str, Any]]:
+        """The rows of one source image in the first few planes."""
+        columns = [*PLACE, "class_name", "recipe"]
+        return self.query("shard = 0", columns, "key, plane", min(len(self.manifest.planes), SHOWN))
+
+    def _thumbnail(self, row: Mapping[str, Any]) -> str:
+        return thumbnail(self.pixels(row), "\n".join([address(row), row["class_name"], row["recipe"]]))
 
     def summary(self) -> Summary:
         """Summarize the dataset in numbers; as text, the summary fits on one screen."""

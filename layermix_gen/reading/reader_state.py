@@ -19,6 +19,8 @@ from layermix_gen.reading.options import ReadOptions
 from layermix_gen.reading.order import Ints, RankShare, shuffled_order, windowed_order
 from layermix_gen.reading.selection import Selection
 from layermix_gen.support.checks import as_whole
+from layermix_gen.support.notebooks import panels
+from layermix_gen.support.text import count, facts
 
 NONE = -1
 EPOCH, READ, WARNED, CHOSEN, LOADED = range(5)
@@ -49,6 +51,27 @@ class Epochs(IterableDataset[Any]):
         self._shared = torch.tensor([0, NONE, 0, 0, 0]).share_memory_()
         self._resumed = torch.zeros(MOST_WORKERS, dtype=torch.int64).share_memory_()  # the epoch of each worker's state
         self._begin(0)
+
+    def __repr__(self) -> str:
+        images = count(len(self.selection), "image")
+        return f"<{type(self).__name__} of {images} in batches of {self.options.batch_size}, epoch {self.epoch}>"
+
+    def _repr_html_(self) -> str:
+        return panels.described(type(self).__name__, self._facts)
+
+    def _facts(self) -> str:
+        """What is read, how and in which order, one fact a line."""
+        options, of, share = self.options, self.identity, self._rank_share(0)
+        rows = {
+            "images": f"{len(self.selection)}; the dataset has {self.num_classes} classes",
+            "batches": f"{len(self)} of {options.batch_size}, on rank {share.rank} of {share.world_size}",
+            "views": " ".join(of["views"]).removesuffix(" of"),
+            "where": of["where"] or "",
+            "order": f"{options.order}, seed {options.seed}, remainder {options.remainder}",
+            "epoch": str(self.epoch),
+            "dataset": of["dataset"],
+        }
+        return facts(rows)
 
     def _begin(self, start: int, done: int = 0, lanes: int = 0, epoch: int = NONE) -> None:
         """Set the state to a position in an epoch. An iteration that is in progress is no longer counted."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from layermix_gen.errors import LayerMixError, OutOfResources, StoreError, printable
+from layermix_gen.support.notebooks import panels
 from layermix_gen.support.text import count
 
 SHOWN = 5  # problems of one file that are printed
@@ -59,6 +60,12 @@ class VerificationReport:
     def files(self) -> tuple[str, ...]:
         """The files that have problems."""
         return tuple(dict.fromkeys(problem.file for problem in self.problems))
+
+    def __repr__(self) -> str:
+        return f"<VerificationReport of {self.location}: {count(len(self.problems), 'problem')}>"
+
+    def _repr_html_(self) -> str:
+        return panels.panel("Verification", panels.lines(str(self)))
 
     def __str__(self) -> str:
         seen = f"{count(self.shards, 'shard')}, {count(self.tars, 'tar')}, {count(self.samples, 'sample')}"

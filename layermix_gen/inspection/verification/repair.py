@@ -44,6 +44,7 @@ from layermix_gen.mixing_sets.kept import keep_copy
 from layermix_gen.mixing_sets.provision import resolve_mixing_set
 from layermix_gen.mixing_sets.store import read_about
 from layermix_gen.support.files import disk_errors, file_digest, link_or_copy, remove_folder, sync
+from layermix_gen.support.notebooks import panels
 from layermix_gen.support.processes import checked_workers
 from layermix_gen.support.progress import progress_bar
 from layermix_gen.support.text import count
@@ -66,6 +67,12 @@ class Repair:
     def left(self) -> tuple[str, ...]:
         """The files that were not repaired: they belong to no shard, and the user has to remove them."""
         return tuple(file for file in self.report.files if file not in self.mended)
+
+    def __repr__(self) -> str:
+        return f"<Repair of {self.report.location}: {count(len(self.mended), 'file')} mended, {len(self.left)} left>"
+
+    def _repr_html_(self) -> str:
+        return panels.panel("Repair", panels.lines(str(self)))
 
     def __str__(self) -> str:
         mended = f"mended {count(len(self.mended), 'file')}: {' '.join(self.mended)}" if self.mended else ""
