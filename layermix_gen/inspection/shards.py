@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from layermix_gen.dataset.names import address
+from layermix_gen.dataset.querying.row_access import PLACE
 from layermix_gen.errors import LayerMixError
 from layermix_gen.images.thumbnails import thumbnail
 from layermix_gen.inspection.drawings.explain import explain
@@ -14,7 +15,7 @@ from layermix_gen.inspection.drawings.recipe_plots import plot
 from layermix_gen.inspection.drawings.sheet import LIMIT as SHEET_LIMIT
 from layermix_gen.inspection.drawings.sheet import contact_sheet
 from layermix_gen.inspection.extraction import extract
-from layermix_gen.inspection.opened_dataset import PLACE, OpenedDataset
+from layermix_gen.inspection.opened_dataset import OpenedDataset
 from layermix_gen.inspection.summary import Summary, summarize
 from layermix_gen.inspection.verification.findings import VerificationReport
 from layermix_gen.inspection.verification.repair import Repair, repair
