@@ -340,6 +340,7 @@ def undocumented(body, prefix=""):
         if not isinstance(node, ast.FunctionDef | ast.ClassDef) or node.name.startswith("_"):
             continue
         trivial = isinstance(node, ast.FunctionDef) and (node.end_lineno or 0) - node.lineno < 3
+        trivial = trivial or "overload" in map(ast.unparse, node.decorator_list)
         if not ast.get_docstring(node) and not trivial:
             yield prefix + node.name
         if isinstance(node, ast.ClassDef) and not node.bases:

@@ -7,14 +7,15 @@ import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, overload
 
 from layermix_gen.dataset.dataset_files import open_files
 from layermix_gen.dataset.manifest import Manifest
 from layermix_gen.dataset.names import LISTING, PLAN
 from layermix_gen.dataset.opening import open_dataset
 from layermix_gen.dataset.plan import Plan, read_plan
-from layermix_gen.dataset.querying.queries import count, select
+from layermix_gen.dataset.querying.frames import Frame
+from layermix_gen.dataset.querying.queries import count, select, select_frame
 from layermix_gen.dataset.querying.row_access import PLACE, row_of, stored_image, tar_of
 from layermix_gen.dataset.settings import BuildSettings
 from layermix_gen.errors import LayerMixError
@@ -74,19 +75,48 @@ class OpenedDataset:
             self._forget()
         return self._opened[1]
 
+    @overload
     def query(
         self,
         where: str | None = None,
         columns: Sequence[str] | None = None,
         order_by: str | None = None,
         limit: int | None = None,
-    ) -> list[dict[str, Any]]:
-        """Rows of the index that meet a condition, by default all, as dicts; no tar is opened.
+        *,
+        as_: Literal["dicts"] = "dicts",
+    ) -> list[dict[str, Any]]: ...
+
+    @overload
+    def query(
+        self,
+        where: str | None = None,
+        columns: Sequence[str] | None = None,
+        order_by: str | None = None,
+        limit: int | None = None,
+        *,
+        as_: Literal["pandas", "polars", "arrow"],
+    ) -> Frame: ...
+
+    def query(
+        self,
+        where: str | None = None,
+        columns: Sequence[str] | None = None,
+        order_by: str | None = None,
+        limit: int | None = None,
+        *,
+        as_: str = "dicts",
+    ) -> Any:
+        """Rows of the index that meet a condition, by default all; no tar is opened.
 
         `where` ("layer = 3 and op = 'rotate'") and `order_by` ("size DESC, key") are SQL over the columns of the index;
-        `columns` are names. Raises `LayerMixError` for an unknown column, and for SQL that is wrong or reads more.
+        `columns` are names. `as_` is "dicts" for a list of them, "pandas" or "polars" for a data frame, or "arrow" for
+        a table. Raises `LayerMixError` for an unknown column, for SQL that is wrong or reads more, and where the
+        library of the frame is not installed.
         """
-        return list(self.iterate(where, columns, order_by, limit))
+        if as_ == "dicts":
+            return list(self.iterate(where, columns, order_by, limit))
+        index = self.index
+        return select_frame(as_, index, where, columns, order_by, limit, planes=self.manifest.planes)
 
     def iterate(
         self,
