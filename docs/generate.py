@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from layermix_gen.cli import main
-from layermix_gen.commands.method_options import MethodCommand, help_of
+from layermix_gen.commands.options.method_options import MethodCommand, help_of
 from layermix_gen.dataset.settings import DEFAULTS
 from layermix_gen.mixing.methods import METHODS
 

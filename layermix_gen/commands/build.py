@@ -7,7 +7,7 @@ import click
 from layermix_gen.building.builder import build
 from layermix_gen.building.estimator import estimate
 from layermix_gen.commands.build_options import settings_options, work_options
-from layermix_gen.commands.method_options import MethodCommand
+from layermix_gen.commands.options.method_options import MethodCommand
 from layermix_gen.commands.showing import show
 from layermix_gen.dataset.settings import BuildSettings
 from layermix_gen.support.worker_pool import keep_memory

@@ -6,7 +6,7 @@ import click
 
 from layermix_gen.building.planning import plan
 from layermix_gen.commands.build_options import settings_options
-from layermix_gen.commands.method_options import MethodCommand
+from layermix_gen.commands.options.method_options import MethodCommand
 from layermix_gen.commands.showing import show
 from layermix_gen.dataset.settings import BuildSettings
 
