@@ -14,12 +14,13 @@ from layermix_gen.errors import LayerMixError
 from layermix_gen.evaluate.arguments import as_texts, check_type
 from layermix_gen.evaluate.metrics.measuring import METRICS_VERSION, Measured, measure, normalize_consistency
 from layermix_gen.evaluate.reporting.contents import report_tables
-from layermix_gen.evaluate.reporting.markup import Table, as_latex, as_markdown, as_plain_text
+from layermix_gen.evaluate.reporting.markup import Table, as_html, as_latex, as_markdown, as_plain_text
 from layermix_gen.evaluate.reporting.paper import PaperTable, paper_tables
 from layermix_gen.evaluate.reporting.provenance import metrics_facts, notes, run_facts
 from layermix_gen.support.checks import as_path, as_several, check_choice
 from layermix_gen.support.files import disk_errors, read_json, reading, reason, replacing, write_json
 from layermix_gen.support.locks import alone
+from layermix_gen.support.notebooks import panels
 from layermix_gen.support.text import as_text, facts, one_line
 
 FACTS = "report.json"  # tells the next report that the files next to it are a report's
@@ -40,6 +41,13 @@ class Report:
     notes: tuple[str, ...]
     metrics: dict[str, str]
     signature: dict[str, dict[str, str]]
+
+    def __repr__(self) -> str:
+        return f"<Report of {', '.join(run.name for run in self.runs)}>"
+
+    def _repr_html_(self) -> str:
+        notes = panels.lines("\n".join([LEGEND.format(best="Bold: the best of those that compare."), *self.notes]))
+        return panels.panel("Report", *map(as_html, self.tables), notes)
 
     def text(self, emphasize: Callable[[str], str] = str) -> str:
         """The report for a terminal. The best numbers have a star, and pass through `emphasize`."""
