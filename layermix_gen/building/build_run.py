@@ -1,6 +1,5 @@
 """The run of a build by its plan: unfinished shards are built on an engine, then the manifest is written."""
 
-import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
@@ -94,7 +93,7 @@ def run(plan: Plan, request: Request, progress: bool, cluster: Cluster | None = 
     settled = declared == plan.settings.planes.keys()
     engine = cluster.build if cluster else in_processes(workers) if workers > 1 else in_this_process
     workers = max(1, min(cluster.workers if cluster else workers, len(todo)))
-    written = 0
+    written, built = 0, set[int]()
     abandoned: list[Skipped] = []
     with _watching(plan, {number: lacking[number] for number in todo}, before, limit, progress) as watch:
         try:
@@ -104,13 +103,17 @@ def run(plan: Plan, request: Request, progress: bool, cluster: Cluster | None = 
                         abandoned += result.skipped
                     else:
                         written += result.summary.written * lacking[result.number]
-        except KeyboardInterrupt:
-            done = len(finished_shards(plan, _summaries_now(plan)))
+                        built.add(result.number)
+        except StoreError:  # which would only come again
+            raise
+        except KeyboardInterrupt:  # a store is not asked, since it may not answer
+            done = len(finished_shards(plan, read_summaries(plan.root)).keys() | built)
             remedy = "run the same command to resume"
             raise Interrupted(f"stopped with {done} of {plan.shards} shards finished; {remedy}") from None
-        finally:
-            if not isinstance(sys.exception(), StoreError):  # which would only come again
-                summaries, skipped = _noted(plan, abandoned, settled=settled)
+        except BaseException:
+            _noted(plan, abandoned, settled=settled)
+            raise
+        summaries, skipped = _noted(plan, abandoned, settled=settled)
     check_errors(plan, skipped, limit)
     seconds = time.perf_counter() - begin
     facts = Run(written, round(seconds, 3), round(written / seconds, 1), workers)

@@ -23,6 +23,7 @@ from layermix_gen.sources.base import DEFAULT_OPTIONS
 from layermix_gen.sources.labels import LabelCounts
 from layermix_gen.support.files import disk_errors
 from layermix_gen.support.processes import memory_errors
+from layermix_gen.support.progress import say
 from layermix_gen.support.text import count, facts
 
 
@@ -98,7 +99,13 @@ def write_shared_plan(request: BuildRequest, shards: int, outlet: Outlet, progre
     with disk_errors(root):
         root.mkdir(parents=True, exist_ok=True)
         refuse_links(root)
-    with outlet.planning(root):
+    place = outlet.place(root)
+
+    def say_waiting() -> None:
+        if progress:
+            say(f"another process makes the plan of {place}, or its mixing set; waiting until it has ended")
+
+    with outlet.planning(root, say_waiting):
         mixed = given or mixing_set_for(request, progress)
         plan = replace(request.planned(request.facts_of(mixed), shards), outlet=outlet)
         with disk_errors(root):

@@ -23,7 +23,7 @@ from layermix_gen.dataset.listings.listing import excerpt
 from layermix_gen.dataset.names import LISTING, MIXING_SET, PLAN
 from layermix_gen.dataset.outlets.holders import scratch_folder
 from layermix_gen.dataset.plan import Plan, versions
-from layermix_gen.errors import LayerMixError
+from layermix_gen.errors import LayerMixError, printable
 from layermix_gen.support.checks import check_choice, check_whole
 from layermix_gen.support.files import disk_errors
 from layermix_gen.support.progress import warn
@@ -103,6 +103,12 @@ class Cluster:
             errors.OutOfMemoryError,
         ):
             return None
+        except errors.RayError as error:  # whose text has the traceback of the node, and the reason in its last line
+            why = printable((str(error).strip().splitlines() or [""])[-1].strip())
+            raise LayerMixError(
+                f"a task failed on a node ({why}); install there what this machine has, layermix-gen in the same "
+                "version too, then run the same command to resume"
+            ) from error
         if isinstance(found, str):
             raise LayerMixError(found)
         return found

@@ -38,8 +38,11 @@ class Outlet(Protocol):
     def alone(self, root: Path) -> AbstractContextManager[None]:
         """A context in which no other process writes to the dataset. Raises `LayerMixError` if one does."""
 
-    def planning(self, root: Path) -> AbstractContextManager[None]:
-        """A context in which no other process makes a plan or a mixing set for the dataset; waits for those that do."""
+    def planning(self, root: Path, waiting: Callable[[], None]) -> AbstractContextManager[None]:
+        """A context in which no other process makes a plan or a mixing set for the dataset.
+
+        Where another one does, calls `waiting()` and waits.
+        """
 
     def together(
         self,
@@ -88,11 +91,11 @@ class FolderOutlet:
         return alone(root)
 
     @contextmanager
-    def planning(self, root: Path) -> Iterator[None]:
+    def planning(self, root: Path, waiting: Callable[[], None]) -> Iterator[None]:
         """Hold a lock of its own: builds that are at work go on."""
         turn = Lock(root / PLANNING)
         with disk_errors(root):
-            turn.wait()
+            turn.wait(waiting)
         try:
             yield
         finally:

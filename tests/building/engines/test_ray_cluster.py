@@ -23,7 +23,11 @@ QUIET: dict[str, Any] = {"workers": 1, "progress": False}
 SETTINGS = BuildSettings(variants=1, size=8, shard_size="4")  # 24 photographs in 6 shards
 
 
-class LostError(Exception):
+class RayError(Exception):
+    """What Ray raises, whatever happens."""
+
+
+class LostError(RayError):
     """What Ray raises where a task is lost."""
 
 
@@ -47,7 +51,7 @@ class FakeRay:
         ObjectLostError=LostError,
         LocalRayletDiedError=LostError,
         OutOfMemoryError=LostError,
-        RayError=LostError,
+        RayError=RayError,
     )
 
     def __init__(self, lost: Sequence[int] = (), cpus: int = 1) -> None:
@@ -119,6 +123,25 @@ def engine(ray: FakeRay, workers: int | None = None) -> Cluster:
 
 def numbers(results: Iterator[ShardResult]) -> list[int]:
     return sorted(result.number for result in results)
+
+
+class BareNodes(FakeRay):
+    """Nodes on which nothing is installed."""
+
+    def get(self, task: Any, timeout: float = 0) -> Any:
+        if task in self.running:
+            raise RayError(
+                "RaySystemError: System error\n  File ...\nModuleNotFoundError: No module named 'layermix_gen'\n"
+            )
+        return task
+
+
+def test_what_a_node_lacks_is_one_line(planned: Plan) -> None:
+    with pytest.raises(LayerMixError) as caught:
+        numbers(engine(BareNodes()).build(planned, range(6), lambda *_: True))
+    line = "a task failed on a node (ModuleNotFoundError: No module named 'layermix_gen'); install there what this "
+    assert str(caught.value).startswith(line)
+    assert "\n" not in str(caught.value)
 
 
 @pytest.mark.usefixtures("skipping")

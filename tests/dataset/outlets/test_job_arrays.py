@@ -125,17 +125,20 @@ def test_a_killed_plan_is_gone_on_with(memory: str, local: Path, photographs: Pa
 
 
 def test_one_process_at_a_time_plans(memory: str, photographs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The next waits until it has ended, and then finds its plan and its fractals."""
-    other = Lease(ObjectStore(memory), PLANNING)
+    """The next says that it waits until the first has ended, and then finds its plan and its fractals."""
+    other, said = Lease(ObjectStore(memory), PLANNING), list[str]()
     assert other.take(ALONE) == []
 
     def end(seconds: float) -> None:
         assert "plan.json" not in objects(memory)
-        other.drop()
+        if said:
+            other.drop()
 
+    monkeypatch.setattr(planning, "say", said.append)
     monkeypatch.setattr("layermix_gen.dataset.outlets.store_outlet.time.sleep", end)
-    plan(photographs, memory, SETTINGS, **QUIET)
+    plan(photographs, memory, SETTINGS, workers=1)
     assert sorted(objects(memory)) == PLANNED
+    assert said == [f"another process makes the plan of {memory}, or its mixing set; waiting until it has ended"]
 
 
 def test_without_a_plan_there_is_nothing_to_build(memory: str) -> None:
