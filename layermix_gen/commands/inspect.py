@@ -34,12 +34,14 @@ FILE = click.Path()  # a text, in which ./~ is not the home folder
     help="Of the rows; default: table. csv: a ' before what would be a formula.",
 )
 @click.option("--key", help="Tell how this sample (000000123-v03) was made, or draw it with --out.")
-@click.option("--out", type=FILE, help="The drawing of --key: .png, .jpg or .webp.")
-@click.option(
-    "--sheet", type=FILE, help="Draw the samples next to their clean views to this file: .png, .jpg or .webp."
-)
+@click.option("--out", type=FILE, help="The drawing of --key: .png, .jpg, .webp, .pdf or .svg.")
+@click.option("--sheet", type=FILE, help="Draw the samples next to their clean views to such a file.")
 @click.option("--gallery", type=FILE, help="Write the samples to this HTML page, to filter and to look at.")
-@click.option("--plot", type=FILE, help="Plot all that was drawn against what the settings draw, to this file.")
+@click.option(
+    "--plot",
+    type=FILE,
+    help="Plot all that was drawn against what the settings draw, to such a file.",
+)
 @click.option("--extract", type=FILE, help="Write the images and their JSON to this new folder.")
 def command(dataset: str, **options: Any) -> None:
     """Summarize the dataset OUT, a folder or a URL; or find samples of it by their metadata, and show them.

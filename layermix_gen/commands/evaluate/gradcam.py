@@ -20,7 +20,7 @@ from layermix_gen.evaluate.preprocessing import PREPROCESSINGS
 @click.option("--model", "specs", multiple=True, required=True, help="As of evaluate run; repeat it for more columns.")
 @click.option("--checkpoint", "checkpoints", multiple=True, type=click.Path(), help="One for each --model, or none.")
 @click.option("--title", "titles", multiple=True, help="One for each --model; default: the checkpoint's or its name.")
-@click.option("--out", required=True, type=click.Path(), help="The sheet, .png.")
+@click.option("--out", required=True, type=click.Path(), help="The sheet: .png, .jpg, .webp, .pdf or .svg.")
 @click.option("--mean", type=Fractions(), help="As of evaluate run.")
 @click.option("--std", type=Fractions(), help="As of evaluate run.")
 @click.option("--classes", "n_classes", default=0, help="Outputs of a timm model; 0: as many as it has by default.")
