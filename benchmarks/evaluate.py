@@ -28,7 +28,8 @@ import torch
 from torch import nn
 
 from layermix_gen.evaluate.results.archive import save_predictions
-from layermix_gen.evaluate.running.predicting import Forward, predict
+from layermix_gen.evaluate.running.predicting import predict
+from layermix_gen.evaluate.running.run_options import Forward
 from layermix_gen.evaluate.suites.arrays import open_corruption
 
 WHOLE = 50_000

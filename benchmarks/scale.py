@@ -59,6 +59,13 @@ class Dataset:
     source_bytes: int = 110_000
     variants: int = 8
     shard_images: int = 1000
+    classes: int = 1000  # folders of the source, of about the same size
+
+    @property
+    def pages(self) -> int:
+        """The requests that list a bucket: one for its folders in thousands, then the pages of each folder."""
+        of_folders = math.ceil(self.classes / KEYS_PER_PAGE)
+        return of_folders + self.classes * math.ceil(self.images / self.classes / KEYS_PER_PAGE)
 
     @property
     def planes(self) -> int:
@@ -143,7 +150,7 @@ def column(dataset: Dataset, rates: Rates, prices: Prices, cores: int) -> dict[s
     shard = images / dataset.shards / rates.images_per_second
     building = math.ceil(dataset.shards / cores) * shard
     read, written = dataset.images * dataset.source_bytes, images * rates.bytes_per_image
-    gets, pages, writes = dataset.images, math.ceil(dataset.images / KEYS_PER_PAGE), puts(dataset, rates)
+    gets, pages, writes = dataset.images, dataset.pages, puts(dataset, rates)
     used = images / rates.images_per_second / 3600
     held = cores * (planning + building) / 3600
     requests = (gets * prices.get_1000 + (pages + writes) * prices.put_1000) / 1000

@@ -10,9 +10,17 @@ from layermix_gen.commands.options.method_options import MethodCommand, help_of
 from layermix_gen.dataset.settings import DEFAULTS
 from layermix_gen.mixing.methods import METHODS
 
-HEAD = """# The command line
+HEAD = r"""# The command line
 
 Made from the code by `make docs`. In Python, `build` and `estimate` take the same names; see [building](build.md).
+
+A shell completes commands and options by Tab after one line, for instance in its start-up file (`~/.bashrc`):
+
+| shell | line |
+|---|---|
+| bash | `eval "$(_LAYERMIX_GEN_COMPLETE=bash_source layermix-gen)"` |
+| zsh | `eval "$(_LAYERMIX_GEN_COMPLETE=zsh_source layermix-gen)"` |
+| fish | `_LAYERMIX_GEN_COMPLETE=fish_source layermix-gen \| source` |
 """
 
 

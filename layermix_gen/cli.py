@@ -13,6 +13,7 @@ from layermix_gen.commands.lazy import LazyGroup
 from layermix_gen.errors import Interrupted, LayerMixError, missing_extra, printable
 from layermix_gen.support.files import FULL, SHORTAGES, reason
 from layermix_gen.support.interrupts import INTERRUPTED, interruptible
+from layermix_gen.support.progress import log_shown
 
 COMMANDS = {
     "build": "Compute LayerMix variants of every image and write them as shards.",
@@ -37,7 +38,7 @@ class Commands(LazyGroup):
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
-            with interruptible():
+            with interruptible(), log_shown():
                 return super().invoke(ctx)
         except Interrupted as error:
             click.echo(f"Interrupted: {error}", err=True)

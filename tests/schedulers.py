@@ -39,6 +39,8 @@ def sbatch(*arguments: str) -> int:
     job = str(len(list(STATE.glob("*.status"))) + 1)
     needed = [option.rpartition(":")[2] for option in options if option.startswith("--dependency=afterok:")]
     if any((STATE / f"{one}.status").read_text() != "0" for one in needed):
+        if "--kill-on-invalid-dep=yes" not in options:
+            return 1  # it would stay in the queue, and what waits for its end with it
         (STATE / f"{job}.err").write_text("DependencyNeverSatisfied\n")
         failed = 1
     else:
@@ -59,11 +61,14 @@ def sbatch(*arguments: str) -> int:
 
 
 def kubectl(verb: str, *options: str) -> int:
-    """Apply the Jobs of a file that have the label of the selector, or wait for them: tell whether they succeeded."""
+    """Run the Jobs of a file that have the label of the selector, tell how they have ended, or what they have said."""
+    if verb == "logs":
+        print((STATE / f"{options[0].rpartition('-')[2]}.err").read_text(), end="")
+        return 0
     given = dict(option.removeprefix("--").split("=", 1) for option in options if "=" in option)
     label, _, step = given["selector"].partition("=")
-    if verb == "wait":
-        return int((STATE / f"{step}.status").read_text())
+    if verb == "get":
+        print("Complete" if (STATE / f"{step}.status").read_text() == "0" else "FailureTarget Failed")
     if verb == "apply":
         for job in yaml.safe_load_all(Path(given["filename"]).read_text()):
             if job["metadata"]["labels"].get(label) == step:
@@ -72,8 +77,9 @@ def kubectl(verb: str, *options: str) -> int:
                 command = [re.sub(r"^/data/", f"{os.environ['DATA']}/", word) for word in words]
                 variables = {one["name"]: one["value"] for one in container.get("env", [])}
                 indexes = range(job["spec"]["completions"]) if "completionMode" in job["spec"] else [None]
-                indexed = [{} if index is None else {"JOB_COMPLETION_INDEX": str(index)} for index in indexes]
-                failed = at_once(command, [variables | one for one in indexed], step)
+                kept = [index for index in indexes if str(index) != os.environ.get("LOST")]
+                indexed = [{} if index is None else {"JOB_COMPLETION_INDEX": str(index)} for index in kept]
+                failed = at_once(command, [variables | one for one in indexed], step) + len(indexes) - len(kept)
                 (STATE / f"{step}.status").write_text(str(min(failed, 1)))
     return 0
 

@@ -89,12 +89,27 @@ def test_every_setting_is_an_option(field: dataclasses.Field[object]) -> None:
     assert GIVEN_NOTHING[field.name] == field.default
 
 
+@pytest.mark.parametrize(
+    ("words", "found"), [("layermix-gen ver", "verify"), ("layermix-gen build --mix", "--mixing-set")]
+)
+def test_shells_complete_commands_and_options(words: str, found: str) -> None:
+    """By the line that the page of the command line names, which prints a script that asks like this."""
+    asked = {"COMP_WORDS": words, "COMP_CWORD": str(len(words.split()) - 1), "_LAYERMIX_GEN_COMPLETE": "bash_complete"}
+    result = CliRunner().invoke(main, [], prog_name="layermix-gen", env=asked)
+    assert f"plain,{found}\n" in result.stdout
+    asked["_LAYERMIX_GEN_COMPLETE"] = "zsh_source"
+    assert (
+        "_LAYERMIX_GEN_COMPLETE=zsh_complete"
+        in CliRunner().invoke(main, [], prog_name="layermix-gen", env=asked).stdout
+    )
+
+
 @pytest.mark.parametrize("name", ["build", "estimate"])
 def test_the_twins_take_what_the_command_takes(name: str) -> None:
     grouped = {field.name for group in (BuildSettings, SourceOptions) for field in dataclasses.fields(group)}
     options = OPTIONS.keys() - grouped | {"settings", "source_options"}
     parameters = inspect.signature(getattr(layermix_gen, name)).parameters
-    assert options - {"dry_run"} == parameters.keys() - {"progress"}
+    assert options - {"dry_run", "like", "as_json", "quiet"} == parameters.keys() - {"progress"}
     for parameter in parameters.values():
         if parameter.name in OPTIONS and parameter.default is not inspect.Parameter.empty:
             assert GIVEN_NOTHING[parameter.name] == parameter.default

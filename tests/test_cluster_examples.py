@@ -87,18 +87,33 @@ def test_the_lines_for_sbatch_are_options_of_it() -> None:
 
 
 def test_kubernetes(photographs: Path, pool: Path, whole: str, bin_folder: Path, tmp_path: Path) -> None:
-    """With options of its own in place of those of the file, as its users have."""
+    """A job that is lost is named; run again, it builds what is left. With options and a number of jobs of its own."""
     folder, data = shutil.copytree(CLUSTER / "kubernetes", tmp_path / "kubernetes"), tmp_path / "data"
     shutil.copytree(photographs, data / "train")
     shutil.copy(pool, data / "pool.npy")
     jobs = folder / "jobs.yaml"
     text = jobs.read_text()
     assert text.count("args: [") == 1
+    text, changed = re.subn(r'(completions: |parallelism: |value: "|--jobs, ")8', r"\g<1>3", text)
+    assert changed == 4
     jobs.write_text(re.sub(r"args: \[.*\]", f"args: {[*OPTIONS, '--mixing-set', '/data/pool.npy']}", text))
+    done = run(folder / "run.sh", bin_folder, DATA=data, LOST=2)
+    assert done.returncode == 1
+    assert done.stderr.startswith("Error: expected all shards, but 4 of 12 shards of ")
+    assert done.stderr.endswith("or --partition 2/3\n")
+    assert not (data / "shards" / "dataset.json").exists()
     done = run(folder / "run.sh", bin_folder, DATA=data)
     assert done.returncode == 0, done.stderr
     assert digest(data / "shards") == whole
     assert (data / "shards" / "dataset.json").exists()
+
+
+def test_a_plan_that_fails_ends_the_steps(bin_folder: Path, tmp_path: Path) -> None:
+    done = run(CLUSTER / "kubernetes" / "run.sh", bin_folder, DATA=tmp_path)
+    assert done.returncode == 1
+    assert done.stderr.startswith("Error: ")
+    assert done.stderr.count("\n") == 1
+    assert not (bin_folder / "build.status").exists()
 
 
 def test_the_jobs_of_kubernetes_agree_on_their_number() -> None:

@@ -61,7 +61,7 @@ NEEDED = "expected PyTorch for the reader and for running models, found none; pi
 @pytest.mark.parametrize(
     "arguments",
     [
-        ("evaluate", "run", "--model", "timm:resnet18", "--out", "out", "--data", "images"),
+        ("evaluate", "run", "--model", "timm:resnet18", "--out", "out", "--data", "imagenet=images"),
         ("evaluate", "gradcam", "--model", "timm:resnet18", "--out", "out.png", "images"),
     ],
     ids=["run", "gradcam"],

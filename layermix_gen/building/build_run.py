@@ -1,6 +1,5 @@
 """The run of a build by its plan: unfinished shards are built on an engine, then the manifest is written."""
 
-import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
@@ -22,7 +21,7 @@ from layermix_gen.errors import Interrupted, LayerMixError, StoreError
 from layermix_gen.sources.base import LINK_OUT
 from layermix_gen.sources.labels import LabelCounts, few
 from layermix_gen.support.files import replacing
-from layermix_gen.support.progress import progress_bar, say
+from layermix_gen.support.progress import progress_bar, say, warn
 from layermix_gen.support.text import count
 
 
@@ -94,7 +93,7 @@ def run(plan: Plan, request: Request, progress: bool, cluster: Cluster | None = 
     settled = declared == plan.settings.planes.keys()
     engine = cluster.build if cluster else in_processes(workers) if workers > 1 else in_this_process
     workers = max(1, min(cluster.workers if cluster else workers, len(todo)))
-    written = 0
+    written, built = 0, set[int]()
     abandoned: list[Skipped] = []
     with _watching(plan, {number: lacking[number] for number in todo}, before, limit, progress) as watch:
         try:
@@ -104,17 +103,17 @@ def run(plan: Plan, request: Request, progress: bool, cluster: Cluster | None = 
                         abandoned += result.skipped
                     else:
                         written += result.summary.written * lacking[result.number]
-        except KeyboardInterrupt:
-            done = len(finished_shards(plan, _summaries_now(plan)))
+                        built.add(result.number)
+        except StoreError:  # which would only come again
+            raise
+        except KeyboardInterrupt:  # a store is not asked, since it may not answer
+            done = len(finished_shards(plan, read_summaries(plan.root)).keys() | built)
             remedy = "run the same command to resume"
             raise Interrupted(f"stopped with {done} of {plan.shards} shards finished; {remedy}") from None
-        finally:
-            if not isinstance(sys.exception(), StoreError):  # which would only come again
-                summaries = _summaries_now(plan)  # again: other partitions may have finished shards since
-                skipped = [one for summary in summaries.values() for one in summary.skipped] + abandoned
-                if not settled:
-                    write_errors(plan.root, skipped)
-                    plan.outlet.publish(plan.root)
+        except BaseException:
+            _noted(plan, abandoned, settled=settled)
+            raise
+        summaries, skipped = _noted(plan, abandoned, settled=settled)
     check_errors(plan, skipped, limit)
     seconds = time.perf_counter() - begin
     facts = Run(written, round(seconds, 3), round(written / seconds, 1), workers)
@@ -137,7 +136,7 @@ def complete(plan: Plan, finished: Mapping[int, ShardSummary], facts: Run, reque
     place = plan.outlet.place(plan.root)
     if labels:
         _warn_of_lost(labels.lost, place)
-    return replace(manifest, root=Path(place), labels=labels, location=place)
+    return replace(manifest, root=Path(place), labels=labels, location=place, partition=request.partition)
 
 
 def _warn_of_lost(classes: Sequence[str], place: str) -> None:
@@ -145,13 +144,32 @@ def _warn_of_lost(classes: Sequence[str], place: str) -> None:
     if classes:
         one, their = ("class", "its") if len(classes) == 1 else ("classes", "their")
         found = f"no image was written of the {one} {few(classes)}: all of {their} images were skipped"
-        say(f"warning: {found}; see {place}/{ERRORS}")
+        warn(f"{found}; see {place}/{ERRORS}")
 
 
 def _summaries_now(plan: Plan) -> dict[int, ShardSummary]:
     """The summaries of all shards that are finished now, by whichever process."""
     plan.outlet.refresh(plan.root)
     return read_summaries(plan.root)
+
+
+def _noted(plan: Plan, abandoned: Sequence[Skipped], *, settled: bool) -> tuple[dict[int, ShardSummary], list[Skipped]]:
+    """The summaries of all shards that are finished now, and the inputs left out, which are listed if not `settled`.
+
+    Other partitions may finish shards between look and list, and theirs may be older or newer: so it is made again
+    until nothing has changed meanwhile.
+    """
+    listed = None
+    while True:
+        summaries = _summaries_now(plan)
+        skipped = [one for summary in summaries.values() for one in summary.skipped] + [*abandoned]
+        if settled or skipped == listed:
+            return summaries, skipped
+        write_errors(plan.root, skipped)
+        plan.outlet.publish(plan.root)
+        if len(summaries) == plan.shards:
+            return summaries, skipped
+        listed = skipped
 
 
 def finished_shards(plan: Plan, summaries: Mapping[int, ShardSummary]) -> dict[int, ShardSummary]:
@@ -170,7 +188,7 @@ def _watching(
     sizes = {number: stop - start for number, (start, stop) in zip(planes, map(plan.bounds, planes), strict=True)}
     inputs, images = sum(sizes.values()), sum(size * planes[number] for number, size in sizes.items())
     known = sum(len(summary.skipped) for number, summary in summaries.items() if number not in planes)
-    with progress_bar(images, "image", progress, unit_scale=True) as bar:
+    with progress_bar(images, "image", progress, "building", unit_scale=True) as bar:
 
         def watch(done: int, skipped: int) -> bool:
             bar.update(done * images // max(inputs, 1) - bar.n)

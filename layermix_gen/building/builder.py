@@ -55,7 +55,11 @@ def build(
 
     Returns the manifest. Raises `LayerMixError` for what the user can mend, `Interrupted` after Ctrl-C.
     """
-    with memory_errors(), engine_named(engine, ray_address, workers, out) as cluster, placed(out) as (root, outlet):
+    with (
+        memory_errors(),
+        engine_named(engine, ray_address, workers, out) as cluster,
+        placed(out, source=source) as (root, outlet),
+    ):
         request = BuildRequest(
             source, root, settings, kind, source_options, mixing_set, workers, partition, max_errors, progress
         )

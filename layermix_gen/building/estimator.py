@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 from statistics import fmean
+from typing import Any
 
 import numpy as np
 
@@ -23,6 +24,7 @@ from layermix_gen.sources import Item, SourceOptions
 from layermix_gen.sources.base import DEFAULT_OPTIONS
 from layermix_gen.sources.labels import LabelCounts
 from layermix_gen.support.notebooks import panels
+from layermix_gen.support.parsing import jsonable
 from layermix_gen.support.processes import memory_errors
 from layermix_gen.support.text import count, duration, facts
 
@@ -51,6 +53,10 @@ class Estimate:
         """The seconds until the last worker is done, where each worker builds whole shards."""
         at_work = max(1, min(self.workers, self.own_shards))
         return self.core_seconds / self.shards * -(-self.own_shards // at_work)
+
+    def as_dict(self) -> dict[str, Any]:
+        """The estimate as JSON has it: its fields, and the seconds of the build."""
+        return {**jsonable(self), "seconds": self.seconds}
 
     def _repr_html_(self) -> str:
         return panels.panel("Estimate of a build", panels.lines(self.summary()))
@@ -100,7 +106,7 @@ def estimate(
     with (
         memory_errors(),
         engine_named(engine, ray_address, workers, out) as cluster,
-        placed(out, mixes=False) as (root, _),
+        placed(out, source=source, mixes=False) as (root, _),
     ):
         request = BuildRequest(
             source, root, settings, kind, source_options, mixing_set, workers, partition, max_errors, progress

@@ -27,7 +27,7 @@ from layermix_gen.dataset.manifest import Manifest, Run
 from layermix_gen.dataset.names import LISTING, PLAN, refuse_links
 from layermix_gen.dataset.outlets.base import Outlet
 from layermix_gen.dataset.outlets.places import placed
-from layermix_gen.dataset.plan import MixingSetFacts, Plan, read_plan, versions
+from layermix_gen.dataset.plan import MixingSetFacts, Plan, is_listed, read_plan, versions
 from layermix_gen.dataset.plan_changes import digest_of_plan, refuse_changes
 from layermix_gen.dataset.skipped import Skipped
 from layermix_gen.errors import LayerMixError
@@ -180,8 +180,9 @@ def _prepare(planned: PlannedBuild, spoiled: Mapping[int, Sequence[Skipped]]) ->
 
 def _read_plan(root: Path) -> Plan:
     plan = read_plan(root)
-    if plan is None or not (root / LISTING).is_file():
-        found = f"no {LISTING}" if plan else "none"
+    if plan is None or not is_listed(plan):
+        other = f"{LISTING} of another plan, as `plan` leaves it that is stopped in the midst"
+        found = "none" if plan is None else other if (root / LISTING).is_file() else f"no {LISTING}"
         raise LayerMixError(
             f"expected a plan with its list of inputs, {PLAN} and {LISTING}, in {root}, found {found}; write it by "
             f"`layermix-gen plan SOURCE {root}`"

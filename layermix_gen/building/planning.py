@@ -24,6 +24,7 @@ from layermix_gen.sources.labels import LabelCounts
 from layermix_gen.support.files import disk_errors
 from layermix_gen.support.notebooks import panels
 from layermix_gen.support.processes import memory_errors
+from layermix_gen.support.progress import say
 from layermix_gen.support.text import count, facts
 
 
@@ -78,7 +79,7 @@ def plan(
     a file that all jobs mix with. Called again, it goes on with the plan that is there, or adds planes to it. Raises
     `LayerMixError` for what `build` would refuse.
     """
-    with memory_errors(), placed(out) as (root, outlet):
+    with memory_errors(), placed(out, source=source) as (root, outlet):
         request = BuildRequest(
             source, root, settings, kind, source_options, mixing_set, workers, (0, 1), None, progress
         )
@@ -105,7 +106,13 @@ def write_shared_plan(request: BuildRequest, shards: int, outlet: Outlet, progre
     with disk_errors(root):
         root.mkdir(parents=True, exist_ok=True)
         refuse_links(root)
-    with outlet.planning(root):
+    place = outlet.place(root)
+
+    def say_waiting() -> None:
+        if progress:
+            say(f"another process makes the plan of {place}, or its mixing set; waiting until it has ended")
+
+    with outlet.planning(root, say_waiting):
         mixed = given or mixing_set_for(request, progress)
         plan = replace(request.planned(request.facts_of(mixed), shards), outlet=outlet)
         with disk_errors(root):

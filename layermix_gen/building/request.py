@@ -14,7 +14,7 @@ from layermix_gen.building.sizing import planned_shards
 from layermix_gen.dataset.index import ShardSummary
 from layermix_gen.dataset.listings.listing import list_items
 from layermix_gen.dataset.names import ABOUT_MIXING_SET, LISTING, MIXING_SET, PLAN
-from layermix_gen.dataset.plan import MixingSetFacts, Plan, make_plan, read_plan
+from layermix_gen.dataset.plan import MixingSetFacts, Plan, is_listed, make_plan, read_plan
 from layermix_gen.dataset.plan_changes import refuse_changes
 from layermix_gen.dataset.settings import BuildSettings
 from layermix_gen.errors import LayerMixError
@@ -26,7 +26,7 @@ from layermix_gen.sources.labels import LabelCounts
 from layermix_gen.support.checks import as_utf8_path, check_output, check_whole, is_remote
 from layermix_gen.support.database import pattern_of
 from layermix_gen.support.processes import checked_workers
-from layermix_gen.support.progress import say
+from layermix_gen.support.progress import say, warn
 from layermix_gen.support.text import count
 
 MIN_ERRORS, ERROR_SHARE = 10, 0.01  # inputs that may be skipped unless the user says how many: 1%, but at least 10
@@ -70,9 +70,11 @@ class BuildRequest:
         check_output(self.root, source=here, mark=PLAN, own=(LISTING, MIXING_SET, ABOUT_MIXING_SET))
         pattern_of(self.root)  # refuses a folder whose index could not be read
         self.source: Source = open_source(location, kind, settings.max_pixels, source_options)
-        self.items = list_items(self.source.found(), settings.seed, progress)
-        self.labels = LabelCounts.of(self.items.labels, self.source.classes)
         self._before = read_plan(self.root)
+        is_known = self._before and self._before.settings.seed == settings.seed and is_listed(self._before)
+        known = self.root / LISTING if is_known else None
+        self.items = list_items(self.source.found(), settings.seed, progress, known)
+        self.labels = LabelCounts.of(self.items.labels, self.source.classes)
         self.settings = self._resolved(settings)
         self.size = self.settings.size or 0
         self._check_pictures()
@@ -146,7 +148,7 @@ class BuildRequest:
             images = f"{count(len(self.items), 'image')} in {count(len(self.settings.planes), 'plane')}"
             say(f"building {images}: {self.settings.samples}{labels}")
         if not labels:
-            say(f"warning: {self.labels}")
+            warn(str(self.labels))
 
     def written_labels(self, plan: Plan, finished: Mapping[int, ShardSummary]) -> LabelCounts:
         """The labels of the images in finished shards; once all are finished, also the classes that are lost."""

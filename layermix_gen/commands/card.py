@@ -2,11 +2,17 @@
 
 import click
 
+from layermix_gen.commands.explained import ExplainedCommand
 from layermix_gen.commands.showing import show
 from layermix_gen.inspection.shards import open_shards
 
+EXAMPLES = {
+    "layermix-gen card shards": "Write the card again where it was lost.",
+    "layermix-gen card shards --out card.md": "Look at the card without writing to the dataset.",
+}
 
-@click.command("card")
+
+@click.command("card", cls=ExplainedCommand, examples=EXAMPLES)
 @click.argument("dataset", metavar="OUT")
 @click.option("--out", type=click.Path(), help="Write it to this file; default: README.md in OUT.")
 def command(dataset: str, out: str | None) -> None:

@@ -5,8 +5,9 @@ from typing import Any
 
 import click
 
-from layermix_gen.commands.parameters import Names
-from layermix_gen.commands.showing import show
+from layermix_gen.commands.explained import ExplainedCommand, how_it_runs, options_of
+from layermix_gen.commands.parameters import Names, json_option, quiet_option
+from layermix_gen.commands.showing import show, show_report
 from layermix_gen.dataset.index import COLUMNS
 from layermix_gen.dataset.settings import BuildSettings
 from layermix_gen.errors import printable
@@ -19,69 +20,103 @@ SHOWN = 20  # rows of a table unless the user says how many
 FILE = click.Path()  # a text, in which ./~ is not the home folder
 
 
-@click.command("inspect")
+EXAMPLES = {
+    "layermix-gen inspect shards": "Summarize the dataset, or tell how far its build is.",
+    """layermix-gen inspect shards --where "layer = 3 and op = 'rotate'" --sheet sheet.jpg""": (
+        "Draw samples that meet a condition."
+    ),
+    "layermix-gen inspect shards --key 000000123-v03 --out tree.png": "Draw how a sample was made, step by step.",
+    "layermix-gen inspect shards --columns key,source,recipe --format csv": "Write all rows for a spreadsheet.",
+}
+which, shown = options_of("Which samples"), options_of("What is shown of them")
+
+
+@click.command("inspect", cls=ExplainedCommand, examples=EXAMPLES)
 @click.argument("dataset", metavar="OUT")
-@click.option("--where", help="A condition on the columns of the index, in SQL: \"layer = 3 and op = 'rotate'\".")
-@click.option("--columns", type=Names(), help="Columns to show; default: all, in a table the most useful ones.")
-@click.option("--order-by", help='In SQL: "size DESC, key"; default: by shard, plane and key.')
-@click.option(
-    "--limit", type=int, help=f"Samples at most; default: all; {SHOWN} in a table, 24 on a sheet, 5000 in a gallery."
+@which("--where", help="Take samples that meet a condition on the columns of the index, in SQL.")
+@which("--order-by", help='Order them by columns, in SQL: "size DESC, key"; default: by shard, plane and key.')
+@which(
+    "--limit",
+    type=int,
+    help=f"Take so many at most; default: all; {SHOWN} in a table, 24 on a sheet, 5000 in a gallery.",
 )
-@click.option(
+@which("--sample", type=int, help="Draw so many at random for --sheet or --gallery, in place of the first ones.")
+@which("--seed", type=int, help="Seed of --sample; default: 0.")
+@shown("--columns", type=Names(), help="Columns to show; default: all, in a table the most useful ones.")
+@shown(
     "--format",
     "form",
     type=click.Choice(list(FORMATS)),
-    help="Of the rows; default: table. csv: a ' before what would be a formula.",
+    help="Format of the rows; default: table. In csv, what would be a formula has a ' before it.",
 )
-@click.option("--key", help="Tell how this sample (000000123-v03) was made, or draw it with --out.")
-@click.option("--out", type=FILE, help="The drawing of --key: .png, .jpg, .webp, .pdf or .svg.")
-@click.option("--sheet", type=FILE, help="Draw the samples next to their clean views to such a file.")
-@click.option("--gallery", type=FILE, help="Write the samples to this HTML page, to filter and to look at.")
-@click.option(
-    "--plot",
-    type=FILE,
-    help="Plot all that was drawn against what the settings draw, to such a file.",
-)
-@click.option("--extract", type=FILE, help="Write the images and their JSON to this new folder.")
-def command(dataset: str, **options: Any) -> None:
+@shown("--key", help="Tell how the sample of this key was made, or draw it with --out.")
+@shown("--out", type=FILE, help="Draw the sample of --key to this file: .png, .jpg, .webp, .pdf or .svg.")
+@shown("--sheet", type=FILE, help="Draw samples next to their clean views to such a file.")
+@shown("--gallery", type=FILE, help="Write samples to this HTML page, to filter and to look at.")
+@shown("--plot", type=FILE, help="Plot all that was drawn against what the settings draw, to such a file.")
+@shown("--extract", type=FILE, help="Write the images and their JSON to this new folder.")
+@how_it_runs("--jobs", type=int, help="How many jobs build the dataset, to see what each lacks until it is finished.")
+@json_option
+@quiet_option
+def command(dataset: str, progress: bool, as_json: bool, **options: Any) -> None:
     """Summarize the dataset OUT, a folder or a URL; or find samples of it by their metadata, and show them.
 
-    This reads only the manifest, the index, and the images that it shows or extracts.
+    Of a dataset that is not finished, this tells how far its build is. This reads only the manifest, the
+    index, and the images that it shows or extracts.
     """
     given = {name: value for name, value in options.items() if value is not None}
+    if as_json:
+        given["json"] = True
     _check_together(given)
     shards = open_shards(dataset)
     question = {name: given[name] for name in ("where", "order_by", "limit") if name in given}
+    drawn = {name: given[name] for name in ("sample", "seed") if name in given}
     if "key" in given:
         show(_explained(shards, **given))
     elif "plot" in given:
         show(shards.plot(given["plot"]))
     elif "sheet" in given:
-        show(shards.sheet(given["sheet"], **question))
+        show(shards.sheet(given["sheet"], **question, **drawn))
     elif "gallery" in given:
-        show(shards.gallery(given["gallery"], **question))
+        show(shards.gallery(given["gallery"], **question, **drawn, progress=progress))
     elif "extract" in given:
-        written = shards.extract(given["extract"], **question)
+        written = shards.extract(given["extract"], **question, progress=progress)
         show(f"{printable(given['extract'])}: {count(written, 'image')} with their JSON")
-    elif given:
+    elif given.keys() - {"json", "jobs"}:
         for line in _rows(shards, **given):
             show(line)
+    elif shards.is_finished:
+        show_report(shards.summary(), as_json)
     else:
-        show(shards.summary())
+        show_report(shards.build_state(given.get("jobs")), as_json)
 
 
 OF_SAMPLES = {"where", "order_by", "limit"}
-ALONE = {"key": {"out"}, "plot": set(), "sheet": OF_SAMPLES, "gallery": OF_SAMPLES, "extract": OF_SAMPLES}
+ALONE = {
+    "json": {"jobs"},
+    "jobs": {"json"},
+    "key": {"out"},
+    "plot": set(),
+    "sheet": OF_SAMPLES | {"sample", "seed"},
+    "gallery": OF_SAMPLES | {"sample", "seed"},
+    "extract": OF_SAMPLES,
+}
 """The options that choose another way to show samples, and the options that may be given with each."""
+
+OF_OTHERS = {"out": "--key", "sample": "--sheet and --gallery", "seed": "--sample"}
+"""The options that need another one."""
 
 
 def _check_together(given: Mapping[str, Any]) -> None:
     """Refuse options that have no effect together with the others."""
     chosen = next((name for name in ALONE if name in given), None)
-    idle = given.keys() - ALONE[chosen] - {chosen} if chosen else given.keys() & {"out"}
+    idle = given.keys() - ALONE[chosen] - {chosen} if chosen else given.keys() & OF_OTHERS.keys()
     if idle:
         flag = {"form": "format", "order_by": "order-by"}.get(min(idle), min(idle))
-        raise click.UsageError(f"--{flag} has no effect with --{chosen}" if chosen else "--out is for --key")
+        found = f"has no effect with --{chosen}" if chosen else f"is for {OF_OTHERS[min(idle)]}"
+        raise click.UsageError(f"--{flag} {found}")
+    if "seed" in given and "sample" not in given:
+        raise click.UsageError("--seed is for --sample")
 
 
 def _explained(shards: Shards, key: str, out: str | None = None) -> str:

@@ -7,19 +7,53 @@ from typing import Any
 import click
 
 from layermix_gen.building.partitions import HOW_TO_SUBMIT
+from layermix_gen.commands.explained import how_it_runs, options_of
 from layermix_gen.sources.base import SourceOptions
+
+what = options_of("What is read")
 
 
 def source_options(command: Callable[..., None]) -> Callable[..., None]:
     """Add the options that say how SOURCE is read; the command gets them as one `source_options`."""
 
-    @click.option("--follow-links", is_flag=True, help="Of a folder: follow links to folders, wherever they lead.")
-    @click.option("--root", default="", metavar="PLACE", help="Of a table: folder or URL that its paths lead on from.")
+    @what(
+        "--follow-links", is_flag=True, help="Follow links to folders in a SOURCE that is a folder, wherever they lead."
+    )
+    @what(
+        "--root",
+        default="",
+        metavar="PLACE",
+        show_default=False,
+        help="Folder or URL that the paths of a SOURCE lead on from that is a table; default: the table's folder.",
+    )
     @wraps(command)
     def with_options(*args: Any, follow_links: bool, root: str, **others: Any) -> None:
         command(*args, source_options=SourceOptions(follow_links, root), **others)
 
     return with_options
+
+
+workers_option = how_it_runs("--workers", type=int, help="Number of processes; default: one for each usable CPU.")
+max_errors_option = how_it_runs(
+    "--max-errors", type=int, help="How many source images may be skipped; default: 1%, but at least 10."
+)
+
+
+def quiet_option(command: Callable[..., None]) -> Callable[..., None]:
+    """Add `--quiet`; the command gets it as `progress`."""
+
+    @how_it_runs("--quiet", "-q", is_flag=True, help="Write nothing to standard error but warnings and errors.")
+    @wraps(command)
+    def with_option(*args: Any, quiet: bool, **others: Any) -> None:
+        command(*args, progress=not quiet, **others)
+
+    return with_option
+
+
+def json_option(command: Callable[..., None]) -> Callable[..., None]:
+    """Add `--json`; the command gets it as `as_json`."""
+    option = how_it_runs("--json", "as_json", is_flag=True, help="Print the report as one JSON object, for programs.")
+    return option(command)
 
 
 class Partition(click.ParamType[tuple[int, int] | str]):

@@ -5,15 +5,22 @@ from typing import Any
 import click
 
 from layermix_gen.building.planning import plan
-from layermix_gen.commands.build_options import settings_options
+from layermix_gen.commands.options.build_options import settings_options
 from layermix_gen.commands.options.method_options import MethodCommand
+from layermix_gen.commands.parameters import quiet_option, workers_option
 from layermix_gen.commands.showing import show
 from layermix_gen.dataset.settings import BuildSettings
 
+EXAMPLES = {
+    "layermix-gen plan photos /shared/shards --variants 8": "Plan a build in a folder that all jobs see.",
+    "layermix-gen plan s3://bucket/photos s3://bucket/shards": "Plan a build in an object store.",
+}
 
-@click.command("plan", cls=MethodCommand)
+
+@click.command("plan", cls=MethodCommand, examples=EXAMPLES)
 @settings_options
-@click.option("--workers", type=int, help="Processes that render fractals; default: the CPUs that may be used.")
+@workers_option
+@quiet_option
 def command(source: str, out: str, settings: BuildSettings, **options: Any) -> None:
     """List SOURCE once for all jobs, and write to OUT the plan of `build` with the same options, and its mixing set.
 

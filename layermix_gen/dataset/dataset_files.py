@@ -2,7 +2,7 @@
 
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol
@@ -47,6 +47,15 @@ class DatasetFiles(Protocol):
 
     def shard_files(self) -> list[str]:
         """The names of all tars and indexes that are there, sorted, whether they belong to the dataset or not."""
+
+    def has(self, name: str) -> bool:
+        """Whether there is such a file."""
+
+    def written(self, folder: str) -> dict[str, float] | None:
+        """When the files of a folder were written, by their names in it, in seconds since 1970.
+
+        None where nobody says which files there are.
+        """
 
 
 def open_files(location: str | Path, options: Mapping[str, Any] | None = None) -> DatasetFiles:
@@ -123,6 +132,18 @@ class LocalFiles:
         names = (path.relative_to(self.folder).as_posix() for path in self.folder.glob("*/*") if path.is_file())
         return sorted(filter(is_shard_file, names))
 
+    def has(self, name: str) -> bool:
+        """Whether there is such a file."""
+        return self.path(name).is_file()
+
+    def written(self, folder: str) -> dict[str, float]:
+        """When the files of a folder were written; those that are removed meanwhile are left out."""
+        found = {}
+        for path in (self.folder / folder).glob("*"):
+            with suppress(FileNotFoundError):
+                found[path.name] = path.stat().st_mtime
+        return found
+
 
 class RemoteDatasetFiles(RemoteFiles):
     """Files at a URL; fetched files lie in a temporary folder, by default one that is removed at the end."""
@@ -178,6 +199,23 @@ class RemoteDatasetFiles(RemoteFiles):
         if not is_object_store(self.location):
             return []
         return sorted(filter(is_shard_file, ObjectStore(self.location, self.options).listing()))
+
+    def has(self, name: str) -> bool:
+        """Whether there is such a file. Raises `StoreError` where the store does not say."""
+        try:
+            self.version(name)
+        except StoreError:
+            raise
+        except LayerMixError:
+            return False
+        return True
+
+    def written(self, folder: str) -> dict[str, float] | None:
+        """When the objects below a folder were written, by the clock of the store; None on web servers."""
+        if not is_object_store(self.location):
+            return None
+        found = ObjectStore(self.location, self.options).listing(folder)
+        return {name.removeprefix(f"{folder}/"): one.seconds for name, one in found.items()}
 
     @contextmanager
     def local(self, name: str, most: int = LARGEST) -> Iterator[Path]:

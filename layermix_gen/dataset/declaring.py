@@ -170,5 +170,7 @@ def _declared(root: Path) -> Manifest | None:
 
 
 def _facts(manifest: Manifest) -> dict[str, Any]:
-    facts = asdict(manifest).items()
-    return {"format": FORMAT} | {name: value for name, value in facts if name not in ("root", "labels", "location")}
+    facts = asdict(manifest)
+    for name in ("root", "labels", "location", "partition"):  # of the build, not of the dataset
+        del facts[name]
+    return {"format": FORMAT} | facts

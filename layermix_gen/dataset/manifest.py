@@ -3,7 +3,7 @@
 import hashlib
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import Any, TypedDict
 
@@ -26,8 +26,8 @@ from layermix_gen.support.files import (
     unsealed,
 )
 from layermix_gen.support.notebooks import panels
-from layermix_gen.support.parsing import made_of, parse_object
-from layermix_gen.support.text import count, facts
+from layermix_gen.support.parsing import jsonable, made_of, parse_object
+from layermix_gen.support.text import as_text, count, facts
 
 FORMAT = "layermix-gen dataset 5"
 
@@ -79,6 +79,7 @@ class Manifest:
     indexes: dict[str, str]  # relative path: sha256
     labels: LabelCounts | None = field(default=None, compare=False)  # of the images written; known to the build alone
     location: str = field(default="", compare=False)  # its path or URL, for people; known to the build alone
+    partition: tuple[int, int] = field(default=(0, 1), compare=False)  # of the build that reports; known to it alone
 
     @classmethod
     def from_json(cls, text: str, root: Path, location: str) -> "Manifest":
@@ -88,7 +89,7 @@ class Manifest:
             check_format(value.get("format", "no format"), FORMAT, location)
             value = unsealed(value)
             del value["format"]
-            manifest = made_of(cls, value, root=root, labels=None, location="")
+            manifest = made_of(cls, value, root=root, labels=None, location="", partition=(0, 1))
             _check_content(manifest)
             return manifest
         except ValueError as error:
@@ -130,6 +131,14 @@ class Manifest:
         tar = self.tars[tar_name(plane, number)]
         return TarSummary(tar["bytes"], tar["sha256"])
 
+    def as_dict(self) -> dict[str, Any]:
+        """The report as JSON has it: all that the manifest holds, but for its lists of tars and indexes."""
+        facts = jsonable(replace(self, tars={}, indexes={}))
+        left_out = ("root", "location", "tars", "indexes")
+        return {"dataset": self.location or as_text(self.root)} | {
+            name: one for name, one in facts.items() if name not in left_out
+        }
+
     def __repr__(self) -> str:
         state = f"digest {self.digest[:12]}" if self.complete else "not complete yet"
         images = f"{count(self.images, 'image')} in {count(len(self.planes), 'plane')}"
@@ -149,7 +158,7 @@ class Manifest:
         rows = {
             "source": f"{source.location} ({source.kind})",
             "labels": str(self.labels or ""),
-            "inputs": f"{self.inputs} = {self.written} written + {self.skipped} skipped",
+            "inputs": self.inputs_in_words,
             "skipped": left_out,
             "ignored": ignored if source.ignored else "",
             "planes": " ".join(self.planes),
@@ -159,13 +168,34 @@ class Manifest:
             "mixing set": f"{count(mixing.count, 'picture')} of {mixing.size} px in {mixing.location}"
             if mixing
             else "",
-            "shards": f"{self.shards_finished} of {self.shards}, {self.images} images, {self.bytes / 1e6:.1f} MB",
+            "shards": self.shards_in_words,
+            "partition": self._partition_in_words(),
             "this run": f"{run.images} images in {run.seconds:.1f} s on {count(run.workers, 'worker')}, "
-            f"{run.images_per_second:.0f} images/s",
+            f"{run.images_per_second:.0f} images/s"
+            if run.images
+            else "0 images: none was missing",
             "digest": self.digest,
             "dataset": f"{self.location or self.root}{'' if self.complete else ' is not complete yet'}",
         }
         return facts(rows)
+
+    @property
+    def inputs_in_words(self) -> str:
+        """How many inputs were written and skipped: `24 = 23 written + 1 skipped`."""
+        share = 100 * self.inputs // max(self.source.count, 1)
+        so_far = "" if self.complete else f" of {self.source.count} ({share}%) so far"
+        return f"{self.inputs}{so_far} = {self.written} written + {self.skipped} skipped"
+
+    @property
+    def shards_in_words(self) -> str:
+        """How many shards are finished, and what is in them: `3 of 7, 42 images, 0.2 MB`."""
+        return f"{self.shards_finished} of {self.shards}, {self.images} images, {self.bytes / 1e6:.1f} MB"
+
+    def _partition_in_words(self) -> str:
+        """What the partition had to build, all of which it has; "" for a build of all shards."""
+        first, step = self.partition
+        own = len(range(first, self.shards, step))
+        return f"{first}/{step}: {own} of {count(own, 'shard')} finished" if step > 1 else ""
 
 
 def read_manifest(files: DatasetFiles) -> Manifest:

@@ -36,10 +36,10 @@ from .results.results_folder import begin_results as begin_results
 from .results.results_folder import read_signature as read_signature
 from .results.signature import Signature as Signature
 from .results.signature import Suite as Suite
-from .running.pgd import Attack as Attack
 from .running.pgd import attack as attack
-from .running.predicting import Forward as Forward
 from .running.predicting import predict as predict
+from .running.run_options import Attack as Attack
+from .running.run_options import Forward as Forward
 from .running.runs import run as run
 from .suites.base import Part as Part
 from .suites.check_data import SuiteReport as SuiteReport

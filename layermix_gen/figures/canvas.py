@@ -16,7 +16,7 @@ from PIL import ImageDraw, ImageFont
 
 from layermix_gen.errors import printable
 from layermix_gen.figures import text_fitting
-from layermix_gen.figures.formats import OPTIONS, SUFFIXES, VECTORS, drawing_path, picture_path
+from layermix_gen.figures.file_formats import OPTIONS, SUFFIXES, VECTORS, drawing_path, picture_path
 from layermix_gen.figures.marks import AreaMark, Line, Mark, PictureMark, Point, StrokeMark, TextMark, box, circle
 from layermix_gen.figures.palette import HAIRLINE, INK, PAPER
 from layermix_gen.images import Image

@@ -35,7 +35,7 @@ def extract(
         (draft / f"{address(row)}.{extension}").write_bytes(read(row))
         (draft / f"{address(row)}.json").write_text(metadata_text(row), encoding="utf-8")
 
-    with disk_errors(folder), progress_bar(len(rows), "image", progress) as bar:
+    with disk_errors(folder), progress_bar(len(rows), "image", progress, "extracting") as bar:
         try:
             draft.mkdir(parents=True)
             for _ in mapped_ahead(write, rows, READERS):

@@ -5,19 +5,18 @@ from pathlib import Path
 from typing import Any
 
 from layermix_gen.dataset.hub.dataset_card import card, write_card
-from layermix_gen.dataset.names import CARD, address
+from layermix_gen.dataset.names import CARD, MANIFEST, address
 from layermix_gen.dataset.querying.row_access import PLACE
 from layermix_gen.errors import LayerMixError
 from layermix_gen.images.thumbnails import thumbnail
 from layermix_gen.inspection.drawings.explain import explain
-from layermix_gen.inspection.drawings.gallery import LIMIT as GALLERY_LIMIT
 from layermix_gen.inspection.drawings.gallery import write_gallery
 from layermix_gen.inspection.drawings.recipe_plots import plot
-from layermix_gen.inspection.drawings.sheet import LIMIT as SHEET_LIMIT
 from layermix_gen.inspection.drawings.sheet import contact_sheet
 from layermix_gen.inspection.extraction import extract
 from layermix_gen.inspection.opened_dataset import OpenedDataset
 from layermix_gen.inspection.summary import Summary, summarize
+from layermix_gen.inspection.unfinished import BuildState, build_state
 from layermix_gen.inspection.verification.findings import VerificationReport
 from layermix_gen.inspection.verification.repair import Repair, repair
 from layermix_gen.inspection.verification.verify import verify
@@ -38,6 +37,18 @@ def open_shards(location: str | Path, storage_options: Mapping[str, Any] | None 
 
 class Shards(OpenedDataset):
     """A finished dataset, opened to find its samples, and to see, check and repair them."""
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether there is a manifest, which is written last."""
+        return self._files.has(MANIFEST)
+
+    def build_state(self, jobs: int | None = None) -> BuildState:
+        """How far the build is of a dataset that is not finished, and what each of so many `jobs` of an array lacks.
+
+        Raises `LayerMixError` where no build was begun, and where a web server does not say which files there are.
+        """
+        return build_state(self._files, jobs)
 
     def _repr_html_(self) -> str:
         return panels.described("Dataset", lambda: self.summary().facts, lambda: map(self._thumbnail, self._few()))
@@ -88,13 +99,21 @@ class Shards(OpenedDataset):
         return explain(self, key, as_path(out, "picture"))
 
     def sheet(
-        self, out: str | Path, where: str | None = None, order_by: str | None = None, limit: int | None = None
+        self,
+        out: str | Path,
+        where: str | None = None,
+        order_by: str | None = None,
+        limit: int | None = None,
+        *,
+        sample: int | None = None,
+        seed: int = 0,
     ) -> Path:
         """Draw samples that meet a condition, by default 24, next to their clean views, to `out`, as `explain` does.
 
-        Returns `out`. Raises `LayerMixError` as `query` does, and where no sample meets the condition.
+        These are the first ones or, with `sample`, so many that are drawn at random by the seed. Returns `out`. Raises
+        `LayerMixError` as `query` does, and where no sample meets the condition.
         """
-        return contact_sheet(self, as_path(out, "picture"), where, order_by, SHEET_LIMIT if limit is None else limit)
+        return contact_sheet(self, as_path(out, "picture"), where, order_by, limit, sample=sample, seed=seed)
 
     def gallery(
         self,
@@ -103,13 +122,16 @@ class Shards(OpenedDataset):
         order_by: str | None = None,
         limit: int | None = None,
         *,
+        sample: int | None = None,
+        seed: int = 0,
         progress: bool = True,
     ) -> Path:
         """Write samples that meet a condition, by default 5,000, to `out` (.html): one page that needs no other file.
 
-        Returns `out`. Raises `LayerMixError` as `query` does, and where no sample meets the condition.
+        These are the first ones or, with `sample`, so many that are drawn at random by the seed. Returns `out`. Raises
+        `LayerMixError` as `query` does, and where no sample meets the condition.
         """
-        return write_gallery(self, out, where, order_by, GALLERY_LIMIT if limit is None else limit, progress=progress)
+        return write_gallery(self, out, where, order_by, limit, sample=sample, seed=seed, progress=progress)
 
     def plot(self, out: str | Path) -> Path:
         """Plot how often layers, operations, blends and strengths occur, against what the settings draw, to `out`.

@@ -12,6 +12,7 @@ from layermix_gen.dataset.settings import BuildSettings
 from layermix_gen.inspection.statistics import Comparison, compare
 from layermix_gen.mixing.methods import METHODS
 from layermix_gen.support.notebooks import panels
+from layermix_gen.support.parsing import jsonable
 from layermix_gen.support.text import count, facts, table
 
 MARKED = 4  # the least |z| that is marked; chance alone reaches it for one value in 16,000
@@ -60,6 +61,15 @@ class Summary:
     def facts(self) -> str:
         """What was made from what, one fact a line: the first part of the summary."""
         return _facts(self)
+
+    def as_dict(self) -> dict[str, Any]:
+        """The summary as JSON has it: the manifest's report, and what was counted."""
+        made = self.manifest.as_dict()
+        del made["labels"], made["partition"]
+        counted = jsonable(self)
+        images_by_label = counted.pop("labels")
+        del counted["location"], counted["manifest"]
+        return made | {"dataset": self.location, "images_by_label": images_by_label} | counted
 
 
 def summarize(location: str, manifest: Manifest, index: Sequence[Path]) -> Summary:

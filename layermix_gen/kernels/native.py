@@ -12,7 +12,7 @@ import numpy.typing as npt
 from layermix_gen.errors import LayerMixError
 from layermix_gen.kernels.compiling import FOLDER, INSTRUCTIONS, library_path
 from layermix_gen.support.checks import check_choice
-from layermix_gen.support.progress import say
+from layermix_gen.support.progress import warn
 
 LEVELS = tuple(INSTRUCTIONS)  # by the numbers of `lm_level`
 VARIABLE = "LAYERMIX_GEN_KERNELS"  # of the environment: the name of a level, or this:
@@ -71,7 +71,7 @@ def say_if_not_compiled() -> None:
     if chosen() == NUMPY and not os.environ.get(VARIABLE):
         found = "the kernels are not compiled, so NumPy makes the same pixels, about six times as slowly"
         remedy = "install a C compiler or the Python package ziglang, then run python -m layermix_gen.kernels.compiling"
-        say(f"warning: {found}; {remedy}")
+        warn(f"{found}; {remedy}")
 
 
 def address(array: npt.NDArray[np.generic]) -> int:

@@ -112,7 +112,7 @@ def pack_folder(folder: Path, out: Path, cut: Cut, progress: bool) -> dict[str, 
     shape = (len(items) * cut.squares, *cut.shape)
     with memory_errors("use a smaller --size"), SetWriter(out, shape, made_by, resume=False) as writer:
         try:
-            with progress_bar(len(items), "picture", progress) as bar:
+            with progress_bar(len(items), "picture", progress, "packing") as bar:
                 for item, found in _read(source, items, cut):
                     if isinstance(found, str):
                         skipped[item.id] = found

@@ -17,7 +17,7 @@ from layermix_gen.mixing_sets.store import read_about
 from layermix_gen.sources.base import is_unread
 from layermix_gen.support.checks import as_path, is_remote
 from layermix_gen.support.files import reading
-from layermix_gen.support.progress import say, say_without_bar
+from layermix_gen.support.progress import say_without_bar, warn
 from layermix_gen.support.text import as_text
 
 DEFAULT_COUNT = 384  # pictures of the set that a build renders by itself
@@ -105,10 +105,10 @@ def _render(count: int, size: int, seed: int, workers: int | None, progress: boo
 
 
 def _tell(skipped: Sequence[str]) -> None:
-    """Say on standard error which pictures were skipped, the first few of them by name."""
+    """Warn of pictures that were skipped, the first few of them by name."""
     more = [f"{len(skipped) - TOLD} more"] if len(skipped) > TOLD else []
     for line in [*skipped[:TOLD], *more]:
-        say(f"skipped {line}")
+        warn(f"skipped {line}")
 
 
 def _is_folder(path: Path) -> bool:

@@ -47,10 +47,12 @@ class Lock:
                 return True
             self.drop()  # the last holder of this file has just removed it
 
-    def wait(self) -> None:
-        """Take the lock alone as soon as nobody else holds it."""
-        while not self.take():
-            time.sleep(PAUSE)
+    def wait(self, waiting: Callable[[], None] = lambda: None) -> None:
+        """Take the lock alone as soon as nobody else holds it; call `waiting()` first where somebody does."""
+        if not self.take():
+            waiting()
+            while not self.take():
+                time.sleep(PAUSE)
 
     def drop(self) -> None:
         """Give the lock back; its file stays."""

@@ -1,7 +1,8 @@
-"""JSON from files that anyone may have written: parsed strictly, and made into dataclasses with every type checked."""
+"""JSON from files that anyone may have written, parsed strictly and made into dataclasses; and JSON of dataclasses."""
 
 import json
 import math
+import os
 import reprlib
 from collections import Counter
 from collections.abc import Mapping
@@ -12,7 +13,7 @@ from types import NoneType, UnionType
 from typing import Any, Literal, NoReturn, TypeVar, Union, get_args, get_origin, get_type_hints, is_typeddict
 
 from layermix_gen.errors import LayerMixError
-from layermix_gen.support.text import is_storable
+from layermix_gen.support.text import as_text, is_storable
 
 T = TypeVar("T")
 NAMES = {bool: "true or false", int: "a whole number of 64 bits", float: "a finite number", str: "a text"}
@@ -55,6 +56,22 @@ def made_of(kind: type[T], value: Any, **given: Any) -> T:
     """
     made: T = _dataclass(kind, value, "", given)
     return made
+
+
+def jsonable(value: Any) -> Any:
+    """The value with an object for each dataclass, a list for each tuple, a text for each path, and None for infinity.
+
+    JSON has texts as names alone, so the names of a mapping become texts.
+    """
+    if is_dataclass(value):
+        return {field.name: jsonable(getattr(value, field.name)) for field in fields(value)}
+    if isinstance(value, Mapping):
+        return {str(name): jsonable(one) for name, one in value.items()}
+    if isinstance(value, tuple | list):
+        return [jsonable(one) for one in value]
+    if isinstance(value, os.PathLike):
+        return as_text(value)
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _dataclass(kind: Any, value: Any, place: str, given: Mapping[str, Any]) -> Any:

@@ -38,6 +38,7 @@ REFUSALS = {
 """What a store refuses, whenever it is asked, and what to say of it."""
 NO_CREDENTIALS = re.compile("(No|Partial|Default)Credentials|ProfileNotFound|ClientAuthentication|SSO")  # in types
 NO_BUCKET = re.compile("(?i)(bucket|container) does not exist|NoSuchBucket|ContainerNotFound")
+WEB = re.compile("^(Client|Server)[A-Z]")  # types of aiohttp
 UNREACHABLE = re.compile("EndpointConnection|ConnectTimeout|ClientConnector|ConnectionRefused")  # in types
 SECRET = re.compile("(?i)(sig|signature|token|secret|password|credential|key|keyid)$")  # at the end of a query's name
 DAMAGED = re.compile("(?i)digest|checksum|sha256|did not provide the number of bytes")  # on the way: sent again
@@ -49,7 +50,10 @@ T = TypeVar("T")
 
 def refuse_secrets(url: str) -> None:
     """Raise `LayerMixError` for a URL with a password or a signature, which would be stored and printed."""
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError as error:  # of brackets around what is no address
+        raise LayerMixError(f"expected a URL, got one that cannot be parsed ({first_line(error)}); mend it") from error
     if "@" in parts.netloc or any(SECRET.search(name) for name, _ in parse_qsl(parts.query, keep_blank_values=True)):
         raise LayerMixError(
             f"expected a URL without credentials, got one of {parts.scheme}://{parts.netloc.rpartition('@')[2]} with "
@@ -80,7 +84,7 @@ def refusal(url: str, error: Exception) -> LayerMixError | None:
         return OutOfResources(f"a file of {url} cannot be kept here: {why}; make room, or set TMPDIR to a larger disk")
     if kind in REFUSALS:
         return StoreError(REFUSALS[kind].format(url=url, why=why))
-    return unreached(url, error) if UNREACHABLE.search(type(error).__name__) else None
+    return unreached(url, error) if UNREACHABLE.search(type(_behind(error)).__name__) else None
 
 
 def unreached(url: str, error: Exception) -> StoreError:
@@ -96,11 +100,24 @@ def is_missing(error: Exception) -> bool:
 
 def _why(error: Exception) -> str:
     """The first line of an error, without the query of a URL in it."""
-    return re.sub(r"\?[^\s\"']*", "", first_line(error))
+    return re.sub(r"\?[^\s\"']*", "", first_line(_behind(error)))
+
+
+def _behind(error: Exception) -> Exception:
+    """What has happened where fsspec says of a web server only that there is no such file, as it does of all errors."""
+    cause = error.__cause__
+    if not isinstance(error, FileNotFoundError) or not isinstance(cause, Exception):
+        return error
+    is_of_web = hasattr(cause, "status") or isinstance(cause, TimeoutError) or WEB.search(type(cause).__name__)
+    return cause if is_of_web else error
 
 
 def _kind(error: Exception) -> str:
-    """The reason why an error stays if the same is tried again: a key of `REFUSALS`, "missing" or "full"; else ""."""
+    """The reason why an error stays if the same is tried again: a key of `REFUSALS`, "missing", "full" or "too large".
+
+    An empty text is for all others.
+    """
+    error = _behind(error)
     name, why = type(error).__name__, str(error).lower()
     number = error.errno if isinstance(error, OSError) else None
     status = next((getattr(error, one) for one in ("status", "status_code", "code") if hasattr(error, one)), 0)
@@ -114,6 +131,8 @@ def _kind(error: Exception) -> str:
         return "no bucket" if NO_BUCKET.search(why) else "missing"
     if number in FULL:
         return "full"
+    if isinstance(error, OverflowError):
+        return "too large"
     if "NoRegion" in name or number == getattr(errno, "EREMCHG", -1) or (number == errno.EINVAL and "region" in why):
         return "region"
     if isinstance(error, NotImplementedError):
@@ -134,6 +153,8 @@ class RemoteFiles:
     def __init__(self, url: str, options: Mapping[str, Any] | None = None) -> None:
         refuse_secrets(url)
         self.location = url.rstrip("/")
+        if "://" not in self.location:  # which fsspec would take for a folder of this machine
+            raise LayerMixError(f"expected a URL with a bucket or a host, such as s3://bucket/name, got {url}; mend it")
         self._system, self._path = _file_system(self.location, options or {})
 
     def text(self, name: str) -> str:
@@ -144,16 +165,15 @@ class RemoteFiles:
                 patiently(lambda: self._download(name, draft, LARGEST_TEXT))
                 return draft.read_bytes().decode("utf-8")
         except Exception as error:
-            raise refusal(self.location, error) or LayerMixError(first_line(error)) from error
+            raise refusal(self.location, error) or LayerMixError(_why(error)) from error
 
     def version(self, name: str) -> str:
         """A text that is another one when the file has changed. Raises `LayerMixError` if there is no such file."""
         try:
             facts = patiently(lambda: self._system.info(f"{self._path}/{name}"))
-        except FileNotFoundError as error:
-            missing = LayerMixError(f"expected {self.location}/{name}, found nothing there; check the URL")
-            raise refusal(self.location, error) or missing from error
         except Exception as error:
+            if is_missing(error):
+                raise LayerMixError(f"expected {self.location}/{name}, found nothing there; check the URL") from error
             raise refusal(self.location, error) or unreached(self.location, error) from error
         return str(sorted((key, str(value)) for key, value in facts.items()))
 
@@ -162,7 +182,7 @@ class RemoteFiles:
         try:
             data = patiently(lambda: self._system.cat_file(f"{self._path}/{name}", start=start, end=start + size))
         except Exception as error:
-            why = f"{self.location}/{name} cannot be fetched: {first_line(error)}"
+            why = f"{self.location}/{name} cannot be fetched: {_why(error)}"
             raise refusal(self.location, error) or BadImage(why) from error
         return data if len(data) <= size else data[start : start + size]  # some servers only send whole files
 
@@ -187,17 +207,17 @@ class RemoteFiles:
                 raise refused from error
             if isinstance(error, FileNotFoundError):
                 raise BadImage(f"expected {self.location}/{name}, found nothing there") from error
-            raise BadImage(f"{self.location}/{name} cannot be fetched: {first_line(error)}") from error
+            raise BadImage(f"{self.location}/{name} cannot be fetched: {_why(error)}") from error
         finally:
             draft.unlink(missing_ok=True)
 
     def _download(self, name: str, draft: Path, most: int) -> None:
-        """Write a file to `draft`. Raises ValueError as soon as more than `most` bytes, and a piece more, have come."""
+        """Write a file to `draft`. Raises OverflowError as soon as more than `most` bytes and a piece have come."""
         from fsspec.callbacks import Callback
 
         def check(_: int | None, size: int) -> None:
             if size > most:
-                raise ValueError(f"expected at most {most} bytes, got more")
+                raise OverflowError(f"expected at most {most} bytes, got more")
 
         self._system.get_file(f"{self._path}/{name}", str(draft), callback=Callback(hooks={"size": check}))
         check(None, draft.stat().st_size)  # a few file systems call back never

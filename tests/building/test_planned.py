@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 
 from layermix_gen import BuildSettings, LayerMixError, build, build_planned, finish, open_shards, plan
-from layermix_gen.building import planned, planning
+from layermix_gen.building import build_run, planned, planning
 from layermix_gen.building.planned import ranges
-from layermix_gen.dataset.plan import versions
+from layermix_gen.dataset.plan import read_plan, versions
 from layermix_gen.mixing_sets.provision import resolve_mixing_set
 from layermix_gen.sources.folder import FolderSource
 from tests.helpers import digest, files, invoke, manifest, snapshot
@@ -251,6 +251,17 @@ def lose_listing(root: Path) -> None:
     (root / "sources.parquet").unlink()
 
 
+def keep_old_listing(root: Path) -> None:
+    """As a `plan` leaves it that is killed after it has written another plan.json."""
+    listing = (root / "sources.parquet").read_bytes()
+    source = shutil.copytree(read_plan(root).inputs.location, root.parent / "source")
+    with (source / "coffee" / "000.png").open("ab") as file:
+        file.write(b"more")
+    plan(source, root, SETTINGS, **QUIET)
+    assert (root / "sources.parquet").read_bytes() != listing
+    (root / "sources.parquet").write_bytes(listing)
+
+
 def lose_mixing_set(root: Path) -> None:
     (root / "mixing-set.npy").unlink()
 
@@ -264,6 +275,10 @@ def replace_mixing_set(root: Path) -> None:
     [
         (lose_plan, r"expected a plan with .* in .*out, found none; write it by `layermix-gen plan SOURCE .*out`$"),
         (lose_listing, r"expected a plan with .* in .*out, found no sources.parquet; write it by `layermix-gen plan"),
+        (
+            keep_old_listing,
+            r"found sources.parquet of another plan, as `plan` leaves it that is stopped in the midst; wr",
+        ),
         (lose_mixing_set, "expected a mixing set at .*/out/mixing-set.npy, but nothing is there; check the path"),
         (replace_mixing_set, "holds another dataset: mixing set "),
     ],
@@ -309,3 +324,32 @@ def test_plan_refuses_what_build_refuses(photographs: Path, tmp_path: Path) -> N
     assert not (tmp_path / "out").exists()
     result = invoke("plan", photographs, tmp_path / "out", "--partition", "0/3")
     assert result.exit_code == 2
+
+
+@pytest.mark.parametrize("also", [True, False])
+def test_jobs_that_end_at_one_time_list_all_that_was_left_out(
+    also: bool, photographs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source, root = tmp_path / "source", tmp_path / "out"
+    shutil.copytree(photographs, source)
+    paths = sorted(source.rglob("*.jpg"))
+    plan(source, root, SETTINGS, **QUIET)
+    shards = {item.id: number for number in range(6) for _, item in read_plan(root).items(number)}
+    first, second = (
+        [path for path in paths if shards[path.relative_to(source).as_posix()] % 2 == one] for one in (0, 1)
+    )
+    for path in (first[0], second[0]) if also else (second[0],):
+        path.write_bytes(b"broken" * 9)
+    plan(source, root, SETTINGS, **QUIET)
+    write = build_run.write_errors
+
+    def write_late(*arguments: Any) -> None:
+        """Write the list of the first job, which has been made, when the second job has completed the dataset."""
+        monkeypatch.setattr(build_run, "write_errors", write)
+        assert build_planned(root, partition=(1, 2), **QUIET).complete
+        write(*arguments)
+
+    monkeypatch.setattr(build_run, "write_errors", write_late)
+    build_planned(root, partition=(0, 2), **QUIET)
+    assert len((root / "errors.jsonl").read_text().splitlines()) == 1 + also
+    assert open_shards(root).verify(workers=1, progress=False).ok

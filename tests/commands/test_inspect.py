@@ -24,8 +24,8 @@ def test_a_sample_as_facts_and_as_a_tree(squares: Shards, tmp_path: Path) -> Non
 
 @pytest.mark.parametrize(("option", "name"), [("sheet", "sheet.png"), ("gallery", "page.html")])
 def test_samples_that_meet_a_condition(option: str, name: str, squares: Shards, tmp_path: Path) -> None:
-    question = {"where": "op = 'rotate'", "order_by": "size DESC", "limit": 3}
-    arguments = ("--where", "op = 'rotate'", "--order-by", "size DESC", "--limit", 3)
+    question = {"where": "layer > 1", "order_by": "size DESC", "sample": 3, "seed": 1}
+    arguments = ("--where", "layer > 1", "--order-by", "size DESC", "--sample", 3, "--seed", 1)
     result = invoke("inspect", squares.location, f"--{option}", tmp_path / name, *arguments)
     assert (result.exit_code, result.stdout) == (0, f"{tmp_path / name}\n"), result.output
     twin = getattr(squares, option)(tmp_path / f"twin-{name}", **question)
@@ -59,6 +59,9 @@ def test_an_extraction(squares: Shards, tmp_path: Path) -> None:
         (("--plot", "a.png", "--order-by", "size"), "--order-by has no effect with --plot"),
         (("--sheet", "a.png", "--gallery", "b.html"), "--gallery has no effect with --sheet"),
         (("--extract", "a", "--format", "csv"), "--format has no effect with --extract"),
+        (("--sample", "3"), "--sample is for --sheet and --gallery"),
+        (("--sheet", "a.png", "--seed", "3"), "--seed is for --sample"),
+        (("--extract", "a", "--sample", "3"), "--sample has no effect with --extract"),
         (("--limit", "x"), "Invalid value for '--limit': 'x' is not a valid integer."),
     ],
 )

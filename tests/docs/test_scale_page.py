@@ -66,3 +66,10 @@ def test_a_short_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: py
     assert min(json.loads(first).values()) > 0
     assert head == "| | 8 cores |"
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("images", "classes", "pages"), [(5, 1, 2), (1000, 1, 2), (1001, 1, 3), (2400, 2, 5), (5, 5, 6)]
+)
+def test_a_bucket_is_listed_class_by_class(images: int, classes: int, pages: int) -> None:
+    assert scale.Dataset(images, classes=classes).pages == pages

@@ -25,7 +25,9 @@ from tests.helpers import alive, children, digest, files, wait_until
 
 SERVER = "from tests.faults.kills import serve; serve()"
 INTERRUPTED = 130
-OPTIONS = ("--size", "16", "--method", "cutmix", "--shard-size", "4")
+OPTIONS = ("--size", "16", "--method", "cutmix")
+FEW = 10  # rounds that are few
+SHARDS = {False: (10, 4), True: (40, 2)}  # of a build, and the images of each, in few rounds and in many
 AT_ONCE = 3.0  # seconds, on a busy machine
 KILLS_IN_A_ROW = 5
 
@@ -36,7 +38,10 @@ KILLS_IN_A_ROW = 5
 def serve() -> None:
     """Run commands, each in a fork that ends as a process of its own would; print numbers in answer."""
     import layermix_gen.commands.build
+    import layermix_gen.commands.build_planned
+    import layermix_gen.commands.finish
     import layermix_gen.commands.fractals
+    import layermix_gen.commands.plan
     import layermix_gen.commands.verify  # noqa: F401
     from layermix_gen.__main__ import run
     from layermix_gen.support.interrupts import end_quietly
@@ -110,10 +115,11 @@ class _Job:
         return tuple(part.format(out=out) for part in self.arguments)
 
 
-def _jobs(folder: Path) -> dict[str, _Job]:
+def _jobs(folder: Path, many: bool) -> dict[str, _Job]:
     source = folder / "source"
     rng = np.random.default_rng(0)
-    for number in range(40):
+    shards, images = SHARDS[many]
+    for number in range(shards * images):
         path = source / f"class {number % 4}" / f"{number}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
         cv2.imwrite(str(path), rng.integers(0, 256, (20, 24, 3), np.uint8))
@@ -128,12 +134,25 @@ def _jobs(folder: Path) -> dict[str, _Job]:
             tar.write_bytes(tar.read_bytes()[:-512])
         (out / "dataset.json").unlink()
 
-    def command(variants: tuple[str, ...], workers: int) -> tuple[str, ...]:
-        return ("build", str(source), "{out}", *OPTIONS, *variants, "--workers", str(workers))
+    def undeclared(out: Path) -> None:
+        copied(out)
+        (out / "dataset.json").unlink()
+
+    def planned(out: Path) -> None:
+        out.mkdir()
+        for name in ("plan.json", "sources.parquet"):
+            shutil.copy2(built / name, out)
+
+    def command(variants: tuple[str, ...], workers: int, what: str = "build") -> tuple[str, ...]:
+        size = ("--shard-size", str(images))
+        return (what, str(source), "{out}", *OPTIONS, *size, *variants, "--workers", str(workers))
 
     return {
         "built": _Job(lambda _: None, command(small, 2), digest),  # two others begin with what it leaves
         "built by one": _Job(lambda _: None, command(small, 1)),
+        "planned": _Job(lambda _: None, command(small, 1, "plan"), _plan_of, "sources.parquet"),
+        "built by a plan": _Job(planned, ("build-planned", "{out}", "--workers", "2")),
+        "finished": _Job(undeclared, ("finish", "{out}")),
         "extended": _Job(copied, command(("--variants", "2", "--clean"), 2)),
         "repaired": _Job(damaged, ("verify", "{out}", "--repair", "--workers", "2")),
         "rendered": _Job(
@@ -143,6 +162,10 @@ def _jobs(folder: Path) -> dict[str, _Job]:
             "set.npy",
         ),
     }
+
+
+def _plan_of(out: Path) -> object:
+    return [(out / name).read_bytes() for name in ("plan.json", "sources.parquet")]
 
 
 # --- kills -----------------------------------------------------------------------------------------------------------
@@ -230,7 +253,7 @@ def kill(
 
 def harness(rounds: int, seed: int, folder: Path) -> Tally:
     """Kill `rounds` commands, each at a random moment of its life, and see whether they are resumed."""
-    tally, rng, jobs = Tally(), np.random.default_rng(seed), _jobs(folder)
+    tally, rng, jobs = Tally(), np.random.default_rng(seed), _jobs(folder, rounds > FEW)
     with Server(folder) as server:
         undisturbed = {"built": _finish(server, jobs["built"], folder / "built")}
         while (left := rounds - sum(tally.tried.values())) > 0:

@@ -1,4 +1,4 @@
-"""Kills of builds, added planes and repairs in an object store at random moments, while the store fails at times.
+"""Kills of plans, builds, added planes and repairs in an object store at random moments; the store fails at times.
 
 The store is moto's S3 over HTTP. After some kills in a row, the command runs while nothing is killed. It leaves the
 very objects that it leaves where nothing went wrong: no lease, no part of an upload, and no temporary folder.
@@ -34,6 +34,7 @@ class _Case:
 
     begin: Callable[[], Objects]
     arguments: tuple[str, ...]
+    last: str = "dataset.json"  # what it writes last
 
 
 class _Rounds:
@@ -50,11 +51,14 @@ class _Rounds:
             path.parent.mkdir(parents=True, exist_ok=True)
             PillowImage.fromarray(rng.integers(0, 256, (12, 14, 3), np.uint8)).save(path)
 
-        def build(variants: int) -> tuple[str, ...]:
-            return ("build", str(source), url, *OPTIONS, "--variants", str(variants))
+        def build(variants: int, what: str = "build") -> tuple[str, ...]:
+            return (what, str(source), url, *OPTIONS, "--variants", str(variants))
 
         self.cases = {
             "built": _Case(dict, build(1)),
+            "planned": _Case(dict, build(1, "plan"), "sources.parquet"),
+            "built by a plan": _Case(lambda: self.whole("planned")[0], ("build-planned", url, "--workers", "2")),
+            "finished": _Case(self._undeclared, ("finish", url)),
             "extended": _Case(lambda: self.whole("built")[0], build(2)),
             "repaired": _Case(self._damaged, ("verify", url, "--repair", "--workers", "2")),
         }
@@ -65,6 +69,9 @@ class _Rounds:
         for name in sorted(name for name in found if name.endswith(".tar"))[::3]:
             found[name] = found[name][:-512]
         return {name: data for name, data in found.items() if name not in ("dataset.json", "index/000001.parquet")}
+
+    def _undeclared(self) -> Objects:
+        return {name: data for name, data in self.whole("built")[0].items() if name != "dataset.json"}
 
     def lay_out(self, case: _Case) -> None:
         """Make the store hold what a command begins with."""
@@ -104,13 +111,13 @@ class _Rounds:
         share = float(self.rng.choice(FAILING))
         self.failing(share)
         delay = self.rng.uniform(0, seconds)
-        wrong = kill(self.server, case.arguments, kind, delay, self.rng, self.is_whole)
+        wrong = kill(self.server, case.arguments, kind, delay, self.rng, lambda: self.is_whole(case))
         return wrong and f"{name}, with {share} of requests failing: {wrong}"
 
-    def is_whole(self) -> bool:
-        """Whether a finished dataset is in the store."""
+    def is_whole(self, case: _Case) -> bool:
+        """Whether what a command writes last is in the store."""
         self.traffic.fault = lambda method, path: None
-        return "dataset.json" in objects(self.url)
+        return case.last in objects(self.url)
 
     @property
     def whole_seconds(self) -> dict[str, float]:

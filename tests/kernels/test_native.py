@@ -79,23 +79,23 @@ def test_a_damaged_library_is_one_line(tmp_path: Path) -> None:
 
 
 def test_numpy_in_place_of_kernels_is_said_once(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(native, "load", lambda level: None)
     Mixer("mixup")
     Mixer("mixup")
-    (line,) = capsys.readouterr().err.splitlines()
-    assert line.startswith("warning: the kernels are not compiled, so NumPy ")
+    (line,) = caplog.messages
+    assert line.startswith("the kernels are not compiled, so NumPy ")
 
 
 @pytest.mark.parametrize("value", [None, "numpy"])
 def test_nothing_is_said_of_what_is_compiled_or_asked_for(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], value: str | None
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, value: str | None
 ) -> None:
     if value:
         monkeypatch.setenv(native.VARIABLE, value)
     native.say_if_not_compiled()
-    assert capsys.readouterr().err == ""
+    assert caplog.messages == []
 
 
 def test_the_sources_call_nothing_that_each_system_rounds_in_its_own_way() -> None:

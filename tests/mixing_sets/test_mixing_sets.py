@@ -4,6 +4,7 @@ import errno
 import hashlib
 import io
 import json
+import logging
 import os
 import pickle
 import shutil
@@ -479,14 +480,12 @@ def test_a_set_of_our_own_is_rendered_once(cache: Path) -> None:
     assert [name for name in names(cache) if name.endswith(".part")] == []
 
 
-def test_a_folder_is_packed_once_until_it_changes(
-    cache: Path, folder: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_folder_is_packed_once_until_it_changes(cache: Path, folder: Path, caplog: pytest.LogCaptureFixture) -> None:
     mixing = resolved(folder)
     assert mixing.pictures.shape == (2, 12, 12)
-    assert capsys.readouterr().err.startswith(f"skipped {folder / 'broken.png'}: ")
+    assert caplog.messages[0].startswith(f"skipped {folder / 'broken.png'}: ")
     assert resolved(folder).path == mixing.path
-    assert capsys.readouterr().err == f"skipped {folder / 'broken.png'}: could not be used when it was packed\n"
+    assert caplog.messages[1:] == [f"skipped {folder / 'broken.png'}: could not be used when it was packed"]
     assert resolved(folder, color=True).color
     os.utime(folder / "a.JPG", (1, 1))
     assert resolved(folder).path != mixing.path
@@ -494,7 +493,7 @@ def test_a_folder_is_packed_once_until_it_changes(
 
 
 def test_a_picture_that_was_forbidden_is_taken_in_later(
-    cache: Path, folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    cache: Path, folder: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Nothing that is listed of it changes: neither its name nor its size nor its time."""
     opening = os.open
@@ -508,10 +507,11 @@ def test_a_picture_that_was_forbidden_is_taken_in_later(
         patch.setattr(os, "open", forbidden)
         for _ in range(2):
             without = resolved(folder)
-            assert f"skipped {folder / 'a.JPG'}: not readable: permission denied\n" in capsys.readouterr().err
+            assert f"skipped {folder / 'a.JPG'}: not readable: permission denied" in caplog.messages
+    caplog.clear()
     whole = resolved(folder)
     assert (len(without), len(whole)) == (1, 2)
-    assert "a.JPG" not in capsys.readouterr().err
+    assert "a.JPG" not in caplog.text
     assert without.path != whole.path  # another build may still be using the other
 
 
@@ -628,10 +628,11 @@ def test_large_sets_of_our_own_are_rendered_small_and_enlarged(
     assert (size > 384) == detail
 
 
-def test_that_a_set_is_kept_is_said_of_the_cache_alone(cache: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_that_a_set_is_kept_is_said_of_the_cache_alone(cache: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "layermix_gen")
     resolve_mixing_set(None, 8, count=1, workers=1)
-    said = capsys.readouterr().err.splitlines()
+    said = list(caplog.messages)
     assert said[0] == f"the fractals are kept for later builds in {cache}"
     assert said[1].startswith(f"rendering 1 fractals of 12 px into {cache}")
     resolve_mixing_set(None, 8, count=1, workers=1)
-    assert capsys.readouterr().err == ""
+    assert caplog.messages == said

@@ -102,17 +102,35 @@ class Endless:
 def test_a_file_without_end_is_not_taken(
     most: int, taken: int, url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(remote, "TRIES", 1)
     monkeypatch.setattr(remote, "LARGEST_TEXT", most)
     stored = RemoteFiles(url)
     stored._system = endless = Endless()
-    line = rf"0\.tar cannot be fetched: ValueError: expected at most {most} bytes, got more$"
+    line = rf"0\.tar cannot be fetched: OverflowError: expected at most {most} bytes, got more$"
     with pytest.raises(BadImage, match=line):
         stored.copy_file("0.tar", tmp_path / "0.tar", most)
     assert endless.sent == taken
     assert files(tmp_path) == []
-    with pytest.raises(LayerMixError, match=rf"^ValueError: expected at most {most} bytes, got more$"):
+    with pytest.raises(LayerMixError, match=rf"^OverflowError: expected at most {most} bytes, got more$"):
         stored.text("dataset.json")
+
+
+def test_what_a_server_led_to_is_not_told_with_its_signature(
+    url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def failing(*_: Any, **__: Any) -> None:
+        raise AnswerError(500, "500, message='No', url='https://elsewhere/a.tar?X-Amz-Signature=unsaid'")
+
+    stored = RemoteFiles(url)
+    monkeypatch.setattr(remote, "PAUSE", 0)
+    for name in ("cat_file", "get_file"):
+        monkeypatch.setattr(stored._system, name, failing)
+    for ask in (
+        lambda: stored.part("a.tar", 0, 1),
+        lambda: stored.copy_file("a.tar", tmp_path / "a.tar"),
+        lambda: stored.text("a.tar"),
+    ):
+        with pytest.raises(LayerMixError, match=r"message='No', url='https://elsewhere/a\.tar'$"):
+            ask()
 
 
 @pytest.mark.parametrize("size", [99, 101])
@@ -121,9 +139,7 @@ def test_a_file_of_another_size_is_removed(
 ) -> None:
     monkeypatch.setattr(remote, "PAUSE", 0)
     for place in (url, fsspec_local(tmp_path / "served")):
-        with pytest.raises(
-            BadImage, match=rf"0\.tar cannot be fetched: ValueError: expected (at most )?{size} bytes, got"
-        ):
+        with pytest.raises(BadImage, match=rf"0\.tar cannot be fetched: \w+: expected (at most )?{size} bytes, got"):
             RemoteFiles(place).copy_file("v00/0.tar", tmp_path / "copy" / "0.tar", size, size)
     assert files(tmp_path / "copy") == []
     RemoteFiles(url).copy_file("v00/0.tar", tmp_path / "copy" / "0.tar", 100, 100)
@@ -208,9 +224,20 @@ def test_other_urls_are_not_refused(url: str) -> None:
 class AnswerError(Exception):
     """An error with the status of an answer in HTTP, as aiohttp, gcsfs and adlfs raise them."""
 
-    def __init__(self, status: int) -> None:
-        super().__init__(f"status {status}")
+    def __init__(self, status: int, text: str = "") -> None:
+        super().__init__(text or f"status {status}")
         self.status = status
+
+
+class ClientConnectorError(OSError):
+    """An error of the name that aiohttp's has where nothing answers."""
+
+
+def not_found(cause: Exception) -> FileNotFoundError:
+    """What fsspec's file system of the web makes of any error."""
+    error = FileNotFoundError("https://host/file?sig=secret")
+    error.__cause__ = cause
+    return error
 
 
 REASONS: list[tuple[Exception, str, bool]] = [  # what is raised, what is said of it, and whether it is tried again
@@ -231,8 +258,28 @@ REASONS: list[tuple[Exception, str, bool]] = [  # what is raised, what is said o
     (AnswerError(503), "", True),
     (TimeoutError(), "", True),
     (ConnectionResetError(), "", True),
+    (not_found(AnswerError(404)), "", False),
+    (not_found(AnswerError(403)), "access to URL is denied (AnswerError: status 403); use credentials with", False),
+    (not_found(AnswerError(503)), "", True),
+    (not_found(TimeoutError()), "", True),
+    (not_found(ClientConnectorError("no")), "URL cannot be reached, although tried again (ClientConnectorErr", True),
+    (not_found(ValueError("The specified key does not exist")), "", False),  # of botocore
     (ConnectionRefusedError("http://x?sig=secret"), "URL cannot be reached, although tried again (ConnectionRef", True),
 ]
+
+
+@pytest.mark.parametrize(
+    ("url", "line"),
+    [
+        ("s3://", "expected a URL with a bucket or a host, such as s3://bucket/name, got s3://; mend it"),
+        ("s3:/", "expected a URL with a bucket or a host, such as s3://bucket/name, got s3:/; mend it"),
+        ("s3://[a/b", "expected a URL, got one that cannot be parsed (ValueError: Invalid IPv6 URL); mend it"),
+    ],
+)
+def test_what_is_no_url_is_never_a_folder_of_this_machine(url: str, line: str) -> None:
+    with pytest.raises(LayerMixError) as caught:
+        RemoteFiles(url)
+    assert str(caught.value) == line
 
 
 @pytest.mark.parametrize(("error", "said", "again"), REASONS, ids=range(len(REASONS)))

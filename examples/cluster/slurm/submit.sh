@@ -14,6 +14,6 @@ submit() {
 }
 
 plan=$(submit plan.sbatch)
-array=$(submit --dependency="afterok:$plan" build.sbatch)
+array=$(submit --dependency="afterok:$plan" --kill-on-invalid-dep=yes build.sbatch) # else it stays in the queue
 finish=$(submit --dependency="afterany:$array" finish.sbatch)
 echo "plan $plan, build $array, finish $finish"

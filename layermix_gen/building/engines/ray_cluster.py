@@ -11,6 +11,7 @@ import time
 from collections import Counter, deque
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -18,11 +19,14 @@ from typing import Any
 from layermix_gen.building.engines.base import Watch
 from layermix_gen.building.engines.parallel import in_processes
 from layermix_gen.building.shard_builder import ShardResult
-from layermix_gen.dataset.names import PLAN
+from layermix_gen.dataset.listings.listing import excerpt
+from layermix_gen.dataset.names import LISTING, MIXING_SET, PLAN
+from layermix_gen.dataset.outlets.holders import scratch_folder
 from layermix_gen.dataset.plan import Plan, versions
-from layermix_gen.errors import LayerMixError
-from layermix_gen.support.checks import check_choice, check_whole, is_remote
-from layermix_gen.support.progress import say
+from layermix_gen.errors import LayerMixError, printable
+from layermix_gen.support.checks import check_choice, check_whole
+from layermix_gen.support.files import disk_errors
+from layermix_gen.support.progress import warn
 from layermix_gen.support.text import count, message_of
 
 ENGINES = ("local", "ray")
@@ -53,7 +57,7 @@ class Cluster:
             while todo or running:
                 while todo and len(running) < (self._workers or AHEAD * self.workers):
                     number = todo.popleft()
-                    running[task.remote(shared, number, board)] = number
+                    running[task.remote(shared, number, _inputs(plan, number), board)] = number
                 for ready in self._ray.wait(list(running), timeout=POLL)[0]:
                     number = running.pop(ready)
                     if (result := self._result(ready)) is None:
@@ -99,9 +103,20 @@ class Cluster:
             errors.OutOfMemoryError,
         ):
             return None
+        except errors.RayError as error:  # whose text has the traceback of the node, and the reason in its last line
+            why = printable((str(error).strip().splitlines() or [""])[-1].strip())
+            raise LayerMixError(
+                f"a task failed on a node ({why}); install there what this machine has, layermix-gen in the same "
+                "version too, then run the same command to resume"
+            ) from error
         if isinstance(found, str):
             raise LayerMixError(found)
         return found
+
+
+def _inputs(plan: Plan, number: int) -> bytes:
+    """The listing of a shard's inputs, for nodes that do not reach the folder of the plan; empty where all do."""
+    return excerpt(plan.root / LISTING, *plan.bounds(number)) if plan.outlet.scratch(plan.root) else b""
 
 
 def _once_more(number: int, lost: Counter[int]) -> int:
@@ -111,7 +126,7 @@ def _once_more(number: int, lost: Counter[int]) -> int:
             f"shard {number} was lost with its node or process {count(TRIES, 'time')}; see `ray status`, give each "
             "node the memory that a worker takes, then run the same command to resume"
         )
-    say(f"shard {number} was lost with its node or process; it is built again")
+    warn(f"shard {number} was lost with its node or process; it is built again")
     return number
 
 
@@ -129,10 +144,9 @@ def engine_named(engine: str, address: str | None, workers: int | None, out: str
             )
         yield None
         return
-    if is_remote(out):
+    if str(out).startswith("memory:"):
         raise LayerMixError(
-            f"expected a folder that all nodes share as the output of the engine ray, got {out}; give such a folder, "
-            "or build partitions on many machines by --partition"
+            f"expected an output that all nodes reach, got {out}; give a folder that they share, or a URL"
         )
     if workers is not None:
         check_whole("workers", workers, 1)
@@ -191,14 +205,36 @@ class _Counts:
         self._goes_on = False
 
 
-def _build_on_node(plan: Plan, number: int, board: Any) -> ShardResult | str:
+def _build_on_node(plan: Plan, number: int, inputs: bytes, board: Any) -> ShardResult | str:
     """Build a shard; what the user can mend is returned as text, since Ray would send its traceback instead."""
     try:
-        _check_node(plan)
-        with closing(in_processes(1)(plan, [number], _Link(board, number))) as results:
+        _check_versions(plan)
+        with (
+            _placed_here(plan, number, inputs) as here,
+            closing(in_processes(1)(here, [number], _Link(board, number))) as results,
+        ):
             return next(results, ShardResult(number, (), None))
     except LayerMixError as error:
         return str(error)
+
+
+@contextmanager
+def _placed_here(plan: Plan, number: int, inputs: bytes) -> Iterator[Plan]:
+    """Yield the plan as it is on this node: the folder that all share, or a temporary one with the files of a shard.
+
+    The mixing set of a dataset at a URL is fetched once per node, into its cache.
+    """
+    if not inputs:
+        _check_folder(plan.root)
+        yield plan
+        return
+    with scratch_folder() as folder, disk_errors(root := Path(folder)):
+        (root / LISTING).write_bytes(inputs)
+        plan.outlet.bring_index(root, number)
+        mixed = plan.mixing_set
+        if mixed and mixed.location == MIXING_SET:
+            mixed = replace(mixed, location=f"{plan.outlet.place(plan.root)}/{MIXING_SET}")
+        yield replace(plan, root=root, mixing_set=mixed)
 
 
 class _Link:
@@ -219,17 +255,20 @@ class _Link:
         return self._goes_on
 
 
-def _check_node(plan: Plan) -> None:
-    """Raise `LayerMixError` where this node would make other bytes, or write them elsewhere."""
-    node = socket.gethostname()
-    if not (plan.root / PLAN).is_file():
+def _check_folder(root: Path) -> None:
+    """Raise `LayerMixError` where this node would write to another folder."""
+    if not (root / PLAN).is_file():
         raise LayerMixError(
-            f"expected the output folder {plan.root} on all nodes, found none on {node}; put it on a file system that "
-            "all of them share"
+            f"expected the output folder {root} on all nodes, found none on {socket.gethostname()}; put it on a file "
+            "system that all of them share, or build into an object store"
         )
+
+
+def _check_versions(plan: Plan) -> None:
+    """Raise `LayerMixError` where this node would make other bytes."""
     now = versions()
     if other := [f"{name} {now.get(name)} ({was})" for name, was in plan.versions.items() if now.get(name) != was]:
         raise LayerMixError(
-            f"expected the versions of the plan on all nodes, found others on {node}: {', '.join(other)}; install "
-            "those of the plan there"
+            f"expected the versions of the plan on all nodes, found others on {socket.gethostname()}: "
+            f"{', '.join(other)}; install those of the plan there"
         )

@@ -4,16 +4,22 @@ from pathlib import Path
 
 import click
 
+from layermix_gen.commands.explained import ExplainedCommand
 from layermix_gen.commands.parameters import Names
 from layermix_gen.commands.showing import bold, show
 from layermix_gen.errors import LayerMixError, printable
 from layermix_gen.evaluate.reporting.report import SUFFIXES, make_report, render, write_report
-from layermix_gen.figures.formats import PLOTS
+from layermix_gen.figures.file_formats import PLOTS
 from layermix_gen.support.checks import as_path
 from layermix_gen.support.text import as_text
 
+EXAMPLES = {
+    "layermix-gen evaluate report results/baseline results/layermix --paper III": "Compare two runs with the paper's.",
+    "layermix-gen evaluate report ours=results/layermix --format markdown --out report": "Write all formats.",
+}
 
-@click.command("report")
+
+@click.command("report", cls=ExplainedCommand, examples=EXAMPLES)
 @click.argument("results", nargs=-1, required=True)
 @click.option(
     "--paper",
@@ -22,7 +28,9 @@ from layermix_gen.support.text import as_text
     show_default=False,
     help="Show the rows of these tables of the paper, too: III, IV, V, VI, VII, VIII, IX.",
 )
-@click.option("--format", "form", type=click.Choice(list(SUFFIXES)), default="text", help="What to print.")
+@click.option(
+    "--format", "form", type=click.Choice(list(SUFFIXES)), default="text", help="In which format to print the report."
+)
 @click.option(
     "--out",
     type=click.Path(),

@@ -5,16 +5,14 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
-from layermix_gen.commands.parameters import Assignment, Fraction, Fractions, Names
+from layermix_gen.commands.explained import ExplainedCommand, how_it_runs, options_of
+from layermix_gen.commands.parameters import Assignment, Fraction, Fractions, Names, quiet_option
 from layermix_gen.commands.showing import bold, show
 from layermix_gen.errors import LayerMixError
 from layermix_gen.evaluate.benchmarks import PGD
 from layermix_gen.evaluate.preprocessing import PREPROCESSINGS
-from layermix_gen.evaluate.reporting.report import make_report
 from layermix_gen.evaluate.results.signature import CHECKPOINT_RULES
-from layermix_gen.evaluate.running.pgd import Attack
-from layermix_gen.evaluate.running.predicting import PRECISIONS, Forward
-from layermix_gen.evaluate.running.runs import run
+from layermix_gen.evaluate.running.run_options import PRECISIONS, Attack, Forward
 from layermix_gen.evaluate.running.tasks import CHOICES
 from layermix_gen.evaluate.suites import SuiteOptions
 from layermix_gen.evaluate.suites.suite_folders import DATASETS, ROLES
@@ -25,55 +23,75 @@ TRAINED = "as the checkpoint or timm tells"
 HALVES = [name for name, dtype in PRECISIONS.items() if dtype]
 
 
-@click.command("run")
-@click.option(
+EXAMPLES = {
+    "layermix-gen evaluate run --checkpoint best.pt --data cifar100=/data --out results/layermix": (
+        "Measure a checkpoint of the training examples on all suites."
+    ),
+    "layermix-gen evaluate run --model timm:resnet50.a1_in1k --data imagenet=/data --suites clean,c --out r50": (
+        "Measure a model of timm on two suites."
+    ),
+}
+model_is, measured_on = options_of("Which model"), options_of("What it is measured on")
+attacked = options_of("How it is attacked, in the suite pgd")
+
+
+@click.command("run", cls=ExplainedCommand, examples=EXAMPLES)
+@model_is(
     "--model",
     default="",
-    help="PATH.py:function, PATH.py:function(ARGUMENTS), timm:NAME or PATH.pt2 (of torch.export); default: the "
-    "checkpoint's, of timm.",
+    show_default=False,
+    help="The model: PATH.py:function, PATH.py:function(ARGUMENTS), timm:NAME or PATH.pt2 (of torch.export); "
+    "default: the one that the checkpoint names, of timm.",
 )
-@click.option(
+@model_is("--checkpoint", type=click.Path(), help="File of its weights, as torch.save writes a state_dict.")
+@model_is(
+    "--checkpoint-rule",
+    type=click.Choice(CHECKPOINT_RULES),
+    default="unknown",
+    help="Which epoch the checkpoint is of: the last one, or the one that was best on the test set.",
+)
+@model_is("--mean", type=Fractions(), help=f"Mean of the pixels in [0, 1] in training; default: {TRAINED}.")
+@model_is("--std", type=Fractions(), help=f"Deviation of the pixels in [0, 1] in training; default: {TRAINED}.")
+@measured_on(
     "--data",
     type=Assignment(),
     multiple=True,
     metavar="NAME=DIR",
     help=f"A folder of published suites ({', '.join(DATASETS)}), or the folder of one suite ({', '.join(ROLES)}).",
 )
-@click.option("--dataset", default="", help="What reports call the data, as in cifar100; default: by --data.")
-@click.option("--out", required=True, type=click.Path(), help="Folder of the results.")
-@click.option(
+@measured_on(
     "--suites",
     type=Names(),
     default=(),
     show_default=False,
-    help=f"Out of {', '.join(CHOICES)}; default: all there are data for, but pgd.",
+    help=f"Suites, out of {', '.join(CHOICES)}; default: all there are data for, but pgd.",
 )
-@click.option("--checkpoint", type=click.Path(), help="Weights, as torch.save writes a state_dict.")
-@click.option(
-    "--checkpoint-rule",
-    type=click.Choice(CHECKPOINT_RULES),
-    default="unknown",
-    help="Which epoch it is: the last, or the one best on the test set.",
+@measured_on(
+    "--dataset",
+    default="",
+    show_default=False,
+    help="What reports call the data, as in cifar100; default: what --data calls them.",
 )
-@click.option("--mean", type=Fractions(), help=f"Of the pixels in [0, 1], as in training; default: {TRAINED}.")
-@click.option("--std", type=Fractions(), help=f"Of the pixels in [0, 1], as in training; default: {TRAINED}.")
-@click.option(
+@measured_on(
     "--preprocessing",
     type=click.Choice(list(PREPROCESSINGS)),
     default=SUITES_AS.preprocessing,
-    help="Of ImageNet-C, C-bar and P; validation images are always resized, unless this is none.",
+    help="How images of ImageNet-C, C-bar and P are cropped; validation images are always resized, unless this is "
+    "none.",
 )
-@click.option("--extras", is_flag=True, help="Evaluate the extra corruptions too, which are in no mean.")
-@click.option("--threads", default=SUITES_AS.threads, help="That decode images; 0: one for each CPU.")
-@click.option("--device", default=FORWARD.device, help="Such as cpu, cuda or cuda:1.")
-@click.option("--batch-size", default=FORWARD.batch_size, help="Images at a time.")
-@click.option("--amp", type=click.Choice(HALVES), help="Mixed precision; an attack's gradients stay in float32.")
-@click.option("--pgd", type=Names(), default=PGD[:1], help=f"Forms of the attack, out of {', '.join(PGD)}.")
-@click.option("--epsilon", type=Fraction(), default="2/255", help="Of the attack, for pixels in [0, 1].")
-@click.option("--steps", default=ATTACK.steps, help="Of the attack.")
-@click.option("--step-size", type=Fraction(), default="0.5/255", help="Of the attack.")
-@click.option("--restarts", default=ATTACK.restarts, help="Random starts of the attack.")
-@click.option("--seed", default=ATTACK.seed, help="Of the random starts, and of weights that no checkpoint sets.")
+@measured_on("--extras", is_flag=True, help="Evaluate the extra corruptions too, which are in no mean.")
+@attacked("--pgd", type=Names(), default=PGD[:1], help=f"Forms of the attack, out of {', '.join(PGD)}.")
+@attacked("--epsilon", type=Fraction(), default="2/255", help="How far a pixel in [0, 1] may be changed.")
+@attacked("--steps", default=ATTACK.steps, help="How many steps the attack takes.")
+@attacked("--step-size", type=Fraction(), default="0.5/255", help="How far a step changes a pixel in [0, 1].")
+@attacked("--restarts", default=ATTACK.restarts, help="How many random starts the attack has.")
+@how_it_runs("--out", required=True, type=click.Path(), help="Folder of the results; the same command goes on with it.")
+@how_it_runs("--device", default=FORWARD.device, help="Where the model runs, such as cpu, cuda or cuda:1.")
+@how_it_runs("--batch-size", default=FORWARD.batch_size, help="How many images the model gets at a time.")
+@how_it_runs("--amp", type=click.Choice(HALVES), help="Run in mixed precision; an attack's gradients stay in float32.")
+@how_it_runs("--threads", default=SUITES_AS.threads, help="Threads that decode images; 0: one for each CPU.")
+@how_it_runs("--seed", default=ATTACK.seed, help="Seed of the random starts, and of weights that no checkpoint sets.")
+@quiet_option
 @click.pass_context
 def command(
     context: click.Context,
@@ -88,6 +106,9 @@ def command(
 
     The same command continues where an earlier one was stopped.
     """
+    from layermix_gen.evaluate.reporting.report import make_report
+    from layermix_gen.evaluate.running.runs import run  # imported here, as torch takes 1.5 s, and --help needs none
+
     folders = dict(data)
     if len(folders) < len(data):
         twice = next(name for name in folders if [one for one, _ in data].count(name) > 1)

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from layermix_gen.commands.explained import ExplainedCommand, GroupedOption, write_options
 from layermix_gen.commands.parameters import Names, Weights
 from layermix_gen.dataset.settings import DEFAULTS
 from layermix_gen.mixing.methods import METHODS
@@ -17,7 +18,7 @@ from layermix_gen.support.text import shown
 _METHOD = "--method"
 
 
-class MethodCommand(click.Command):
+class MethodCommand(ExplainedCommand):
     """A command with `--method`: it also has the options of the method that its arguments name.
 
     The function gets those that were given by name, as one `options`.
@@ -41,27 +42,18 @@ class MethodCommand(click.Command):
 
     def get_params(self, ctx: click.Context) -> list[click.Parameter]:
         *params, help_option = super().get_params(ctx)
-        return [*params, *_options(_method_of(ctx)), help_option]
-
-    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        method = _method_of(ctx)
-        options = [param for param in self.get_params(ctx) if isinstance(param, click.Option)]
-        _write("Options", [option for option in options if option not in _options(method)], ctx, formatter)
-        _write(f"Options of {_METHOD} {method}", _options(method), ctx, formatter)
+        return [*params, help_option, *_options(_method_of(ctx))]
 
 
 def help_of(method: str, ctx: click.Context) -> str:
     """The options of a method as the help of a command shows them; "" where it has none."""
     formatter = ctx.make_formatter()
-    _write(f"Options of {_METHOD} {method}", _options(method), ctx, formatter)
+    write_options(_title(method), _options(method), ctx, formatter)
     return formatter.getvalue().strip()
 
 
-def _write(title: str, options: Sequence[click.Option], ctx: click.Context, formatter: click.HelpFormatter) -> None:
-    """A section of a help, unless it is empty."""
-    if records := [record for option in options if (record := option.get_help_record(ctx))]:
-        with formatter.section(title):
-            formatter.write_dl(records)
+def _title(method: str) -> str:
+    return f"Options of {_METHOD} {method}"
 
 
 def _method_of(ctx: click.Context) -> str:
@@ -84,14 +76,15 @@ def _takes(method: str, option: str) -> bool:
 def _options(method: str) -> tuple[click.Option, ...]:
     """The options of a method as parameters, without defaults: only those that are given are passed on."""
     options = METHODS[method].options
-    return tuple(_option(name, kind, getattr(options(), name)) for name, kind in options.kinds().items())
+    kinds = options.kinds().items()
+    return tuple(_option(name, kind, getattr(options(), name), _title(method)) for name, kind in kinds)
 
 
-def _option(name: str, kind: OptionKind, default: Any) -> click.Option:
+def _option(name: str, kind: OptionKind, default: Any, group: str) -> click.Option:
     told = "" if default in OPEN or kind.is_switch else f"  [default: {shown(default)}]"
     named = f"{flag(name)}/--no-{flag(name)[2:]}" if kind.is_switch else flag(name)
     kinds = {"default": None} if kind.is_switch else {"type": _type(kind, default)}
-    return click.Option([named], help=kind.help + told, show_default=False, **kinds)
+    return GroupedOption([named], group=group, help=kind.help + told, show_default=False, **kinds)
 
 
 def _type(kind: OptionKind, default: Any) -> Any:

@@ -7,6 +7,7 @@ into `MEMORY`: what a listing takes of memory does not grow with the number of i
 
 import hashlib
 import json
+import shutil
 import tempfile
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -87,10 +88,11 @@ class Listing(Sequence[Item]):
         return labels_of(self.path, ids)
 
 
-def list_items(items: Iterable[Item], seed: int, progress: bool = False) -> Listing:
+def list_items(items: Iterable[Item], seed: int, progress: bool = False, known: Path | None = None) -> Listing:
     """List the items of a source in the order that the seed gives, in a temporary file.
 
-    Raises `LayerMixError` where there is no room for temporary files, and what `items` raises.
+    `known` is a listing in that order, of which a copy is taken if it has the same items: sorting and writing them is
+    half of the work. Raises `LayerMixError` where there is no room for temporary files, and what `items` raises.
     """
     with writing(tempfile.gettempdir(), "set TMPDIR to another folder"):
         folder = scratch_folder()
@@ -105,8 +107,11 @@ def list_items(items: Iterable[Item], seed: int, progress: bool = False) -> List
                 bar.update(len(batch))
         count, digest = _digest(db, "found")
         labels = Counter(dict(db.execute("SELECT label, count(*) FROM found GROUP BY label").fetchall()))
-        _write(db, seed, path)
-        _refuse_repeated(db, path)
+        if known and _is_of(db, known):
+            shutil.copyfile(known, path)
+        else:
+            _write(db, seed, path)
+            _refuse_repeated(db, path)
     return Listing(path, count, digest, with_retries(lambda: file_digest(path), path), labels, folder)
 
 
@@ -155,13 +160,19 @@ def _refuse_repeated(db: Database, path: Path) -> None:
         raise LayerMixError(f"expected each image of the source once, found {row['id']} twice; take one out")
 
 
-def _digest(db: Database, table: str) -> tuple[int, str]:
-    """The number of inputs in a table, and their digest, which depends neither on their order nor on their place.
+def _is_of(db: Database, path: Path) -> bool:
+    """Whether a listing has all items of the table `found`, and no others."""
+    columns = [name for name in COLUMNS if name != "number"]
+    return _digest(db, "found", columns) == _digest(db, parquet([path]), columns)
+
+
+def _digest(db: Database, table: str, columns: Sequence[str] = ("id", "label", "size")) -> tuple[int, str]:
+    """The number of inputs in a table, and the digest of some columns, which does not depend on their order.
 
     It is one of the sums of both halves of the MD5 of each, so that nothing has to be sorted for it.
     """
     sums = ", ".join(f"coalesce(sum(({half})::HUGEINT), 0)" for half in ("md5 >> 64", f"md5 & {2**64 - 1}"))
-    digests = f"SELECT md5_number(concat_ws(chr(0), id, label, size)) AS md5 FROM {table}"
+    digests = f"SELECT md5_number(concat_ws(chr(0), {', '.join(columns)})) AS md5 FROM {table}"
     (found,) = db.execute(f"SELECT count(*), {sums} FROM ({digests})").fetchall()
     return found[0], hashlib.sha256(json.dumps(found).encode()).hexdigest()
 
@@ -225,6 +236,15 @@ def read_items(path: Path, start: int, stop: int) -> Iterator[Item]:
             expected += 1
     if expected < stop:
         raise _damaged(expected)
+
+
+def excerpt(path: Path, start: int, stop: int) -> bytes:
+    """The inputs from number `start` up to `stop` of a listing, as the bytes of a file that `read_items` can read."""
+    with scratch_folder() as folder, opened(path) as db:
+        part = Path(folder) / LISTING
+        where = f"number >= {start} AND number < {stop}"
+        db.execute(f"COPY (SELECT * FROM listing WHERE {where} ORDER BY number) TO {quoted(part)} (FORMAT parquet)")
+        return part.read_bytes()
 
 
 def _item(row: Mapping[str, Any]) -> Item:

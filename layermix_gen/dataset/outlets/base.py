@@ -32,11 +32,17 @@ class Outlet(Protocol):
     def refresh(self, root: Path) -> None:
         """Bring what others have published to the folder."""
 
+    def bring_index(self, root: Path, number: int) -> None:
+        """Bring the index of one shard, where there is one."""
+
     def alone(self, root: Path) -> AbstractContextManager[None]:
         """A context in which no other process writes to the dataset. Raises `LayerMixError` if one does."""
 
-    def planning(self, root: Path) -> AbstractContextManager[None]:
-        """A context in which no other process makes a plan or a mixing set for the dataset; waits for those that do."""
+    def planning(self, root: Path, waiting: Callable[[], None]) -> AbstractContextManager[None]:
+        """A context in which no other process makes a plan or a mixing set for the dataset.
+
+        Where another one does, calls `waiting()` and waits.
+        """
 
     def together(
         self,
@@ -78,15 +84,18 @@ class FolderOutlet:
     def refresh(self, root: Path) -> None:
         pass
 
+    def bring_index(self, root: Path, number: int) -> None:
+        pass
+
     def alone(self, root: Path) -> AbstractContextManager[None]:
         return alone(root)
 
     @contextmanager
-    def planning(self, root: Path) -> Iterator[None]:
+    def planning(self, root: Path, waiting: Callable[[], None]) -> Iterator[None]:
         """Hold a lock of its own: builds that are at work go on."""
         turn = Lock(root / PLANNING)
         with disk_errors(root):
-            turn.wait()
+            turn.wait(waiting)
         try:
             yield
         finally:

@@ -8,8 +8,10 @@ do so at once, at least one sees the other, because stores list what was written
 
 import re
 import secrets
+import sys
 import threading
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from math import gcd
@@ -17,11 +19,12 @@ from typing import Self
 
 from layermix_gen.dataset.outlets.holders import HOLDER, holder, is_dead
 from layermix_gen.dataset.outlets.object_store import ObjectStore
-from layermix_gen.errors import LayerMixError, StoreError
+from layermix_gen.errors import Interrupted, LayerMixError, StoreError
 
 FOLDER, PLANNING = ".lease", ".lease-plan"  # of processes that write shards, and that make plans
 SECONDS = 120.0  # that a lease is held without being written again
 BEAT = SECONDS / 4  # seconds between two writes
+FAREWELL = 10.0  # seconds that a process which is stopped waits for a store that does not answer
 TURN, TURNS = 0.1, 50  # seconds that one that may stay waits for others to leave, and how often
 
 
@@ -90,9 +93,11 @@ class Lease:
         """Take the lease, or convert it if it is held alone; return the claims that are in the way, none if it is held.
 
         Of several that want to be alone at one moment, the one with the least token waits for the others to leave.
+        Raises `LayerMixError` where a lease that is to be converted is gone.
         """
         if self._claim == ALONE:  # which holds more
             with self._writing:
+                check_held(self._store, self.name)
                 self._write(claim)
                 name, self._claim = self.name, claim
             self._store.remove([name])
@@ -170,3 +175,13 @@ def check_held(store: ObjectStore, name: str) -> None:
             f"another process took over {store.location}, as this one had not reached it for {SECONDS:.0f} s; run the "
             "same command to resume when the other has ended"
         )
+
+
+def farewell(leave: Callable[[], None]) -> None:
+    """Call `leave`; a process that is stopped does not wait long for it, since the store may not answer."""
+    if isinstance(sys.exception(), KeyboardInterrupt | Interrupted):
+        leaving = threading.Thread(target=leave, daemon=True, name="layermix-farewell")
+        leaving.start()
+        leaving.join(FAREWELL)
+    else:
+        leave()

@@ -4,6 +4,7 @@ An object is there completely or not at all. Large files are uploaded in parts, 
 `abort_uploads` removes them.
 """
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -117,22 +118,29 @@ class ObjectStore(RemoteFiles):
         for _ in mapped_ahead(work, names, AT_ONCE):
             pass
 
-    def abort_uploads(self) -> None:
+    def abort_uploads(self, names: re.Pattern[str]) -> None:
         """Remove the parts of uploads that never ended, where the store is S3; others forget them by themselves.
 
-        Nothing depends on it, so who may not list or remove them goes on.
+        Only uploads of such names are removed, as others may write to the same bucket. Nothing depends on it, so who
+        may not list or remove them goes on.
         """
         if not hasattr(self._system, "call_s3"):
             return
-        bucket, _, prefix = self._path.partition("/")
+        bucket, _, path = self._path.partition("/")
+        prefix = f"{path}/".lstrip("/")
 
         def abort() -> None:
-            found = self._system.call_s3("list_multipart_uploads", Bucket=bucket, Prefix=f"{prefix}/".lstrip("/"))
-            for one in found.get("Uploads", ()):
-                with suppress(FileNotFoundError):  # it has ended meanwhile
-                    self._system.call_s3(
-                        "abort_multipart_upload", Bucket=bucket, Key=one["Key"], UploadId=one["UploadId"]
-                    )
+            place: dict[str, str] = {}
+            while True:
+                found = self._system.call_s3("list_multipart_uploads", Bucket=bucket, Prefix=prefix, **place)
+                for one in found.get("Uploads", ()):
+                    if names.fullmatch(one["Key"][len(prefix) :]):
+                        with suppress(FileNotFoundError):  # it has ended meanwhile
+                            upload = {"Bucket": bucket, "Key": one["Key"], "UploadId": one["UploadId"]}
+                            self._system.call_s3("abort_multipart_upload", **upload)
+                if not found.get("IsTruncated"):
+                    return
+                place = {"KeyMarker": found["NextKeyMarker"], "UploadIdMarker": found["NextUploadIdMarker"]}
 
         with suppress(StoreError):
             self._asked(lambda: patiently(abort))

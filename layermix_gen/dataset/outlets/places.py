@@ -19,17 +19,24 @@ FIRST_TRIES = 2  # of the first request, which tells whether there is such a sto
 
 @contextmanager
 def placed(
-    out: str | Path, options: Mapping[str, Any] | None = None, *, mixes: bool = True
+    out: str | Path,
+    options: Mapping[str, Any] | None = None,
+    *,
+    source: str | Path | None = None,
+    mixes: bool = True,
 ) -> Iterator[tuple[str | Path, Outlet]]:
     """Yield the folder to write a dataset in, and its outlet; `options` go to fsspec's file system.
 
     For a URL the folder is a temporary one, which has all of what is there but the tars and, without `mixes`, the
-    mixing set. Raises `LayerMixError` where the URL cannot be written to, is not reached, or holds something else.
+    mixing set. Raises `LayerMixError` where the URL cannot be written to, is not reached, holds something else, or is
+    below the `source`.
     """
     if not is_remote(out):
         yield out, IN_PLACE
         return
     store = ObjectStore(str(out), options)
+    if source is not None and f"{out}/".startswith(f"{source}".rstrip("/") + "/"):
+        raise LayerMixError(f"expected an output outside of {source}, got {out}; choose another URL")
     listing = store.listing(tries=FIRST_TRIES)
     _refuse_others(store, listing)
     with scratch_folder() as folder, _naming(store.location, root := Path(folder)):

@@ -26,8 +26,9 @@ from layermix_gen.dataset.names import (
     PLANE,
     SMALL_FILES,
     TAR,
+    index_path,
 )
-from layermix_gen.dataset.outlets.leases import ALONE, NO_SHARD, PLANNING, SECONDS, Claim, Lease, check_held
+from layermix_gen.dataset.outlets.leases import ALONE, NO_SHARD, PLANNING, SECONDS, Claim, Lease, check_held, farewell
 from layermix_gen.dataset.outlets.object_store import ObjectStore, StoredObject
 from layermix_gen.errors import BadImage, LayerMixError, StoreError
 from layermix_gen.support.locks import busy
@@ -44,6 +45,7 @@ MIRRORED = re.compile(
         ]
     )
 )
+OURS = re.compile(f"{TAR}|{MIRRORED.pattern}")  # names of what a build uploads
 
 Stamp = tuple[int, int]  # the size of a file, and the time of its last change
 
@@ -109,6 +111,12 @@ class StoreOutlet:
         for folder in {name.partition("/")[0] for name in self._tars}:  # in which all else is written
             (root / folder).mkdir(exist_ok=True)
         self.store.at_once(lambda name: self._bring(root, name, there[name]), there)
+
+    def bring_index(self, root: Path, number: int) -> None:
+        """Fetch the index of one shard, for a process that has no mirror."""
+        path = index_path(root, number)
+        path.parent.mkdir(exist_ok=True)
+        self._fetched(path.relative_to(root).as_posix(), path, 0)
 
     def _bring(self, root: Path, name: str, stored: StoredObject) -> None:
         path, copy = root / name, self._copies.get(name)
@@ -196,23 +204,26 @@ class StoreOutlet:
         try:
             if self.lease.take(ALONE):
                 raise busy(self.store.location)
-            self.store.abort_uploads()
+            self.store.abort_uploads(OURS)
             self.refresh(root)
             yield
         finally:
-            self.lease.drop()
+            farewell(self.lease.drop)
 
     @contextmanager
-    def planning(self, root: Path) -> Iterator[None]:
+    def planning(self, root: Path, waiting: Callable[[], None]) -> Iterator[None]:
         """Hold a lease of its own, with a fresh mirror: builds that are at work go on."""
-        lease = Lease(self.store, PLANNING)
+        lease, is_waiting = Lease(self.store, PLANNING), False
         try:
             while lease.take(ALONE):
+                if not is_waiting:
+                    waiting()
+                is_waiting = True
                 time.sleep(PAUSE * (1 + secrets.randbelow(1000) / 1000))
             self.refresh(root)
             yield
         finally:
-            lease.drop()
+            farewell(lease.drop)
 
     @contextmanager
     def together(
@@ -232,7 +243,7 @@ class StoreOutlet:
             while True:
                 others = self.lease.others() if time.monotonic() < asking else []
                 if not others and not (others := self.lease.take(ALONE)):
-                    self.store.abort_uploads()
+                    self.store.abort_uploads(OURS)
                     self.refresh(root)
                     prepare()
                     self.lease.take(claim)
@@ -252,10 +263,14 @@ class StoreOutlet:
                 time.sleep(PAUSE * (1 + secrets.randbelow(1000) / 1000))
             yield
         finally:
-            with suppress(StoreError):
-                if self.lease.name and self.lease.is_last():
-                    self.store.abort_uploads()
-            self.lease.drop()
+            farewell(self._leave)
+
+    def _leave(self) -> None:
+        """Remove what is left of uploads, if no other process is at work, and give the lease back."""
+        with suppress(StoreError):
+            if self.lease.name and self.lease.is_last():
+                self.store.abort_uploads(OURS)
+        self.lease.drop()
 
 
 def _mirrored(root: Path) -> set[str]:

@@ -8,7 +8,7 @@ from layermix_gen.dataset.index import COLUMNS
 from layermix_gen.dataset.querying.frames import FRAMES, Frame, as_frame
 from layermix_gen.dataset.querying.query_sandbox import REMEDY, check, mistake, sandbox, time_limit
 from layermix_gen.errors import LayerMixError
-from layermix_gen.support.checks import check_choice, check_whole
+from layermix_gen.support.checks import check_choice, check_seed, check_whole
 from layermix_gen.support.database import refusals, rows
 
 
@@ -31,6 +31,18 @@ def select(
     with sandbox(files, planes) as db, refusals(mistake, files=False):
         check(db, sql)
         yield from rows(db, sql, limit=time_limit(db))
+
+
+def drawn(where: str | None, number: int, seed: int = 0) -> str:
+    """A condition for `number` samples, drawn at random by the seed from those that meet the condition `where`.
+
+    It depends on planes and keys alone, so it draws the same ones wherever the dataset is.
+    """
+    check_whole("sample", number, 1)
+    check_seed(seed)
+    name = "concat(plane, ' ', key)"
+    order = f"md5(concat('{seed} ', {name}))"
+    return f"{name} IN (SELECT {name} FROM samples{_condition(where)} ORDER BY {order} LIMIT {number})"
 
 
 def select_frame(

@@ -139,7 +139,7 @@ def _run(
     try:
         with (
             working(task, min(workers, len(chunks)) if missing else 1) as pool,
-            progress_bar(len(missing) * len(task.items), "image", progress) as bar,
+            progress_bar(len(missing) * len(task.items), "image", progress, "corrupting") as bar,
         ):
             for name in missing:
                 bar.set_description(name)

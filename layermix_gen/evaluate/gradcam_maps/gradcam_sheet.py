@@ -18,7 +18,7 @@ from layermix_gen.evaluate.models.weights import check_weights
 from layermix_gen.evaluate.preprocessing import PREPROCESSINGS
 from layermix_gen.evaluate.suites.batching import Images, rebatched
 from layermix_gen.figures.canvas import Canvas, fitted, scaled, shortened
-from layermix_gen.figures.formats import drawing_path
+from layermix_gen.figures.file_formats import drawing_path
 from layermix_gen.figures.palette import QUIET
 from layermix_gen.images import Image
 from layermix_gen.images.codec import decode

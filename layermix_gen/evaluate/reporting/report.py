@@ -17,7 +17,7 @@ from layermix_gen.evaluate.reporting.contents import report_tables
 from layermix_gen.evaluate.reporting.markup import Table, as_html, as_latex, as_markdown, as_plain_text
 from layermix_gen.evaluate.reporting.paper import PaperTable, paper_tables
 from layermix_gen.evaluate.reporting.provenance import metrics_facts, notes, run_facts
-from layermix_gen.figures.formats import PLOTS
+from layermix_gen.figures.file_formats import PLOTS
 from layermix_gen.support.checks import as_path, as_several, check_choice
 from layermix_gen.support.files import disk_errors, read_json, reading, reason, replacing, write_json
 from layermix_gen.support.locks import alone

@@ -10,7 +10,7 @@ from layermix_gen.evaluate.benchmarks import SEVERITIES, TITLES, mean_list
 from layermix_gen.evaluate.metrics.calibration import Reliability
 from layermix_gen.evaluate.metrics.measuring import CALIBRATED, Measured
 from layermix_gen.evaluate.reporting.comparability import apart
-from layermix_gen.figures.formats import PLOTS
+from layermix_gen.figures.file_formats import PLOTS
 from layermix_gen.figures.palette import INK, OVER, QUIET, RIGHT, SERIES, UNDER
 from layermix_gen.figures.style import (
     HEAD,

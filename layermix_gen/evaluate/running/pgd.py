@@ -4,46 +4,18 @@ Madry et al., "Towards Deep Learning Models Resistant to Adversarial Attacks" (2
 numbers of PixMix and LayerMix: epsilon 2/255, 20 steps of 0.5/255, a uniform random start. Pixels are in [0, 1].
 """
 
-from dataclasses import dataclass
-
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from layermix_gen.errors import LayerMixError
-from layermix_gen.evaluate.arguments import check_real, check_type
-from layermix_gen.evaluate.benchmarks import PGD
+from layermix_gen.evaluate.arguments import check_type
 from layermix_gen.evaluate.models.calling import call_model, check_pixels, gradient
 from layermix_gen.evaluate.models.eval_mode import evaluating
-from layermix_gen.support.checks import as_whole, check_choice, check_seed, check_whole
+from layermix_gen.evaluate.running.run_options import Attack
+from layermix_gen.support.checks import as_whole
 from layermix_gen.support.seeds import generator
-
-
-@dataclass(frozen=True, slots=True)
-class Attack:
-    """The settings of the attack by PGD.
-
-    The variant "correct" stays within `epsilon` of the image. "released" does as the authors' code: it adds the random
-    start to the image itself and stays within `epsilon` of the sum, so up to twice as far from the image. `restarts` is
-    how many random starts are tried; the one that misleads the model most counts. The starts of an image depend on
-    `seed` and the image's number in the suite alone, not on the batches.
-    """
-
-    variant: str = "correct"
-    epsilon: float = 2 / 255
-    steps: int = 20
-    step_size: float = 0.5 / 255
-    restarts: int = 1
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        check_choice("variant of PGD", self.variant, PGD, change="variant=")
-        for name, share in (("epsilon", self.epsilon), ("step size", self.step_size)):
-            check_real(name, share, 0, 1, "pixels are in [0, 1]: 2/255 is 0.00784", above=True)
-        for name in ("steps", "restarts"):
-            check_whole(name, getattr(self, name), 1, change=f"{name}=")
-        check_seed(self.seed)
 
 
 def attack(model: nn.Module, images: Tensor, labels: Tensor, options: Attack | None = None, first: int = 0) -> Tensor:

@@ -4,7 +4,6 @@ Memory is bounded by a few batches and the 52 bytes that are kept for each image
 """
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from types import NoneType
 from typing import Any, TypeVar
 
@@ -23,40 +22,25 @@ from layermix_gen.evaluate.results.predictions import (
     most_probable,
     predicted,
 )
-from layermix_gen.evaluate.running.pgd import Attack, attack
+from layermix_gen.evaluate.running.pgd import attack
+from layermix_gen.evaluate.running.run_options import PRECISIONS, Attack, Forward
 from layermix_gen.evaluate.suites.base import Part
 from layermix_gen.evaluate.suites.batching import Images, rebatched
-from layermix_gen.reading.device import as_device
-from layermix_gen.support.checks import check_choice, check_whole
 from layermix_gen.support.threads import read_ahead
 
-PRECISIONS = {"float32": None, "bf16": torch.bfloat16, "fp16": torch.float16}
 AHEAD = 2  # batches that are read ahead
 FRAMES = 31  # in most videos: a first guess
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
-class Forward:
-    """How a model is run: on which device, with which batch size and precision (float32, bf16 or fp16)."""
-
-    device: str = "cpu"
-    batch_size: int = 256
-    precision: str = "float32"
-
-    def __post_init__(self) -> None:
-        as_device(self.device)
-        check_whole("batch size", self.batch_size, 1)
-        check_choice("precision", self.precision, PRECISIONS, change="--amp")
-
-    def logits(self, model: nn.Module, images: Tensor) -> Tensor:
-        """The logits (B, classes) of pixels in [0, 1], as float32. Raises `LayerMixError` as `call_model` does."""
-        check_images(images)
-        dtype = PRECISIONS[self.precision]
-        if not dtype:
-            return call_model(model, images)
-        with torch.autocast(torch.device(self.device).type, dtype):
-            return call_model(model, images, f"{CHECK}, or evaluate without --amp")
+def logits_of(model: nn.Module, images: Tensor, forward: Forward) -> Tensor:
+    """The logits (B, classes) of pixels in [0, 1], as float32. Raises `LayerMixError` as `call_model` does."""
+    check_images(images)
+    dtype = PRECISIONS[forward.precision]
+    if not dtype:
+        return call_model(model, images)
+    with torch.autocast(torch.device(forward.device).type, getattr(torch, dtype)):
+        return call_model(model, images, f"{CHECK}, or evaluate without --amp")
 
 
 def predict(
@@ -136,7 +120,7 @@ def _predict_videos(model: nn.Module, part: Part, forward: Forward, watch: Calla
 @torch.no_grad()  # not inference_mode: a model may keep its tensors, and an attack could not use them
 def _outputs(model: nn.Module, images: Tensor, part: Part, forward: Forward) -> np.ndarray[Any, np.dtype[np.float32]]:
     """The logits (B, classes) of the part's classes. Raises `LayerMixError` where they do not fit the part."""
-    logits = forward.logits(model, images)
+    logits = logits_of(model, images, forward)
     check_classes(logits.shape[1], part)
     values: np.ndarray[Any, np.dtype[np.float32]] = logits.cpu().numpy()
     return values if part.among is None else values[:, part.among]

@@ -13,7 +13,8 @@ from layermix_gen.errors import LayerMixError
 from layermix_gen.evaluate.models.calling import memory_faults
 from layermix_gen.evaluate.models.eval_mode import evaluating
 from layermix_gen.evaluate.models.weights import weight_digests
-from layermix_gen.evaluate.running.predicting import Forward, as_pixels, check_classes
+from layermix_gen.evaluate.running.predicting import as_pixels, check_classes, logits_of
+from layermix_gen.evaluate.running.run_options import Forward
 from layermix_gen.evaluate.suites.base import Part
 from layermix_gen.evaluate.suites.batching import Images
 
@@ -48,7 +49,7 @@ def _probe(model: nn.Module, part: Part, images: Images, forward: Forward) -> in
     darkened = torch.cat([pixels[:1], DARKER * pixels[:1]])
     pixels = pixels if len(pixels) > 1 else pixels.repeat(2, 1, 1, 1)
     with memory_faults(len(pixels)):
-        first, again, other = (forward.logits(model, batch) for batch in (pixels, pixels, darkened))
+        first, again, other = (logits_of(model, batch, forward) for batch in (pixels, pixels, darkened))
     check_classes(first.shape[1], part)
     tolerance = TOLERANCE[forward.precision]
     if differ := _difference(first, again, tolerance):

@@ -21,9 +21,9 @@ from layermix_gen.evaluate.models.normalized import Normalized
 from layermix_gen.evaluate.models.weights import check_weights, weights_digest
 from layermix_gen.evaluate.results.results_folder import begin_results, finished_parts, save_part
 from layermix_gen.evaluate.results.signature import CHECKPOINT_RULES, Signature
-from layermix_gen.evaluate.running.pgd import Attack
-from layermix_gen.evaluate.running.predicting import Forward, predict
+from layermix_gen.evaluate.running.predicting import predict
 from layermix_gen.evaluate.running.probing import probe
+from layermix_gen.evaluate.running.run_options import Attack, Forward
 from layermix_gen.evaluate.running.tasks import SuiteTask, make_tasks
 from layermix_gen.evaluate.suites import Part, SuiteOptions, locate
 from layermix_gen.support.checks import as_path, check_choice

@@ -11,7 +11,7 @@ from layermix_gen.errors import LayerMixError
 from layermix_gen.evaluate.benchmarks import PGD, SUITES
 from layermix_gen.evaluate.metrics.measuring import CALIBRATED
 from layermix_gen.evaluate.results.signature import Suite
-from layermix_gen.evaluate.running.pgd import Attack
+from layermix_gen.evaluate.running.run_options import Attack
 from layermix_gen.evaluate.suites import Data, Part, SuiteOptions, SuiteSource, complete, find_suite
 from layermix_gen.evaluate.suites.agreement import contradiction, differs
 from layermix_gen.evaluate.suites.batching import Images, as_size

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from layermix_gen.dataset.manifest import is_dataset
 from layermix_gen.errors import LayerMixError, printable
@@ -20,6 +21,7 @@ from layermix_gen.evaluate.suites.folders import folder_names
 from layermix_gen.evaluate.suites.suite_folders import DATASETS, PUBLISHED, plain, published
 from layermix_gen.sources.array_files import cifar, idx
 from layermix_gen.support.checks import as_path
+from layermix_gen.support.parsing import jsonable
 from layermix_gen.support.progress import progress_bar
 from layermix_gen.support.text import as_text, count
 
@@ -35,6 +37,11 @@ class SuiteReport:
     folder: Path
     content: str
     problems: tuple[str, ...]
+
+    def as_dict(self) -> dict[str, Any]:
+        """What was found, as JSON has it."""
+        facts: dict[str, Any] = jsonable(self)
+        return facts
 
     def summary(self) -> str:
         """What was found, for people: one line, and one more for each problem."""

@@ -7,7 +7,7 @@ from typing import Any
 from layermix_gen.dataset.names import address
 from layermix_gen.errors import LayerMixError
 from layermix_gen.figures.canvas import Canvas
-from layermix_gen.figures.formats import drawing_path
+from layermix_gen.figures.file_formats import drawing_path
 from layermix_gen.inspection.drawings.tree import Origin, tree_canvas
 from layermix_gen.inspection.opened_dataset import OpenedDataset
 from layermix_gen.inspection.replay import Replay

@@ -95,7 +95,7 @@ function filter() {
   matches = samples.key.map((_, i) => i).filter(passes);
   active = 0;
   scroller.scrollTop = 0;
-  const all = data.found > samples.key.length ? `the first ${number(samples.key.length)} of ${number(data.found)}` : number(data.found);
+  const all = data.found > samples.key.length ? `${data.first ? "the first " : ""}${number(samples.key.length)} ${data.first ? "" : "drawn at random "}of ${number(data.found)}` : number(data.found);
   const of = data.question ? `samples with ${data.question}` : "samples";
   $("count").textContent = matches.length < samples.key.length ? `${number(matches.length)} of ${all} ${of}` : `${all} ${of}`;
   $("nothing").hidden = matches.length > 0;

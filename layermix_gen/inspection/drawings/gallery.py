@@ -18,6 +18,7 @@ import numpy as np
 from PIL import Image as PillowImage
 
 from layermix_gen.dataset.names import address
+from layermix_gen.dataset.querying.queries import drawn
 from layermix_gen.errors import Interrupted, LayerMixError
 from layermix_gen.figures.canvas import scaled
 from layermix_gen.figures.palette import HAIRLINE, IMAGE_INK, INK, PAPER, PICTURE_INK, QUIET
@@ -59,19 +60,24 @@ def write_gallery(
     out: str | Path,
     where: str | None = None,
     order_by: str | None = None,
-    limit: int = LIMIT,
+    limit: int | None = None,
     *,
+    sample: int | None = None,
+    seed: int = 0,
     budget: int = BUDGET,
     progress: bool = True,
 ) -> Path:
-    """Write the first `limit` samples that meet `where` to the page `out`, and return its path.
+    """Write the first samples that meet `where`, by default 5,000, to the page `out`, and return its path.
 
+    With `sample`, that many are drawn at random by the seed, instead of the first ones.
     Thumbnails and steps together take at most `budget` bytes: the more samples there are, the smaller the steps, and
     they are drawn as text where the budget is spent or the source images are gone. Raises `LayerMixError` for a wrong
     query or one that finds nothing, for more thumbnails than fit the budget, and where `out` cannot be written.
     """
     out = as_path(out, "gallery")
-    rows = shards.query(where, order_by=order_by, limit=limit)
+    limit = (sample or LIMIT) if limit is None else limit
+    asked = where if sample is None else drawn(where, sample, seed)
+    rows = shards.query(asked, order_by=order_by, limit=limit)
     if not rows:
         raise LayerMixError(
             f"expected samples for the gallery, but none meets {where or 'the limit'!r}; ask for others"
@@ -79,6 +85,7 @@ def write_gallery(
     thumbnails, steps, reason = _pictures(shards, rows, budget, progress)
     facts = {
         "found": shards.count(where),
+        "first": sample is None,
         "question": where or "",
         "small": (shards.settings.size or 0) <= SMALL,
         "size": shards.settings.size,
@@ -100,7 +107,7 @@ def _pictures(
 ) -> tuple[list[str], list[str], str]:
     """The thumbnail and the steps of each row, and the reason why some rows have no steps, or ""."""
     try:
-        with progress_bar(2 * len(rows), "picture", progress) as bar:
+        with progress_bar(2 * len(rows), "picture", progress, "drawing") as bar:
             pictures = _Pictures(shards, bar)
             thumbnails = pictures.thumbnails(rows, budget)
             return thumbnails, *pictures.steps(rows, budget - sum(map(len, thumbnails)))

@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image as PillowImage
 
 from layermix_gen.figures.canvas import write_picture
-from layermix_gen.figures.formats import VECTORS
+from layermix_gen.figures.file_formats import VECTORS
 from layermix_gen.figures.palette import FOUND, INK, QUIET
 from layermix_gen.figures.style import (
     HEAD,

@@ -14,7 +14,7 @@ from layermix_gen.dataset.manifest import Manifest
 from layermix_gen.dataset.querying.queries import aggregate
 from layermix_gen.dataset.samples import lengths_of
 from layermix_gen.errors import LayerMixError
-from layermix_gen.figures.formats import drawing_path
+from layermix_gen.figures.file_formats import drawing_path
 from layermix_gen.inspection.opened_dataset import OpenedDataset
 from layermix_gen.mixing.blends import BLENDS
 from layermix_gen.mixing.methods import METHODS

@@ -6,10 +6,11 @@ from pathlib import Path
 from typing import Any
 
 from layermix_gen.dataset.names import CLEAN_PLANE, address, ordinal_of, sample_key
+from layermix_gen.dataset.querying.queries import drawn
 from layermix_gen.errors import LayerMixError
 from layermix_gen.figures import canvas
 from layermix_gen.figures.canvas import DENSITY, Canvas
-from layermix_gen.figures.formats import drawing_path
+from layermix_gen.figures.file_formats import drawing_path
 from layermix_gen.figures.palette import QUIET
 from layermix_gen.images import Image
 from layermix_gen.inspection.drawings.explain import chosen
@@ -36,15 +37,27 @@ class Tile:
 
 
 def contact_sheet(
-    shards: OpenedDataset, out: str | Path, where: str | None = None, order_by: str | None = None, limit: int = LIMIT
+    shards: OpenedDataset,
+    out: str | Path,
+    where: str | None = None,
+    order_by: str | None = None,
+    limit: int | None = None,
+    *,
+    sample: int | None = None,
+    seed: int = 0,
 ) -> Path:
-    """Draw the first `limit` samples that meet `where` to `out`, in the format of its suffix.
+    """Draw the first samples that meet `where`, by default 24, to `out`, in the format of its suffix.
+
+    With `sample`, that many are drawn at random by the seed, instead of the first ones.
 
     Samples of one source image are side by side, after its clean view where the dataset has one. Returns `out`. Raises
     `LayerMixError` for a wrong query or one that finds nothing, and where `out` cannot be written.
     """
     out = drawing_path(out)
     shown = f"plane <> '{CLEAN_PLANE}'" if where is None and shards.settings.variants else where
+    limit = (sample or LIMIT) if limit is None else limit
+    if sample is not None:
+        shown = drawn(shown, sample, seed)
     rows = shards.query(shown, order_by=order_by or "key, plane", limit=limit)
     if not rows:
         raise LayerMixError(f"expected samples to draw, but none meets {where or 'the limit'!r}; ask for others")

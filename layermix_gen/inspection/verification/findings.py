@@ -4,9 +4,11 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import groupby
+from typing import Any
 
 from layermix_gen.errors import LayerMixError, OutOfResources, StoreError, printable
 from layermix_gen.support.notebooks import panels
+from layermix_gen.support.parsing import jsonable
 from layermix_gen.support.text import count
 
 SHOWN = 5  # problems of one file that are printed
@@ -60,6 +62,11 @@ class VerificationReport:
     def files(self) -> tuple[str, ...]:
         """The files that have problems."""
         return tuple(dict.fromkeys(problem.file for problem in self.problems))
+
+    def as_dict(self) -> dict[str, Any]:
+        """The result as JSON has it."""
+        facts = jsonable(self)
+        return {"dataset": facts.pop("location"), "ok": self.ok} | facts
 
     def __repr__(self) -> str:
         return f"<VerificationReport of {self.location}: {count(len(self.problems), 'problem')}>"

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from layermix_gen.building.build_run import write_errors
 from layermix_gen.building.engines import in_processes, in_this_process
@@ -67,6 +68,11 @@ class Repair:
     def left(self) -> tuple[str, ...]:
         """The files that were not repaired: they belong to no shard, and the user has to remove them."""
         return tuple(file for file in self.report.files if file not in self.mended)
+
+    def as_dict(self) -> dict[str, Any]:
+        """The result as JSON has it: the verification before the repair, and what was done."""
+        done = {"ok": self.ok, "mended": list(self.mended), "left": list(self.left), "digest": self.digest}
+        return self.report.as_dict() | done
 
     def __repr__(self) -> str:
         return f"<Repair of {self.report.location}: {count(len(self.mended), 'file')} mended, {len(self.left)} left>"
@@ -186,7 +192,7 @@ def _mend_shards(
     mended, others = list[str](), list[str]()
     inputs = sum(stop - start for start, stop in map(plan.bounds, numbers))
     engine = in_processes(workers) if workers > 1 else in_this_process
-    with progress_bar(inputs, "input", progress) as bar:
+    with progress_bar(inputs, "input", progress, "building again") as bar:
 
         def watch(done: int, skipped: int) -> bool:
             bar.update(done - bar.n)

@@ -48,7 +48,7 @@ def verify(
     findings: list[ShardFindings] = []
     with (
         working((files, expected, replay_check), min(workers, expected.shards)) as pool,
-        progress_bar(expected.shards, "shard", progress) as bar,
+        progress_bar(expected.shards, "shard", progress, "verifying") as bar,
     ):
         try:
             for shard in pool.as_completed(_check, range(expected.shards)):

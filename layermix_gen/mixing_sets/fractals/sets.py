@@ -58,7 +58,7 @@ def render_set(
                 say_without_bar(f"rendering {count} fractals of {size} px into {out}")
             with (
                 closing(_render_rest(writer.done, made_by, workers)) as batches,
-                progress_bar(count, "picture", progress, initial=writer.done) as bar,
+                progress_bar(count, "picture", progress, "rendering fractals", initial=writer.done) as bar,
             ):
                 for batch in batches:
                     distinct = earlier.distinct(batch, made_by)

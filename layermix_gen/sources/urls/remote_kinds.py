@@ -9,7 +9,8 @@ from layermix_gen.sources.urls.remote_folder import RemoteFolderSource, refuse_r
 from layermix_gen.sources.urls.remote_table import ON_THE_WEB, RemoteTableSource
 from layermix_gen.sources.urls.remote_tars import RemoteTarsSource
 from layermix_gen.sources.urls.source_store import SourceStore
-from layermix_gen.support.checks import is_of_system
+from layermix_gen.support.checks import is_of_system, is_remote
+from layermix_gen.support.remote import refuse_secrets
 from layermix_gen.support.text import as_text
 
 KINDS_AT_URLS = ("folder", "webdataset", "manifest")
@@ -19,6 +20,8 @@ _TABLE = re.compile(r"\.(csv|tsv|txt|parquet)$", re.IGNORECASE)
 def open_remote(location: str, kind: str, max_pixels: int, options: SourceOptions) -> Source:
     """Open the source at a URL, of a kind that can be there, or "auto". Raises `LayerMixError` for any other."""
     location = location.rstrip("/")
+    for url in filter(is_remote, (location, options.root)):
+        refuse_secrets(url)
     name, split = parsed_kind(kind)
     name = _detected(location) if name == "auto" else name
     if name not in KINDS_AT_URLS or split:

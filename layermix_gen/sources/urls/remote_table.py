@@ -22,6 +22,7 @@ from layermix_gen.sources.table_files import table_rows
 from layermix_gen.sources.urls.read_ahead import ReadAhead
 from layermix_gen.sources.urls.source_store import SourceStore, StoredFile
 from layermix_gen.support.checks import is_remote
+from layermix_gen.support.remote import refuse_secrets
 
 ON_THE_WEB = ("http", "https")  # protocols without listings
 
@@ -93,14 +94,20 @@ class RemoteTableSource:
         return _store(folder).content(name, item)
 
     def _url(self, path: str) -> str:
-        """The URL of a path in the table. Raises `LayerMixError` for one by which a table could read this machine."""
+        """The URL of a path in the table.
+
+        Raises `LayerMixError` for one by which a table could read this machine, and for one that is signed: samples
+        name it.
+        """
         if not is_remote(path):
-            return f"{self._base}/{path}"
-        if path.partition("://")[0] not in (self._base.partition("://")[0], *ON_THE_WEB) or "::" in path:
+            path = f"{self._base}/{path}"
+        elif path.partition("://")[0] not in (self._base.partition("://")[0], *ON_THE_WEB) or "::" in path:
             raise LayerMixError(
                 f"expected paths in {self.location} that lead on from {self._base}, or URLs like that or of the web, "
                 f"got {path:.200}; copy the image there, or take its row out"
             )
+        if path.partition("://")[0] in ON_THE_WEB:  # the names of objects may have a question mark
+            refuse_secrets(path)
         return path
 
     @cached_property

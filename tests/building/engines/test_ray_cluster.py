@@ -15,13 +15,19 @@ from layermix_gen.building.engines import Cluster, ray_cluster
 from layermix_gen.building.shard_builder import ShardResult
 from layermix_gen.dataset.plan import Plan, versions
 from layermix_gen.dataset.skipped import Skipped
+from tests.dataset.outlets.stored import differs
 from tests.helpers import digest, files, invoke, start, wait_until
+from tests.servers import stored_at
 
 QUIET: dict[str, Any] = {"workers": 1, "progress": False}
 SETTINGS = BuildSettings(variants=1, size=8, shard_size="4")  # 24 photographs in 6 shards
 
 
-class LostError(Exception):
+class RayError(Exception):
+    """What Ray raises, whatever happens."""
+
+
+class LostError(RayError):
     """What Ray raises where a task is lost."""
 
 
@@ -32,6 +38,7 @@ class Task:
     work: Any
     plan: Plan
     number: int
+    inputs: bytes
     board: Any
 
 
@@ -44,7 +51,7 @@ class FakeRay:
         ObjectLostError=LostError,
         LocalRayletDiedError=LostError,
         OutOfMemoryError=LostError,
-        RayError=LostError,
+        RayError=RayError,
     )
 
     def __init__(self, lost: Sequence[int] = (), cpus: int = 1) -> None:
@@ -71,8 +78,8 @@ class FakeRay:
 
         return SimpleNamespace(**{name: method(name) for name in ("note", "counts", "stop")})
 
-    def _begin(self, work: Any, plan: Plan, number: int, board: Any) -> Any:
-        task = Task(work, plan, number, board)
+    def _begin(self, work: Any, plan: Plan, number: int, inputs: bytes, board: Any) -> Any:
+        task = Task(work, plan, number, inputs, board)
         self.given.append(number)
         self.running.append(task)
         self.most = max(self.most, len(self.running))
@@ -88,7 +95,7 @@ class FakeRay:
         if task.number in self.lost:
             self.lost.remove(task.number)
             raise LostError
-        return task.work(task.plan, task.number, task.board)
+        return task.work(task.plan, task.number, task.inputs, task.board)
 
     def kill(self, board: Any) -> None:
         self.stopped = [task.number for task in self.running if not board.note.remote(task.number, 0, 0)]
@@ -103,7 +110,7 @@ def planned(photographs: Path, pool: Path, tmp_path: Path) -> Plan:
 def skipping(monkeypatch: pytest.MonkeyPatch) -> None:
     """Tasks that build nothing, and skip one input each."""
 
-    def work(plan: Plan, number: int, board: Any) -> ShardResult:
+    def work(plan: Plan, number: int, inputs: bytes, board: Any) -> ShardResult:
         assert board.note.remote(number, 4, 1)
         return ShardResult(number, (Skipped(str(number), "not an image"),), None)
 
@@ -118,6 +125,25 @@ def numbers(results: Iterator[ShardResult]) -> list[int]:
     return sorted(result.number for result in results)
 
 
+class BareNodes(FakeRay):
+    """Nodes on which nothing is installed."""
+
+    def get(self, task: Any, timeout: float = 0) -> Any:
+        if task in self.running:
+            raise RayError(
+                "RaySystemError: System error\n  File ...\nModuleNotFoundError: No module named 'layermix_gen'\n"
+            )
+        return task
+
+
+def test_what_a_node_lacks_is_one_line(planned: Plan) -> None:
+    with pytest.raises(LayerMixError) as caught:
+        numbers(engine(BareNodes()).build(planned, range(6), lambda *_: True))
+    line = "a task failed on a node (ModuleNotFoundError: No module named 'layermix_gen'); install there what this "
+    assert str(caught.value).startswith(line)
+    assert "\n" not in str(caught.value)
+
+
 @pytest.mark.usefixtures("skipping")
 @pytest.mark.parametrize(("cpus", "workers", "most"), [(1, None, 2), (3, None, 6), (3, 4, 4), (1, 1, 1)])
 def test_so_many_tasks_at_a_time(cpus: int, workers: int | None, most: int, planned: Plan) -> None:
@@ -129,12 +155,12 @@ def test_so_many_tasks_at_a_time(cpus: int, workers: int | None, most: int, plan
 
 
 @pytest.mark.usefixtures("skipping")
-def test_what_is_lost_is_built_again(planned: Plan, capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_is_lost_is_built_again(planned: Plan, caplog: pytest.LogCaptureFixture) -> None:
     ray = FakeRay(lost=[1, 4, 4])
     assert numbers(engine(ray).build(planned, range(6), lambda *_: True)) == list(range(6))
     assert sorted(ray.given) == [0, 1, 1, 2, 3, 4, 4, 4, 5]
     lines = [f"shard {number} was lost with its node or process; it is built again" for number in (1, 4, 4)]
-    assert sorted(capsys.readouterr().err.splitlines()) == lines
+    assert sorted(caplog.messages) == lines
 
 
 @pytest.mark.usefixtures("skipping")
@@ -205,7 +231,14 @@ def test_what_is_asked_of_ray_is_checked(more: tuple[object, ...], line: str, pl
 
 
 @pytest.fixture(scope="module")
-def nodes() -> Iterator[Any]:
+def store() -> Iterator[str]:
+    """A URL in an object store that all nodes reach."""
+    with stored_at() as (url, _):
+        yield url
+
+
+@pytest.fixture(scope="module")
+def nodes(store: str) -> Iterator[Any]:
     """A cluster of two simulated nodes of a CPU each, and the second of them."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
@@ -255,3 +288,17 @@ def test_a_build_that_is_interrupted_and_loses_a_node(
     assert report.complete
     build(source, tmp_path / "local", settings, mixing_set=pool, **QUIET)
     assert digest(root) == digest(tmp_path / "local")
+
+
+def test_a_build_at_a_url_is_that_of_a_folder(
+    nodes: Any, store: str, photographs: Path, pool: Path, tmp_path: Path
+) -> None:
+    """It is extended, too: nodes share no folder, and fetch what a shard needs from the store."""
+    cluster, _ = nodes
+    for variants in (1, 2):
+        settings = BuildSettings(variants=variants, size=16, shard_size="6")  # 4 shards
+        plan(photographs, store, settings, mixing_set=pool, **QUIET)
+        assert build_planned(store, engine="ray", ray_address=cluster.address, progress=False).complete
+        plan(photographs, tmp_path / "local", settings, mixing_set=pool, **QUIET)
+        build_planned(tmp_path / "local", **QUIET)
+        assert differs(store, tmp_path / "local") == []

@@ -4,6 +4,7 @@ import hashlib
 import random
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import duckdb
@@ -12,9 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from layermix_gen.dataset.listings import listing as listings
-from layermix_gen.dataset.listings.listing import Listing, check_items, list_items, read_items
+from layermix_gen.dataset.listings.listing import Listing, check_items, excerpt, list_items, read_items
 from layermix_gen.errors import LayerMixError
 from layermix_gen.sources import Item
+from layermix_gen.support.files import file_digest
 
 MANY = [Item(f"class {i % 7}/{i:05d}.png", i % 7 - 1, i, (), str(10**18 + i)) for i in range(40_000)]
 IDS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=20)
@@ -61,6 +63,27 @@ def test_items_come_back_as_they_were(items: list[Item], seed: int) -> None:
     check_items(listed.path, seed, len(items), listed.digest)
 
 
+def test_a_known_listing_is_copied_if_nothing_differs(many: Listing, tmp_path: Path) -> None:
+    """Its bytes are what they would be; one mark in them shows that it was the copy that was taken."""
+    marked = tmp_path / "marked.parquet"
+    with duckdb.connect() as db:  # the same rows in other bytes
+        db.read_parquet(str(many.path)).order("number").write_parquet(str(marked))
+    assert list_items(MANY, 0, known=many.path).sha256 == many.sha256 != file_digest(marked)
+    assert list_items(MANY[::-1], 0, known=marked).sha256 == file_digest(marked)
+    first = MANY[0]
+    others = [
+        replace(first, id="new.png"),
+        replace(first, label=3),
+        replace(first, size=1),
+        replace(first, at=(1,)),
+        replace(first, version="1"),
+    ]
+    for other in others:
+        items = [other, *MANY[1:]]
+        assert list_items(items, 0, known=marked).sha256 == list_items(items, 0).sha256 != many.sha256
+    assert len(list_items(MANY[1:], 0, known=marked)) == len(MANY) - 1
+
+
 def test_a_listing_is_a_sequence(many: Listing) -> None:
     everything = list(many)
     assert len(many) == len(everything) == len(set(everything)) == len(MANY)
@@ -91,6 +114,15 @@ def test_a_few_from_all_over_the_source_whatever_the_seed(many: Listing) -> None
     assert {item.label for item in few} == {-1, 0, 1, 2, 3, 4, 5}
     numbers = [int(item.id[-9:-4]) for item in few]
     assert all(any(start <= number < start + 10_000 for number in numbers) for start in range(0, 40_000, 10_000))
+
+
+def test_an_excerpt_is_a_listing_of_some_inputs(many: Listing, tmp_path: Path) -> None:
+    path = tmp_path / "excerpt.parquet"
+    path.write_bytes(excerpt(many.path, 16_380, 16_390))
+    assert path.stat().st_size < 4096
+    assert list(read_items(path, 16_380, 16_390)) == many[16_380:16_390]
+    with pytest.raises(LayerMixError, match=r"^sources\.parquet is damaged at input 16390"):
+        list(read_items(path, 16_380, 16_391))
 
 
 def test_a_shard_is_read_by_its_row_groups_alone(many: Listing, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -125,17 +125,20 @@ def test_a_killed_plan_is_gone_on_with(memory: str, local: Path, photographs: Pa
 
 
 def test_one_process_at_a_time_plans(memory: str, photographs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The next waits until it has ended, and then finds its plan and its fractals."""
-    other = Lease(ObjectStore(memory), PLANNING)
+    """The next says that it waits until the first has ended, and then finds its plan and its fractals."""
+    other, said = Lease(ObjectStore(memory), PLANNING), list[str]()
     assert other.take(ALONE) == []
 
     def end(seconds: float) -> None:
         assert "plan.json" not in objects(memory)
-        other.drop()
+        if said:
+            other.drop()
 
+    monkeypatch.setattr(planning, "say", said.append)
     monkeypatch.setattr("layermix_gen.dataset.outlets.store_outlet.time.sleep", end)
-    plan(photographs, memory, SETTINGS, **QUIET)
+    plan(photographs, memory, SETTINGS, workers=1)
     assert sorted(objects(memory)) == PLANNED
+    assert said == [f"another process makes the plan of {memory}, or its mixing set; waiting until it has ended"]
 
 
 def test_without_a_plan_there_is_nothing_to_build(memory: str) -> None:
@@ -145,11 +148,8 @@ def test_without_a_plan_there_is_nothing_to_build(memory: str) -> None:
 
 
 @pytest.mark.parametrize("command", ["build", "build-planned"])
-def test_ray_needs_a_folder(command: str, at: str, photographs: Path) -> None:
-    places: list[Any] = [photographs, at] if command == "build" else [at]
+def test_ray_needs_an_output_that_all_nodes_reach(command: str, memory: str, photographs: Path) -> None:
+    places: list[Any] = [photographs, memory] if command == "build" else [memory]
     found = invoke(command, *places, "--engine", "ray")
-    assert (found.exit_code, found.stderr) == (
-        1,
-        f"Error: expected a folder that all nodes share as the output of the engine ray, got {at}; give such a folder, "
-        "or build partitions on many machines by --partition\n",
-    )
+    line = f"Error: expected an output that all nodes reach, got {memory}; give a folder that they share, or a URL\n"
+    assert (found.exit_code, found.stderr) == (1, line)

@@ -34,6 +34,19 @@ def test_leases_exclude_each_other(memory: str) -> None:
     assert objects(memory) == {}
 
 
+def test_a_lease_that_was_taken_over_is_not_converted(memory: str) -> None:
+    held = ObjectStore(memory)
+    slow, other = Lease(held), Lease(held)
+    assert slow.take(ALONE) == []
+    held.remove([slow.name])  # as expired, while its process slept
+    assert other.take(Claim("b")) == []
+    with pytest.raises(LayerMixError, match=rf"^another process took over {MEMORY}, as this one had not reached it"):
+        slow.take(Claim("a"))
+    slow.drop()
+    assert list(objects(memory)) == [other.name]
+    other.drop()
+
+
 def test_leases_of_the_dead_and_of_the_silent_are_removed(memory: str, monkeypatch: pytest.MonkeyPatch) -> None:
     held = ObjectStore(memory)
     mine = holders.holder()

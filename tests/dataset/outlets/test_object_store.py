@@ -10,6 +10,7 @@ import pytest
 from layermix_gen import LayerMixError
 from layermix_gen.dataset.outlets import holders
 from layermix_gen.dataset.outlets.object_store import ObjectStore
+from layermix_gen.dataset.outlets.store_outlet import OURS
 from layermix_gen.support import remote
 from tests.dataset.outlets.stored import SETTINGS, built, scratch
 from tests.servers import Traffic, objects, unfinished_uploads
@@ -38,12 +39,33 @@ def test_uploads_in_parts_leave_nothing(
     store[1].fault = lambda method, path: None
     assert (objects(at), unfinished_uploads(at)) == ({}, [])
     store[1].fault = lambda method, path: "403" if method == "GET" and path == "/bucket" else None
-    stored.abort_uploads()  # which not everybody may do
+    stored.abort_uploads(OURS)  # which not everybody may do
     store[1].fault = lambda method, path: None
-    fsspec.filesystem("s3").call_s3("create_multipart_upload", Bucket="bucket", Key=f"{at[12:]}/v00/000000.tar")
-    assert len(unfinished_uploads(at)) == 1
+    for name in ("v00/000000.tar", "thesis.tex"):
+        fsspec.filesystem("s3").call_s3("create_multipart_upload", Bucket="bucket", Key=f"{at[12:]}/{name}")
+    assert len(unfinished_uploads(at)) == 2
     built(photographs, pool)(at, SETTINGS)
-    assert unfinished_uploads(at) == []
+    assert [key.rpartition("/")[2] for key in unfinished_uploads(at)] == ["thesis.tex"]
+
+
+def test_uploads_are_aborted_page_by_page(at: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """S3 lists a thousand at a time."""
+    stored, aborted = ObjectStore(at), []
+    uploads = [{"Key": f"{at[12:]}/v00/{n:06d}.tar", "UploadId": str(n)} for n in range(5)]
+
+    def call(method: str, **given: str) -> dict[str, object]:
+        if method == "abort_multipart_upload":
+            aborted.append(given["UploadId"])
+            return {}
+        start = int(given.get("UploadIdMarker", -1)) + 1
+        assert given.get("KeyMarker", uploads[start - 1]["Key"]) == uploads[start - 1]["Key"]
+        page = uploads[start : start + 2]
+        more = {"IsTruncated": True, "NextKeyMarker": page[-1]["Key"], "NextUploadIdMarker": page[-1]["UploadId"]}
+        return {"Uploads": page} | (more if start + 2 < len(uploads) else {})
+
+    monkeypatch.setattr(stored._system, "call_s3", call)
+    stored.abort_uploads(OURS)
+    assert aborted == ["0", "1", "2", "3", "4"]
 
 
 def test_scratch_folders_of_killed_processes_are_removed(memory: str, photographs: Path, pool: Path) -> None:

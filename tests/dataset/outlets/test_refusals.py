@@ -10,6 +10,8 @@ import pytest
 
 from layermix_gen import LayerMixError
 from layermix_gen.dataset.names import LISTING
+from layermix_gen.dataset.outlets.object_store import ObjectStore
+from layermix_gen.errors import Interrupted, StoreError
 from layermix_gen.support import remote
 from tests.dataset.outlets.stored import SETTINGS, built, said, scratch
 from tests.helpers import invoke
@@ -83,6 +85,17 @@ def test_urls_that_cannot_be_written_to(url: str, line: str, photographs: Path) 
     assert "secret" not in found.stderr
 
 
+@pytest.mark.parametrize("command", ["build", "plan", "build --dry-run"])
+def test_an_output_below_its_source_would_be_listed_with_it(command: str, memory: str) -> None:
+    name, *options = command.split()
+    for out in (memory, f"{memory}/", f"{memory}/out"):
+        found = invoke(name, f"{memory}/", out, *options)
+        assert found.exit_code == 1
+        assert said(found) == f"Error: expected an output outside of {memory}/, got {out}; choose another URL\n"
+    fsspec.filesystem("memory").pipe_file(f"{memory}/cat/1.png", b"no image")
+    assert "1 of 1 inputs cannot be read" in invoke("build", memory, f"{memory}-out", "--workers", 1).stderr
+
+
 def test_a_full_scratch_folder_is_named(memory: str, photographs: Path, pool: Path, monkeypatch: Any) -> None:
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
@@ -97,3 +110,18 @@ def test_a_full_scratch_folder_is_named(memory: str, photographs: Path, pool: Pa
     assert "no space left on device; make room there, or set TMPDIR to a larger disk, then run" in line
     assert scratch() == []
     assert sorted(objects(memory)) == sorted(["plan.json", LISTING])
+
+
+def test_ctrl_c_while_the_store_is_away_is_no_error(
+    memory: str, photographs: Path, pool: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stopped(*_: object) -> None:
+        monkeypatch.setattr(ObjectStore, "listing", away)
+        raise KeyboardInterrupt
+
+    def away(*_: object) -> None:
+        raise StoreError("it is away; run the same command again")
+
+    monkeypatch.setattr("layermix_gen.dataset.tar.TarWriter.add", stopped)
+    with pytest.raises(Interrupted, match=r"^stopped with 0 of 4 shards finished; run the same command to"):
+        built(photographs, pool)(memory, SETTINGS)

@@ -2,6 +2,8 @@
 
 import json
 import re
+import threading
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -235,3 +237,27 @@ def test_source_mixing_set_and_output_may_all_be_in_a_store(
     named = {"plan.json", LISTING}  # which say where the source is
     assert set(differs(url, local[1])) <= named
     assert open_shards(url).verify(replay=0.5, workers=1, progress=False).ok
+
+
+@pytest.mark.parametrize("context", ["alone", "planning", "together"])
+def test_a_stopped_process_waits_but_a_moment_for_a_store_that_does_not_answer(
+    context: str, memory: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its leases are left to expire; one that ends by itself waits."""
+    monkeypatch.setattr(leases, "FAREWELL", 0.2)
+    outlet, answers = StoreOutlet(ObjectStore(memory)), threading.Event()
+    entered = {
+        "alone": outlet.alone(tmp_path),
+        "planning": outlet.planning(tmp_path, lambda: None),
+        "together": outlet.together(
+            tmp_path, "0", (0, 1), prepare=lambda: None, is_prepared=lambda: True, waiting=lambda: None
+        ),
+    }[context]
+    begin = time.monotonic()
+    with pytest.raises(KeyboardInterrupt), entered:  # noqa: PT012
+        monkeypatch.setattr(ObjectStore, "listing", lambda *_: answers.wait() and {})
+        monkeypatch.setattr(ObjectStore, "remove", lambda *_: answers.wait())
+        raise KeyboardInterrupt
+    assert time.monotonic() - begin < 5
+    assert [name for name in objects(memory) if name.startswith(".lease")] != []
+    answers.set()

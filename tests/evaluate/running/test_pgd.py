@@ -12,7 +12,8 @@ from torch.utils.checkpoint import checkpoint
 
 from layermix_gen.errors import LayerMixError
 from layermix_gen.evaluate.running import pgd
-from layermix_gen.evaluate.running.pgd import Attack, attack
+from layermix_gen.evaluate.running.pgd import attack
+from layermix_gen.evaluate.running.run_options import Attack
 from tests.evaluate.worlds import Answering
 
 EPSILON = 2 / 255

@@ -10,8 +10,9 @@ from torch import nn
 
 from layermix_gen.errors import LayerMixError
 from layermix_gen.evaluate.results.predictions import Predictions, SequencePredictions
-from layermix_gen.evaluate.running.pgd import Attack, attack
-from layermix_gen.evaluate.running.predicting import Forward, predict
+from layermix_gen.evaluate.running.pgd import attack
+from layermix_gen.evaluate.running.predicting import predict
+from layermix_gen.evaluate.running.run_options import Attack, Forward
 from layermix_gen.evaluate.suites.base import Part
 from tests.evaluate.worlds import Answering, load_from, logits_of, pixels, write_models
 

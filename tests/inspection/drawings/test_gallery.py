@@ -242,3 +242,11 @@ def test_refusals(squares, tmp_path, monkeypatch):
     with pytest.raises(Interrupted, match="run the same command"):
         write_gallery(squares, tmp_path / "page.html", progress=False)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_samples_of_a_page_are_drawn_at_random_by_a_seed(squares, tmp_path):
+    pages = [written(squares, tmp_path / "page.html", "layer = 3", sample=7, seed=seed).data for seed in (2, 2, 3)]
+    keys = [page["columns"]["key"] for page in pages]
+    assert keys[0] == keys[1] != keys[2]
+    assert (len(keys[0]), pages[0]["found"], pages[0]["first"]) == (7, squares.count("layer = 3"), False)
+    assert written(squares, tmp_path / "page.html", "layer = 3", limit=7).data["first"]

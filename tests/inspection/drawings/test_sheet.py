@@ -123,3 +123,26 @@ def test_texts_are_cut_only_where_they_have_to_be():
     cut = shortened("x" * 100, SIDE, TITLE)
     assert cut == "x" * (len(cut) - 1) + "…"
     assert text_width(cut, TITLE) <= SIDE < text_width("x" + cut, TITLE)
+
+
+def test_samples_are_drawn_at_random_by_a_seed(squares, tmp_path, tiles):
+    """The same ones of a seed, others of another, from all places; a comment in the condition ends nothing."""
+
+    def drawn(where, number, seed):
+        tiles.clear()
+        contact_sheet(squares, tmp_path / "sheet.png", where, sample=number, seed=seed)
+        return [tile.text for tile, _, _ in tiles if tile.note != "clean"]
+
+    every = [row["recipe"] for row in squares.query("layer > 1", order_by="key, plane")]
+    first, again, other = (drawn("layer > 1 -- all", 20, seed) for seed in (0, 0, 1))
+    assert first == again != other
+    assert len(first) == len(other) == 20
+    places = [every.index(recipe) for recipe in first]
+    assert places == sorted(places)
+    assert max(places) > len(every) // 2
+    assert len(drawn(None, 3, 0)) == 3
+    assert len(drawn("layer > 1", len(every) + 5, 0)) == len(every)
+    with pytest.raises(LayerMixError, match=r"^sample must be a whole number from 1 on, got 0; "):
+        drawn(None, 0, 0)
+    with pytest.raises(LayerMixError, match=r"^seed must be"):
+        drawn(None, 3, -1)

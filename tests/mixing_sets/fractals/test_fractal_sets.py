@@ -3,6 +3,7 @@
 import errno
 import fcntl
 import json
+import logging
 import os
 import re
 import resource
@@ -303,15 +304,14 @@ def test_a_script_without_a_guard_ends_with_a_line(tmp_path: Path, call: str) ->
     assert "DeadWorkerError: a worker process died: " in run.stderr
 
 
-def test_what_is_rendered_is_said_once_where_there_is_no_bar(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_what_is_rendered_is_said_once_where_there_is_no_bar(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     out = tmp_path / "set.npy"
+    caplog.set_level(logging.INFO, "layermix_gen")
     rendered(out, 2, progress=True)
-    assert capsys.readouterr().err == f"rendering 2 fractals of 36 px into {out}\n"
+    assert caplog.messages == [f"rendering 2 fractals of 36 px into {out}"]
     rendered(out, 2, progress=True)
     rendered(tmp_path / "quiet.npy", 2)
-    assert capsys.readouterr().err == ""
+    assert len(caplog.messages) == 1
 
 
 # -------------------------------------------------------------------------------------------------------- errors

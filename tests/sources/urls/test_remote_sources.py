@@ -356,6 +356,32 @@ def test_folders_on_the_web_and_passwords_are_refused(tmp_path: Path) -> None:
     assert "unsaid" not in said
 
 
+@pytest.mark.parametrize("name", ["t.csv?token=unsaid", "*.tar?X-Amz-Signature=unsaid", "x.tar?sig=unsaid"])
+@pytest.mark.parametrize("kind", ["auto", "manifest"])
+def test_a_signed_url_is_no_source(name: str, kind: str, tmp_path: Path) -> None:
+    said = refused(f"https://host/{name}", tmp_path / "out", "--kind", kind)
+    assert said.startswith("expected a URL without credentials, got one of https://host with some")
+    assert "unsaid" not in said
+
+
+@pytest.mark.parametrize("path", ["a.png?X-Amz-Signature=unsaid", "https://me:unsaid@host/a.png"])
+def test_a_table_of_signed_urls_is_refused_for_samples_name_their_images(path: str, tmp_path: Path) -> None:
+    (tmp_path / "table.csv").write_text(f"path,label\n{path},0\n")
+    source = open_source(tmp_path / "table.csv", options=SourceOptions(root="https://host"))
+    with pytest.raises(
+        LayerMixError, match=r"^expected a URL without credentials, got one of https://host with some"
+    ) as caught:
+        source.items()
+    assert "unsaid" not in str(caught.value)
+
+
+def test_objects_in_a_table_may_have_question_marks(memory: str, tmp_path: Path) -> None:
+    put(f"{memory}/a?key=1.png", b"x")
+    (tmp_path / "table.csv").write_text("path,label\na?key=1.png,0\n")
+    source = open_source(tmp_path / "table.csv", options=SourceOptions(root=memory))
+    assert [item.id for item in source.items()] == ["a?key=1.png"]
+
+
 @pytest.mark.parametrize("place", ["file:///etc/a.png", "local:///etc/a.png", "simplecache::memory://a/b.png"])
 def test_a_table_reads_nothing_of_this_machine(place: str, tmp_path: Path) -> None:
     (tmp_path / "table.csv").write_text(f"path,label\n{place},0\n")
