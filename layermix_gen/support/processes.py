@@ -39,7 +39,10 @@ def available_cpus() -> int:
 
 def usable_memory() -> int:
     """The bytes of memory that this process may use: those of the machine, or fewer in a container."""
-    physical = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    try:
+        physical = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, ValueError):  # Windows: no bound is known
+        physical = sys.maxsize
     try:
         return min(physical, int((CONTROL_GROUP / "memory.max").read_text(encoding="ascii")))
     except (OSError, ValueError):  # no control group, or "max"
@@ -147,6 +150,7 @@ def memory_errors(
 def limit_cpu(seconds: float) -> None:
     """Let this process end when it has taken `seconds` more of CPU time, even in C code; 0 lifts the limit.
 
-    A disk that is slow takes no CPU time.
+    A disk that is slow takes no CPU time. Windows has no such limit.
     """
-    signal.setitimer(signal.ITIMER_PROF, seconds)  # by default, its signal ends the process
+    if hasattr(signal, "setitimer"):
+        signal.setitimer(signal.ITIMER_PROF, seconds)  # by default, its signal ends the process

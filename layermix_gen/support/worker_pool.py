@@ -200,7 +200,7 @@ def _work(pipe: Connection, shared: Any) -> NoReturn:
 
 def keep_memory() -> None:
     """Let the allocator of glibc, if it is that, keep freed memory for the next image instead of returning it."""
-    with suppress(OSError, AttributeError):
+    with suppress(OSError, AttributeError, TypeError):  # of macOS, and of Windows
         mallopt = ctypes.CDLL(None).mallopt
         for option, size in MALLOPT.items():
             mallopt(option, size)
