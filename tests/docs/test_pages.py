@@ -85,7 +85,7 @@ def test_python_snippets_of_the_sources_page_run(tmp_path, monkeypatch, photogra
 
 def test_python_snippets_of_the_inspect_page_run(tmp_path, monkeypatch, photographs, pool, capsys):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(recipe_plots, "DRAWS", 5000)
+    monkeypatch.setattr(recipe_plots, "POINTS", 4096)
     build(photographs, "shards", BuildSettings(variants=8, size=32), mixing_set=pool, workers=1, progress=False)
     view, fractal = np.random.default_rng(0).integers(0, 256, (2, 32, 32, 3), np.uint8)
     names = {"view": view, "fractal": fractal}

@@ -29,7 +29,7 @@ from layermix_gen.support.files import cannot_read, reading
 CELL = 224  # px; narrower images are enlarged to about this width, wider ones shown as they are
 GAP, MARGIN, HEAD, FOOT = 14, 28, 30, 34  # px
 TITLE, SMALL = 7.5, 6.5  # points
-HOTTEST = 226  # of 255: the red of the colour map; colours beyond it are as dark as a black image
+COLOURS = cv2.COLORMAP_VIRIDIS  # from violet to yellow: people who see fewer colours see the same map
 LETTERS = str.maketrans({"ß": "ss", "æ": "ae", "Æ": "AE", "ø": "o", "Ø": "O", "œ": "oe", "ł": "l"})  # without accents
 LEAST, MOST = 0.1, 0.65  # how opaque the colours are where the map is 0 and where it is 1
 
@@ -80,8 +80,8 @@ def _read(path: Path, preprocessing: str) -> Image:
 
 def overlaid(image: Image, heat: np.ndarray[tuple[int, int], np.dtype[np.float32]]) -> Image:
     """Overlay an image (H, W, 3) with the colours of a map (H, W) in [0, 1], more opaque where the map is higher."""
-    levels = (heat * HOTTEST).round().astype(np.uint8)
-    colours = cv2.cvtColor(cv2.applyColorMap(levels, cv2.COLORMAP_TURBO), cv2.COLOR_BGR2RGB)
+    levels = (heat * 255).round().astype(np.uint8)
+    colours = cv2.cvtColor(cv2.applyColorMap(levels, COLOURS), cv2.COLOR_BGR2RGB)
     alpha = (LEAST + (MOST - LEAST) * heat)[:, :, None]
     return (image * (1 - alpha) + colours * alpha).round().astype(np.uint8)
 
