@@ -35,7 +35,8 @@ def snippets(page: Path) -> list[str]:
 @pytest.mark.parametrize("name", ["README.md", "docs/build.md", "docs/methods.md", "docs/recipes.md"])
 def test_python_snippets_run(name, tmp_path, monkeypatch, photographs):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("layermix_gen.building.planning.resolve_mixing_set", partial(resolve_mixing_set, count=8))
+    for module in ("building.planning", "online"):  # which render their own fractals
+        monkeypatch.setattr(f"layermix_gen.{module}.resolve_mixing_set", partial(resolve_mixing_set, count=8))
     (tmp_path / "path" / "to").mkdir(parents=True)
     (tmp_path / "path" / "to" / "train").symlink_to(photographs)
     rng = np.random.default_rng(0)
