@@ -18,6 +18,7 @@ from layermix_gen.support.progress import log_shown
 COMMANDS = {
     "build": "Compute LayerMix variants of every image and write them as shards.",
     "build-planned": "Build what was planned, or a part of it: for job arrays and clusters.",
+    "card": "Write the dataset card for the Hugging Face Hub.",
     "demo": "Build shards from a few photographs, and show them.",
     "evaluate": "Measure trained models: errors, robustness, consistency, calibration.",
     "finish": "Complete a planned dataset, or name the shards that are missing.",

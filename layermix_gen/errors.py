@@ -54,7 +54,9 @@ class Interrupted(LayerMixError):
 EXTRAS = {  # by the module that is missing: the package, what needs it, and the extra that brings it
     "torch": ("PyTorch", "the reader and for running models", "torch"),
     "matplotlib": ("Matplotlib", "plots", "plots"),
-    "pyarrow": ("pyarrow", "Arrow files", "arrow"),
+    "pyarrow": ("pyarrow", "Arrow files and tables", "arrow"),
+    "pandas": ("pandas", "data frames of queries", "pandas"),
+    "polars": ("Polars", "data frames of queries", "polars"),
     "skimage": ("scikit-image", "the demo's photographs", "demo"),
 }
 

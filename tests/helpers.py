@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import duckdb
 from click.testing import CliRunner, Result
@@ -38,6 +39,11 @@ def build(*arguments: object) -> str:
     result = invoke("build", "--workers", 1, *arguments)
     assert result.exit_code == 0, result.output
     return result.stdout
+
+
+def elements(html: str) -> list[ElementTree.Element]:
+    """The elements of the HTML that a notebook shows, outermost first; it has to be one, and well-formed."""
+    return list(ElementTree.fromstring(html).iter())  # noqa: S314 - of this package
 
 
 def without_start(stderr: str) -> str:

@@ -23,6 +23,7 @@ from layermix_gen.mixing_sets.provision import DEFAULT_COUNT, DETAIL, picture_si
 from layermix_gen.sources import Item, SourceOptions
 from layermix_gen.sources.base import DEFAULT_OPTIONS
 from layermix_gen.sources.labels import LabelCounts
+from layermix_gen.support.notebooks import panels
 from layermix_gen.support.parsing import jsonable
 from layermix_gen.support.processes import memory_errors
 from layermix_gen.support.text import count, duration, facts
@@ -56,6 +57,9 @@ class Estimate:
     def as_dict(self) -> dict[str, Any]:
         """The estimate as JSON has it: its fields, and the seconds of the build."""
         return {**jsonable(self), "seconds": self.seconds}
+
+    def _repr_html_(self) -> str:
+        return panels.panel("Estimate of a build", panels.lines(self.summary()))
 
     def summary(self) -> str:
         """The estimate as text for people, one fact per line."""

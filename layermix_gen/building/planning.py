@@ -22,6 +22,7 @@ from layermix_gen.sources import SourceOptions
 from layermix_gen.sources.base import DEFAULT_OPTIONS
 from layermix_gen.sources.labels import LabelCounts
 from layermix_gen.support.files import disk_errors
+from layermix_gen.support.notebooks import panels
 from layermix_gen.support.processes import memory_errors
 from layermix_gen.support.progress import say
 from layermix_gen.support.text import count, facts
@@ -33,6 +34,12 @@ class Planned:
 
     plan: Plan
     labels: LabelCounts
+
+    def __repr__(self) -> str:
+        return f"<Planned at {self.plan.outlet.place(self.plan.root)}: {count(self.plan.shards, 'shard')}>"
+
+    def _repr_html_(self) -> str:
+        return panels.panel("Plan of a build", panels.lines(self.summary()))
 
     def summary(self) -> str:
         """The plan as text for people, one fact a line, with what to do next."""

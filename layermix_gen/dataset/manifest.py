@@ -25,6 +25,7 @@ from layermix_gen.support.files import (
     check_format,
     unsealed,
 )
+from layermix_gen.support.notebooks import panels
 from layermix_gen.support.parsing import jsonable, made_of, parse_object
 from layermix_gen.support.text import as_text, count, facts
 
@@ -137,6 +138,14 @@ class Manifest:
         return {"dataset": self.location or as_text(self.root)} | {
             name: one for name, one in facts.items() if name not in left_out
         }
+
+    def __repr__(self) -> str:
+        state = f"digest {self.digest[:12]}" if self.complete else "not complete yet"
+        images = f"{count(self.images, 'image')} in {count(len(self.planes), 'plane')}"
+        return f"<Manifest of {self.location or self.root}: {images}, {state}>"
+
+    def _repr_html_(self) -> str:
+        return panels.panel("Dataset", panels.lines(self.summary()))
 
     def summary(self) -> str:
         """The report as text for people, one fact a line."""

@@ -4,7 +4,7 @@
 and either returns an image or raises `BadImage`. JPEG goes through simplejpeg (libjpeg-turbo without a Python image
 object, the same pixels as Pillow's at about twice the speed), common PNGs through `png`; what these refuse and every
 other format go through Pillow, whose result counts. `encode` writes JPEG by simplejpeg, PNG by `png`, WebP by Pillow:
-the same bytes for the same pixels. (The reader decodes stored images straight into batches: `reading.decoding`.)
+the same bytes for the same pixels. (The reader decodes stored images into batches: `reading.batches.decoding`.)
 """
 
 import io

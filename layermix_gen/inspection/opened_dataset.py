@@ -4,30 +4,28 @@ A dataset at a URL is opened like one in a folder: only its manifest, its index 
 """
 
 import os
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import Any
-
-from isal import isal_zlib
+from typing import Any, Literal, overload
 
 from layermix_gen.dataset.dataset_files import open_files
 from layermix_gen.dataset.manifest import Manifest
-from layermix_gen.dataset.names import ADDRESS, LISTING, PLAN, address, tar_name
+from layermix_gen.dataset.names import LISTING, PLAN
 from layermix_gen.dataset.opening import open_dataset
 from layermix_gen.dataset.plan import Plan, read_plan
-from layermix_gen.dataset.querying.queries import count, select
+from layermix_gen.dataset.querying.frames import Frame
+from layermix_gen.dataset.querying.queries import count, select, select_frame
+from layermix_gen.dataset.querying.row_access import PLACE, row_of, stored_image, tar_of
 from layermix_gen.dataset.settings import BuildSettings
-from layermix_gen.errors import BadImage, LayerMixError
+from layermix_gen.errors import LayerMixError
 from layermix_gen.images import Image
 from layermix_gen.images.codec import decode
 from layermix_gen.inspection.replay import Replay, Replayer, needed_files
 from layermix_gen.kernels.native import say_if_not_compiled
 from layermix_gen.support.database import quoted
 
-PLACE = ("key", "plane", "shard", "offset", "size", "image_crc32")  # the columns that `image` needs
-REPLAYED = (*PLACE, "source", "source_crc32", "variant", "other")  # and those that `replay` needs
+REPLAYED = (*PLACE, "source", "source_crc32", "variant", "other")  # the columns that `replay` needs
 
 
 class OpenedDataset:
@@ -37,6 +35,9 @@ class OpenedDataset:
         self._files = open_files(location, storage_options)
         self._stamps: list[tuple[int, int]] | None = None
         self.location = self._files.location
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} at {self.location}>"
 
     @cached_property
     def _opened(self) -> tuple[Manifest, list[Path]]:
@@ -74,19 +75,48 @@ class OpenedDataset:
             self._forget()
         return self._opened[1]
 
+    @overload
     def query(
         self,
         where: str | None = None,
         columns: Sequence[str] | None = None,
         order_by: str | None = None,
         limit: int | None = None,
-    ) -> list[dict[str, Any]]:
-        """Rows of the index that meet a condition, by default all, as dicts; no tar is opened.
+        *,
+        as_: Literal["dicts"] = "dicts",
+    ) -> list[dict[str, Any]]: ...
+
+    @overload
+    def query(
+        self,
+        where: str | None = None,
+        columns: Sequence[str] | None = None,
+        order_by: str | None = None,
+        limit: int | None = None,
+        *,
+        as_: Literal["pandas", "polars", "arrow"],
+    ) -> Frame: ...
+
+    def query(
+        self,
+        where: str | None = None,
+        columns: Sequence[str] | None = None,
+        order_by: str | None = None,
+        limit: int | None = None,
+        *,
+        as_: str = "dicts",
+    ) -> Any:
+        """Rows of the index that meet a condition, by default all; no tar is opened.
 
         `where` ("layer = 3 and op = 'rotate'") and `order_by` ("size DESC, key") are SQL over the columns of the index;
-        `columns` are names. Raises `LayerMixError` for an unknown column, and for SQL that is wrong or reads more.
+        `columns` are names. `as_` is "dicts" for a list of them, "pandas" or "polars" for a data frame, or "arrow" for
+        a table. Raises `LayerMixError` for an unknown column, for SQL that is wrong or reads more, and where the
+        library of the frame is not installed.
         """
-        return list(self.iterate(where, columns, order_by, limit))
+        if as_ == "dicts":
+            return list(self.iterate(where, columns, order_by, limit))
+        index = self.index
+        return select_frame(as_, index, where, columns, order_by, limit, planes=self.manifest.planes)
 
     def iterate(
         self,
@@ -109,31 +139,14 @@ class OpenedDataset:
 
         Raises `LayerMixError` where there is none.
         """
-        unique = self.settings.keys == "unique"
-        if found := re.fullmatch(ADDRESS, str(key)):
-            number, plane = found.groups()
-            if rows := self.query(f"key = '{key if unique else number}' AND plane = '{plane}'"):
-                return rows[0]
-        example = ", ".join(map(address, self.query(columns=["key", "plane"], limit=1)))
-        what = "the key" if unique else "the key and the plane"
-        raise LayerMixError(f"expected {what} of a sample, such as {example}, got {key!r}; find keys with --where")
+        return row_of(self.index, self.manifest, key)
 
     def image(self, row: Mapping[str, Any]) -> bytes:
         """Read a row's stored image, still encoded, from its place in the tar, and check it.
 
         The row needs the columns of `PLACE`. Raises `LayerMixError` where the image is not as it was built.
         """
-        name = self._tar(row)
-        try:
-            data = self._files.part(name, row["offset"], row["size"])
-        except BadImage as error:
-            raise LayerMixError(f"{address(row)} cannot be read: {error}; restore the file") from error
-        if len(data) != row["size"] or isal_zlib.crc32(data) != row["image_crc32"]:
-            raise LayerMixError(
-                f"{address(row)} in {self.location}/{name} is not as it was built; "
-                f"see `layermix-gen verify {self.location}`"
-            )
-        return data
+        return stored_image(self._files, self.manifest, row)
 
     def pixels(self, row: Mapping[str, Any]) -> Image:
         """The stored image of a row, decoded: uint8 (H, W, 3). Raises as `image` does."""
@@ -150,7 +163,7 @@ class OpenedDataset:
 
         Raises `LayerMixError` where the source image or the mixing set is gone or is a different one.
         """
-        self._tar(row, REPLAYED)
+        tar_of(self.manifest, row, REPLAYED)
         checksums = self._checksums_of(row["shard"], row["plane"]) if row["other"] else {}
         return self._replayer.replay(row, checksums)
 
@@ -167,22 +180,6 @@ class OpenedDataset:
         """Drop all that was read, so that it is read again when next needed: the files have changed."""
         for name in ("_opened", "plan", "_replayer", "_checksums_of"):
             self.__dict__.pop(name, None)
-
-    def _tar(self, row: Mapping[str, Any], columns: Sequence[str] = PLACE) -> str:
-        """The name of the tar that holds a row's image.
-
-        Raises `LayerMixError` for a row without one of the `columns` or of another dataset, and for what is no row.
-        """
-        if not isinstance(row, Mapping):
-            raise LayerMixError(f"expected a row, as row() and query() return them, got {row!r}; look it up by row()")
-        missing = [name for name in columns if name not in row]
-        if missing:
-            raise LayerMixError(f"expected a row with the columns {', '.join(columns)}, got none for {missing[0]}")
-        name = tar_name(row["plane"], row["shard"])
-        tar = self.manifest.tars.get(name)
-        if tar is None or not 0 <= row["offset"] <= row["offset"] + row["size"] <= tar["bytes"]:
-            raise LayerMixError(f"expected a row of the dataset's own index, got {row['key']!r} in {name}")
-        return name
 
 
 def _stamps(paths: Sequence[Path]) -> list[tuple[int, int]] | None:

@@ -4,8 +4,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from layermix_gen.dataset.names import MANIFEST
+from layermix_gen.dataset.hub.dataset_card import card, write_card
+from layermix_gen.dataset.names import CARD, MANIFEST, address
+from layermix_gen.dataset.querying.row_access import PLACE
 from layermix_gen.errors import LayerMixError
+from layermix_gen.images.thumbnails import thumbnail
 from layermix_gen.inspection.drawings.explain import explain
 from layermix_gen.inspection.drawings.gallery import write_gallery
 from layermix_gen.inspection.drawings.recipe_plots import plot
@@ -18,6 +21,10 @@ from layermix_gen.inspection.verification.findings import VerificationReport
 from layermix_gen.inspection.verification.repair import Repair, repair
 from layermix_gen.inspection.verification.verify import verify
 from layermix_gen.support.checks import as_path, check_output, is_remote
+from layermix_gen.support.files import disk_errors, replacing, writing
+from layermix_gen.support.notebooks import panels
+
+SHOWN = 6  # samples in a notebook
 
 
 def open_shards(location: str | Path, storage_options: Mapping[str, Any] | None = None) -> "Shards":
@@ -42,6 +49,17 @@ class Shards(OpenedDataset):
         Raises `LayerMixError` where no build was begun, and where a web server does not say which files there are.
         """
         return build_state(self._files, jobs)
+
+    def _repr_html_(self) -> str:
+        return panels.described("Dataset", lambda: self.summary().facts, lambda: map(self._thumbnail, self._few()))
+
+    def _few(self) -> list[dict[str, Any]]:
+        """The rows of one source image in the first few planes."""
+        columns = [*PLACE, "class_name", "recipe"]
+        return self.query("shard = 0", columns, "key, plane", min(len(self.manifest.planes), SHOWN))
+
+    def _thumbnail(self, row: Mapping[str, Any]) -> str:
+        return thumbnail(self.pixels(row), "\n".join([address(row), row["class_name"], row["recipe"]]))
 
     def summary(self) -> Summary:
         """Summarize the dataset in numbers; as text, the summary fits on one screen."""
@@ -73,9 +91,10 @@ class Shards(OpenedDataset):
         return len(rows)
 
     def explain(self, key: str, out: str | Path) -> Path:
-        """Draw the recipe of a sample as a tree, with the image at every step, to `out` (.png, .jpg or .webp).
+        """Draw the recipe of a sample as a tree, with the image at every step, to `out`; return `out`.
 
-        Returns `out`. Raises `LayerMixError` where there is no such sample, and as `replay` does.
+        Its suffix is .png, .jpg or .webp, or, with Matplotlib, .pdf or .svg. Raises `LayerMixError` where there is no
+        such sample, and as `replay` does.
         """
         return explain(self, key, as_path(out, "picture"))
 
@@ -89,7 +108,7 @@ class Shards(OpenedDataset):
         sample: int | None = None,
         seed: int = 0,
     ) -> Path:
-        """Draw samples that meet a condition, by default 24, next to their clean views, to `out` (.png, .jpg or .webp).
+        """Draw samples that meet a condition, by default 24, next to their clean views, to `out`, as `explain` does.
 
         These are the first ones or, with `sample`, so many that are drawn at random by the seed. Returns `out`. Raises
         `LayerMixError` as `query` does, and where no sample meets the condition.
@@ -117,10 +136,31 @@ class Shards(OpenedDataset):
     def plot(self, out: str | Path) -> Path:
         """Plot how often layers, operations, blends and strengths occur, against what the settings draw, to `out`.
 
-        `out` is a .png, .jpg or .webp, and is returned. Raises `LayerMixError` where nothing was drawn, and without
+        `out` is a name as of `explain`, and is returned. Raises `LayerMixError` where nothing was drawn, and without
         matplotlib.
         """
         return plot(self, as_path(out, "picture"))
+
+    def card(self, out: str | Path | None = None) -> Path:
+        """Write the dataset card of Hugging Face to `out`, by default the README.md of the dataset; return its path.
+
+        Raises `LayerMixError` where that is a text that layermix-gen did not write, or was edited since, and without
+        `out` for a dataset at a URL.
+        """
+        if out is not None:
+            path = as_path(out, "card")
+            with writing(path), replacing(path) as draft:
+                draft.write_text(card(self.manifest), encoding="utf-8")
+            return path
+        if is_remote(self.location):
+            raise LayerMixError(f"expected a file to write the card of {self.location} to, got none; give --out")
+        with disk_errors(self._files.folder):
+            if write_card(self._files.folder, self.manifest):
+                return self._files.folder / CARD
+        raise LayerMixError(
+            f"expected no {CARD} in {self.location} but one that layermix-gen wrote, found another; write the card to "
+            "another file by --out, and take from it what you need"
+        )
 
     def verify(self, *, replay: float = 0.0, workers: int | None = None, progress: bool = True) -> VerificationReport:
         """Check every byte: index, structure and members of each tar, manifest and the small files next to the shards.

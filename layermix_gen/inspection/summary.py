@@ -11,6 +11,7 @@ from layermix_gen.dataset.querying.queries import aggregate
 from layermix_gen.dataset.settings import BuildSettings
 from layermix_gen.inspection.statistics import Comparison, compare
 from layermix_gen.mixing.methods import METHODS
+from layermix_gen.support.notebooks import panels
 from layermix_gen.support.parsing import jsonable
 from layermix_gen.support.text import count, facts, table
 
@@ -45,10 +46,21 @@ class Summary:
     op_sizes: dict[str, float]
     blend_sizes: dict[int, dict[str, float]]
 
+    def __repr__(self) -> str:
+        return f"<Summary of {self.location}: {count(self.manifest.images, 'image')}>"
+
+    def _repr_html_(self) -> str:
+        return panels.panel("Summary", panels.lines(str(self)))
+
     def __str__(self) -> str:
         if not _tests(self):  # nothing is drawn
-            return _facts(self)
-        return f"{_facts(self)}\n\n{_distributions(self)}\n\n{_verdict(self)}"
+            return self.facts
+        return f"{self.facts}\n\n{_distributions(self)}\n\n{_verdict(self)}"
+
+    @property
+    def facts(self) -> str:
+        """What was made from what, one fact a line: the first part of the summary."""
+        return _facts(self)
 
     def as_dict(self) -> dict[str, Any]:
         """The summary as JSON has it: the manifest's report, and what was counted."""

@@ -15,6 +15,7 @@ from layermix_gen.errors import LayerMixError
 from layermix_gen.kernels.programs import LEAVES
 from layermix_gen.mixing.blends import BLENDS
 from layermix_gen.mixing.operations import OPERATIONS, Parameter
+from layermix_gen.support.notebooks import panels, trees
 
 MAX_DEPTH = 32  # far more than any method nests; keeps hostile text from exhausting the stack
 MAX_CALLS = 1000  # far more than any method makes; keeps hostile text from hours of rendering, and from filling memory
@@ -28,6 +29,12 @@ class Leaf(NamedTuple):
     def __str__(self) -> str:
         return self.name
 
+    def __repr__(self) -> str:
+        return _as_code(self)
+
+    def _repr_html_(self) -> str:
+        return as_html(self)
+
 
 class Call(NamedTuple):
     """An operation or a blend, applied to expressions, with its numbers."""
@@ -39,6 +46,12 @@ class Call(NamedTuple):
     def __str__(self) -> str:
         return f"{self.name}({', '.join([*map(str, self.operands), *map(repr, self.arguments)])})"
 
+    def __repr__(self) -> str:
+        return _as_code(self)
+
+    def _repr_html_(self) -> str:
+        return as_html(self)
+
 
 Expression: TypeAlias = Leaf | Call
 IMAGE, PICTURE, OTHER = map(Leaf, LEAVES)
@@ -49,6 +62,28 @@ SIGNATURES: dict[str, tuple[int, tuple[Parameter, ...]]] = {
     **{row.name: (2, row.parameters) for row in BLENDS.values()},
 }
 """Every call of the language: how many expressions it takes, then which numbers."""
+
+
+def _as_code(expression: Expression) -> str:
+    """A call that returns an equal expression; as of any tuple, where it is none that could be rendered."""
+    try:
+        _check(expression, 0)
+    except LayerMixError:
+        return tuple.__repr__(expression)
+    return f"parse({str(expression)!r})"
+
+
+def as_html(expression: Expression, title: str = "Recipe") -> str:
+    """A recipe for notebooks: its tree, and its text below."""
+
+    def operands(part: Expression) -> tuple[Expression, ...]:
+        return part.operands if isinstance(part, Call) else ()
+
+    def texts(part: Expression) -> list[str]:
+        numbers = ", ".join(map(repr, part.arguments)) if isinstance(part, Call) else ""
+        return [part.name, *filter(None, [numbers])]
+
+    return panels.panel(title, trees.tree(expression, operands, texts), panels.lines(str(expression)))
 
 
 def parse(text: str) -> Expression:
@@ -91,7 +126,8 @@ def _check(recipe: Any, depth: int) -> int:
         raise LayerMixError(f"expected at most {MAX_DEPTH} nested calls in a recipe, found more")
     operands, parameters = SIGNATURES[recipe.name]
     if not isinstance(recipe.operands, tuple) or not isinstance(recipe.arguments, tuple):
-        raise LayerMixError(f"expected tuples of expressions and numbers for {recipe.name}, found {recipe!r:.60}")
+        found = f"{type(recipe.operands).__name__} and {type(recipe.arguments).__name__}"
+        raise LayerMixError(f"expected tuples of expressions and numbers for {recipe.name}, found {found}")
     if (len(recipe.operands), len(recipe.arguments)) != (operands, len(parameters)):
         raise LayerMixError(
             f"expected {operands} expressions and {len(parameters)} numbers for {recipe.name}, "

@@ -12,12 +12,17 @@ import numpy as np
 
 from layermix_gen.errors import LayerMixError
 from layermix_gen.images import Image, Pictures, room_for
+from layermix_gen.images.thumbnails import thumbnail
 from layermix_gen.images.views import PictureView
 from layermix_gen.kernels.scaling import cut_picture
 from layermix_gen.mixing_sets.set_cache import fetched
 from layermix_gen.mixing_sets.store import digest_of, recorded_digest
 from layermix_gen.support.checks import as_path, is_remote
 from layermix_gen.support.files import reading, regular, with_retries
+from layermix_gen.support.notebooks import panels
+from layermix_gen.support.text import count
+
+SHOWN = 8  # pictures in a notebook
 
 
 class MixingSet:
@@ -30,6 +35,16 @@ class MixingSet:
 
     def __len__(self) -> int:
         return len(self.pictures)
+
+    def __repr__(self) -> str:
+        pixels = f"{self.size} px, {'colour' if self.color else 'gray'}"
+        return (
+            f"<MixingSet of {count(len(self), 'picture')}, {pixels}, {f'in {self.path}' if self.path else 'in memory'}>"
+        )
+
+    def _repr_html_(self) -> str:
+        few = (np.broadcast_to(one.reshape(*one.shape[:2], -1), (*one.shape[:2], 3)) for one in self.pictures[:SHOWN])
+        return panels.panel(repr(self).strip("<>"), *(thumbnail(np.ascontiguousarray(one)) for one in few))
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle a set that has a file as the path of that file."""

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from layermix_gen.errors import LayerMixError
-from layermix_gen.reading.metadata import collate
+from layermix_gen.reading.batches.metadata import collate
 from layermix_gen.reading.order import Ints
 from layermix_gen.reading.reader_state import Epochs
 from layermix_gen.reading.selection import Selection

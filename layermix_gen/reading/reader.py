@@ -1,13 +1,13 @@
 """The reader: it makes shards into ready batches for any PyTorch training loop, at the speed of the image codec.
 
 `LayerMixDataset` opens a dataset by its index and draws the order of an epoch (`reading.order`). A few threads decode
-directly into one array for each batch (`reading.loader`, `reading.delivery`). There is no worker process, no tensor for
-each sample and no copy.
+directly into one array for each batch (`reading.batches`). There is no worker process, no tensor for each sample and no
+copy.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, SupportsIndex
 
 import numpy as np
 import numpy.typing as npt
@@ -16,22 +16,22 @@ from torch.utils.data import get_worker_info
 
 from layermix_gen.dataset.names import tar_name
 from layermix_gen.errors import LayerMixError
+from layermix_gen.reading.batches.delivery import Buffers, deliver
+from layermix_gen.reading.batches.loader import Batch, Loader
+from layermix_gen.reading.batches.metadata import check_fields, collate
 from layermix_gen.reading.catalog import load_catalog
-from layermix_gen.reading.delivery import Buffers, deliver
 from layermix_gen.reading.device import as_device, on_device
 from layermix_gen.reading.in_memory import InMemoryDataset, Samples, all_samples, check_memory
-from layermix_gen.reading.loader import Batch, Loader
-from layermix_gen.reading.metadata import check_fields, collate
 from layermix_gen.reading.options import WINDOW, ReadOptions
 from layermix_gen.reading.order import VERSION, Ints
 from layermix_gen.reading.reader_state import Epochs
 from layermix_gen.reading.selection import Views, class_numbers, select
+from layermix_gen.reading.single_samples import SingleSample, sample_at, sample_of
 from layermix_gen.reading.soft_labels import batch_labels, check_labels
-from layermix_gen.reading.storage.base import Storage, TarUse
-from layermix_gen.reading.storage.local_storage import LocalStorage
-from layermix_gen.reading.storage.remote_storage import RemoteStorage
+from layermix_gen.reading.storage.base import TarUse
+from layermix_gen.reading.storage.stores import open_storage
 from layermix_gen.reading.storage.tar_cache import spans
-from layermix_gen.support.checks import as_path, is_remote
+from layermix_gen.support.checks import is_remote
 from layermix_gen.support.processes import available_cpus
 
 MIN_SKIPPED, SKIPPED_SHARE = 10, 0.01  # images that an epoch may skip by default: 1%, but at least 10
@@ -77,6 +77,8 @@ class LayerMixDataset(Epochs):
     - `root` may be a URL, which fsspec opens with `storage_options`. Then the default order is "shards", and tars are
       cached in `cache_dir`, up to `cache_bytes`; by default in a temporary folder, up to twice what the order needs at
       once.
+
+    `ds[7]` and `ds["000000003-v01"]` show single samples; `len` and `ds[...]` do not make it a dataset of samples.
 
     `num_classes` and `class_names`, by label, are those of the whole dataset; the names are () where its source had
     none. Raises `LayerMixError` for what the user can mend.
@@ -132,12 +134,12 @@ class LayerMixDataset(Epochs):
         )
         self.fields, self.soft_labels = check_fields(fields), options.soft_labels
         self.several = not isinstance(views, str)
-        self.storage = _open(root, storage_options, cache_dir, cache_bytes)
+        self.storage = open_storage(root, storage_options, cache_dir, cache_bytes)
         try:
             self._load(views, planes, where)
         except LayerMixError:
             before = self.storage.manifest.indexes
-            self.storage = _open(root, storage_options, cache_dir, cache_bytes)
+            self.storage = open_storage(root, storage_options, cache_dir, cache_bytes)
             if self.storage.manifest.indexes == before:
                 raise
             self._load(views, planes, where)  # planes were added since the dataset was opened
@@ -193,6 +195,15 @@ class LayerMixDataset(Epochs):
         places[planes, rows] = np.arange(count)
         labels = [torch.from_numpy(column).to(holder) for column in self.selection.label_columns(rows, planes)]
         return InMemoryDataset(self, Samples(images, labels, places, metadata), self.fields, several=self.several)
+
+    def __getitem__(self, which: SupportsIndex | str) -> SingleSample:
+        """One sample to look at: of the selected image at an index, as this epoch shows it, or the one with a key.
+
+        Nothing of an iteration changes. Raises `LayerMixError`, for an index an `IndexError` too, where there is none.
+        """
+        if isinstance(which, str):
+            return sample_of(self.storage, which)
+        return sample_at(self.storage, self.catalog, self.selection, which, self.epoch, several=self.several)
 
     def _deliver(self, epoch: int, count: int, rows: Callable[[int], Ints]) -> Iterator[Any]:
         if self.device and self.device.type != "cpu" and get_worker_info():
@@ -267,20 +278,6 @@ class LayerMixDataset(Epochs):
         if not self.fields:
             return images, labels
         return images, labels, collate(batch.metadata, self.fields, many=self.several)
-
-
-def _open(
-    root: str | Path, options: Mapping[str, Any] | None, cache_dir: str | Path | None, cache_bytes: int | None
-) -> Storage:
-    if is_remote(root):
-        return RemoteStorage(
-            str(root), options, as_path(cache_dir, "cache_dir").absolute() if cache_dir else None, cache_bytes
-        )
-    if options or cache_dir or cache_bytes:
-        raise LayerMixError(
-            f"storage_options, cache_dir and cache_bytes are for URLs, got the folder {root}; drop them"
-        )
-    return LocalStorage(as_path(root, "dataset"))
 
 
 def _plain(shape: tuple[int, ...]) -> npt.NDArray[np.uint8]:

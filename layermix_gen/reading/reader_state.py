@@ -5,21 +5,22 @@ worker process, which hands out every n-th batch of its rank, counts its own bat
 known when all of them have loaded their states: the earliest that any of them has batches left of.
 """
 
-import sys
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any, Self
 
 import torch
-import torch.distributed
 from torch.utils.data import IterableDataset, get_worker_info
 
 from layermix_gen.errors import LayerMixError
+from layermix_gen.reading.distribution import distributed_share, refuse_dispatch
 from layermix_gen.reading.options import ReadOptions
 from layermix_gen.reading.order import Ints, RankShare, shuffled_order, windowed_order
 from layermix_gen.reading.selection import Selection
 from layermix_gen.support.checks import as_whole
+from layermix_gen.support.notebooks import panels
+from layermix_gen.support.text import count, facts
 
 NONE = -1
 EPOCH, READ, WARNED, CHOSEN, LOADED = range(5)
@@ -50,6 +51,27 @@ class Epochs(IterableDataset[Any]):
         self._shared = torch.tensor([0, NONE, 0, 0, 0]).share_memory_()
         self._resumed = torch.zeros(MOST_WORKERS, dtype=torch.int64).share_memory_()  # the epoch of each worker's state
         self._begin(0)
+
+    def __repr__(self) -> str:
+        images = count(len(self.selection), "image")
+        return f"<{type(self).__name__} of {images} in batches of {self.options.batch_size}, epoch {self.epoch}>"
+
+    def _repr_html_(self) -> str:
+        return panels.described(type(self).__name__, self._facts)
+
+    def _facts(self) -> str:
+        """What is read, how and in which order, one fact a line."""
+        options, of, share = self.options, self.identity, self._rank_share(0)
+        rows = {
+            "images": f"{len(self.selection)}; the dataset has {self.num_classes} classes",
+            "batches": f"{len(self)} of {options.batch_size}, on rank {share.rank} of {share.world_size}",
+            "views": " ".join(of["views"]).removesuffix(" of"),
+            "where": of["where"] or "",
+            "order": f"{options.order}, seed {options.seed}, remainder {options.remainder}",
+            "epoch": str(self.epoch),
+            "dataset": of["dataset"],
+        }
+        return facts(rows)
 
     def _begin(self, start: int, done: int = 0, lanes: int = 0, epoch: int = NONE) -> None:
         """Set the state to a position in an epoch. An iteration that is in progress is no longer counted."""
@@ -86,7 +108,7 @@ class Epochs(IterableDataset[Any]):
         return self._rank_share(0).batches
 
     def __iter__(self) -> Iterator[Any]:
-        _refuse_dispatch(self)
+        refuse_dispatch(self)
         if get_worker_info() and not self._resumes:
             self._restart()  # now: a worker's state may be asked for before its first batch
         return self._batches()
@@ -252,28 +274,3 @@ def _parts(state: Any) -> tuple[dict[str, Any], int, int, int, list[int]]:
     except (AttributeError, KeyError, TypeError, ValueError, LayerMixError) as error:
         raise LayerMixError(f"expected the state of a reader, got {str(state)[:100]}; {_NO_STATE}") from error
     return of, epoch, consumed, lanes, [worker, workers, done, step]
-
-
-def distributed_share() -> tuple[int, int]:
-    """Rank and world size from torch.distributed, or (0, 1) if it is not initialized."""
-    if torch.distributed.is_available() and torch.distributed.is_initialized():
-        return torch.distributed.get_rank(), torch.distributed.get_world_size()
-    return 0, 1
-
-
-def _refuse_dispatch(dataset: Any) -> None:
-    """Raise `LayerMixError` if Accelerate is about to read `dataset` in one process and send parts to the others.
-
-    Accelerate does so with every `IterableDataset` that is prepared for several processes; its state names the loader
-    that is being iterated. The other processes would get a share of one rank's images, with wrong pixels: the memory of
-    a batch is sent as it is, channels last, and read as channels first.
-    """
-    accelerate = sys.modules.get("accelerate")
-    loader = accelerate and accelerate.state.GradientState().active_dataloader
-    if accelerate is None or not isinstance(loader, accelerate.data_loader.DataLoaderDispatcher):
-        return
-    if loader.dataset is dataset and loader.state.num_processes > 1:
-        raise LayerMixError(
-            f"expected a loader that each of the {loader.state.num_processes} processes reads its share from, got one "
-            "prepared by Accelerate, which would divide the share of the first among all; leave it out of prepare()"
-        )

@@ -16,6 +16,7 @@ from layermix_gen.errors import LayerMixError, OutOfResources
 from layermix_gen.support.text import as_text
 
 Database: TypeAlias = duckdb.DuckDBPyConnection
+Found: TypeAlias = duckdb.DuckDBPyRelation  # a statement whose rows are not fetched yet
 Fault: TypeAlias = Callable[[str], Exception]  # makes an error from the reason that DuckDB gives
 
 FETCHED = 4096  # rows at a time

@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from layermix_gen import BuildSettings, LayerMixError, build
+from layermix_gen.dataset.hub.dataset_card import MARK
 from layermix_gen.dataset.names import CARD
-from layermix_gen.dataset.sidecars import MARK, write_sidecars
+from layermix_gen.dataset.sidecars import write_sidecars
 from tests.helpers import files, snapshot
 
 PLANES = ("clean", "v00", "v01")

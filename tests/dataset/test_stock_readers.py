@@ -6,6 +6,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
+from layermix_gen import parse
 from layermix_gen.dataset.index import COLUMNS
 from tests.helpers import build, members
 
@@ -80,6 +81,11 @@ def test_hugging_face_datasets(dataset: Path, tmp_path: Path, monkeypatch: pytes
     for configuration, count in counts.items():
         table = datasets.load_dataset(str(dataset), configuration, cache_dir=str(tmp_path / "cache"))
         assert table.num_rows == {"train": count}
+    stream = datasets.load_dataset(str(dataset), "v01", split="train", streaming=True)
+    sample = next(iter(stream))
+    image = sample.get("jpg") or sample["png"]
+    assert (image.size, sample["__key__"]) == ((32, 32), "000000000-v01")
+    assert str(parse(sample["json"]["recipe"])) == sample["json"]["recipe"] != "image"
 
 
 def test_tar(dataset: Path) -> None:

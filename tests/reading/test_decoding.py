@@ -11,7 +11,7 @@ from PIL import Image
 
 from layermix_gen.errors import BadImage
 from layermix_gen.images.codec import FORMATS, Encoding, decode, encode
-from layermix_gen.reading.decoding import DECODERS
+from layermix_gen.reading.batches.decoding import DECODERS
 
 
 def decoded(image_format: str, files: list[bytes], height: int, width: int) -> np.ndarray:

@@ -14,8 +14,8 @@ from PIL import Image
 
 from layermix_gen import BuildSettings, build
 from layermix_gen.errors import LayerMixError
-from layermix_gen.reading.loader import Batch, Loader
-from layermix_gen.reading.metadata import FIELDS
+from layermix_gen.reading.batches.loader import Batch, Loader
+from layermix_gen.reading.batches.metadata import FIELDS
 from layermix_gen.reading.reader import LayerMixDataset
 from tests.reading.datasets import COUNT
 from tests.reading.truth import Truth, flat, keys, ordinals

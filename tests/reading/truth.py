@@ -34,7 +34,7 @@ class Truth:
     def reader(self, batch_size: int = 8, **options: Any) -> LayerMixDataset:
         """As `open`, of a dataset that stays as it is: manifest and index, a tenth of a second, are read only once."""
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(reader, "_open", lambda *_: _storage(self.root))
+            patch.setattr(reader, "open_storage", lambda *_: _storage(self.root))
             patch.setattr(reader, "load_catalog", lambda *given, **more: _catalog(self.root, *given[2:], **more))
             return self.open(batch_size, **options)
 

@@ -77,7 +77,9 @@ def sandbox(files: Sequence[Path], planes: Sequence[str] | None = None) -> Itera
     patterns = [pattern_of(path) for path in files]
     memory = min(MOST_MEMORY, usable_memory() // 2)
     with connected(unreadable, SETTINGS | {"memory_limit": f"{memory // 1000}KB"}) as db:
-        db.execute("SET enable_progress_bar = false")
+        ((has_bar,),) = db.execute("SELECT current_setting('enable_progress_bar')").fetchall()
+        if has_bar:  # only then: without ipywidgets, a notebook has none, and DuckDB refuses to set it
+            db.execute("SET enable_progress_bar = false")
         db.execute(f"SET allowed_paths = {list_of([*map(os.path.realpath, files), *patterns])}")
         db.execute("SET enable_external_access = false")
         db.execute("SET lock_configuration = true")

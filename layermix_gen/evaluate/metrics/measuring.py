@@ -81,6 +81,9 @@ class Measured:
     diagrams: dict[str, Reliability] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
 
+    def __repr__(self) -> str:
+        return f"<Measured {self.name}: {', '.join(self.numbers) or 'nothing'}>"
+
     def mean_error(self, suite: str, part: str) -> float | None:
         """The mean error of a part over its severities, in percent; None where one of them is missing."""
         errors = self.errors.get(suite, {}).get(part, {})

@@ -1,10 +1,11 @@
-"""Tables of numbers as plain text, Markdown or LaTeX, which show missing numbers and mark the best."""
+"""Tables of numbers as plain text, Markdown, LaTeX or HTML, which show missing numbers and mark the best."""
 
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
 from layermix_gen.evaluate.metrics.measuring import Number
+from layermix_gen.support.notebooks import panels
 
 MISSING = "-"
 Better: TypeAlias = Literal["low", "high", ""]
@@ -96,6 +97,19 @@ def as_markdown(table: Table) -> str:
     ]
     body = ["| " + " | ".join(text.replace("|", "\\|") for text in line) + " |" for line in (heads, rule, *lines)]
     return "\n".join([f"## {table.title}", "", *body])
+
+
+def as_html(table: Table) -> str:
+    """A table for notebooks; the best are bold."""
+    return panels.panel(
+        table.title,
+        panels.grid(
+            [*table.labels, *table.columns],
+            [[*labels, *(cell.text for cell in cells)] for labels, cells in table.rows],
+            [[*(False for _ in labels), *(cell.best for cell in cells)] for labels, cells in table.rows],
+            len(table.labels),
+        ),
+    )
 
 
 def as_latex(table: Table) -> str:

@@ -18,7 +18,7 @@ from layermix_gen.dataset.manifest import Manifest
 from layermix_gen.dataset.querying.queries import aggregate
 from layermix_gen.dataset.samples import lengths_of
 from layermix_gen.errors import LayerMixError
-from layermix_gen.figures.canvas import write_picture
+from layermix_gen.figures.file_formats import drawing_path
 from layermix_gen.inspection.opened_dataset import OpenedDataset
 from layermix_gen.mixing.blends import BLENDS
 from layermix_gen.mixing.methods import METHODS
@@ -51,18 +51,18 @@ BLENDS_SQL = """
 
 
 def plot(shards: OpenedDataset, out: str | Path) -> Path:
-    """Plot layers, operations, blends, coefficients and strengths of all variants to `out` (.png, .jpg or .webp).
+    """Plot layers, operations, blends, coefficients and strengths of all variants to `out`, by its suffix.
 
     Returns `out`. Raises `LayerMixError` where Matplotlib is not installed, where the dataset has no variants with
     drawn recipes, and where `out` cannot be written.
     """
-    from layermix_gen.inspection.drawings.recipe_figure import draw  # Matplotlib is an extra
+    from layermix_gen.inspection.drawings.recipe_figure import compose, write_figure  # Matplotlib is an extra
 
-    manifest = shards.manifest
+    out, manifest = drawing_path(out), shards.manifest
     found = observed(shards.index, manifest)
     if not found:
         raise LayerMixError(f"expected variants that were drawn in {shards.location}, found none; plot another dataset")
-    return write_picture(draw(found, expected(manifest, DRAWS), _headings(manifest)), out)
+    return write_figure(compose(found, expected(manifest, DRAWS), _headings(manifest)), out)
 
 
 def observed(index: Sequence[Path], manifest: Manifest) -> Counts:

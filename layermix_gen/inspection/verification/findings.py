@@ -7,6 +7,7 @@ from itertools import groupby
 from typing import Any
 
 from layermix_gen.errors import LayerMixError, OutOfResources, StoreError, printable
+from layermix_gen.support.notebooks import panels
 from layermix_gen.support.parsing import jsonable
 from layermix_gen.support.text import count
 
@@ -66,6 +67,12 @@ class VerificationReport:
         """The result as JSON has it."""
         facts = jsonable(self)
         return {"dataset": facts.pop("location"), "ok": self.ok} | facts
+
+    def __repr__(self) -> str:
+        return f"<VerificationReport of {self.location}: {count(len(self.problems), 'problem')}>"
+
+    def _repr_html_(self) -> str:
+        return panels.panel("Verification", panels.lines(str(self)))
 
     def __str__(self) -> str:
         seen = f"{count(self.shards, 'shard')}, {count(self.tars, 'tar')}, {count(self.samples, 'sample')}"

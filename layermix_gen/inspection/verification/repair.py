@@ -45,6 +45,7 @@ from layermix_gen.mixing_sets.kept import keep_copy
 from layermix_gen.mixing_sets.provision import resolve_mixing_set
 from layermix_gen.mixing_sets.store import read_about
 from layermix_gen.support.files import disk_errors, file_digest, link_or_copy, remove_folder, sync
+from layermix_gen.support.notebooks import panels
 from layermix_gen.support.processes import checked_workers
 from layermix_gen.support.progress import progress_bar
 from layermix_gen.support.text import count
@@ -72,6 +73,12 @@ class Repair:
         """The result as JSON has it: the verification before the repair, and what was done."""
         done = {"ok": self.ok, "mended": list(self.mended), "left": list(self.left), "digest": self.digest}
         return self.report.as_dict() | done
+
+    def __repr__(self) -> str:
+        return f"<Repair of {self.report.location}: {count(len(self.mended), 'file')} mended, {len(self.left)} left>"
+
+    def _repr_html_(self) -> str:
+        return panels.panel("Repair", panels.lines(str(self)))
 
     def __str__(self) -> str:
         mended = f"mended {count(len(self.mended), 'file')}: {' '.join(self.mended)}" if self.mended else ""

@@ -8,7 +8,7 @@ from layermix_gen.errors import LayerMixError
 from layermix_gen.images.views import PictureView
 from layermix_gen.mixing.methods.option_fields import MethodOptions
 from layermix_gen.mixing.operations import OPERATIONS
-from layermix_gen.mixing.recipe import Call, Expression
+from layermix_gen.mixing.recipe import Call, Expression, as_html
 from layermix_gen.mixing.strengths import ArgumentSampler
 from layermix_gen.support.seeds import Random
 
@@ -48,6 +48,9 @@ class Recipe(NamedTuple):
     def op(self) -> str:
         """The operation, where it is the only one; "" where there are none or several."""
         return self.ops[0] if len(set(self.ops)) == 1 else ""
+
+    def _repr_html_(self) -> str:
+        return as_html(self.expression, f"Recipe of {self.method}{f', layer {self.layer}' if self.layer else ''}")
 
 
 @dataclass(slots=True)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from layermix_gen.dataset.dataset_files import DatasetFiles
 from layermix_gen.dataset.manifest import Manifest
 
 
@@ -19,8 +20,12 @@ class TarUse:
 
 
 class Storage(Protocol):
-    """The files of a dataset: `indexes` are the checked ones; `location` says where it is, in messages."""
+    """The files of a dataset: `indexes` are the checked ones; `location` says where it is, in messages.
 
+    `files` are for a look at single samples.
+    """
+
+    files: DatasetFiles
     manifest: Manifest
     location: str
     indexes: list[Path]

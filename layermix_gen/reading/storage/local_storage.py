@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from layermix_gen.dataset.dataset_files import LocalFiles
+from layermix_gen.dataset.dataset_files import DatasetFiles, LocalFiles
 from layermix_gen.dataset.names import tar_name
 from layermix_gen.dataset.opening import open_dataset
 from layermix_gen.reading.storage.base import TarUse
@@ -15,7 +15,8 @@ class LocalStorage:
 
     def __init__(self, folder: Path) -> None:
         folder = folder.absolute()  # the working directory may change, and workers may have another
-        self.manifest, self.indexes = open_dataset(LocalFiles(folder, follow_links=True))
+        self.files: DatasetFiles = LocalFiles(folder, follow_links=True)
+        self.manifest, self.indexes = open_dataset(self.files)
         self._folder, self.location = folder, str(folder)
         self._maps = Maps(folder)
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from layermix_gen.dataset.dataset_files import RemoteDatasetFiles
+from layermix_gen.dataset.dataset_files import DatasetFiles, RemoteDatasetFiles
 from layermix_gen.dataset.manifest import Manifest
 from layermix_gen.dataset.names import tar_name
 from layermix_gen.dataset.opening import open_dataset
@@ -32,7 +32,8 @@ class RemoteStorage:
         self._arguments = (url, options, cache_dir, cache_bytes)
         self._limit, self._process = cache_bytes, os.getpid()
         self._is_temporary = cache_dir is None
-        self._files = files = RemoteDatasetFiles(url, options)
+        files = RemoteDatasetFiles(url, options)
+        self.files: DatasetFiles = files
         self.location = files.location
 
         def folder(manifest: Manifest) -> Path:

@@ -3,6 +3,8 @@
 import csv
 import io
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +25,22 @@ ALL_COLUMNS = f"the columns are {', '.join(COLUMNS)}"
 def everything(large: Built) -> list[dict[str, Any]]:
     """All rows of the large dataset, by a second route. Not to be changed."""
     return rows(large.root)
+
+
+IN_A_NOTEBOOK = """
+import sys, types
+kernel = types.SimpleNamespace(config={"IPKernelApp": {}})
+sys.modules["IPython"] = types.ModuleType("IPython")
+sys.modules["IPython"].get_ipython = lambda: kernel
+sys.modules["ipywidgets"] = None
+from layermix_gen import open_shards
+print(open_shards(sys.argv[1]).count())
+"""
+
+
+def test_in_a_notebook_without_widgets(small: Built) -> None:
+    run = subprocess.run([sys.executable, "-c", IN_A_NOTEBOOK, small.root], capture_output=True, text=True)
+    assert (run.stdout, run.stderr) == ("72\n", "")
 
 
 # --- answers ---------------------------------------------------------------------------------------------------------

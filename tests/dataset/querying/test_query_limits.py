@@ -11,7 +11,7 @@ import pytest
 
 from layermix_gen.dataset.index import COLUMNS
 from layermix_gen.dataset.querying import query_sandbox
-from layermix_gen.dataset.querying.queries import count, select
+from layermix_gen.dataset.querying.queries import count, select, select_frame
 from layermix_gen.errors import LayerMixError, OutOfResources
 from layermix_gen.reading import catalog
 from layermix_gen.support import database, processes
@@ -54,6 +54,13 @@ def test_a_query_that_would_never_end_is_stopped(where: str, index: list[Path]) 
     with pytest.raises(OutOfResources, match=r"^expected the answer to a query within 0\.5 s, found none; make the"):
         count(index, where)
     assert time.monotonic() - begin < 5
+
+
+@pytest.mark.parametrize("form", ["pandas", "arrow"])
+@pytest.mark.usefixtures("impatient")
+def test_a_frame_that_would_never_be_made_is_stopped(form: str, index: list[Path]) -> None:
+    with pytest.raises(OutOfResources, match=r"^expected the answer to a query within 0\.5 s, found none; make the"):
+        select_frame(form, index, f"{CROSS} > 1")
 
 
 def test_the_time_to_fetch_rows_counts(index: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -517,7 +517,10 @@ def test_the_command(tmp_path):
         (("--title", "a", "--title", "b"), "expected one --title for each of 1 models, or none, got 2"),
         (("--model", f"{models}:ten"), "found none: it is no convolutional network"),
         (("--class", 7), "expected a class in [0, 2], got 7"),
-        (("--out", tmp_path / "sheet.gif"), "expected a name like sheet.png"),
+        (
+            ("--out", tmp_path / "sheet.gif"),
+            "expected a picture's name ending in .png, .jpg, .jpeg, .webp, .pdf, .svg",
+        ),
         (("--out", tmp_path / "no" / "s.png"), f"cannot write {tmp_path}/no/s.png: no such file or directory; give an"),
         (("--device", "hpu"), "expected a GPU for the device 'hpu', found none; name another device, such as 'cpu'"),
         (("--device", "foo"), "expected a device like 'cuda' or 'cuda:1', got 'foo'"),

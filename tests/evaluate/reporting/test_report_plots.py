@@ -76,9 +76,9 @@ def test_every_name_is_there_as_it_is_in_its_order(
     """With an underscore in front, more of them than there are colors, and with what would be a formula."""
     drawn: list[Figure] = []
 
-    def noted(figure: Figure, file: Path) -> None:
+    def noted(figure: Figure, file: Path, form: str) -> None:
         drawn.append(figure)
-        save(figure, file)
+        save(figure, file, form)
 
     monkeypatch.setattr(report_plots, "save", noted)
     paths = draw_plots([_called(run, name) for name in names], tmp_path)
@@ -129,8 +129,8 @@ def test_partial_runs_have_means_over_what_they_have_in_common(folder: Path, tmp
     heights = [container.patches[0].get_height() for container in figure.axes[0].containers]  # type: ignore[attr-defined]
     assert heights == [pytest.approx(found.means[0]), pytest.approx(found.means[1])]
     assert figure.axes[0].get_xticklabels()[0].get_text() == "mean of 13 of 15"
-    shown = [text for text in texts(heat_map(runs, "c")) if text.startswith("mean of")]
-    assert shown == [f"mean of 13 of 15 {found.means[number]:.1f}" for number in range(2)]
+    shown = [text for text in texts(heat_map(runs, "c")) if text.startswith("mean")]
+    assert shown == [f"mean {found.means[number]:.1f} over 13 of 15" for number in range(2)]
     assert any(text.endswith(" (13/15)") for text in texts(reliability_diagrams(runs, "c")))
     assert not any("/" in text for text in texts(reliability_diagrams(runs, "clean")))
 

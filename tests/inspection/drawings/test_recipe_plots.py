@@ -11,7 +11,7 @@ from PIL import Image as PillowImage
 
 from layermix_gen import BuildSettings, LayerMixError, build, open_shards
 from layermix_gen.inspection.drawings import recipe_plots as plots
-from layermix_gen.inspection.drawings.recipe_figure import draw
+from layermix_gen.inspection.drawings.recipe_figure import compose, pictured
 from layermix_gen.inspection.drawings.recipe_plots import expected, observed, plot
 from layermix_gen.mixing.operations import DEFAULT_OPERATIONS
 
@@ -127,7 +127,7 @@ def test_the_operations_of_the_other_preset(tmp_path, digits, pool, monkeypatch)
     counts = expected(shards.manifest, draws=2000)
     assert set(counts["operation"]) == set(DEFAULT_OPERATIONS["released"])
     assert counts["solarize_increasing threshold"][0.0] > 0
-    assert draw(observed(shards.index, shards.manifest), counts, ("", "")).width == 1920
+    assert pictured(compose(observed(shards.index, shards.manifest), counts, ("", ""))).width == 1920
 
 
 def test_nothing_to_plot(tmp_path, digits, squares, monkeypatch):

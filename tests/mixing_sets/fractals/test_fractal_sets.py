@@ -325,28 +325,6 @@ def test_a_description_of_ours_that_has_lost_its_pictures_is_replaced(tmp_path: 
     assert not np.array_equal(rendered(tmp_path / "set.npy", 2, seed=1), before)
 
 
-@pytest.mark.parametrize("call", ["render_set('set.npy', 20, 36)", "resolve_mixing_set(None, 8, count=20)"])
-def test_a_script_without_a_guard_ends_with_a_line(tmp_path: Path, call: str) -> None:
-    script = tmp_path / "script.py"
-    script.write_text(
-        "from layermix_gen.mixing_sets.fractals import render_set\n"
-        "from layermix_gen.mixing_sets.provision import resolve_mixing_set\n"
-        f"{call[:-1]}, workers=2)\n"
-    )
-    run = subprocess.run(
-        [sys.executable, script],
-        cwd=tmp_path,
-        env={**os.environ, "LAYERMIX_GEN_CACHE": str(tmp_path / "cache")},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert run.returncode == 1
-    assert "LayerMixError: expected the call below `if __name__ == '__main__':`" in run.stderr
-    assert "DeadWorkerError: a worker process died: " in run.stderr
-
-
 def test_what_is_rendered_is_said_once_where_there_is_no_bar(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     out = tmp_path / "set.npy"
     caplog.set_level(logging.INFO, "layermix_gen")

@@ -53,6 +53,11 @@ def test_object_store_sends_one_plane_an_epoch(tiny: Truth) -> None:
         traffic.tars()
         ds = read("s3://streams/tiny", storage_options=options, remainder="exact")
         local = tiny.reader(order="shards", window=1, remainder="exact")
+        looked_at = ds["000000040-v02"]
+        assert np.array_equal(looked_at.image, tiny.pixels["000000040-v02"])
+        ((tar, size),) = traffic.tars().items()
+        assert tar.startswith("v02/")
+        assert size < 1000  # its image alone
         seen = []
         for _ in range(4):
             batches = list(ds)
@@ -171,12 +176,12 @@ def test_a_bad_line(tiny: Truth, web: tuple[str, Traffic], monkeypatch: pytest.M
     url, _ = web
     monkeypatch.setattr(remote, "PAUSE", 0)
     ds = read(url)
-    ds.storage._files._system = _Failing(ds.storage._files._system, 3)  # type: ignore[attr-defined]
+    ds.storage.files._system = _Failing(ds.storage.files._system, 3)  # type: ignore[attr-defined]
     assert keys(ds) == keys(tiny.reader(order="shards", window=1))
-    ds.storage._files._system = _Failing(ds.storage._files._system, 1000)  # type: ignore[attr-defined]
+    ds.storage.files._system = _Failing(ds.storage.files._system, 1000)  # type: ignore[attr-defined]
     with pytest.raises(LayerMixError, match=r"\.tar cannot be fetched: ConnectionResetError: the line is bad; restore"):
         list(ds)
-    ds.storage._files._system = ds.storage._files._system.system  # type: ignore[attr-defined]
+    ds.storage.files._system = ds.storage.files._system.system  # type: ignore[attr-defined]
     ds.set_epoch(0)
     assert keys(ds) == keys(tiny.reader(order="shards", window=1))
 

@@ -164,4 +164,7 @@ def test_without_pyarrow_there_is_a_line(made: Path, monkeypatch: pytest.MonkeyP
     for name in [name for name in sys.modules if name.partition(".")[0] == "pyarrow"]:
         monkeypatch.setitem(sys.modules, name, None)
     monkeypatch.setitem(sys.modules, "pyarrow", None)
-    assert refusal(made / "one") == "expected pyarrow for Arrow files, found none; pip install 'layermix-gen[arrow]'"
+    assert (
+        refusal(made / "one")
+        == "expected pyarrow for Arrow files and tables, found none; pip install 'layermix-gen[arrow]'"
+    )

@@ -14,9 +14,9 @@ from isal import isal_zlib
 from layermix_gen.dataset.names import tar_name
 from layermix_gen.dataset.samples import lengths_of
 from layermix_gen.errors import BadImage, LayerMixError
+from layermix_gen.reading.batches.decoding import DECODERS, Decoder
+from layermix_gen.reading.batches.metadata import read_metadata
 from layermix_gen.reading.catalog import Catalog
-from layermix_gen.reading.decoding import DECODERS, Decoder
-from layermix_gen.reading.metadata import read_metadata
 from layermix_gen.reading.order import Ints, draw_image
 from layermix_gen.reading.selection import Selection
 from layermix_gen.reading.storage.base import Storage

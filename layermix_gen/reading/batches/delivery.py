@@ -14,7 +14,7 @@ from itertools import islice
 import numpy as np
 import numpy.typing as npt
 
-from layermix_gen.reading.loader import Batch, Loader
+from layermix_gen.reading.batches.loader import Batch, Loader
 
 PARTS = 4  # of a batch, for each thread: small enough that threads end together, large enough to submit cheaply
 MIN_PART = 16  # images

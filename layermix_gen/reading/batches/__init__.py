@@ -1,0 +1,1 @@
+"""What fills a batch: samples found in their tars, checked, decoded into its rows, and handed out in order."""

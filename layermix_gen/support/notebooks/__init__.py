@@ -1,0 +1,1 @@
+"""What notebooks show of this package's objects, as HTML."""
