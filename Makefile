@@ -5,9 +5,12 @@ VENV := .venv
 BIN := $(VENV)/bin
 SMALL := $(VENV)/.small
 READY := $(VENV)/.ready
+SITE := $(VENV)/.site
+LOWEST := build/lowest
+AT_LOWEST := commands dataset images mixing sources test_cli.py test_online.py test_transform.py
 ELSEWHERE := kernels-by-zig kernels-portable kernels-unsigned kernels-fused kernels-unvectorized kernels-flushed
 
-.PHONY: kernels demo test test-browser sanitize kernels-elsewhere $(ELSEWHERE) lint format docs bench wheel clean
+.PHONY: kernels demo test test-browser test-lowest sanitize kernels-elsewhere $(ELSEWHERE) lint format docs site bench wheel clean
 
 $(BIN)/python:
 	@test -n "$(PYTHON)" || { echo "expected Python 3.11 or newer with the module venv, found none; install one" \
@@ -37,6 +40,14 @@ test: kernels
 
 test-browser: kernels  ## the gallery in Chromium: needs chromium and chromedriver, as Debian has them
 	$(BIN)/pytest -m browser
+
+test-lowest:  ## with the lowest versions that pyproject.toml allows, what needs only the package: needs uv
+	uv venv --quiet --clear --python 3.11 $(LOWEST)
+	uv pip install --quiet --python $(LOWEST)/bin/python --resolution lowest-direct --torch-backend cpu --editable '.[all]'
+	uv pip freeze --quiet --python $(LOWEST)/bin/python --exclude-editable > $(LOWEST)/constraints.txt
+	uv pip install --quiet --python $(LOWEST)/bin/python --torch-backend cpu --constraint $(LOWEST)/constraints.txt \
+		hatchling hypothesis 'moto[server]' 'pandas<3' pytest pytest-xdist pyyaml scikit-learn scipy webdataset ziglang
+	$(LOWEST)/bin/pytest -n auto $(addprefix tests/,$(AT_LOWEST))
 
 # With other kernels than the package's: what compares pixels, then the harness for longer than in a run of all tests.
 COMPARE = -m pytest --capture=sys $(addprefix tests/kernels/test_,digests.py programs.py scaling.py png_rows.py)
@@ -80,6 +91,13 @@ format: $(READY)
 docs: kernels  ## the pages that are made from the code
 	$(BIN)/python docs/generate.py
 
+$(SITE): pyproject.toml | $(BIN)/python
+	$(BIN)/pip install --quiet --editable '.[docs]'
+	touch $@
+
+site: $(SITE)  ## the pages with the API reference and a search, in site/
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
+
 bench: kernels
 	$(BIN)/python benchmarks/build.py
 
@@ -91,4 +109,4 @@ wheel: $(READY)  ## wheels in dist/ for Linux with glibc 2.17 or newer, compiled
 	$(BIN)/python -m tests.kernels.glibc dist/*-manylinux_*.whl
 
 clean:
-	rm -rf $(VENV) build dist demo-out .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) build dist demo-out site .pytest_cache .mypy_cache .ruff_cache .hypothesis

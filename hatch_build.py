@@ -1,6 +1,10 @@
-"""The build hook: compile the kernels into a wheel, or beside their sources where the package is installed editable."""
+"""The hooks of a build: they compile the kernels, and make the README for an index of packages.
+
+Kernels go into the wheel, or beside their sources where the package is installed editable.
+"""
 
 import os
+import re
 import sysconfig
 import tempfile
 from importlib.machinery import SourceFileLoader
@@ -9,6 +13,7 @@ from types import ModuleType
 from typing import Any
 
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
+from hatchling.metadata.plugin.interface import MetadataHookInterface
 
 KERNELS = "layermix_gen/kernels"
 PLATFORM = os.environ.get("LAYERMIX_GEN_PLATFORM")  # of a wheel for other machines, as manylinux_2_17_x86_64
@@ -23,6 +28,17 @@ def module_at(path: Path) -> Any:
 
 
 compiling = module_at(Path(__file__).parent / KERNELS / "compiling.py")
+
+
+class ReadmeHook(MetadataHookInterface):
+    """Gives the README without its pictures and links to other files, which an index of packages does not have."""
+
+    def update(self, metadata: dict[str, Any]) -> None:
+        """Set the readme of the project."""
+        text = (Path(self.root) / "README.md").read_text(encoding="utf-8")
+        text = re.sub(r"!\[[^\]]*\]\((?!https:)[^)]*\)\n*", "", text)
+        text = re.sub(r"\[([^\]]*)\]\((?!https:)[^)]*\)", r"\1", text)
+        metadata["readme"] = {"content-type": "text/markdown", "text": text}
 
 
 class KernelsHook(BuildHookInterface[Any]):

@@ -1,8 +1,10 @@
 """The public names: listed in `public_api.txt`, lazy, documented, and the objects that they are said to be."""
 
 import ast
+import dataclasses
 import importlib
 import inspect
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -95,3 +97,8 @@ def test_importing_the_package_imports_nothing_of_it() -> None:
     code = "import sys, layermix_gen; print(sorted(name for name in sys.modules if name.startswith('layermix_gen')))"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert run.stdout.strip() == "['layermix_gen', 'layermix_gen._version']"
+
+
+def test_help_explains_each_setting_of_a_build() -> None:
+    names = {field.name for field in dataclasses.fields(layermix_gen.BuildSettings)}
+    assert names <= set(re.findall(r"`(\w+)`", str(layermix_gen.BuildSettings.__doc__)))

@@ -50,10 +50,10 @@ which, shown = options_of("Which samples"), options_of("What is shown of them")
     help="Format of the rows; default: table. In csv, what would be a formula has a ' before it.",
 )
 @shown("--key", help="Tell how the sample of this key was made, or draw it with --out.")
-@shown("--out", type=FILE, help="Draw the sample of --key to this file: .png, .jpg or .webp.")
-@shown("--sheet", type=FILE, help="Draw samples next to their clean views to this file: .png, .jpg or .webp.")
+@shown("--out", type=FILE, help="Draw the sample of --key to this file: .png, .jpg, .webp, .pdf or .svg.")
+@shown("--sheet", type=FILE, help="Draw samples next to their clean views to such a file.")
 @shown("--gallery", type=FILE, help="Write samples to this HTML page, to filter and to look at.")
-@shown("--plot", type=FILE, help="Plot all that was drawn against what the settings draw, to this file.")
+@shown("--plot", type=FILE, help="Plot all that was drawn against what the settings draw, to such a file.")
 @shown("--extract", type=FILE, help="Write the images and their JSON to this new folder.")
 @how_it_runs("--jobs", type=int, help="How many jobs build the dataset, to see what each lacks until it is finished.")
 @json_option

@@ -29,22 +29,49 @@ UNITS = {"": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KIB": 2**10, "MIB": 2**2
 
 @dataclass(frozen=True, slots=True)
 class BuildSettings:
-    """The settings of a build. `None` leaves a choice open: `resolve` makes it to suit the source."""
+    """The settings of a build. `None` leaves a choice open: `resolve` makes it to suit the source.
+
+    What is made:
+
+    - `variants` is the number of variants of each image, 0 to 100; with `clean`, the view before mixing is written,
+      too.
+    - `method` makes the variants, by default LayerMix; `options` are the method's: its class of options, such as
+      `LayerMixOptions`, or a mapping of their names. None: the defaults.
+    - `seed` of every random choice: 0 or a larger whole number.
+
+    How images are cut:
+
+    - `size` is the side of all views, in px. None: that of the images, if all are squares of one size from 8 to 224 px,
+      otherwise 224.
+    - `view` is "rrc" (a random resized crop), "pad-crop" or "center". None: pad-crop up to 64 px, rrc above.
+    - `view_mode` is "independent" (each variant has a view of its own) or "shared" (all planes of an image show the
+      same view, as the Jensen-Shannon loss needs them).
+    - `max_pixels`: larger source images are skipped.
+
+    How they are written:
+
+    - `format` is "jpg", "png" or "webp". None: png up to 64 px, jpg above. `quality`, 1 to 100, is that of jpg and
+      webp, where 100 is lossless; `subsampling` of a jpg's chroma is "444", "422" or "420".
+    - `keys` is "unique" (a key for each sample) or "shared" (one for all planes of an image).
+    - `shard_size` bounds each tar: bytes with a unit, as "256MB", or a plain number of samples.
+
+    Raises `LayerMixError` for what is out of its range.
+    """
 
     variants: int = 4
-    clean: bool = True  # also write each view before mixing
-    size: int | None = None  # px; None: the source's, if its images are squares of one size up to 224, else 224
-    view: str | None = None  # rrc, pad-crop or center; None: by size
-    view_mode: str = "independent"  # a view for each variant, or one shared by all planes of an image
+    clean: bool = True
+    size: int | None = None
+    view: str | None = None
+    view_mode: str = "independent"
     method: str = "layermix"
-    options: Any = None  # of the method: its class of options, or a mapping; None: the defaults
-    format: str | None = None  # jpg, png or webp; None: by size
+    options: Any = None
+    format: str | None = None
     quality: int = 95
     subsampling: str = "444"
-    keys: str = "unique"  # a key for each sample, or one shared by all planes of an image
-    shard_size: str = "256MB"  # bytes with a unit, or a plain number of samples
+    keys: str = "unique"
+    shard_size: str = "256MB"
     seed: int = 0
-    max_pixels: int = MAX_PIXELS  # larger source images are skipped
+    max_pixels: int = MAX_PIXELS
 
     def __post_init__(self) -> None:
         if type(self.clean) is not bool:

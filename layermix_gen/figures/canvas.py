@@ -7,32 +7,28 @@ import math
 from collections.abc import Callable
 from functools import lru_cache, partial
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 from PIL import Image as PillowImage
 from PIL import ImageDraw, ImageFont
 
-from layermix_gen.errors import LayerMixError, printable
+from layermix_gen.errors import printable
 from layermix_gen.figures import text_fitting
+from layermix_gen.figures.file_formats import OPTIONS, SUFFIXES, VECTORS, drawing_path, picture_path
+from layermix_gen.figures.marks import AreaMark, Line, Mark, PictureMark, Point, StrokeMark, TextMark, box, circle
 from layermix_gen.figures.palette import HAIRLINE, INK, PAPER
 from layermix_gen.images import Image
-from layermix_gen.support.checks import as_path
 from layermix_gen.support.files import replacing, writing
-
-Point: TypeAlias = tuple[float, float]
-Line: TypeAlias = npt.NDArray[np.float64]  # (N, 2): x and y of points
 
 DENSITY = 2  # device pixels per point
 BOLD = 0.013  # of the size: how far the outline of bold text grows, because Pillow's own font has one weight
 ENLARGED = 3  # from this factor on, pixels are shown as squares
 FRACTION = 4  # fractional bits of the coordinates that OpenCV gets
-SUFFIXES = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
-OPTIONS: dict[str, dict[str, Any]] = {"JPEG": {"quality": 92, "subsampling": 0}, "WEBP": {"quality": 92}}
 PIECES = 40  # points of a curve
 PEN, HEAD = 3, 15  # width of lines, length of arrow heads
+INKED = 5.4  # device pixels that OpenCV inks for a smooth line of that width
 
 
 def fitted(size: int, side: int) -> int:
@@ -74,42 +70,62 @@ def write_picture(picture: PillowImage.Image, out: str | Path) -> Path:
 
     Raises `LayerMixError` for another suffix, and where the file cannot be written.
     """
-    out = as_path(out, "picture")
-    form = SUFFIXES.get(out.suffix.lower())
-    if form is None:
-        raise LayerMixError(f"expected a picture's name ending in {', '.join(SUFFIXES)}, got {out}; change the suffix")
+    out = picture_path(out)
+    form = SUFFIXES[out.suffix.lower()]
     with writing(out), replacing(out) as draft:
         picture.save(draft, form, **OPTIONS.get(form, {}))
     return out
 
 
 class Canvas:
-    """A picture being drawn."""
+    """A picture being drawn, and the marks that it consists of."""
 
     def __init__(self, width: float, height: float) -> None:
         self.picture = PillowImage.new("RGB", (math.ceil(width), math.ceil(height)), PAPER)
+        self.marks: list[Mark] = []
         self._draw = ImageDraw.Draw(self.picture)
+
+    def write(self, out: str | Path) -> Path:
+        """Write the drawing to `out`, completely or not at all; return its path.
+
+        Raises `LayerMixError` for another suffix than those of `drawing_path`, for PDF and SVG without Matplotlib, and
+        where the file cannot be written.
+        """
+        out = drawing_path(out)
+        form = VECTORS.get(out.suffix.lower())
+        if form is None:
+            return write_picture(self.picture, out)
+        from layermix_gen.figures.vector import write_vector  # Matplotlib is an extra
+
+        with writing(out), replacing(out) as draft:
+            write_vector(self.picture, self.marks, _font(1).font_bytes, draft, form)
+        return out
 
     def text(
         self, place: Point, text: str, points: float, fill: str = INK, anchor: str = "ls", bold: bool = False
     ) -> None:
         """Write one line; `anchor` is Pillow's: with `ls`, `place` is the left end of the base line."""
-        stroke = points * DENSITY * BOLD if bold else 0
-        self._draw.text(place, printable(text), fill, _font(points), anchor, stroke_width=stroke)
+        stroke, text = points * DENSITY * BOLD if bold else 0, printable(text)
+        self.marks.append(TextMark(place, text, points, fill, anchor, bold))
+        self._draw.text(place, text, fill, _font(points), anchor, stroke_width=stroke)
 
     def image(self, image: PillowImage.Image, left: float, top: float, edge: str = HAIRLINE) -> None:
         """Paste a picture, with a fine edge around it, because it may be as white as the canvas."""
         x, y = round(left), round(top)
+        right, bottom = x + image.width, y + image.height
+        self.marks += [AreaMark(box(x - 2, y - 2, right + 2, bottom + 2), edge), PictureMark(x, y, right, bottom)]
         self._draw.rectangle((x - 2, y - 2, x + image.width + 1, y + image.height + 1), outline=edge, width=2)
         self.picture.paste(image, (x, y))
 
     def rule(self, left: float, right: float, y: float) -> None:
         """Draw a fine horizontal line."""
+        self.marks.append(AreaMark(box(left, y, right, y + 2), HAIRLINE))
         self._draw.rectangle((round(left), round(y), round(right), round(y) + 1), fill=HAIRLINE)
 
     def line(self, line: Line, fill: str) -> None:
         """Draw a line through points."""
         fixed = _fixed(line)
+        self.marks.append(StrokeMark(line, fill, INKED))
         self._ink(
             fill, line, lambda mask, at: cv2.polylines(mask, [fixed - at], False, 255, PEN, cv2.LINE_AA, FRACTION)
         )
@@ -119,17 +135,19 @@ class Canvas:
         x, y = line[-1]
         self.line(np.vstack([line[line[:, 0] < x - HEAD], [(x - HEAD / 2, y)]]), fill)
         head = np.array([(x, y), (x - HEAD, y - HEAD * 0.45), (x - HEAD, y + HEAD * 0.45)])
+        self.marks.append(AreaMark(head, fill))
         fixed = _fixed(head)
         self._ink(fill, head, lambda mask, at: cv2.fillPoly(mask, [fixed - at], 255, cv2.LINE_AA, FRACTION))
 
     def disc(self, centre: Point, radius: float, fill: str, edge: str) -> None:
         """Draw a filled circle with an edge."""
-        box = np.array([np.subtract(centre, radius), np.add(centre, radius)])
+        around = circle(centre, radius)
+        self.marks += [AreaMark(around, fill), StrokeMark(around, edge, INKED)]
         r = round(radius * 2**FRACTION)
         for ink, pen in ((fill, -1), (edge, PEN)):
             self._ink(
                 ink,
-                box,
+                around,
                 lambda mask, at, pen=pen: cv2.circle(
                     mask, _fixed(np.array(centre)) - at, r, 255, pen, cv2.LINE_AA, FRACTION
                 ),

@@ -10,6 +10,7 @@ from layermix_gen.figures.palette import HAIRLINE, HATCHES, HEAT, INK, PAPER, QU
 from layermix_gen.figures.text_fitting import in_two_lines, shortened_inside
 
 with extras_explained():
+    from matplotlib import rc_context
     from matplotlib.axes import Axes
     from matplotlib.colors import LinearSegmentedColormap
     from matplotlib.figure import Figure
@@ -120,6 +121,8 @@ def plain(axes: Axes) -> None:
     axes.yaxis.grid(color=HAIRLINE, linewidth=0.7, zorder=0)
 
 
-def save(figure: Figure, file: Path | IO[bytes]) -> None:
-    """Write a figure as PNG, without the version of Matplotlib, so that the same figure gives the same bytes."""
-    figure.savefig(file, format="png", metadata={"Software": None})
+def save(figure: Figure, file: Path | IO[bytes], form: str = "png") -> None:
+    """Write a figure as "png", "pdf" or "svg", with no time and no version in it: the same figure, the same bytes."""
+    told = {"png": ["Software"], "pdf": ["Creator", "Producer", "CreationDate"], "svg": ["Creator", "Date"]}[form]
+    with rc_context({"pdf.fonttype": 42, "svg.fonttype": "path", "svg.hashsalt": "layermix-gen"}):
+        figure.savefig(file, format=form, metadata=dict.fromkeys(told))

@@ -91,9 +91,10 @@ class Shards(OpenedDataset):
         return len(rows)
 
     def explain(self, key: str, out: str | Path) -> Path:
-        """Draw the recipe of a sample as a tree, with the image at every step, to `out` (.png, .jpg or .webp).
+        """Draw the recipe of a sample as a tree, with the image at every step, to `out`; return `out`.
 
-        Returns `out`. Raises `LayerMixError` where there is no such sample, and as `replay` does.
+        Its suffix is .png, .jpg or .webp, or, with Matplotlib, .pdf or .svg. Raises `LayerMixError` where there is no
+        such sample, and as `replay` does.
         """
         return explain(self, key, as_path(out, "picture"))
 
@@ -107,7 +108,7 @@ class Shards(OpenedDataset):
         sample: int | None = None,
         seed: int = 0,
     ) -> Path:
-        """Draw samples that meet a condition, by default 24, next to their clean views, to `out` (.png, .jpg or .webp).
+        """Draw samples that meet a condition, by default 24, next to their clean views, to `out`, as `explain` does.
 
         These are the first ones or, with `sample`, so many that are drawn at random by the seed. Returns `out`. Raises
         `LayerMixError` as `query` does, and where no sample meets the condition.
@@ -135,7 +136,7 @@ class Shards(OpenedDataset):
     def plot(self, out: str | Path) -> Path:
         """Plot how often layers, operations, blends and strengths occur, against what the settings draw, to `out`.
 
-        `out` is a .png, .jpg or .webp, and is returned. Raises `LayerMixError` where nothing was drawn, and without
+        `out` is a name as of `explain`, and is returned. Raises `LayerMixError` where nothing was drawn, and without
         matplotlib.
         """
         return plot(self, as_path(out, "picture"))

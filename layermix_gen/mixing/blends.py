@@ -12,7 +12,7 @@ from typing import TypeAlias
 from layermix_gen.images import Image
 from layermix_gen.kernels import blending
 from layermix_gen.mixing.operations import BOX, Parameter
-from layermix_gen.mixing.strengths import rounded, uniform
+from layermix_gen.mixing.strengths import ArgumentSampler, rounded, uniform
 from layermix_gen.support.seeds import Random
 
 CoefficientSampler: TypeAlias = Callable[[Random, float], tuple[float, ...]]
@@ -72,3 +72,9 @@ _OTHERS = (
 BLENDS = {row.name: row for row in (*_DRAWN, *_OTHERS, *_PATCHES)}
 DRAWN_BLENDS = {row.name: row.sample for row in _DRAWN if row.sample}
 """How the arguments are drawn of the blends that LayerMix and its kin choose from, by the blend's name."""
+
+
+def settled_blend(name: str, ratio: float) -> ArgumentSampler:
+    """How the arguments of a blend are drawn at a blending ratio."""
+    sampler = DRAWN_BLENDS[name]
+    return lambda rng: sampler(rng, ratio)

@@ -11,6 +11,14 @@ from layermix_gen.support.seeds import Random
 
 StrengthSampler: TypeAlias = Callable[[Random, float, int], tuple[float, ...]]
 
+ArgumentSampler: TypeAlias = Callable[[Random], tuple[float, ...]]
+"""A sampler whose other arguments are settled."""
+
+
+def settled(sampler: StrengthSampler, magnitude: float, side: int) -> ArgumentSampler:
+    """A sampler at a magnitude, for images of `side` pixels."""
+    return lambda rng: sampler(rng, magnitude, side)
+
 
 def uniform(rng: Random, low: float, high: float) -> float:
     return low + (high - low) * rng.random()

@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 
 from layermix_gen.errors import LayerMixError
-from layermix_gen.mixing_sets.fractals.render import VERSION
+from layermix_gen.mixing_sets.fractals.render import RENDER_SIZE, VERSION
 from layermix_gen.mixing_sets.fractals.sets import describe, render_set
 from layermix_gen.mixing_sets.kept import is_copy
 from layermix_gen.mixing_sets.mixing_set import MixingSet, open_mixing_set
@@ -50,7 +50,7 @@ def resolve_mixing_set(
     """
     size = picture_size_for(view_size)
     if location is None:
-        name = f"fractals-v{VERSION}-seed{seed}-{count}x{size}{f'-detail{DETAIL}' if size > DETAIL else ''}.npy"
+        name = _name_of(count, size, seed)
         about = read_about(kept) if kept and kept.is_file() else {}
         is_same = about.get("made_by") == describe(count, size, seed, detail=DETAIL)
         if kept and is_same and is_copy(kept, about.get("digest", "")):
@@ -100,8 +100,14 @@ def _pack(folder: Path, cut: Cut, progress: bool, skipped: dict[str, str], path:
 def _render(count: int, size: int, seed: int, workers: int | None, progress: bool, path: Path) -> Path:
     if progress:
         say_without_bar(f"the fractals are kept for later builds in {path.parent}")
-    render_set(path, count, size, seed, detail=DETAIL, workers=workers, progress=progress)
+    larger = path.with_name(_name_of(count, RENDER_SIZE, seed))
+    render_set(path, count, size, seed, detail=DETAIL, larger=larger, workers=workers, progress=progress)
     return path
+
+
+def _name_of(count: int, size: int, seed: int) -> str:
+    """The name of a set of fractals in the cache."""
+    return f"fractals-v{VERSION}-seed{seed}-{count}x{size}{f'-detail{DETAIL}' if size > DETAIL else ''}.npy"
 
 
 def _tell(skipped: Sequence[str]) -> None:

@@ -10,7 +10,6 @@ from layermix_gen.errors import LayerMixError
 from layermix_gen.support.checks import as_path
 from layermix_gen.support.files import disk_errors, reason
 from layermix_gen.support.locks import Lock
-from layermix_gen.support.processes import checked_workers
 from layermix_gen.support.remote import RemoteFiles, refuse_secrets
 
 LARGEST_SET = 1 << 40  # bytes of a set that is fetched
@@ -36,7 +35,6 @@ def cached(name: str, make: Callable[[Path], Path]) -> Path:
     try:
         if path.exists():
             return path
-        checked_workers(None)  # a worker that imports the script would wait for its parent's lock for ever
         path.parent.mkdir(parents=True, exist_ok=True)
         lock = Lock(path.with_suffix(".lock"))
         lock.wait()

@@ -164,8 +164,11 @@ class SetWriter:
         self._records.truncate()
         try:
             self._rows.write(self._header)
-            if hasattr(os, "posix_fallocate"):  # macOS has none: there, a full disk shows later
-                os.posix_fallocate(self._rows.fileno(), 0, len(self._header) + self.shape[0] * self._picture_bytes)
+            size = len(self._header) + self.shape[0] * self._picture_bytes
+            if hasattr(os, "posix_fallocate"):
+                os.posix_fallocate(self._rows.fileno(), 0, size)
+            else:  # macOS: a full disk shows later
+                self._rows.truncate(size)
         except OSError:
             self._discard()
             raise

@@ -16,7 +16,7 @@ from typing import Protocol, runtime_checkable
 from layermix_gen.errors import BadImage, LayerMixError
 from layermix_gen.images import Image
 from layermix_gen.support.checks import as_path, is_remote
-from layermix_gen.support.files import MISSING, reason, with_retries
+from layermix_gen.support.files import AS_IS, MISSING, reason, with_retries
 
 EXTENSIONS = frozenset(
     {"jpg", "jpeg", "jpe", "jfif", "png", "apng", "webp", "gif", "bmp", "dib", "tif", "tiff", "avif"}
@@ -183,8 +183,7 @@ def _read_inside(root: str, full: str, follow_links: bool) -> tuple[bytes, os.st
     resolved = os.path.realpath(full, strict=True)
     if os.path.commonpath((root, os.path.normpath(full) if follow_links else resolved)) != root:
         raise BadImage(LINK_OUT)
-    # O_NONBLOCK, so that a pipe does not wait for a writer; O_NOFOLLOW, because links are resolved by now.
-    descriptor = os.open(resolved, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
+    descriptor = os.open(resolved, os.O_RDONLY | AS_IS)  # links are resolved by now
     try:
         _check_status(os.fstat(descriptor), full)
         with os.fdopen(descriptor, "rb", buffering=0, closefd=False) as file:

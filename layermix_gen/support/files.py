@@ -40,6 +40,9 @@ WHEN_IT_IS_OVER = (
 PAUSES = (0.2, 1.0)  # seconds before the second and the third try of a read
 DRAFT = re.compile(r"\..+-[0-9a-f]{16}\.tmp")  # the names that `temporary` gives
 DRAFT_SECONDS = 3600  # a temporary file or folder that has not grown for so long is abandoned
+WINDOWS = os.name == "nt"
+AS_IS = sum(getattr(os, name, 0) for name in ("O_NOFOLLOW", "O_NONBLOCK", "O_CLOEXEC", "O_BINARY"))
+"""Flags to open what is there, as far as a system has them: no link is followed, and no pipe waits for a writer."""
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 T = TypeVar("T")
@@ -103,7 +106,9 @@ def remove_folder(path: Path) -> None:
 
 def sync(path: Path) -> None:
     """Make the content of a file durable, or the names in a folder."""
-    descriptor = os.open(path, os.O_RDONLY)
+    if WINDOWS and path.is_dir():  # no folder can be opened there
+        return
+    descriptor = os.open(path, os.O_RDWR if WINDOWS else os.O_RDONLY)  # which syncs only what may be written to
     try:
         os.fsync(descriptor)
     finally:

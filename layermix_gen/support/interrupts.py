@@ -82,21 +82,30 @@ def interrupts_held() -> Iterator[None]:
     """Hold Ctrl-C and SIGTERM back within the context, and raise them afterwards if they came, two at the most.
 
     Processes that are started within it never receive Ctrl-C: they inherit the blocked signal. To ignore the signal
-    instead would lose a Ctrl-C that comes at this moment.
+    instead would lose a Ctrl-C that comes at this moment. On Windows, which cannot block signals, they do receive it.
     """
-    from multiprocessing import resource_tracker  # here, because `--help` does not need it
-
     came: list[int] = []
-    resource_tracker.ensure_running()  # before blocking, because starting it unblocks the signal
-    with on_interrupt(lambda number, _: came.append(number)):  # in another thread, too
-        blocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-        try:
-            yield
-        finally:
-            signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
+    with on_interrupt(lambda number, _: came.append(number)), _blocked_interrupt():
+        yield
     try:
         if came:
             signal.raise_signal(signal.Signals(came[0]))
     finally:
         if len(came) > 1:  # the second ends at once
             signal.raise_signal(signal.Signals(came[1]))
+
+
+@contextmanager
+def _blocked_interrupt() -> Iterator[None]:
+    """Block Ctrl-C within the context, in all threads but those that run already."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    from multiprocessing import resource_tracker  # here, because `--help` does not need it
+
+    resource_tracker.ensure_running()  # before blocking, because starting it unblocks the signal
+    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, blocked)

@@ -1,24 +1,28 @@
 """Locks between processes, also of several machines: of a folder that is written to, and of a single file.
 
 Any number of processes may hold a lock together, as builds hold their output, or one alone. The file of a lock is
-removed by the last to leave. On a file system without locks every process gets its lock, and none is ever sure to be
-alone.
+removed by the last to leave. On a file system without locks, and on Windows, every process gets its lock, and none is
+ever sure to be alone.
 """
 
 import errno
-import fcntl
 import os
 import re
 import stat
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from math import gcd
 from pathlib import Path
 from typing import IO
 
 from layermix_gen.errors import LayerMixError
-from layermix_gen.support.files import disk_errors, sweep
+from layermix_gen.support.files import AS_IS, disk_errors, sweep
+
+try:
+    import fcntl
+except ImportError:  # Windows: its locks would keep others from reading the file, and cannot be converted
+    fcntl = None  # type: ignore[assignment]
 
 NAME = ".lock"  # of the lock in a folder
 PATIENCE, PAUSE = 60.0, 0.05  # seconds in all, and between two tries, that a process waits for others to prepare
@@ -31,7 +35,7 @@ class Lock:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._file: IO[bytes] | None = None
-        self.works = True  # False on a file system without locks
+        self.works = fcntl is not None  # False on a file system without locks, too
 
     def take(self, *, together: bool = False) -> bool:
         """Take the lock alone, or together with others, and tell whether that is granted; never waits.
@@ -40,7 +44,7 @@ class Lock:
         """
         while True:
             self._file = self._file or _opened(self._path)
-            if not self._flock(self._file, fcntl.LOCK_SH if together else fcntl.LOCK_EX):
+            if not self._flock(self._file, together):
                 self.drop()
                 return False
             if self._is_current(self._file):
@@ -62,17 +66,24 @@ class Lock:
 
     def leave(self) -> None:
         """Give the lock back; whoever is the last to hold it removes its file."""
+        if fcntl is None:  # Windows removes no file that is open
+            self.drop()
+            with suppress(PermissionError):
+                self._path.unlink(missing_ok=True)
+            return
         if self.is_last():
             self._path.unlink(missing_ok=True)
         self.drop()
 
     def is_last(self) -> bool:
         """Whether this process holds the lock, and from now on alone."""
-        return bool(self._file and self._flock(self._file, fcntl.LOCK_EX) and self._is_current(self._file))
+        return bool(self._file and self._flock(self._file, together=False) and self._is_current(self._file))
 
-    def _flock(self, file: IO[bytes], kind: int) -> bool:
+    def _flock(self, file: IO[bytes], together: bool) -> bool:
+        if fcntl is None:
+            return True
         try:
-            fcntl.flock(file, kind | fcntl.LOCK_NB)
+            fcntl.flock(file, (fcntl.LOCK_SH if together else fcntl.LOCK_EX) | fcntl.LOCK_NB)
         except BlockingIOError:
             return False
         except OSError as error:
@@ -92,11 +103,20 @@ def _opened(path: Path) -> IO[bytes]:
     """The file of a lock, made if it is missing. Raises OSError for a link, which may lead anywhere, and for a pipe."""
     if path.is_symlink():
         raise FileExistsError(errno.EEXIST, "a link, not the file of a lock", str(path))
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_NONBLOCK, 0o666)
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | AS_IS, 0o666)
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
         raise FileExistsError(errno.EEXIST, "not a regular file", str(path))
     return os.fdopen(descriptor, "ab")
+
+
+def refuse_without_locks() -> None:
+    """Raise `LayerMixError` on Windows, which lacks what keeps a build whole when it is killed or has rivals."""
+    if fcntl is None:
+        raise LayerMixError(
+            "expected Linux or macOS to write shards on, found Windows, which can only read them; build there, or "
+            "in WSL"
+        )
 
 
 def busy(what: str | Path) -> LayerMixError:

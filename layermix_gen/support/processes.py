@@ -3,7 +3,6 @@
 Workers are spawned, use one OpenCV thread each, leave Ctrl-C to their parent, and end when the parent is gone.
 """
 
-import multiprocessing.process
 import os
 import signal
 import sys
@@ -39,7 +38,10 @@ def available_cpus() -> int:
 
 def usable_memory() -> int:
     """The bytes of memory that this process may use: those of the machine, or fewer in a container."""
-    physical = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    try:
+        physical = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, ValueError):  # Windows: no bound is known
+        physical = sys.maxsize
     try:
         return min(physical, int((CONTROL_GROUP / "memory.max").read_text(encoding="ascii")))
     except (OSError, ValueError):  # no control group, or "max"
@@ -47,15 +49,7 @@ def usable_memory() -> int:
 
 
 def checked_workers(workers: int | None) -> int:
-    """The number of workers, by default one for each CPU.
-
-    Raises `LayerMixError` for less than one, and in a worker that is still importing the script that started it: such a
-    script has no `__main__` guard, and would start itself again and again.
-    """
-    if getattr(multiprocessing.process.current_process(), "_inheriting", False):
-        raise LayerMixError(
-            "expected the call below `if __name__ == '__main__':`, as worker processes import the script"
-        )
+    """The number of workers, by default one for each CPU. Raises `LayerMixError` for less than one."""
     if workers is None:
         return available_cpus()
     check_whole("workers", workers, 1)
@@ -114,21 +108,11 @@ def worker_processes(state: T, workers: int, shared: Any = None) -> Iterator[Wor
     At Ctrl-C, tasks that have begun are waited for; at a second one, or SIGTERM, the processes are killed. Raises
     `LayerMixError` if a worker dies, or if none could start.
     """
-    _check_script()
     pool = WorkerProcesses(state, workers, shared)
     try:
         yield pool
     finally:
         pool.end()
-
-
-def _check_script() -> None:
-    """Refuse a script that workers could not import, such as one from standard input."""
-    script = getattr(sys.modules["__main__"], "__file__", None)
-    if script and getattr(sys.modules["__main__"], "__spec__", None) is None and not Path(script).exists():
-        raise LayerMixError(
-            f"expected the call in a file, for worker processes import it, got {script}; save it, or use 1 worker"
-        )
 
 
 @contextmanager
@@ -147,6 +131,7 @@ def memory_errors(
 def limit_cpu(seconds: float) -> None:
     """Let this process end when it has taken `seconds` more of CPU time, even in C code; 0 lifts the limit.
 
-    A disk that is slow takes no CPU time.
+    A disk that is slow takes no CPU time. Windows has no such limit.
     """
-    signal.setitimer(signal.ITIMER_PROF, seconds)  # by default, its signal ends the process
+    if hasattr(signal, "setitimer"):
+        signal.setitimer(signal.ITIMER_PROF, seconds)  # by default, its signal ends the process

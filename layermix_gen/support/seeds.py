@@ -7,6 +7,7 @@ import hashlib
 from collections.abc import Callable, Sequence
 from itertools import chain, count
 from struct import Struct
+from threading import Lock
 from typing import Protocol
 
 import numpy as np
@@ -55,12 +56,13 @@ class KeyedRandom:
 BLOCK = 32  # numbers that are drawn at once: more than most variants take
 _WORDS = Struct("<2Q")
 _REUSED = np.random.Generator(np.random.Philox(key=0))  # whose state is set: to make one takes 15 µs
+_LOCK = Lock()  # the generator's own may be taken once only in older versions of NumPy, and drawing takes it
 
 
 def _block(key: bytes, number: int) -> list[float]:
     """The block of this number, from 0 on, of the uniform numbers of a key."""
     bits = _REUSED.bit_generator
-    with bits.lock:
+    with _LOCK:
         bits.state = {
             "bit_generator": "Philox",
             "state": {"counter": (number * BLOCK // 4, 0, 0, 0), "key": _WORDS.unpack(key)},  # four numbers a count

@@ -13,11 +13,12 @@ import threading
 import traceback
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from enum import Enum
 from functools import partial
 from multiprocessing.connection import Connection
+from types import ModuleType
 from typing import Any, Generic, NoReturn, TypeVar, cast
 
 import cv2
@@ -152,7 +153,7 @@ class _Worker:
         context = multiprocessing.get_context("spawn")
         self.phase = _Phase.STARTING
         self.pipe, theirs = context.Pipe()
-        with theirs:  # closed here, so that the pipe ends with the process
+        with theirs, _without_script():  # closed here, so that the pipe ends with the process
             self.process = context.Process(target=_work, args=(theirs, shared), daemon=True)
             self.process.start()
 
@@ -173,6 +174,19 @@ class _Worker:
             return None
         self.phase = _Phase.IDLE
         return answer
+
+
+@contextmanager
+def _without_script() -> Iterator[None]:
+    """Let a process that is started import what its tasks need, and not the script that is run here.
+
+    That need not be in a file, nor keep its calls below `if __name__ == "__main__":`.
+    """
+    script, sys.modules["__main__"] = sys.modules["__main__"], ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = script
 
 
 def _kill(workers: Iterable[_Worker]) -> None:
@@ -200,7 +214,7 @@ def _work(pipe: Connection, shared: Any) -> NoReturn:
 
 def keep_memory() -> None:
     """Let the allocator of glibc, if it is that, keep freed memory for the next image instead of returning it."""
-    with suppress(OSError, AttributeError):
+    with suppress(OSError, AttributeError, TypeError):  # of macOS, and of Windows
         mallopt = ctypes.CDLL(None).mallopt
         for option, size in MALLOPT.items():
             mallopt(option, size)

@@ -36,7 +36,7 @@ def test_samples_that_meet_a_condition(option: str, name: str, squares: Shards, 
 
 
 def test_a_plot(squares: Shards, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(recipe_plots, "DRAWS", 5000)
+    monkeypatch.setattr(recipe_plots, "POINTS", 4096)
     result = invoke("inspect", squares.location, "--plot", tmp_path / "plot.png")
     assert (result.exit_code, result.stdout) == (0, f"{tmp_path}/plot.png\n")
     assert (tmp_path / "plot.png").read_bytes() == squares.plot(tmp_path / "twin.png").read_bytes()

@@ -11,6 +11,7 @@ from layermix_gen.support import progress
 from tests.helpers import invoke
 
 SHORT = {  # commands that end soon, or that have nothing to tell before they end
+    "layermix-gen card",
     "layermix-gen evaluate gradcam",
     "layermix-gen evaluate report",
     "layermix-gen finish",

@@ -9,6 +9,7 @@ from pathlib import Path
 import fsspec
 import numpy as np
 import pytest
+import yaml
 
 from layermix_gen import build
 from layermix_gen.dataset.index import COLUMNS
@@ -35,7 +36,8 @@ def snippets(page: Path) -> list[str]:
 @pytest.mark.parametrize("name", ["README.md", "docs/build.md", "docs/methods.md", "docs/recipes.md"])
 def test_python_snippets_run(name, tmp_path, monkeypatch, photographs):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("layermix_gen.building.planning.resolve_mixing_set", partial(resolve_mixing_set, count=8))
+    for module in ("building.planning", "online"):  # which render their own fractals
+        monkeypatch.setattr(f"layermix_gen.{module}.resolve_mixing_set", partial(resolve_mixing_set, count=8))
     (tmp_path / "path" / "to").mkdir(parents=True)
     (tmp_path / "path" / "to" / "train").symlink_to(photographs)
     rng = np.random.default_rng(0)
@@ -87,7 +89,7 @@ def test_python_snippets_of_the_sources_page_run(tmp_path, monkeypatch, photogra
 
 def test_python_snippets_of_the_inspect_page_run(tmp_path, monkeypatch, photographs, pool, capsys):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(recipe_plots, "DRAWS", 5000)
+    monkeypatch.setattr(recipe_plots, "POINTS", 4096)
     build(photographs, "shards", BuildSettings(variants=8, size=32), mixing_set=pool, workers=1, progress=False)
     view, fractal = np.random.default_rng(0).integers(0, 256, (2, 32, 32, 3), np.uint8)
     names = {"view": view, "fractal": fractal}
@@ -172,3 +174,17 @@ def test_every_method_has_its_options_on_the_command_line_page(method):
 def test_every_column_of_the_index_is_documented():
     text = (ROOT / "docs" / "format.md").read_text(encoding="utf-8")
     assert [name for name in COLUMNS if f"`{name}`" not in text] == []
+
+
+def pages_in(nav):
+    """The pages that the navigation of the site names."""
+    for entry in nav:
+        for found in entry.values() if isinstance(entry, dict) else [entry]:
+            yield from [found] if isinstance(found, str) else pages_in(found)
+
+
+def test_the_site_leads_to_every_page():
+    site = yaml.safe_load((ROOT / "mkdocs.yml").read_text("utf-8"))
+    here = {page.name for page in (ROOT / "docs").glob("*.md")}
+    made = {f"api/{page}.md" for page in ("layermix_gen", "evaluate", "sources", "fractals")}
+    assert sorted(pages_in(site["nav"])) == sorted(here | made | {"index.md", "contributing.md", "changes.md"})

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from layermix_gen import BuildSettings, LayerMixDataset, LayerMixError, build, open_shards
+from layermix_gen import BuildSettings, LayerMixDataset, LayerMixError, build, open_shards, parse
 from layermix_gen.evaluate.corruptions.corrupter import corrupt
 from layermix_gen.evaluate.metrics.measuring import measure
 from layermix_gen.evaluate.suites.check_data import check_data
@@ -29,7 +29,7 @@ from layermix_gen.support.files import temporary
 from tests.evaluate.made_results import make_results
 from tests.faults._hostile_edits import EDITS, edit_json, edit_predictions
 from tests.faults.tally import Tally
-from tests.helpers import snapshot
+from tests.helpers import elements, snapshot
 from tests.servers import web_server
 
 SECONDS, MEGABYTES = 60, 400  # that a consumer may take, at the most
@@ -55,6 +55,24 @@ def pictures(root: Path, out: Path, _: str) -> None:
     shards.explain(shards.query(limit=1)[0]["key"], out / "tree.png")
 
 
+def looks(root: Path, out: Path, url: str) -> None:
+    """Single samples, by index and key, of the folder and of the URL; and what a notebook shows of them."""
+    by_url: dict[str, Any] = {"cache_dir": out / "cache", "cache_bytes": 150_000}
+    for ds in (LayerMixDataset(root, 4), LayerMixDataset(url, 4, **by_url)):
+        for sample in (ds[0], ds[-1], ds["000000003-v01"]):
+            elements(sample._repr_html_())
+        elements(ds._repr_html_())
+
+
+def in_a_notebook(root: Path, *_: Any) -> None:
+    """The opened dataset, its manifest and a recipe, as HTML; what cannot be read is told there."""
+    shards = open_shards(root)
+    elements(shards._repr_html_())
+    elements(shards.manifest._repr_html_())
+    for row in shards.query(limit=3):
+        elements(parse(row["recipe"])._repr_html_())
+
+
 def rows(root: Path, *_: Any) -> None:
     """All rows as they are, each with its image and its key."""
     shards = open_shards(root)
@@ -69,6 +87,10 @@ CONSUMERS: dict[str, Consumer] = {
     "read targets": lambda root, out, url: read(root, soft_labels=True),
     "read by URL": lambda root, out, url: read(url, cache_dir=out / "cache", cache_bytes=150_000, window=1),
     "rows": rows,
+    "looks": looks,
+    "in a notebook": in_a_notebook,
+    "frames": lambda root, out, url: [open_shards(root).query(as_=form) for form in ("pandas", "arrow")],
+    "card": lambda root, out, url: [open_shards(root).card(out / "card.md"), open_shards(root).card()],
     "summary": lambda root, out, url: str(open_shards(root).summary()),
     "summary by URL": lambda root, out, url: str(open_shards(url).summary()),
     "verify": lambda root, out, url: str(open_shards(root).verify(workers=1, progress=False)),

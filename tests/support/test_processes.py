@@ -196,33 +196,34 @@ def test_ctrl_c_cancels_the_tasks_not_begun_and_ends_the_workers(tmp_path: Path)
     assert not any(alive(int(file.read_text())) for file in begun)
 
 
-SCRIPT = """
-import os, sys, time
-from layermix_gen.support.processes import checked_workers, worker_processes
-
+WAIT = """
+import os, time
 
 def wait(_, task):
     print(os.getpid(), flush=True)
     time.sleep(100)
-
+"""
+SCRIPT = """
+from waiting import wait
+from layermix_gen.support.processes import worker_processes
 
 def work():
-    with worker_processes(None, checked_workers(2)) as pool:
+    with worker_processes(None, 2) as pool:
         list(pool.in_order(wait, range(2)))
-
 
 """
 
 
 def started(script: Path, text: str) -> "subprocess.Popen[str]":
-    """Start a script, written to a file."""
+    """Start a script, written to a file, next to one with the function that workers call."""
     script.write_text(text)
+    script.with_name("waiting.py").write_text(WAIT)
     pipe = subprocess.PIPE
     return subprocess.Popen([sys.executable, script], stdout=pipe, stderr=pipe, text=True)
 
 
 def test_workers_end_with_their_parent(tmp_path: Path) -> None:
-    with started(tmp_path / "script.py", f"{SCRIPT}if __name__ == '__main__':\n    work()\n") as process:
+    with started(tmp_path / "script.py", f"{SCRIPT}work()\n") as process:
         assert process.stdout is not None
         workers = [int(process.stdout.readline()) for _ in range(2)]
         assert all(map(alive, workers))
@@ -231,12 +232,11 @@ def test_workers_end_with_their_parent(tmp_path: Path) -> None:
 
 
 CAUGHT = """
-if __name__ == "__main__":
-    before = signal.getsignal(signal.SIGINT)
-    try:
-        work()
-    except KeyboardInterrupt:
-        print(signal.getsignal(signal.SIGINT) is before)
+before = signal.getsignal(signal.SIGINT)
+try:
+    work()
+except KeyboardInterrupt:
+    print(signal.getsignal(signal.SIGINT) is before)
 """
 
 
@@ -294,26 +294,26 @@ def test_workers_whose_state_cannot_be_loaded_are_one_line() -> None:
         list(pool.in_order(raise_it, [ValueError()]))
 
 
-# --- how many, and for which scripts ---------------------------------------------------------------------------------
+# --- how many, and in which scripts ----------------------------------------------------------------------------------
 
 
-def test_a_script_without_a_guard_ends_with_a_line(tmp_path: Path) -> None:
-    with started(tmp_path / "script.py", f"{SCRIPT}work()\n") as process:
-        said = process.communicate(timeout=60)[1]
-    assert process.returncode == 1
-    assert (
-        "LayerMixError: expected the call below `if __name__ == '__main__':`, as worker processes import the script\n"
-    ) in said
+TWICE = """
+from layermix_gen.support.processes import worker_processes
+from operator import mul
+with worker_processes(7, 2) as pool:
+    print(list(pool.in_order(mul, [2, 3])))
+"""
 
 
-def test_a_script_that_is_in_no_file_can_have_one_worker(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys.modules["__main__"], "__file__", "<stdin>", raising=False)
-    monkeypatch.setattr(sys.modules["__main__"], "__spec__", None)
-    line = "^expected the call in a file, for worker processes import it, got <stdin>; save it, or use 1 worker$"
-    with pytest.raises(LayerMixError, match=line), working(3, 2):
-        pass
-    with working(3, 1) as pool:
-        assert list(pool.in_order(product, [5])) == [15]
+@pytest.mark.parametrize("way", ["file", "input", "argument"])
+def test_a_script_needs_neither_a_guard_nor_a_file(way: str, tmp_path: Path) -> None:
+    script = tmp_path / "script.py"
+    script.write_text(TWICE)
+    arguments = {"file": [str(script)], "input": ["-"], "argument": ["-c", TWICE]}[way]
+    run = subprocess.run(
+        [sys.executable, *arguments], input=TWICE, capture_output=True, text=True, timeout=60, check=True
+    )
+    assert (run.stdout, run.stderr) == ("[14, 21]\n", "")
 
 
 @pytest.mark.parametrize("workers", [0, -1, 1.0, True, "2"])

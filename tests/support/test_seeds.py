@@ -3,10 +3,15 @@
 Stored recipes and corrupted images were made from these numbers: where a test fails here, mend the code, not the test.
 """
 
+from threading import Lock
+from types import SimpleNamespace
+from typing import Any
+
 import numpy as np
 import pytest
 from scipy import stats
 
+from layermix_gen.support import seeds
 from layermix_gen.support.seeds import BLOCK, KeyedRandom, corruption_generator, generator, shuffled
 
 NO_UTF8 = "caf\udce9/ü.png"  # the name of a file, as Python reads it
@@ -108,3 +113,21 @@ def test_the_order_of_a_seed_never_changes(seed: int, order: list[int]) -> None:
 @pytest.mark.parametrize("count", [0, 1, 1000])
 def test_each_number_is_in_the_order_once(count: int) -> None:
     assert sorted(shuffled(count, 5)) == list(range(count))
+
+
+class _OfOlderNumpy:
+    """A generator that takes the lock of its bits when it draws, a lock that can be taken once only."""
+
+    def __init__(self, generator: np.random.Generator) -> None:
+        self.generator, self.bit_generator = generator, SimpleNamespace(lock=Lock(), state=None)
+
+    def random(self, count: int) -> Any:
+        assert self.bit_generator.lock.acquire(timeout=0)
+        self.generator.bit_generator.state = self.bit_generator.state
+        return self.generator.random(count)
+
+
+def test_drawing_holds_no_lock_that_drawing_takes(monkeypatch: pytest.MonkeyPatch) -> None:
+    expected = seeds._block(bytes(16), 0)
+    monkeypatch.setattr(seeds, "_REUSED", _OfOlderNumpy(np.random.Generator(np.random.Philox(key=0))))
+    assert seeds._block(bytes(16), 0) == expected

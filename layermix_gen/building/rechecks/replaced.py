@@ -4,10 +4,7 @@ A replaced file of another size is a change of the plan. One of the same size ha
 was only touched or copied: the checksum of its pixels, which the index has, tells them apart.
 """
 
-from collections import deque
-from collections.abc import Iterator, Sequence
-
-from layermix_gen.building.engines.parallel import cpu_seconds
+from layermix_gen.building.rechecks.trying import tried
 from layermix_gen.building.shard_builder import is_finished, open_inputs
 from layermix_gen.dataset.index import read_summaries, source_checksum, source_checksums
 from layermix_gen.dataset.listings.comparing import touched_inputs
@@ -16,8 +13,6 @@ from layermix_gen.dataset.names import LISTING
 from layermix_gen.dataset.plan import Plan, read_plan
 from layermix_gen.errors import BadImage, LayerMixError
 from layermix_gen.sources import Item
-from layermix_gen.support.processes import limit_cpu, worker_processes
-from layermix_gen.support.worker_pool import DeadWorkerError
 
 CHECKED = 1000  # images at most where more were touched, as all are where a source was copied
 
@@ -41,41 +36,20 @@ def refuse_replaced(plan: Plan, listing: Listing, workers: int) -> None:
     known: dict[int, dict[str, int]] = {}
     for number in sorted({plan.shard_of(one) for one in numbers}):
         known[number] = source_checksums(plan.root, number, min(built[number]))
-    tried = [(plan.shard_of(one), listing[one]) for one in numbers]
-    written = {item: known[shard][item.id] for shard, item in tried if item.id in known[shard]}
-    for item, checksum in _checksums(plan, list(written), workers):
+    touched = [(plan.shard_of(one), listing[one]) for one in numbers]
+    written = {item: known[shard][item.id] for shard, item in touched if item.id in known[shard]}
+    for item, checksum in tried(plan, list(written), _checksum, workers, killed=-1):
         if checksum != written[item]:
             raise LayerMixError(
-                f"{item.id} is another image now than when shard {next(n for n, one in tried if one == item)} of "
+                f"{item.id} is another image now than when shard {next(n for n, one in touched if one == item)} of "
                 f"{plan.root} was built; restore it, or build into another folder"
             )
 
 
-def _checksums(plan: Plan, items: Sequence[Item], workers: int) -> Iterator[tuple[Item, int]]:
-    """The checksum of the pixels of each input; -1 for one that cannot be read, or kills its process."""
-    if workers == 1 or not items:
-        yield from ((item, _checksum(plan, item)) for item in items)
-        return
-    with worker_processes(plan, min(workers, len(items))) as pool:
-        for ended in pool.ended(_checksum_within_limit, deque(items)):
-            if ended:
-                yield ended.task, -1 if isinstance(ended.error, DeadWorkerError) else ended.result()
-
-
 def _checksum(plan: Plan, item: Item) -> int:
+    """The checksum of the pixels of an input; -1 for one that cannot be read."""
     source, _ = open_inputs(plan)
     try:
         return source_checksum(source.read(item))
     except BadImage:
         return -1
-
-
-# --- in a worker ---------------------------------------------------------------------------------------------------
-
-
-def _checksum_within_limit(plan: Plan, item: Item) -> int:
-    limit_cpu(cpu_seconds(plan))
-    try:
-        return _checksum(plan, item)
-    finally:
-        limit_cpu(0)

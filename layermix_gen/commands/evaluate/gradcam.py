@@ -40,7 +40,9 @@ EXAMPLES = {
     multiple=True,
     help="Title of a column: one for each --model; default: checkpoint or model.",
 )
-@click.option("--out", required=True, type=click.Path(), help="Draw the sheet to this file, .png.")
+@click.option(
+    "--out", required=True, type=click.Path(), help="Draw the sheet to this file: .png, .jpg, .webp, .pdf or .svg."
+)
 @click.option("--mean", type=Fractions(), help="Mean of the pixels in [0, 1] in training, as for evaluate run.")
 @click.option("--std", type=Fractions(), help="Deviation of the pixels in [0, 1] in training, as for evaluate run.")
 @click.option("--classes", "n_classes", default=0, help="Outputs of a timm model; 0: as many as it has by default.")

@@ -9,6 +9,7 @@ from layermix_gen.commands.parameters import Names
 from layermix_gen.commands.showing import bold, show
 from layermix_gen.errors import LayerMixError, printable
 from layermix_gen.evaluate.reporting.report import SUFFIXES, make_report, render, write_report
+from layermix_gen.figures.file_formats import PLOTS
 from layermix_gen.support.checks import as_path
 from layermix_gen.support.text import as_text
 
@@ -36,12 +37,15 @@ EXAMPLES = {
     help="Also write all formats, report.json and the plots to this folder; an earlier report there is replaced.",
 )
 @click.option(
+    "--plots", type=click.Choice(list(PLOTS)), default="png", help="The format of the plots that --out writes."
+)
+@click.option(
     "--reference-p",
     type=click.Path(),
     help="Normalise mFP and mT5D by those of this JSON file: flip_probability and top5_distance by perturbation.",
 )
 def command(
-    results: tuple[str, ...], paper: tuple[str, ...], form: str, out: str | None, reference_p: str | None
+    results: tuple[str, ...], paper: tuple[str, ...], form: str, out: str | None, plots: str, reference_p: str | None
 ) -> None:
     """Compare RESULTS, folders of `evaluate run`, side by side: errors, robustness, consistency, calibration.
 
@@ -49,7 +53,7 @@ def command(
     not evaluated is shown as missing, and a mean over fewer parts than its full list says so.
     """
     report = make_report([_named(text) for text in results], paper, reference_p)
-    paths = write_report(report, out) if out else []
+    paths = write_report(report, out, plots=plots) if out else []
     show(report.text(bold) if form == "text" else render(report, form))
     for path in paths:
         show(f"wrote {printable(as_text(path))}", err=True)

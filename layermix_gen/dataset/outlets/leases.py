@@ -90,18 +90,10 @@ class Lease:
         return [one.claim for one in self._found() if one.seconds > expired and not self._removed(one, 0.0)]
 
     def take(self, claim: Claim) -> list[Claim]:
-        """Take the lease, or convert it if it is held alone; return the claims that are in the way, none if it is held.
+        """Take the lease; return the claims that are in the way, none if it is held now.
 
         Of several that want to be alone at one moment, the one with the least token waits for the others to leave.
-        Raises `LayerMixError` where a lease that is to be converted is gone.
         """
-        if self._claim == ALONE:  # which holds more
-            with self._writing:
-                check_held(self._store, self.name)
-                self._write(claim)
-                name, self._claim = self.name, claim
-            self._store.remove([name])
-            return []
         try:
             self._write(claim)
             for _ in range(TURNS):
@@ -123,6 +115,17 @@ class Lease:
             raise
         self._store.remove([self._named(claim)])
         return [one.claim for one in rivals]
+
+    def convert(self, claim: Claim) -> None:
+        """Make a lease that is held alone, so that nothing is in the way, one of a claim of less.
+
+        Raises `LayerMixError` where it is gone.
+        """
+        with self._writing:
+            check_held(self._store, self.name)
+            self._write(claim)
+            name, self._claim = self.name, claim
+        self._store.remove([name])
 
     def is_last(self) -> bool:
         """Whether nobody else holds a lease."""

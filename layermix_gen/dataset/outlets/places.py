@@ -12,6 +12,7 @@ from layermix_gen.dataset.outlets.object_store import ObjectStore, StoredObject
 from layermix_gen.dataset.outlets.store_outlet import StoreOutlet
 from layermix_gen.errors import LayerMixError
 from layermix_gen.support.checks import is_remote
+from layermix_gen.support.locks import refuse_without_locks
 
 BEFORE_A_PLAN = (LISTING, MIXING_SET, ABOUT_MIXING_SET)  # what a process may have written that was killed then
 FIRST_TRIES = 2  # of the first request, which tells whether there is such a store
@@ -29,8 +30,9 @@ def placed(
 
     For a URL the folder is a temporary one, which has all of what is there but the tars and, without `mixes`, the
     mixing set. Raises `LayerMixError` where the URL cannot be written to, is not reached, holds something else, or is
-    below the `source`.
+    below the `source`, and on Windows.
     """
+    refuse_without_locks()
     if not is_remote(out):
         yield out, IN_PLACE
         return

@@ -246,7 +246,7 @@ class StoreOutlet:
                     self.store.abort_uploads(OURS)
                     self.refresh(root)
                     prepare()
-                    self.lease.take(claim)
+                    self.lease.convert(claim)
                     break
                 rivals = [one for one in others if claim.excludes(one)] or self.lease.take(claim)
                 if not rivals:

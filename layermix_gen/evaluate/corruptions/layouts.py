@@ -88,8 +88,7 @@ class ArrayLayout(Layout):
         blocks[:, numbers.start : numbers.stop] = np.swapaxes(images, 0, 1)
 
     def finish(self, name: str) -> None:
-        with self._draft(name).open("rb") as file:
-            os.fsync(file.fileno())
+        sync(self._draft(name))
         self._draft(name).rename(self.path(name))
         sync(self.root)
 
@@ -128,7 +127,8 @@ class FolderLayout(Layout):
                 (self._draft(name) / str(severity) / self.files[number]).write_bytes(encoded.getbuffer())
 
     def finish(self, name: str) -> None:
-        os.sync()  # once for all: the files of a corruption are many and small
+        if hasattr(os, "sync"):  # once for all: the files of a corruption are many and small; Windows has none
+            os.sync()
         self._draft(name).rename(self.path(name))
         sync(self.root)
 

@@ -17,19 +17,19 @@ from layermix_gen.evaluate.gradcam_maps.gradcam import Attention, gradcam
 from layermix_gen.evaluate.models.weights import check_weights
 from layermix_gen.evaluate.preprocessing import PREPROCESSINGS
 from layermix_gen.evaluate.suites.batching import Images, rebatched
-from layermix_gen.figures.canvas import Canvas, fitted, scaled, shortened, write_picture
+from layermix_gen.figures.canvas import Canvas, fitted, scaled, shortened
+from layermix_gen.figures.file_formats import drawing_path
 from layermix_gen.figures.palette import QUIET
 from layermix_gen.images import Image
 from layermix_gen.images.codec import decode
 from layermix_gen.reading.device import as_device
 from layermix_gen.support.checks import as_path, as_several, check_choice
 from layermix_gen.support.files import cannot_read, reading
-from layermix_gen.support.text import as_text
 
 CELL = 224  # px; narrower images are enlarged to about this width, wider ones shown as they are
 GAP, MARGIN, HEAD, FOOT = 14, 28, 30, 34  # px
 TITLE, SMALL = 7.5, 6.5  # points
-HOTTEST = 226  # of 255: the red of the colour map; colours beyond it are as dark as a black image
+COLOURS = cv2.COLORMAP_VIRIDIS  # from violet to yellow: people who see fewer colours see the same map
 LETTERS = str.maketrans({"ß": "ss", "æ": "ae", "Æ": "AE", "ø": "o", "Ø": "O", "œ": "oe", "ł": "l"})  # without accents
 LEAST, MOST = 0.1, 0.65  # how opaque the colours are where the map is 0 and where it is 1
 
@@ -44,12 +44,14 @@ def write_gradcam_sheet(
     target: int | None = None,
     device: str = "cpu",
 ) -> Path:
-    """Draw Grad-CAM of images by one or several models, each with a title, to `out` (.png); return `out`.
+    """Draw Grad-CAM of images by one or several models, each with a title, to `out`; return `out`.
+
+    Its suffix is .png, .jpg or .webp, or, with Matplotlib, .pdf or .svg.
 
     The models take pixels in [0, 1] and are moved to `device`. Raises `LayerMixError` for a device that is not there,
     for an image that cannot be read and a sheet that cannot be written, and as `gradcam` does.
     """
-    place, out = as_device(device), as_path(out, "file of the sheet")
+    place, out = as_device(device), drawing_path(out)
     models, paths = as_several("models", models), as_several("paths", paths)
     if not models or not paths:
         raise LayerMixError(f"expected at least one model and one image, got {len(models)} and {len(paths)}; give more")
@@ -60,14 +62,11 @@ def write_gradcam_sheet(
         check_type("title", pair[0], str, 'give pairs, as in ("baseline", model)')
         check_weights(pair[1])
     files = [as_path(path, "image") for path in paths]
-    if out.suffix.lower() != ".png":
-        raise LayerMixError(f"expected a name like sheet.png, got {as_text(out)}; change --out")
     check_choice("preprocessing", preprocessing, PREPROCESSINGS)
     images = next(rebatched((_read(file, preprocessing)[None] for file in files), len(files)))
     pixels = torch.from_numpy(images).permute(0, 3, 1, 2).contiguous().float().div(255).to(place)
     seen = [gradcam(model.to(place), pixels, layer=layer, target=target) for _, model in models]
-    sheet = _draw(images, [file.stem for file in files], [title for title, _ in models], seen)
-    return write_picture(sheet, out)
+    return _draw(images, [file.stem for file in files], [title for title, _ in models], seen).write(out)
 
 
 def _read(path: Path, preprocessing: str) -> Image:
@@ -81,13 +80,13 @@ def _read(path: Path, preprocessing: str) -> Image:
 
 def overlaid(image: Image, heat: np.ndarray[tuple[int, int], np.dtype[np.float32]]) -> Image:
     """Overlay an image (H, W, 3) with the colours of a map (H, W) in [0, 1], more opaque where the map is higher."""
-    levels = (heat * HOTTEST).round().astype(np.uint8)
-    colours = cv2.cvtColor(cv2.applyColorMap(levels, cv2.COLORMAP_TURBO), cv2.COLOR_BGR2RGB)
+    levels = (heat * 255).round().astype(np.uint8)
+    colours = cv2.cvtColor(cv2.applyColorMap(levels, COLOURS), cv2.COLOR_BGR2RGB)
     alpha = (LEAST + (MOST - LEAST) * heat)[:, :, None]
     return (image * (1 - alpha) + colours * alpha).round().astype(np.uint8)
 
 
-def _draw(images: Images, names: list[str], titles: list[str], seen: list[Attention]) -> PillowImage.Image:
+def _draw(images: Images, names: list[str], titles: list[str], seen: list[Attention]) -> Canvas:
     shown = [_enlarged(image) for image in images]
     height, width, _ = shown[0].shape
     rows, columns = len(images), 1 + len(seen)
@@ -101,7 +100,7 @@ def _draw(images: Images, names: list[str], titles: list[str], seen: list[Attent
             sheet.image(PillowImage.fromarray(cell), left, top)
             caption = _plain(names[row]) if column == 0 else _said(seen[column - 1], row)
             sheet.text((left, top + height + FOOT * 0.6), shortened(caption, width, SMALL), SMALL, QUIET)
-    return sheet.picture
+    return sheet
 
 
 def _enlarged(image: Image) -> Image:

@@ -17,6 +17,7 @@ from layermix_gen.evaluate.reporting.contents import report_tables
 from layermix_gen.evaluate.reporting.markup import Table, as_html, as_latex, as_markdown, as_plain_text
 from layermix_gen.evaluate.reporting.paper import PaperTable, paper_tables
 from layermix_gen.evaluate.reporting.provenance import metrics_facts, notes, run_facts
+from layermix_gen.figures.file_formats import PLOTS
 from layermix_gen.support.checks import as_path, as_several, check_choice
 from layermix_gen.support.files import disk_errors, read_json, reading, reason, replacing, write_json
 from layermix_gen.support.locks import alone
@@ -146,11 +147,12 @@ def render(report: Report, form: str) -> str:
     return made
 
 
-def write_report(report: Report, out: str | Path) -> list[Path]:
+def write_report(report: Report, out: str | Path, *, plots: str = "png") -> list[Path]:
     """Write a report to the folder `out` in every format, `report.json` among them, with its plots; return the paths.
 
-    An earlier report in the folder is replaced; other files stay. Raises `LayerMixError` where a file that no report
-    wrote has the name of one of the report's, where the folder cannot be written, or Matplotlib is missing.
+    `plots` is the format of the plots: "png", "pdf" or "svg". An earlier report in the folder is replaced; other files
+    stay. Raises `LayerMixError` where a file that no report wrote has the name of one of the report's, where the folder
+    cannot be written, or Matplotlib is missing.
     """
     try:
         from layermix_gen.evaluate.reporting.report_plots import draw_plots, plot_names  # Matplotlib is an extra
@@ -158,15 +160,16 @@ def write_report(report: Report, out: str | Path) -> list[Path]:
         raise LayerMixError(f"{error}, or print the report with --format alone") from error
 
     check_type("report", report, Report, "give what make_report returns")
+    check_choice("plots", plots, PLOTS)
     out, texts = as_path(out, "folder of the report"), [f"report.{suffix}" for suffix in SUFFIXES.values()]
     _make_folder(out, (*texts, FACTS, *plot_names()))
     with alone(out), disk_errors(out):
         write_json(out / FACTS, report.json())  # first
-        plots = draw_plots(report.runs, out)
+        drawn = draw_plots(report.runs, out, plots)
         for form, name in zip(SUFFIXES, texts, strict=True):
             with replacing(out / name) as draft:
                 draft.write_text(render(report, form) + "\n", encoding="utf-8")
-    return [*(out / name for name in (*texts, FACTS)), *plots]
+    return [*(out / name for name in (*texts, FACTS)), *drawn]
 
 
 def _make_folder(out: Path, own: Collection[str]) -> None:

@@ -10,6 +10,7 @@ from layermix_gen.evaluate.benchmarks import SEVERITIES, TITLES, mean_list
 from layermix_gen.evaluate.metrics.calibration import Reliability
 from layermix_gen.evaluate.metrics.measuring import CALIBRATED, Measured
 from layermix_gen.evaluate.reporting.comparability import apart
+from layermix_gen.figures.file_formats import PLOTS
 from layermix_gen.figures.palette import INK, OVER, QUIET, RIGHT, SERIES, UNDER
 from layermix_gen.figures.style import (
     HEAD,
@@ -43,33 +44,37 @@ PANEL, BETWEEN = 2.02, 0.17  # inches: the width of a panel, and the gap to the 
 
 def plot_names() -> tuple[str, ...]:
     """The files that `draw_plots` may write."""
-    return tuple(_plots(()))
+    return tuple(f"{name}.{form}" for name in _plots(()) for form in PLOTS)
 
 
-def draw_plots(runs: Sequence[Measured], out: Path) -> list[Path]:
-    """Draw as PNG into the folder `out` what the runs have data for; return the paths. Other old plots are removed."""
+def draw_plots(runs: Sequence[Measured], out: Path, form: str = "png") -> list[Path]:
+    """Draw in one of the formats `PLOTS` into the folder `out` what the runs have data for; return the paths.
+
+    Other old plots are removed.
+    """
     paths = []
     for name, (draw, found, suite) in _plots(runs).items():
-        path = out / name
+        path = out / f"{name}.{form}"
         if found:
             with replacing(path) as draft:
-                save(draw(found, suite), draft)
+                save(draw(found, suite), draft, form)
             paths.append(path)
-        else:
-            path.unlink(missing_ok=True)
+    for name in plot_names():
+        if out / name not in paths:
+            (out / name).unlink(missing_ok=True)
     return paths
 
 
 def _plots(runs: Sequence[Measured]) -> dict[str, tuple[Callable[..., "Figure"], list[Measured], str]]:
-    """By file name: the function that draws a plot, the runs that have data for it, and the suite."""
+    """By name: the function that draws a plot, the runs that have data for it, and the suite."""
     plots: dict[str, tuple[Callable[..., Figure], list[Measured], str]] = {}
     for suite in ("c", "cbar"):
         found = [run for run in runs if set(run.errors.get(suite, ())) & set(mean_list(suite, run.signature.scale))]
-        plots[f"heat-map-{suite}.png"] = (heat_map, found, suite)
-        plots[f"bars-{suite}.png"] = (bars, found, suite)
+        plots[f"heat-map-{suite}"] = (heat_map, found, suite)
+        plots[f"bars-{suite}"] = (bars, found, suite)
     for suite in CALIBRATED:
         found = [run for run in runs if suite in run.diagrams]
-        plots[f"reliability-{suite}.png"] = (reliability_diagrams, found, suite)
+        plots[f"reliability-{suite}"] = (reliability_diagrams, found, suite)
     return plots
 
 

@@ -4,12 +4,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from PIL import Image as PillowImage
-
 from layermix_gen.dataset.names import address
 from layermix_gen.errors import LayerMixError
-from layermix_gen.figures.canvas import write_picture
-from layermix_gen.inspection.drawings.tree import Origin, recipe_tree
+from layermix_gen.figures.canvas import Canvas
+from layermix_gen.figures.file_formats import drawing_path
+from layermix_gen.inspection.drawings.tree import Origin, tree_canvas
 from layermix_gen.inspection.opened_dataset import OpenedDataset
 from layermix_gen.inspection.replay import Replay
 from layermix_gen.mixing.recipe import IMAGE
@@ -19,13 +18,14 @@ FLIPS = {(0, 0): [], (1, 0): ["mirrored"], (0, 1): ["upside down"], (1, 1): ["tu
 
 
 def explain(shards: OpenedDataset, key: str, out: str | Path) -> Path:
-    """Draw the recipe of the sample `key` as a tree, with the image at every step, to `out` (.png, .jpg or .webp).
+    """Draw the recipe of the sample `key` as a tree, with the image at every step, to `out`, by its suffix.
 
     Returns `out`. Raises `LayerMixError` where there is no such sample, where its source image or mixing set is gone
     or is a different one, and where `out` cannot be written.
     """
+    out = drawing_path(out)
     row = shards.row(key)
-    return write_picture(explained(row, replayed(shards, row)), out)
+    return explained(row, replayed(shards, row)).write(out)
 
 
 def replayed(shards: OpenedDataset, row: Mapping[str, Any]) -> Replay:
@@ -39,12 +39,12 @@ def replayed(shards: OpenedDataset, row: Mapping[str, Any]) -> Replay:
     return replay
 
 
-def explained(row: Mapping[str, Any], replay: Replay) -> PillowImage.Image:
+def explained(row: Mapping[str, Any], replay: Replay) -> Canvas:
     """Draw the tree of a sample from its row of the index and its replay."""
     height, width, _ = replay.source.shape
     size, box, picture = len(replay.view), replay.box, replay.recipe.picture
     flips = FLIPS[row["picture_view"][2], row["picture_view"][3]]
-    return recipe_tree(
+    return tree_canvas(
         replay.recipe.expression,
         replay.view,
         replay.picture,

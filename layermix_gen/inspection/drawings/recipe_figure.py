@@ -4,11 +4,14 @@ import io
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from itertools import product
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from PIL import Image as PillowImage
 
+from layermix_gen.figures.canvas import write_picture
+from layermix_gen.figures.file_formats import VECTORS
 from layermix_gen.figures.palette import FOUND, INK, QUIET
 from layermix_gen.figures.style import (
     HEAD,
@@ -27,6 +30,7 @@ from layermix_gen.figures.style import (
 )
 from layermix_gen.mixing.blends import BLENDS
 from layermix_gen.mixing.operations import OPERATIONS
+from layermix_gen.support.files import replacing, writing
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -40,12 +44,20 @@ TOP = HEAD + 2 * LINE + 0.3  # inches: of the head, the legend and the names of 
 KEY = {"this dataset": bar_look(FOUND), "what its settings draw": line_look(INK)}
 
 
-def draw(
-    found: Mapping[str, Counter[Any]], wanted: Mapping[str, Counter[Any]], headings: tuple[str, str]
-) -> PillowImage.Image:
-    """Draw what `compose` makes."""
+def write_figure(figure: "Figure", out: Path) -> Path:
+    """Write what `compose` makes to `out`, in the format of its suffix, completely or not at all; return `out`."""
+    form = VECTORS.get(out.suffix.lower())
+    if form is None:
+        return write_picture(pictured(figure), out)
+    with writing(out), replacing(out) as draft:
+        save(figure, draft, form)
+    return out
+
+
+def pictured(figure: "Figure") -> PillowImage.Image:
+    """A figure as a picture."""
     file = io.BytesIO()
-    save(compose(found, wanted, headings), file)
+    save(figure, file)
     return PillowImage.open(file).convert("RGB")
 
 

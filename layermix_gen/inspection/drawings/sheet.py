@@ -5,13 +5,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from PIL import Image as PillowImage
-
 from layermix_gen.dataset.names import CLEAN_PLANE, address, ordinal_of, sample_key
 from layermix_gen.dataset.querying.queries import drawn
 from layermix_gen.errors import LayerMixError
 from layermix_gen.figures import canvas
 from layermix_gen.figures.canvas import DENSITY, Canvas
+from layermix_gen.figures.file_formats import drawing_path
 from layermix_gen.figures.palette import QUIET
 from layermix_gen.images import Image
 from layermix_gen.inspection.drawings.explain import chosen
@@ -47,13 +46,14 @@ def contact_sheet(
     sample: int | None = None,
     seed: int = 0,
 ) -> Path:
-    """Draw the first samples that meet `where`, by default 24, to `out` (.png, .jpg or .webp).
+    """Draw the first samples that meet `where`, by default 24, to `out`, in the format of its suffix.
 
     With `sample`, that many are drawn at random by the seed, instead of the first ones.
 
     Samples of one source image are side by side, after its clean view where the dataset has one. Returns `out`. Raises
     `LayerMixError` for a wrong query or one that finds nothing, and where `out` cannot be written.
     """
+    out = drawing_path(out)
     shown = f"plane <> '{CLEAN_PLANE}'" if where is None and shards.settings.variants else where
     limit = (sample or LIMIT) if limit is None else limit
     if sample is not None:
@@ -64,9 +64,7 @@ def contact_sheet(
     groups: dict[int, dict[str, dict[str, Any]]] = {ordinal_of(row["key"]): {} for row in rows}
     for row in [*_clean_views(shards, groups), *rows]:
         groups[ordinal_of(row["key"])][address(row)] = row
-    return canvas.write_picture(
-        draw([[_tile(shards, row) for row in group.values()] for group in groups.values()]), out
-    )
+    return draw([[_tile(shards, row) for row in group.values()] for group in groups.values()]).write(out)
 
 
 def _clean_views(shards: OpenedDataset, ordinals: Iterable[int]) -> list[dict[str, Any]]:
@@ -82,7 +80,7 @@ def _tile(shards: OpenedDataset, row: Mapping[str, Any]) -> Tile:
     return Tile(shards.pixels(row), " · ".join(chosen(row)) or row["method"], note, row["recipe"])
 
 
-def draw(groups: Sequence[Sequence[Tile]]) -> PillowImage.Image:
+def draw(groups: Sequence[Sequence[Tile]]) -> Canvas:
     """Draw groups of equally large pictures, several groups in a row where they fit."""
     side = canvas.fitted(max(groups[0][0].pixels.shape), SIDE)
     rows: list[list[Sequence[Tile]]] = [[]]
@@ -96,7 +94,7 @@ def draw(groups: Sequence[Sequence[Tile]]) -> PillowImage.Image:
     for number, row in enumerate(places):
         for left, tile in row:
             _put(sheet, tile, MARGIN + left, MARGIN + number * (side + CAPTION + BELOW), side)
-    return sheet.picture
+    return sheet
 
 
 def _places(row: Sequence[Sequence[Tile]], side: int) -> Iterator[tuple[int, Tile]]:

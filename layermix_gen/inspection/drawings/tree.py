@@ -9,7 +9,8 @@ from PIL import Image as PillowImage
 from PIL import ImageDraw
 
 from layermix_gen.figures import canvas
-from layermix_gen.figures.canvas import DENSITY, Canvas, Line, Point
+from layermix_gen.figures.canvas import DENSITY, Canvas
+from layermix_gen.figures.marks import Line, Point
 from layermix_gen.figures.palette import IMAGE_INK, PAPER, PICTURE_INK, QUIET
 from layermix_gen.images import Image, as_image
 from layermix_gen.images.views import View
@@ -55,6 +56,23 @@ def recipe_tree(
     before the view, which is marked in it. `captions` are second lines for "source", "view", "picture" and "other".
     Small images are enlarged so that each pixel is a square. Raises `LayerMixError` as `render` does.
     """
+    return tree_canvas(
+        recipe, image, picture, other, origin=origin, title=title, subtitle=subtitle, captions=captions
+    ).picture
+
+
+def tree_canvas(
+    recipe: Expression | str,
+    image: Image,
+    picture: Image | None = None,
+    other: Image | None = None,
+    *,
+    origin: Origin | None = None,
+    title: str = "",
+    subtitle: str = "",
+    captions: Mapping[str, str] | None = None,
+) -> Canvas:
+    """The canvas of `recipe_tree`, which can be written in any format."""
     expression = parse(recipe) if isinstance(recipe, str) else recipe
     drawing = _Drawing(
         steps_of(expression, as_image(image), picture, other), Step(IMAGE, image), origin, captions or {}
@@ -94,7 +112,7 @@ class _Drawing:
             lefts.append(lefts[-1] + self.side + (WIDE if column in meetings else NARROW))
         return lefts
 
-    def draw(self, title: str, subtitle: str, recipe: str) -> PillowImage.Image:
+    def draw(self, title: str, subtitle: str, recipe: str) -> Canvas:
         """Draw the heading, the tree and the recipe's text."""
         edges = [(node.row * self.pitch, self._side(node) / 2) for node in self.cards]
         edges += [(node.row * self.pitch, BETWEEN) for node in self.root.walk() if node.is_view]  # its connectors
@@ -116,7 +134,7 @@ class _Drawing:
         self.canvas.rule(MARGIN, width - MARGIN, bottom)
         for number, text in enumerate(lines, 1):
             self.canvas.text((MARGIN, bottom + (number + 0.6) * LINE), text, SMALL, QUIET)
-        return self.canvas.picture
+        return self.canvas
 
     def _side(self, node: Node) -> int:
         return self.hero if node is self.root else self.side

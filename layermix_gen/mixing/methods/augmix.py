@@ -14,7 +14,7 @@ contrast compute as torchvision does, within a few levels of Pillow.
 from dataclasses import dataclass
 
 from layermix_gen.mixing.methods.base import Draft, DrawSettings, Recipe, Shares, even
-from layermix_gen.mixing.methods.chains import OperationOptions, augment, mean_of_chains
+from layermix_gen.mixing.methods.chains import OperationOptions, augment, mean_of_chains, strengths_of
 from layermix_gen.mixing.methods.option_fields import number, whole
 from layermix_gen.mixing.recipe import IMAGE, Expression
 from layermix_gen.support.seeds import Random
@@ -37,7 +37,7 @@ class AugMixOptions(OperationOptions):
 
 def shares(settings: DrawSettings) -> Shares:
     """Return how often `draw` makes each choice."""
-    return Shares(ops=even(settings.options.ops), blends={"mean": 1.0})
+    return Shares(ops=even(settings.options.ops), blends={"mean": 1.0}, strengths=strengths_of(settings))
 
 
 def draw(rng: Random, settings: DrawSettings) -> Recipe:

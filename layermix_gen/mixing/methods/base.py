@@ -9,6 +9,7 @@ from layermix_gen.images.views import PictureView
 from layermix_gen.mixing.methods.option_fields import MethodOptions
 from layermix_gen.mixing.operations import OPERATIONS
 from layermix_gen.mixing.recipe import Call, Expression, as_html
+from layermix_gen.mixing.strengths import ArgumentSampler
 from layermix_gen.support.seeds import Random
 
 
@@ -110,12 +111,15 @@ def even(names: Sequence[str]) -> dict[str, float]:
 class Shares:
     """How often a method makes each choice on average, as shares of all variants that make it.
 
-    Of operations and blends, the first of each variant counts: later ones may depend on it.
+    Of operations and blends, the first of each variant counts: later ones may depend on it. `strengths` and
+    `coefficients` draw the arguments of operations and blends, by their names, where no other choice plays a part.
     """
 
     layers: Mapping[int, float] = field(default_factory=dict)
     ops: Mapping[str, float] = field(default_factory=dict)
     blends: Mapping[str, float] = field(default_factory=dict)
+    strengths: Mapping[str, ArgumentSampler] = field(default_factory=dict, compare=False)
+    coefficients: Mapping[str, ArgumentSampler] = field(default_factory=dict, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

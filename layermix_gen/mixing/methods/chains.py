@@ -10,7 +10,7 @@ from layermix_gen.mixing.methods.base import Draft, DrawSettings, drawn_of
 from layermix_gen.mixing.methods.option_fields import MethodOptions, number, switch
 from layermix_gen.mixing.operations import OPERATIONS
 from layermix_gen.mixing.recipe import IMAGE, PICTURE, Call, Expression
-from layermix_gen.mixing.strengths import rounded
+from layermix_gen.mixing.strengths import ArgumentSampler, rounded, settled
 from layermix_gen.support.seeds import Random
 
 OPS = (
@@ -66,6 +66,12 @@ def augment(rng: Random, draft: Draft, x: Expression, settings: DrawSettings) ->
     """One operation on `x`, all equally likely, at a strength drawn for the severity."""
     name = drawn_of(rng, settings.options.ops)
     return draft.operation(name, x, STRENGTHS[name](rng, settings.options.severity, settings.size))
+
+
+def strengths_of(settings: DrawSettings) -> dict[str, ArgumentSampler]:
+    """How the strength of each operation is drawn."""
+    severity, size = settings.options.severity, settings.size
+    return {name: settled(STRENGTHS[name], severity, size) for name in settings.options.ops}
 
 
 def mean_of_chains(rng: Random, draft: Draft, count: int, alpha: float, chain: Callable[[], Expression]) -> Call:

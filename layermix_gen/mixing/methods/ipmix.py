@@ -37,6 +37,7 @@ from layermix_gen.mixing.methods.chains import (
     augment,
     draw_picture_of,
     mean_of_chains,
+    strengths_of,
 )
 from layermix_gen.mixing.methods.option_fields import whole
 from layermix_gen.mixing.recipe import IMAGE, PICTURE, Call, Expression
@@ -68,7 +69,7 @@ def shares(settings: DrawSettings) -> Shares:
     options: IPMixOptions = settings.options
     without = (0.5 + 0.5 / (options.t + 1)) ** options.k  # no chain has a patch, so that the mean is the only blend
     patches = {patch_name(name): (1 - without) / len(DRAWN_BLENDS) for name in DRAWN_BLENDS}
-    return Shares(ops=even(options.ops), blends={**patches, "mean": without})
+    return Shares(ops=even(options.ops), blends={**patches, "mean": without}, strengths=strengths_of(settings))
 
 
 def draw(rng: Random, settings: DrawSettings) -> Recipe:

@@ -15,11 +15,12 @@ from typing import Self
 
 from layermix_gen.errors import LayerMixError
 from layermix_gen.images.views import draw_picture_view
-from layermix_gen.mixing.blends import DRAWN_BLENDS
+from layermix_gen.mixing.blends import DRAWN_BLENDS, settled_blend
 from layermix_gen.mixing.methods.base import Draft, DrawSettings, Recipe, Shares, drawn_by, drawn_of, even
 from layermix_gen.mixing.methods.option_fields import MethodOptions, choice, number, operations, switch, weights
 from layermix_gen.mixing.operations import DEFAULT_OPERATIONS, OPERATIONS
 from layermix_gen.mixing.recipe import IMAGE, PICTURE, Expression
+from layermix_gen.mixing.strengths import StrengthSampler, settled
 from layermix_gen.support.seeds import Random
 
 PRESETS = tuple(DEFAULT_OPERATIONS)
@@ -79,7 +80,21 @@ def shares(settings: DrawSettings) -> Shares:
         {name: weight / sum(weights.values()) for name, weight in weights.items()}
         for weights in (options.layers, options.blends)
     )
-    return Shares({int(layer): share for layer, share in layers.items()}, even(options.ops), blends)
+    has_blends = any(layers.get(layer) for layer in ("2", "3"))
+    return Shares(
+        {int(layer): share for layer, share in layers.items()},
+        even(options.ops),
+        blends if has_blends else {},
+        strengths={op: settled(_sampler(op, options), options.magnitude, settings.size) for op in options.ops},
+        coefficients={
+            name: settled_blend(name, options.blending_ratio) for name, share in blends.items() if share and has_blends
+        },
+    )
+
+
+def _sampler(op: str, options: LayerMixOptions) -> StrengthSampler:
+    sampler: StrengthSampler = getattr(OPERATIONS[op], options.preset)
+    return sampler
 
 
 def draw(rng: Random, settings: DrawSettings) -> Recipe:
@@ -90,9 +105,8 @@ def draw(rng: Random, settings: DrawSettings) -> Recipe:
 
     def augment(x: Expression) -> Expression:
         is_drawn = not draft.ops or options.covariance == "independent"
-        op = OPERATIONS[drawn_of(rng, options.ops) if is_drawn else draft.ops[0]]
-        strength = getattr(op, options.preset)(rng, options.magnitude, settings.size)
-        return draft.operation(op.name, x, strength)
+        op = drawn_of(rng, options.ops) if is_drawn else draft.ops[0]
+        return draft.operation(op, x, _sampler(op, options)(rng, options.magnitude, settings.size))
 
     def blend(x: Expression, y: Expression) -> Expression:
         is_drawn = not draft.blends or options.blend_covariance == "independent"

@@ -16,9 +16,9 @@ colour.
 
 from dataclasses import dataclass
 
-from layermix_gen.mixing.blends import DRAWN_BLENDS
+from layermix_gen.mixing.blends import DRAWN_BLENDS, settled_blend
 from layermix_gen.mixing.methods.base import Draft, DrawSettings, Recipe, Shares, drawn_of, even
-from layermix_gen.mixing.methods.chains import PictureOptions, augment, draw_picture_of
+from layermix_gen.mixing.methods.chains import PictureOptions, augment, draw_picture_of, strengths_of
 from layermix_gen.mixing.methods.option_fields import whole
 from layermix_gen.mixing.recipe import IMAGE, PICTURE, Expression
 from layermix_gen.support.seeds import Random
@@ -39,7 +39,12 @@ class PixMixOptions(PictureOptions):
 
 def shares(settings: DrawSettings) -> Shares:
     """Return how often `draw` makes each choice."""
-    return Shares(ops=even(settings.options.ops), blends=even(PIXMIX_BLENDS))
+    return Shares(
+        ops=even(settings.options.ops),
+        blends=even(PIXMIX_BLENDS),
+        strengths=strengths_of(settings),
+        coefficients={name: settled_blend(name, settings.options.beta) for name in PIXMIX_BLENDS},
+    )
 
 
 def draw(rng: Random, settings: DrawSettings) -> Recipe:

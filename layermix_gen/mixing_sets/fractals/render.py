@@ -62,6 +62,11 @@ def make_fractal(
     return Fractal(pixels, {"kind": kind.name, "attempt": attempt, "tone": tones, "parameters": parameters})
 
 
+def reduced(large: Pictures, record: dict[str, Any], size: int) -> Fractal:
+    """The fractal of `size` pixels, at most `RENDER_SIZE`, whose picture of `RENDER_SIZE` pixels is `large`."""
+    return Fractal(_resized(large, size), record)
+
+
 def render_record(record: dict[str, Any], size: int) -> Pictures:
     """Render the picture of a record again, uint8 (S, S)."""
     (kind,) = select_kinds((record["kind"],))

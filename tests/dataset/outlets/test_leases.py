@@ -22,7 +22,7 @@ def test_leases_exclude_each_other(memory: str) -> None:
     one, two, three = Lease(held), Lease(held), Lease(held)
     assert one.take(ALONE) == []
     assert two.take(Claim("a")) == [ALONE]
-    assert one.take(Claim("a", 0, 2)) == []  # converted
+    one.convert(Claim("a", 0, 2))
     assert one.others() == []
     assert two.take(Claim("b", 1, 2)) == [Claim("a", 0, 2)]
     assert two.take(Claim("a", 2, 4)) == [Claim("a", 0, 2)]
@@ -41,7 +41,7 @@ def test_a_lease_that_was_taken_over_is_not_converted(memory: str) -> None:
     held.remove([slow.name])  # as expired, while its process slept
     assert other.take(Claim("b")) == []
     with pytest.raises(LayerMixError, match=rf"^another process took over {MEMORY}, as this one had not reached it"):
-        slow.take(Claim("a"))
+        slow.convert(Claim("a"))
     slow.drop()
     assert list(objects(memory)) == [other.name]
     other.drop()

@@ -93,7 +93,8 @@ def test_an_output_below_its_source_would_be_listed_with_it(command: str, memory
         assert found.exit_code == 1
         assert said(found) == f"Error: expected an output outside of {memory}/, got {out}; choose another URL\n"
     fsspec.filesystem("memory").pipe_file(f"{memory}/cat/1.png", b"no image")
-    assert "1 of 1 inputs cannot be read" in invoke("build", memory, f"{memory}-out", "--workers", 1).stderr
+    beside = ("build", memory, f"{memory}-out", "--method", "none", "--workers", 1)
+    assert "1 of 1 inputs cannot be read" in invoke(*beside).stderr
 
 
 def test_a_full_scratch_folder_is_named(memory: str, photographs: Path, pool: Path, monkeypatch: Any) -> None:

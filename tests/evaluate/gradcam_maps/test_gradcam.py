@@ -13,6 +13,7 @@ from torch.utils.checkpoint import checkpoint
 
 from layermix_gen.errors import LayerMixError
 from layermix_gen.evaluate import Normalized, gradcam, load_model, write_gradcam_sheet
+from layermix_gen.evaluate.gradcam_maps import gradcam_sheet
 from layermix_gen.evaluate.gradcam_maps.gradcam_sheet import overlaid
 from tests.evaluate.worlds import AS_THEY_ARE, PIXELS, pixels, write_models, write_photographs
 from tests.helpers import invoke
@@ -359,9 +360,23 @@ def test_colours_grow_with_the_map():
     heat = np.tile(np.linspace(0, 1, 6, dtype=np.float32), (4, 1))
     change = np.abs(overlaid(image, heat).astype(float) - image).mean((0, 2))
     assert change[0] < change[-1]
-    red, _, blue = overlaid(np.zeros((1, 50, 3), np.uint8), np.linspace(0, 1, 50, dtype=np.float32)[None])[0].T
+    colours = overlaid(np.zeros((1, 50, 3), np.uint8), np.linspace(0, 1, 50, dtype=np.float32)[None])[0]
+    red, _, blue = colours.T
     assert red[-1] > blue[-1]  # the warm end
-    assert red[-1] > 0.9 * red.max()  # which is not darker than what is less warm
+    assert (np.diff(colours @ [0.2126, 0.7152, 0.0722]) >= -1).all()  # each is lighter than what is less warm
+
+
+def test_people_who_see_fewer_colours_see_the_same_map():
+    """Without a kind of cones (Vienot et al., 1999), colours that are apart stay apart, and brighter ones brighter."""
+    levels = np.arange(256, dtype=np.uint8)[None]
+    colours = cv2.cvtColor(cv2.applyColorMap(levels, gradcam_sheet.COLOURS), cv2.COLOR_BGR2RGB)[0] / 255
+    linear = np.where(colours > 0.04045, ((colours + 0.055) / 1.055) ** 2.4, colours / 12.92)
+    without_red = np.array([[0.11238, 0.88762, 0], [0.11238, 0.88762, 0], [0.00401, -0.00401, 1]])
+    without_green = np.array([[0.29275, 0.70725, 0], [0.29275, 0.70725, 0], [-0.02234, 0.02234, 1]])
+    for seen in (without_red, without_green):
+        light = (linear @ seen.T) @ [0.2126, 0.7152, 0.0722]
+        assert (np.diff(light[::8]) > 0).all()
+        assert light[-1] > 20 * light[0]
 
 
 def test_the_sheet(model, tmp_path):
@@ -502,7 +517,10 @@ def test_the_command(tmp_path):
         (("--title", "a", "--title", "b"), "expected one --title for each of 1 models, or none, got 2"),
         (("--model", f"{models}:ten"), "found none: it is no convolutional network"),
         (("--class", 7), "expected a class in [0, 2], got 7"),
-        (("--out", tmp_path / "sheet.gif"), "expected a name like sheet.png"),
+        (
+            ("--out", tmp_path / "sheet.gif"),
+            "expected a picture's name ending in .png, .jpg, .jpeg, .webp, .pdf, .svg",
+        ),
         (("--out", tmp_path / "no" / "s.png"), f"cannot write {tmp_path}/no/s.png: no such file or directory; give an"),
         (("--device", "hpu"), "expected a GPU for the device 'hpu', found none; name another device, such as 'cpu'"),
         (("--device", "foo"), "expected a device like 'cuda' or 'cuda:1', got 'foo'"),

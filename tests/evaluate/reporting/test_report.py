@@ -746,6 +746,12 @@ def test_an_earlier_report_is_replaced(folders: list[Path], tmp_path: Path) -> N
         for name in ("bars-c", "bars-cbar", "heat-map-c", "heat-map-cbar", "reliability-c", "reliability-cbar")
     }
     assert sorted(tmp_path.iterdir()) == sorted([tmp_path / ".hidden", *paths])
+    vectors = write_report(make_report(folders[2:]), tmp_path, plots="pdf")
+    assert [path.name for path in vectors if path.suffix == ".pdf"] == ["reliability-clean.pdf"]
+    assert (tmp_path / "reliability-clean.pdf").read_bytes().startswith(b"%PDF")
+    assert sorted(tmp_path.iterdir()) == sorted([tmp_path / ".hidden", *vectors])
+    with pytest.raises(LayerMixError, match=r"^plots must be one of png, pdf, svg, got 'gif'; change --plots$"):
+        write_report(make_report(folders[2:]), tmp_path, plots="gif")
 
 
 def test_reports_and_metrics_import_no_torch(folders: list[Path], tmp_path: Path) -> None:

@@ -75,9 +75,9 @@ def test_every_name_is_there_as_it_is_in_its_order(
     """With an underscore in front, more of them than there are colors, and with what would be a formula."""
     drawn: list[Figure] = []
 
-    def noted(figure: Figure, file: Path) -> None:
+    def noted(figure: Figure, file: Path, form: str) -> None:
         drawn.append(figure)
-        save(figure, file)
+        save(figure, file, form)
 
     monkeypatch.setattr(report_plots, "save", noted)
     paths = draw_plots([_called(run, name) for name in names], tmp_path)

@@ -14,7 +14,7 @@ from matplotlib.text import Text
 from matplotlib.transforms import Bbox
 
 from layermix_gen.figures.style import DPI, PEN
-from layermix_gen.inspection.drawings.recipe_figure import compose, draw
+from layermix_gen.inspection.drawings.recipe_figure import compose, pictured
 from layermix_gen.inspection.drawings.recipe_plots import expected
 from layermix_gen.mixing.operations import OPERATIONS
 
@@ -81,7 +81,7 @@ def test_bars_are_what_was_found_and_lines_what_was_wanted(monkeypatch: pytest.M
     monkeypatch.setattr(Axes, "hlines", lambda self, shares, *rest, **options: lines.append(list(shares)))
     others = {"operation": Counter(rotate=1), "blend": Counter(add=3, pixel=1)}
     found = {"layer": Counter({1: 30, 3: 10})} | others
-    draw(found, {"layer": Counter({1: 1, 2: 1, 3: 2})} | others, ("", ""))
+    pictured(compose(found, {"layer": Counter({1: 1, 2: 1, 3: 2})} | others, ("", "")))
     assert bars == [[0.75, 0.0, 0.25], [0.75, 0.25]]
     assert lines == [[0.25, 0.25, 0.5], [0.75, 0.25]]
 
@@ -95,4 +95,4 @@ def test_what_nobody_expected_is_drawn_too() -> None:
         "blend": Counter(),
         "add a": Counter(),
     }
-    assert draw(found, wanted | {"brightness factor": Counter()}, ("heading", "subtitle")).width == 1920
+    assert pictured(compose(found, wanted | {"brightness factor": Counter()}, ("heading", "subtitle"))).width == 1920

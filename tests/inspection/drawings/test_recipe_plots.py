@@ -8,11 +8,10 @@ import duckdb
 import numpy as np
 import pytest
 from PIL import Image as PillowImage
-from scipy import stats
 
 from layermix_gen import BuildSettings, LayerMixError, build, open_shards
 from layermix_gen.inspection.drawings import recipe_plots as plots
-from layermix_gen.inspection.drawings.recipe_figure import draw
+from layermix_gen.inspection.drawings.recipe_figure import compose, pictured
 from layermix_gen.inspection.drawings.recipe_plots import expected, observed, plot
 from layermix_gen.mixing.operations import DEFAULT_OPERATIONS
 
@@ -29,7 +28,7 @@ def test_counts_are_those_of_the_rows(squares):
     counts = observed(squares.index, squares.manifest)
     assert counts["layer"] == Counter(row["layer"] for row in rows)
     assert counts["operation"] == Counter(row["op"] for row in rows)
-    assert counts["blend"] == Counter(blend for row in rows for blend in row["blends"] if blend)
+    assert counts["blend"] == Counter(row["blends"][0] for row in rows if row["blends"][0])
     degrees = Counter(value for row in rows if row["op"] == "rotate" for value in row["op_args"][: row["layer"]])
     assert counts["rotate degrees"] == degrees
     pairs = [(row["blends"][i], *row["blend_args"][2 * i : 2 * i + 2]) for row in rows for i in range(2)]
@@ -53,22 +52,66 @@ def test_an_index_with_unknown_names_is_refused(column, value, squares, tmp_path
         observed([path], squares.manifest)
 
 
-def test_expected_counts_are_drawn_with_the_settings(squares):
+def test_what_is_expected_follows_from_the_settings(squares):
     made = replace(
         squares.manifest, settings=replace(squares.settings, options={"magnitude": 5.0, "ops": ("rotate", "posterize")})
     )
-    counts = expected(made, draws=4000)
-    assert counts["layer"].total() == counts["operation"].total() == 4000
-    assert set(counts["operation"]) == {"rotate", "posterize"}
+    counts = expected(made, draws=0)
+    assert counts["layer"] == dict.fromkeys((1, 2, 3), round(plots.WHOLE / 3))
+    assert counts["operation"] == dict.fromkeys(("rotate", "posterize"), plots.WHOLE // 2)
+    assert counts["blend"]["add"] == pytest.approx(2 * counts["blend"]["pixel"], abs=2)
     degrees = np.array(list(counts["rotate degrees"].elements()))
-    assert stats.kstest(np.abs(degrees), "uniform", (0.3, 14.7)).pvalue > 1e-3  # 30 degrees · U(0.1, 5) / 10
-    assert set(counts["posterize bits"]) == {3, 4}
-    assert counts["pixel cut"].keys() <= set(range(257))
-    assert counts == expected(made, draws=4000)
+    bins = np.histogram(np.abs(degrees), 49, (0.3, 15))[0] / plots.POINTS  # 30 degrees · U(0.1, 5) / 10
+    np.testing.assert_allclose(bins, 1 / 49, rtol=0.01)
+    assert abs((degrees < 0).mean() - 0.5) < 1e-3
+    assert counts["posterize bits"].keys() == {3, 4}
+    assert counts["posterize bits"][4] / plots.POINTS == pytest.approx(2.4 / 4.9, abs=1e-3)  # 4 - int(U(0.04, 2))
+    cuts = np.array([counts["pixel cut"][cut] for cut in range(257)]) / plots.POINTS
+    np.testing.assert_allclose(cuts, 1 / 257, rtol=0.05)
+    one, other = counts["add a"], counts["add b"]  # Beta(3, 1) or 2 - Beta(3, 1), and Beta(1, 3) or minus that
+    shares = [sum(n for value, n in one.items() if value < bound) / plots.POINTS for bound in (0.5, 1, 1.5)]
+    np.testing.assert_allclose(shares, [0.5**4, 0.5, 1 - 0.5**4], atol=1e-3)
+    share = sum(n for value, n in other.items() if value > 0.5) / plots.POINTS
+    assert share == pytest.approx(0.5**4, abs=1e-3)
+    assert counts == expected(made, draws=0)
+
+
+@pytest.mark.parametrize(
+    ("method", "options"),
+    [
+        ("layermix", {}),
+        ("layermix", {"preset": "released", "covariance": "independent", "blend_covariance": "shared"}),
+        (
+            "layermix",
+            {"layers": {"1": 1, "2": 0, "3": 3}, "blends": {"add": 1, "multiply": 0, "pixel": 2, "element": 0}},
+        ),
+        ("layermix", {"layers": {"1": 1, "2": 0, "3": 0}}),
+        ("augmix", {"all_ops": True}),
+        ("pixmix", {}),
+        ("ipmix", {}),
+        ("trivialaugment", {}),
+    ],
+)
+def test_what_is_expected_is_what_the_method_draws(method, options, squares, monkeypatch):
+    """By panels, values and shares: no sampler is missing, and none that plays no part."""
+    monkeypatch.setattr(plots, "POINTS", 4096)
+    settings = BuildSettings(method=method, options=options).resolve(32)
+    made = replace(squares.manifest, settings=settings)
+    known, drawn = expected(made, draws=4000), plots._drawn(made, 4000)
+    assert known.keys() - {"layer", "operation", "blend"} == drawn.keys()
+    for panel, counts in drawn.items():
+        low, high = min(*counts, *known[panel]), max(*counts, *known[panel])
+        totals = known[panel].total(), counts.total()
+        shares = [
+            np.histogram(list(found), 6, (low, high + 1e-9), weights=np.array(list(found.values())) / total)[0]
+            for found, total in zip((known[panel], counts), totals, strict=True)
+        ]
+        noise = 5 * np.sqrt(shares[0] / counts.total()) + 5 / counts.total() + 4e-3
+        assert (np.abs(shares[0] - shares[1]) < noise).all(), panel
 
 
 def test_a_plot(squares, tmp_path, monkeypatch):
-    monkeypatch.setattr(plots, "DRAWS", 5000)
+    monkeypatch.setattr(plots, "POINTS", 4096)
     first, second = (plot(squares, tmp_path / name).read_bytes() for name in ("a.png", "b.png"))
     assert first == second
     with PillowImage.open(tmp_path / "a.png") as drawn:
@@ -78,12 +121,13 @@ def test_a_plot(squares, tmp_path, monkeypatch):
     assert {(255, 255, 255), (0xB3, 0xC4, 0xE3)} <= colours
 
 
-def test_the_operations_of_the_other_preset(tmp_path, digits, pool):
+def test_the_operations_of_the_other_preset(tmp_path, digits, pool, monkeypatch):
+    monkeypatch.setattr(plots, "POINTS", 4096)
     shards = built(tmp_path / "shards", digits, pool, variants=1, options={"preset": "released"}, clean=False)
     counts = expected(shards.manifest, draws=2000)
     assert set(counts["operation"]) == set(DEFAULT_OPERATIONS["released"])
     assert counts["solarize_increasing threshold"][0.0] > 0
-    assert draw(observed(shards.index, shards.manifest), counts, ("", "")).width == 1920
+    assert pictured(compose(observed(shards.index, shards.manifest), counts, ("", ""))).width == 1920
 
 
 def test_nothing_to_plot(tmp_path, digits, squares, monkeypatch):

@@ -272,7 +272,7 @@ def test_explaining_what_is_not_there(squares, tmp_path):
         explain(squares, "nothing", tmp_path / "tree.png")
     key = squares.query(limit=1)[0]["key"]
     with pytest.raises(LayerMixError, match=r"ending in \.png, \.jpg, \.jpeg, \.webp"):
-        explain(squares, key, tmp_path / "tree.svg")
+        explain(squares, key, tmp_path / "tree.gif")
     with pytest.raises(LayerMixError, match=r"cannot write .*no such file"):
         explain(squares, key, tmp_path / "no" / "tree.png")
 

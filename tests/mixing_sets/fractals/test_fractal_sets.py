@@ -152,15 +152,58 @@ def test_a_set_is_the_same_for_any_count_and_number_of_workers(tmp_path: Path) -
     assert np.array_equal(render_record(about[0]["pictures"][13], 36), one[13])
 
 
+def test_a_larger_set_spares_rendering_and_changes_no_byte(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not even where the larger one is longer or shorter, or has pictures that were drawn again."""
+    made = make_fractal
+    alone = rendered(tmp_path / "alone.npy", 12)
+    for count in (8, 14):
+        larger, indices = tmp_path / f"larger-{count}.npy", []
+        rendered(larger, count, size=256)
+        attempts = [record["attempt"] for record in json.loads(larger.with_suffix(".json").read_text())["pictures"]]
+        assert any(attempts)
+
+        def noted(seed: int, index: int, *rest: Any, **options: Any) -> Any:
+            indices.append(index)  # noqa: B023 - called in this round alone
+            return made(seed, index, *rest, **options)
+
+        monkeypatch.setattr(sets, "make_fractal", noted)
+        out = tmp_path / f"reduced-{count}.npy"
+        assert np.array_equal(rendered(out, 12, larger=larger), alone)
+        assert out.read_bytes() == (tmp_path / "alone.npy").read_bytes()
+        records = [json.loads(path.with_suffix(".json").read_text()) for path in (out, tmp_path / "alone.npy")]
+        assert records[0]["pictures"] == records[1]["pictures"]
+        assert records[0]["made_by"] == records[1]["made_by"]
+        assert indices == [index for index in range(12) if index >= count or attempts[index]]
+        monkeypatch.setattr(sets, "make_fractal", made)
+
+
+def test_another_set_or_a_damaged_one_is_not_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    larger = tmp_path / "larger.npy"
+    rendered(larger, 4, size=256)
+    rendered(tmp_path / "other.npy", 4, size=64)
+    asked: dict[str, Any] = {"count": 4, "size": 36, "seed": 0, "kinds": QUICK}
+    assert sets._usable(larger, sets.describe(**asked)) is not None
+    for change in ({"seed": 1}, {"kinds": ("fold",)}, {"size": 300}):
+        assert sets._usable(larger, sets.describe(**asked | change)) is None
+    assert sets._usable(tmp_path / "other.npy", sets.describe(**asked)) is None
+    assert sets._usable(tmp_path / "none.npy", sets.describe(**asked)) is None
+    status = larger.stat()
+    with larger.open("r+b") as file:
+        file.seek(-1, os.SEEK_END)
+        file.write(bytes([255 - np.load(larger).flat[-1]]))
+    os.utime(larger, ns=(status.st_atime_ns, status.st_mtime_ns))  # as if the disk had done it
+    assert sets._usable(larger, sets.describe(**asked)) is None
+
+
 def test_a_stopped_set_goes_on_where_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = rendered(tmp_path / "whole.npy", 20)
     render_batch, calls = sets._render_batch, []
 
-    def stopping(made_by: dict[str, Any], indices: range) -> object:
+    def stopping(work: Any, indices: range) -> object:
         calls.append(indices)
         if len(calls) == 2:
             raise KeyboardInterrupt
-        return render_batch(made_by, indices)
+        return render_batch(work, indices)
 
     monkeypatch.setattr(sets, "_render_batch", stopping)
     with pytest.raises(Interrupted, match="stopped with 8 of 20 pictures; run the same command to go on"):
@@ -280,28 +323,6 @@ def test_a_description_of_ours_that_has_lost_its_pictures_is_replaced(tmp_path: 
     before = rendered(tmp_path / "set.npy", 2)
     (tmp_path / "set.npy").unlink()
     assert not np.array_equal(rendered(tmp_path / "set.npy", 2, seed=1), before)
-
-
-@pytest.mark.parametrize("call", ["render_set('set.npy', 20, 36)", "resolve_mixing_set(None, 8, count=20)"])
-def test_a_script_without_a_guard_ends_with_a_line(tmp_path: Path, call: str) -> None:
-    script = tmp_path / "script.py"
-    script.write_text(
-        "from layermix_gen.mixing_sets.fractals import render_set\n"
-        "from layermix_gen.mixing_sets.provision import resolve_mixing_set\n"
-        f"{call[:-1]}, workers=2)\n"
-    )
-    run = subprocess.run(
-        [sys.executable, script],
-        cwd=tmp_path,
-        env={**os.environ, "LAYERMIX_GEN_CACHE": str(tmp_path / "cache")},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert run.returncode == 1
-    assert "LayerMixError: expected the call below `if __name__ == '__main__':`" in run.stderr
-    assert "DeadWorkerError: a worker process died: " in run.stderr
 
 
 def test_what_is_rendered_is_said_once_where_there_is_no_bar(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
