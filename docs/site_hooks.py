@@ -11,6 +11,8 @@ from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
 
+import layermix_gen
+
 ROOT = Path(__file__).parents[1]
 OUTSIDE = {"README.md": "index.md", "CONTRIBUTING.md": "contributing.md", "CHANGELOG.md": "changes.md"}
 SHARDS = "layermix_gen.inspection.shards.Shards"  # what `open_shards` returns
@@ -38,7 +40,18 @@ def reference(module: str, about: str) -> str:
     names = [f"{module}.{name}" for name in public_names(module)]
     if "layermix_gen.open_shards" in names:
         names.insert(names.index("layermix_gen.open_shards") + 1, SHARDS)
-    return f"# {module}\n\n{about}\n\n" + "\n\n".join(f"::: {name}" for name in names) + "\n"
+    return f"# {module}\n\n{about}\n\n" + "\n\n".join(map(entry, names)) + "\n"
+
+
+def entry(path: str) -> str:
+    """The entry of a public name; that of a method's options has a table, as their help is no docstring."""
+    module, _, name = path.rpartition(".")
+    if module != "layermix_gen" or not name.endswith("Options"):
+        return f"::: {path}"
+    found = getattr(layermix_gen, name)
+    rows = [f"| `{option}` | `{getattr(found(), option)!r}` | {kind.help} |" for option, kind in found.kinds().items()]
+    hidden = "    options: {members: false, inherited_members: false, show_signature: false, show_bases: false}"
+    return "\n".join([f"::: {path}", hidden, "", "| option | default | |", "|---|---|---|", *rows])
 
 
 def on_files(files: Files, *, config: MkDocsConfig) -> Files:

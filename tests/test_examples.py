@@ -133,16 +133,19 @@ def start(program: str, *more: object, ranks: int = 0) -> "subprocess.Popen[byte
 
 
 def test_a_killed_run_ends_as_if_nothing_had_been(shards: Path, tmp_path: Path) -> None:
+    from train_cifar import main
+
     whole, killed = tmp_path / "whole", tmp_path / "killed"
     more = (*CIFAR, "--epochs", 1, "--save-every", 7)
-    other = start("train_cifar.py", *arguments(shards, whole, *more))
     process = start("train_cifar.py", *arguments(shards, killed, *more))
     wait_until((killed / "checkpoint.pt").exists, "a checkpoint")
     process.send_signal(signal.SIGKILL)
     process.wait()
     step = torch.load(killed / "checkpoint.pt", weights_only=True)["step"]
     assert 0 < step < 50
-    assert start("train_cifar.py", *arguments(shards, killed, *more)).wait() == other.wait() == 0
+    resumed = start("train_cifar.py", *arguments(shards, killed, *more))
+    main(arguments(shards, whole, *more))
+    assert resumed.wait() == 0
     ends = [torch.load(out / "checkpoint.pt", weights_only=True) for out in (whole, killed)]
     assert [end["step"] for end in ends] == [50, 50]
     assert ends[0]["data"] == ends[1]["data"]
@@ -221,9 +224,10 @@ def test_imagenet(shards: Path, tmp_path: Path) -> None:
 def test_models(name: str, parameters: int) -> None:
     from models import make_model
 
-    model = make_model(name, 100)
-    assert sum(weight.numel() for weight in model.parameters()) == parameters
-    assert model(torch.zeros(2, 3, 32, 32)).shape == (2, 100)
+    with torch.device("meta"):  # shapes alone
+        model = make_model(name, 100)
+        assert sum(weight.numel() for weight in model.parameters()) == parameters
+        assert model(torch.zeros(2, 3, 32, 32)).shape == (2, 100)
 
 
 @pytest.mark.parametrize("name", ["vgg-16", "wrn-30-4"])

@@ -99,6 +99,15 @@ def test_importing_the_package_imports_nothing_of_it() -> None:
     assert run.stdout.strip() == "['layermix_gen', 'layermix_gen._version']"
 
 
-def test_help_explains_each_setting_of_a_build() -> None:
-    names = {field.name for field in dataclasses.fields(layermix_gen.BuildSettings)}
-    assert names <= set(re.findall(r"`(\w+)`", str(layermix_gen.BuildSettings.__doc__)))
+SETTINGS = [
+    name for face, name in NAMES if face is layermix_gen and (name == "BuildSettings" or name.endswith("Options"))
+]
+
+
+@pytest.mark.parametrize("name", SETTINGS)
+def test_help_explains_each_setting_of_a_build(name: str) -> None:
+    found = getattr(layermix_gen, name)
+    names = [field.name for field in dataclasses.fields(found)]
+    explained = re.findall(r"`(\w+)`", str(inspect.getdoc(found)))
+    assert names
+    assert set(names) <= set(explained)

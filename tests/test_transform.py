@@ -14,6 +14,7 @@ from torch.utils.data import DataLoader, Dataset
 from layermix_gen import LayerMixError, LayerMixTransform, MixingSet, online
 from layermix_gen.mixing_sets.provision import resolve_mixing_set
 from tests.strategies import make_image
+from tests.torchvision_on_cpu import allow_timm
 
 PICTURES = np.random.default_rng(0).integers(0, 256, (5, 36, 36), np.uint8)
 IMAGE = make_image("random", 32, 32, seed=1)
@@ -118,3 +119,22 @@ image = np.arange(32 * 32 * 3, dtype=np.uint32).astype(np.uint8).reshape(32, 32,
 assert len({mix(image).tobytes() for _ in range(20)}) > 10
 """
     subprocess.run([sys.executable, "-c", script], check=True)
+
+
+def test_among_the_transforms_of_torchvision_and_timm():
+    """Behind the crop, before the conversion to floats."""
+    allow_timm()
+    from timm.data.transforms_factory import create_transform
+    from torchvision.transforms import v2
+
+    mix = LayerMixTransform(MixingSet(PICTURES))
+    photograph = PillowImage.fromarray(make_image("random", 60, 40, seed=2))
+    floats = v2.ToDtype(torch.float32, scale=True)
+    of_torchvision = v2.Compose([v2.PILToTensor(), v2.RandomResizedCrop(32), mix, floats])
+    of_timm = create_transform(32, is_training=True)
+    names = [type(one).__name__ for one in of_timm.transforms]
+    of_timm.transforms.insert(names.index("MaybeToTensor"), mix)
+    for transform in (of_torchvision, of_timm):
+        mixed = transform(photograph)
+        assert (mixed.dtype, mixed.shape) == (torch.float32, (3, 32, 32))
+        assert mixed.std() > 0.01

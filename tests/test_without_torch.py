@@ -1,5 +1,6 @@
 """Without PyTorch, which only the reader and the running of models need: everything else works, and these say so."""
 
+import json
 import os
 import subprocess
 import sys
@@ -35,24 +36,36 @@ def run(world: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
     )
 
 
-def command(world: Path, *arguments: str) -> str:
-    ended = run(world, "-m", "layermix_gen", *arguments)
-    assert ended.returncode == 0, ended.stderr
-    return ended.stdout
+WALK = """
+import json, sys
+from click.testing import CliRunner
+from layermix_gen.cli import main
+
+if __name__ == "__main__":  # workers import this script
+    for command in json.loads(sys.argv[1]):
+        ended = CliRunner().invoke(main, command.split())
+        assert ended.exit_code == 0, ended.output
+        print(json.dumps(ended.stdout))
+"""
 
 
 def test_commands(world):
-    command(world, "fractals", "render", "set.npy", "--count", "7", "--size", "36", "--workers", "1")
-    built = command(world, "build", "images", "shards", "--mixing-set", "set.npy", "--workers", "2")
-    assert "8 = 8 written + 0 skipped" in built
-    assert "40" in command(world, "inspect", "shards")
-    assert "(image" in command(world, "inspect", "shards", "--key", "000000000-v00")
-    assert "40" in command(world, "verify", "shards", "--replay", "1")
-    command(
-        world, "evaluate", "corrupt", "images", "corrupted", "--suite", "cbar", "--severities", "1", "--workers", "1"
-    )
+    """One after the other in one process, which no command may make import PyTorch."""
     make_results(world / "results")
-    assert "clean" in command(world, "evaluate", "report", "results")
+    (world / "walk.py").write_text(WALK)
+    said_by = {
+        "fractals render set.npy --count 7 --size 36 --workers 1": "",
+        "build images shards --mixing-set set.npy --workers 2": "8 = 8 written + 0 skipped",
+        "inspect shards": "40",
+        "inspect shards --key 000000000-v00": "(image",
+        "verify shards --replay 1": "40",
+        "evaluate corrupt images corrupted --suite cbar --severities 1 --workers 1": "",
+        "evaluate report results": "clean",
+    }
+    ended = run(world, "walk.py", json.dumps([*said_by]))
+    assert ended.returncode == 0, ended.stderr
+    for line, said in zip(ended.stdout.splitlines(), said_by.values(), strict=True):
+        assert said in json.loads(line)
 
 
 NEEDED = "expected PyTorch for the reader and for running models, found none; pip install 'layermix-gen[torch]'"

@@ -59,10 +59,10 @@ def build(
         memory_errors(),
         engine_named(engine, ray_address, workers, out) as cluster,
         placed(out, source=source) as (root, outlet),
-    ):
-        request = BuildRequest(
+        BuildRequest(
             source, root, settings, kind, source_options, mixing_set, workers, partition, max_errors, progress
-        )
+        ) as request,
+    ):
         request.announce(progress)
         say_if_not_compiled()
         shards = request.shards(progress)

@@ -107,10 +107,10 @@ def estimate(
         memory_errors(),
         engine_named(engine, ray_address, workers, out) as cluster,
         placed(out, source=source, mixes=False) as (root, _),
-    ):
-        request = BuildRequest(
+        BuildRequest(
             source, root, settings, kind, source_options, mixing_set, workers, partition, max_errors, progress
-        )
+        ) as request,
+    ):
         mixed, fractal_seconds = _mixing_set(request) if request.mixes else (None, 0.0)
         shards = request.shards(progress)
         size, seconds = _measure(request, SampleMaker(request.settings, mixed))

@@ -79,10 +79,13 @@ def plan(
     a file that all jobs mix with. Called again, it goes on with the plan that is there, or adds planes to it. Raises
     `LayerMixError` for what `build` would refuse.
     """
-    with memory_errors(), placed(out, source=source) as (root, outlet):
-        request = BuildRequest(
+    with (
+        memory_errors(),
+        placed(out, source=source) as (root, outlet),
+        BuildRequest(
             source, root, settings, kind, source_options, mixing_set, workers, (0, 1), None, progress
-        )
+        ) as request,
+    ):
         request.announce(progress)
         say_if_not_compiled()
         return Planned(write_shared_plan(request, request.shards(progress), outlet, progress), request.labels)

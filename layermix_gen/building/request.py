@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Self
 
 from layermix_gen.building.native_size import LOOKED_AT, native_size
 from layermix_gen.building.partitions import checked_partition
@@ -45,7 +46,10 @@ def errors_allowed(max_errors: int | None, inputs: int) -> int:
 
 
 class BuildRequest:
-    """A checked request for a build. Raises `LayerMixError` for what the user can mend; writes nothing."""
+    """A checked request for a build. Raises `LayerMixError` for what the user can mend; writes nothing.
+
+    A context, at whose end the listing of the source is removed.
+    """
 
     def __init__(
         self,
@@ -74,6 +78,20 @@ class BuildRequest:
         is_known = self._before and self._before.settings.seed == settings.seed and is_listed(self._before)
         known = self.root / LISTING if is_known else None
         self.items = list_items(self.source.found(), settings.seed, progress, known)
+        try:
+            self._settle(settings)
+        except BaseException:
+            self.items.close()
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.items.close()
+
+    def _settle(self, settings: BuildSettings) -> None:
+        """Make every open choice, and refuse what does not fit the source, or what is in the folder."""
         self.labels = LabelCounts.of(self.items.labels, self.source.classes)
         self.settings = self._resolved(settings)
         self.size = self.settings.size or 0

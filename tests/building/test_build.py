@@ -21,6 +21,7 @@ import layermix_gen
 from layermix_gen.building import estimator
 from layermix_gen.building.estimator import Estimate
 from layermix_gen.dataset.index import read_summaries
+from layermix_gen.dataset.listings.listing import Listing
 from layermix_gen.dataset.plan import read_plan
 from layermix_gen.dataset.samples import SampleMaker
 from layermix_gen.dataset.settings import BuildSettings
@@ -600,6 +601,20 @@ def test_no_image_at_all_is_no_dataset(tmp_path: Path) -> None:
         f"see {tmp_path / 'out' / 'errors.jsonl'}, then mend them and run the same command to resume\n"
     )
     assert not (tmp_path / "out" / "dataset.json").exists()
+
+
+def test_ctrl_c_while_the_listing_is_removed_is_not_lost(
+    photographs: Path, pool: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Python ignores what is raised while it collects an object: so nothing is left to that."""
+
+    def interrupted(self: Listing) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Listing, "close", interrupted)
+    result = invoke("build", photographs, tmp_path / "out", *SMALL, "--variants", 1, "--mixing-set", pool)
+    assert result.exit_code == 130
+    assert (tmp_path / "out" / "dataset.json").exists()
 
 
 def test_a_finished_dataset_is_left_alone(photographs: Path, finished: Path, pool: Path, tmp_path: Path) -> None:

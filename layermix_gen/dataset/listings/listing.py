@@ -53,7 +53,11 @@ class Listing(Sequence[Item]):
     digest: str
     sha256: str
     labels: Counter[int]  # how many inputs have each label
-    _folder: tempfile.TemporaryDirectory[str]  # which goes with this object
+    _folder: tempfile.TemporaryDirectory[str]
+
+    def close(self) -> None:
+        """Remove the file. It goes with this object, too, but a signal that comes at that moment would be lost."""
+        self._folder.cleanup()
 
     def __len__(self) -> int:
         return self.total
@@ -96,6 +100,16 @@ def list_items(items: Iterable[Item], seed: int, progress: bool = False, known: 
     """
     with writing(tempfile.gettempdir(), "set TMPDIR to another folder"):
         folder = scratch_folder()
+    try:
+        return _listed(items, seed, progress, known, folder)
+    except BaseException:
+        folder.cleanup()
+        raise
+
+
+def _listed(
+    items: Iterable[Item], seed: int, progress: bool, known: Path | None, folder: tempfile.TemporaryDirectory[str]
+) -> Listing:
     path = Path(folder.name) / LISTING
     settings = {"threads": 1, "memory_limit": MEMORY, "temp_directory": folder.name}  # one: for the same bytes
     with _database(settings) as db:

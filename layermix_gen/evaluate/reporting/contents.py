@@ -6,6 +6,7 @@ from typing import NamedTuple
 from layermix_gen.evaluate.benchmarks import TITLES, extra_list, mean_list
 from layermix_gen.evaluate.metrics.measuring import CALIBRATED, Measured, Number
 from layermix_gen.evaluate.reporting.comparability import Basis, bases, paper_bases, run_basis
+from layermix_gen.evaluate.reporting.in_common import in_common
 from layermix_gen.evaluate.reporting.markup import Better, Cell, Table, mark_best, mark_columns
 from layermix_gen.evaluate.reporting.paper import PaperTable
 
@@ -45,6 +46,7 @@ def report_tables(runs: Sequence[Measured], paper: Sequence[PaperTable]) -> tupl
     """All tables that have something to show."""
     tables = [
         _overview(runs, paper),
+        _in_common(runs),
         _calibration(runs),
         _by_corruption(runs, "c", "Error by corruption, C: mean over severities, %", Measured.mean_error),
         _by_corruption(
@@ -78,6 +80,18 @@ class _Line(NamedTuple):
     decimals: int
     dataset: str
     bases: dict[str, Basis]  # by suite; numbers of no suite are compared within their dataset
+
+
+def _in_common(runs: Sequence[Measured]) -> Table:
+    """A row for each suite that runs have in part: their means over what all of them have."""
+    found = [one for suite in ("c", "cbar") for one in in_common(runs, suite)]
+    rows = []
+    for one in found:
+        values = [one.means.get(number) for number in range(len(runs))]
+        cells = [Cell(None if value is None else Number(value)) for value in values]
+        rows.append(((one.title,), mark_best(cells, "low", [0] * len(runs))))
+    title = "Mean error over the corruptions and severities that all runs have, %"
+    return Table(title, ("Data",), tuple(run.name for run in runs), tuple(rows))
 
 
 def _calibration(runs: Sequence[Measured]) -> Table:

@@ -10,6 +10,7 @@ from layermix_gen.evaluate.benchmarks import SEVERITIES, TITLES, mean_list
 from layermix_gen.evaluate.metrics.calibration import Reliability
 from layermix_gen.evaluate.metrics.measuring import CALIBRATED, Measured
 from layermix_gen.evaluate.reporting.comparability import apart
+from layermix_gen.evaluate.reporting.in_common import InCommon, in_common
 from layermix_gen.figures.file_formats import PLOTS
 from layermix_gen.figures.palette import INK, OVER, QUIET, RIGHT, SERIES, UNDER
 from layermix_gen.figures.style import (
@@ -81,7 +82,8 @@ def _plots(runs: Sequence[Measured]) -> dict[str, tuple[Callable[..., "Figure"],
 def heat_map(runs: Sequence[Measured], suite: str) -> "Figure":
     """The error of each run by corruption and severity, in percent; what is missing is left blank.
 
-    Below a run's name stands its mean, or why it does not compare with the others.
+    Below a run's name stands its mean, over what all runs have in common if some are evaluated in part, or why it does
+    not compare with the others.
     """
     names = _names(runs, suite)
     grids = [
@@ -89,7 +91,9 @@ def heat_map(runs: Sequence[Measured], suite: str) -> "Figure":
         for run in runs
     ]
     top = max(10.0, 10 * float(np.ceil(np.nanmax([np.nanmax(grid) for grid in grids]) / 10)))
-    facts = [why or _mean(run, suite) for run, why in zip(runs, apart(runs, suite), strict=True)]
+    common = [_in_common(runs, suite, number) for number in range(len(runs))]
+    whys = apart(runs, suite)
+    facts = [one or why or _mean(run, suite) for run, why, one in zip(runs, whys, common, strict=True)]
     sheet = _Sheet(runs, facts, f"Error on {TITLES[suite]} by corruption and severity, %", 1.75, 0.27 * len(names))
     for grid, (left, bottom, is_first) in zip(grids, sheet.places("severity"), strict=True):
         axes = panel(sheet.figure, left, bottom, PANEL, sheet.height)
@@ -111,8 +115,8 @@ def heat_map(runs: Sequence[Measured], suite: str) -> "Figure":
 def bars(runs: Sequence[Measured], suite: str) -> "Figure":
     """The mean error over severities, in percent: a group of bars for each corruption, a bar for each run.
 
-    A corruption that lacks a severity, and a mean that lacks a corruption, have no bar. Nor has the mean of a run that
-    does not compare with most others; its name in the legend says why.
+    A corruption that lacks a severity has no bar. Where runs are evaluated in part, their mean is over what all of them
+    have in common. A mean that does not compare with most others has no bar; the run's name in the legend says why.
     """
     names = _names(runs, suite)
     groups = np.arange(len(names) + 1.0)
@@ -123,14 +127,23 @@ def bars(runs: Sequence[Measured], suite: str) -> "Figure":
     key = legend_height(width, entries)
     figure = figure_of(width, HEAD + key + 0.1 + tall + 1.0, f"Error on {TITLES[suite]}, mean over severities, %")
     axes, bar = panel(figure, 0.5, 1.0, width - 0.6, tall), 0.82 / len(runs)
+    common = _largest(runs, suite)
     for number, (run, why) in enumerate(zip(runs, reasons, strict=True)):
         mean = run.numbers.get(f"{suite}_error")
         shown = mean.value if mean and mean.complete and not why else None
+        if common:
+            shown = common.means.get(number)
         errors = [shown, *(run.mean_error(suite, name) for name in names)]
         heights = [np.nan if error is None else error for error in errors]
         places = groups + (number - (len(runs) - 1) / 2) * bar
         axes.bar(places, heights, 0.9 * bar, zorder=2, **run_look(number))
-    axes.set_xticks(groups, ["mean", *map(_label, names)], rotation=40, ha="right", rotation_mode="anchor")
+    axes.set_xticks(
+        groups,
+        [f"mean of {common.extent}" if common else "mean", *map(_label, names)],
+        rotation=40,
+        ha="right",
+        rotation_mode="anchor",
+    )
     axes.set_xlim(-0.6, groups[-1] + 0.6)
     plain(axes)
     legend(figure, [run_look(number) for number in range(len(runs))], entries)
@@ -143,7 +156,9 @@ def reliability_diagrams(runs: Sequence[Measured], suite: str) -> "Figure":
     facts = []
     for run in runs:
         numbers = {name: f"{number.value:.1f}" for name, number in run.calibration[suite].items()}
-        facts.append(f"RMS {numbers['rms']}, floor {numbers['rms_floor']}, ECE {numbers['ece']}")
+        pooled = run.calibration[suite]["rms"]
+        extent = "" if pooled.complete else f" ({pooled.parts}/{pooled.of})"
+        facts.append(f"RMS {numbers['rms']}, floor {numbers['rms_floor']}, ECE {numbers['ece']}{extent}")
     looks = {"accuracy": RIGHT, "overconfident": OVER, "underconfident": UNDER}
     title = f"Reliability on {TITLES[suite] if suite != 'clean' else 'clean images'}"
     sheet = _Sheet(runs, facts, title, 0.55, 2.5, key=[*looks])
@@ -219,6 +234,24 @@ def _mean(run: Measured, suite: str) -> str:
     if not mean:
         return ""
     return f"mean {mean.value:.1f}" + ("" if mean.complete else f" ({mean.parts}/{mean.of})")
+
+
+def _largest(runs: Sequence[Measured], suite: str) -> InCommon | None:
+    """What most runs have in common, if some are evaluated in part; None where means compare as they are."""
+    return max(_of_their_severities(runs, suite), key=lambda one: len(one.means), default=None)
+
+
+def _of_their_severities(runs: Sequence[Measured], suite: str) -> Iterator[InCommon]:
+    """What runs have in common that are at the same severities, as their corruptions are drawn at all of a run's."""
+    for one in in_common(runs, suite):
+        if all(set(runs[number].signature.suites[suite].severities) == {*one.severities} for number in one.means):
+            yield one
+
+
+def _in_common(runs: Sequence[Measured], suite: str, number: int) -> str:
+    """The mean of a run over what it has in common with others; "" where means compare as they are."""
+    found = (one for one in _of_their_severities(runs, suite) if number in one.means)
+    return next((f"mean {one.means[number]:.1f} over {one.extent}" for one in found), "")
 
 
 def _names(runs: Sequence[Measured], suite: str) -> list[str]:

@@ -158,20 +158,20 @@ def _plan_again(expected: Expected, root: Path, staging: Path) -> Plan:
     """
     before = replace(expected.plan, root=root) if expected.plan else _plan_of(expected.manifest, root)
     replayer = Replayer(before)
-    listing = list_items(replayer.source.found(), before.settings.seed)
-    mixing_set = replayer.maker.mixing_set
-    facts = None
-    if mixing_set and before.mixing_set:
-        facts = replace(MixingSetFacts.of(mixing_set), location=before.mixing_set.location)
-        if facts.location == MIXING_SET:
-            link_or_copy(root / MIXING_SET, staging / MIXING_SET)
-    now = make_plan(staging, replayer.source, listing, before.settings, facts, before.shards)
-    if differences := changes(before, now, listing.path):
-        raise LayerMixError(
-            f"the shards of {root} would not come out as they were: {'; '.join(differences)}; restore what has "
-            "changed, then run the same command again"
-        )
-    return freeze(now, listing)
+    with closing(list_items(replayer.source.found(), before.settings.seed)) as listing:
+        mixing_set = replayer.maker.mixing_set
+        facts = None
+        if mixing_set and before.mixing_set:
+            facts = replace(MixingSetFacts.of(mixing_set), location=before.mixing_set.location)
+            if facts.location == MIXING_SET:
+                link_or_copy(root / MIXING_SET, staging / MIXING_SET)
+        now = make_plan(staging, replayer.source, listing, before.settings, facts, before.shards)
+        if differences := changes(before, now, listing.path):
+            raise LayerMixError(
+                f"the shards of {root} would not come out as they were: {'; '.join(differences)}; restore what has "
+                "changed, then run the same command again"
+            )
+        return freeze(now, listing)
 
 
 def _plan_of(manifest: Manifest | None, root: Path) -> Plan:

@@ -5,7 +5,7 @@ The command line, the checks, the plan and the report of a build all read these 
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence, Set
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import Field, dataclass, field, fields, replace
 from fractions import Fraction
 from math import gcd, lcm
 from typing import Any, Self
@@ -141,6 +141,14 @@ def _in_lowest_terms(weights: dict[str, float]) -> dict[str, float]:
 @dataclass(frozen=True, slots=True)
 class MethodOptions:
     """The options of a method, checked when they are made: `LayerMixError` names the option and what it takes."""
+
+    def __init_subclass__(cls) -> None:
+        """Add what each option means to the docstring, for `help`."""
+        if "__dataclass_fields__" not in vars(cls):  # with slots, a class is made twice
+            inherited, own = cls.__dataclass_fields__, vars(cls)
+            found = {name: one for name, one in {**inherited, **own}.items() if isinstance(one, Field)}
+            lines = [f"- `{name}`: {one.metadata['kind'].help}" for name, one in found.items()]
+            cls.__doc__ = "\n".join([cls.__doc__ or cls.__name__, "", *lines])
 
     def __post_init__(self) -> None:
         for name, kind in self.kinds().items():

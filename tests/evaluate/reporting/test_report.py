@@ -358,6 +358,40 @@ def test_a_corruption_that_no_run_has_keeps_its_row(folders: list[Path]) -> None
     assert len(rows) == 15
 
 
+def test_partial_runs_are_compared_over_what_they_have_in_common(tmp_path: Path) -> None:
+    """Of corruptions and of severities; the best is marked, and what only one of them has changes nothing."""
+    make_results(tmp_path / "whole", 2, suites=("clean", "c"))
+    make_results(tmp_path / "part", 4, seed=1, suites=("clean", "c"), without=("c/fog", "c/snow"))
+    make_results(tmp_path / "few", 3, seed=2, suites=("c",), severities=(1, 3), without=("c/fog",))
+    make_results(tmp_path / "other", 5, suites=("c",), images=60)
+    report = make_report([tmp_path / name for name in ("whole", "part", "other")])
+    (table,) = (table for table in report.tables if "all runs have" in table.title)
+    ((labels, cells),) = table.rows
+    whole, part, _ = report.runs
+    parts = [name for name in C if name not in ("fog", "snow")]
+    wanted = [np.mean([list(run.errors["c"][name].values()) for name in parts]) for run in (whole, part)]
+    assert (labels, table.columns) == (("C: 13 of 15",), ("whole", "part", "other"))
+    assert [cell.text for cell in cells] == [*(f"{value:.2f}" for value in wanted), "-"]
+    assert [cell.best for cell in cells] == [False, True, False]
+    assert "C: 13 of 15" in report.text()
+    report = make_report([tmp_path / name for name in ("whole", "part", "few")])
+    (table,) = (table for table in report.tables if "all runs have" in table.title)
+    ((labels, cells),) = table.rows
+    assert labels == ("C: 13 of 15 at 1 3",)
+    few = report.runs[2].errors["c"]
+    assert cells[2].text == f"{np.mean([few[name][severity] for name in parts for severity in (1, 3)]):.2f}"
+
+
+def test_whole_runs_need_no_table_of_what_they_have_in_common(folders: list[Path], tmp_path: Path) -> None:
+    make_results(tmp_path / "other", 3, suites=("c",), n_classes=100)
+    report = make_report([folders[0], tmp_path / "other"])
+    assert not any("all runs have" in table.title for table in report.tables)
+    lacking = tuple(f"c/{name}" for name in C if name != "fog")
+    make_results(tmp_path / "fog", 3, suites=("c",), without=lacking, n_classes=100)
+    report = make_report([folders[1], tmp_path / "fog"])  # fog is what the first one lacks
+    assert not any("all runs have" in table.title for table in report.tables)
+
+
 def test_tables_without_numbers_are_left_out(tmp_path: Path) -> None:
     signature, _ = make_results(tmp_path / "p", suites=("p",))
     save_part(tmp_path / "p", signature, "p", "shear", some_videos(np.random.default_rng(0)))

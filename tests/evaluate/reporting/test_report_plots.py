@@ -12,9 +12,10 @@ from matplotlib.transforms import Bbox
 
 from layermix_gen.evaluate.metrics.measuring import Measured, measure
 from layermix_gen.evaluate.reporting import report_plots
+from layermix_gen.evaluate.reporting.in_common import in_common
 from layermix_gen.evaluate.reporting.report_plots import bars, draw_plots, heat_map, reliability_diagrams
 from layermix_gen.figures.palette import HATCHES, SERIES
-from layermix_gen.figures.style import run_look, save, shortened, text_width, wrapped
+from layermix_gen.figures.style import run_look, shortened, text_width, wrapped
 from layermix_gen.figures.text_fitting import ELLIPSIS
 from tests.evaluate.made_results import make_results
 
@@ -77,7 +78,7 @@ def test_every_name_is_there_as_it_is_in_its_order(
 
     def noted(figure: Figure, file: Path, form: str) -> None:
         drawn.append(figure)
-        save(figure, file, form)
+        figure.savefig(file, format="png", dpi=20)  # which lays out all text, formulas too
 
     monkeypatch.setattr(report_plots, "save", noted)
     paths = draw_plots([_called(run, name) for name in names], tmp_path)
@@ -117,6 +118,21 @@ def test_a_mean_that_does_not_compare_has_no_bar(
     assert texts(figure)[1:] == ["one", f"few ({reason})", "two"]
     mean = f"mean {runs[0].numbers['c_error'].value:.1f}"
     assert [text for text in texts(heat_map(runs, "c")) if text.startswith(("mean", reason))] == [mean, reason, mean]
+
+
+def test_partial_runs_have_means_over_what_they_have_in_common(folder: Path, tmp_path: Path) -> None:
+    make_results(tmp_path, suites=("clean", "c"), without=("c/fog", "c/snow"))
+    runs = [measure(folder, "whole"), measure(tmp_path, "part")]
+    (found,) = in_common(runs, "c")
+    assert len(found.parts) == 13
+    figure = bars(runs, "c")
+    heights = [container.patches[0].get_height() for container in figure.axes[0].containers]  # type: ignore[attr-defined]
+    assert heights == [pytest.approx(found.means[0]), pytest.approx(found.means[1])]
+    assert figure.axes[0].get_xticklabels()[0].get_text() == "mean of 13 of 15"
+    shown = [text for text in texts(heat_map(runs, "c")) if text.startswith("mean")]
+    assert shown == [f"mean {found.means[number]:.1f} over 13 of 15" for number in range(2)]
+    assert any(text.endswith(" (13/15)") for text in texts(reliability_diagrams(runs, "c")))
+    assert not any("/" in text for text in texts(reliability_diagrams(runs, "clean")))
 
 
 def test_alone_a_run_has_its_mean(tmp_path: Path) -> None:

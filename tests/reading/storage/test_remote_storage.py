@@ -154,7 +154,7 @@ def test_in_memory_and_in_workers(tiny: Truth, web: tuple[str, Traffic], tmp_pat
     traffic.tars()
     assert keys(read(url).in_memory()) == expected
     assert len(traffic.tars()) == 4 * 7
-    loader = DataLoader(read(url, cache_dir=tmp_path), batch_size=None, num_workers=2, multiprocessing_context="spawn")
+    loader = DataLoader(read(url, cache_dir=tmp_path), batch_size=None, num_workers=1, multiprocessing_context="spawn")
     assert keys(loader) == expected
 
 
