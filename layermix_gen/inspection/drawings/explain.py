@@ -13,7 +13,7 @@ from layermix_gen.inspection.opened_dataset import OpenedDataset
 from layermix_gen.inspection.replay import Replay
 from layermix_gen.mixing.recipe import IMAGE
 
-# Words for the flips of a mixing picture, by (left to right, top to bottom).
+# Words for the flips of a picture, by (left to right, top to bottom).
 FLIPS = {(0, 0): [], (1, 0): ["mirrored"], (0, 1): ["upside down"], (1, 1): ["turned by 180°"]}
 
 

@@ -162,7 +162,7 @@ function drawTree(container, { tree, steps, result, captions }) {
   }
 
   function name(node) {
-    return { image: "view", picture: "mixing picture", other: "second image" }[node.name] ?? node.name;
+    return { image: "view", picture: "picture", other: "second image" }[node.name] ?? node.name;
   }
 
   function numbers(node) {

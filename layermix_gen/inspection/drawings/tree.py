@@ -28,7 +28,7 @@ RADIUS, SPACE = 14 * DENSITY, 7 * DENSITY  # of the sign of a blend; between a c
 SIGNS = {"multiply": 45.0}  # degrees by which the cross of a blend is turned, 0 for others
 FADED = 0.62  # share of white that is mixed into the source image outside of the view
 SHOWN = 32  # pixels of a mask that are shown along each side: a large one shown whole would look gray
-LEAF_NAMES = {PICTURE.name: "mixing picture", OTHER.name: "second image"}
+LEAF_NAMES = {PICTURE.name: "picture", OTHER.name: "second image"}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -214,7 +214,7 @@ class _Drawing:
 
 
 def _ink(expression: Expression) -> str:
-    """The colour of the connector that leaves a step: the mixing picture's where the step has no other leaf."""
+    """The colour of the connector that leaves a step: the picture's where the step has no other leaf."""
     return IMAGE_INK if _has_image(expression) else PICTURE_INK
 
 

@@ -154,7 +154,7 @@ def test_the_explained_tree_on_click(opened, rows):
     )
     names = [name.text for name in dialog(opened).find_elements(By.CSS_SELECTOR, ".card b")]
     op, blends = rows[place]["op"], rows[place]["blends"]
-    assert names == ["view", op, op, blends[0], "mixing picture", blends[1], op]
+    assert names == ["view", op, op, blends[0], "picture", blends[1], op]
     assert len(dialog(opened).find_elements(By.CLASS_NAME, "mask")) == 1
     boxes = [card.rect for card in dialog(opened).find_elements(By.CSS_SELECTOR, ".card .frame")]
     for number, a in enumerate(boxes):

@@ -184,7 +184,7 @@ def test_a_tree_holds_every_step(put):
     assert any(np.array_equal(masks.repeat(factor, 0).repeat(factor, 1), picture) for picture in shown)
     assert len(shown) == len(steps) + 2  # the source and the mask
     share = round(100 * np.mean(masks == 255))
-    expected = {"Title", "subtitle", "source", "view", "mixing picture", f"{share}%", f"{100 - share}%", "a 0.83"}
+    expected = {"Title", "subtitle", "source", "view", "picture", f"{share}%", f"{100 - share}%", "a 0.83"}
     assert expected | {"b 0.21", "4.2°", LAYER_3} <= set(put["texts"])
 
 
