@@ -168,13 +168,13 @@ def test_no_file_takes_the_place_of_a_closed_stream(tmp_path: Path) -> None:
 
 
 def test_nobody_reads_the_report(photographs: Path, tmp_path: Path) -> None:
-    run = in_shell(photographs, tmp_path / "out", "| true")
+    run = in_shell(photographs, tmp_path / "out", "--workers 1 | true")
     assert without_start(run.stderr) == ""
     assert digest(tmp_path / "out")
 
 
 def test_a_report_that_cannot_be_written_is_one_line(photographs: Path, tmp_path: Path) -> None:
-    run = in_shell(photographs, tmp_path / "out", "> /dev/full")
+    run = in_shell(photographs, tmp_path / "out", "--workers 1 > /dev/full")
     assert run.returncode != 0
     assert without_start(run.stderr).splitlines()[0] == (
         "Error: cannot write the report: no space left on device; lead standard output elsewhere"
