@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import yaml
 
-from layermix_gen import build
+from layermix_gen import PixMixOptions, build
 from layermix_gen.dataset.index import COLUMNS
 from layermix_gen.dataset.settings import BuildSettings
 from layermix_gen.inspection.drawings import recipe_plots
@@ -49,7 +49,7 @@ def test_python_snippets_run(name, tmp_path, monkeypatch, photographs):
         exec(snippet, names)  # noqa: S102
         made |= names
     if name == "docs/methods.md":
-        assert (made["settings"].method, made["settings"].options.k) == ("pixmix", 3)
+        assert made["settings"].options == PixMixOptions(k=3)
     else:
         assert made["mixed"].shape == (32, 32, 3)
     if name == "README.md":

@@ -15,7 +15,7 @@ from layermix_gen.evaluate.reporting import report_plots
 from layermix_gen.evaluate.reporting.in_common import in_common
 from layermix_gen.evaluate.reporting.report_plots import bars, draw_plots, heat_map, reliability_diagrams
 from layermix_gen.figures.palette import HATCHES, SERIES
-from layermix_gen.figures.style import run_look, shortened, text_width, wrapped
+from layermix_gen.figures.style import run_look, save, shortened, text_width, wrapped
 from layermix_gen.figures.text_fitting import ELLIPSIS
 from tests.evaluate.made_results import make_results
 
@@ -78,7 +78,7 @@ def test_every_name_is_there_as_it_is_in_its_order(
 
     def noted(figure: Figure, file: Path, form: str) -> None:
         drawn.append(figure)
-        figure.savefig(file, format="png", dpi=20)  # which lays out all text, formulas too
+        save(figure, file)
 
     monkeypatch.setattr(report_plots, "save", noted)
     paths = draw_plots([_called(run, name) for name in names], tmp_path)
