@@ -19,6 +19,6 @@ def command(dataset: str, out: str | None) -> None:
     """Write the dataset card of the dataset OUT, a folder or a URL, for the Hugging Face Hub.
 
     The card has a configuration for each plane, so that `load_dataset(OUT, "v00")` works. Every build writes it;
-    one that you have edited is kept, once the line is gone that says so.
+    one that you have edited is kept if you have removed the line that says so.
     """
     show(open_shards(dataset).card(out))

@@ -64,7 +64,7 @@ attacked = options_of("How it is attacked, in the suite pgd")
     type=Names(),
     default=(),
     show_default=False,
-    help=f"Suites, out of {', '.join(CHOICES)}; default: all there are data for, but pgd.",
+    help=f"Suites, out of {', '.join(CHOICES)}; default: all that have data, except pgd.",
 )
 @measured_on(
     "--dataset",
