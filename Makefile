@@ -7,7 +7,7 @@ SMALL := $(VENV)/.small
 READY := $(VENV)/.ready
 SITE := $(VENV)/.site
 LOWEST := build/lowest
-AT_LOWEST := commands dataset images mixing sources test_cli.py test_online.py test_transform.py
+AT_LOWEST := building/test_planned.py images reading/test_reader.py test_cli.py test_online.py test_transform.py
 ELSEWHERE := kernels-by-zig kernels-portable kernels-unsigned kernels-fused kernels-unvectorized kernels-flushed
 
 .PHONY: kernels demo test test-browser test-lowest sanitize kernels-elsewhere $(ELSEWHERE) lint format docs site bench wheel clean

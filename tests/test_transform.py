@@ -132,8 +132,8 @@ def test_among_the_transforms_of_torchvision_and_timm():
     floats = v2.ToDtype(torch.float32, scale=True)
     of_torchvision = v2.Compose([v2.PILToTensor(), v2.RandomResizedCrop(32), mix, floats])
     of_timm = create_transform(32, is_training=True)
-    names = [type(one).__name__ for one in of_timm.transforms]
-    of_timm.transforms.insert(names.index("MaybeToTensor"), mix)
+    to_floats = [type(one).__name__.endswith("ToTensor") for one in of_timm.transforms].index(True)
+    of_timm.transforms.insert(to_floats, mix)
     for transform in (of_torchvision, of_timm):
         mixed = transform(photograph)
         assert (mixed.dtype, mixed.shape) == (torch.float32, (3, 32, 32))
