@@ -43,7 +43,7 @@ def test_the_readme_of_the_index_shows_nothing_that_is_not_there(metadata):
     readme = metadata.core.readme
     assert readme.startswith("# layermix-gen\n")
     assert "[LayerMix](https://arxiv.org/abs/2501.04861)" in readme
-    assert "See [" in (ROOT / "README.md").read_text("utf-8")
+    assert "](docs/" in (ROOT / "README.md").read_text("utf-8")
     assert set(re.findall(r"\]\((https?:|)", readme)) == {"https:"}
     assert not re.search(r"\n{3}", readme)
 
