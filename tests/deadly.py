@@ -1,4 +1,4 @@
-"""The command line where some images kill the process that decodes them; workers import this file too.
+"""Images that kill the process that decodes them, from an import of this file on: see `tests.helpers.patched`.
 
 The word that a file holds says how: abort, be killed as if memory had run out, or take CPU time for minutes.
 """
@@ -8,7 +8,6 @@ import os
 import signal
 from pathlib import Path
 
-from layermix_gen.__main__ import run
 from layermix_gen.building import sizing
 from layermix_gen.building.engines import parallel
 from layermix_gen.images import Image
@@ -33,6 +32,3 @@ def deadly(self: folder.FolderSource, item: Item) -> Image:
 folder.FolderSource.read = deadly  # type: ignore[method-assign]
 for module in (parallel, sizing):
     module.CPU_SECONDS = 0.25  # type: ignore[attr-defined]
-
-if __name__ == "__main__":
-    run()

@@ -1,4 +1,4 @@
-"""The command line with a gate, for tests that stop a build halfway; workers import this file too.
+"""A gate for tests that stop a build halfway, put up by an import of this file: see `tests.helpers.patched`.
 
 Once $GATE_AFTER shards of $GATE_ROOT are finished, each process leaves its number in $GATE and waits before its next
 image until there is a file `open`; then it goes on so slowly that anything under way ends before the build does.
@@ -10,7 +10,6 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from layermix_gen.__main__ import run
 from layermix_gen.dataset.samples import Drawn, Sample, SampleMaker
 from layermix_gen.images import Image
 from layermix_gen.sources import Item
@@ -32,6 +31,3 @@ def gated(
 
 
 SampleMaker.render = gated  # type: ignore[method-assign]
-
-if __name__ == "__main__":
-    run()

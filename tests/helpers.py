@@ -25,7 +25,6 @@ from layermix_gen.dataset.plan import Inputs, MixingSetFacts, Plan
 from layermix_gen.support.files import sealed, write_json
 from layermix_gen.support.parsing import made_of
 
-GATED = (sys.executable, str(Path(__file__).parent / "gated.py"))
 COMMAND = (sys.executable, str(Path(__file__).parent.parent / "cli.py"))
 
 
@@ -58,6 +57,13 @@ def start(*arguments: object, **options: Any) -> "subprocess.Popen[str]":
     return subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True, start_new_session=True, **options)
 
 
+def patched(module: str, folder: Path) -> dict[str, str]:
+    """An environment in which each process, workers too, imports a module of `tests` as it starts; made in `folder`."""
+    folder.mkdir(exist_ok=True)
+    (folder / "sitecustomize.py").write_text(f"import tests.{module}\n")
+    return os.environ | {"PYTHONPATH": os.pathsep.join([str(folder), str(Path(__file__).parents[1])])}
+
+
 @contextmanager
 def stopped_in_the_midst(
     root: Path, gate: Path, *arguments: object, after: int, workers: int
@@ -67,10 +73,9 @@ def stopped_in_the_midst(
     Leaving the context opens the gate; what the test has done to the processes by then is done for certain.
     """
     gate.mkdir()
-    surroundings = os.environ | {"GATE": str(gate), "GATE_ROOT": str(root), "GATE_AFTER": str(after)}
-    command = [*GATED, *map(str, arguments), "--workers", str(workers)]
-    pipe = subprocess.PIPE
-    process = subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True, start_new_session=True, env=surroundings)
+    surroundings = patched("gated", gate.with_name(f"{gate.name}-patch"))
+    surroundings |= {"GATE": str(gate), "GATE_ROOT": str(root), "GATE_AFTER": str(after)}
+    process = start(*arguments, "--workers", workers, env=surroundings)
     wait_until(lambda: len(list(gate.iterdir())) == workers or process.poll() is not None, "all workers at the gate")
     assert process.poll() is None, process.communicate()
     yield process

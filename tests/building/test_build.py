@@ -242,7 +242,7 @@ def test_the_python_twin_returns_the_report(photographs: Path, finished: Path, p
     report = layermix_gen.build(photographs, tmp_path, settings, mixing_set=opened, workers=1, progress=False)
     assert report.digest == digest(tmp_path) == digest(finished)
     facts = json.loads(json.dumps(dataclasses.asdict(report) | {"root": ""}, default=str))
-    told = ("root", "labels", "location")
+    told = ("root", "labels", "location", "partition")
     facts = {"format": "layermix-gen dataset 5"} | {name: fact for name, fact in facts.items() if name not in told}
     assert manifest(tmp_path) == sealed(facts)
 

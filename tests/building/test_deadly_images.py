@@ -3,20 +3,21 @@
 import os
 import shutil
 import subprocess
-import sys
+import tempfile
 from pathlib import Path
 
 from layermix_gen.building.engines.parallel import DEADLY
 from layermix_gen.dataset.index import read_summary
-from tests.helpers import build, digest, errors, files, manifest, without_start
+from tests.helpers import COMMAND, build, digest, errors, files, manifest, patched, without_start
 
-DEADLY_COMMAND = (sys.executable, str(Path(__file__).parents[1] / "deadly.py"))
 OPTIONS = ("--size", "8", "--method", "none", "--variants", "1", "--shard-size", "4")
 
 
 def run(*arguments: object, workers: int = 2) -> "subprocess.CompletedProcess[str]":
-    command = [*DEADLY_COMMAND, *map(str, arguments), "--workers", str(workers)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    command = [*COMMAND, *map(str, arguments), "--workers", str(workers)]
+    with tempfile.TemporaryDirectory() as folder:
+        surroundings = patched("deadly", Path(folder))
+        return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False, env=surroundings)
 
 
 def with_deadly(photographs: Path, source: Path, *names: str) -> Path:

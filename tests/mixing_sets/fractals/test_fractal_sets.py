@@ -219,10 +219,10 @@ def test_a_stopped_set_goes_on_where_it_was(tmp_path: Path, monkeypatch: pytest.
     assert (tmp_path / "halves.npy").read_bytes() == (tmp_path / "whole.npy").read_bytes()
 
 
-GATED = """
-import signal, sys, time
+GATE = """
+import sys, time
 from pathlib import Path
-from layermix_gen.mixing_sets.fractals import render_set, sets
+from layermix_gen.mixing_sets.fractals import sets
 
 render_batch, folder = sets._render_batch, Path(sys.argv[1])
 
@@ -236,9 +236,14 @@ def gated(made_by, indices):
 
 
 sets._render_batch = gated
-if __name__ == "__main__":
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored where the tests run in a shell's background
-    render_set(folder / "set.npy", 50, 36, kinds=("noise",), workers=2)
+"""
+GATED = """
+import signal
+from gate import folder
+from layermix_gen.mixing_sets.fractals import render_set
+
+signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored where the tests run in a shell's background
+render_set(folder / "set.npy", 50, 36, kinds=("noise",), workers=2)
 """
 
 
@@ -246,6 +251,7 @@ if __name__ == "__main__":
 def test_a_killed_run_leaves_no_half_set_and_no_process(tmp_path: Path, blow: signal.Signals) -> None:
     script = tmp_path / "script.py"
     script.write_text(GATED)
+    script.with_name("gate.py").write_text(GATE)  # workers import it, and not the script
     process = subprocess.Popen(
         [sys.executable, script, tmp_path], stderr=subprocess.PIPE, start_new_session=True, text=True
     )
