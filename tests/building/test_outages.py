@@ -4,8 +4,6 @@ import errno
 import io
 import os
 import shutil
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,7 +15,19 @@ from layermix_gen.building import build_run
 from layermix_gen.building.engines import in_this_process
 from layermix_gen.dataset import plan_changes
 from layermix_gen.support.files import WHEN_IT_IS_OVER
-from tests.helpers import build, digest, errors, files, invoke, listed, manifest, snapshot, without_start
+from tests.helpers import (
+    build,
+    digest,
+    errors,
+    files,
+    invoke,
+    listed,
+    manifest,
+    patched,
+    snapshot,
+    start,
+    without_start,
+)
 
 QUICK = ("--size", 8, "--method", "none", "--shard-size", 6)
 AWAY = ("coffee/000.png", "rocket/001.jpg")
@@ -59,35 +69,17 @@ def away(source: Path, *names: str) -> Iterator[None]:
 
 # --- faults of the machine -------------------------------------------------------------------------------------------
 
-FAULTY = """
-import errno, os, sys
-import layermix_gen.support.files as files
-opening = os.open
-files.PAUSES = (0, 0)
-
-def failing(path, *arguments, **options):
-    if str(path).endswith("coffee/000.png"):
-        raise OSError(errno.EIO, "Input/output error")
-    return opening(path, *arguments, **options)
-
-os.open = failing
-if __name__ == "__main__":
-    from layermix_gen.__main__ import run
-    run()
-"""
-
 
 @pytest.mark.parametrize("workers", [1, 2])
 def test_a_fault_of_the_machine_ends_the_build(
     workers: int, source: Path, whole: dict[str, Any], tmp_path: Path
 ) -> None:
-    (tmp_path / "faulty.py").write_text(FAULTY)
     root = tmp_path / "out"
     arguments = ("build", source, root, *QUICK, "--variants", 1, "--workers", workers)
-    command = [sys.executable, *map(str, (tmp_path / "faulty.py", *arguments))]
-    ended = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
-    assert (ended.returncode, ended.stdout) == (1, "")
-    assert without_start(ended.stderr) == (
+    process = start(*arguments, env=patched("faulty", tmp_path / "patch"))
+    printed, said = process.communicate(timeout=60)
+    assert (process.returncode, printed) == (1, "")
+    assert without_start(said) == (
         f"Error: cannot read {source}/coffee/000.png: input/output error, 3 times; this is no fault of the file: when "
         "it is over, run the same command to resume; if it stays, restore the file or, where it is lost, build into "
         "another folder\n"
