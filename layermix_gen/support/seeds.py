@@ -4,10 +4,10 @@ Neither the order of work, nor the number of workers, nor the other files of the
 """
 
 import hashlib
+import threading
 from collections.abc import Callable, Sequence
 from itertools import chain, count
 from struct import Struct
-from threading import Lock
 from typing import Protocol
 
 import numpy as np
@@ -55,23 +55,30 @@ class KeyedRandom:
 
 BLOCK = 32  # numbers that are drawn at once: more than most variants take
 _WORDS = Struct("<2Q")
-_REUSED = np.random.Generator(np.random.Philox(key=0))  # whose state is set: to make one takes 15 µs
-_LOCK = Lock()  # the generator's own may be taken once only in older versions of NumPy, and drawing takes it
+
+
+class _Reused(threading.local):
+    """A generator of each thread, whose state is set: to make one takes 15 µs. No lock could outlive a fork."""
+
+    def __init__(self) -> None:
+        self.generator = np.random.Generator(np.random.Philox(key=0))
+
+
+_REUSED = _Reused()
 
 
 def _block(key: bytes, number: int) -> list[float]:
     """The block of this number, from 0 on, of the uniform numbers of a key."""
-    bits = _REUSED.bit_generator
-    with _LOCK:
-        bits.state = {
-            "bit_generator": "Philox",
-            "state": {"counter": (number * BLOCK // 4, 0, 0, 0), "key": _WORDS.unpack(key)},  # four numbers a count
-            "buffer": (0, 0, 0, 0),
-            "buffer_pos": 4,
-            "has_uint32": 0,
-            "uinteger": 0,
-        }
-        return _REUSED.random(BLOCK).tolist()
+    generator = _REUSED.generator
+    generator.bit_generator.state = {
+        "bit_generator": "Philox",
+        "state": {"counter": (number * BLOCK // 4, 0, 0, 0), "key": _WORDS.unpack(key)},  # four numbers a count
+        "buffer": (0, 0, 0, 0),
+        "buffer_pos": 4,
+        "has_uint32": 0,
+        "uinteger": 0,
+    }
+    return generator.random(BLOCK).tolist()
 
 
 def generator(seed: int, source_id: str, variant: int) -> np.random.Generator:

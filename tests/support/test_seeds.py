@@ -3,9 +3,8 @@
 Stored recipes and corrupted images were made from these numbers: where a test fails here, mend the code, not the test.
 """
 
-from threading import Lock
-from types import SimpleNamespace
-from typing import Any
+from threading import Event, Thread
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -115,19 +114,32 @@ def test_each_number_is_in_the_order_once(count: int) -> None:
     assert sorted(shuffled(count, 5)) == list(range(count))
 
 
-class _OfOlderNumpy:
-    """A generator that takes the lock of its bits when it draws, a lock that can be taken once only."""
+class _Waiting:
+    """A generator that waits in the midst of drawing."""
 
-    def __init__(self, generator: np.random.Generator) -> None:
-        self.generator, self.bit_generator = generator, SimpleNamespace(lock=Lock(), state=None)
+    def __init__(self, begun: Event, go_on: Event) -> None:
+        self._generator, self._begun, self._go_on = np.random.Generator(np.random.Philox(key=0)), begun, go_on
+        self.bit_generator = self._generator.bit_generator
 
     def random(self, count: int) -> Any:
-        assert self.bit_generator.lock.acquire(timeout=0)
-        self.generator.bit_generator.state = self.bit_generator.state
-        return self.generator.random(count)
+        self._begun.set()
+        assert self._go_on.wait(20)
+        return self._generator.random(count)
 
 
-def test_drawing_holds_no_lock_that_drawing_takes(monkeypatch: pytest.MonkeyPatch) -> None:
-    expected = seeds._block(bytes(16), 0)
-    monkeypatch.setattr(seeds, "_REUSED", _OfOlderNumpy(np.random.Generator(np.random.Philox(key=0))))
-    assert seeds._block(bytes(16), 0) == expected
+def test_a_thread_in_the_midst_of_drawing_keeps_no_other_from_it() -> None:
+    """Nor does it a process that is forked at this moment, in which that thread does not go on."""
+    expected, drawn = seeds._block(bytes(16), 0), list[list[float]]()
+    begun, go_on = Event(), Event()
+
+    def draw() -> None:
+        seeds._REUSED.generator = cast("np.random.Generator", _Waiting(begun, go_on))
+        drawn.append(seeds._block(bytes(16), 0))
+
+    thread = Thread(target=draw)
+    thread.start()
+    assert begun.wait(20)
+    assert seeds._block(bytes(16), 1) != expected == seeds._block(bytes(16), 0)
+    go_on.set()
+    thread.join()
+    assert drawn == [expected]
