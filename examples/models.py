@@ -7,14 +7,19 @@ from torch import Tensor, nn
 
 
 def make_model(name: str, classes: int) -> nn.Module:
-    """`wrn-40-4`, `wrn-28-10` or any other `wrn-DEPTH-WIDTH`, `resnet-18`, or `resnext-29` (32 groups of 4)."""
+    """`wrn-40-4` or any other `wrn-DEPTH-WIDTH`, `resnet-18`, `resnext-29` (32 groups of 4), or `resnet-8-WIDTH`.
+
+    The last is for trainings on a CPU: its stem halves the image, and each of its three stages has one block.
+    """
     if match := re.fullmatch(r"wrn-(\d+)-(\d+)", name):
         return WideResNet(int(match[1]), int(match[2]), classes)
+    if match := re.fullmatch(r"resnet-8-(\d+)", name):
+        return ResNet(BasicBlock, (1, 1, 1), int(match[1]), classes, stem_stride=2)
     if name == "resnet-18":
         return ResNet(BasicBlock, (2, 2, 2, 2), 64, classes)
     if name == "resnext-29":
         return ResNet(GroupedBlock, (3, 3, 3), 64, classes)
-    raise SystemExit(f"expected a model like wrn-40-4, wrn-28-10, resnet-18 or resnext-29, got {name!r}")
+    raise SystemExit(f"expected a model like wrn-40-4, resnet-18, resnext-29 or resnet-8-16, got {name!r}")
 
 
 class PreactivatedBlock(nn.Module):
@@ -94,11 +99,16 @@ class GroupedBlock(BasicBlock):
 
 
 class ResNet(nn.Module):
-    """A stem that keeps the size, then stages of blocks, each of twice the width and half the size of the last."""
+    """A stem, which keeps the size unless it has a stride, then stages of blocks.
 
-    def __init__(self, block: type[BasicBlock], stages: tuple[int, ...], width: int, classes: int) -> None:
+    Each stage has twice the width and half the size of the last.
+    """
+
+    def __init__(
+        self, block: type[BasicBlock], stages: tuple[int, ...], width: int, classes: int, stem_stride: int = 1
+    ) -> None:
         super().__init__()
-        layers: list[nn.Module] = [*convolution(3, width, 3), nn.ReLU()]
+        layers: list[nn.Module] = [*convolution(3, width, 3, stem_stride), nn.ReLU()]
         channels = width
         for stage, count in enumerate(stages):
             for number in range(count):

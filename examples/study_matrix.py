@@ -1,0 +1,152 @@
+"""The matrix of a study: a table in TOML says which datasets are built, which networks trained on them, how often."""
+
+import tomllib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields
+from fnmatch import fnmatch
+from pathlib import Path
+from typing import Any
+
+from layermix_gen import BuildSettings, LayerMixError
+
+LOSSES = ("ce", "jsd")
+TESTS = ("test", "validation")
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """A cell of the matrix: a dataset, of which `variants` planes are read, a loss and a network.
+
+    `built` is how many planes the dataset has, by default `variants`; conditions that differ in `variants` alone share
+    one. `mixing_set` names one of the study's sets, "" the fractals that a build renders. `seeds` is how many runs
+    there are; a seed decides the weights at the start, the order of the images, and which variant an epoch shows.
+    """
+
+    name: str
+    group: str
+    seeds: int = 2
+    method: str = "layermix"
+    options: Mapping[str, Any] = field(default_factory=dict)
+    variants: int = 4
+    built: int = 0
+    view_mode: str = "independent"
+    mixing_set: str = ""
+    format: str = "png"
+    quality: int = 95
+    subsampling: str = "444"
+    loss: str = "ce"
+    network: str = "resnet-8-16"
+    epochs: int = 20
+
+    def __post_init__(self) -> None:
+        if self.loss not in LOSSES:
+            raise LayerMixError(f"expected a loss of {', '.join(LOSSES)} in {self.name}, found {self.loss!r}")
+        if self.loss == "jsd" and self.view_mode != "shared":
+            raise LayerMixError(f"expected view_mode = 'shared' in {self.name}, as its loss needs; set it")
+        if not self.variants <= (self.built or self.variants):
+            raise LayerMixError(f"expected at most the {self.built} variants that are built in {self.name}; mend it")
+
+    @property
+    def settings(self) -> BuildSettings:
+        """How its dataset is built."""
+        return BuildSettings(
+            variants=self.built or self.variants,
+            clean=self.loss == "jsd" or self.view_mode == "shared",
+            method=self.method,
+            options=dict(self.options) or None,
+            view_mode=self.view_mode,
+            format=self.format,
+            quality=self.quality,
+            subsampling=self.subsampling,
+        )
+
+    @property
+    def dataset(self) -> str:
+        """The name of its dataset: conditions with the same settings and mixing set have the same."""
+        options = [f"{name}-{value}" for name, value in sorted(self.options.items())]
+        coded = [] if self.format == "png" else [self.format, str(self.quality), self.subsampling]
+        parts = [self.method, *options, self.mixing_set, *coded, self.view_mode, str(self.built or self.variants)]
+        return "_".join(part for part in parts if part).replace("=", "-").replace(",", "-")
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One training of a condition, and its evaluation."""
+
+    condition: Condition
+    seed: int
+
+    @property
+    def name(self) -> str:
+        return f"{self.condition.name}-seed{self.seed}"
+
+    def facts(self) -> dict[str, Any]:
+        """What decides its results, but for the data and the versions."""
+        return asdict(self.condition) | {"seed": self.seed, "dataset": self.condition.dataset}
+
+
+@dataclass(frozen=True, slots=True)
+class Study:
+    """The conditions, and on what they are evaluated.
+
+    `test` is "test", the source's test split, or "validation": the last `held_out` images of the training split, which
+    are then not trained on; a choice is made by these. The clean error is that of all test images; C, C-bar and PGD
+    take the first `images` of them, P the first `sequences`. `mixing_sets` maps names to options of `fractals render`,
+    or to `{"folder": PATH}`.
+    """
+
+    conditions: tuple[Condition, ...]
+    suites: tuple[str, ...] = ("clean", "c", "cbar", "p", "pgd", "calibration")
+    test: str = "test"
+    held_out: int = 5000
+    images: int = 2000
+    sequences: int = 500
+    mixing_sets: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+    def runs(self, only: Sequence[str] = ()) -> Iterator[Run]:
+        """All runs in the order of their worth: group after group, the first seeds of a group first.
+
+        `only` are patterns such as `b`, `layermix-*` or `none-seed0`: a group, a condition or a run.
+        """
+        for group in sorted({one.group for one in self.conditions}):
+            inside = [one for one in self.conditions if one.group == group]
+            for seed in range(max(one.seeds for one in inside)):
+                for run in (Run(one, seed) for one in inside if seed < one.seeds):
+                    names = (group, run.condition.name, run.name)
+                    if not only or any(fnmatch(name, pattern) for name in names for pattern in only):
+                        yield run
+
+
+def read_plan(path: Path) -> Study:
+    """Read a study's plan: settings of the study, `defaults` of the conditions, then `conditions` by name.
+
+    Raises `LayerMixError` where it is not such a table.
+    """
+    try:
+        table = tomllib.loads(path.read_text())
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise LayerMixError(f"expected the plan of a study, a TOML file, in {path}: {error}") from error
+    defaults, conditions = table.pop("defaults", {}), table.pop("conditions", {})
+    if not conditions:
+        raise LayerMixError(f"expected a table [conditions] in {path}, found none; see the plan of docs/study.md")
+    study = _checked(Study, table, path) | {
+        "conditions": tuple(
+            Condition(name=name, **_checked(Condition, defaults | facts, path)) for name, facts in conditions.items()
+        )
+    }
+    if "suites" in study:
+        study["suites"] = tuple(study["suites"])
+    made = Study(**study)
+    if made.test not in TESTS:
+        raise LayerMixError(f"expected test to be one of {', '.join(TESTS)} in {path}, found {made.test!r}")
+    for one in made.conditions:
+        if one.mixing_set and one.mixing_set not in made.mixing_sets:
+            raise LayerMixError(f"expected a mixing set {one.mixing_set!r} in [mixing_sets] of {path}; add it")
+    return made
+
+
+def _checked(kind: type, facts: dict[str, Any], path: Path) -> dict[str, Any]:
+    known = {one.name for one in fields(kind)}
+    if unknown := sorted(set(facts) - known):
+        raise LayerMixError(f"expected {', '.join(sorted(known))} in {path}, found {unknown[0]!r}; mend it")
+    return facts

@@ -1,0 +1,169 @@
+"""One run of a study: its dataset is built, a network is trained on it and evaluated, and a small JSON file written."""
+
+import json
+import platform
+import time
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import models
+import numpy as np
+import torch
+from models import make_model
+from study_laboratory import Laboratory
+from study_matrix import Condition, Run
+from torch import nn
+from training import Recipe, train
+
+from layermix_gen import open_shards
+from layermix_gen.dataset.names import plane_name
+from layermix_gen.evaluate import Forward, Measured, measure, run
+from layermix_gen.sources import open_source
+
+MEAN = STD = 0.5
+BATCH = 128
+PACKAGES = ("layermix-gen", "torch", "numpy", "opencv-python-headless")
+MEASURED = ("clean_error", "c_error", "cbar_error", "p_flips", "pgd_error", "clean_rms", "c_rms", "cbar_rms")
+
+
+def do(one: Run, lab: Laboratory) -> None:
+    """Train and evaluate, unless that is done, and write the result."""
+    torch.set_num_threads(1)
+    shards = lab.dataset(one.condition)
+    trained = lab.out / "trained" / one.name
+    seconds = trained / "seconds.json"
+    begin, is_new = time.process_time(), not (trained / "checkpoint.pt").exists()
+    fit(one, shards, trained, lab.compiled)
+    if not seconds.exists():  # of a training that was stopped, the time is not known
+        seconds.write_text(json.dumps(round(time.process_time() - begin, 1) if is_new else None))
+    begin = time.process_time()
+    measured = evaluated(one, trained / "checkpoint.pt", lab)
+    write(
+        lab.result(one),
+        {
+            "run": one.facts(),
+            "suites": list(lab.study.suites),
+            "results": numbers(measured),
+            "losses": losses(trained / "log.jsonl"),
+            "data": data_facts(shards, one.condition),
+            "made": {
+                "train_seconds": json.loads(seconds.read_text()),
+                "evaluate_seconds": round(time.process_time() - begin, 1),
+                "build_seconds": json.loads((shards / "seconds.json").read_text()),
+                "compiled": lab.compiled,
+                "machine": platform.processor() or platform.machine(),
+                "versions": {"python": platform.python_version()} | {name: version(name) for name in PACKAGES},
+            },
+        },
+    )
+
+
+def fit(one: Run, shards: Path, out: Path, compiled: bool) -> None:
+    """Train the network of a run, from its beginning or its last epoch."""
+    condition = one.condition
+    torch.manual_seed(one.seed)
+    recipe = Recipe(
+        epochs=condition.epochs,
+        batch_size=BATCH,
+        rate=0.1,
+        weight_decay=5e-4,
+        soft_labels=condition.method in ("mixup", "cutmix"),
+        jsd=condition.loss == "jsd",
+        outliers="",
+        seed=one.seed,
+        mean=(MEAN,),
+        std=(STD,),
+        save_every=10**9,  # steps: at the ends of epochs alone
+        out=out,
+        variants=condition.variants,
+        in_memory=True,
+        compiled=compiled,
+    )
+
+    def make(classes: int) -> tuple[nn.Module, str]:
+        return make_model(condition.network, classes), model_spec(condition, classes)
+
+    train(make, str(shards), None, recipe)
+
+
+def model_spec(condition: Condition, classes: int) -> str:
+    """How `evaluate run` makes the network of a condition."""
+    return f"{models.__file__}:make_model({condition.network}, {classes})"
+
+
+def evaluated(one: Run, checkpoint: Path, lab: Laboratory) -> tuple[Measured, Measured]:
+    """The metrics on all test images, and on the part of them for corruptions and attack."""
+    data, kind = lab.images()
+    classes = len(open_source(data, kind).classes)
+    places: dict[str, Path] = {"clean": lab.first_of_test(lab.study.images)}
+    places |= {name: lab.suite(name) for name in ("c", "cbar", "p") if name in lab.study.suites}
+    folders = []
+    for part, where, suites in (
+        ("whole", {"clean": lab.first_of_test(None)}, ("clean", "calibration")),
+        ("part", places, lab.study.suites),
+    ):
+        folders.append(lab.out / "predictions" / one.name / part)
+        run(
+            model_spec(one.condition, classes),
+            where,
+            folders[-1],
+            suites,
+            checkpoint=checkpoint,
+            checkpoint_rule="last",
+            mean=MEAN,
+            std=STD,
+            forward=Forward(batch_size=500),
+            progress=False,
+        )
+    return measure(folders[0]), measure(folders[1])
+
+
+def numbers(measured: tuple[Measured, Measured]) -> dict[str, Any]:
+    """The metrics of a result: errors in percent, by corruption too."""
+    whole, part = measured
+    means = {name: part.numbers[name].value for name in MEASURED if name in part.numbers}
+    means |= {name: whole.numbers[name].value for name in ("clean_error", "clean_rms")}
+    means["clean_rms_floor"] = whole.calibration["clean"]["rms_floor"].value
+    by_part: dict[str, Any] = {
+        suite: {name: part.mean_error(suite, name) for name in part.errors[suite]}
+        for suite in ("c", "cbar")
+        if suite in part.errors
+    }
+    by_part["p"] = {name: flips for name, (flips, _) in part.consistency.items()}
+    return rounded(means | {"by_part": by_part})
+
+
+def rounded(value: Any) -> Any:
+    """All numbers with four decimals."""
+    if isinstance(value, dict):
+        return {key: rounded(one) for key, one in value.items()}
+    return round(value, 4) if isinstance(value, float) else value
+
+
+def losses(log: Path) -> list[float]:
+    """The mean loss of each epoch. Steps that a stopped run has logged and taken again count once, as logged last."""
+    steps = {line["step"]: line for line in map(json.loads, log.read_text().splitlines()) if "loss" in line}
+    epochs = sorted({line["epoch"] for line in steps.values()})
+    return [
+        round(float(np.mean([line["loss"] for line in steps.values() if line["epoch"] == epoch])), 5)
+        for epoch in epochs
+    ]
+
+
+def data_facts(shards: Path, condition: Condition) -> dict[str, Any]:
+    """Which bytes a condition reads, and how many."""
+    manifest = open_shards(shards).manifest
+    read = tuple(f"{plane_name(number)}/" for number in range(condition.variants))
+    if condition.loss == "jsd":
+        read += ("clean/",)
+    size = sum(facts["bytes"] for name, facts in manifest.tars.items() if name.startswith(read))
+    return {"digest": manifest.digest, "bytes": size}
+
+
+def write(path: Path, facts: dict[str, Any]) -> None:
+    """Write a result, completely or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_suffix(".tmp")
+    draft.write_text(json.dumps(facts, indent=1) + "\n")
+    draft.replace(path)
