@@ -14,8 +14,8 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +39,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--only", nargs="+", default=(), help="patterns of groups, conditions or runs")
     parser.add_argument("--jobs", type=int, default=len(os.sched_getaffinity(0)), help="runs at a time")
     parser.add_argument("--uncompiled", action="store_true", help="do without torch.compile, which needs a compiler")
+    parser.add_argument("--tidy", action="store_true", help="remove shards that no run of the plan needs any more")
     parser.add_argument("--list", action="store_true", help="print which runs are done and which are not")
     options = parser.parse_args(arguments)
     study, results = read_plan(options.plan), options.results or options.out / "results"
@@ -54,7 +55,8 @@ def main(arguments: list[str] | None = None) -> None:
         for one in left:
             do(one, lab)
     else:
-        Desk(sys.argv[1:] if arguments is None else arguments, lab, left).work(options.jobs)
+        desk = Desk(sys.argv[1:] if arguments is None else arguments, lab, left)
+        desk.work(options.jobs, tidy=lambda: lab.tidy(study.runs()) if options.tidy else None)
 
 
 class Desk:
@@ -65,14 +67,15 @@ class Desk:
         self.under_way: set[subprocess.Popen[str]] = set()
         self.is_ended = False
 
-    def work(self, jobs: int) -> None:
+    def work(self, jobs: int, tidy: Callable[[], None]) -> None:
         """Do all runs. The first that fails ends it, and so does Ctrl-C: what is under way goes on the next time."""
         bar = progress_bar(sum(one.condition.epochs for one in self.runs), "epoch", True, "study")
         with bar, ThreadPoolExecutor(jobs) as pool:
             pending = [pool.submit(self._run, one, bar) for one in self.runs]
             try:
-                for future in pending:
+                for future in as_completed(pending):
                     future.result()
+                    tidy()
             except KeyboardInterrupt:
                 raise SystemExit("Interrupted: give the same command again to go on") from None
             finally:

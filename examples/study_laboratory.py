@@ -5,8 +5,9 @@ that was stopped goes on.
 """
 
 import json
+import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,9 @@ from layermix_gen import LayerMixError, build
 from layermix_gen.evaluate import corrupt
 from layermix_gen.mixing_sets.fractals import render_set
 from layermix_gen.sources import open_source
+
+TRAINED = "training.json"  # in the folder of a run: what is to be told of a training that is over
+SECONDS = "seconds.json"  # in a dataset of the study: what building it took of a processor
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +47,9 @@ class Laboratory:
         found = json.loads(self.result(one).read_text())
         if found["run"] != one.facts():
             raise LayerMixError(f"{self.result(one)} is of another condition than the plan's; move it away")
-        return set(found["suites"]) >= set(self.study.suites)
+        if found["test"] | {"suites": None} != self.study.tests() | {"suites": None}:
+            raise LayerMixError(f"{self.result(one)} was measured on other images than the plan's; move it away")
+        return set(found["test"]["suites"]) >= set(self.study.suites)
 
     @contextmanager
     def alone(self, name: str) -> Iterator[None]:
@@ -100,7 +106,7 @@ class Laboratory:
             return None
         options = dict(self.study.mixing_sets[name])
         if "folder" in options:
-            return Path(options["folder"])
+            return self.out / options["folder"]
         path = self.out / f"{name}.npy"
         with self.alone(path.name):
             render_set(path, workers=1, progress=False, **options)
@@ -120,10 +126,18 @@ class Laboratory:
                 workers=1,
                 progress=False,
             )
-            cost = shards / "seconds.json"
+            cost = shards / SECONDS
             if not cost.exists():
                 cost.write_text(json.dumps(round(time.process_time() - begin, 1)))
         return shards
+
+    def tidy(self, left: Iterable[Run]) -> None:
+        """Remove the shards that no run needs any more, once it is trained."""
+        needed = {one.condition.dataset for one in left if not (self.out / "trained" / one.name / TRAINED).exists()}
+        for shards in (self.out / "shards").glob("*"):
+            if shards.name not in needed:
+                with self.alone(shards.name):
+                    shutil.rmtree(shards, ignore_errors=True)
 
 
 def read_all(data: str, kind: str, count: int | None = None) -> tuple[np.ndarray, np.ndarray]:

@@ -1,5 +1,7 @@
 """The matrix of a study: a table in TOML says which datasets are built, which networks trained on them, how often."""
 
+import json
+import re
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
@@ -63,10 +65,10 @@ class Condition:
     @property
     def dataset(self) -> str:
         """The name of its dataset: conditions with the same settings and mixing set have the same."""
-        options = [f"{name}-{value}" for name, value in sorted(self.options.items())]
+        options = json.dumps(self.options, sort_keys=True) if self.options else ""
         coded = [] if self.format == "png" else [self.format, str(self.quality), self.subsampling]
-        parts = [self.method, *options, self.mixing_set, *coded, self.view_mode, str(self.built or self.variants)]
-        return "_".join(part for part in parts if part).replace("=", "-").replace(",", "-")
+        parts = [self.method, options, self.mixing_set, *coded, self.view_mode, str(self.built or self.variants)]
+        return "_".join(re.sub(r"\W+", "-", part).strip("-") for part in parts if part)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +94,7 @@ class Study:
     `test` is "test", the source's test split, or "validation": the last `held_out` images of the training split, which
     are then not trained on; a choice is made by these. The clean error is that of all test images; C, C-bar and PGD
     take the first `images` of them, P the first `sequences`. `mixing_sets` maps names to options of `fractals render`,
-    or to `{"folder": PATH}`.
+    or to `{"folder": PATH}`, a folder of pictures, in the study's folder if it is not absolute.
     """
 
     conditions: tuple[Condition, ...]
@@ -103,15 +105,24 @@ class Study:
     sequences: int = 500
     mixing_sets: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
+    def tests(self) -> dict[str, Any]:
+        """What the runs are evaluated on."""
+        return {
+            "on": self.test,
+            "held_out": self.held_out if self.test == "validation" else 0,
+            "images": self.images,
+            "sequences": self.sequences,
+            "suites": list(self.suites),
+        }
+
     def runs(self, only: Sequence[str] = ()) -> Iterator[Run]:
-        """All runs in the order of their worth: group after group, the first seeds of a group first.
+        """All runs in the order of their worth: group after group, and what reads the same shards together.
 
         `only` are patterns such as `b`, `layermix-*` or `none-seed0`: a group, a condition or a run.
         """
         for group in sorted({one.group for one in self.conditions}):
-            inside = [one for one in self.conditions if one.group == group]
-            for seed in range(max(one.seeds for one in inside)):
-                for run in (Run(one, seed) for one in inside if seed < one.seeds):
+            for one in (one for one in self.conditions if one.group == group):
+                for run in (Run(one, seed) for seed in range(one.seeds)):
                     names = (group, run.condition.name, run.name)
                     if not only or any(fnmatch(name, pattern) for name in names for pattern in only):
                         yield run
@@ -140,6 +151,7 @@ def read_plan(path: Path) -> Study:
     if made.test not in TESTS:
         raise LayerMixError(f"expected test to be one of {', '.join(TESTS)} in {path}, found {made.test!r}")
     for one in made.conditions:
+        _ = one.settings  # which are checked when they are made
         if one.mixing_set and one.mixing_set not in made.mixing_sets:
             raise LayerMixError(f"expected a mixing set {one.mixing_set!r} in [mixing_sets] of {path}; add it")
     return made

@@ -11,7 +11,7 @@ import models
 import numpy as np
 import torch
 from models import make_model
-from study_laboratory import Laboratory
+from study_laboratory import SECONDS, TRAINED, Laboratory
 from study_matrix import Condition, Run
 from torch import nn
 from training import Recipe, train
@@ -30,37 +30,45 @@ MEASURED = ("clean_error", "c_error", "cbar_error", "p_flips", "pgd_error", "cle
 def do(one: Run, lab: Laboratory) -> None:
     """Train and evaluate, unless that is done, and write the result."""
     torch.set_num_threads(1)
-    shards = lab.dataset(one.condition)
     trained = lab.out / "trained" / one.name
-    seconds = trained / "seconds.json"
-    begin, is_new = time.process_time(), not (trained / "checkpoint.pt").exists()
-    fit(one, shards, trained, lab.compiled)
-    if not seconds.exists():  # of a training that was stopped, the time is not known
-        seconds.write_text(json.dumps(round(time.process_time() - begin, 1) if is_new else None))
+    training = trained / TRAINED
+    if not training.exists():
+        write(training, fit(one, lab, trained))
     begin = time.process_time()
     measured = evaluated(one, trained / "checkpoint.pt", lab)
+    seconds = round(time.process_time() - begin, 1)
+    facts = json.loads(training.read_text())
+    made = facts.pop("made") | {"evaluate_seconds": seconds, "machine": processor(), "versions": versions()}
     write(
         lab.result(one),
         {
             "run": one.facts(),
-            "suites": list(lab.study.suites),
+            "test": lab.study.tests(),
             "results": numbers(measured),
-            "losses": losses(trained / "log.jsonl"),
-            "data": data_facts(shards, one.condition),
-            "made": {
-                "train_seconds": json.loads(seconds.read_text()),
-                "evaluate_seconds": round(time.process_time() - begin, 1),
-                "build_seconds": json.loads((shards / "seconds.json").read_text()),
-                "compiled": lab.compiled,
-                "machine": platform.processor() or platform.machine(),
-                "versions": {"python": platform.python_version()} | {name: version(name) for name in PACKAGES},
-            },
+            **facts,
+            "made": made,
         },
     )
 
 
-def fit(one: Run, shards: Path, out: Path, compiled: bool) -> None:
-    """Train the network of a run, from its beginning or its last epoch."""
+def fit(one: Run, lab: Laboratory, out: Path) -> dict[str, Any]:
+    """Train the network of a run, from its beginning or its last epoch; return what is to be told of that."""
+    shards = lab.dataset(one.condition)
+    begin, resumed = time.process_time(), (out / "checkpoint.pt").exists()
+    learn_from(shards, one, out, lab.compiled)
+    return {
+        "losses": losses(out / "log.jsonl"),
+        "data": data_facts(shards, one.condition),
+        "made": {
+            "train_seconds": None if resumed else round(time.process_time() - begin, 1),
+            "build_seconds": json.loads((shards / SECONDS).read_text()),
+            "compiled": lab.compiled,
+        },
+    }
+
+
+def learn_from(shards: Path, one: Run, out: Path, compiled: bool) -> None:
+    """Train on shards, with the loop of the other examples."""
     condition = one.condition
     torch.manual_seed(one.seed)
     recipe = Recipe(
@@ -142,13 +150,12 @@ def rounded(value: Any) -> Any:
 
 
 def losses(log: Path) -> list[float]:
-    """The mean loss of each epoch. Steps that a stopped run has logged and taken again count once, as logged last."""
-    steps = {line["step"]: line for line in map(json.loads, log.read_text().splitlines()) if "loss" in line}
-    epochs = sorted({line["epoch"] for line in steps.values()})
-    return [
-        round(float(np.mean([line["loss"] for line in steps.values() if line["epoch"] == epoch])), 5)
-        for epoch in epochs
-    ]
+    """The mean loss of each epoch. What a stopped run has logged and then repeated counts once, as logged last."""
+    lines = {line["step"]: line for line in map(json.loads, log.read_text().splitlines()) if "loss" in line}
+    counts = np.diff([0, *sorted(lines)]).tolist()  # of the steps that a line tells the mean of
+    told = [(lines[step]["epoch"], lines[step]["loss"], n) for step, n in zip(sorted(lines), counts, strict=True)]
+    epochs = [[(loss, n) for at, loss, n in told if at == epoch] for epoch in sorted({at for at, _, _ in told})]
+    return [round(sum(loss * n for loss, n in one) / sum(n for _, n in one), 5) for one in epochs]
 
 
 def data_facts(shards: Path, condition: Condition) -> dict[str, Any]:
@@ -159,6 +166,19 @@ def data_facts(shards: Path, condition: Condition) -> dict[str, Any]:
         read += ("clean/",)
     size = sum(facts["bytes"] for name, facts in manifest.tars.items() if name.startswith(read))
     return {"digest": manifest.digest, "bytes": size}
+
+
+def processor() -> str:
+    """The name of this machine's processor, which decides the last digits."""
+    facts = Path("/proc/cpuinfo")
+    lines = facts.read_text().splitlines() if facts.exists() else []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.machine()
+
+
+def versions() -> dict[str, str]:
+    """What made the numbers."""
+    return {"python": platform.python_version()} | {name: version(name) for name in PACKAGES}
 
 
 def write(path: Path, facts: dict[str, Any]) -> None:

@@ -111,6 +111,7 @@ def train(make: Callable[[int], tuple[nn.Module, str]], shards: str, test: str |
                 log.step(epoch, step, rate, loss)
                 if leads and step % recipe.save_every == 0:
                     save(path, model, optimizer, data, step, about)
+            log.rest(epoch, step, rate)
             if leads:
                 save(path, model, optimizer, data, step, about)
             if test:
@@ -280,9 +281,13 @@ class Log:
         """Tell the mean loss of some steps at a time: asking for it makes the GPU wait."""
         self.losses.append(loss)
         if step % self.every == 0:
-            self.write(
-                epoch=epoch, step=step, rate=round(rate, 8), loss=round(torch.stack(self.losses).mean().item(), 5)
-            )
+            self.rest(epoch, step, rate)
+
+    def rest(self, epoch: int, step: int, rate: float) -> None:
+        """Tell the mean loss of the steps that nothing was told of yet, if there are any."""
+        if self.losses:
+            loss = torch.stack(self.losses).mean().item()
+            self.write(epoch=epoch, step=step, rate=round(rate, 8), loss=round(loss, 5))
             self.losses.clear()
 
     def write(self, **facts: Any) -> None:

@@ -1,0 +1,190 @@
+"""Write the tables and plots of a study into a page: what `study.py` has found so far.
+
+    python study_report.py RESULTS PAGE [--plots FOLDER]
+
+RESULTS is the folder of JSON files, PAGE a Markdown file with a pair of lines for each table, `<!-- study: NAME -->`
+and `<!-- end of study -->`; what is between them is written anew. docs/study.md is such a page.
+"""
+
+import argparse
+import re
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from study_analysis import METRICS, Results
+from study_plots import draw_curves
+from training import errors_in_one_line
+
+from layermix_gen import LayerMixError
+from layermix_gen.evaluate.reporting.paper import paper_tables
+
+BLOCK = re.compile(r"(<!-- study: ([\w-]+) -->\n).*?(<!-- end of study -->)", re.S)
+METHODS = ("none", "cutout", "mixup", "autoaugment", "augmix", "pixmix", "ipmix", "layermix")
+NUMBERS = (1, 2, 4, 8, 16)
+RANKED = (  # the metric here, the column of the paper's table III, and its title
+    ("c_error", "c_error", "C"),
+    ("p_flips", "p_flips", "mFP"),
+    ("pgd_error", "pgd_released_error", "PGD"),
+    ("c_rms", "calibration_rms", "RMS C"),
+)
+FRACTALS = ("escape", "flame", "fold", "ifs", "lyapunov", "newton", "noise")
+
+
+@errors_in_one_line()
+def main(arguments: list[str] | None = None) -> None:
+    """Read the command line; rewrite the page's tables, draw the plots."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("results", type=Path)
+    parser.add_argument("page", type=Path)
+    parser.add_argument("--plots", type=Path, help="where the plots go")
+    options = parser.parse_args(arguments)
+    results = Results.read(options.results)
+    text = options.page.read_text()
+    options.page.write_text(BLOCK.sub(lambda found: found[1] + block(results, found[2]) + found[3], text))
+    if options.plots:
+        draw_curves(results, options.plots / "study-variants.png")
+
+
+def block(results: Results, name: str) -> str:
+    """A table of the page by its name."""
+    if name not in TABLES:
+        raise LayerMixError(f"expected a table of {', '.join(TABLES)}, found {name!r}; mend the page")
+    return TABLES[name](results)
+
+
+def compared(results: Results, rows: Sequence[tuple[str, str]], reference: str) -> str:
+    """A table of conditions: means over seeds, and in brackets the difference to a condition, bold if beyond noise.
+
+    `rows` are labels and conditions; those without results are left out and named below.
+    """
+    there = [(label, name) for label, name in rows if name in results.found]
+    lines = [
+        f"|  | seeds | {' | '.join(METRICS.values())} |",
+        "|---|---|" + "---:|" * len(METRICS),
+        *(
+            f"| {label} | {len(results.found[name])} | "
+            + " | ".join(cell(results, name, reference, metric) for metric in METRICS)
+            + " |"
+            for label, name in there
+        ),
+    ]
+    fewest = min((len(results.found[name]) for _, name in there), default=1)
+    noise = " | ".join(shown(results.clear_from(metric, fewest)) for metric in METRICS)
+    lines.append(f"| *beyond noise from* | {fewest} | {noise} |")
+    if missing := [label for label, name in rows if name not in results.found]:
+        lines += ["", f"Not run yet: {', '.join(missing)}."]
+    return "\n".join(lines) + "\n"
+
+
+def cell(results: Results, name: str, reference: str, metric: str) -> str:
+    """A mean, and how far it is from the reference's."""
+    mean = results.mean(name, metric)
+    if mean is None:
+        return "-"
+    difference = None if name == reference else results.difference(name, reference, metric)
+    if difference is None:
+        return shown(mean)
+    text = f"({difference.value:+.2f})"
+    return f"{shown(mean)} {f'**{text}**' if difference.is_clear else text}"
+
+
+def shown(value: float) -> str:
+    """A number of a table; `-` where it is not known."""
+    return "-" if value != value else f"{value:.2f}"
+
+
+def methods(results: Results) -> str:
+    """(a): the methods, as many variants as epochs."""
+    return compared(results, [(f"`{name}`", name) for name in METHODS], "layermix")
+
+
+def spread(results: Results) -> str:
+    """(a): the standard deviations over the seeds."""
+    lines = [f"|  | seeds | {' | '.join(METRICS.values())} |", "|---|---|" + "---:|" * len(METRICS)]
+    for name in (one for one in METHODS if one in results.found):
+        cells = [results.deviation(name, metric) for metric in METRICS]
+        texts = " | ".join("-" if one is None else shown(one) for one in cells)
+        lines.append(f"| `{name}` | {len(results.found[name])} | {texts} |")
+    return "\n".join(lines) + "\n"
+
+
+def ranks(results: Results) -> str:
+    """(a): ranks among these methods here, and in the paper's table III."""
+    names = [name for name in METHODS if name in results.found]
+    [table] = [one for one in paper_tables(["III"]) if one.dataset == "cifar10"]
+    paper = {("none" if name == "Baseline" else name.lower()): row for name, row in table.rows.items()}
+    lines = [f"|  | {' | '.join(title for _, _, title in RANKED)} |", "|---|" + "---:|" * len(RANKED)]
+    columns = []
+    for ours, theirs, _ in RANKED:
+        published = sorted(names, key=lambda name: paper[name][theirs])
+        columns.append((results.ranks(names, ours), {name: rank for rank, name in enumerate(published, 1)}))
+    for name in names:
+        cells = [f"{here.get(name, '-')} ({there[name]})" for here, there in columns]
+        lines.append(f"| `{name}` | {' | '.join(cells)} |")
+    return "\n".join(lines) + "\n"
+
+
+def variants(results: Results) -> str:
+    """(b): the numbers of variants, with views of their own and shared ones."""
+    rows = [(f"V = {number}", f"layermix-v{number}") for number in NUMBERS]
+    rows.append(("V = 20: online", "layermix"))
+    rows += [(f"V = {number}, shared views", f"layermix-shared-v{number}") for number in NUMBERS]
+    rows.append(("V = 20, shared views", "layermix-shared"))
+    return compared(results, rows, "layermix")
+
+
+def costs(results: Results) -> str:
+    """(b): what variants cost."""
+    lines = ["| V | GB | seconds to build | seconds to train 20 epochs |", "|---:|---:|---:|---:|"]
+    for number in (*NUMBERS, 20):
+        name = "layermix" if number == 20 else f"layermix-v{number}"
+        if name in results.found:
+            cost = results.cost(name)
+            train = f"{cost['train']:.0f}" if "train" in cost else "-"
+            lines.append(f"| {number} | {cost['GB']:.2f} | {cost['build']:.0f} | {train} |")
+    return "\n".join(lines) + "\n"
+
+
+def jsd(results: Results) -> str:
+    """(c): with and without the Jensen-Shannon loss."""
+    rows = [("`layermix`, shared views, cross entropy", "layermix-shared")]
+    for name in ("layermix", "augmix", "pixmix", "ipmix"):
+        rows += [(f"`{name}`", name), (f"`{name}` with JSD", f"{name}-jsd")]
+    return compared(results, [*rows, ("`layermix` with JSD, V = 4", "layermix-jsd-v4")], "layermix")
+
+
+def parts(results: Results) -> str:
+    """(d): what LayerMix is made of."""
+    rows = [("`layermix`", "layermix-v8"), ("`--covariance independent`", "layermix-independent")]
+    rows += [(f"without the blend `{name}`", f"layermix-no-{name}") for name in ("add", "multiply", "pixel", "element")]
+    return compared(results, rows, "layermix-v8")
+
+
+def pictures(results: Results) -> str:
+    """(e): what is mixed in."""
+    rows = [("384 fractals of all kinds", "layermix-v8"), ("4,000 fractals of all kinds", "pictures-many")]
+    rows.append(("250 photographs, gray", "pictures-photographs"))
+    return compared(results, rows + [(f"384 `{name}`", f"pictures-{name}") for name in FRACTALS], "layermix-v8")
+
+
+def storage(results: Results) -> str:
+    """(f): how samples are stored."""
+    rows = [("PNG", "layermix-v8")]
+    rows += [(f"JPEG {q}, 4:{s[1]}:{s[2]}", f"jpg-{q}-{s}") for q, s in ((95, "444"), (95, "420"), (85, "420"))]
+    return compared(results, rows, "layermix-v8")
+
+
+TABLES: dict[str, Callable[[Results], str]] = {
+    "methods": methods,
+    "spread": spread,
+    "ranks": ranks,
+    "variants": variants,
+    "costs": costs,
+    "jsd": jsd,
+    "parts": parts,
+    "pictures": pictures,
+    "storage": storage,
+}
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,165 @@
+"""The study: runs that are the same when repeated, what is done is not done again, and its statistics."""
+
+import importlib
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+EXAMPLES = Path(__file__).parents[1] / "examples"
+PLAN = """
+suites = ["clean", "c", "pgd", "calibration"]
+images = 8
+
+[defaults]
+epochs = 1
+variants = 2
+group = "a"
+network = "resnet-8-4"
+
+[conditions]
+none = { method = "none", seeds = 1 }
+layermix-jsd = { group = "c", seeds = 1, view_mode = "shared", loss = "jsd", mixing_set = "noise" }
+
+[mixing_sets]
+noise = { count = 4, size = 20, kinds = ["noise"] }
+"""
+
+
+@pytest.fixture(autouse=True)
+def importable(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Make the examples importable; runs of a study set the number of threads."""
+    monkeypatch.syspath_prepend(str(EXAMPLES))
+    threads = torch.get_num_threads()
+    yield
+    torch.set_num_threads(threads)
+
+
+def study(*arguments: Any) -> None:
+    importlib.import_module("study").main([*map(str, arguments)])
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    """260 images of 16 px to train on, and 20 to test with, in 2 classes that differ in brightness."""
+    rng, path = np.random.default_rng(0), tmp_path / "data.npz"
+    sets: dict[str, Any] = {}
+    for split, count in (("train", 260), ("test", 20)):
+        labels = np.arange(count) % 2
+        sets[f"x_{split}"] = rng.integers(0, 128, (count, 16, 16, 3), np.uint8) + 100 * labels[
+            :, None, None, None
+        ].astype(np.uint8)
+        sets[f"y_{split}"] = labels
+    np.savez(path, **sets)
+    return path
+
+
+def test_two_runs_of_one_seed_give_the_same_result(data: Path, tmp_path: Path) -> None:
+    (plan := tmp_path / "plan.toml").write_text(PLAN)
+    found = []
+    for out in (tmp_path / "one", tmp_path / "two"):
+        study(plan, out, "--data", data, "--jobs", 1, "--uncompiled")
+        results = sorted((out / "results").glob("*.json"))
+        assert [path.stem for path in results] == ["layermix-jsd-seed0", "none-seed0"]
+        found.append([json.loads(path.read_text()) for path in results])
+    for facts in (*found[0], *found[1]):
+        assert facts.pop("made")["train_seconds"] > 0
+    assert found[0] == found[1]
+    jsd, none = found[0]
+    assert none["losses"] != jsd["losses"]
+    assert set(none["results"]["by_part"]["c"]) > {"fog", "pixelate"}
+    assert jsd["data"]["bytes"] > none["data"]["bytes"]  # also the clean plane
+
+
+def test_what_has_a_result_is_not_run_again(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (plan := tmp_path / "plan.toml").write_text(PLAN)
+    out, done = tmp_path / "out", []
+    monkeypatch.setattr(importlib.import_module("study"), "do", lambda one, lab: done.append(one.name))
+    study(plan, out, "--data", data, "--jobs", 1, "--only", "a")
+    matrix = importlib.import_module("study_matrix")
+    [run] = matrix.read_plan(plan).runs(["a"])
+    (out / "results").mkdir(parents=True)
+    facts = {"run": run.facts(), "test": matrix.read_plan(plan).tests()}
+    (out / "results" / "none-seed0.json").write_text(json.dumps(facts))
+    study(plan, out, "--data", data, "--jobs", 1)
+    assert done == ["none-seed0", "layermix-jsd-seed0"]
+    study(plan, out, "--data", data, "--list")
+    assert capsys.readouterr().out == "done  a none-seed0\nto do c layermix-jsd-seed0\n"
+    plan.write_text(PLAN.replace("epochs = 1", "epochs = 2"))
+    with pytest.raises(SystemExit, match=r"none-seed0\.json is of another condition than the plan's; move it away"):
+        study(plan, out, "--data", data, "--jobs", 1)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        ('method = "none"', 'method = "nun"', "method must be one of"),
+        ("variants = 2", "variant = 2", "found 'variant'; mend it"),
+        ('mixing_set = "noise"', 'mixing_set = "nose"', "expected a mixing set 'nose' in"),
+        ('view_mode = "shared", ', "", "expected view_mode = 'shared' in layermix-jsd"),
+        ("images = 8", "images = ", "expected the plan of a study, a TOML file"),
+    ],
+)
+def test_a_wrong_plan_gives_one_line(old: str, new: str, expected: str, tmp_path: Path) -> None:
+    (plan := tmp_path / "plan.toml").write_text(PLAN.replace(old, new))
+    with pytest.raises(SystemExit) as ended:
+        study(plan, tmp_path / "out", "--data", "nowhere", "--list")
+    assert str(ended.value).startswith("Error: ")
+    assert expected in str(ended.value)
+    assert "\n" not in str(ended.value)
+
+
+def results_of(values: dict[str, list[float]]) -> Any:
+    return importlib.import_module("study_analysis").Results(
+        {
+            name: {seed: {"results": {"c_error": value}} for seed, value in enumerate(seeds)}
+            for name, seeds in values.items()
+        }
+    )
+
+
+def test_differences_are_taken_within_seeds() -> None:
+    """The second seed is 10 worse throughout: that is no noise of the comparison."""
+    results = results_of({"a": [20.0, 30.0, 21.0], "b": [22.1, 32.0, 22.9], "c": [20.1, 29.9]})
+    found = results.difference("b", "a", "c_error")
+    assert found.value == pytest.approx(2.0)
+    assert found.is_clear
+    assert not results.difference("c", "a", "c_error").is_clear
+    assert results.ranks(["a", "b"], "c_error") == {"a": 1, "b": 2}
+
+
+def test_the_interval_covers_the_truth_as_often_as_it_says() -> None:
+    rng, covered = np.random.default_rng(0), 0
+    for _ in range(300):
+        seeds = rng.normal(0, 2, 3)
+        values = {
+            name: list(true + seeds + rng.normal(0, 0.5, 3)) for name, true in {"a": 20, "b": 21, "c": 25}.items()
+        }
+        found = results_of(values).difference("b", "a", "c_error")
+        covered += abs(found.value - 1) < found.half_width
+    assert 0.92 < covered / 300 < 0.98
+
+
+def test_the_report_fills_a_page(tmp_path: Path) -> None:
+    (folder := tmp_path / "results").mkdir()
+    for name, error in (("layermix", 20.0), ("none", 35.5)):
+        for seed in (0, 1, 2):
+            facts = {
+                "run": {"name": name, "seed": seed},
+                "results": {"c_error": error + seed + 0.1 * (seed == len(name) % 3)},
+            }
+            (folder / f"{name}-seed{seed}.json").write_text(json.dumps(facts))
+    (page := tmp_path / "page.md").write_text("Before.\n<!-- study: methods -->\nold\n<!-- end of study -->\nAfter.\n")
+    importlib.import_module("study_report").main([str(folder), str(page)])
+    text = page.read_text()
+    assert text.startswith("Before.\n<!-- study: methods -->\n|")
+    assert text.endswith("<!-- end of study -->\nAfter.\n")
+    assert "| `none` | 3 | - | 36.53 **(+15.50)** | - |" in text
+    assert "Not run yet: `cutout`" in text
+    assert "old" not in text
