@@ -58,6 +58,8 @@ def compared(results: Results, rows: Sequence[tuple[str, str]], reference: str) 
     `rows` are labels and conditions; those without results are left out and named below.
     """
     there = [(label, name) for label, name in rows if name in results.found]
+    if not there:
+        return "Not run yet.\n"
     lines = [
         f"|  | seeds | {' | '.join(METRICS.values())} |",
         "|---|---|" + "---:|" * len(METRICS),
@@ -91,6 +93,18 @@ def cell(results: Results, name: str, reference: str, metric: str) -> str:
 def shown(value: float) -> str:
     """A number of a table; `-` where it is not known."""
     return "-" if value != value else f"{value:.2f}"
+
+
+def pilot(results: Results) -> str:
+    """The networks that were tried on images held out of the training set, and the time they take."""
+    shown_metrics = {"clean_error": "clean", "c_error": "C"}
+    lines = [f"| network | epochs | {' | '.join(shown_metrics.values())} | seconds |", "|---|---:|---:|---:|---:|"]
+    for name in (one for one in results.found if one.startswith("pilot-")):
+        facts = results.found[name][0]["run"]
+        cells = [shown(results.mean(name, metric) or float("nan")) for metric in shown_metrics]
+        cells.append(f"{results.cost(name).get('train', float('nan')):.0f}")
+        lines.append(f"| `{facts['network']}` | {facts['epochs']} | {' | '.join(cells)} |")
+    return "\n".join(lines) + "\n"
 
 
 def methods(results: Results) -> str:
@@ -175,6 +189,7 @@ def storage(results: Results) -> str:
 
 
 TABLES: dict[str, Callable[[Results], str]] = {
+    "pilot": pilot,
     "methods": methods,
     "spread": spread,
     "ranks": ranks,
