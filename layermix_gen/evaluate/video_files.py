@@ -1,5 +1,6 @@
 """Videos in files: read whole by OpenCV, and written without losses."""
 
+import os
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
@@ -24,6 +25,7 @@ PER_SECOND = 1  # frames, as published
 
 def read_video(path: Path) -> Frames:
     """All frames of a video, uint8 (F, H, W, 3), RGB. Raises `BadImage` with the reason."""
+    _silence()
     if path.is_symlink():
         raise BadImage("a link, which is not followed")
     capture = cv2.VideoCapture(str(path.absolute()), cv2.CAP_FFMPEG)
@@ -57,6 +59,7 @@ def _frames(capture: cv2.VideoCapture) -> Iterator[Image]:
 
 def write_video(path: Path, frames: Frames) -> None:
     """Write frames as a video, without losses. Raises `LayerMixError` where they do not read back."""
+    _silence()
     height, width = frames.shape[1:3]
     code = cv2.VideoWriter.fourcc(*CODEC)
     writer = cv2.VideoWriter(str(path.absolute()), cv2.CAP_FFMPEG, code, PER_SECOND, (width, height), isColor=True)
@@ -82,3 +85,9 @@ def _reads_back(path: Path, frames: Frames) -> bool:
         return np.array_equal(read_video(path), frames)
     except BadImage:
         return False
+
+
+def _silence() -> None:
+    """Keep OpenCV and FFmpeg from writing lines of their own: ours says enough about a damaged video."""
+    os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
+    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)

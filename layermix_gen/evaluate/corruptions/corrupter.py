@@ -15,8 +15,12 @@ from layermix_gen.errors import BadImage, Interrupted, LayerMixError
 from layermix_gen.evaluate.arguments import as_texts, check_type
 from layermix_gen.evaluate.benchmarks import SEVERITIES, Scale
 from layermix_gen.evaluate.corruptions import corrupted, names_of
-from layermix_gen.evaluate.corruptions.layouts import LAYOUTS, Layout, LayoutName, Views, make_layout, write_labels
-from layermix_gen.evaluate.corruptions.perturbations.published_sequences import perturbed, sequence_parameters
+from layermix_gen.evaluate.corruptions.layouts import LAYOUTS, Layout, LayoutName, MadeImages, make_layout, write_labels
+from layermix_gen.evaluate.corruptions.perturbations.published_sequences import (
+    MOST_FRAMES,
+    perturbed,
+    sequence_parameters,
+)
 from layermix_gen.evaluate.corruptions.published import FAMILIES, Family, parameters
 from layermix_gen.evaluate.corruptions.record import RECORD, check_record, describe
 from layermix_gen.evaluate.corruptions.sampling import draw_sample
@@ -34,7 +38,8 @@ from layermix_gen.support.progress import progress_bar
 from layermix_gen.support.seeds import corruption_generator, perturbation_generator
 from layermix_gen.support.text import count, facts
 
-CHUNK, SEQUENCES = 32, 8  # images per task; each of 224 px has 5 MB of frames
+CHUNK = 32  # images per task
+MOST_BYTES = 1 << 25  # of the sequences of a task; one image always fits
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +81,7 @@ class _Task:
     scale: Scale
     severities: tuple[int, ...]
     crop: int  # of sequences, in px; 0 for none
+    chunk: int
     seed: int
 
     @cached_property
@@ -145,6 +151,7 @@ def corrupt(
         scale=scale,
         severities=severities,
         crop=CROP if layout == "folders" else 0,
+        chunk=_sequences(CROP**2 if layout == "folders" else shape[0] * shape[1]) if suite == "p" else CHUNK,
         seed=seed,
     )
     with disk_errors(root):
@@ -162,7 +169,7 @@ def _run(
 ) -> Corrupted:
     layout, kept = task.layout, tuple(name for name in names if task.layout.path(name).exists())
     missing = tuple(name for name in names if name not in kept)
-    size, total = SEQUENCES if task.suite == "p" else CHUNK, len(task.items)
+    size, total = task.chunk, len(task.items)
     chunks = [range(first, min(first + size, total)) for first in range(0, total, size)]
     try:
         with (
@@ -201,7 +208,7 @@ def _write(task: _Task, part: tuple[str, range]) -> int:
     return len(numbers)
 
 
-def _corrupted(task: _Task, item: Item, name: str) -> Views:
+def _corrupted(task: _Task, item: Item, name: str) -> MadeImages:
     """Corrupt one image of the source at all severities, or make its frames."""
     image = _read(task.source, item)
     try:
@@ -242,6 +249,11 @@ def _severities(suite: Family, severities: tuple[int, ...] | None) -> tuple[int,
         found = repr(wrong[0]) if wrong else "none"
         raise LayerMixError(f"severities must be whole numbers in [1, 5], got {found}; change --severities")
     return tuple(sorted(set(severities)))
+
+
+def _sequences(size: int) -> int:
+    """How many sequences of images of `size` pixels a worker makes at a time."""
+    return min(max(MOST_BYTES // (3 * size * MOST_FRAMES), 1), CHUNK)
 
 
 def _names(suite: Family, scale: Scale, corruptions: tuple[str, ...]) -> tuple[str, ...]:

@@ -28,7 +28,7 @@ from layermix_gen.images import Image
 from layermix_gen.sources import Item, Source
 from layermix_gen.support.files import remove_folder, replacing, sync
 
-Views: TypeAlias = Sequence[Image] | Frames  # of one image: at all severities, or its frames
+MadeImages: TypeAlias = Sequence[Image] | Frames  # of one image: at all severities, or its frames
 LayoutName: TypeAlias = Literal["arrays", "folders"]
 LAYOUTS: tuple[LayoutName, ...] = ("arrays", "folders")
 PREPROCESSING, QUALITY = RESIZE_AND_CENTER, 85  # of folders, as published
@@ -46,7 +46,7 @@ class Layout(Protocol):
     def begin(self, name: str) -> None:
         """Create an empty draft, in place of any that an earlier call left."""
 
-    def write(self, name: str, numbers: range, images: list[Views]) -> None:
+    def write(self, name: str, numbers: range, images: list[MadeImages]) -> None:
         """Write images `numbers` of the source to the draft, each at all severities, or all its frames."""
 
     def finish(self, name: str) -> None:
@@ -83,7 +83,7 @@ class ArrayLayout(Layout):
                 os.posix_fallocate(file.fileno(), 0, size)
             file.truncate(size)
 
-    def write(self, name: str, numbers: range, images: list[Views]) -> None:
+    def write(self, name: str, numbers: range, images: list[MadeImages]) -> None:
         array = np.lib.format.open_memmap(self._draft(name), "r+")
         blocks = array.reshape(len(self.severities), self.count, *self.shape)
         blocks[:, numbers.start : numbers.stop] = np.swapaxes(np.array(images), 0, 1)
@@ -123,7 +123,7 @@ class FolderLayout(Layout):
         for folder in self._folders():
             (self._draft(name) / folder).mkdir(parents=True)
 
-    def write(self, name: str, numbers: range, images: list[Views]) -> None:
+    def write(self, name: str, numbers: range, images: list[MadeImages]) -> None:
         for number, views in zip(numbers, images, strict=True):
             for severity, view in zip(self.severities, views, strict=True):
                 encoded = io.BytesIO()  # Pillow does not notice when a full disk truncates its file

@@ -19,7 +19,7 @@ from layermix_gen.evaluate.corruptions.layouts import (
     FolderLayout,
     Layout,
     LayoutName,
-    Views,
+    MadeImages,
     check_labels,
     class_folders,
     file_names,
@@ -37,7 +37,7 @@ class FrameArrayLayout(ArrayLayout):
 
     scale: Scale
 
-    def write(self, name: str, numbers: range, images: list[Views]) -> None:
+    def write(self, name: str, numbers: range, images: list[MadeImages]) -> None:
         array = np.lib.format.open_memmap(self._draft(name), "r+")
         array[numbers.start : numbers.stop] = images
 
@@ -52,7 +52,7 @@ class VideoLayout(FolderLayout):
     def view(self, image: Image) -> Image:
         return resize_short_side(image)
 
-    def write(self, name: str, numbers: range, images: list[Views]) -> None:
+    def write(self, name: str, numbers: range, images: list[MadeImages]) -> None:
         for number, frames in zip(numbers, images, strict=True):
             write_video(self._draft(name) / self.files[number], np.asarray(frames))
 

@@ -1,10 +1,8 @@
 """ImageNet-P: PERTURBATION/WNID/*.mp4, decoded by OpenCV. The videos differ in length."""
 
-import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import cv2
 import numpy as np
 
 from layermix_gen.errors import BadImage, LayerMixError
@@ -32,8 +30,6 @@ def open_videos(folder: Path, order: tuple[str, ...], prepare: Callable[[Image],
 
     Raises `LayerMixError` unless the class folders are the classes `order`, each with videos.
     """
-    os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # our own line says enough about a damaged video
-    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
     paths = []
     for class_folder in look(folder, order):
         found = sorted(entry.name for entry in scan(class_folder) if entry.name.endswith(EXTENSION))

@@ -32,8 +32,8 @@ def shear(image: Image, rng: np.random.Generator, frames: int, degrees: float) -
 
 
 def scale(image: Image, rng: np.random.Generator, frames: int, first: float, step: float) -> Frames:
-    """Scale about the middle by `first`, and by `step` more from frame to frame."""
-    return np.stack([_warped(image, scaled=first + step * number) for number in range(frames)])
+    """Scale about the middle to `first` percent, and by `step` percent more from frame to frame."""
+    return np.stack([_warped(image, scaled=(first + step * number) / 100) for number in range(frames)])
 
 
 def zoom_blur(image: Image, rng: np.random.Generator, frames: int, step: float) -> Frames:
@@ -82,6 +82,6 @@ ROWS = (
     Perturbation("translate", translate, cifar=(16, -7), imagenet=(41, -20), is_motion=True),
     Perturbation("rotate", rotate, cifar=(31, 1), imagenet=(31, 1), is_motion=True),
     Perturbation("tilt", tilt, cifar=(31, 0.75), imagenet=(31, 1), is_motion=True),
-    Perturbation("scale", scale, cifar=(31, 0.7, 0.02), imagenet=(31, 0.4, 0.025), is_motion=True),
+    Perturbation("scale", scale, cifar=(31, 70, 2), imagenet=(31, 40, 2.5), is_motion=True),
     Perturbation("shear", shear, cifar=(31, 1), imagenet=(31, 1), is_motion=True),
 )

@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from layermix_gen.evaluate.corruptions.effects import digital
+from layermix_gen.evaluate.corruptions.effects import digital, pixel_noise
 from layermix_gen.evaluate.corruptions.effects.base import Floats, pixels, unit
 from layermix_gen.evaluate.corruptions.effects.filters import gaussian, motion
 from layermix_gen.evaluate.corruptions.effects.weather import WATER, relief, snowed, snowflakes, whitened
@@ -15,26 +15,22 @@ from layermix_gen.images import Image
 
 def gaussian_noise(image: Image, rng: np.random.Generator, frames: int, deviation: float) -> Frames:
     """The image, then the image with Gaussian noise, drawn anew for each frame."""
-    x = unit(image).astype(np.float32)
-    noise = rng.standard_normal((frames - 1, *image.shape), np.float32)
-    return _after(image, pixels(x + np.float32(deviation) * noise))
+    x, width = unit(image).astype(np.float32), np.float32(deviation)
+    noisy = (pixels(x + width * rng.standard_normal(image.shape, np.float32)) for _ in range(1, frames))
+    return np.stack([image, *noisy])
 
 
 def shot_noise(image: Image, rng: np.random.Generator, frames: int, photons: float) -> Frames:
     """The image, then photons counted anew for each frame, where white has `photons` in the mean."""
-    counts = rng.poisson(unit(image) * photons, (frames - 1, *image.shape))
-    return _after(image, pixels(counts / photons))
+    return np.stack([image, *(pixel_noise.shot_noise(image, rng, photons) for _ in range(1, frames))])
 
 
 def speckle_noise(image: Image, rng: np.random.Generator, frames: int, deviation: float) -> Frames:
     """The image, then the image times 1 plus Gaussian noise, drawn anew for each frame."""
     x = unit(image).astype(np.float32)
-    noise = rng.standard_normal((frames - 1, *image.shape), np.float32)
-    return _after(image, pixels(x + x * np.float32(deviation) * noise))
-
-
-def _after(image: Image, others: Frames) -> Frames:
-    return np.concatenate([image[None], others])
+    width = x * np.float32(deviation)
+    noisy = (pixels(x + width * rng.standard_normal(image.shape, np.float32)) for _ in range(1, frames))
+    return np.stack([image, *noisy])
 
 
 def motion_blur(

@@ -15,6 +15,8 @@ PERTURBATIONS: dict[str, Perturbation] = {
     row.name: row for module in (pixel_changes, moving_views) for row in module.ROWS
 }
 
+MOST_FRAMES = int(max(number for row in PERTURBATIONS.values() for number in (row.cifar[0], row.imagenet[0])))
+
 
 def perturbed(image: Image, name: str, scale: Scale, rng: np.random.Generator, crop: int = 0) -> Frames:
     """The frames, uint8 (F, H, W, 3), of one perturbation of an image, uint8 (H, W, 3), as in the benchmark of `scale`.
