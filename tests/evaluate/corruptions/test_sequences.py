@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from layermix_gen.errors import BadImage, LayerMixError
+from layermix_gen.errors import LayerMixError
 from layermix_gen.evaluate import SuiteOptions, corrupt, find_suite, locate, perturbed
 from layermix_gen.evaluate.benchmarks import P_EXTRA, P_NOISE, SCALES, P
 from layermix_gen.evaluate.corruptions import PERTURBATIONS, names_of
@@ -143,7 +143,7 @@ def test_a_crop_sees_what_lies_outside_of_it() -> None:
     inside = np.ascontiguousarray(image[12:52, 12:52])
     for name in ("motion_blur", "snow"):
         np.testing.assert_array_equal(made(name, image=image, crop=40), made(name, image=inside))
-    with pytest.raises(BadImage, match="less than the crop of 65"):
+    with pytest.raises(LayerMixError, match=r"crop must be a whole number in \[0, 64\], got 65; change crop="):
         made("rotate", image=image, crop=65)
 
 

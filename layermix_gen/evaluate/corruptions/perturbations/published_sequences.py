@@ -22,14 +22,14 @@ def perturbed(image: Image, name: str, scale: Scale, rng: np.random.Generator, c
     """The frames, uint8 (F, H, W, 3), of one perturbation of an image, uint8 (H, W, 3), as in the benchmark of `scale`.
 
     `crop` is the side of the centre square that is kept, as in ImageNet-P, where what moves brings in what lay outside
-    of it; 0 keeps everything. Raises `LayerMixError` for an array that is no image, for a name or scale that no
-    benchmark has, and for another generator than NumPy's, and `BadImage` for an image smaller than `crop`.
+    of it; 0 keeps everything. Raises `LayerMixError` for an array that is no image or is smaller than `crop`, for a
+    name or scale that no benchmark has, and for another generator than NumPy's.
     """
     check_choice("perturbation", name, PERTURBATIONS, change="the name")
     check_choice("scale", scale, SCALES, change="its spelling")
     check_type("rng", rng, np.random.Generator, "use np.random.default_rng(seed)")
-    check_whole("crop", crop, 0, change="crop=")
     row, view = PERTURBATIONS[name], as_image(image)
+    check_whole("crop", crop, 0, min(view.shape[:2]), change="crop=")
     if crop and not row.is_motion:
         view = center_crop(view, crop)
     frames = row.kernel(view, rng, *sequence_parameters(name, scale))
