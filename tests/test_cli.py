@@ -214,4 +214,4 @@ def test_a_message_is_one_line() -> None:
 def test_a_missing_choice_is_one_line(tmp_path: Path) -> None:
     result = invoke("evaluate", "corrupt", tmp_path, tmp_path / "out")
     assert result.exit_code == 2
-    assert result.stderr.splitlines()[-1] == "Error: Missing option '--suite': c, cbar"
+    assert result.stderr.splitlines()[-1] == "Error: Missing option '--suite': c, cbar, p"

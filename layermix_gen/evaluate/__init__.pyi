@@ -1,5 +1,6 @@
 from .corruptions.corrupter import Corrupted as Corrupted
 from .corruptions.corrupter import corrupt as corrupt
+from .corruptions.perturbations.published_sequences import perturbed as perturbed
 from .corruptions.published import corrupted as corrupted
 from .gradcam_maps.gradcam import Attention as Attention
 from .gradcam_maps.gradcam import gradcam as gradcam

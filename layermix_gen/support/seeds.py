@@ -91,6 +91,11 @@ def corruption_generator(seed: int, source_id: str, corruption: str, severity: i
     return _keyed(f"{seed}\n{corruption}\n{severity}\n{source_id}")
 
 
+def perturbation_generator(seed: int, source_id: str, perturbation: str) -> np.random.Generator:
+    """The generator of one perturbation of one image, from which all its frames are drawn."""
+    return _keyed(f"{seed}\nsequence of {perturbation}\n{source_id}")
+
+
 def _variant_text(seed: int, source_id: str, variant: int) -> str:
     return f"{seed}\n{variant}\n{source_id}"
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from layermix_gen.evaluate.corruptions import CORRUPTIONS
+from layermix_gen.evaluate.corruptions import CORRUPTIONS, PERTURBATIONS
 from layermix_gen.evaluate.corruptions.effects.base import Severities
 
 PAGE = Path(__file__).parents[2] / "docs" / "corruptions.md"
@@ -21,6 +21,7 @@ def test_the_snippets_run(tmp_path, monkeypatch, photographs, capsys):
     assert "24 images (folder) at severities 1, 3, imagenet scale" in capsys.readouterr().out
     assert len(list((tmp_path / "photographs-c" / "pixelate").rglob("*.JPEG"))) == 48
     assert names["foggy"].shape == (48, 64, 3)
+    assert names["tilted"].shape == (31, 48, 64, 3)
 
 
 def cell(severities: Severities | None) -> str:
@@ -30,7 +31,7 @@ def cell(severities: Severities | None) -> str:
 
 
 def test_every_corruption_has_its_row():
-    page = PAGE.read_text("utf-8")
+    page, _, sequences = PAGE.read_text("utf-8").partition("\n## P\n")
     rows = dict(re.findall(r"^\| `(\w+)` \| (.*) \|$", page, re.MULTILINE))
     assert set(rows) == set(CORRUPTIONS)
     for name, row in CORRUPTIONS.items():
@@ -38,3 +39,8 @@ def test_every_corruption_has_its_row():
         assert (cifar.strip(), imagenet.strip(), closeness) == (cell(row.cifar), cell(row.imagenet), row.closeness)
         assert measured
         assert re.search(r"\d", speed)
+    rows = dict(re.findall(r"^\| `(\w+)` \| (.*) \|$", sequences, re.MULTILINE))
+    assert set(rows) == set(PERTURBATIONS)
+    for name, perturbation in PERTURBATIONS.items():
+        numbers = [" ".join(f"{value:g}" for value in values) for values in (perturbation.cifar, perturbation.imagenet)]
+        assert rows[name].split(" | ")[:2] == numbers

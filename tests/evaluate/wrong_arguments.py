@@ -145,8 +145,9 @@ TABLE: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     ),
     "corrupt": (
         {"source": f"{FOLDER}/world/val", "out": f"{FOLDER}/made", "suite": "c"},
-        {"source": (*PATHS, "nowhere"), "out": PATHS, "suite": (*TEXTS, "p"), "scale": (3, "mnist", ["cifar"])}
+        {"source": (*PATHS, "nowhere"), "out": PATHS, "suite": (*TEXTS, "r"), "scale": (3, "mnist", ["cifar"])}
         | {"severities": (3, "12", (), (0,), (6,), (True,), (1.0,), ("1",)), "layout": (3, "zip", ["arrays"])}
+        | {"sample": (True, 0, -1, 1.5, "1", 99)}
         | {"corruptions": ("fog", 3, (3,), ("rain",)), "seed": WHOLES, "kind": (*TEXTS, "zip")}
         | {"workers": (True, 0, -1, 1.5, "1"), "progress": FLAGS, "max_pixels": (True, 0, -1, "x", None, 1.5)},
     ),
@@ -226,6 +227,11 @@ TABLE: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "predict": (
         {"model": Small(), "part": PART},
         {"model": MODELS, "part": (None, "x", IMAGES), "forward": OTHERS[:2], "attacked": OTHERS},
+    ),
+    "perturbed": (
+        {"image": np.zeros((32, 32, 3), np.uint8), "name": "tilt", "scale": "cifar", "rng": np.random.default_rng(0)},
+        {"image": (*OTHERS, None, IMAGES, np.zeros((32, 32, 3))), "name": (*TEXTS, "fog"), "scale": (*TEXTS, "mnist")}
+        | {"rng": (None, 0, np.random, "x"), "crop": (*WHOLES, 33)},
     ),
     "predicted": (
         {"outputs": LOGITS, "labels": LABELS},

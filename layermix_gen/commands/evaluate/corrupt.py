@@ -16,6 +16,7 @@ from layermix_gen.sources import KINDS
 EXAMPLES = {
     "layermix-gen evaluate corrupt photos photos-c --suite c": "Write C at all severities.",
     "layermix-gen evaluate corrupt photos photos-cbar --suite cbar --severities 1,3,5": "Write C-bar at three.",
+    "layermix-gen evaluate corrupt cifar-10 cifar-10-p --suite p --sample 2000": "Write P's sequences of 2,000 images.",
 }
 
 
@@ -26,20 +27,24 @@ EXAMPLES = {
     "--suite",
     type=click.Choice(FAMILIES),
     required=True,
-    help="Which corruptions: the 15 of C and its 4 extra ones, or the ten of C-bar.",
+    help="Which corruptions: the 15 of C and its 4 extra ones, the ten of C-bar, or sequences of P's ten perturbations "
+    "and its 4 extra ones.",
 )
 @click.option(
-    "--scale", type=click.Choice(SCALES), help="Scale of the severities; default: cifar for squares up to 64 px."
+    "--scale", type=click.Choice(SCALES), help="Scale of the parameters; default: cifar for squares up to 64 px."
 )
-@click.option("--severities", type=Ranges(), default="1-5", help="Severities to write, as in 1-5, or 1,3,5.")
+@click.option(
+    "--severities", type=Ranges(), help="Severities of C or C-bar to write, as in 1-5, or 1,3,5; default: all five."
+)
 @click.option(
     "--corruptions",
     type=Names(),
     default=(),
     show_default=False,
-    help="Corruptions of the suite to write; default: all.",
+    help="Corruptions, or perturbations, of the suite to write; default: all.",
 )
-@click.option("--seed", default=0, help="Seed of all that is random in the corruptions.")
+@click.option("--sample", type=int, help="Draw so many images by the seed, evenly from the classes; default: all.")
+@click.option("--seed", default=0, help="Seed of all that is random in the corruptions, and of --sample.")
 @what(
     "--kind",
     default="auto",
@@ -56,10 +61,10 @@ EXAMPLES = {
 @workers_option
 @quiet_option
 def command(source: str, out: str, **options: Any) -> None:
-    """Write corrupted copies of all images of SOURCE to OUT, as CIFAR-C and ImageNet-C are published.
+    """Write corrupted copies of all images of SOURCE to OUT, as C, C-bar and P are published.
 
     SOURCE is anything that `build` takes, such as a folder of class folders; of CIFAR and MNIST the test split is
-    taken. The layout `arrays` is NAME.npy and labels.npy; `folders` is NAME/SEVERITY/CLASS with JPEGs of 224 px. The
-    same command resumes after the last complete corruption.
+    taken. The layout `arrays` is NAME.npy and labels.npy; `folders` is NAME/SEVERITY/CLASS with JPEGs of 224 px, of P
+    NAME/CLASS with videos. The same command resumes after the last complete corruption.
     """
     show(corrupt(source, out, **options).summary())

@@ -1,7 +1,8 @@
 """Write corrupted copies of any images in the benchmarks' layouts: one corruption after the other, on all cores.
 
-The pixels of an image depend on the seed, its id, the corruption and the severity, and on nothing else: neither on the
-number of workers nor on which other corruptions are made. `corruptions.json` says what was made, and how; a later call
+A corruption is made at several severities, a perturbation of P as a sequence of frames. The pixels of an image depend
+on the seed, its id, the corruption and the severity, and on nothing else: neither on the number of workers nor on which
+other corruptions are made. `corruptions.json` says what was made, and how; a later call
 can continue a folder only with the same settings.
 """
 
@@ -14,9 +15,17 @@ from layermix_gen.errors import BadImage, Interrupted, LayerMixError
 from layermix_gen.evaluate.arguments import as_texts, check_type
 from layermix_gen.evaluate.benchmarks import SEVERITIES, Scale
 from layermix_gen.evaluate.corruptions import corrupted, names_of
-from layermix_gen.evaluate.corruptions.layouts import LAYOUTS, Layout, LayoutName, make_layout, write_labels
+from layermix_gen.evaluate.corruptions.layouts import LAYOUTS, Layout, LayoutName, MadeImages, make_layout, write_labels
+from layermix_gen.evaluate.corruptions.perturbations.published_sequences import (
+    MOST_FRAMES,
+    perturbed,
+    sequence_parameters,
+)
 from layermix_gen.evaluate.corruptions.published import FAMILIES, Family, parameters
 from layermix_gen.evaluate.corruptions.record import RECORD, check_record, describe
+from layermix_gen.evaluate.corruptions.sampling import draw_sample
+from layermix_gen.evaluate.corruptions.sequence_layouts import make_sequence_layout
+from layermix_gen.evaluate.preprocessing import CROP
 from layermix_gen.images import SMALL, Image
 from layermix_gen.images.codec import MAX_PIXELS
 from layermix_gen.sources import Item, Source, SourceOptions, open_source, open_test_set
@@ -26,10 +35,11 @@ from layermix_gen.support.files import disk_errors, write_json
 from layermix_gen.support.locks import alone
 from layermix_gen.support.processes import checked_workers, working
 from layermix_gen.support.progress import progress_bar
-from layermix_gen.support.seeds import corruption_generator
+from layermix_gen.support.seeds import corruption_generator, perturbation_generator
 from layermix_gen.support.text import count, facts
 
 CHUNK = 32  # images per task
+MOST_BYTES = 1 << 25  # of the sequences of a task; one image always fits
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,10 +55,11 @@ class Corrupted:
         """The facts, one per line."""
         record = self.record
         severities = ", ".join(map(str, record["severities"]))
+        form = f"at severities {severities}" if severities else "as sequences"
         return facts(
             {
-                "corrupted": f"{count(record['images'], 'image')} ({record['source']['kind']}) at severities "
-                f"{severities}, {record['scale']} scale",
+                "corrupted": f"{count(record['images'], 'image')} ({record['source']['kind']}) {form}, "
+                f"{record['scale']} scale",
                 "made": ", ".join(self.made),
                 "kept": ", ".join(self.kept),
                 "layout": f"{record['layout']} in {self.root}",
@@ -66,8 +77,11 @@ class _Task:
     options: SourceOptions
     items: list[Item]
     layout: Layout
+    suite: Family
     scale: Scale
     severities: tuple[int, ...]
+    crop: int  # of sequences, in px; 0 for none
+    chunk: int
     seed: int
 
     @cached_property
@@ -82,8 +96,9 @@ def corrupt(
     suite: Family,
     *,
     scale: Scale | None = None,
-    severities: tuple[int, ...] = SEVERITIES,
+    severities: tuple[int, ...] | None = None,
     corruptions: tuple[str, ...] = (),
+    sample: int | None = None,
     seed: int = 0,
     kind: str = "auto",
     source_options: SourceOptions = DEFAULT_OPTIONS,
@@ -94,11 +109,13 @@ def corrupt(
 ) -> Corrupted:
     """Corrupt all images of `source` by the corruptions of `suite`, "c" or "cbar", and write them to the folder `out`.
 
-    `corruptions` names some of the suite; () stands for all. `scale` chooses the severities of "cifar" or "imagenet",
-    and `layout` is "arrays" or "folders" (see `layouts`); the defaults are "cifar" and "arrays" for squares of up to
-    64 px, "imagenet" and "folders" for others. `kind`, `max_pixels` and the options are as in `open_source`; by default
-    the test split is taken, where there are splits. Corruptions that are there already are kept: the same call resumes,
-    and one that names more adds these.
+    The suite "p" makes sequences of frames, which have no severities; for the others, None stands for all five.
+    `corruptions` names some of the suite; () stands for all. `sample` draws so many images by the seed, evenly from the
+    classes; None takes all. `scale` chooses the parameters of "cifar" or "imagenet", and `layout` is "arrays" or
+    "folders" (see `layouts`); the defaults are "cifar" and "arrays" for squares of up to 64 px, "imagenet" and
+    "folders" for others. `kind`, `max_pixels` and the options are as in `open_source`; by default the test split is
+    taken, where there are splits. Corruptions that are there already are kept: the same call resumes, and one that
+    names more adds these.
 
     Raises `LayerMixError` for what the user can mend, such as an image that cannot be read, and `Interrupted` after
     Ctrl-C.
@@ -108,24 +125,41 @@ def corrupt(
     check_whole("max pixels", max_pixels, 1)
     check_type("progress", progress, bool)
     check_choice("suite", suite, FAMILIES)
-    corruptions, severities = as_texts("corruptions", corruptions), as_several("severities", severities)
+    corruptions = as_texts("corruptions", corruptions)
+    severities = _severities(suite, severities)
+    check_seed(seed)
     opened = open_test_set(source, kind, max_pixels, source_options)
     check_output(root, source=source, mark=RECORD)
-    items = opened.items()
+    items = draw_sample(opened.items(), sample, seed)
     shape = _read(opened, items[0]).shape
     is_small = shape[0] == shape[1] <= SMALL
     scale = scale or ("cifar" if is_small else "imagenet")
     layout = layout or ("arrays" if is_small else "folders")
-    names, severities = _checked(suite, scale, corruptions, severities, seed, layout)
-    made_by = make_layout(layout, root, opened, items, severities, shape)
+    check_choice("layout", layout, LAYOUTS)
+    names = _names(suite, scale, corruptions)
+    made_by = (
+        make_sequence_layout(layout, root, opened, items, scale, shape)
+        if suite == "p"
+        else make_layout(layout, root, opened, items, severities, shape)
+    )
     record = describe(opened, items, suite=suite, scale=scale, severities=list(severities), seed=seed, layout=layout)
-    task = _Task(opened.location, opened.kind, max_pixels, opened.options, items, made_by, scale, severities, seed)
+    task = _Task(
+        *(opened.location, opened.kind, max_pixels, opened.options),
+        items=items,
+        layout=made_by,
+        suite=suite,
+        scale=scale,
+        severities=severities,
+        crop=CROP if layout == "folders" else 0,
+        chunk=_sequences(CROP**2 if layout == "folders" else shape[0] * shape[1]) if suite == "p" else CHUNK,
+        seed=seed,
+    )
     with disk_errors(root):
         root.mkdir(parents=True, exist_ok=True)
         with alone(root):
             check_record(root, record)
             _note(root, record, made_by)  # first: the record marks the folder as ours
-            if layout == "arrays":
+            if layout == "arrays" and suite != "p":
                 write_labels(root, items, severities)
             return _run(task, root, names, record, workers, progress)
 
@@ -135,11 +169,12 @@ def _run(
 ) -> Corrupted:
     layout, kept = task.layout, tuple(name for name in names if task.layout.path(name).exists())
     missing = tuple(name for name in names if name not in kept)
-    chunks = [range(first, min(first + CHUNK, len(task.items))) for first in range(0, len(task.items), CHUNK)]
+    size, total = task.chunk, len(task.items)
+    chunks = [range(first, min(first + size, total)) for first in range(0, total, size)]
     try:
         with (
             working(task, min(workers, len(chunks)) if missing else 1) as pool,
-            progress_bar(len(missing) * len(task.items), "image", progress, "corrupting") as bar,
+            progress_bar(len(missing) * total, "image", progress, "corrupting") as bar,
         ):
             for name in missing:
                 bar.set_description(name)
@@ -150,7 +185,7 @@ def _run(
                 _note(root, record, layout)
     except KeyboardInterrupt as error:
         finished = sum(layout.path(name).exists() for name in names)
-        message = f"stopped with {finished} of {len(names)} corruptions; run the same command to go on"
+        message = f"stopped with {finished} of {len(names)} {_noun(task.suite)}; run the same command to go on"
         raise Interrupted(message) from error
     return Corrupted(root, record, missing, kept)
 
@@ -158,7 +193,8 @@ def _run(
 def _note(root: Path, record: dict[str, Any], layout: Layout) -> None:
     """Write the record, with the parameters of every corruption of the suite that is complete."""
     there = [name for name in names_of(record["suite"], record["scale"]) if layout.path(name).exists()]
-    record["corruptions"] = {name: parameters(name, record["scale"]) for name in there}
+    numbers = sequence_parameters if record["suite"] == "p" else parameters
+    record["corruptions"] = {name: numbers(name, record["scale"]) for name in there}
     write_json(root / RECORD, record)
 
 
@@ -172,8 +208,8 @@ def _write(task: _Task, part: tuple[str, range]) -> int:
     return len(numbers)
 
 
-def _corrupted(task: _Task, item: Item, name: str) -> list[Image]:
-    """Corrupt one image of the source at all severities."""
+def _corrupted(task: _Task, item: Item, name: str) -> MadeImages:
+    """Corrupt one image of the source at all severities, or make its frames."""
     image = _read(task.source, item)
     try:
         view = task.layout.view(image)
@@ -181,6 +217,8 @@ def _corrupted(task: _Task, item: Item, name: str) -> list[Image]:
         raise LayerMixError(
             f"expected images that fit the layout, got {item.id}: {fault}; make them alike, or change --layout"
         ) from fault
+    if task.suite == "p":
+        return perturbed(view, name, task.scale, perturbation_generator(task.seed, item.id, name), task.crop)
     rngs = [corruption_generator(task.seed, item.id, name, severity) for severity in task.severities]
     return [
         corrupted(view, name, severity, task.scale, rng) for severity, rng in zip(task.severities, rngs, strict=True)
@@ -199,21 +237,36 @@ def _read(source: Source, item: Item) -> Image:
 # --- checks --------------------------------------------------------------------------------------------------------
 
 
-def _checked(
-    suite: Family, scale: Scale, corruptions: tuple[str, ...], severities: tuple[int, ...], seed: int, layout: str
-) -> tuple[tuple[str, ...], tuple[int, ...]]:
-    """Check names, severities, seed and layout; return the names and severities in the benchmark's order."""
-    known = names_of(suite, scale)
-    unknown = [name for name in corruptions if name not in known]
-    if unknown:
-        raise LayerMixError(
-            f"expected corruptions of {suite} at {scale} scale, which are {', '.join(known)}, "
-            f"got {unknown[0]!r}; change --corruptions"
-        )
+def _severities(suite: Family, severities: tuple[int, ...] | None) -> tuple[int, ...]:
+    """The severities in rising order. Raises `LayerMixError` for others than 1 to 5, and for any of P."""
+    if severities is None:
+        return () if suite == "p" else SEVERITIES
+    severities = as_several("severities", severities)
+    if suite == "p":
+        raise LayerMixError("expected no severities for suite p, whose sequences have none; leave out --severities")
     wrong = [severity for severity in severities if type(severity) is not int or severity not in SEVERITIES]
     if wrong or not severities:
         found = repr(wrong[0]) if wrong else "none"
         raise LayerMixError(f"severities must be whole numbers in [1, 5], got {found}; change --severities")
-    check_seed(seed)
-    check_choice("layout", layout, LAYOUTS)
-    return tuple(name for name in known if name in corruptions or not corruptions), tuple(sorted(set(severities)))
+    return tuple(sorted(set(severities)))
+
+
+def _sequences(size: int) -> int:
+    """How many sequences of images of `size` pixels a worker makes at a time."""
+    return min(max(MOST_BYTES // (3 * size * MOST_FRAMES), 1), CHUNK)
+
+
+def _names(suite: Family, scale: Scale, corruptions: tuple[str, ...]) -> tuple[str, ...]:
+    """The names of the corruptions in the benchmark's order. Raises `LayerMixError` for unknown ones."""
+    known = names_of(suite, scale)
+    unknown = [name for name in corruptions if name not in known]
+    if unknown:
+        raise LayerMixError(
+            f"expected {_noun(suite)} of {suite} at {scale} scale, which are {', '.join(known)}, "
+            f"got {unknown[0]!r}; change --corruptions"
+        )
+    return tuple(name for name in known if name in corruptions or not corruptions)
+
+
+def _noun(suite: Family) -> str:
+    return "perturbations" if suite == "p" else "corruptions"

@@ -8,9 +8,11 @@ corruption at once, in any order, to its draft (`.NAME.npy.part`, `.NAME.part`),
 """
 
 import io
+import math
 import os
 import re
 from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol, TypeAlias
@@ -21,10 +23,12 @@ from PIL import Image as PillowImage
 from layermix_gen.errors import BadImage, LayerMixError
 from layermix_gen.evaluate.benchmarks import LABELS, RESIZE_AND_CENTER
 from layermix_gen.evaluate.preprocessing import PREPROCESSINGS
+from layermix_gen.evaluate.video_files import Frames
 from layermix_gen.images import Image
 from layermix_gen.sources import Item, Source
 from layermix_gen.support.files import remove_folder, replacing, sync
 
+MadeImages: TypeAlias = Sequence[Image] | Frames  # of one image: at all severities, or its frames
 LayoutName: TypeAlias = Literal["arrays", "folders"]
 LAYOUTS: tuple[LayoutName, ...] = ("arrays", "folders")
 PREPROCESSING, QUALITY = RESIZE_AND_CENTER, 85  # of folders, as published
@@ -42,8 +46,8 @@ class Layout(Protocol):
     def begin(self, name: str) -> None:
         """Create an empty draft, in place of any that an earlier call left."""
 
-    def write(self, name: str, numbers: range, images: list[list[Image]]) -> None:
-        """Write images `numbers` of the source to the draft, each at all severities."""
+    def write(self, name: str, numbers: range, images: list[MadeImages]) -> None:
+        """Write images `numbers` of the source to the draft, each at all severities, or all its frames."""
 
     def finish(self, name: str) -> None:
         """Rename the draft, which is complete now, to the corruption's path."""
@@ -68,29 +72,30 @@ class ArrayLayout(Layout):
         return image
 
     def begin(self, name: str) -> None:
-        header = {
-            "descr": "|u1",
-            "fortran_order": False,
-            "shape": (len(self.severities) * self.count, *self.shape),
-        }
+        whole = self._whole(name)
+        header = {"descr": "|u1", "fortran_order": False, "shape": whole}
         self._draft(name).unlink(missing_ok=True)  # or a link there would be written through
         with self._draft(name).open("wb") as file:
             np.lib.format.write_array_header_1_0(file, header)
-            size = file.tell() + len(self.severities) * self.count * int(np.prod(self.shape))
+            size = file.tell() + math.prod(whole)
             file.flush()
             if hasattr(os, "posix_fallocate"):  # so that a full disk is noticed now
                 os.posix_fallocate(file.fileno(), 0, size)
             file.truncate(size)
 
-    def write(self, name: str, numbers: range, images: list[list[Image]]) -> None:
+    def write(self, name: str, numbers: range, images: list[MadeImages]) -> None:
         array = np.lib.format.open_memmap(self._draft(name), "r+")
         blocks = array.reshape(len(self.severities), self.count, *self.shape)
-        blocks[:, numbers.start : numbers.stop] = np.swapaxes(images, 0, 1)
+        blocks[:, numbers.start : numbers.stop] = np.swapaxes(np.array(images), 0, 1)
 
     def finish(self, name: str) -> None:
         sync(self._draft(name))
         self._draft(name).rename(self.path(name))
         sync(self.root)
+
+    def _whole(self, name: str) -> tuple[int, ...]:
+        """The shape of the array."""
+        return len(self.severities) * self.count, *self.shape
 
     def _draft(self, name: str) -> Path:
         return self.root / f".{name}.npy.part"
@@ -115,11 +120,10 @@ class FolderLayout(Layout):
         if self._draft(name).is_symlink():
             self._draft(name).unlink()
         remove_folder(self._draft(name))
-        for severity in self.severities:
-            for class_name in self.classes:
-                (self._draft(name) / str(severity) / class_name).mkdir(parents=True)
+        for folder in self._folders():
+            (self._draft(name) / folder).mkdir(parents=True)
 
-    def write(self, name: str, numbers: range, images: list[list[Image]]) -> None:
+    def write(self, name: str, numbers: range, images: list[MadeImages]) -> None:
         for number, views in zip(numbers, images, strict=True):
             for severity, view in zip(self.severities, views, strict=True):
                 encoded = io.BytesIO()  # Pillow does not notice when a full disk truncates its file
@@ -132,6 +136,10 @@ class FolderLayout(Layout):
         self._draft(name).rename(self.path(name))
         sync(self.root)
 
+    def _folders(self) -> Iterator[str]:
+        """The folders in that of a corruption."""
+        return (f"{severity}/{class_name}" for severity in self.severities for class_name in self.classes)
+
     def _draft(self, name: str) -> Path:
         return self.root / f".{name}.part"
 
@@ -140,15 +148,20 @@ def make_layout(
     kind: LayoutName, root: Path, source: Source, items: list[Item], severities: tuple[int, ...], shape: tuple[int, ...]
 ) -> Layout:
     """The layout `kind` for a source's images. Raises `LayerMixError` where an image has no class."""
+    check_labels(items)
+    if kind == "arrays":
+        return ArrayLayout(root, len(items), severities, shape)
+    classes = class_folders(source.classes, max(item.label for item in items))
+    return FolderLayout(root, severities, classes, file_names(items, classes))
+
+
+def check_labels(items: list[Item]) -> None:
+    """Raise `LayerMixError` where an image has no class."""
     unlabelled = next((item.id for item in items if item.label < 0), None)
     if unlabelled is not None:
         raise LayerMixError(
             f"expected a class for every image, found none for {unlabelled}; put the images into class folders"
         )
-    if kind == "arrays":
-        return ArrayLayout(root, len(items), severities, shape)
-    classes = class_folders(source.classes, max(item.label for item in items))
-    return FolderLayout(root, severities, classes, file_names(items, classes))
 
 
 def class_folders(classes: tuple[str, ...], last: int) -> tuple[str, ...]:
@@ -166,11 +179,11 @@ def class_folders(classes: tuple[str, ...], last: int) -> tuple[str, ...]:
     return tuple(f"{label:0{width}d}-{name}" for label, name in enumerate(names))
 
 
-def file_names(items: list[Item], classes: tuple[str, ...]) -> tuple[str, ...]:
+def file_names(items: list[Item], classes: tuple[str, ...], end: str = ".JPEG") -> tuple[str, ...]:
     """CLASS/FILE.JPEG for each image: the last part of its id, and its number where two in a class share that part."""
     names = [f"{classes[item.label]}/{_stem(item.id)}" for item in items]
     often = Counter(names)
-    return tuple(f"{name}-{number}.JPEG" if often[name] > 1 else f"{name}.JPEG" for number, name in enumerate(names))
+    return tuple(f"{name}-{number}{end}" if often[name] > 1 else f"{name}{end}" for number, name in enumerate(names))
 
 
 def _stem(source_id: str) -> str:

@@ -12,8 +12,8 @@ from layermix_gen.evaluate.corruptions.effects.base import Corruption, Severitie
 from layermix_gen.images import Image, as_image
 from layermix_gen.support.checks import check_choice, check_whole
 
-Family: TypeAlias = Literal["c", "cbar"]
-FAMILIES: tuple[Family, ...] = ("c", "cbar")
+Family: TypeAlias = Literal["c", "cbar", "p"]
+FAMILIES: tuple[Family, ...] = ("c", "cbar", "p")
 VERSION = 1  # of the kernels: changes when any of them yields other bytes
 
 CORRUPTIONS: dict[str, Corruption] = {
@@ -22,7 +22,7 @@ CORRUPTIONS: dict[str, Corruption] = {
 
 
 def names_of(suite: Family, scale: Scale) -> tuple[str, ...]:
-    """The corruptions of a suite: the 15 and the 4 extra ones of C, or the ten of C-bar at that scale.
+    """The corruptions of a suite: the 15 and the 4 extra ones of C, the ten of C-bar at that scale, or P's 10 and 4.
 
     Raises `LayerMixError` for any other suite or scale.
     """

@@ -18,7 +18,7 @@ import PIL
 from layermix_gen._version import __version__
 from layermix_gen.errors import LayerMixError
 from layermix_gen.evaluate.benchmarks import LABELS, SEVERITIES, Scale
-from layermix_gen.evaluate.corruptions.published import VERSION
+from layermix_gen.evaluate.corruptions.published import VERSION, Family
 from layermix_gen.sources import Item, Source, source_files
 from layermix_gen.sources.array_files.base import ArraySource
 from layermix_gen.support.checks import entries
@@ -77,15 +77,16 @@ def describe(source: Source, items: list[Item], **settings: Any) -> dict[str, An
 class Record:
     """What a folder of corrupted images has, according to its `corruptions.json`."""
 
+    suite: Family
     scale: Scale
-    severities: tuple[int, ...]  # in rising order
+    severities: tuple[int, ...]  # in rising order; none for the sequences of P
     images: int  # at each severity
-    corruptions: dict[str, Any]  # the parameters of each at all severities, by its name
+    corruptions: dict[str, Any]  # the parameters of each corruption at all severities, or perturbation, by its name
 
     def __post_init__(self) -> None:
         if (
             self.images < 1
-            or not self.severities
+            or bool(self.severities) == (self.suite == "p")
             or list(self.severities) != [severity for severity in SEVERITIES if severity in self.severities]
         ):
             raise ValueError("not a record of corruptions")

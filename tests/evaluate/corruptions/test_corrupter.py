@@ -269,7 +269,7 @@ BAD = [
     ("--suite c --severities 5-1", "severities must be whole numbers in [1, 5], got none; change --severities"),
     ("--suite c --severities x", "Error: Invalid value for '--severities': expected numbers or ranges, as in 1-3,5"),
     ("--suite c --seed -1", "seed must be a whole number in [0, 9223372036854775807], got -1; change --seed"),
-    ("--suite p", "Error: Invalid value for '--suite': 'p' is not one of 'c', 'cbar'."),
+    ("--suite r", "Error: Invalid value for '--suite': 'r' is not one of 'c', 'cbar', 'p'."),
     ("--suite c --kind cifar10:test", "expected the files of cifar-10-batches-py or cifar-10-batches-bin in"),
     ("--suite c --workers 0", "workers must be a whole number from 1 on, got 0; change --workers"),
 ]

@@ -131,8 +131,8 @@ def test_arrays_that_are_no_image_are_refused():
 
 
 def test_suites_that_are_none():
-    with pytest.raises(LayerMixError, match="suite must be one of c, cbar, got 'p'"):
-        names_of("p", "cifar")  # type: ignore[arg-type]
+    with pytest.raises(LayerMixError, match="suite must be one of c, cbar, p, got 'r'"):
+        names_of("r", "cifar")  # type: ignore[arg-type]
     with pytest.raises(LayerMixError, match="scale must be one of cifar, imagenet, got 'tiny'"):
         names_of("c", "tiny")  # type: ignore[arg-type]
 

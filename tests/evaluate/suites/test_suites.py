@@ -18,7 +18,7 @@ from layermix_gen.evaluate.suites.arrays import open_corruption, open_images
 from layermix_gen.evaluate.suites.batching import rebatched
 from layermix_gen.evaluate.suites.suite_folders import published
 from layermix_gen.evaluate.suites.suite_options import PHOTOGRAPHS
-from layermix_gen.evaluate.suites.videos import read_video
+from layermix_gen.evaluate.video_files import read_video
 from layermix_gen.mixing_sets.mixing_set import open_mixing_set
 from layermix_gen.sources import open_source
 from tests.evaluate.worlds import (
@@ -452,9 +452,9 @@ def test_classes_come_from_class_folders_alone(tmp_path):
 
 def test_the_frames_of_a_video_are_bounded_in_bytes(tmp_path, monkeypatch):
     write_video(tmp_path / "a.mp4", 5, seed=3)
-    monkeypatch.setattr("layermix_gen.evaluate.suites.videos.MAX_BYTES", 5 * 3 * 224 * 224)
+    monkeypatch.setattr("layermix_gen.evaluate.video_files.MAX_BYTES", 5 * 3 * 224 * 224)
     assert len(read_video(tmp_path / "a.mp4")) == 5
-    monkeypatch.setattr("layermix_gen.evaluate.suites.videos.MAX_BYTES", 5 * 3 * 224 * 224 - 1)
+    monkeypatch.setattr("layermix_gen.evaluate.video_files.MAX_BYTES", 5 * 3 * 224 * 224 - 1)
     with pytest.raises(BadImage, match=r"^too large: more than 4 frames of 224x224 pixels, 752639 bytes$"):
         read_video(tmp_path / "a.mp4")
 

@@ -13,10 +13,10 @@ from layermix_gen.images.codec import decode
 
 
 def brightness(image: Image, rng: np.random.Generator, amount: float) -> Image:
-    """Add `amount` to the value of HSV; hue and saturation stay."""
+    """Add `amount`, which may be negative, to the value of HSV; hue and saturation stay."""
     x = unit(image)
     value = x.max(axis=2, keepdims=True)
-    brighter = np.minimum(value + amount, 1)
+    brighter = np.clip(value + amount, 0, 1)
     return pixels(np.where(value > 0, x * (brighter / np.where(value > 0, value, 1)), brighter))
 
 

@@ -26,8 +26,10 @@ def motion(values: Floats, radius: int, deviation: float, degrees: float) -> Flo
     steps = np.arange(2 * radius + 1)
     weights = np.exp(-0.5 * (steps / deviation) ** 2)
     weights /= weights.sum()
-    angle = math.radians(degrees)
-    right, down = (np.ceil(steps * part - 0.5).astype(int) for part in (math.cos(angle), math.sin(angle)))
+    angle, length = math.pi * degrees / 180, len(steps)
+    # Half steps, as at 60 degrees, are rounded as there only if the same arithmetic ends a hair above or below.
+    arm = length * math.cos(angle), length * math.sin(angle)
+    right, down = (np.ceil(steps * part / math.hypot(*arm) - 0.5).astype(int) for part in arm)
     reach = 2 * radius
     padded = cv2.copyMakeBorder(values, reach, reach, reach, reach, cv2.BORDER_REPLICATE)
     height, width = values.shape[:2]

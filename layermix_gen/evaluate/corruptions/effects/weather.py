@@ -37,19 +37,31 @@ def snow(
     blur: float,
     share: float,
 ) -> Image:
-    """Whiten the image by 1 - `share`, and add flakes and the same flakes turned by 180 degrees.
+    """Whiten the image by 1 - `share`, and add flakes that fall at 45 to 135 degrees."""
+    flakes = snowflakes(rng, image.shape[:2], mean, deviation, zoom, threshold)
+    return snowed(whitened(image, share), flakes, radius, blur, rng.uniform(-135, -45))
 
-    Flakes are Gaussian noise, enlarged by `zoom`, where it exceeds a threshold; they fall, motion-blurred, at 45 to 135
-    degrees.
-    """
-    noise = zoomed(rng.normal(mean, deviation, image.shape[:2]).astype(np.float32), zoom)
+
+def snowflakes(
+    rng: np.random.Generator, shape: tuple[int, ...], mean: float, deviation: float, zoom: float, threshold: float
+) -> Image:
+    """Draw flakes (H, W): Gaussian noise, enlarged by `zoom`, where it exceeds a threshold."""
+    noise = zoomed(rng.normal(mean, deviation, shape).astype(np.float32), zoom)
     noise[noise < threshold] = 0
-    fallen = motion(pixels(noise).astype(np.float32), radius, blur, rng.uniform(-135, -45))
-    flakes = unit(fallen.astype(np.uint8))[..., None]
+    return pixels(noise)
+
+
+def whitened(image: Image, share: float) -> Floats:
+    """Values (H, W, 3) of the image, of which 1 - `share` is replaced by a paler image."""
     x = unit(image).astype(np.float32)
     gray = cv2.cvtColor(x, cv2.COLOR_RGB2GRAY)[..., None]
-    whitened = share * x + (1 - share) * np.maximum(x, gray * 1.5 + 0.5)
-    return pixels(whitened + flakes + flakes[::-1, ::-1])
+    return share * x + (1 - share) * np.maximum(x, gray * 1.5 + 0.5)
+
+
+def snowed(x: Floats, flakes: Image, radius: int, blur: float, degrees: float) -> Image:
+    """Add flakes that fall at `degrees`, motion-blurred, and the same flakes turned by 180 degrees."""
+    fallen = unit(motion(flakes.astype(np.float32), radius, blur, degrees).astype(np.uint8))[..., None]
+    return pixels(x + fallen + fallen[::-1, ::-1])
 
 
 def spatter(
@@ -70,10 +82,10 @@ def spatter(
         cover = gaussian((liquid > threshold).astype(np.float32), strength)
         cover[cover < 0.8] = 0
         return pixels(x * (1 - cover[..., None]) + cover[..., None] * MUD)
-    return pixels(x + strength * _relief(pixels(liquid))[..., None] * WATER)
+    return pixels(x + strength * relief(pixels(liquid))[..., None] * WATER)
 
 
-def _relief(liquid: Image) -> Floats:
+def relief(liquid: Image) -> Floats:
     """Drops (H, W) in [0, 1], lit from the side: the relief of the distance to their rims, times their thickness."""
     distance = cv2.distanceTransform(255 - cv2.Canny(liquid, 50, 150), cv2.DIST_L2, 5)
     near = cv2.equalizeHist(cv2.blur(np.minimum(distance, 20), (3, 3)).astype(np.uint8))
