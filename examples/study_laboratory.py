@@ -19,10 +19,12 @@ from study_matrix import Condition, Run, Study
 
 from layermix_gen import LayerMixError, build
 from layermix_gen.evaluate import corrupt
+from layermix_gen.evaluate.benchmarks import C, P
 from layermix_gen.mixing_sets.fractals import render_set
 from layermix_gen.sources import open_source
 
 TRAINED = "training.json"  # in the folder of a run: what is to be told of a training that is over
+MEANT: dict[str, tuple[str, ...]] = {"c": C, "cbar": (), "p": P}  # what of each suite its mean is over; (): all
 SECONDS = "seconds.json"  # in a dataset of the study: what building it took of a processor
 
 
@@ -97,7 +99,7 @@ class Laboratory:
         count = self.study.sequences if name == "p" else self.study.images
         source, folder = self.first_of_test(count), self.out / f"{name}-{count}"
         with self.alone(folder.name):
-            corrupt(source, folder, name, kind="npz:test", workers=1, progress=False)
+            corrupt(source, folder, name, corruptions=MEANT[name], kind="npz:test", workers=1, progress=False)
         return folder
 
     def mixing_set(self, name: str) -> Path | None:
