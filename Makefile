@@ -10,7 +10,10 @@ LOWEST := build/lowest
 AT_LOWEST := building/test_planned.py images reading/test_reader.py test_cli.py test_online.py test_transform.py
 ELSEWHERE := kernels-by-zig kernels-portable kernels-unsigned kernels-fused kernels-unvectorized kernels-flushed
 
-.PHONY: kernels demo test test-browser test-lowest sanitize kernels-elsewhere $(ELSEWHERE) lint format docs site bench wheel clean
+.PHONY: help kernels demo test test-browser test-lowest sanitize kernels-elsewhere $(ELSEWHERE) lint format docs site bench wheel clean
+
+help:  ## what can be made
+	@sed -n 's/^\([a-z-]*\):.*  ## /\1: /p' Makefile
 
 $(BIN)/python:
 	@test -n "$(PYTHON)" || { echo "expected Python 3.11 or newer with the module venv, found none; install one" \
@@ -35,7 +38,7 @@ demo: $(SMALL)  ## build shards from a few photographs, show samples and a conta
 	$(BIN)/python -m layermix_gen.kernels.compiling
 	$(BIN)/layermix-gen demo demo-out
 
-test: kernels
+test: kernels  ## all tests but those in a browser
 	$(BIN)/pytest -n auto
 
 test-browser: kernels  ## the gallery in Chromium: needs chromium and chromedriver, as Debian has them
@@ -79,12 +82,12 @@ $(ELSEWHERE): $(READY)
 	LAYERMIX_GEN_TEST_KERNELS=build/$@ $(BIN)/python $(COMPARE)
 	LAYERMIX_GEN_TEST_KERNELS=build/$@ $(BIN)/python $(HARNESS)
 
-lint: $(READY)
+lint: $(READY)  ## ruff and mypy
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 
-format: $(READY)
+format: $(READY)  ## what ruff can mend
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
@@ -98,7 +101,7 @@ $(SITE): pyproject.toml | $(BIN)/python
 site: $(SITE)  ## the pages with the API reference and a search, in site/
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
 
-bench: kernels
+bench: kernels  ## how fast builds are
 	$(BIN)/python benchmarks/build.py
 
 wheel: $(READY)  ## wheels in dist/ for Linux with glibc 2.17 or newer, compiled with zig
@@ -108,5 +111,5 @@ wheel: $(READY)  ## wheels in dist/ for Linux with glibc 2.17 or newer, compiled
 	done
 	$(BIN)/python -m tests.kernels.glibc dist/*-manylinux_*.whl
 
-clean:
+clean:  ## remove all that was made
 	rm -rf $(VENV) build dist demo-out site .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -51,10 +51,8 @@ class Mixer:
         """
         if not isinstance(rng, np.random.Generator):
             raise LayerMixError(f"expected a NumPy generator, got {rng!r:.80}; give np.random.default_rng(seed)")
-        image = as_image(image)
-        size, width = image.shape[:2]
-        if size != width:
-            raise LayerMixError(f"expected a square image, got {width}x{size}; crop it first")
+        image = _square(as_image(image))
+        size = image.shape[0]
         if self.mixing_set and size > self.mixing_set.size:
             raise LayerMixError(
                 f"expected an image of at most {self.mixing_set.size} px, got {size}; crop it first, or use a mixing "
@@ -103,7 +101,7 @@ class LayerMixTransform:
 
     def __call__(self, image: Any) -> Any:
         """Mix one image. Raises `LayerMixError` for what is not one of those that the class names."""
-        pixels = _pixels_of(image)
+        pixels = _square(_pixels_of(image))  # before fractals are rendered for its size
         mixed, _ = (self._mixer or self._mixer_for(pixels.shape[0]))(pixels, _generator())
         return _like(image, mixed)
 
@@ -118,6 +116,13 @@ class LayerMixTransform:
         where = mixing_set.path if isinstance(mixing_set, MixingSet) else mixing_set
         given = ({} if where is None else {"mixing_set": str(where)}) | options
         return f"LayerMixTransform({', '.join(f'{name}={value!r}' for name, value in given.items())})"
+
+
+def _square(image: Image) -> Image:
+    height, width = image.shape[:2]
+    if height != width:
+        raise LayerMixError(f"expected a square image, got {width}x{height}; crop it first")
+    return image
 
 
 def _pixels_of(image: Any) -> Image:

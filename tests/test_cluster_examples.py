@@ -70,6 +70,8 @@ def test_slurm(photographs: Path, pool: Path, whole: str, bin_folder: Path, tmp_
 
 
 def test_a_plan_that_fails_stops_the_array(photographs: Path, bin_folder: Path, tmp_path: Path) -> None:
+    assert "OUT: give the folder of the shards" in run(CLUSTER / "slurm" / "submit.sh", bin_folder, SOURCE="a").stderr
+    assert not (bin_folder / "1.err").exists()
     variables = {"SOURCE": tmp_path / "nowhere", "OUT": tmp_path / "out", "OPTIONS": ""}
     assert run(CLUSTER / "slurm" / "submit.sh", bin_folder, **variables).returncode == 0
     assert "nowhere" in (bin_folder / "1.err").read_text()

@@ -100,6 +100,9 @@ def test_pickle_and_repr(tmp_path):
 def test_without_arguments_it_renders_fractals_once(tmp_path, monkeypatch):
     monkeypatch.setenv("LAYERMIX_GEN_CACHE", str(tmp_path))
     monkeypatch.setattr(online, "resolve_mixing_set", partial(resolve_mixing_set, count=3))
+    with pytest.raises(LayerMixError, match="square"):
+        LayerMixTransform()(TENSOR[:, :20])
+    assert list(tmp_path.iterdir()) == []  # no fractals for what is refused
     mix = LayerMixTransform()
     for _ in range(20):
         assert mix(IMAGE).shape == IMAGE.shape

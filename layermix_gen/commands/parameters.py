@@ -24,7 +24,7 @@ def source_options(command: Callable[..., None]) -> Callable[..., None]:
         default="",
         metavar="PLACE",
         show_default=False,
-        help="Folder or URL from which the paths lead on, if SOURCE is a table; default: the table's folder.",
+        help="Folder or URL that the paths are relative to, if SOURCE is a table; default: the table's folder.",
     )
     @wraps(command)
     def with_options(*args: Any, follow_links: bool, root: str, **others: Any) -> None:

@@ -170,9 +170,10 @@ class Epochs(IterableDataset[Any]):
         options, (rank, world_size) = self.options, self._share or distributed_share()
         share = RankShare(len(self.selection), start, options.batch_size, options.remainder, rank, world_size)
         if options.remainder == "drop" and share.count < share.step:
+            place = f" on each of {world_size} ranks" if world_size > 1 else ""
             raise LayerMixError(
-                f"expected at least {share.step} images for a batch of {share.batch_size} on each of {world_size} "
-                f"ranks, found {share.count}; lower batch_size, or read with remainder='pad'"
+                f"expected at least {share.step} images for a batch of {share.batch_size}{place}, found {share.count}; "
+                "lower batch_size, or read with remainder='pad'"
             )
         return share
 

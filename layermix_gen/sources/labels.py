@@ -57,7 +57,7 @@ class LabelCounts:
         lost = f", none written of {few(self.lost)}" if self.lost else ""
         if not self.labels:
             return f"no image of {self.images} has a label: all are -1{lost}"
-        text = f"{count(self.labels, 'label')} in {_classes(self.classes)}"
+        text = f"{count(self.labels, 'labelled image')} in {_classes(self.classes)}"
         if self.empty:
             text += f", no image in {few(self.empty)}"
         without = self.images - self.labels

@@ -200,7 +200,7 @@ def test_the_summary_is_in_the_manifest(photographs: Path, pool: Path, tmp_path:
     assert facts["bytes"] == sum(path.stat().st_size for path in root.glob("*/*.tar"))
     assert lines == {
         "source": f"{source} (folder)",
-        "labels": "24 labels in 4 classes",
+        "labels": "24 labelled images in 4 classes",
         "inputs": "25 = 24 written + 1 skipped",
         "skipped": "1 not an image",
         "ignored": "1 file without an image's extension",

@@ -97,7 +97,7 @@ def test_an_estimate_by_a_clock_of_its_own(
     found = estimate(many, tmp_path / "out", settings, mixing_set=pool, workers=2)
     labels, form = LabelCounts(400, 400, 4), "16 px, pad-crop views, independent, as png"
     assert found == Estimate(400, 2, 800, 10, 10, 800 * 4000, 800.0, 2, labels=labels, form=form)
-    assert "labels      400 labels in 4 classes\n" in found.summary()
+    assert "labels      400 labelled images in 4 classes\n" in found.summary()
     assert f"form        {form}\n" in found.summary()
     assert found.seconds == 400
     with monkeypatch.context() as patch:

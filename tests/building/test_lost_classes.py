@@ -34,12 +34,12 @@ def test_a_class_of_links_to_nothing_is_told(tmp_path: Path) -> None:
     for _ in range(2):  # the second finds all done
         built = invoke("build", source, out, *OPTIONS)
         assert built.exit_code == 0
-        assert labels(built.stdout) == "12 labels in 3 classes, no image in d, none written of b"
+        assert labels(built.stdout) == "12 labelled images in 3 classes, no image in d, none written of b"
         assert built.stderr.splitlines()[-1] == warning
     (source / "b" / "0.png").unlink()
     shutil.copy(source / "a" / "0.png", source / "b" / "0.png")
     whole = invoke("build", source, tmp_path / "mended", *OPTIONS)
-    assert labels(whole.stdout) == "13 labels in 4 classes, no image in d"
+    assert labels(whole.stdout) == "13 labelled images in 4 classes, no image in d"
     assert "warning" not in whole.stderr
 
 
@@ -48,7 +48,7 @@ def test_one_damaged_image_may_be_a_class_and_many_classes_are_counted(tmp_path:
     for name in "bcdef":
         (source / name / "bad.png").write_bytes(b"no image")
     built = invoke("build", source, tmp_path / "out", *OPTIONS)
-    assert labels(built.stdout) == "2 labels in 1 class, none written of b, c, d and 2 more"
+    assert labels(built.stdout) == "2 labelled images in 1 class, none written of b, c, d and 2 more"
     assert "no image was written of the classes b, c, d and 2 more: all of their images were skipped; " in built.stderr
 
 
@@ -58,7 +58,7 @@ def test_a_row_without_a_file_may_be_a_class(label: str, name: str, written: int
     one, other = label.split()
     (source / "metadata.csv").write_text(f"file_name,label\n0.png,{one}\ngone.png,{other}\n")
     built = invoke("build", source, tmp_path / "out", *OPTIONS)
-    said = "1 label in 1 class, none written of {}, 1 of 2 images without a label"
+    said = "1 labelled image in 1 class, none written of {}, 1 of 2 images without a label"
     without = "no image of 2 has a label: all are -1, none written of {}"
     assert labels(built.stdout) == (said if written else without).format(name)
     assert f"no image was written of the class {name}: " in built.stderr

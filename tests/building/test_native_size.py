@@ -166,7 +166,7 @@ def test_a_build_says_what_it_makes(tmp_path: Path) -> None:
     (source / "cow").mkdir()
     (source / "cow" / "notes.txt").touch()
     command = ("build", source, tmp_path / "out", "--method", "none", "--variants", 0, "--workers", 1)
-    labels = "6 labels in 3 classes, no image in cow"
+    labels = "6 labelled images in 3 classes, no image in cow"
     estimated = invoke(*command, "--dry-run")
     assert f"labels      {labels}\n" in estimated.stdout
     assert "form        16 px, pad-crop views, independent, as png\n" in estimated.stdout
@@ -187,7 +187,7 @@ def test_images_without_labels_are_told(tmp_path: Path) -> None:
     assert "labels      no image of 3 has a label: all are -1\n" in built.stdout
     shutil.copy(flat / "000.png", source)
     mixed = invoke("build", source, tmp_path / "mixed", "--method", "none", "--variants", 0, "--workers", 1)
-    assert "labels      6 labels in 2 classes, 1 of 7 images without a label\n" in mixed.stdout
+    assert "labels      6 labelled images in 2 classes, 1 of 7 images without a label\n" in mixed.stdout
     assert "warning" not in mixed.output
 
 

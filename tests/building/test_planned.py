@@ -213,7 +213,7 @@ def test_finish_completes_and_may_be_repeated(out: Path, whole: str) -> None:
     result = invoke("finish", out)
     assert (result.exit_code, result.stderr) == (0, "")
     assert f"digest      {whole}" in result.stdout
-    assert "24 labels in 4 classes" in result.stdout
+    assert "24 labelled images in 4 classes" in result.stdout
     before = snapshot(out)
     assert invoke("finish", out).exit_code == 0
     assert snapshot(out) == before

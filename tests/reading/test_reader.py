@@ -139,7 +139,7 @@ def test_memory_is_used_again(tiny: Truth) -> None:
     ("options", "message"),
     [
         ({"batch_size": 0}, "batch_size must be a whole number from 1 on, got 0"),
-        ({"batch_size": 98}, "expected at least 98 images for a batch of 98 on each of 1 ranks, found 97"),
+        ({"batch_size": 98}, "expected at least 98 images for a batch of 98, found 97"),
         ({"seed": -1}, "seed must be a whole number from 0 on, got -1"),
         ({"threads": 0}, "threads must be a whole number from 1 on"),
         ({"order": "sorted"}, "order must be one of shuffle, shards, sequential, got 'sorted'"),

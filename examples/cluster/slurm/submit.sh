@@ -3,10 +3,11 @@
 #
 #     SOURCE=/shared/train OUT=/shared/shards OPTIONS="--variants 8 --shard-size 1000" ./submit.sh
 #
-# SOURCE and OUT lie on a file system that all nodes share. Submitted again, whatever is there already is kept: after a
-# failure, and with more --variants, which add planes. For job scripts in another folder, call sbatch from there.
+# SOURCE and OUT are absolute paths on a file system that all nodes share. Submitted again, whatever is there already is
+# kept: after a failure, and with more --variants, which add planes. The logs of the jobs appear next to this script.
 set -euo pipefail
 cd "$(dirname "$0")"
+: "${SOURCE:?give the folder of the images}" "${OUT:?give the folder of the shards}"
 export SOURCE OUT OPTIONS="${OPTIONS:-}"
 
 submit() {

@@ -24,9 +24,8 @@ HALVES = [name for name, dtype in PRECISIONS.items() if dtype]
 
 
 EXAMPLES = {
-    "layermix-gen evaluate run --checkpoint best.pt --data cifar100=/data --out results/layermix": (
-        "Measure a checkpoint of the training examples on all suites."
-    ),
+    "layermix-gen evaluate run --model 'models.py:make_model(wrn-40-4, 100)' --checkpoint run/checkpoint.pt "
+    "--data cifar100=/data --out results": "Measure a checkpoint of examples/train_cifar.py on all suites in /data.",
     "layermix-gen evaluate run --model timm:resnet50.a1_in1k --data imagenet=/data --suites clean,c --out r50": (
         "Measure a model of timm on two suites."
     ),

@@ -47,8 +47,8 @@ def settings_options(command: Callable[..., None]) -> Callable[..., None]:
     @made(
         "--like",
         metavar="DATASET",
-        help="Take the settings and the mixing set of another dataset, a folder or a URL; other options that are given "
-        "take the place of its settings.",
+        help="Take the settings and the mixing set of another dataset, a folder or a URL; options that are given "
+        "override its settings.",
     )
     @made("--variants", default=DEFAULTS.variants, help="How many mixed variants of each image to make.")
     @made("--clean/--no-clean", default=DEFAULTS.clean, help="Write the view of each image before mixing, too.")

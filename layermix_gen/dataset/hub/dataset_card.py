@@ -161,7 +161,7 @@ At the speed of image decoding, in a training loop of PyTorch:
 ```python
 from layermix_gen import LayerMixDataset
 
-for batch in LayerMixDataset("FOLDER", 256{views}{soft}):  # another plane in each epoch
+for batch in LayerMixDataset("FOLDER", 256{views}{soft}):  # other variants in each epoch
     ...
 ```"""
 

@@ -1,4 +1,4 @@
-"""A table of images and labels whose paths are URLs, or lead on from the URL of the table or of `root`.
+"""A table of images and labels whose paths are URLs, or relative to the URL of the table or to `root`.
 
 The folders that the paths lie in are listed in pages, for sizes and versions, but not where they are on the web: what
 lies there is read as it comes.
@@ -72,7 +72,7 @@ class RemoteTableSource:
         if not is_found:
             raise LayerMixError(
                 f"expected the images of {self.location} in {self._base}, found none of them (the first: {rows[0].id})"
-                "; give the URL that the paths lead on from by --root"
+                "; give the URL that the paths are relative to by --root"
             )
 
     def expect(self, items: Sequence[Item]) -> None:
@@ -103,7 +103,7 @@ class RemoteTableSource:
             path = f"{self._base}/{path}"
         elif path.partition("://")[0] not in (self._base.partition("://")[0], *ON_THE_WEB) or "::" in path:
             raise LayerMixError(
-                f"expected paths in {self.location} that lead on from {self._base}, or URLs like that or of the web, "
+                f"expected paths in {self.location} relative to {self._base}, or URLs like that or of the web, "
                 f"got {path:.200}; copy the image there, or take its row out"
             )
         if path.partition("://")[0] in ON_THE_WEB:  # the names of objects may have a question mark
