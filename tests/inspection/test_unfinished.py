@@ -90,6 +90,33 @@ def test_planes_that_are_added_before_the_end(out: Path, photographs: Path, pool
     assert (state.missing, state.made.planes) == ((1, 2, 4, 5), ("clean", "v00", "v01"))
 
 
+def test_planes_that_are_added_to_a_finished_dataset(out: Path, photographs: Path, pool: Path) -> None:
+    options = ("--mixing-set", pool, "--size", 32, "--shard-size", 4, "--workers", 1)
+
+    def summary(location: Path | str) -> dict[str, str]:
+        result = invoke("inspect", location)
+        assert (result.exit_code, result.stderr) == (0, "")
+        return {name: text.strip() for name, text in told(result.stdout.partition("\n\n")[0]).items()}
+
+    assert invoke("build", photographs, out, *options, "--variants", 1).exit_code == 0
+    assert "adding" not in summary(out)
+    assert invoke("build", photographs, out, *options, "--variants", 3, "--partition", "1/3").exit_code == 0
+    now = (out / "index" / "000004.parquet").stat().st_mtime
+    os.utime(out / "index" / "000001.parquet", (now - 10, now - 10))
+    rows = summary(out)
+    assert rows["images"] == "48: 24 in 2 planes (clean v00)"  # what is finished stays
+    assert (rows["adding"], rows["missing"]) == ("v01 v02: 2 of 6 shards have them", "0,2-3,5")
+    assert rows["pace"].startswith("1 images/s over the last 2 shards; ")  # 8 images of the new planes in 10 s
+    assert rows["time left"] == "40 s, if it goes on like that"
+    assert rows["next"] == "the same command as before builds what is missing"
+    adding = open_shards(out).summary().as_dict()["adding"]
+    assert (adding["planes"], adding["missing"], adding["shards"]) == (["v01", "v02"], [0, 2, 3, 5], 6)
+    with web_server(out) as (url, _):
+        rows = summary(url)
+    assert rows["adding"] == "v01 v02; a web server cannot tell how many shards have them"
+    assert not {"missing", "pace", "next"} & rows.keys()
+
+
 @pytest.mark.parametrize(
     ("times", "now", "rate", "shards", "goes_on"),
     [
