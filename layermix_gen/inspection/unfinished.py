@@ -123,21 +123,23 @@ class BuildState:
 class AddedPlanes:
     """The planes that are being added to a finished dataset, the shards that `missing` them, and how fast it goes.
 
-    `missing` is None at a web server, which does not say which files are there.
+    `missing` is None where that cannot be known; then `problem` says why.
     """
 
     planes: tuple[str, ...]
     shards: int
-    missing: tuple[int, ...] | None
-    pace: Pace | None
-    seconds_left: float | None
+    missing: tuple[int, ...] | None = None
+    pace: Pace | None = None
+    seconds_left: float | None = None
+    problem: str = ""
 
     def rows(self, location: str) -> dict[str, str]:
         """What a summary says of them, by the names of its rows."""
+        names = " ".join(self.planes) or "planes"
         if self.missing is None:
-            return {"adding": f"{' '.join(self.planes)}; a web server cannot tell how many shards have them"}
+            return {"adding": f"{names}; {self.problem}"}
         return {
-            "adding": f"{' '.join(self.planes)}: {self.shards - len(self.missing)} of {self.shards} shards have them",
+            "adding": f"{names}: {self.shards - len(self.missing)} of {self.shards} shards have them",
             "missing": ranges(self.missing),
             "pace": _pace_in_words(self.pace) if self.pace else "",
             "time left": _left_in_words(self.seconds_left),
@@ -148,18 +150,23 @@ class AddedPlanes:
 def added_planes(files: DatasetFiles, manifest: Manifest) -> AddedPlanes | None:
     """The planes that are being added to a finished dataset, None where there are none.
 
-    Raises `LayerMixError` where its plan cannot be read.
+    Their files may be damaged, which is told: what is finished can be read for all that.
     """
-    if not manifest.is_extended or not files.has(PLAN):
+    if not manifest.is_extended:
         return None
-    plan = read_plan(files.fetch([PLAN])[0].parent)
-    planes = tuple(name for name in plan.settings.planes if name not in manifest.planes) if plan else ()
-    if plan is None or not planes:
-        return None
-    times = files.written(INDEX)
-    if times is None:
-        return AddedPlanes(planes, plan.shards, None, None, None)
-    finished, there = _shards_now(files, plan, times)
+    planes: tuple[str, ...] = ()
+    try:
+        plan = read_plan(files.fetch([PLAN])[0].parent)
+        planes = tuple(name for name in plan.settings.planes if name not in manifest.planes) if plan else ()
+        if plan is None or not planes:
+            return None
+        times = files.written(INDEX)
+        if times is None:
+            problem = "a web server cannot tell how many shards have them"
+            return AddedPlanes(planes, plan.shards, problem=problem)
+        finished, there = _shards_now(files, plan, times)
+    except LayerMixError as error:
+        return AddedPlanes(planes, manifest.shards, problem=str(error))
     missing = tuple(number for number in range(plan.shards) if number not in finished)
     images = {number: one.inputs * len(planes) for number, one in finished.items()}
     pace = pace_of(images, {number: there[number] for number in finished}, time.time())

@@ -1,6 +1,7 @@
 """How far a build is: which shards and partitions lack what, at which pace, in folders and in object stores."""
 
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -115,6 +116,8 @@ def test_planes_that_are_added_to_a_finished_dataset(out: Path, photographs: Pat
         rows = summary(url)
     assert rows["adding"] == "v01 v02; a web server cannot tell how many shards have them"
     assert not {"missing", "pace", "next"} & rows.keys()
+    (out / "index" / "000001.parquet").write_bytes(b"damaged")
+    assert re.match("v01 v02; .*000001.parquet", summary(out)["adding"])
 
 
 @pytest.mark.parametrize(
