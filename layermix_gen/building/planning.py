@@ -3,6 +3,7 @@
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from layermix_gen.building.rechecks.replaced import refuse_replaced
 from layermix_gen.building.request import BuildRequest
@@ -23,6 +24,7 @@ from layermix_gen.sources.base import DEFAULT_OPTIONS
 from layermix_gen.sources.labels import LabelCounts
 from layermix_gen.support.files import disk_errors
 from layermix_gen.support.notebooks import panels
+from layermix_gen.support.parsing import jsonable
 from layermix_gen.support.processes import memory_errors
 from layermix_gen.support.progress import say
 from layermix_gen.support.text import count, facts
@@ -34,6 +36,24 @@ class Planned:
 
     plan: Plan
     labels: LabelCounts
+
+    def as_dict(self) -> dict[str, Any]:
+        """The plan as JSON has it, with the names that the report of the build has."""
+        plan = self.plan
+        facts = {
+            "dataset": plan.outlet.place(plan.root),
+            "fingerprint": plan.fingerprint,
+            "inputs": plan.inputs.count,
+            "planes": tuple(plan.settings.planes),
+            "shards": plan.shards,
+            "source": plan.inputs,
+            "settings": plan.settings,
+            "mixing_set": plan.mixing_set,
+            "versions": plan.versions,
+            "labels": self.labels,
+            "form": plan.settings.samples,
+        }
+        return {name: jsonable(fact) for name, fact in facts.items()}
 
     def __repr__(self) -> str:
         return f"<Planned at {self.plan.outlet.place(self.plan.root)}: {count(self.plan.shards, 'shard')}>"

@@ -7,8 +7,8 @@ import click
 from layermix_gen.building.planning import plan
 from layermix_gen.commands.options.build_options import settings_options
 from layermix_gen.commands.options.method_options import MethodCommand
-from layermix_gen.commands.parameters import quiet_option, workers_option
-from layermix_gen.commands.showing import show
+from layermix_gen.commands.parameters import json_option, quiet_option, workers_option
+from layermix_gen.commands.showing import show_report
 from layermix_gen.dataset.settings import BuildSettings
 
 EXAMPLES = {
@@ -20,11 +20,12 @@ EXAMPLES = {
 @click.command("plan", cls=MethodCommand, examples=EXAMPLES)
 @settings_options
 @workers_option
+@json_option
 @quiet_option
-def command(source: str, out: str, settings: BuildSettings, **options: Any) -> None:
+def command(source: str, out: str, settings: BuildSettings, as_json: bool, **options: Any) -> None:
     """List SOURCE once for all jobs, and write to OUT the plan of `build` with the same options, and its mixing set.
 
     `layermix-gen build-planned OUT` then builds by that plan on any number of machines, and `layermix-gen finish OUT`
     completes the dataset. The same command again, with more --variants, adds planes to the plan.
     """
-    show(plan(source, out, settings, **options).summary())
+    show_report(plan(source, out, settings, **options), as_json)

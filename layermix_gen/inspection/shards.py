@@ -16,7 +16,7 @@ from layermix_gen.inspection.drawings.sheet import contact_sheet
 from layermix_gen.inspection.extraction import extract
 from layermix_gen.inspection.opened_dataset import OpenedDataset
 from layermix_gen.inspection.summary import Summary, summarize
-from layermix_gen.inspection.unfinished import BuildState, build_state
+from layermix_gen.inspection.unfinished import BuildState, added_planes, build_state
 from layermix_gen.inspection.verification.findings import VerificationReport
 from layermix_gen.inspection.verification.repair import Repair, repair
 from layermix_gen.inspection.verification.verify import verify
@@ -64,7 +64,7 @@ class Shards(OpenedDataset):
     def summary(self) -> Summary:
         """Summarize the dataset in numbers; as text, the summary fits on one screen."""
         index = self.index
-        return summarize(self.location, self.manifest, index)
+        return summarize(self.location, self.manifest, index, added_planes(self._files, self.manifest))
 
     def extract(
         self,

@@ -10,6 +10,7 @@ from layermix_gen.dataset.manifest import Manifest
 from layermix_gen.dataset.querying.queries import aggregate
 from layermix_gen.dataset.settings import BuildSettings
 from layermix_gen.inspection.statistics import Comparison, compare
+from layermix_gen.inspection.unfinished import AddedPlanes
 from layermix_gen.mixing.methods import METHODS
 from layermix_gen.support.notebooks import panels
 from layermix_gen.support.parsing import jsonable
@@ -33,7 +34,8 @@ class Summary:
 
     `location` is its path or URL. `labels` has the number of source images of each label. Sizes are mean bytes of
     an image: by layer (0 is the clean plane), by first operation, and by layer and blend. Of the operations and blends
-    of a variant, the first is counted: later ones may have been drawn with it.
+    of a variant, the first is counted: later ones may have been drawn with it. `adding` tells of planes that are being
+    added, of which nothing else here tells.
     """
 
     location: str
@@ -45,6 +47,7 @@ class Summary:
     layer_sizes: dict[int, float]
     op_sizes: dict[str, float]
     blend_sizes: dict[int, dict[str, float]]
+    adding: AddedPlanes | None = None
 
     def __repr__(self) -> str:
         return f"<Summary of {self.location}: {count(self.manifest.images, 'image')}>"
@@ -72,7 +75,7 @@ class Summary:
         return made | {"dataset": self.location, "images_by_label": images_by_label} | counted
 
 
-def summarize(location: str, manifest: Manifest, index: Sequence[Path]) -> Summary:
+def summarize(location: str, manifest: Manifest, index: Sequence[Path], adding: AddedPlanes | None = None) -> Summary:
     """Count the layers, operations, blends and labels in the index of the dataset at `location`, a path or URL."""
     layers, ops, blends, first_blends, labels = (
         aggregate(index, sql, manifest.planes) for sql in (LAYERS, OPS, BLENDS, FIRST_BLENDS, LABELS)
@@ -92,6 +95,7 @@ def summarize(location: str, manifest: Manifest, index: Sequence[Path]) -> Summa
         layer_sizes={row["name"]: row["size"] for row in layers},
         op_sizes={row["name"]: row["size"] for row in ops},
         blend_sizes=blend_sizes,
+        adding=adding,
     )
 
 
@@ -113,6 +117,8 @@ def _facts(summary: Summary) -> str:
         "method": f"{settings.mixing}, seed {settings.seed}",
         "mixing set": f"{count(mixed.count, 'picture')} of {mixed.size} px in {mixed.location}" if mixed else "",
     }
+    if summary.adding:
+        rows |= summary.adding.rows(summary.location)
     return facts(rows)
 
 

@@ -1,4 +1,4 @@
-"""How far the build of a dataset is that is not finished: which shards are there, who builds the others, how fast.
+"""How far the build of a dataset is, or of planes that are added to it: which shards are there, who builds the others.
 
 This only reads, so it disturbs no build. When shards were finished is known from the times of their indexes.
 """
@@ -28,6 +28,7 @@ from layermix_gen.support.text import count, duration, facts
 
 RECENT = 64  # shards that the rate is measured over, at most
 LONGEST_PAUSE, PAUSES = 60.0, 10  # a longer one, of so many seconds and usual pauses, is an interruption
+AGAIN = "the same command as before builds what is missing"
 CLAIM = rf"({re.escape(LOCK)}|.*~[0-9a-f]+)-([0-9]+)-([0-9]+)"  # of the locks and leases of partitions
 
 
@@ -75,10 +76,7 @@ class BuildState:
     @property
     def seconds_left(self) -> float | None:
         """The seconds until all is finished if it goes on as lately; None where that cannot be known."""
-        if not self.pace or not self.pace.goes_on or not self.pace.images_per_second:
-            return None
-        left = (self.made.source.count - self.made.inputs) * len(self.made.planes)
-        return left / self.pace.images_per_second
+        return _seconds_left(self.pace, (self.made.source.count - self.made.inputs) * len(self.made.planes))
 
     def as_dict(self) -> dict[str, Any]:
         """The state as JSON has it: the report of the build so far, and what it lacks."""
@@ -95,7 +93,7 @@ class BuildState:
         return report | {"dataset": self.location} | added
 
     def __str__(self) -> str:
-        made, left = self.made, self.seconds_left
+        made = self.made
         rows = {
             "dataset": f"{self.location} is not finished",
             "source": f"{made.source.location} ({made.source.kind})",
@@ -107,18 +105,73 @@ class BuildState:
             "missing": ranges(self.missing),
             "partitions": "; ".join(map(str, self.partitions)),
             "pace": _pace_in_words(self.pace) if self.pace else "",
-            "time left": f"{duration(left)}, if it goes on like that" if left is not None else "",
+            "time left": _left_in_words(self.seconds_left),
             "next": self._next(),
         }
         return facts(rows)
 
     def _next(self) -> str:
         if not self.missing:
-            return f"all shards are there: layermix-gen finish {self.location}, or the same build again, completes them"
+            return _all_there(self.location)
         if self.jobs == 1:
-            return "the same command as before builds what is missing"
+            return AGAIN
         tasks = [one.first for one in self.partitions]
         return f"the same jobs as before build what is missing: {ranges(tasks)} of {self.jobs}"
+
+
+@dataclass(frozen=True, slots=True)
+class AddedPlanes:
+    """The planes that are being added to a finished dataset, the shards that `missing` them, and how fast it goes.
+
+    `missing` is None where that cannot be known; then `problem` says why.
+    """
+
+    planes: tuple[str, ...]
+    shards: int
+    missing: tuple[int, ...] | None = None
+    pace: Pace | None = None
+    seconds_left: float | None = None
+    problem: str = ""
+
+    def rows(self, location: str) -> dict[str, str]:
+        """What a summary says of them, by the names of its rows."""
+        names = " ".join(self.planes) or "planes"
+        if self.missing is None:
+            return {"adding": f"{names}; {self.problem}"}
+        return {
+            "adding": f"{names}: {self.shards - len(self.missing)} of {self.shards} shards have them",
+            "missing": ranges(self.missing),
+            "pace": _pace_in_words(self.pace) if self.pace else "",
+            "time left": _left_in_words(self.seconds_left),
+            "next": AGAIN if self.missing else _all_there(location),
+        }
+
+
+def added_planes(files: DatasetFiles, manifest: Manifest) -> AddedPlanes | None:
+    """The planes that are being added to a finished dataset, None where there are none.
+
+    Their files may be damaged, which is told: what is finished can be read for all that.
+    """
+    if not manifest.is_extended:
+        return None
+    planes: tuple[str, ...] = ()
+    try:
+        plan = read_plan(files.fetch([PLAN])[0].parent)
+        planes = tuple(name for name in plan.settings.planes if name not in manifest.planes) if plan else ()
+        if plan is None or not planes:
+            return None
+        times = files.written(INDEX)
+        if times is None:
+            problem = "a web server cannot tell how many shards have them"
+            return AddedPlanes(planes, plan.shards, problem=problem)
+        finished, there = _shards_now(files, plan, times)
+    except LayerMixError as error:
+        return AddedPlanes(planes, manifest.shards, problem=str(error))
+    missing = tuple(number for number in range(plan.shards) if number not in finished)
+    images = {number: one.inputs * len(planes) for number, one in finished.items()}
+    pace = pace_of(images, {number: there[number] for number in finished}, time.time())
+    left = (plan.inputs.count - sum(one.inputs for one in finished.values())) * len(planes)
+    return AddedPlanes(planes, plan.shards, missing, pace, _seconds_left(pace, left))
 
 
 def build_state(files: DatasetFiles, jobs: int | None = None) -> BuildState:
@@ -139,9 +192,7 @@ def build_state(files: DatasetFiles, jobs: int | None = None) -> BuildState:
             f"expected a finished dataset at {files.location}, which a web server cannot tell the state of; "
             "ask where it is built"
         )
-    there = {number: times[name] for number in range(plan.shards) if (name := Path(index_name(number)).name) in times}
-    files.fetch([index_name(number) for number in there])
-    finished = _finished(plan, read_summaries(root), {*there}, {*files.shard_files()})
+    finished, there = _shards_now(files, plan, times)
     made = replace(collect(plan, finished, Run(0, 0.0, 0.0, 0)), complete=False, digest="", location=files.location)
     missing = tuple(number for number in range(plan.shards) if number not in finished)
     jobs = jobs or _jobs(files)
@@ -154,6 +205,15 @@ def build_state(files: DatasetFiles, jobs: int | None = None) -> BuildState:
         _partitions(plan.shards, missing, jobs) if jobs > 1 else (),
         pace_of(images, {number: there[number] for number in finished}, time.time()),
     )
+
+
+def _shards_now(
+    files: DatasetFiles, plan: Plan, times: Mapping[str, float]
+) -> tuple[dict[int, ShardSummary], dict[int, float]]:
+    """The shards that are finished by the plan now, and when the index of each shard was written."""
+    there = {number: times[name] for number in range(plan.shards) if (name := Path(index_name(number)).name) in times}
+    files.fetch([index_name(number) for number in there])
+    return _finished(plan, read_summaries(plan.root), {*there}, {*files.shard_files()}), there
 
 
 def _finished(
@@ -196,6 +256,19 @@ def pace_of(images: Mapping[int, int], times: Mapping[int, float], now: float) -
     seconds, since = times[order[-1]] - times[order[0]], max(now - times[order[-1]], 0.0)
     rate = sum(images[number] for number in order[1:]) / seconds if seconds > 0 else None
     return Pace(rate, len(order), since, since <= longest)
+
+
+def _seconds_left(pace: Pace | None, images: int) -> float | None:
+    """The seconds for so many images at a pace; None where nothing goes on, or the pace cannot be known."""
+    return images / pace.images_per_second if pace and pace.goes_on and pace.images_per_second else None
+
+
+def _left_in_words(seconds: float | None) -> str:
+    return "" if seconds is None else f"{duration(seconds)}, if it goes on like that"
+
+
+def _all_there(location: str) -> str:
+    return f"all shards are there: layermix-gen finish {location}, or the same build again, completes them"
 
 
 def _pace_in_words(pace: Pace) -> str:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from math import prod
-from typing import Any
+from typing import Any, SupportsIndex
 
 import numpy as np
 import torch
@@ -14,6 +14,7 @@ from layermix_gen.reading.batches.metadata import collate
 from layermix_gen.reading.order import Ints
 from layermix_gen.reading.reader_state import Epochs
 from layermix_gen.reading.selection import Selection
+from layermix_gen.reading.single_samples import SampleLookup, SingleSample
 from layermix_gen.reading.soft_labels import batch_labels
 from layermix_gen.support.processes import usable_memory
 
@@ -59,9 +60,16 @@ def check_memory(shape: Sequence[int], device: torch.device) -> None:
 class InMemoryDataset(Epochs):
     """The batches of a `LayerMixDataset` in the same order, from memory. See `LayerMixDataset.in_memory`."""
 
-    def __init__(self, reader: Epochs, samples: Samples, fields: tuple[str, ...], *, several: bool) -> None:
+    def __init__(
+        self, reader: Epochs, samples: Samples, fields: tuple[str, ...], lookup: SampleLookup, *, several: bool
+    ) -> None:
         super().__init__(reader.options, reader.selection, reader.identity, reader.class_names, reader.num_classes)
         self.samples, self.fields, self.several = samples, fields, several
+        self._lookup = lookup
+
+    def __getitem__(self, which: SupportsIndex | str) -> SingleSample:
+        """One sample to look at, by index or key, read from the files as `LayerMixDataset` does."""
+        return self._lookup.sample(which, self.epoch)
 
     def _deliver(self, epoch: int, count: int, rows: Callable[[int], Ints]) -> Iterator[Any]:
         for begin in range(0, count, AHEAD):

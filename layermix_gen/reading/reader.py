@@ -26,7 +26,7 @@ from layermix_gen.reading.options import WINDOW, ReadOptions
 from layermix_gen.reading.order import VERSION, Ints
 from layermix_gen.reading.reader_state import Epochs
 from layermix_gen.reading.selection import Views, class_numbers, select
-from layermix_gen.reading.single_samples import SingleSample, sample_at, sample_of
+from layermix_gen.reading.single_samples import SampleLookup, SingleSample
 from layermix_gen.reading.soft_labels import batch_labels, check_labels
 from layermix_gen.reading.storage.base import TarUse
 from layermix_gen.reading.storage.stores import open_storage
@@ -146,6 +146,8 @@ class LayerMixDataset(Epochs):
         manifest = self.storage.manifest
         numbers = None if classes is None else class_numbers(classes, manifest.source.classes)
         selection = select(self.catalog, self.views, numbers, options.seed, variant_by_shard=order == "shards")
+        files, indexes = self.storage.files, self.storage.indexes
+        self._lookup = SampleLookup(files, indexes, manifest, self.catalog, selection, self.several)
         self.skipped: list[str] = []
         self._buffers: Buffers | None = None
         identity = {
@@ -194,16 +196,15 @@ class LayerMixDataset(Epochs):
         places = np.full((len(self.catalog.planes), len(self.selection)), -1)
         places[planes, rows] = np.arange(count)
         labels = [torch.from_numpy(column).to(holder) for column in self.selection.label_columns(rows, planes)]
-        return InMemoryDataset(self, Samples(images, labels, places, metadata), self.fields, several=self.several)
+        samples = Samples(images, labels, places, metadata)
+        return InMemoryDataset(self, samples, self.fields, self._lookup, several=self.several)
 
     def __getitem__(self, which: SupportsIndex | str) -> SingleSample:
         """One sample to look at: of the selected image at an index, as this epoch shows it, or the one with a key.
 
         Nothing of an iteration changes. Raises `LayerMixError`, for an index an `IndexError` too, where there is none.
         """
-        if isinstance(which, str):
-            return sample_of(self.storage, which)
-        return sample_at(self.storage, self.catalog, self.selection, which, self.epoch, several=self.several)
+        return self._lookup.sample(which, self.epoch)
 
     def _deliver(self, epoch: int, count: int, rows: Callable[[int], Ints]) -> Iterator[Any]:
         if self.device and self.device.type != "cpu" and get_worker_info():

@@ -3,11 +3,14 @@
 import operator
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, SupportsIndex
 
 import numpy as np
 import numpy.typing as npt
 
+from layermix_gen.dataset.dataset_files import DatasetFiles
+from layermix_gen.dataset.manifest import Manifest
 from layermix_gen.dataset.querying.row_access import row_of, stored_image
 from layermix_gen.errors import LayerMixError
 from layermix_gen.images.codec import decode
@@ -15,7 +18,6 @@ from layermix_gen.images.thumbnails import thumbnail
 from layermix_gen.reading.batches.metadata import FIELDS
 from layermix_gen.reading.catalog import Catalog
 from layermix_gen.reading.selection import Selection
-from layermix_gen.reading.storage.base import Storage
 from layermix_gen.support.notebooks import panels
 
 
@@ -49,35 +51,45 @@ class SingleSample:
         return panels.panel(title, *map(thumbnail, images), panels.lines(recipes))
 
 
-def sample_at(
-    storage: Storage, catalog: Catalog, selection: Selection, index: SupportsIndex, epoch: int, *, several: bool
-) -> SingleSample:
-    """The sample of the selected image at `index`, from the end if negative, in the planes that it shows in an epoch.
+@dataclass(frozen=True, slots=True, eq=False)
+class SampleLookup:
+    """What finds the single samples of a reader, in the files of its dataset; `several`: an image has several views."""
 
-    Images are in the order of shards and keys. Raises `NoSampleError` where there is none.
-    """
-    count = len(selection)
-    try:
-        place = operator.index(index)
-    except TypeError:
-        raise LayerMixError(f"expected an index or a key of a sample, got {index!r:.80}; give one of them") from None
-    if not -count <= place < count:
-        raise NoSampleError(f"expected an index in [-{count}, {count - 1}] of {count} images, got {place}; change it")
-    image = int(selection.images[place])
-    planes = selection.planes(np.array([place % count]), epoch)[0].tolist()
-    shard = storage.indexes[int(catalog.shards[image])]
-    rows = [row_of([shard], storage.manifest, catalog.address(plane, image)) for plane in planes]
-    return _sample(storage, rows, several=several)
+    files: DatasetFiles
+    indexes: Sequence[Path]
+    manifest: Manifest
+    catalog: Catalog
+    selection: Selection
+    several: bool
 
+    def sample(self, which: SupportsIndex | str, epoch: int) -> SingleSample:
+        """The sample of the selected image at an index, in the planes that an epoch shows, or any with a key.
 
-def sample_of(storage: Storage, key: str) -> SingleSample:
-    """The sample with a key, whether it is selected or not. Raises `LayerMixError` where there is none."""
-    return _sample(storage, [row_of(storage.indexes, storage.manifest, key)], several=False)
+        Images are in the order of shards and keys; a negative index counts from the end. Raises `LayerMixError`, for an
+        index `NoSampleError`, where there is none.
+        """
+        if isinstance(which, str):
+            return self._sample([row_of(self.indexes, self.manifest, which)], several=False)
+        count = len(self.selection)
+        try:
+            place = operator.index(which)
+        except TypeError:
+            raise LayerMixError(
+                f"expected an index or a key of a sample, got {which!r:.80}; give one of them"
+            ) from None
+        if not -count <= place < count:
+            raise NoSampleError(
+                f"expected an index in [-{count}, {count - 1}] of {count} images, got {place}; change it"
+            )
+        image = int(self.selection.images[place])
+        planes = self.selection.planes(np.array([place % count]), epoch)[0].tolist()
+        shard = self.indexes[int(self.catalog.shards[image])]
+        rows = [row_of([shard], self.manifest, self.catalog.address(plane, image)) for plane in planes]
+        return self._sample(rows, several=self.several)
 
-
-def _sample(storage: Storage, rows: Sequence[Mapping[str, Any]], *, several: bool) -> SingleSample:
-    images = [decode(stored_image(storage.files, storage.manifest, row)) for row in rows]
-    views = [{name: row[name] for name in FIELDS} for row in rows]
-    label, name = rows[0]["label"], rows[0]["class_name"]
-    shown = (np.stack(images), label, name, views) if several else (images[0], label, name, views[0])
-    return SingleSample(*shown)
+    def _sample(self, rows: Sequence[Mapping[str, Any]], *, several: bool) -> SingleSample:
+        images = [decode(stored_image(self.files, self.manifest, row)) for row in rows]
+        views = [{name: row[name] for name in FIELDS} for row in rows]
+        label, name = rows[0]["label"], rows[0]["class_name"]
+        shown = (np.stack(images), label, name, views) if several else (images[0], label, name, views[0])
+        return SingleSample(*shown)

@@ -1,15 +1,19 @@
 """Progress of long work: a bar on standard error where that is a terminal, else a line in the log every 30 seconds.
 
+A line is also logged while nothing gets done, so that a log tells work that stands still from work that goes on.
+
 Lines go to the logger `layermix_gen`, those of progress to `layermix_gen.progress`. Where nobody has set up logging,
 they are written to standard error, so that a script that knows nothing of logging does not lose a warning.
 """
 
-import io
 import logging
 import sys
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from typing import Any
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from itertools import takewhile
+from time import monotonic
+from typing import Any, ClassVar, Self
 
 from tqdm import tqdm
 
@@ -17,6 +21,8 @@ from layermix_gen.errors import printable
 from layermix_gen.support.text import count, duration
 
 EVERY = 30.0  # seconds between two lines of progress
+STILL = 30.0  # seconds after a line until one says that nothing was done
+KEPT = 0.7  # how much the pace of all lines before counts in the next, as tqdm smoothes it
 
 _LOG = logging.getLogger("layermix_gen")
 _OF_PROGRESS = logging.getLogger("layermix_gen.progress")
@@ -32,7 +38,7 @@ def progress_bar(
     leave: bool = True,
     delay: float = 0,
     unit_scale: bool = False,
-) -> "tqdm[Any]":
+) -> "tqdm[Any] | ProgressLines":
     """A bar that counts `unit`s up to `total`, None if that is not known; `desc` says what is done with them.
 
     At a terminal it appears after `delay` seconds, shortens numbers with `unit_scale`, and stays there with `leave`.
@@ -46,36 +52,94 @@ def progress_bar(
     )
 
 
-class ProgressLines(tqdm):  # type: ignore[type-arg]  # a subscript of tqdm is for type checkers alone
-    """A bar for logs: a line every `EVERY` seconds and, with `leave`, one at the end of work that took so long."""
+class ProgressLines:
+    """Progress for logs: a line every `EVERY` seconds and, with `leave`, one at the end of work that took so long.
+
+    Lines are written as units are done. While none is, a thread writes them within the context, and says for how long.
+    """
+
+    _open: ClassVar[list["ProgressLines"]] = []
 
     def __init__(self, total: int | None, unit: str, desc: str, initial: int, leave: bool) -> None:
-        self._told: float = initial  # what the last line said
-        what: dict[str, Any] = {"total": total, "unit": unit, "desc": desc or "progress", "initial": initial}
-        super().__init__(**what, leave=leave, file=io.StringIO(), delay=EVERY, mininterval=EVERY, miniters=1)
+        self.n = initial
+        self._total, self._unit, self._desc, self._initial, self._leave = total, unit, desc, initial, leave
+        self._start = self._moved = self._logged = self._counted = monotonic()  # no clock that is set back
+        self._told = initial  # what the last line said
+        self._pace = (0.0, 0.0)  # units and seconds, of all lines, the last ones counting most
+        self._writing, self._closed = threading.Lock(), threading.Event()
+        self._owner = threading.get_ident()
 
-    def display(self, msg: str | None = None, pos: int | None = None) -> None:
-        """Log how far the work is, unless the last line said so; tqdm gives a `msg` only to clear a terminal."""
-        if msg is None and self.n != self._told:
-            self._told = self.n
-            _log(_OF_PROGRESS, logging.INFO, _line(self.format_dict))
+    def __enter__(self) -> Self:
+        self._open.append(self)
+        self._heart = threading.Thread(target=self._beat, name="progress lines", daemon=True)
+        with suppress(RuntimeError):  # no thread can be started: then none is written while nothing is done
+            self._heart.start()
+        return self
 
-    def set_description(self, desc: str | None = None, refresh: bool | None = False) -> None:
+    def __exit__(self, *_: object) -> None:
+        """Log the last line of long work; none comes after it."""
+        self._closed.set()
+        self._open.remove(self)
+        if self._heart.is_alive():
+            self._heart.join()
+        if self._leave and self.n != self._told and monotonic() - self._start >= EVERY:
+            self._pace = (0.0, 0.0)  # for the pace of all the work
+            _log(_OF_PROGRESS, logging.INFO, self._line(self.n))
+
+    def update(self, n: float = 1) -> None:
+        """Count units that are done: a whole number, as tqdm's is to all but type checkers."""
+        if n:
+            self.n += int(n)
+            self._moved = monotonic()
+            self.log_if_due(EVERY)
+
+    def set_description(self, desc: str) -> None:
         """Say otherwise what is done, from the next line on."""
-        super().set_description(desc, refresh=False)
+        self._desc = desc
 
+    def log_if_due(self, every: float) -> float:
+        """Log the state, if the last line is `every` seconds old; return the seconds until another is due."""
+        with self._writing:
+            now, done = monotonic(), self.n
+            if (left := self._logged + every - now) > 0:
+                return left
+            self._logged = now
+            if done != self._told:
+                units, seconds = self._pace
+                self._pace = (KEPT * units + done - self._told, KEPT * seconds + now - self._counted)
+                _log(_OF_PROGRESS, logging.INFO, self._line(done))
+                self._told, self._counted = done, now
+            elif not self._has_inner():
+                _log(_OF_PROGRESS, logging.INFO, self._line(done))
+            return every
 
-def _line(state: Mapping[str, Any]) -> str:
-    """`building: 500 of 2000 images (25%), 12 images/s, 2.1 minutes left`."""
-    done, total, unit, seconds = state["n"], state["total"], state["unit"], state["elapsed"]
-    rate = state["rate"] or (done - state["initial"]) / max(seconds, 1e-9)
-    pace = f"{rate:.0f}" if rate >= 10 else f"{rate:.2g}"
-    head = f"{state['prefix'].removesuffix(': ')}: "
-    if total is None:
-        return f"{head}{count(done, unit)}, {pace} {unit}s/s"
-    share = f"{done} of {count(total, unit)} ({100 * done // max(total, 1)}%)"
-    left = f"{duration((total - done) / rate)} left" if rate and done < total else f"in {duration(seconds)}"
-    return f"{head}{share}, {pace} {unit}s/s, {left}"
+    def _beat(self) -> None:
+        pause = STILL
+        while not self._closed.wait(pause):
+            pause = self.log_if_due(STILL)
+
+    def _has_inner(self) -> bool:
+        """Whether the thread that opened this bar has opened another within it, whose lines tell more."""
+        later = takewhile(lambda bar: bar is not self, reversed(self._open))
+        return any(bar._owner == self._owner for bar in later)
+
+    def _line(self, done: int) -> str:
+        """`building: 500 of 2000 images (25%), 12 images/s, 2.1 minutes left`, or `..., no image for 60 s`."""
+        total, unit, now = self._total, self._unit, monotonic()
+        parts = [count(done, unit)]
+        if total is not None:
+            parts = [f"{done} of {count(total, unit)} ({100 * done // max(total, 1)}%)"]
+        if done == self._told:
+            parts.append(f"{'finishing' if done == total else f'no {unit}'} for {duration(now - self._moved)}")
+        else:
+            units, seconds = self._pace
+            rate = units / seconds if seconds else (done - self._initial) / max(now - self._start, 1e-9)
+            parts.append(f"{f'{rate:.0f}' if rate >= 10 else f'{rate:.2g}'} {unit}s/s")
+            if total is not None and rate and done < total:
+                parts.append(f"{duration((total - done) / rate)} left")
+            elif total is not None:
+                parts.append(f"in {duration(now - self._start)}")
+        return f"{self._desc or 'progress'}: {', '.join(parts)}"
 
 
 def say(line: str) -> None:

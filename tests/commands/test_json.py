@@ -70,6 +70,16 @@ def test_a_dry_run(photographs: Path, pool: Path, tmp_path: Path) -> None:
     assert not (tmp_path / "out").exists()
 
 
+def test_a_plan(photographs: Path, pool: Path, tmp_path: Path, out: Path) -> None:
+    planned = invoke("plan", photographs, tmp_path / "out", *options(pool), "--json")
+    report = parsed(planned)
+    assert report.keys() == documented("plan")
+    assert (report["inputs"], report["shards"], report["planes"]) == (24, 3, ["clean", "v00"])
+    built = parsed(invoke("build-planned", tmp_path / "out", "--workers", 1, "--json"))
+    shared = report.keys() & built.keys() - {"labels"}
+    assert {name: built[name] for name in shared} == {name: report[name] for name in shared}
+
+
 def test_a_summary(out: Path) -> None:
     report = parsed(invoke("inspect", out, "--json"))
     assert report.keys() == documented("build") - {"labels", "partition"} | documented("inspect")
@@ -117,9 +127,9 @@ def test_suites(tmp_path: Path) -> None:
     assert re.fullmatch(r"Error: found \d+ problems?; .*\n", found.stderr)
 
 
-@pytest.mark.parametrize("command", ["build", "inspect", "verify", "evaluate check-data"])
+@pytest.mark.parametrize("command", ["build", "plan", "inspect", "verify", "evaluate check-data"])
 def test_errors_leave_standard_output_empty(command: str, tmp_path: Path) -> None:
-    nothing = [tmp_path / "nothing", *([tmp_path / "out"] if command == "build" else [])]
+    nothing = [tmp_path / "nothing", *([tmp_path / "out"] if command in ("build", "plan") else [])]
     result = invoke(*command.split(), *nothing, "--json")
     assert (result.exit_code, result.stdout) == (1, "")
     assert re.fullmatch(r"Error: expected .*\n", result.stderr)

@@ -1,6 +1,7 @@
 """How far a build is: which shards and partitions lack what, at which pace, in folders and in object stores."""
 
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -88,6 +89,35 @@ def test_planes_that_are_added_before_the_end(out: Path, photographs: Path, pool
     assert invoke("build", photographs, out, *options, "--partition", "0/3").exit_code == 0
     state = open_shards(out).build_state()
     assert (state.missing, state.made.planes) == ((1, 2, 4, 5), ("clean", "v00", "v01"))
+
+
+def test_planes_that_are_added_to_a_finished_dataset(out: Path, photographs: Path, pool: Path) -> None:
+    options = ("--mixing-set", pool, "--size", 32, "--shard-size", 4, "--workers", 1)
+
+    def summary(location: Path | str) -> dict[str, str]:
+        result = invoke("inspect", location)
+        assert (result.exit_code, result.stderr) == (0, "")
+        return {name: text.strip() for name, text in told(result.stdout.partition("\n\n")[0]).items()}
+
+    assert invoke("build", photographs, out, *options, "--variants", 1).exit_code == 0
+    assert "adding" not in summary(out)
+    assert invoke("build", photographs, out, *options, "--variants", 3, "--partition", "1/3").exit_code == 0
+    now = (out / "index" / "000004.parquet").stat().st_mtime
+    os.utime(out / "index" / "000001.parquet", (now - 10, now - 10))
+    rows = summary(out)
+    assert rows["images"] == "48: 24 in 2 planes (clean v00)"  # what is finished stays
+    assert (rows["adding"], rows["missing"]) == ("v01 v02: 2 of 6 shards have them", "0,2-3,5")
+    assert rows["pace"].startswith("1 images/s over the last 2 shards; ")  # 8 images of the new planes in 10 s
+    assert rows["time left"] == "40 s, if it goes on like that"
+    assert rows["next"] == "the same command as before builds what is missing"
+    adding = open_shards(out).summary().as_dict()["adding"]
+    assert (adding["planes"], adding["missing"], adding["shards"]) == (["v01", "v02"], [0, 2, 3, 5], 6)
+    with web_server(out) as (url, _):
+        rows = summary(url)
+    assert rows["adding"] == "v01 v02; a web server cannot tell how many shards have them"
+    assert not {"missing", "pace", "next"} & rows.keys()
+    (out / "index" / "000001.parquet").write_bytes(b"damaged")
+    assert re.match("v01 v02; .*000001.parquet", summary(out)["adding"])
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """A dataset in memory: the batches of the reader it is made from."""
 
+import numpy as np
 import pytest
 import torch
 
@@ -50,6 +51,18 @@ def test_memory_is_resumed(tiny: Truth) -> None:
     again = tiny.reader().in_memory()
     again.load_state_dict(memory.state_dict())
     assert keys(again) == expected[5:]
+
+
+def test_single_samples_are_those_of_the_reader(tiny: Truth) -> None:
+    ds = tiny.reader(views=("clean", "variant"))
+    memory = ds.in_memory()
+    for reader in (ds, memory):
+        reader.set_epoch(3)
+    for which in (-1, "000000041-v03"):
+        assert np.array_equal(memory[which].image, ds[which].image)
+        assert memory[which].metadata == ds[which].metadata
+    with pytest.raises(IndexError, match=r"^expected an index in \[-97, 96\] of 97 images, got 97; "):
+        memory[97]
 
 
 def test_on_another_device(tiny: Truth) -> None:

@@ -6,13 +6,14 @@ import re
 import subprocess
 import sys
 import termios
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import pytest
 
 from layermix_gen.support import progress
-from layermix_gen.support.progress import log_shown, progress_bar, say, say_without_bar, warn
+from layermix_gen.support.progress import ProgressLines, log_shown, progress_bar, say, say_without_bar, warn
 
 
 @contextmanager
@@ -103,7 +104,7 @@ def clock(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> 
     """A clock that stands still unless a test moves it; what is logged meanwhile is in `caplog`."""
     caplog.set_level(logging.INFO, "layermix_gen")
     clock = Clock()
-    monkeypatch.setattr("tqdm.std.time", clock)
+    monkeypatch.setattr(progress, "monotonic", clock)
     return clock
 
 
@@ -140,6 +141,59 @@ def test_work_of_less_than_30_seconds_logs_no_progress(clock: Clock, caplog: pyt
         clock.seconds += 60
         bar.update(10)
     assert caplog.messages == []
+
+
+def test_while_nothing_is_done_lines_say_for_how_long(
+    clock: Clock, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(progress, "STILL", 20.0)
+    outer = progress_bar(2, "part", True, "checking")
+    bar = progress_bar(4, "image", True, "reading", leave=False)
+    assert isinstance(outer, ProgressLines)
+    assert isinstance(bar, ProgressLines)
+
+    def later(seconds: float) -> float:
+        """Let time pass, and both threads look; return how long that of the inner bar will wait."""
+        clock.seconds += seconds
+        outer.log_if_due(progress.STILL)
+        return bar.log_if_due(progress.STILL)
+
+    with outer:
+        with bar:
+            assert later(15) == 5
+            assert later(5) == 20
+            bar.update(1)
+            assert later(5) == 15
+            later(15)
+            later(20)
+            bar.update(0)
+            bar.update(3)
+            later(30)
+            later(30)
+        clock.seconds += 20
+        outer.log_if_due(progress.STILL)
+    assert caplog.messages == [
+        "reading: 0 of 4 images (0%), no image for 20 s",
+        "reading: 1 of 4 images (25%), 0.025 images/s, 2.0 minutes left",
+        "reading: 1 of 4 images (25%), no image for 40 s",
+        "reading: 4 of 4 images (100%), 0.047 images/s, in 90 s",
+        "reading: 4 of 4 images (100%), finishing for 60 s",
+        "checking: 0 of 2 parts (0%), no part for 2.3 minutes",
+    ]
+
+
+def test_lines_are_logged_while_nothing_is_done_and_none_after_the_end(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    caplog.set_level(logging.INFO, "layermix_gen")
+    monkeypatch.setattr(progress, "STILL", 0.001)
+    written = threading.Event()
+    monkeypatch.setattr(progress, "_log", lambda *_: written.set())
+    with progress_bar(4, "image", True, "building"):
+        assert written.wait(30)
+    written.clear()
+    assert not written.wait(0.02)
+    assert "progress lines" not in {thread.name for thread in threading.enumerate()}
 
 
 def test_what_is_done_changes_with_the_next_line(clock: Clock, caplog: pytest.LogCaptureFixture) -> None:

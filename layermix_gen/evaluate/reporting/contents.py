@@ -6,7 +6,7 @@ from typing import NamedTuple
 from layermix_gen.evaluate.benchmarks import TITLES, extra_list, mean_list
 from layermix_gen.evaluate.metrics.measuring import CALIBRATED, Measured, Number
 from layermix_gen.evaluate.reporting.comparability import Basis, bases, paper_bases, run_basis
-from layermix_gen.evaluate.reporting.in_common import in_common
+from layermix_gen.evaluate.reporting.in_common import all_in_common
 from layermix_gen.evaluate.reporting.markup import Better, Cell, Table, mark_best, mark_columns
 from layermix_gen.evaluate.reporting.paper import PaperTable
 
@@ -84,9 +84,8 @@ class _Line(NamedTuple):
 
 def _in_common(runs: Sequence[Measured]) -> Table:
     """A row for each suite that runs have in part: their means over what all of them have."""
-    found = [one for suite in ("c", "cbar") for one in in_common(runs, suite)]
     rows = []
-    for one in found:
+    for one in all_in_common(runs):
         values = [one.means.get(number) for number in range(len(runs))]
         cells = [Cell(None if value is None else Number(value)) for value in values]
         rows.append(((one.title,), mark_best(cells, "low", [0] * len(runs))))

@@ -35,6 +35,11 @@ class InCommon:
         return f"{TITLES[self.suite]}: {self.extent}"
 
 
+def all_in_common(runs: Sequence[Measured]) -> list[InCommon]:
+    """What runs have in common of C, then of C-bar."""
+    return [one for suite in ("c", "cbar") for one in in_common(runs, suite)]
+
+
 def in_common(runs: Sequence[Measured], suite: str) -> Iterator[InCommon]:
     """What runs have in common that would compare if they had the same parts and severities, but have not.
 

@@ -14,6 +14,7 @@ from layermix_gen.errors import LayerMixError
 from layermix_gen.evaluate.arguments import as_texts, check_type
 from layermix_gen.evaluate.metrics.measuring import METRICS_VERSION, Measured, measure, normalize_consistency
 from layermix_gen.evaluate.reporting.contents import report_tables
+from layermix_gen.evaluate.reporting.in_common import all_in_common
 from layermix_gen.evaluate.reporting.markup import Table, as_html, as_latex, as_markdown, as_plain_text
 from layermix_gen.evaluate.reporting.paper import PaperTable, paper_tables
 from layermix_gen.evaluate.reporting.provenance import metrics_facts, notes, run_facts
@@ -81,6 +82,7 @@ class Report:
         writer.writeheader()
         for run in self.runs:
             writer.writerows({"source": "here", "name": run.name} | row for row in _rows(run))
+        writer.writerows({"source": "here"} | row for row in _rows_in_common(self.runs))
         for table in self.paper:
             for name, numbers in table.rows.items():
                 source = {"source": table.source, "name": name}
@@ -94,6 +96,10 @@ class Report:
         return {
             "metrics_version": METRICS_VERSION,
             "runs": [_as_json(run) for run in self.runs],
+            "in_common": [
+                asdict(one) | {"means": {self.runs[number].name: mean for number, mean in one.means.items()}}
+                for one in all_in_common(self.runs)
+            ],
             "paper": [asdict(table) for table in self.paper],
             "notes": list(self.notes),
             "metrics": self.metrics,
@@ -205,6 +211,15 @@ def _rows(run: Measured) -> Iterator[dict[str, Any]]:
         yield {"metric": "p_distance", "part": part, "value": distance}
     for name, value in run_facts(run).items():
         yield {"metric": "signature", "part": name, "value": value}
+
+
+def _rows_in_common(runs: Sequence[Measured]) -> Iterator[dict[str, Any]]:
+    """The means over what runs have in common as rows of the CSV, with the parts and severities that they are over."""
+    for one in all_in_common(runs):
+        extent = {"part": " ".join(one.parts), "severity": " ".join(map(str, one.severities))}
+        for number, mean in one.means.items():
+            row = {"name": runs[number].name, "metric": f"{one.suite}_error_in_common", "value": mean}
+            yield row | extent | {"parts": len(one.parts), "of": one.of}
 
 
 def _as_json(run: Measured) -> dict[str, Any]:

@@ -379,13 +379,26 @@ def test_partial_runs_are_compared_over_what_they_have_in_common(tmp_path: Path)
     ((labels, cells),) = table.rows
     assert labels == ("C: 13 of 15 at 1 3",)
     few = report.runs[2].errors["c"]
-    assert cells[2].text == f"{np.mean([few[name][severity] for name in parts for severity in (1, 3)]):.2f}"
+    mean = np.mean([few[name][severity] for name in parts for severity in (1, 3)])
+    assert cells[2].text == f"{mean:.2f}"
+    (row,) = (
+        row
+        for row in csv.DictReader(io.StringIO(report.csv()))
+        if (row["name"], row["metric"]) == ("few", "c_error_in_common")
+    )
+    assert (row["part"].split(), row["severity"], row["parts"], row["of"]) == (parts, "1 3", "13", "15")
+    (common,) = json.loads(json.dumps(report.json()))["in_common"]
+    assert (common["suite"], common["parts"], common["severities"], common["of"]) == ("c", parts, [1, 3], 15)
+    assert common["means"].keys() == {"whole", "part", "few"}
+    assert float(row["value"]) == common["means"]["few"] == pytest.approx(mean)
 
 
 def test_whole_runs_need_no_table_of_what_they_have_in_common(folders: list[Path], tmp_path: Path) -> None:
     make_results(tmp_path / "other", 3, suites=("c",), n_classes=100)
     report = make_report([folders[0], tmp_path / "other"])
     assert not any("all runs have" in table.title for table in report.tables)
+    assert report.json()["in_common"] == []
+    assert "in_common" not in report.csv()
     lacking = tuple(f"c/{name}" for name in C if name != "fog")
     make_results(tmp_path / "fog", 3, suites=("c",), without=lacking, n_classes=100)
     report = make_report([folders[1], tmp_path / "fog"])  # fog is what the first one lacks
