@@ -39,7 +39,7 @@ test: kernels
 	$(BIN)/pytest -n auto
 
 test-browser: kernels  ## the gallery in Chromium: needs chromium and chromedriver, as Debian has them
-	$(BIN)/pytest -m browser
+	$(BIN)/pytest -m browser tests/inspection/drawings/test_gallery_browser.py
 
 test-lowest:  ## with the lowest versions that pyproject.toml allows, what needs only the package: needs uv
 	uv venv --quiet --clear --python 3.11 $(LOWEST)
