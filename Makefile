@@ -36,7 +36,7 @@ demo: $(SMALL)  ## build shards from a few photographs, show samples and a conta
 	$(BIN)/layermix-gen demo demo-out
 
 test: kernels
-	$(BIN)/pytest -n auto
+	$(BIN)/pytest -n auto --dist worksteal
 
 test-browser: kernels  ## the gallery in Chromium: needs chromium and chromedriver, as Debian has them
 	$(BIN)/pytest -m browser tests/inspection/drawings/test_gallery_browser.py
