@@ -10,6 +10,10 @@ LOWEST := build/lowest
 AT_LOWEST := building/test_planned.py images reading/test_reader.py test_cli.py test_online.py test_transform.py
 ELSEWHERE := kernels-by-zig kernels-portable kernels-unsigned kernels-fused kernels-unvectorized kernels-flushed
 
+# Pip would compile each file of each package, one after another; what is imported is compiled then, by all processes.
+INSTALL := $(BIN)/pip install --quiet --no-compile
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: kernels demo test test-browser test-lowest sanitize kernels-elsewhere $(ELSEWHERE) lint format docs site bench wheel clean
 
 $(BIN)/python:
@@ -18,14 +22,14 @@ $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
 
 $(SMALL): pyproject.toml | $(BIN)/python
-	$(BIN)/pip install --quiet --editable '.[demo]'
+	$(INSTALL) --editable '.[demo]'
 	touch $@
 
 $(READY): pyproject.toml constraints.txt | $(BIN)/python
-	$(BIN)/pip install --quiet --constraint constraints.txt torch
-	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	$(INSTALL) --constraint constraints.txt torch
+	$(INSTALL) --constraint constraints.txt --editable '.[dev]'
 	@# Second implementations, for tests: the one asks for another OpenCV and a compiler, the other for an old requests.
-	$(BIN)/pip install --quiet --no-deps imagecorruptions-imaug==1.1.5 torchattacks==3.5.1
+	$(INSTALL) --no-deps imagecorruptions-imaug==1.1.5 torchattacks==3.5.1
 	touch $(READY)
 
 kernels: $(READY)  ## compile the C code where it has changed
@@ -92,7 +96,7 @@ docs: kernels  ## the pages that are made from the code
 	$(BIN)/python docs/generate.py
 
 $(SITE): pyproject.toml | $(BIN)/python
-	$(BIN)/pip install --quiet --editable '.[docs]'
+	$(INSTALL) --editable '.[docs]'
 	touch $@
 
 site: $(SITE)  ## the pages with the API reference and a search, in site/
