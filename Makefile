@@ -14,7 +14,7 @@ ELSEWHERE := kernels-by-zig kernels-portable kernels-unsigned kernels-fused kern
 INSTALL := $(BIN)/pip install --quiet --no-compile
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: kernels demo test test-browser test-lowest sanitize kernels-elsewhere $(ELSEWHERE) lint format docs site bench wheel clean
+.PHONY: environment kernels demo test test-browser test-lowest sanitize kernels-elsewhere $(ELSEWHERE) lint format docs site bench wheel clean
 
 $(BIN)/python:
 	@test -n "$(PYTHON)" || { echo "expected Python 3.11 or newer with the module venv, found none; install one" \
@@ -31,6 +31,9 @@ $(READY): pyproject.toml constraints.txt | $(BIN)/python
 	@# Second implementations, for tests: the one asks for another OpenCV and a compiler, the other for an old requests.
 	$(INSTALL) --no-deps imagecorruptions-imaug==1.1.5 torchattacks==3.5.1
 	touch $(READY)
+
+environment: $(READY)  ## install what lint, test and site need, so that they can run at the same time
+	@$(MAKE) --no-print-directory $(SITE)
 
 kernels: $(READY)  ## compile the C code where it has changed
 	$(BIN)/python -m layermix_gen.kernels.compiling
