@@ -10,7 +10,12 @@ LOWEST := build/lowest
 AT_LOWEST := building/test_planned.py images reading/test_reader.py test_cli.py test_online.py test_transform.py
 ELSEWHERE := kernels-by-zig kernels-portable kernels-unsigned kernels-fused kernels-unvectorized kernels-flushed
 
-.PHONY: help kernels demo test test-browser test-lowest sanitize kernels-elsewhere $(ELSEWHERE) lint format docs site bench wheel clean
+# Pip would compile each file of each package, one after another; what is imported is compiled then, by all processes.
+INSTALL := $(BIN)/pip install --quiet --no-compile
+unexport PYTHONDONTWRITEBYTECODE
+
+.PHONY: help environment kernels demo test test-browser test-lowest sanitize kernels-elsewhere $(ELSEWHERE) lint format docs site \
+	bench wheel clean
 
 help:  ## what can be made
 	@sed -n 's/^\([a-z-]*\):.*  ## /\1: /p' Makefile
@@ -21,15 +26,18 @@ $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
 
 $(SMALL): pyproject.toml | $(BIN)/python
-	$(BIN)/pip install --quiet --editable '.[demo]'
+	$(INSTALL) --editable '.[demo]'
 	touch $@
 
 $(READY): pyproject.toml constraints.txt | $(BIN)/python
-	$(BIN)/pip install --quiet --constraint constraints.txt torch
-	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	$(INSTALL) --constraint constraints.txt torch
+	$(INSTALL) --constraint constraints.txt --editable '.[dev]'
 	@# Second implementations, for tests: the one asks for another OpenCV and a compiler, the other for an old requests.
-	$(BIN)/pip install --quiet --no-deps imagecorruptions-imaug==1.1.5 torchattacks==3.5.1
+	$(INSTALL) --no-deps imagecorruptions-imaug==1.1.5 torchattacks==3.5.1
 	touch $(READY)
+
+environment: $(READY)  ## install what lint, test and site need, so that they can run at the same time
+	@$(MAKE) --no-print-directory $(SITE)
 
 kernels: $(READY)  ## compile the C code where it has changed
 	$(BIN)/python -m layermix_gen.kernels.compiling
@@ -39,10 +47,10 @@ demo: $(SMALL)  ## build shards from a few photographs, show samples and a conta
 	$(BIN)/layermix-gen demo demo-out
 
 test: kernels  ## all tests but those in a browser
-	$(BIN)/pytest -n auto
+	$(BIN)/pytest -n auto --dist worksteal
 
 test-browser: kernels  ## the gallery in Chromium: needs chromium and chromedriver, as Debian has them
-	$(BIN)/pytest -m browser
+	$(BIN)/pytest -m browser tests/inspection/drawings/test_gallery_browser.py
 
 test-lowest:  ## with the lowest versions that pyproject.toml allows, what needs only the package: needs uv
 	uv venv --quiet --clear --python 3.11 $(LOWEST)
@@ -95,7 +103,7 @@ docs: kernels  ## the pages that are made from the code
 	$(BIN)/python docs/generate.py
 
 $(SITE): pyproject.toml | $(BIN)/python
-	$(BIN)/pip install --quiet --editable '.[docs]'
+	$(INSTALL) --editable '.[docs]'
 	touch $@
 
 site: $(SITE)  ## the pages with the API reference and a search, in site/

@@ -5,6 +5,7 @@ import gzip
 import os
 import signal
 import struct
+import sys
 from collections.abc import Iterator
 from importlib.resources import files
 from pathlib import Path
@@ -33,10 +34,12 @@ PIECE = (56, 44)  # height and width of the pieces, in pixels
 
 
 def pytest_configure() -> None:
-    """Compile the package to bytecode, once: with PYTHONDONTWRITEBYTECODE, each process that tests start would do so.
+    """Let all processes write bytecode, which pip was told not to make, and compile the package first, once.
 
-    Of the 0.66 s of CPU time that a process needs for the imports of a build, that takes 0.22 s.
+    Of the 0.66 s of CPU time that a process needs for the imports of a build, the package's bytecode saves 0.22 s.
     """
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    sys.dont_write_bytecode = False
     if "PYTEST_XDIST_WORKER" not in os.environ:
         compileall.compile_dir(Path(layermix_gen.__file__).parent, quiet=2)
 

@@ -36,7 +36,7 @@ def test_as_the_formula(seed: int, images: int, views: int, classes: int) -> Non
 def test_as_timm_has_it_without_smoothing(views: int, weight: float) -> None:
     """timm takes the views one after the other, each a batch."""
     allow_timm()
-    from timm.loss import JsdCrossEntropy  # type: ignore[attr-defined]
+    from timm.loss import JsdCrossEntropy
 
     logits, labels = drawn(1, views=views)
     ours, theirs = (logits.clone().requires_grad_() for _ in range(2))
