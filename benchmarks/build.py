@@ -115,7 +115,7 @@ def stages(location: Path, settings: BuildSettings, folder: Path, count: int) ->
             with clock("encode"):
                 image = encode(mixed, settings.encoding)
             with clock("tar and JSON"):
-                facts = metadata_json(drawn, item, "", lengths_of(settings))
+                facts = metadata_json(drawn, item, "", lengths_of(settings.options))
                 place = {"plane": "v00", "shard": 0, "key": item.id, "offset": tar.add("image.jpg", image)}
                 checks = {"image_crc32": isal_zlib.crc32(image), "pixels_crc32": isal_zlib.crc32(mixed)}
                 tar.add("image.cls", b"0")

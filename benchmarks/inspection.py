@@ -69,7 +69,8 @@ def write_dataset(root: Path, images: int) -> None:
                 place |= {"size": int(size)} | dict(zip(CHECKSUMS, checksums, strict=True))
                 rows.append(
                     json.dumps(
-                        place | metadata(sample, Item(source, label, 0), inputs.classes[label], lengths_of(SETTINGS))
+                        place
+                        | metadata(sample, Item(source, label, 0), inputs.classes[label], lengths_of(SETTINGS.options))
                     )
                 )
                 offset += int(size) + 2048

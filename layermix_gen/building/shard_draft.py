@@ -36,7 +36,7 @@ class ShardDraft:
 
     def __init__(self, plan: Plan, number: int, variants: Mapping[str, int]) -> None:
         self._plan, self._number = plan, number
-        self._lengths = lengths_of(plan.settings)
+        self._lengths = lengths_of(plan.settings.options)
         self._waiting: list[_Encoded] = []
         self._waiting_bytes = 0
         self._written = 0

@@ -96,7 +96,7 @@ def sample_bytes(
         except BadImage:  # the build will record it
             yield []
             continue
-        name, lengths = class_name(classes, item.label), lengths_of(maker.settings)
+        name, lengths = class_name(classes, item.label), lengths_of(maker.settings.options)
         texts = [metadata_json(sample.drawn, item, name, lengths).encode() for sample in samples]
         images = [encode(sample.pixels, maker.settings.encoding) for sample in samples]
         members = [(len(image), len(b"%d" % item.label), len(text)) for image, text in zip(images, texts, strict=True)]

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, TypeAlias
 from layermix_gen.dataset.settings import CLEAN, BuildSettings
 from layermix_gen.images import Image
 from layermix_gen.images.views import VIEWS, PictureView, View, render_view
-from layermix_gen.mixing.methods import METHODS, UNMIXED, DrawSettings, Recipe
+from layermix_gen.mixing.methods import METHODS, UNMIXED, DrawSettings, MethodOptions, Recipe
 from layermix_gen.mixing.renderer import rendered
 from layermix_gen.mixing_sets.mixing_set import MixingSet
 from layermix_gen.sources import Item
@@ -118,9 +118,9 @@ class SampleMaker:
         return rendered(recipe.expression, view, picture, other)
 
 
-def lengths_of(settings: BuildSettings) -> dict[str, int]:
-    """The length of each list in a sample's metadata, the same in all samples of a dataset, and never 0."""
-    ops, blends = (max(most, 1) for most in settings.options.most)
+def lengths_of(options: MethodOptions) -> dict[str, int]:
+    """The length of each list in a sample's metadata, the same for all samples of a method, and never 0."""
+    ops, blends = (max(most, 1) for most in options.most)
     return {"ops": ops, "op_args": ops, "blends": blends, "blend_args": 2 * blends, "picture_view": 4, "view": 5}
 
 

@@ -70,6 +70,13 @@ def resolve_mixing_set(
     return mixing
 
 
+def is_rendered_here(path: Path, count: int, view_size: int, seed: int) -> bool:
+    """Whether the set at a path is, by its name or its `SET.json`, what `resolve_mixing_set` renders for a build."""
+    size = picture_size_for(view_size)
+    by_name = path.name == _name_of(count, size, seed)
+    return by_name or read_about(path).get("made_by") == describe(count, size, seed, detail=DETAIL)
+
+
 def _packed(folder: Path, cut: Cut, progress: bool) -> Path:
     """The cached pack of a folder, after a line for each picture that is not in it."""
     source, items = list_pictures(folder)

@@ -26,6 +26,7 @@ _COLUMNS = {
     name: f'"{name}"' for name in ("shard", "file_row_number", "offset", "size", "image_crc32", "label", "json_crc32")
 }
 _PLAIN = {"json_crc32": "0::UINTEGER"}  # where the samples' JSON is not read
+_IDS = {"ids": "('0x' || right(md5(source), 16))::UBIGINT"}  # md5_number_lower is none of the functions in queries
 _SOFT = {"label2": "label2::INTEGER", "label_weight": "label_weight::FLOAT"}
 
 
@@ -36,7 +37,7 @@ class Catalog:
     `offsets`, `sizes` and `checksums` (planes, images) are offset, bytes and CRC-32 of an image in its tar;
     `json_checksums` (planes, images) are those of the samples' JSON, 0 where they were not asked for; `chosen` (planes,
     images) says which samples meet the condition. `labels` and `shards` are (images,). `soft` are the second labels, if
-    they were asked for.
+    they were asked for, and `ids` (images,) digests of the source ids.
     """
 
     files: Sequence[Path]
@@ -49,6 +50,7 @@ class Catalog:
     labels: Ints
     shards: npt.NDArray[np.int32]
     soft: SoftLabels | None
+    ids: npt.NDArray[np.uint64] | None = None
 
     def address(self, plane: int, image: int) -> str:
         """The address of a sample by the index, or its number in the tar if the index can no longer be read."""
@@ -75,16 +77,18 @@ def load_catalog(
     *,
     metadata: bool = False,
     soft_labels: bool = False,
+    ids: bool = False,
 ) -> Catalog:
     """Read the index `files` of a dataset, one for each shard; with `metadata`, for reading the samples' JSON too.
 
-    With `soft_labels`, second labels are read, too.
+    With `soft_labels`, second labels are read, too, and with `ids`, digests of the source ids.
 
     `where` is a condition in SQL on the columns of the index. Raises `LayerMixError` if it is not a condition, if it
     would not choose the same on every rank and every day, or if the index is damaged or belongs to another dataset.
     """
     planes, counts = sorted(planes), np.array(manifest.counts, np.int64)
     wanted = _COLUMNS | ({} if metadata else _PLAIN) | (_SOFT if soft_labels else {})
+    wanted |= _IDS if ids else {}
     columns = _query(files, planes, where, wanted, manifest.planes)
     shards, numbers = columns.pop("shard"), columns.pop("file_row_number").astype(np.int32)
     places = _places(shards, columns.pop("plane_number"), numbers, counts, len(planes))
@@ -104,6 +108,7 @@ def load_catalog(
         labels=tables["label"][0].copy(),
         shards=np.repeat(np.arange(len(counts), dtype=np.int32), counts),
         soft=_soft_labels(files, manifest, tables) if soft_labels else None,
+        ids=tables["ids"][0].copy() if ids else None,
     )
     _check_inside(catalog, manifest)
     return catalog

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
+from torch.utils.data import get_worker_info
 
 from layermix_gen.errors import LayerMixError
 
@@ -25,6 +26,12 @@ def as_device(device: str | torch.device) -> torch.device:
             f"expected a GPU for the device {str(device)!r}, found none; name another device, such as 'cpu'"
         ) from error
     return made
+
+
+def refuse_worker(device: torch.device | None) -> None:
+    """Raise `LayerMixError` in a worker process of a DataLoader that would have to copy to a device."""
+    if device and device.type != "cpu" and get_worker_info():
+        raise LayerMixError("a worker process cannot copy to a device; drop device= or num_workers=")
 
 
 def on_device(batches: Iterable[tuple[Any, ...]], device: torch.device) -> Iterator[tuple[Any, ...]]:

@@ -10,29 +10,31 @@ from pathlib import Path
 from typing import Any, SupportsIndex
 
 import numpy as np
-import numpy.typing as npt
 import torch
-from torch.utils.data import get_worker_info
 
-from layermix_gen.dataset.names import tar_name
 from layermix_gen.errors import LayerMixError
-from layermix_gen.reading.batches.delivery import Buffers, deliver
+from layermix_gen.mixing.methods import METHODS, MethodOptions
+from layermix_gen.mixing_sets.mixing_set import MixingSet
+from layermix_gen.reading.batches.delivery import Buffers, deliver, thread_count
 from layermix_gen.reading.batches.loader import Batch, Loader
-from layermix_gen.reading.batches.metadata import check_fields, collate
+from layermix_gen.reading.batches.metadata import check_fields
+from layermix_gen.reading.batches.tensors import as_tensors
 from layermix_gen.reading.catalog import load_catalog
-from layermix_gen.reading.device import as_device, on_device
+from layermix_gen.reading.device import as_device, on_device, refuse_worker
+from layermix_gen.reading.fresh.fresh_loader import FreshLoader
+from layermix_gen.reading.fresh.fresh_mix import DEFAULT, method_of, settle_mix
+from layermix_gen.reading.fresh.fresh_variants import FreshVariants
+from layermix_gen.reading.fresh_in_memory import FreshInMemoryDataset
 from layermix_gen.reading.in_memory import InMemoryDataset, Samples, all_samples, check_memory
 from layermix_gen.reading.options import WINDOW, ReadOptions
 from layermix_gen.reading.order import VERSION, Ints
 from layermix_gen.reading.reader_state import Epochs
 from layermix_gen.reading.selection import Views, class_numbers, select
 from layermix_gen.reading.single_samples import SampleLookup, SingleSample
-from layermix_gen.reading.soft_labels import batch_labels, check_labels
-from layermix_gen.reading.storage.base import TarUse
+from layermix_gen.reading.soft_labels import check_labels
 from layermix_gen.reading.storage.stores import open_storage
-from layermix_gen.reading.storage.tar_cache import spans
+from layermix_gen.reading.storage.tar_uses import tar_uses
 from layermix_gen.support.checks import is_remote
-from layermix_gen.support.processes import available_cpus
 
 MIN_SKIPPED, SKIPPED_SHARE = 10, 0.01  # images that an epoch may skip by default: 1%, but at least 10
 SMALL_IMAGE = 4096  # bytes; decoded so fast that threads would wait for each other at the interpreter's lock
@@ -50,9 +52,13 @@ class LayerMixDataset(Epochs):
     - `views` names what each image shows: "variant" (another variant in each epoch, all of them once before one is
       repeated), "random" (any variant), or a plane such as "clean" or "v03". Several views, like ("clean", "variant",
       "variant"), give images (B, V, 3, H, W); the drawn views of an image differ.
+    - "fresh" views, alone or beside "clean", are mixed from the clean plane while it is read, new ones in each epoch,
+      by `mix`: a method's name ("layermix" by default) or its options, such as `LayerMixOptions()`. `mixing_set` is an
+      open one or its path, by default the one that the dataset was built with.
     - `planes` are the planes that variants are drawn from, by default all variants.
     - `where` is a condition in SQL on the columns of the index. It applies to the variants, and to the clean plane only
-      if no variant is read. An image is read if it can fill all its views. `classes` selects classes, by name or label.
+      if no variant is read from a plane. An image is read if it can fill all its views. `classes` selects classes, by
+      name or label.
     - `fields` are fields of the samples' metadata, `plane` or `key`. Numbers become tensors (B, ...), or (B, V, ...)
       with several views; texts become lists.
     - `soft_labels=True` yields labels as targets, float32 (B, classes), in which each row sums to 1: `label_weight` for
@@ -94,6 +100,8 @@ class LayerMixDataset(Epochs):
         planes: Sequence[str] | None = None,
         where: str | None = None,
         classes: Sequence[str | int] | None = None,
+        mix: str | MethodOptions | None = None,
+        mixing_set: MixingSet | str | Path | None = None,
         fields: Sequence[str] = (),
         soft_labels: bool = False,
         order: str | None = None,
@@ -134,6 +142,7 @@ class LayerMixDataset(Epochs):
         )
         self.fields, self.soft_labels = check_fields(fields), options.soft_labels
         self.several = not isinstance(views, str)
+        self._method = method_of(DEFAULT if mix is None else mix)
         self.storage = open_storage(root, storage_options, cache_dir, cache_bytes)
         try:
             self._load(views, planes, where)
@@ -147,7 +156,13 @@ class LayerMixDataset(Epochs):
         numbers = None if classes is None else class_numbers(classes, manifest.source.classes)
         selection = select(self.catalog, self.views, numbers, options.seed, variant_by_shard=order == "shards")
         files, indexes = self.storage.files, self.storage.indexes
-        self._lookup = SampleLookup(files, indexes, manifest, self.catalog, selection, self.several)
+        self.fresh: FreshVariants | None = None
+        if self.views.are_fresh:
+            mixed = settle_mix(*self._method, mixing_set, files, manifest)
+            self.fresh = FreshVariants.of(self.views.names, mixed, self.catalog, selection)
+        elif mix is not None or mixing_set is not None:
+            raise LayerMixError("mix= and mixing_set= are for views='fresh', which was not asked for; leave them out")
+        self._lookup = SampleLookup(files, indexes, manifest, self.catalog, selection, self.several, self.fresh)
         self.skipped: list[str] = []
         self._buffers: Buffers | None = None
         identity = {
@@ -158,7 +173,7 @@ class LayerMixDataset(Epochs):
             "views": [*self.views.names, "of", *self.views.pool],
             "where": where,
             "classes": numbers,
-        }
+        } | ({"mix": self.fresh.mix.identity()} if self.fresh else {})
         names = manifest.source.classes
         super().__init__(options, selection, identity, names, len(names) or int(self.catalog.labels.max()) + 1)
 
@@ -166,7 +181,8 @@ class LayerMixDataset(Epochs):
         """Load the catalog of the views from the opened dataset."""
         manifest = self.storage.manifest
         self.views = Views.of(views, planes, manifest)
-        check_labels(self.views.names, manifest, self.fields, soft=self.soft_labels)
+        method = self._method[0] if self.views.are_fresh else METHODS[manifest.settings.method]
+        check_labels(self.views.names, method, self.fields, soft=self.soft_labels)
         self.catalog = load_catalog(
             self.storage.indexes,
             manifest,
@@ -174,22 +190,26 @@ class LayerMixDataset(Epochs):
             where,
             metadata=bool(self.fields),
             soft_labels=self.soft_labels,
+            **({"ids": True} if self.views.are_fresh else {}),
         )
 
     def in_memory(self, device: str | torch.device = "cpu") -> InMemoryDataset:
         """Decode all samples that may be shown into one tensor on `device`, and return a dataset that reads from it.
 
         It yields the same batches in the same order, on that device, many times as fast, and holds one byte for each
-        pixel and channel of all planes. A sample that cannot be read raises `LayerMixError`, with any `on_error`; so
-        do samples that need more memory than there is.
+        pixel and channel of all planes. Fresh views are mixed on the CPU, which then holds the clean images, and copied
+        to the device. A sample that cannot be read raises `LayerMixError`, with any `on_error`; so do samples that need
+        more memory than there is.
         """
         rows, planes = all_samples(self.selection, len(self.catalog.planes))
-        size, count, holder = self.storage.manifest.size, len(rows), as_device(device)
+        target = as_device(device)
+        size, count, holder = self.storage.manifest.size, len(rows), torch.device("cpu") if self.fresh else target
         check_memory((count, size, size, 3), holder)
         images = torch.empty((count, size, size, 3), dtype=torch.uint8, device=holder)
         metadata: list[dict[str, Any]] = []
         parts = [slice(i, i + IN_MEMORY_BATCH) for i in range(0, count, IN_MEMORY_BATCH)]
-        batches = self._read(len(parts), lambda i: (rows[parts[i]], planes[parts[i], None]), replace=False)
+        loader = Loader(self.storage, self.catalog, self.selection, metadata=bool(self.fields), replace=False)
+        batches = self._read(len(parts), lambda i: (rows[parts[i]], planes[parts[i], None]), loader)
         for part, batch in zip(parts, batches, strict=True):
             images[part] = torch.from_numpy(batch.pixels[:, 0])
             metadata += [views[0] for views in batch.metadata] if self.fields else []
@@ -197,6 +217,10 @@ class LayerMixDataset(Epochs):
         places[planes, rows] = np.arange(count)
         labels = [torch.from_numpy(column).to(holder) for column in self.selection.label_columns(rows, planes)]
         samples = Samples(images, labels, places, metadata)
+        if self.fresh:
+            return FreshInMemoryDataset(
+                self, samples, self.fields, self._lookup, self.fresh, target, several=self.several
+            )
         return InMemoryDataset(self, samples, self.fields, self._lookup, several=self.several)
 
     def __getitem__(self, which: SupportsIndex | str) -> SingleSample:
@@ -207,58 +231,41 @@ class LayerMixDataset(Epochs):
         return self._lookup.sample(which, self.epoch)
 
     def _deliver(self, epoch: int, count: int, rows: Callable[[int], Ints]) -> Iterator[Any]:
-        if self.device and self.device.type != "cpu" and get_worker_info():
-            raise LayerMixError("a worker process cannot copy to a device; drop device= or num_workers=")
+        refuse_worker(self.device)
         self.skipped = []
 
         def part(number: int) -> tuple[Ints, Ints]:
             return rows(number), self.selection.planes(rows(number), epoch)
 
-        batches = map(self._tensors, self._read(count, part, replace=self.options.on_error == "skip"))
+        batches = (
+            as_tensors(batch, self.selection, self.fields, several=self.several)
+            for batch in self._read(count, part, self._loader(epoch))
+        )
         return on_device(batches, self.device) if self.device else batches
 
-    def _read(self, count: int, part: Callable[[int], tuple[Ints, Ints]], *, replace: bool) -> Iterator[Batch]:
+    def _loader(self, epoch: int) -> Loader:
+        """What fills the batches of an epoch."""
+        read = self.storage, self.catalog, self.selection
+        metadata, replace = bool(self.fields), self.options.on_error == "skip"
+        if self.fresh:
+            return FreshLoader(*read, self.fresh, epoch, metadata=metadata, replace=replace)
+        return Loader(*read, metadata=metadata, replace=replace)
+
+    def _read(self, count: int, part: Callable[[int], tuple[Ints, Ints]], loader: Loader) -> Iterator[Batch]:
         """Read `count` batches; `part(i)` gives the rows of the selection (B,) and the planes (B, V) of batch i."""
-        options, size = self.options, self.storage.manifest.size
-        loader = Loader(self.storage, self.catalog, self.selection, metadata=bool(self.fields), replace=replace)
-        self._buffers = self._buffers or Buffers(_pinned if options.pin_memory else _plain, options.prefetch + 2)
+        options, catalog, images = self.options, self.catalog, self.selection.images
+        self._buffers = self._buffers or Buffers(options.prefetch + 2, pinned=options.pin_memory)
         buffers = self._buffers
-        self.storage.expect(lambda: self._uses(count, part), options.prefetch)
-
-        def empty(rows: Ints, planes: Ints) -> Batch:
-            return loader.batch(rows, planes, buffers.take((*planes.shape, size, size, 3)))
-
-        todo = (empty(*part(number)) for number in range(count))
-        for number, batch in enumerate(deliver(todo, loader, self._threads(), options.prefetch)):
+        self.storage.expect(lambda: tar_uses(catalog, self.storage.manifest, images, count, part), options.prefetch)
+        todo = (loader.batch(*part(number), buffers.take) for number in range(count))
+        threads = thread_count(options.threads, small=catalog.sizes.mean() < SMALL_IMAGE)
+        for number, batch in enumerate(deliver(todo, loader, threads, options.prefetch)):
             self.storage.handed_out(number)
             self._count(batch)
             yield batch
 
-    def _uses(self, count: int, part: Callable[[int], tuple[Ints, Ints]]) -> list[TarUse]:
-        """The tars that these batches read, each with the first and the last batch that reads it."""
-        catalog, manifest = self.catalog, self.storage.manifest
-        shards = len(manifest.counts)
-
-        def tars(number: int) -> Ints:
-            rows, planes = part(number)
-            return (planes * shards + catalog.shards[self.selection.images[rows], None]).ravel()
-
-        first, last = spans(((number, tars(number)) for number in range(count)), len(catalog.planes) * shards)
-        uses = []
-        for tar in np.flatnonzero(last >= 0).tolist():
-            plane, shard = catalog.planes[tar // shards], tar % shards
-            size = manifest.tar(plane, shard).bytes
-            uses.append(TarUse(tar_name(plane, shard), size, int(first[tar]), int(last[tar])))
-        return uses
-
     def __getstate__(self) -> dict[str, Any]:
         return super().__getstate__() | {"_buffers": None}
-
-    def _threads(self) -> int:
-        """How many threads read in this process: worker processes share the CPUs, and one thread reads small images."""
-        worker, small = get_worker_info(), self.catalog.sizes.mean() < SMALL_IMAGE
-        cpus = 1 if small else available_cpus() // (worker.num_workers if worker else 1)
-        return self.options.threads or max(1, cpus)
 
     def _count(self, batch: Batch) -> None:
         """Record the images that were replaced. Raises `LayerMixError` if they are more than `max_skipped`."""
@@ -270,20 +277,3 @@ class LayerMixDataset(Epochs):
                 f"{len(self.skipped)} images cannot be read, {limit} are allowed; restore their files, or raise "
                 f"max_skipped; the last: {self.skipped[-1]}"
             )
-
-    def _tensors(self, batch: Batch) -> tuple[Any, ...]:
-        images = torch.from_numpy(batch.pixels).movedim(-1, 2)
-        images = images if self.several else images[:, 0]
-        columns = self.selection.label_columns(batch.rows[batch.shown], batch.planes[batch.shown, 0])
-        labels = batch_labels([*map(torch.from_numpy, columns)], self.selection.classes)
-        if not self.fields:
-            return images, labels
-        return images, labels, collate(batch.metadata, self.fields, many=self.several)
-
-
-def _plain(shape: tuple[int, ...]) -> npt.NDArray[np.uint8]:
-    return np.empty(shape, np.uint8)
-
-
-def _pinned(shape: tuple[int, ...]) -> npt.NDArray[np.uint8]:
-    return torch.empty(shape, dtype=torch.uint8, pin_memory=True).numpy()

@@ -66,6 +66,7 @@ class Epochs(IterableDataset[Any]):
             "images": f"{len(self.selection)}; the dataset has {self.num_classes} classes",
             "batches": f"{len(self)} of {options.batch_size}, on rank {share.rank} of {share.world_size}",
             "views": " ".join(of["views"]).removesuffix(" of"),
+            "mix": " ".join(of.get("mix", [])[:2]).removesuffix(" {}"),
             "where": of["where"] or "",
             "order": f"{options.order}, seed {options.seed}, remainder {options.remainder}",
             "epoch": str(self.epoch),
@@ -149,7 +150,7 @@ class Epochs(IterableDataset[Any]):
 
     def _warn_of_repetition(self, epoch: int) -> None:
         """Warn once if workers read an epoch again: only the caller of `set_epoch` can tell them which one is next."""
-        varies = self.options.order != "sequential" or (self.selection.fixed < 0).any()
+        varies = self.options.order != "sequential" or (self.selection.fixed < 0).any() or "mix" in self.identity
         if varies and self._shared[[READ, WARNED]].tolist() == [epoch, 0]:
             self._shared[WARNED] = 1
             warnings.warn(

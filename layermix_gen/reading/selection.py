@@ -19,11 +19,12 @@ from layermix_gen.support.checks import as_ordered, as_several
 
 DRAWN = ("variant", "random")
 """Views that are drawn among the variants: without replacement over epochs, or independently in each epoch."""
+FRESH = "fresh"  # a view that is mixed from the clean one while it is read
 
 
 @dataclass(frozen=True, slots=True)
 class Views:
-    """The views of each image: names of planes, or names in `DRAWN`, which are drawn among the planes in `pool`."""
+    """The views of each image: planes, or names in `DRAWN`, drawn among the planes in `pool`; or fresh and clean."""
 
     names: tuple[str, ...]
     pool: tuple[str, ...]
@@ -33,7 +34,9 @@ class Views:
         """Check the requested views and planes against the planes of the dataset. Raises `LayerMixError`."""
         names = (views,) if isinstance(views, str) else as_ordered("views", views)
         planes = None if planes is None else as_several("planes", planes)
-        known = ", ".join((*DRAWN, *manifest.planes))
+        if FRESH in names:
+            return cls._of_fresh(names, planes, manifest)
+        known = ", ".join((FRESH, *DRAWN, *manifest.planes))
         for name in (*names, *(planes or ())):
             if name not in manifest.planes and (name not in DRAWN or name in (planes or ())):
                 raise LayerMixError(f"expected views out of {known}, got {name!r}; build has --variants and --clean")
@@ -54,10 +57,36 @@ class Views:
             )
         return cls(names, pool if drawn else ())
 
+    @classmethod
+    def _of_fresh(cls, names: tuple[str, ...], planes: tuple[str, ...] | None, manifest: Manifest) -> "Views":
+        """Fresh views, which share the crop of the clean plane in every view mode."""
+        if {*names} - {FRESH, CLEAN_PLANE} or names.count(CLEAN_PLANE) > 1:
+            raise LayerMixError(f"expected 'fresh' views, with 'clean' at most once, got {names}; leave out the others")
+        if planes is not None:
+            raise LayerMixError(
+                f"expected no planes= with fresh views, which are made of the clean plane, got {planes}; leave it out"
+            )
+        if CLEAN_PLANE not in manifest.planes:
+            raise LayerMixError(
+                f"expected a clean plane to make fresh views of, found {', '.join(manifest.planes)}; run the build "
+                "again with --clean, which adds it"
+            )
+        return cls(names, ())
+
+    @property
+    def are_fresh(self) -> bool:
+        """Whether views are mixed while they are read."""
+        return FRESH in self.names
+
+    @property
+    def stored(self) -> tuple[str, ...]:
+        """The views that are read: the clean one alone where views are fresh."""
+        return (CLEAN_PLANE,) if self.are_fresh else self.names
+
     @property
     def planes(self) -> tuple[str, ...]:
         """All planes that may be shown, sorted."""
-        return tuple(sorted({*self.pool, *self.names} - set(DRAWN)))
+        return tuple(sorted({*self.pool, *self.stored} - set(DRAWN)))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -116,14 +145,14 @@ def select(
 ) -> Selection:
     """Select the images of `classes` that can fill all views with samples that meet the condition of the catalog.
 
-    The condition applies to the variants, and to the clean plane only if no variant is read.
+    The condition applies to the variants, and to the clean plane only if no variant is read from a plane.
     """
     number = {plane: i for i, plane in enumerate(catalog.planes)}
-    fixed = np.array([number.get(name, -1) for name in views.names])
+    fixed = np.array([number.get(name, -1) for name in views.stored])
     pool = np.array([number[plane] for plane in views.pool], np.int64)
     asked = [
         number[name]
-        for name in views.names
+        for name in views.stored
         if name in number and (name != CLEAN_PLANE or views.planes == (CLEAN_PLANE,))
     ]
     allowed = catalog.chosen[pool].T

@@ -13,10 +13,12 @@ from layermix_gen.dataset.dataset_files import DatasetFiles
 from layermix_gen.dataset.manifest import Manifest
 from layermix_gen.dataset.querying.row_access import row_of, stored_image
 from layermix_gen.errors import LayerMixError
+from layermix_gen.images import Image
 from layermix_gen.images.codec import decode
 from layermix_gen.images.thumbnails import thumbnail
 from layermix_gen.reading.batches.metadata import FIELDS
 from layermix_gen.reading.catalog import Catalog
+from layermix_gen.reading.fresh.fresh_variants import FreshVariants
 from layermix_gen.reading.selection import Selection
 from layermix_gen.support.notebooks import panels
 
@@ -61,6 +63,7 @@ class SampleLookup:
     catalog: Catalog
     selection: Selection
     several: bool
+    fresh: FreshVariants | None = None
 
     def sample(self, which: SupportsIndex | str, epoch: int) -> SingleSample:
         """The sample of the selected image at an index, in the planes that an epoch shows, or any with a key.
@@ -81,14 +84,33 @@ class SampleLookup:
             raise NoSampleError(
                 f"expected an index in [-{count}, {count - 1}] of {count} images, got {place}; change it"
             )
-        image = int(self.selection.images[place])
+        if self.fresh:
+            return self._mixed(self.fresh, place % count, epoch)
         planes = self.selection.planes(np.array([place % count]), epoch)[0].tolist()
+        return self._sample([self._row(plane, place) for plane in planes], several=self.several)
+
+    def _row(self, plane: int, row: int) -> dict[str, Any]:
+        """The row of the index of the image in a row of the selection, in a plane of the catalog."""
+        image = int(self.selection.images[row])
         shard = self.indexes[int(self.catalog.shards[image])]
-        rows = [row_of([shard], self.manifest, self.catalog.address(plane, image)) for plane in planes]
-        return self._sample(rows, several=self.several)
+        return row_of([shard], self.manifest, self.catalog.address(plane, image))
+
+    def _pixels(self, row: Mapping[str, Any]) -> Image:
+        return decode(stored_image(self.files, self.manifest, row))
+
+    def _mixed(self, fresh: FreshVariants, row: int, epoch: int) -> SingleSample:
+        """The fresh views of the image in a row of the selection."""
+        [draw] = fresh.draws(np.array([row]), epoch)
+        facts, others = self._row(0, row), [None if one < 0 else self._row(0, one) for one in draw.others]
+        image, seconds = self._pixels(facts), [self._pixels(one) if one else None for one in others]
+        out = np.empty((len(fresh.names), *image.shape), np.uint8)
+        fresh.render(draw, image, seconds, out, np.empty_like(image))
+        views = fresh.metadata(draw, facts, others, epoch)
+        shown = (out, views) if self.several else (out[0], views[0])
+        return SingleSample(shown[0], facts["label"], facts["class_name"], shown[1])
 
     def _sample(self, rows: Sequence[Mapping[str, Any]], *, several: bool) -> SingleSample:
-        images = [decode(stored_image(self.files, self.manifest, row)) for row in rows]
+        images = [self._pixels(row) for row in rows]
         views = [{name: row[name] for name in FIELDS} for row in rows]
         label, name = rows[0]["label"], rows[0]["class_name"]
         shown = (np.stack(images), label, name, views) if several else (images[0], label, name, views[0])

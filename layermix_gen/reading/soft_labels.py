@@ -8,10 +8,9 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from layermix_gen.dataset.manifest import Manifest
 from layermix_gen.dataset.names import CLEAN_PLANE
 from layermix_gen.errors import LayerMixError
-from layermix_gen.mixing.methods import METHODS
+from layermix_gen.mixing.methods import Method
 from layermix_gen.reading.order import Ints, Mask
 from layermix_gen.sources.labels import MAX_LABEL
 
@@ -66,14 +65,13 @@ def class_count(names: Sequence[str], largest: int, place: str) -> int:
     return classes
 
 
-def check_labels(views: Sequence[str], manifest: Manifest, fields: Sequence[str], *, soft: bool) -> None:
-    """Raise `LayerMixError` where the labels of these views would be wrong: one for several, or half of the truth."""
+def check_labels(views: Sequence[str], method: Method, fields: Sequence[str], *, soft: bool) -> None:
+    """Raise `LayerMixError` where labels of these views by a method would be wrong: one for several, or half of two."""
     if soft and len(views) > 1:
         raise LayerMixError(
             f"expected one view of each image with soft_labels=True, got {len(views)}, whose labels may differ; read "
             f"one view, or ask for {_FIELDS}, which come for each view"
         )
-    method = METHODS[manifest.settings.method]
     if method.mixes_labels and not soft and "label_weight" not in fields and {*views} != {CLEAN_PLANE}:
         remedy = _FIELDS if len(views) > 1 else f"soft_labels=True, or for {_FIELDS}"
         raise LayerMixError(

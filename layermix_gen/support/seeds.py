@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable, Sequence
 from itertools import chain, count
 from struct import Struct
-from typing import Protocol
+from typing import Protocol, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -34,7 +34,17 @@ class KeyedRandom:
     __slots__ = ("_key", "_others", "random")
 
     def __init__(self, seed: int, source_id: str, variant: int) -> None:
-        self._key = key = _key(_variant_text(seed, source_id, variant))
+        self._begin(_variant_text(seed, source_id, variant))
+
+    @classmethod
+    def of_view(cls, seed: int, image: int, epoch: int, view: int) -> Self:
+        """The numbers of a view of an image that an epoch mixes anew; `image` is a digest of the source id."""
+        made = cls.__new__(cls)
+        made._begin(f"{seed}\nfresh {epoch} {view}\n{image}")
+        return made
+
+    def _begin(self, text: str) -> None:
+        self._key = key = _key(text)
         self._others: np.random.Generator | None = None
         self.random: Callable[[], float] = chain.from_iterable(_block(key, number) for number in count()).__next__
 

@@ -47,7 +47,7 @@ def test_a_view_of_its_own_is_drawn_before_the_recipe(variants: list[int]) -> No
 def test_the_text_of_metadata_is_that_of_json(name: str, view: str) -> None:
     """For whole and other numbers, true and false, second images, and names that JSON escapes."""
     settings = BuildSettings(size=32, view=view, method=name).resolve(None)
-    made, lengths = SampleMaker(settings, POOL), lengths_of(settings)
+    made, lengths = SampleMaker(settings, POOL), lengths_of(settings.options)
     for item in (Item("a.png", 0, 1), Item('Käfer/"猫"\\\n\x7f.png', -1, 1)):
         for drawn in made.draw(SOURCE, item, [CLEAN, *range(60)]):
             if drawn.recipe.other is not None:

@@ -86,7 +86,7 @@ def test_views_with_crops_of_their_own(independent: Truth) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"views": "v07"}, "expected views out of variant, random, clean, v00, v01, v02, v03, got 'v07'"),
+        ({"views": "v07"}, "expected views out of fresh, variant, random, clean, v00, v01, v02, v03, got 'v07'"),
         ({"planes": ("variant",)}, "expected views out of .*, got 'variant'"),
         ({"views": ()}, "expected views that differ, drawn in one way"),
         ({"views": ("clean", "clean")}, "expected views that differ, drawn in one way"),

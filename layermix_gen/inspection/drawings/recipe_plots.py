@@ -67,7 +67,7 @@ def plot(shards: OpenedDataset, out: str | Path) -> Path:
 
 def observed(index: Sequence[Path], manifest: Manifest) -> Counts:
     """Count the values of each panel in the index of a dataset."""
-    most = lengths_of(manifest.settings)["blends"]
+    most = lengths_of(manifest.settings.options)["blends"]
     layers, ops, strengths, blends = (
         aggregate(index, sql, manifest.planes) for sql in (LAYERS_SQL, OPS_SQL, STRENGTHS_SQL, BLENDS_SQL.format(most))
     )

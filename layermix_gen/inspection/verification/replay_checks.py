@@ -73,7 +73,7 @@ class ReplayCheck:
             return
         name = class_name(self._replayer.plan.inputs.classes, item.label)
         for row, sample in zip(of_image, samples, strict=True):
-            facts = metadata(sample.drawn, item, name, lengths_of(self._replayer.plan.settings))
+            facts = metadata(sample.drawn, item, name, lengths_of(self._replayer.plan.settings.options))
             tar = tar_name(row["plane"], row["shard"])
             yield [Problem(tar, address(row), what) for what in self._differences(files, tar, row, sample, facts)]
 

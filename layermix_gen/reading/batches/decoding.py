@@ -57,7 +57,8 @@ class PngDecoder(AnyDecoder):
 
     def __init__(self, rows: Image) -> None:
         super().__init__(rows)
-        self.filtered: list[bytes] = [b""] * len(rows)
+        height, width = rows.shape[1:3]
+        self.filtered = [bytes(height * (1 + 3 * width))] * len(rows)  # a row that no image is put in becomes black
 
     def put(self, row: int, data: bytes | memoryview) -> None:
         height, width = self.rows.shape[1:3]

@@ -7,14 +7,18 @@ decoding into it takes.
 
 import weakref
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
+import torch
+from torch.utils.data import get_worker_info
 
-from layermix_gen.reading.batches.loader import Batch, Loader
+from layermix_gen.reading.batches.loader import Batch
+from layermix_gen.support.processes import available_cpus
 
 PARTS = 4  # of a batch, for each thread: small enough that threads end together, large enough to submit cheaply
 MIN_PART = 16  # images
@@ -23,8 +27,8 @@ MIN_PART = 16  # images
 class Buffers:
     """Reusable uint8 arrays: each is free again when the last reference to it is gone."""
 
-    def __init__(self, allocate: Callable[[tuple[int, ...]], npt.NDArray[np.uint8]], keep: int) -> None:
-        self._allocate, self._keep = allocate, keep
+    def __init__(self, keep: int, *, pinned: bool) -> None:
+        self._pinned, self._keep = pinned, keep
         self._free: dict[tuple[int, ...], list[npt.NDArray[np.uint8]]] = {}
 
     def take(self, shape: tuple[int, ...]) -> npt.NDArray[np.uint8]:
@@ -35,12 +39,29 @@ class Buffers:
         weakref.finalize(lent, self._give_back, free, memory).atexit = False
         return lent
 
+    def _allocate(self, shape: tuple[int, ...]) -> npt.NDArray[np.uint8]:
+        return torch.empty(shape, dtype=torch.uint8, pin_memory=True).numpy() if self._pinned else np.empty(shape, "u1")
+
     def _give_back(self, free: list[npt.NDArray[np.uint8]], memory: npt.NDArray[np.uint8]) -> None:
         if len(free) < self._keep:
             free.append(memory)
 
 
-def deliver(batches: Iterable[Batch], loader: Loader, threads: int, prefetch: int) -> Iterator[Batch]:
+class Filler(Protocol):
+    """What fills batches, in any thread."""
+
+    def fill(self, batch: Batch, begin: int, end: int) -> None:
+        """Fill a batch from image `begin` to `end`."""
+
+
+def thread_count(asked: int | None, *, small: bool) -> int:
+    """How many threads read in this process: worker processes share the CPUs, and one thread reads small images."""
+    worker = get_worker_info()
+    cpus = 1 if small else available_cpus() // (worker.num_workers if worker else 1)
+    return asked or max(1, cpus)
+
+
+def deliver(batches: Iterable[Batch], loader: Filler, threads: int, prefetch: int) -> Iterator[Batch]:
     """Fill `batches` and yield them in order, while up to `prefetch` of the next ones are read ahead.
 
     Unlike `mapped_ahead`, it has several threads fill one batch, and holds no batch that it has handed out.
@@ -65,7 +86,7 @@ def deliver(batches: Iterable[Batch], loader: Loader, threads: int, prefetch: in
                     part.cancel()
 
 
-def _submit(pool: ThreadPoolExecutor, loader: Loader, batch: Batch, threads: int) -> list[Future[None]]:
+def _submit(pool: ThreadPoolExecutor, loader: Filler, batch: Batch, threads: int) -> list[Future[None]]:
     size = len(batch.rows)
     part = max(MIN_PART, -(-size // (PARTS * threads)))
     return [pool.submit(loader.fill, batch, begin, min(begin + part, size)) for begin in range(0, size, part)]

@@ -3,8 +3,10 @@
 One call fills a part of a batch, in any thread; parts share nothing, so that the result does not depend on threads.
 """
 
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -45,6 +47,7 @@ class Batch:
 
     `shown` (B,) says which image of the batch each row of `pixels` shows: its own, or another that stands in for it.
     `replaced` then has the reason. `metadata`, if it is read, has a list for each image, with a dict for each view.
+    `mixed` are the second labels of fresh variants and the weights of the first ones, (B,) each; () for stored ones.
     """
 
     rows: Ints
@@ -54,6 +57,7 @@ class Batch:
     shown: Ints = field(init=False)
     metadata: list[list[dict[str, Any]]] = field(init=False)
     replaced: dict[int, str] = field(default_factory=dict)
+    mixed: tuple[npt.NDArray[Any], ...] = ()
 
     def __post_init__(self) -> None:
         self.shown = np.arange(len(self.rows))
@@ -68,12 +72,21 @@ class Loader:
     ) -> None:
         self.storage, self.catalog, self.selection = storage, catalog, selection
         self._metadata, self._replace = metadata, replace
-        self._lengths = lengths_of(storage.manifest.settings)
+        self._lengths = lengths_of(storage.manifest.settings.options)
         self._decoder = DECODERS[storage.manifest.settings.encoding.format]
 
-    def batch(self, rows: Ints, planes: Ints, pixels: npt.NDArray[np.uint8]) -> Batch:
-        """Return a batch to be filled with the images in rows `rows` (B,) of the selection, each in `planes` (B, V)."""
-        catalog, images = self.catalog, np.broadcast_to(self.selection.images[rows, None], planes.shape)
+    def batch(self, rows: Ints, planes: Ints, take: Callable[[tuple[int, ...]], npt.NDArray[np.uint8]]) -> Batch:
+        """Return a batch to be filled with the images in rows `rows` (B,) of the selection, each in `planes` (B, V).
+
+        `take` gives the memory for pixels of a shape.
+        """
+        size = self.storage.manifest.size
+        places = self.places(planes, np.broadcast_to(self.selection.images[rows, None], planes.shape))
+        return Batch(rows, planes, places, take((*planes.shape, size, size, 3)))
+
+    def places(self, planes: Ints, images: Ints) -> list[list[Place]]:
+        """The places of images in planes (n, V) of the catalog."""
+        catalog = self.catalog
         columns = (
             planes,
             catalog.shards[images],
@@ -85,37 +98,45 @@ class Loader:
         )
         places = list(map(Place, *(column.ravel().tolist() for column in columns)))
         views = planes.shape[1]
-        return Batch(rows, planes, [places[i : i + views] for i in range(0, len(places), views)], pixels)
+        return [places[i : i + views] for i in range(0, len(places), views)]
 
     def fill(self, batch: Batch, begin: int, end: int) -> None:
         """Fill a batch from image `begin` to `end`. Raises `LayerMixError` with shard and key of an unreadable one."""
         views, height, width, channels = batch.pixels.shape[1:]
         decoder = self._decoder(batch.pixels[begin:end].reshape(-1, height, width, channels))
         for i in range(begin, end):
-            slot = (i - begin) * views
-            try:
-                batch.metadata[i] = self._read(batch, i, decoder, slot)
-            except SampleError as error:
-                if not self._replace:
-                    raise LayerMixError(f"{error}; restore that file, or read with on_error='skip'") from error
-                batch.replaced[i] = str(error)
-                self._stand_in(batch, i, decoder, slot)
+            self.fill_one(batch, i, partial(self._read_views, batch, decoder, (i - begin) * views))
         decoder.finish()
 
-    def _stand_in(self, batch: Batch, i: int, decoder: Decoder, slot: int) -> None:
+    def fill_one(self, batch: Batch, i: int, read: Callable[[int], list[dict[str, Any]]]) -> None:
+        """Fill image `i` by `read`, which decodes an image of the batch in its place, or another that can be read."""
+        try:
+            batch.metadata[i] = read(i)
+        except SampleError as error:
+            if not self._replace:
+                raise LayerMixError(f"{error}; restore that file, or read with on_error='skip'") from error
+            batch.replaced[i] = str(error)
+            self._stand_in(batch, i, read)
+
+    def _stand_in(self, batch: Batch, i: int, read: Callable[[int], list[dict[str, Any]]]) -> None:
         """Replace image `i` by another of its batch, whose tars are in use already; the choice depends on no thread."""
         for attempt in range(ATTEMPTS):
             other = draw_image(int(batch.rows[i]), attempt, len(batch.rows), self.selection.seed)
             with suppress(SampleError):
-                batch.metadata[i] = self._read(batch, other, decoder, slot)
+                batch.metadata[i] = read(other)
                 batch.shown[i] = other
                 return
         raise LayerMixError(f"{batch.replaced[i]}; nor can {ATTEMPTS} others of its batch be read; restore their files")
 
-    def _read(self, batch: Batch, i: int, decoder: Decoder, slot: int) -> list[dict[str, Any]]:
-        """Decode all views of image `i` of the batch into the decoder's rows from `slot` on; return their metadata."""
+    def _read_views(self, batch: Batch, decoder: Decoder, slot: int, which: int) -> list[dict[str, Any]]:
+        """Decode all views of image `which` of the batch into the decoder's rows from `slot` on."""
+        places = batch.places[which]
+        return self.read(places, decoder, range(slot, slot + len(places)))
+
+    def read(self, places: Sequence[Place], decoder: Decoder, slots: Sequence[int]) -> list[dict[str, Any]]:
+        """Decode the samples at some places, each into a row of the decoder; return their metadata, if it is read."""
         metadata = []
-        for view, place in enumerate(batch.places[i]):
+        for slot, place in zip(slots, places, strict=True):
             plane = self.catalog.planes[place.plane]
             try:
                 tar = self.storage.tar(plane, place.shard)
@@ -123,7 +144,7 @@ class Loader:
                 if isal_zlib.crc32(data) != place.checksum:
                     found = f"found other bytes at offset {place.offset}"
                     raise BadImage(f"expected an image with the index's checksum, {found}")
-                decoder.put(slot + view, data)
+                decoder.put(slot, data)
                 if self._metadata:
                     at = (place.offset, place.size, plane, place.json_checksum)
                     metadata.append(read_metadata(tar, *at, self._lengths))

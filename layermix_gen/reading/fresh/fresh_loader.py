@@ -1,0 +1,169 @@
+"""Fill batches with fresh variants: clean images are decoded once, a few at a time, and mixed into their views."""
+
+import threading
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from layermix_gen.images import Image
+from layermix_gen.reading.batches.decoding import Decoder
+from layermix_gen.reading.batches.loader import Batch, Loader, Place
+from layermix_gen.reading.catalog import Catalog
+from layermix_gen.reading.fresh.fresh_variants import FreshDraw, FreshVariants
+from layermix_gen.reading.order import Ints
+from layermix_gen.reading.selection import Selection
+from layermix_gen.reading.storage.base import Storage
+
+DECODED = 2**21  # bytes of clean images that are decoded, then mixed: few enough to stay in the processor's cache
+
+
+class _Part(NamedTuple):
+    """Images of a batch that one thread decodes and mixes: its memory, and what is drawn for each of them.
+
+    `leaves` (1 + second images, images, H, W, 3) are the clean images, then the second ones of each fresh view.
+    """
+
+    first: int
+    leaves: Image
+    decoder: Decoder
+    draws: list[FreshDraw]
+    seconds: list[list[Place]]
+
+
+class FreshLoader(Loader):
+    """A loader of clean images, which fills batches with their fresh variants in one epoch.
+
+    It works in phases, as builds do: recipes are drawn, images decoded, then rendered.
+    """
+
+    def __init__(
+        self,
+        storage: Storage,
+        catalog: Catalog,
+        selection: Selection,
+        fresh: FreshVariants,
+        epoch: int,
+        *,
+        metadata: bool,
+        replace: bool,
+    ) -> None:
+        super().__init__(storage, catalog, selection, metadata=metadata, replace=replace)
+        self._fresh, self._epoch = fresh, epoch
+        self._shape = (storage.manifest.size, storage.manifest.size, 3)
+        self._room = Room()
+
+    def batch(self, rows: Ints, planes: Ints, take: Callable[[tuple[int, ...]], npt.NDArray[np.uint8]]) -> Batch:
+        """Return a batch to be filled with the images in rows `rows` (B,) of the selection and plane 0."""
+        return fresh_batch(rows, planes, self.places(planes, self.selection.images[rows, None]), self._fresh, take)
+
+    def fill(self, batch: Batch, begin: int, end: int) -> None:
+        """Fill a batch from image `begin` to `end`. Raises `LayerMixError` with shard and key of an unreadable one."""
+        step = max(1, DECODED // int(np.prod(self._shape)))
+        for first in range(begin, end, step):
+            self._fill(batch, first, min(first + step, end))
+
+    def _fill(self, batch: Batch, begin: int, end: int) -> None:
+        fresh, count = self._fresh, end - begin
+        leaves = self._room.take("leaves", ((1 + fresh.second_images) * count, *self._shape))
+        draws = fresh.draws(batch.rows[begin:end], self._epoch)
+        shaped = leaves.reshape(-1, count, *self._shape)
+        part = _Part(begin, shaped, self._decoder(leaves), draws, self._seconds(draws))
+        for slot in range(count):
+            self.fill_one(batch, begin + slot, partial(self._read_one, batch, part, slot))
+        part.decoder.finish()
+        picture = self._room.take("picture", self._shape)
+        for slot, draw in enumerate(draws):
+            fresh.render(draw, shaped[0, slot], [*shaped[1:, slot]], batch.pixels[begin + slot], picture)
+        note_labels(batch, begin, draws, fresh)
+
+    def _read_one(self, batch: Batch, part: _Part, slot: int, which: int) -> list[dict[str, Any]]:
+        """Decode image `which` of the batch and its second images into a slot; return the metadata of its views."""
+        if which == part.first + slot:
+            draw, seconds = part.draws[slot], part.seconds[slot]
+        else:
+            [draw] = self._fresh.draws(batch.rows[[which]], self._epoch)
+            [seconds] = self._seconds([draw])
+        count, used = part.leaves.shape[1], [view for view, row in enumerate(draw.others, 1) if row >= 0]
+        facts = self.read([*batch.places[which], *seconds], part.decoder, [view * count + slot for view in (0, *used)])
+        part.draws[slot] = draw
+        if not facts:
+            return []
+        by_view = dict(zip(used, facts[1:], strict=True))
+        others = [by_view.get(view) for view in range(1, 1 + len(draw.others))]
+        return self._fresh.metadata(draw, facts[0], others, self._epoch)
+
+    def _seconds(self, draws: Sequence[FreshDraw]) -> list[list[Place]]:
+        """The places of the second images of each draw."""
+        rows = [row for draw in draws for row in draw.others if row >= 0]
+        if not rows:
+            return [[] for _ in draws]
+        images = self.selection.images[rows]
+        places = (place for [place] in self.places(np.zeros((len(rows), 1), np.int64), images[:, None]))
+        return [[next(places) for row in draw.others if row >= 0] for draw in draws]
+
+
+class HeldLoader:
+    """Fills batches with fresh variants of clean images that are held in memory: uint8 (rows, H, W, 3), by row.
+
+    `facts`, if metadata is read, has that of each of them.
+    """
+
+    def __init__(self, images: Image, facts: Sequence[dict[str, Any]], fresh: FreshVariants, epoch: int) -> None:
+        self._images, self._facts, self._fresh, self._epoch = images, facts, fresh, epoch
+        self._room = Room()
+
+    def batch(self, rows: Ints, take: Callable[[tuple[int, ...]], npt.NDArray[np.uint8]]) -> Batch:
+        """Return a batch to be filled with the images in rows `rows` (B,) of the selection."""
+        return fresh_batch(rows, np.zeros((len(rows), 1), np.int64), [], self._fresh, take)
+
+    def fill(self, batch: Batch, begin: int, end: int) -> None:
+        """Fill a batch from image `begin` to `end`."""
+        fresh, images, facts = self._fresh, self._images, self._facts
+        draws = fresh.draws(batch.rows[begin:end], self._epoch)
+        picture = self._room.take("picture", images.shape[1:])
+        for i, draw in enumerate(draws, begin):
+            others = [None if row < 0 else images[row] for row in draw.others]
+            fresh.render(draw, images[draw.row], others, batch.pixels[i], picture)
+            if facts:
+                of_others = [None if row < 0 else facts[row] for row in draw.others]
+                batch.metadata[i] = fresh.metadata(draw, facts[draw.row], of_others, self._epoch)
+        note_labels(batch, begin, draws, fresh)
+
+
+class Room(threading.local):
+    """Memory of each thread, which is used again: fresh memory would have to be cleared by the system first."""
+
+    def __init__(self) -> None:
+        self._held: dict[str, npt.NDArray[np.uint8]] = {}
+
+    def take(self, name: str, shape: tuple[int, ...]) -> npt.NDArray[np.uint8]:
+        """An array of undefined content, the same memory for each call with the same name."""
+        size = int(np.prod(shape))
+        if name not in self._held or self._held[name].size < size:
+            self._held[name] = np.empty(size, np.uint8)
+        return self._held[name][:size].reshape(shape)
+
+
+def fresh_batch(
+    rows: Ints,
+    planes: Ints,
+    places: list[list[Place]],
+    fresh: FreshVariants,
+    take: Callable[[tuple[int, ...]], npt.NDArray[np.uint8]],
+) -> Batch:
+    """A batch of the clean images in rows `rows` (B,) that has room for all of their views."""
+    size = fresh.mix.drawing.size
+    batch = Batch(rows, planes, places, take((len(rows), len(fresh.names), size, size, 3)))
+    batch.mixed = (np.full(len(rows), -1, np.int32), np.ones(len(rows), np.float32))
+    return batch
+
+
+def note_labels(batch: Batch, begin: int, draws: Sequence[FreshDraw], fresh: FreshVariants) -> None:
+    """Note the second labels of images that were drawn, from image `begin` of the batch on."""
+    if fresh.second_images:
+        part = slice(begin, begin + len(draws))
+        for column, values in zip(batch.mixed, fresh.label_columns(draws), strict=True):
+            column[part] = values
