@@ -124,7 +124,7 @@ class Laboratory:
                 shards,
                 one.settings,
                 kind=kind,
-                mixing_set=self.mixing_set(one.mixing_set),
+                mixing_set=None if one.fresh else self.mixing_set(one.mixing_set),
                 workers=1,
                 progress=False,
             )

@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from layermix_gen import BuildSettings, LayerMixError
+from layermix_gen.mixing.methods import METHODS, MethodOptions
+from layermix_gen.support.checks import check_choice
 
 LOSSES = ("ce", "jsd")
 TESTS = ("test", "validation")
@@ -22,6 +24,7 @@ class Condition:
     `built` is how many planes the dataset has, by default `variants`; conditions that differ in `variants` alone share
     one. `mixing_set` names one of the study's sets, "" the fractals that a build renders. `seeds` is how many runs
     there are; a seed decides the weights at the start, the order of the images, and which variant an epoch shows.
+    With `fresh`, clean images are mixed anew in each epoch, while they are read, and no variants are stored.
     """
 
     name: str
@@ -39,34 +42,46 @@ class Condition:
     loss: str = "ce"
     network: str = "resnet-8-16"
     epochs: int = 20
+    fresh: bool = False
 
     def __post_init__(self) -> None:
         if self.loss not in LOSSES:
             raise LayerMixError(f"expected a loss of {', '.join(LOSSES)} in {self.name}, found {self.loss!r}")
-        if self.loss == "jsd" and self.view_mode != "shared":
+        if self.loss == "jsd" and self.view_mode != "shared" and not self.fresh:
             raise LayerMixError(f"expected view_mode = 'shared' in {self.name}, as its loss needs; set it")
         if not self.variants <= (self.built or self.variants):
             raise LayerMixError(f"expected at most the {self.built} variants that are built in {self.name}; mend it")
 
     @property
     def settings(self) -> BuildSettings:
-        """How its dataset is built."""
+        """How its dataset is built: with `fresh`, the clean images alone."""
+        coded: dict[str, Any] = {"format": self.format, "quality": self.quality, "subsampling": self.subsampling}
+        if self.fresh:
+            return BuildSettings(variants=0, method="none", **coded)
         return BuildSettings(
             variants=self.built or self.variants,
             clean=self.loss == "jsd" or self.view_mode == "shared",
             method=self.method,
             options=dict(self.options) or None,
             view_mode=self.view_mode,
-            format=self.format,
-            quality=self.quality,
-            subsampling=self.subsampling,
+            **coded,
         )
+
+    @property
+    def mix(self) -> MethodOptions | None:
+        """What a fresh condition mixes by; None for stored variants."""
+        if not self.fresh:
+            return None
+        check_choice("method", self.method, METHODS)
+        return METHODS[self.method].options_of(dict(self.options) or None)
 
     @property
     def dataset(self) -> str:
         """The name of its dataset: conditions with the same settings and mixing set have the same."""
         options = json.dumps(self.options, sort_keys=True) if self.options else ""
         coded = [] if self.format == "png" else [self.format, str(self.quality), self.subsampling]
+        if self.fresh:
+            return "_".join(["clean", *coded])
         parts = [self.method, options, self.mixing_set, *coded, self.view_mode, str(self.built or self.variants)]
         return "_".join(re.sub(r"\W+", "-", part).strip("-") for part in parts if part)
 
@@ -84,7 +99,10 @@ class Run:
 
     def facts(self) -> dict[str, Any]:
         """What decides its results, but for the data and the versions."""
-        return asdict(self.condition) | {"seed": self.seed, "dataset": self.condition.dataset}
+        facts = asdict(self.condition)
+        if not self.condition.fresh:  # so that results from before there was this choice remain
+            del facts["fresh"]
+        return facts | {"seed": self.seed, "dataset": self.condition.dataset}
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +169,7 @@ def read_plan(path: Path) -> Study:
     if made.test not in TESTS:
         raise LayerMixError(f"expected test to be one of {', '.join(TESTS)} in {path}, found {made.test!r}")
     for one in made.conditions:
-        _ = one.settings  # which are checked when they are made
+        _ = one.settings, one.mix  # which are checked when they are made
         if one.mixing_set and one.mixing_set not in made.mixing_sets:
             raise LayerMixError(f"expected a mixing set {one.mixing_set!r} in [mixing_sets] of {path}; add it")
     return made

@@ -55,7 +55,7 @@ def fit(one: Run, lab: Laboratory, out: Path) -> dict[str, Any]:
     """Train the network of a run, from its beginning or its last epoch; return what is to be told of that."""
     shards = lab.dataset(one.condition)
     begin, resumed = time.process_time(), (out / "checkpoint.pt").exists()
-    learn_from(shards, one, out, lab.compiled)
+    learn_from(shards, one, out, lab)
     return {
         "losses": losses(out / "log.jsonl"),
         "data": data_facts(shards, one.condition),
@@ -67,7 +67,7 @@ def fit(one: Run, lab: Laboratory, out: Path) -> dict[str, Any]:
     }
 
 
-def learn_from(shards: Path, one: Run, out: Path, compiled: bool) -> None:
+def learn_from(shards: Path, one: Run, out: Path, lab: Laboratory) -> None:
     """Train on shards, with the loop of the other examples."""
     condition = one.condition
     torch.manual_seed(one.seed)
@@ -84,9 +84,11 @@ def learn_from(shards: Path, one: Run, out: Path, compiled: bool) -> None:
         std=(STD,),
         save_every=10**9,  # steps: at the ends of epochs alone
         out=out,
-        variants=condition.variants,
+        variants=None if condition.fresh else condition.variants,
         in_memory=True,
-        compiled=compiled,
+        compiled=lab.compiled,
+        fresh=condition.mix,
+        mixing_set=lab.mixing_set(condition.mixing_set) if condition.fresh else None,
     )
 
     def make(classes: int) -> tuple[nn.Module, str]:
@@ -162,7 +164,7 @@ def data_facts(shards: Path, condition: Condition) -> dict[str, Any]:
     """Which bytes a condition reads, and how many."""
     manifest = open_shards(shards).manifest
     read = tuple(f"{plane_name(number)}/" for number in range(condition.variants))
-    if condition.loss == "jsd":
+    if condition.loss == "jsd" or condition.fresh:
         read += ("clean/",)
     size = sum(facts["bytes"] for name, facts in manifest.tars.items() if name.startswith(read))
     return {"digest": manifest.digest, "bytes": size}

@@ -32,6 +32,8 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--rate", type=float, default=0.01)
     parser.add_argument("--soft-labels", action="store_true", help="of both images that mixup and cutmix have mixed")
     parser.add_argument("--jsd", action="store_true", help="learn from triples, with the Jensen-Shannon loss")
+    parser.add_argument("--fresh", action="store_true", help="mix the clean plane anew in each epoch, while it is read")
+    parser.add_argument("--mix", default="layermix", help="the method of --fresh; default: layermix")
     parser.add_argument(
         "--outliers",
         default="",
@@ -54,6 +56,7 @@ def main(arguments: list[str] | None = None) -> None:
         std=IMAGENET_DEFAULT_STD,
         save_every=options.save_every,
         out=options.out,
+        fresh=options.mix if options.fresh else None,
     )
 
     def make(classes: int) -> tuple[nn.Module, str]:

@@ -4,11 +4,9 @@ Under torchrun each process is a rank; the reader distributes the images by itse
 needed to continue at exactly the batch at which it was written, with any number of ranks: run the same command again.
 """
 
-import json
 import math
 import os
 import shlex
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,6 +19,7 @@ import torch.distributed as dist
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
+from training_log import Log
 
 from layermix_gen.dataset.names import plane_name
 from layermix_gen.errors import LayerMixError
@@ -32,7 +31,6 @@ from layermix_gen.reading.device import normalize
 from layermix_gen.reading.in_memory import InMemoryDataset
 from layermix_gen.reading.reader import LayerMixDataset
 
-JSD_VIEWS = ("clean", "variant", "variant")
 FINAL_RATE = 1e-6
 
 
@@ -42,6 +40,7 @@ class Recipe:
 
     `variants` restricts the planes that are read to the first ones. `in_memory` decodes them once, which a small
     dataset allows, and `compiled` trains a compiled network: faster after a minute, where there is a compiler.
+    `fresh`, a method's name or its options, mixes the clean plane anew in each epoch; `mixing_set` is for that.
     """
 
     epochs: int
@@ -59,6 +58,14 @@ class Recipe:
     variants: int | None = None
     in_memory: bool = False
     compiled: bool = False
+    fresh: Any = None
+    mixing_set: Path | None = None
+
+    @property
+    def views(self) -> str | tuple[str, ...]:
+        """What is read of each image."""
+        mixed = "variant" if self.fresh is None else "fresh"
+        return ("clean", mixed, mixed) if self.jsd else mixed
 
 
 @contextmanager
@@ -81,8 +88,10 @@ def train(make: Callable[[int], tuple[nn.Module, str]], shards: str, test: str |
             shards,
             recipe.batch_size // here.world_size,
             seed=recipe.seed,
-            views=JSD_VIEWS if recipe.jsd else "variant",
+            views=recipe.views,
             planes=None if recipe.variants is None else [plane_name(number) for number in range(recipe.variants)],
+            mix=recipe.fresh,
+            mixing_set=recipe.mixing_set,
             soft_labels=recipe.soft_labels,
             device=device,
         )
@@ -268,33 +277,3 @@ def load(
     torch.set_rng_state(state["random"])
     print(f"resumed {path} at step {state['step']}", flush=True)
     return int(state["step"])
-
-
-class Log:
-    """Lines of JSON in `log.jsonl`, on one rank."""
-
-    def __init__(self, folder: Path | None, every: int = 10) -> None:
-        self.path, self.every, self.begin = folder and folder / "log.jsonl", every, time.perf_counter()
-        self.losses: list[Tensor] = []
-
-    def step(self, epoch: int, step: int, rate: float, loss: Tensor) -> None:
-        """Tell the mean loss of some steps at a time: asking for it makes the GPU wait."""
-        self.losses.append(loss)
-        if step % self.every == 0:
-            self.rest(epoch, step, rate)
-
-    def rest(self, epoch: int, step: int, rate: float) -> None:
-        """Tell the mean loss of the steps that nothing was told of yet, if there are any."""
-        if self.losses:
-            loss = torch.stack(self.losses).mean().item()
-            self.write(epoch=epoch, step=step, rate=round(rate, 8), loss=round(loss, 5))
-            self.losses.clear()
-
-    def write(self, **facts: Any) -> None:
-        """Append a line, and print it."""
-        if self.path:
-            line = json.dumps(facts | {"seconds": round(time.perf_counter() - self.begin, 1)})
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            with self.path.open("a") as file:
-                print(line, file=file)
-            print(line, flush=True)

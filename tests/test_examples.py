@@ -67,7 +67,7 @@ def arguments(shards: Path, out: Path, *more: object) -> list[str]:
     return [str(one) for one in (shards, "--test", shards, "--out", out, *more)]
 
 
-@pytest.mark.parametrize("more", [(), ("--jsd",), ("--outliers",), ("--soft-labels",)], ids=str)
+@pytest.mark.parametrize("more", [(), ("--jsd", "--fresh"), ("--outliers",), ("--soft-labels",)], ids=str)
 def test_cifar_learns(shards: Path, cutmix: Path, pool: Path, tmp_path: Path, more: tuple[str, ...]) -> None:
     from train_cifar import main
 

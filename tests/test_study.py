@@ -22,7 +22,7 @@ group = "a"
 network = "resnet-8-4"
 
 [conditions]
-none = { method = "none", seeds = 1 }
+fresh = { method = "pixmix", seeds = 1, fresh = true, mixing_set = "noise" }
 layermix-jsd = { group = "c", seeds = 1, view_mode = "shared", loss = "jsd", mixing_set = "noise" }
 
 [mixing_sets]
@@ -64,15 +64,16 @@ def test_two_runs_of_one_seed_give_the_same_result(data: Path, tmp_path: Path) -
     for out in (tmp_path / "one", tmp_path / "two"):
         study(plan, out, "--data", data, "--jobs", 1, "--uncompiled")
         results = sorted((out / "results").glob("*.json"))
-        assert [path.stem for path in results] == ["layermix-jsd-seed0", "none-seed0"]
+        assert [path.stem for path in results] == ["fresh-seed0", "layermix-jsd-seed0"]
         found.append([json.loads(path.read_text()) for path in results])
     for facts in (*found[0], *found[1]):
         assert facts.pop("made")["train_seconds"] > 0
     assert found[0] == found[1]
-    jsd, none = found[0]
-    assert none["losses"] != jsd["losses"]
-    assert set(none["results"]["by_part"]["c"]) > {"fog", "pixelate"}
-    assert jsd["data"]["bytes"] > none["data"]["bytes"]  # also the clean plane
+    fresh, jsd = found[0]
+    assert fresh["losses"] != jsd["losses"]
+    assert set(fresh["results"]["by_part"]["c"]) > {"fog", "pixelate"}
+    assert jsd["data"]["bytes"] > fresh["data"]["bytes"] > 0  # of the clean plane alone
+    assert (fresh["run"]["dataset"], "fresh" in jsd["run"]) == ("clean", False)
 
 
 def test_what_has_a_result_is_not_run_again(
@@ -86,20 +87,20 @@ def test_what_has_a_result_is_not_run_again(
     [run] = matrix.read_plan(plan).runs(["a"])
     (out / "results").mkdir(parents=True)
     facts = {"run": run.facts(), "test": matrix.read_plan(plan).tests()}
-    (out / "results" / "none-seed0.json").write_text(json.dumps(facts))
+    (out / "results" / "fresh-seed0.json").write_text(json.dumps(facts))
     study(plan, out, "--data", data, "--jobs", 1)
-    assert done == ["none-seed0", "layermix-jsd-seed0"]
+    assert done == ["fresh-seed0", "layermix-jsd-seed0"]
     study(plan, out, "--data", data, "--list")
-    assert capsys.readouterr().out == "done  a none-seed0\nto do c layermix-jsd-seed0\n"
+    assert capsys.readouterr().out == "done  a fresh-seed0\nto do c layermix-jsd-seed0\n"
     plan.write_text(PLAN.replace("epochs = 1", "epochs = 2"))
-    with pytest.raises(SystemExit, match=r"none-seed0\.json is of another condition than the plan's; move it away"):
+    with pytest.raises(SystemExit, match=r"fresh-seed0\.json is of another condition than the plan's; move it away"):
         study(plan, out, "--data", data, "--jobs", 1)
 
 
 @pytest.mark.parametrize(
     ("old", "new", "expected"),
     [
-        ('method = "none"', 'method = "nun"', "method must be one of"),
+        ('method = "pixmix"', 'method = "pixmax"', "method must be one of"),
         ("variants = 2", "variant = 2", "found 'variant'; mend it"),
         ('mixing_set = "noise"', 'mixing_set = "nose"', "expected a mixing set 'nose' in"),
         ('view_mode = "shared", ', "", "expected view_mode = 'shared' in layermix-jsd"),
