@@ -1,6 +1,6 @@
-"""What reading costs, against the bare decoding loop, webdataset and a DataLoader over files.
+"""What reading costs, stored and fresh variants, against bare decoding, webdataset and a DataLoader over files.
 
-    python benchmarks/reader.py [--photographs FOLDER] [--rounds 5] [--count 4096]
+    python benchmarks/reader.py [--photographs FOLDER] [--rounds 5] [--count 4096] [--only fresh]
 
 FOLDER holds JPEG photographs of about 500x375 (`benchmarks/photographs.py` cuts some). Everything is warm. The readers
 take turns, and medians are printed; timings of one run can be compared with each other, those of two runs cannot.
@@ -45,6 +45,7 @@ from layermix_gen.reading.reader import LayerMixDataset
 from layermix_gen.sources import open_source
 
 BATCH, LARGE, SMALL = 256, 224, 32
+TRIPLES = {"stored": ("clean", "variant", "variant"), "fresh": ("clean", "fresh", "fresh")}
 Reader = Callable[[], int]
 """Reads an epoch and returns how many images it held."""
 
@@ -57,10 +58,11 @@ def drain(batches: Iterable[Any]) -> int:
 # ------------------------------------------------------------------------------------------------ the readers
 
 
-def ours(root: Path, threads: int) -> Reader:
+def ours(root: Path, threads: int, views: Any = "variant", *, memory: bool = False) -> Reader:
     """LayerMixDataset, epoch after epoch."""
-    ds = LayerMixDataset(root, BATCH, threads=threads, remainder="exact")
-    return lambda: drain(ds)
+    ds = LayerMixDataset(root, BATCH, threads=threads, views=views, remainder="exact")
+    held = ds.in_memory() if memory else ds
+    return lambda: drain(held)
 
 
 def bare(root: Path, threads: int) -> Reader:
@@ -263,6 +265,23 @@ def small(root: Path, rounds: int) -> None:
         print(f"{name:<36}{rate:10.0f}")
 
 
+def fresh(large_root: Path, small_root: Path, rounds: int) -> None:
+    """Print how fast fresh variants are read, one view of an image and triples, against stored ones in the same run."""
+    readers: dict[str, Reader] = {}
+    for size, root in ((LARGE, large_root), (SMALL, small_root)):
+        for kind, views in TRIPLES.items():
+            for threads in (1, 2) if size == LARGE else (1,):
+                many = f"{threads} thread{'s' if threads > 1 else ''}"
+                readers[f"{size} px, {kind}, {many}"] = ours(root, threads, views[1])
+                readers[f"{size} px, {kind} triple, {many}"] = ours(root, threads, views)
+    readers[f"{SMALL} px, fresh in memory, 1 thread"] = ours(small_root, 1, "fresh", memory=True)
+    rates = take_turns(readers, rounds)
+    print(f"\n{'stored and fresh variants':<36}{'images/s':>10}{'to stored':>14}")
+    for name, rate in rates.items():
+        stored = rates[name.replace("fresh in memory", "stored").replace("fresh", "stored")]
+        print(f"{name:<36}{rate:10.0f}{rate / stored:13.2f}x")
+
+
 def first_batch(root: Path, rounds: int) -> None:
     """Print how long it takes to the first batch."""
     planes: dict[str, Any] = {
@@ -287,6 +306,7 @@ def main() -> None:
     parser.add_argument("--photographs", type=Path, help="default: cut from those of scikit-image")
     parser.add_argument("--count", type=int, default=4096, help="photographs to cut")
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--only", choices=["fresh"], help="measure that alone")
     arguments = parser.parse_args()
     cv2.setNumThreads(1)
     with tempfile.TemporaryDirectory() as name:
@@ -294,14 +314,13 @@ def main() -> None:
         photographs = arguments.photographs or folder / "photographs"
         if not arguments.photographs:
             cut(photographs, None, arguments.count)
-        one = BuildSettings(variants=1, clean=False, shard_size="64MB")
-        build(photographs, folder / "large", one)
+        planes = BuildSettings(variants=2, view_mode="shared", shard_size="64MB")
+        build(photographs, folder / "large", planes)
+        build(write_small(folder / "squares", photographs, 5 * arguments.count), folder / "small", planes)
+        fresh(folder / "large", folder / "small", arguments.rounds)
+        if arguments.only:
+            return
         files = write_files(folder / "large", folder / "files")
-        build(
-            write_small(folder / "squares", photographs, 20_000),
-            folder / "small",
-            BuildSettings(variants=1, clean=False),
-        )
         simulate(folder / "index", 1_000_000, 4, 128)
         large(folder / "large", files, arguments.rounds)
         small(folder / "small", arguments.rounds)
