@@ -190,7 +190,7 @@ class LayerMixDataset(Epochs):
             where,
             metadata=bool(self.fields),
             soft_labels=self.soft_labels,
-            **({"ids": True} if self.views.are_fresh else {}),
+            ids=self.views.are_fresh,
         )
 
     def in_memory(self, device: str | torch.device = "cpu") -> InMemoryDataset:

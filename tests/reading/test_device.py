@@ -91,7 +91,7 @@ def test_devices_are_checked(tiny: Truth, monkeypatch: pytest.MonkeyPatch) -> No
             LayerMixError, match=rf"^expected a GPU for the device '{name}', found none; name another device"
         ):
             tiny.open(device=name)
-    monkeypatch.setattr("layermix_gen.reading.reader.get_worker_info", lambda: SimpleNamespace(id=0, num_workers=1))
+    monkeypatch.setattr("layermix_gen.reading.device.get_worker_info", lambda: SimpleNamespace(id=0, num_workers=1))
     with pytest.raises(LayerMixError, match="a worker process cannot copy to a device; drop device= or num_workers="):
         list(tiny.open(device="meta"))
 

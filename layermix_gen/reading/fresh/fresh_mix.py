@@ -54,7 +54,7 @@ def method_of(mix: Any) -> tuple[Method, MethodOptions]:
 def settle_mix(method: Method, options: MethodOptions, mixing_set: Any, files: DatasetFiles, manifest: Manifest) -> Mix:
     """Find or make the mixing set that a method needs. Raises `LayerMixError` where there is none or does not fit."""
     say_if_not_compiled()
-    found = None
+    options, found = options.resolve(manifest.size), None
     if method.mixes_pictures:
         found = _given(mixing_set, options, manifest) if mixing_set is not None else _own(files, manifest)
         _check_fits(found, options, manifest.size)

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from layermix_gen import LayerMixOptions
 from layermix_gen.dataset.dataset_files import LocalFiles
 from layermix_gen.dataset.manifest import Manifest, read_manifest
 from layermix_gen.dataset.plan import MixingSetFacts
@@ -72,6 +73,11 @@ def test_fractals_are_rendered_again_from_their_seed(manifest: Manifest, rendere
     assert rendered == [(None, 12, 0, {"count": count}), (None, 12, 0, {})]
     with pytest.raises(LayerMixError, match=r"nothing is there; rendered again, it is another, [0-9a-f]{12}\.\.\.; "):
         settled(moved(manifest, f"/nowhere/fractals-v{VERSION}-seed0-{count}x16.npy", digest="0" * 64))
+
+
+def test_a_folder_is_packed_as_the_method_needs_it(manifest: Manifest, rendered: list[Any]) -> None:
+    settle_mix(*method_of(LayerMixOptions(preset="released")), "pictures", LocalFiles(manifest.root), manifest)
+    assert rendered == [("pictures", 12, 0, {"color": True})]
 
 
 @pytest.mark.parametrize("where", ["/nowhere/pictures.npy", "mixing-set.npy", "other"])
