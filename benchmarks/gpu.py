@@ -133,7 +133,7 @@ def forever(batches: Iterable[Any]) -> Iterator[Any]:
 
 def rate(trial: Trial, name: str, batches: Iterable[Any]) -> float:
     """Images per second of training steps."""
-    step = learner(trial, make_model(name, 10))
+    step = learner(trial, make_model(name, trial.dataset().num_classes))
     begin = 0.0
     for number, (images, labels) in enumerate(islice(batches, WARM + TIMED)):
         if number == WARM:
@@ -164,7 +164,10 @@ def trainings(trial: Trial, name: str, epochs: int, test: Path) -> None:
     """Train a network on the clean plane and on the variants, and evaluate both."""
     for method, views in TRAINED.items():
         torch.manual_seed(0)
-        model, data = make_model(name, 10), trial.dataset(views, on_device=False).in_memory(trial.device)
+        model, data = (
+            make_model(name, trial.dataset().num_classes),
+            trial.dataset(views, on_device=False).in_memory(trial.device),
+        )
         step, steps, begin = learner(trial, model), epochs * len(data), time.perf_counter()
         for number, (images, labels) in enumerate(islice(forever(data), steps)):
             step(cosine(number / steps, RATE), images, labels)
@@ -185,27 +188,28 @@ def write_test(data: str, out: Path, count: int) -> Path:
     return path
 
 
-def main() -> None:
+def main(arguments: list[str] | None = None) -> None:
     """Read the command line; build, compare, measure, train."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data")
     parser.add_argument("out", type=Path)
+    parser.add_argument("--mixing-set", help="as for `build`")
     parser.add_argument("--device", default="cuda")
     parser.add_argument("--minutes", type=float, default=12, help="for everything after the build")
     parser.add_argument("--networks", default="wrn-16-2,wrn-40-4,wrn-28-10", help="from the smallest to the largest")
     parser.add_argument("--most", type=int, default=30, help="epochs of a training at most")
     parser.add_argument("--test", type=int, default=2000, help="images of the test split")
     parser.add_argument("--online", type=float, default=450, help="images/s of mixing online: two workers of its code")
-    options = parser.parse_args()
+    options = parser.parse_args(arguments)
     options.out.mkdir(parents=True, exist_ok=True)
     shards, networks = options.out / "shards", options.networks.split(",")
-    build(options.data, shards, BuildSettings(variants=4))
+    build(options.data, shards, BuildSettings(variants=4), mixing_set=options.mixing_set)
     begin, trial = time.perf_counter(), Trial(shards, torch.device(options.device), options.out)
     name = torch.cuda.get_device_name() if trial.device.type == "cuda" else "the CPU"
     trial.note(device=name, torch=torch.__version__, images=len(trial.dataset()) * BATCH)
     test = write_test(options.data, options.out, options.test)
     torch.manual_seed(0)
-    compare(trial, make_model(networks[0], 10), test)
+    compare(trial, make_model(networks[0], trial.dataset().num_classes), test)
     could = waiting(trial, networks, options.online)
     left = 60 * options.minutes - (time.perf_counter() - begin)
     epoch = {one: len(trial.dataset()) * BATCH / could[one] for one in networks}

@@ -102,7 +102,7 @@ def pilot(results: Results) -> str:
     for name in (one for one in results.found if one.startswith("pilot-")):
         facts = results.found[name][0]["run"]
         cells = [shown(results.mean(name, metric) or float("nan")) for metric in shown_metrics]
-        cells.append(f"{results.cost(name).get('train', float('nan')):.0f}")
+        cells.append(f"{train:.0f}" if (train := results.cost(name).get("train")) else "-")
         lines.append(f"| `{facts['network']}` | {facts['epochs']} | {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
 

@@ -99,8 +99,11 @@ class LayerMixTransform:
         self._arguments = (mixing_set, options)
         self._mixer = None if mixing_set is None else LayerMix(mixing_set, **options)
 
-    def __call__(self, image: Any) -> Any:
-        """Mix one image. Raises `LayerMixError` for what is not one of those that the class names."""
+    def __call__(self, image: Any, **unused: Any) -> Any:
+        """Mix one image. Raises `LayerMixError` for what is not one of those that the class names.
+
+        `unused` are ignored: albumentations' `Lambda` passes what it knows of the image, such as its `shape`.
+        """
         pixels = _square(_pixels_of(image))  # before fractals are rendered for its size
         mixed, _ = (self._mixer or self._mixer_for(pixels.shape[0]))(pixels, _generator())
         return _like(image, mixed)

@@ -39,6 +39,8 @@ def test_each_type_comes_back():
     assert (found[0] != IMAGE).any()
     for other in found[1:]:
         np.testing.assert_array_equal(other, found[0])
+    torch.manual_seed(3)
+    np.testing.assert_array_equal(mix(IMAGE, shape=IMAGE.shape), found[0])  # as albumentations' Lambda calls it
 
 
 @pytest.mark.parametrize(

@@ -17,9 +17,15 @@ from layermix_gen.dataset.outlets.places import placed
 from layermix_gen.dataset.samples import SampleMaker
 from layermix_gen.dataset.settings import DEFAULTS, BuildSettings
 from layermix_gen.mixing_sets.fractals.render import make_fractal
-from layermix_gen.mixing_sets.mixing_set import MixingSet
+from layermix_gen.mixing_sets.mixing_set import MixingSet, open_mixing_set
 from layermix_gen.mixing_sets.packing import list_pictures
-from layermix_gen.mixing_sets.provision import DEFAULT_COUNT, DETAIL, picture_size_for, resolve_mixing_set
+from layermix_gen.mixing_sets.provision import (
+    DEFAULT_COUNT,
+    DETAIL,
+    kept_fractals,
+    picture_size_for,
+    resolve_mixing_set,
+)
 from layermix_gen.sources import Item, SourceOptions
 from layermix_gen.sources.base import DEFAULT_OPTIONS
 from layermix_gen.sources.labels import LabelCounts
@@ -74,7 +80,7 @@ class Estimate:
             "shards": f"{self.shards}, each of about {self.inputs / self.shards:.0f} samples a plane",
             "size": f"{self.bytes / 1e6:.1f} MB, {self.bytes / self.images:.0f} bytes an image",
             "mixing set": f"{DEFAULT_COUNT} fractals, rendered before that in about "
-            f"{duration(self.fractal_seconds / self.workers)}, unless an earlier build has left them"
+            f"{duration(self.fractal_seconds / self.workers)}"
             if self.fractal_seconds
             else "",
             "time": f"{duration(self.seconds)} on {count(workers, 'worker')}{part}, {rate:.0f} images/s",
@@ -132,11 +138,13 @@ def estimate(
 
 
 def _mixing_set(request: BuildRequest) -> tuple[MixingSet, float]:
-    """The given set, or a few fractals in place of another set, and the seconds to render the default set, or 0."""
+    """The set that is there, or a few fractals in place of another, and the seconds to render the default set, or 0."""
     if request.mixing_set and request.mixing_set.is_dir():
         list_pictures(request.mixing_set)  # refuses a folder without pictures
     elif request.mixing_set:
         return resolve_mixing_set(request.mixing_set, request.size), 0.0
+    elif kept := kept_fractals(request.size, request.settings.seed):
+        return open_mixing_set(kept), 0.0
     begin, size = time.perf_counter(), picture_size_for(request.size)
     fractals = [make_fractal(request.settings.seed, number, size, detail=DETAIL).pixels for number in range(STAND_INS)]
     seconds = (time.perf_counter() - begin) / STAND_INS * DEFAULT_COUNT

@@ -71,6 +71,7 @@ class Planned:
             "labels": str(self.labels),
             "inputs": f"{plan.inputs.count} in {count(len(planes), 'plane')}: {' '.join(planes)}",
             "samples": plan.settings.samples,
+            "views": plan.settings.views,
             "method": plan.settings.mixing,
             "mixing set": f"{count(mixing.count, 'picture')} of {mixing.size} px in {mixing.location}"
             if mixing

@@ -164,6 +164,7 @@ class Manifest:
             "planes": " ".join(self.planes),
             "keys": "shared by all planes" if settings.keys == "shared" else "",
             "samples": settings.samples,
+            "views": settings.views,
             "method": settings.mixing,
             "mixing set": f"{count(mixing.count, 'picture')} of {mixing.size} px in {mixing.location}"
             if mixing

@@ -123,6 +123,14 @@ class BuildSettings:
         return f"{self.size} px, {self.view} views, {self.view_mode}, as {self.format}"
 
     @property
+    def views(self) -> str:
+        """For people, in which loss the planes cannot be compared because their views differ; "" where that is none."""
+        is_same = self.view_mode == "shared" or self.view == "center"
+        if is_same or self.method == "none" or METHODS[self.method].mixes_labels:
+            return ""
+        return "each plane has its own; the Jensen-Shannon loss needs --view-mode shared"
+
+    @property
     def largest_tar(self) -> str:
         """How large a tar may be, for people: `256MB` or `10000 samples`."""
         return self.shard_size if parse_size(self.shard_size)[1] else f"{self.shard_size} samples"

@@ -28,7 +28,7 @@ from layermix_gen.support.text import count, duration, facts
 
 RECENT = 64  # shards that the rate is measured over, at most
 LONGEST_PAUSE, PAUSES = 60.0, 10  # a longer one, of so many seconds and usual pauses, is an interruption
-AGAIN = "the same command as before builds what is missing"
+AGAIN = "the same command as before, or build-planned after plan, builds what is missing"
 CLAIM = rf"({re.escape(LOCK)}|.*~[0-9a-f]+)-([0-9]+)-([0-9]+)"  # of the locks and leases of partitions
 
 

@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from layermix_gen.mixing_sets.fractals.sets import describe, render_set
 from layermix_gen.mixing_sets.kept import is_copy
 from layermix_gen.mixing_sets.mixing_set import MixingSet, open_mixing_set
 from layermix_gen.mixing_sets.packing import Cut, list_pictures, listing_key, pack_folder
-from layermix_gen.mixing_sets.set_cache import cached, fetched
+from layermix_gen.mixing_sets.set_cache import cache_directory, cached, fetched
 from layermix_gen.mixing_sets.store import read_about
 from layermix_gen.sources.base import is_unread
 from layermix_gen.support.checks import as_path, is_remote
@@ -68,6 +69,14 @@ def resolve_mixing_set(
         remedy = "make the set with larger pictures, or the views smaller"
         raise LayerMixError(f"expected a mixing set of at least {view_size} px, got {mixing.size} px; {remedy}")
     return mixing
+
+
+def kept_fractals(view_size: int, seed: int) -> Path | None:
+    """The file of the default fractals for views of `view_size` pixels, if an earlier build has left them here."""
+    path = cache_directory() / _name_of(DEFAULT_COUNT, picture_size_for(view_size), seed)
+    with suppress(OSError):  # what cannot be looked at is the build's to refuse
+        return path if path.exists() else None
+    return None
 
 
 def is_rendered_here(path: Path, count: int, view_size: int, seed: int) -> bool:

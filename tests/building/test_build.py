@@ -206,6 +206,7 @@ def test_the_summary_is_in_the_manifest(photographs: Path, pool: Path, tmp_path:
         "ignored": "1 file without an image's extension",
         "planes": "clean v00",
         "samples": "32 px, pad-crop views, independent, as png",
+        "views": "each plane has its own; the Jensen-Shannon loss needs --view-mode shared",
         "method": "layermix",
         "mixing set": f"6 pictures of 40 px in {pool}",
         "shards": f"3 of 3, 48 images, {facts['bytes'] / 1e6:.1f} MB",
@@ -744,7 +745,8 @@ def test_a_dry_run_writes_nothing_and_is_about_right(
 def test_a_dry_run_tells_how_long_the_fractals_take(
     photographs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Eight fractals that take 3 s each by this clock stand for 384; for large samples they have the build's detail."""
+    """Eight that take 3 s each by this clock stand for 384, with the build's detail; those in the cache take none."""
+    monkeypatch.setenv("LAYERMIX_GEN_CACHE", str(tmp_path))
     now, details = [0.0], []
 
     def render_flat(seed: int, number: int, size: int, detail: int) -> Fractal:
@@ -758,7 +760,11 @@ def test_a_dry_run_tells_how_long_the_fractals_take(
     found = layermix_gen.estimate(photographs, tmp_path / "out", settings, workers=2)
     assert found.fractal_seconds == 3 * provision.DEFAULT_COUNT
     assert details == [provision.DETAIL] * 8
-    assert "mixing set  384 fractals, rendered before that in about 9.6 minutes, unless" in found.summary()
+    assert "mixing set  384 fractals, rendered before that in about 9.6 minutes\n" in found.summary()
+    np.save(tmp_path / "fractals-v1-seed0-384x36.npy", np.zeros((2, 36, 36), np.uint8))
+    found = layermix_gen.estimate(photographs, tmp_path / "out", BuildSettings(size=32, variants=1), workers=2)
+    assert (found.fractal_seconds, len(details)) == (0, 8)
+    assert "mixing set" not in found.summary()
 
 
 def test_a_dry_run_of_a_partition(photographs: Path, pool: Path, tmp_path: Path) -> None:

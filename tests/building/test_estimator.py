@@ -30,7 +30,7 @@ def test_a_summary_by_hand() -> None:
         "samples     1000 inputs x 5 planes = 5000 images",
         "shards      7, each of about 143 samples a plane",
         "size        50.0 MB, 10000 bytes an image",
-        "mixing set  384 fractals, rendered before that in about 20 s, unless an earlier build has left them",
+        "mixing set  384 fractals, rendered before that in about 20 s",
         "time        16.7 minutes on 7 workers, 5 images/s",
         "core hours  1.94",
     ]

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 ROOT = Path(__file__).parents[2]
 BLOCKS = re.findall(r"```(sh|python)\n(.*?)```", (ROOT / "README.md").read_text("utf-8"), re.DOTALL)
@@ -17,14 +18,18 @@ NAMES = """
 import numpy as np
 image, view, fractal = np.random.default_rng(0).integers(0, 256, (3, 32, 32, 3), np.uint8)
 """
-ELSEWHERE = ("make ", "evaluate run", "evaluate report")  # commands that are run by other tests, on other data
+MODEL = """
+import torch
 
 
+def make():
+    return torch.nn.Sequential(torch.nn.AdaptiveAvgPool2d(4), torch.nn.Flatten(), torch.nn.Linear(48, 5))
+"""
 FEWER = {"evaluate corrupt": " --severities 1 --corruptions fog,pixelate"}  # what a command takes minutes without
 
 
 def commands(block: str) -> list[str]:
-    lines = [line.partition("  #")[0] for line in block.splitlines() if not any(name in line for name in ELSEWHERE)]
+    lines = [line.partition("  #")[0] for line in block.splitlines() if not line.startswith("make ")]
     return [line + "".join(more for name, more in FEWER.items() if name in line) for line in lines]
 
 
@@ -49,14 +54,22 @@ def test_the_blocks_run_in_their_order(tmp_path):
     run("layermix-gen", "demo", "demo-out")
     for name in ("train", "test"):
         shutil.copytree(place / "demo-out" / "photographs", place / "path" / "to" / name)
+    (place / "model.py").write_text(MODEL)  # what a reader has, or has trained
+    torch.save(torch.nn.Sequential(*[torch.nn.Identity()] * 2, torch.nn.Linear(48, 5)).state_dict(), place / "last.pt")
     shown = []
     for number, (kind, block) in enumerate(BLOCKS):
         if kind == "sh":
-            shown += [run("sh", "-c", line) for line in commands(block)]
+            for line in commands(block):
+                shown.append(run("sh", "-c", line))
+                if "evaluate run" in line:
+                    shutil.copytree(place / "results" / "a", place / "results" / "b")  # for the report to compare
         else:
             (place / f"{number}.py").write_text(NAMES + block)
             shown.append(run(sys.executable, f"{number}.py"))
     found = next(text for text in shown if "000000003-v00" in text and "pixel" in text)
     assert "layer" in found
     assert (place / "tree.png").stat().st_size > 10_000
-    assert (place / "corrupted").is_dir()
+    assert any("inputs      6 = 6 written + 0 skipped" in text for text in shown)
+    report = shown[-1]  # of the runs, next to the rows of the paper
+    assert [line.split()[0] for line in report.splitlines() if re.match(r"[ab] +here ", line)] == ["a", "b"]
+    assert "paper IV, cifar100" in report

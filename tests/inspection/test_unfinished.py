@@ -51,7 +51,7 @@ def test_a_folder(out: Path) -> None:
     assert rows["missing"] == "0,2-3,5"
     assert rows["pace"].startswith("1 images/s over the last 2 shards; the last one was finished ")
     assert rows["time left"] == "40 s, if it goes on like that"
-    assert rows["next"] == "the same command as before builds what is missing"
+    assert rows["next"] == "the same command as before, or build-planned after plan, builds what is missing"
     assert not {"digest", "partitions"} & rows.keys()
 
 
@@ -109,7 +109,7 @@ def test_planes_that_are_added_to_a_finished_dataset(out: Path, photographs: Pat
     assert (rows["adding"], rows["missing"]) == ("v01 v02: 2 of 6 shards have them", "0,2-3,5")
     assert rows["pace"].startswith("1 images/s over the last 2 shards; ")  # 8 images of the new planes in 10 s
     assert rows["time left"] == "40 s, if it goes on like that"
-    assert rows["next"] == "the same command as before builds what is missing"
+    assert rows["next"] == "the same command as before, or build-planned after plan, builds what is missing"
     adding = open_shards(out).summary().as_dict()["adding"]
     assert (adding["planes"], adding["missing"], adding["shards"]) == (["v01", "v02"], [0, 2, 3, 5], 6)
     with web_server(out) as (url, _):

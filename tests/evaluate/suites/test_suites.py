@@ -156,7 +156,7 @@ def test_shards_that_are_no_test_set(tmp_path, digits, pool, options, message):
 
 def write_record(folder, **changes):
     """Write a record of arrays, as `corrupt` leaves it next to them."""
-    record = {"format": "layermix-gen corruptions 1", "scale": "cifar", "severities": [2, 4], "images": 5}
+    record = {"format": "layermix-gen corruptions 1", "suite": "c", "scale": "cifar", "severities": [2, 4], "images": 5}
     (folder / "corruptions.json").write_text(json.dumps(record | {"corruptions": {"fog": []}} | changes))
 
 

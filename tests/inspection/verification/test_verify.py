@@ -191,7 +191,7 @@ DAMAGES: dict[str, tuple[Callable[[Path], Any], list[tuple[str, str, str]]]] = {
     ),
     "half a manifest": (
         lambda root: (root / "dataset.json").write_bytes((root / "dataset.json").read_bytes()[:999]),
-        [("dataset.json", "", "it is damaged (Expecting *")],
+        [("dataset.json", "", "it is damaged (*: line *")],
     ),
     "no plan": (lambda root: (root / "plan.json").unlink(), [("plan.json", "", "is missing")]),
     "a setting in the plan": (

@@ -1,0 +1,32 @@
+"""The benchmark of a GPU is tried on the CPU: it finds no difference there, and writes all that it promises."""
+
+import importlib
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
+
+
+def test_all_of_it_runs_on_the_cpu(pool: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(0)
+    sets = {}
+    for split, count in (("train", 40), ("test", 10)):
+        sets[f"x_{split}"] = rng.integers(0, 256, (count, 8, 8, 3), np.uint8)
+        sets[f"y_{split}"] = np.arange(count, dtype=np.uint8) % 10
+    np.savez(tmp_path / "data.npz", **sets)  # type: ignore[arg-type]
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    gpu = importlib.import_module("gpu")
+    for name, small in {"BATCH": 16, "WARM": 1, "TIMED": 2, "ATTACKED": 4}.items():
+        monkeypatch.setattr(gpu, name, small)
+    more = ("--networks", "resnet-8-4", "--minutes", "0.01", "--most", "1", "--test", "10", "--device", "cpu")
+    gpu.main([str(tmp_path / "data.npz"), str(tmp_path / "out"), "--mixing-set", str(pool), *more])
+    found = json.loads((tmp_path / "out" / "gpu.json").read_text())
+    assert found["levels_apart"] == {"copied": 0, "in_memory": 0}
+    assert 0 < found["normalize_bf16_apart"] < 0.01
+    assert found["attack"]["epsilons"] == 1
+    assert set(found["resnet-8-4"]["waits"]) == {"streamed", "in memory", "online at 450/s"}
+    for method in ("none", "layermix"):
+        assert {"seconds", "clean_error", "pgd_error"} < found[f"resnet-8-4 {method}"].keys()
