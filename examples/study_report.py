@@ -72,7 +72,7 @@ def compared(results: Results, rows: Sequence[tuple[str, str]], reference: str) 
     ]
     fewest = min((len(results.found[name]) for _, name in there), default=1)
     noise = " | ".join(shown(results.clear_from(metric, fewest)) for metric in METRICS)
-    lines.append(f"| *beyond noise from* | {fewest} | {noise} |")
+    lines.append(f"| beyond noise from | {fewest} | {noise} |")
     if missing := [label for label, name in rows if name not in results.found]:
         lines += ["", f"Not run yet: {', '.join(missing)}."]
     return "\n".join(lines) + "\n"
