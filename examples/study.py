@@ -97,14 +97,17 @@ class Desk:
             ) as process,
         ):
             self.under_way.add(process)
+            if self.is_ended:  # since this began
+                process.terminate()
             for line in process.stdout or ():
                 print(line, end="", file=file, flush=True)
-                if line.startswith("{") and (done := json.loads(line)["epoch"] - epochs) > 0:
+                if line.startswith("{") and line.endswith("\n") and (done := json.loads(line)["epoch"] - epochs) > 0:
                     bar.update(done)
                     epochs += done
         self.under_way.discard(process)
-        bar.update(one.condition.epochs - epochs)
-        if process.returncode and not self.is_ended:
+        if not process.returncode:
+            bar.update(one.condition.epochs - epochs)
+        elif not self.is_ended:
             raise LayerMixError(f"{one.name} failed: {line.strip()}; all it said is in {log}")
 
 

@@ -134,8 +134,9 @@ class Laboratory:
         return shards
 
     def tidy(self, left: Iterable[Run]) -> None:
-        """Remove the shards that no run needs any more, once it is trained."""
-        needed = {one.condition.dataset for one in left if not (self.out / "trained" / one.name / TRAINED).exists()}
+        """Remove the shards that no run needs any more: each is trained here, or has its result from elsewhere."""
+        waiting = (one for one in left if not (self.out / "trained" / one.name / TRAINED).exists())
+        needed = {one.condition.dataset for one in waiting if not self.is_done(one)}
         for shards in (self.out / "shards").glob("*"):
             if shards.name not in needed:
                 with self.alone(shards.name):

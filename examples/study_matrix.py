@@ -4,7 +4,7 @@ import json
 import re
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field
 from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ from typing import Any
 from layermix_gen import BuildSettings, LayerMixError
 from layermix_gen.mixing.methods import METHODS, MethodOptions
 from layermix_gen.support.checks import check_choice
+from layermix_gen.support.parsing import made_of
 
 LOSSES = ("ce", "jsd")
 TESTS = ("test", "validation")
@@ -153,30 +154,31 @@ def read_plan(path: Path) -> Study:
     """
     try:
         table = tomllib.loads(path.read_text())
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise LayerMixError(f"expected the plan of a study, a TOML file, in {path}: {error}") from error
-    defaults, conditions = table.pop("defaults", {}), table.pop("conditions", {})
-    if not conditions:
-        raise LayerMixError(f"expected a table [conditions] in {path}, found none; see the plan of docs/study.md")
-    study = _checked(Study, table, path) | {
-        "conditions": tuple(
-            Condition(name=name, **_checked(Condition, defaults | facts, path)) for name, facts in conditions.items()
-        )
-    }
-    if "suites" in study:
-        study["suites"] = tuple(study["suites"])
-    made = Study(**study)
-    if made.test not in TESTS:
-        raise LayerMixError(f"expected test to be one of {', '.join(TESTS)} in {path}, found {made.test!r}")
-    for one in made.conditions:
+        defaults, conditions, sets = (table.pop(name, {}) for name in ("defaults", "conditions", "mixing_sets"))
+        for name, one in {"defaults": defaults, "conditions": conditions, "mixing_sets": sets, **conditions}.items():
+            if not isinstance(one, dict):
+                raise ValueError(f"{name} is no table")
+        made = tuple(_condition(name, defaults | facts) for name, facts in conditions.items())
+        study: Study = made_of(Study, table, conditions=made, mixing_sets=sets)
+    except (OSError, ValueError) as error:  # what is no TOML is one, too
+        raise LayerMixError(f"cannot read the plan {path}: {error}; docs/study/plan.toml is one") from error
+    check_choice("test", study.test, TESTS, change=str(path))
+    if not made:
+        raise LayerMixError(f"expected a table [conditions] in {path}, found none; see docs/study/plan.toml")
+    for one in made:
         _ = one.settings, one.mix  # which are checked when they are made
-        if one.mixing_set and one.mixing_set not in made.mixing_sets:
+        if one.mixing_set and one.mixing_set not in sets:
             raise LayerMixError(f"expected a mixing set {one.mixing_set!r} in [mixing_sets] of {path}; add it")
+    return study
+
+
+def _condition(name: str, facts: dict[str, Any]) -> Condition:
+    """A condition of parsed TOML. Raises ValueError where a value is of another type, or none of its fields."""
+    options = facts.pop("options", {})
+    if not isinstance(options, dict):
+        raise ValueError(f"the options of the condition {name} are no table")
+    try:
+        made: Condition = made_of(Condition, facts, name=name, options=options)
+    except ValueError as error:
+        raise ValueError(f"{error} in the condition {name}") from error
     return made
-
-
-def _checked(kind: type, facts: dict[str, Any], path: Path) -> dict[str, Any]:
-    known = {one.name for one in fields(kind)}
-    if unknown := sorted(set(facts) - known):
-        raise LayerMixError(f"expected {', '.join(sorted(known))} in {path}, found {unknown[0]!r}; mend it")
-    return facts

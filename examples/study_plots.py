@@ -26,7 +26,6 @@ CURVES = {  # by title: the name of a condition with a number of variants, of th
     "a view for each variant": ("layermix-v{}", "layermix", SERIES[1]),
     "one view for all": ("layermix-shared-v{}", "layermix-shared", SERIES[2]),
 }
-SHOWN = ("clean_error", "c_error", "cbar_error", "p_flips", "pgd_error", "clean_rms", "c_rms")
 ACROSS, WIDTH, HEIGHT = 4, 1.75, 1.55  # panels side by side; inches of a panel
 
 
@@ -34,14 +33,14 @@ def draw_curves(results: Results, out: Path) -> None:
     """Draw each metric over the number of variants, every seed a point, and write the figure to `out`, a PNG."""
     curves = {title: curve for title, curve in CURVES.items() if curve[1] in results.found}
     names = [*curves, "online: a new variant in every epoch"]
-    rows = -(-len(SHOWN) // ACROSS)
+    rows = -(-len(METRICS) // ACROSS)
     step_x, step_y = WIDTH + 0.5, HEIGHT + 0.75
     width = MARGIN + ACROSS * step_x + 0.1
     top = HEAD + legend_height(width, names) + 0.1
     height = top + rows * step_y
     figure = figure_of(width, height, "LayerMix by the number of stored variants", "lower is better")
     legend(figure, [line_look(color) for *_, color in curves.values()] + [line_look(QUIET)], names)
-    for number, metric in enumerate(metric for metric in SHOWN if results.values("layermix", metric)):
+    for number, metric in enumerate(metric for metric in METRICS if results.values("layermix", metric)):
         row, column = divmod(number, ACROSS)
         left, bottom = MARGIN + 0.4 + column * step_x, height - top - (row + 1) * step_y + 0.45
         axes = panel(figure, left, bottom, WIDTH, HEIGHT)

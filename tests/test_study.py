@@ -101,10 +101,12 @@ def test_what_has_a_result_is_not_run_again(
     ("old", "new", "expected"),
     [
         ('method = "pixmix"', 'method = "pixmax"', "method must be one of"),
-        ("variants = 2", "variant = 2", "found 'variant'; mend it"),
+        ("variants = 2", "variant = 2", "a field too many, 'variant'"),
+        ("variants = 2", 'variants = "2"', "variants"),
+        ("[conditions]", "[conditions]\nnone = 3", "none is no table"),
         ('mixing_set = "noise"', 'mixing_set = "nose"', "expected a mixing set 'nose' in"),
         ('view_mode = "shared", ', "", "expected view_mode = 'shared' in layermix-jsd"),
-        ("images = 8", "images = ", "expected the plan of a study, a TOML file"),
+        ("images = 8", "images = ", "cannot read the plan"),
     ],
 )
 def test_a_wrong_plan_gives_one_line(old: str, new: str, expected: str, tmp_path: Path) -> None:
