@@ -16,6 +16,7 @@ from layermix_gen.errors import LayerMixError
 from layermix_gen.images import Image
 from layermix_gen.images.codec import decode
 from layermix_gen.images.thumbnails import thumbnail
+from layermix_gen.mixing.bulk import ImageRows
 from layermix_gen.reading.batches.metadata import FIELDS
 from layermix_gen.reading.catalog import Catalog
 from layermix_gen.reading.fresh.fresh_variants import FreshVariants
@@ -102,11 +103,15 @@ class SampleLookup:
         """The fresh views of the image in a row of the selection."""
         [draw] = fresh.draws(np.array([row]), epoch)
         facts, others = self._row(0, row), [None if one < 0 else self._row(0, one) for one in draw.others]
-        image, seconds = self._pixels(facts), [self._pixels(one) if one else None for one in others]
-        out = np.empty((len(fresh.names), *image.shape), np.uint8)
-        fresh.render(draw, image, seconds, out, np.empty_like(image))
+        first, none = np.array([0]), np.array([-1])
+        clean = ImageRows(self._pixels(facts)[None], first)
+        seconds = [
+            ImageRows(self._pixels(one)[None], first) if one else ImageRows(clean.images, none) for one in others
+        ]
+        out = np.empty((1, len(fresh.names), *clean.images.shape[1:]), np.uint8)
+        fresh.render([draw], epoch, clean, seconds, out)
         views = fresh.metadata(draw, facts, others, epoch)
-        shown = (out, views) if self.several else (out[0], views[0])
+        shown = (out[0], views) if self.several else (out[0, 0], views[0])
         return SingleSample(shown[0], facts["label"], facts["class_name"], shown[1])
 
     def _sample(self, rows: Sequence[Mapping[str, Any]], *, several: bool) -> SingleSample:

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from layermix_gen.images import Image
+from layermix_gen.mixing.bulk import ImageRows
 from layermix_gen.reading.batches.decoding import Decoder
 from layermix_gen.reading.batches.loader import Batch, Loader, Place
 from layermix_gen.reading.catalog import Catalog
@@ -68,15 +69,15 @@ class FreshLoader(Loader):
     def _fill(self, batch: Batch, begin: int, end: int) -> None:
         fresh, count = self._fresh, end - begin
         leaves = self._room.take("leaves", ((1 + fresh.second_images) * count, *self._shape))
-        draws = fresh.draws(batch.rows[begin:end], self._epoch)
+        draws = self._draws(batch.rows[begin:end])
         shaped = leaves.reshape(-1, count, *self._shape)
         part = _Part(begin, shaped, self._decoder(leaves), draws, self._seconds(draws))
         for slot in range(count):
             self.fill_one(batch, begin + slot, partial(self._read_one, batch, part, slot))
         part.decoder.finish()
-        picture = self._room.take("picture", self._shape)
-        for slot, draw in enumerate(draws):
-            fresh.render(draw, shaped[0, slot], [*shaped[1:, slot]], batch.pixels[begin + slot], picture)
+        slots = np.arange(count)
+        clean, *others = (ImageRows(images, slots) for images in shaped)
+        fresh.render(draws, self._epoch, clean, others, batch.pixels[begin:end])
         note_labels(batch, begin, draws, fresh)
 
     def _read_one(self, batch: Batch, part: _Part, slot: int, which: int) -> list[dict[str, Any]]:
@@ -84,7 +85,7 @@ class FreshLoader(Loader):
         if which == part.first + slot:
             draw, seconds = part.draws[slot], part.seconds[slot]
         else:
-            [draw] = self._fresh.draws(batch.rows[[which]], self._epoch)
+            [draw] = self._draws(batch.rows[[which]])
             [seconds] = self._seconds([draw])
         count, used = part.leaves.shape[1], [view for view, row in enumerate(draw.others, 1) if row >= 0]
         facts = self.read([*batch.places[which], *seconds], part.decoder, [view * count + slot for view in (0, *used)])
@@ -94,6 +95,9 @@ class FreshLoader(Loader):
         by_view = dict(zip(used, facts[1:], strict=True))
         others = [by_view.get(view) for view in range(1, 1 + len(draw.others))]
         return self._fresh.metadata(draw, facts[0], others, self._epoch)
+
+    def _draws(self, rows: Ints) -> list[FreshDraw]:
+        return self._fresh.draws(rows, self._epoch, with_recipes=self._metadata)
 
     def _seconds(self, draws: Sequence[FreshDraw]) -> list[list[Place]]:
         """The places of the second images of each draw."""
@@ -122,12 +126,14 @@ class HeldLoader:
     def fill(self, batch: Batch, begin: int, end: int) -> None:
         """Fill a batch from image `begin` to `end`."""
         fresh, images, facts = self._fresh, self._images, self._facts
-        draws = fresh.draws(batch.rows[begin:end], self._epoch)
-        picture = self._room.take("picture", images.shape[1:])
-        for i, draw in enumerate(draws, begin):
-            others = [None if row < 0 else images[row] for row in draw.others]
-            fresh.render(draw, images[draw.row], others, batch.pixels[i], picture)
-            if facts:
+        rows = batch.rows[begin:end]
+        draws = fresh.draws(rows, self._epoch, with_recipes=bool(facts))
+        others = [
+            ImageRows(images, np.array([draw.others[view] for draw in draws])) for view in range(fresh.second_images)
+        ]
+        fresh.render(draws, self._epoch, ImageRows(images, rows), others, batch.pixels[begin:end])
+        if facts:
+            for i, draw in enumerate(draws, begin):
                 of_others = [None if row < 0 else facts[row] for row in draw.others]
                 batch.metadata[i] = fresh.metadata(draw, facts[draw.row], of_others, self._epoch)
         note_labels(batch, begin, draws, fresh)

@@ -117,6 +117,14 @@ def test_recipes_render_the_very_pixels(mix: str, tiny: Truth, pool: Path) -> No
                 assert {name: one[name] for name in ("recipe", "other", "source")}.items() <= facts.items()
 
 
+def test_the_kernels_draw_what_metadata_says(tiny: Truth) -> None:
+    with_recipes, without = (
+        [images for images, *_ in fresh(tiny, views=JSD, order="sequential", fields=fields)] for fields in (FACTS, ())
+    )
+    assert len(with_recipes) == len(without) > 1
+    assert all(map(torch.equal, with_recipes, without))
+
+
 def test_metadata_says_what_was_drawn(tiny: Truth) -> None:
     fields = ("key", "plane", "variant", "method", "layer", "op", "ops", "op_args", "view", "label", "class_name")
     ds = fresh(tiny, views=JSD, fields=fields)
