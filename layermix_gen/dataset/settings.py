@@ -20,7 +20,7 @@ from layermix_gen.support.text import shown
 
 CLEAN = -1  # the variant number of the view before mixing
 VIEW_MODES = ("independent", "shared")
-MIN_SIZE = 8  # px
+MIN_SIZE, MAX_SIZE = 8, 4096  # px
 DEFAULT_SIZE = 224  # px; squares of one size up to this keep it
 _CHOICES = ("size", "view", "format")  # what may be left open
 MAX_VARIANTS = 100  # two digits in the names of planes
@@ -85,7 +85,7 @@ class BuildSettings:
                 "nothing to build: no variants and no clean plane; give --variants 1 or more, or --clean"
             )
         if self.size is not None:
-            check_whole("size", self.size, MIN_SIZE, 4096)
+            check_whole("size", self.size, MIN_SIZE, MAX_SIZE)
         check_choice("view", self.view, (*VIEWS, SOURCE, None))
         if self.view == SOURCE and self.variants:
             raise LayerMixError(

@@ -43,6 +43,13 @@ class KeyedRandom:
         made._begin(f"{seed}\nfresh {epoch} {view}\n{image}")
         return made
 
+    @classmethod
+    def of_crop(cls, seed: int, image: int, epoch: int) -> Self:
+        """The numbers of the crop that an epoch makes of a whole image; `image` is a digest of the source id."""
+        made = cls.__new__(cls)
+        made._begin(f"{seed}\ncrop {epoch}\n{image}")
+        return made
+
     def _begin(self, text: str) -> None:
         self._key = key = _key(text)
         self._others: np.random.Generator | None = None

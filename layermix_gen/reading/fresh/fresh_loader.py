@@ -10,9 +10,11 @@ import numpy.typing as npt
 
 from layermix_gen.images import Image
 from layermix_gen.reading.batches.decoding import Decoder
+from layermix_gen.reading.batches.drawn_views import DrawnViews
 from layermix_gen.reading.batches.loader import Batch, Loader, Place
 from layermix_gen.reading.catalog import Catalog
 from layermix_gen.reading.fresh.fresh_variants import FreshDraw, FreshVariants
+from layermix_gen.reading.fresh.held_views import EpochFacts, EpochImages
 from layermix_gen.reading.order import Ints
 from layermix_gen.reading.selection import Selection
 from layermix_gen.reading.storage.base import Storage
@@ -45,14 +47,15 @@ class FreshLoader(Loader):
         catalog: Catalog,
         selection: Selection,
         fresh: FreshVariants,
+        views: DrawnViews | None,
         epoch: int,
         *,
         metadata: bool,
         replace: bool,
     ) -> None:
-        super().__init__(storage, catalog, selection, metadata=metadata, replace=replace)
-        self._fresh, self._epoch = fresh, epoch
-        self._shape = (storage.manifest.size, storage.manifest.size, 3)
+        super().__init__(storage, catalog, selection, views, epoch, metadata=metadata, replace=replace)
+        self._fresh = fresh
+        self._shape = (self._size, self._size, 3)
         self._room = Room()
 
     def batch(self, rows: Ints, planes: Ints, take: Callable[[tuple[int, ...]], npt.NDArray[np.uint8]]) -> Batch:
@@ -111,7 +114,13 @@ class HeldLoader:
     `facts`, if metadata is read, has that of each of them.
     """
 
-    def __init__(self, images: Image, facts: Sequence[dict[str, Any]], fresh: FreshVariants, epoch: int) -> None:
+    def __init__(
+        self,
+        images: Image | EpochImages,
+        facts: Sequence[dict[str, Any]] | EpochFacts,
+        fresh: FreshVariants,
+        epoch: int,
+    ) -> None:
         self._images, self._facts, self._fresh, self._epoch = images, facts, fresh, epoch
         self._room = Room()
 
