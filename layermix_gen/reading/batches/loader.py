@@ -16,10 +16,12 @@ from isal import isal_zlib
 from layermix_gen.dataset.names import tar_name
 from layermix_gen.dataset.samples import lengths_of
 from layermix_gen.errors import BadImage, LayerMixError
+from layermix_gen.images import Image
 from layermix_gen.images.codec import decode
 from layermix_gen.reading.batches.decoding import DECODERS, AnyDecoder, Decoder
 from layermix_gen.reading.batches.drawn_views import DrawnViews, as_metadata
 from layermix_gen.reading.batches.metadata import read_metadata
+from layermix_gen.reading.batches.room import Room
 from layermix_gen.reading.catalog import Catalog
 from layermix_gen.reading.order import Ints, draw_image
 from layermix_gen.reading.selection import Selection
@@ -84,6 +86,7 @@ class Loader:
         self._views, self._epoch = views, epoch
         self._metadata, self._replace = metadata, replace
         self._lengths = lengths_of(storage.manifest.settings.options)
+        self._room = Room()
         self._size = views.size if views else storage.manifest.size
         self._decoder = AnyDecoder if views else DECODERS[storage.manifest.settings.encoding.format]
 
@@ -170,7 +173,10 @@ class Loader:
         if self._views is None:
             decoder.put(slot, data)
             return {}
-        return as_metadata(self._views.cut(image, self._epoch, decode(data), decoder.rows[slot]))
+        return as_metadata(self._views.cut(image, self._epoch, self._whole(data), decoder.rows[slot]))
+
+    def _whole(self, data: memoryview) -> Image:
+        return decode(data, memory=lambda size: self._room.take("whole", (size,)))
 
 
 class SampleError(LayerMixError):

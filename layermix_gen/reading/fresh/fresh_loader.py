@@ -1,6 +1,5 @@
 """Fill batches with fresh variants: clean images are decoded once, a few at a time, and mixed into their views."""
 
-import threading
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, NamedTuple
@@ -12,6 +11,7 @@ from layermix_gen.images import Image
 from layermix_gen.reading.batches.decoding import Decoder
 from layermix_gen.reading.batches.drawn_views import DrawnViews
 from layermix_gen.reading.batches.loader import Batch, Loader, Place
+from layermix_gen.reading.batches.room import Room
 from layermix_gen.reading.catalog import Catalog
 from layermix_gen.reading.fresh.fresh_variants import FreshDraw, FreshVariants
 from layermix_gen.reading.fresh.held_views import EpochFacts, EpochImages
@@ -56,7 +56,6 @@ class FreshLoader(Loader):
         super().__init__(storage, catalog, selection, views, epoch, metadata=metadata, replace=replace)
         self._fresh = fresh
         self._shape = (self._size, self._size, 3)
-        self._room = Room()
 
     def batch(self, rows: Ints, planes: Ints, take: Callable[[tuple[int, ...]], npt.NDArray[np.uint8]]) -> Batch:
         """Return a batch to be filled with the images in rows `rows` (B,) of the selection and plane 0."""
@@ -140,20 +139,6 @@ class HeldLoader:
                 of_others = [None if row < 0 else facts[row] for row in draw.others]
                 batch.metadata[i] = fresh.metadata(draw, facts[draw.row], of_others, self._epoch)
         note_labels(batch, begin, draws, fresh)
-
-
-class Room(threading.local):
-    """Memory of each thread, which is used again: fresh memory would have to be cleared by the system first."""
-
-    def __init__(self) -> None:
-        self._held: dict[str, npt.NDArray[np.uint8]] = {}
-
-    def take(self, name: str, shape: tuple[int, ...]) -> npt.NDArray[np.uint8]:
-        """An array of undefined content, the same memory for each call with the same name."""
-        size = int(np.prod(shape))
-        if name not in self._held or self._held[name].size < size:
-            self._held[name] = np.empty(size, np.uint8)
-        return self._held[name][:size].reshape(shape)
 
 
 def fresh_batch(
