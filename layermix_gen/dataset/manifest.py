@@ -97,7 +97,7 @@ class Manifest:
 
     @property
     def size(self) -> int:
-        """The side of the samples, in pixels."""
+        """The side of the samples, in pixels; of whole images, what their short side is reduced to, 0 if it is not."""
         return self.settings.size or 0
 
     @property
@@ -124,7 +124,7 @@ class Manifest:
     @property
     def one_view(self) -> bool:
         """Whether all planes of an image show the same part of it."""
-        return self.settings.view_mode == "shared" or self.settings.view == "center"
+        return self.settings.one_view
 
     def tar(self, plane: str, number: int) -> TarSummary:
         """Size and sha256 of the tar of one plane of a shard."""

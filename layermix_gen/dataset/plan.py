@@ -107,7 +107,7 @@ class Plan:
     def fingerprint(self) -> str:
         """A digest of all that can change a byte of a sample or its place."""
         identity, options = self.identity(), self.settings.options
-        left_out = options.kinds().keys() - options.chosen(self.settings.size).keys()
+        left_out = options.kinds().keys() - options.chosen(self.settings.side).keys()
         if identity["keys"] == "unique":
             left_out |= {"keys"}
         # Without what has its default, a plan from before there was that choice has the same fingerprint.

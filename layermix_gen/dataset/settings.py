@@ -13,13 +13,14 @@ from layermix_gen.errors import LayerMixError
 from layermix_gen.images import SMALL
 from layermix_gen.images.codec import MAX_PIXELS, Encoding
 from layermix_gen.images.views import VIEWS
+from layermix_gen.images.whole_images import SOURCE
 from layermix_gen.mixing.methods import METHODS, DrawSettings
 from layermix_gen.support.checks import check_choice, check_seed, check_whole
 from layermix_gen.support.text import shown
 
 CLEAN = -1  # the variant number of the view before mixing
 VIEW_MODES = ("independent", "shared")
-MIN_SIZE = 8  # px
+MIN_SIZE, MAX_SIZE = 8, 4096  # px
 DEFAULT_SIZE = 224  # px; squares of one size up to this keep it
 _CHOICES = ("size", "view", "format")  # what may be left open
 MAX_VARIANTS = 100  # two digits in the names of planes
@@ -43,7 +44,9 @@ class BuildSettings:
 
     - `size` is the side of all views, in px. None: that of the images, if all are squares of one size from 8 to 224 px,
       otherwise 224.
-    - `view` is "rrc" (a random resized crop), "pad-crop" or "center". None: pad-crop up to 64 px, rrc above.
+    - `view` is "rrc" (a random resized crop), "pad-crop" or "center". None: pad-crop up to 64 px, rrc above. With
+      "source", whole images are stored, for a reader that cuts views out and mixes them; then there are no variants,
+      and `size` is what a longer short side is reduced to. None: images stay as they are.
     - `view_mode` is "independent" (each variant has a view of its own) or "shared" (all planes of an image show the
       same view, as the Jensen-Shannon loss needs them).
     - `max_pixels`: larger source images are skipped.
@@ -82,8 +85,13 @@ class BuildSettings:
                 "nothing to build: no variants and no clean plane; give --variants 1 or more, or --clean"
             )
         if self.size is not None:
-            check_whole("size", self.size, MIN_SIZE, 4096)
-        check_choice("view", self.view, (*VIEWS, None))
+            check_whole("size", self.size, MIN_SIZE, MAX_SIZE)
+        check_choice("view", self.view, (*VIEWS, SOURCE, None))
+        if self.view == SOURCE and self.variants:
+            raise LayerMixError(
+                "expected no variants of whole images, which a reader cuts and mixes (view source), got "
+                f"{self.variants}; give --variants 0, or another --view"
+            )
         check_choice("view mode", self.view_mode, VIEW_MODES)
         check_choice("method", self.method, METHODS)
         check_choice("keys", self.keys, KEYS)
@@ -98,11 +106,12 @@ class BuildSettings:
     def resolve(self, native_size: int | None) -> "BuildSettings":
         """Make every open choice for a source whose images are all squares of `native_size` px (None: they are not)."""
         is_kept = native_size is not None and MIN_SIZE <= native_size <= DEFAULT_SIZE
-        size = self.size or (native_size if is_kept else None) or DEFAULT_SIZE
-        view = self.view or ("pad-crop" if size <= SMALL else "rrc")
-        image_format = self.format or ("png" if size <= SMALL else "jpg")
-        options = self.options.resolve(size)
-        return replace(self, size=size, view=view, format=image_format, options=options)
+        size = self.size or (native_size if is_kept else None)
+        side = size or DEFAULT_SIZE
+        view = self.view or ("pad-crop" if side <= SMALL else "rrc")
+        image_format = self.format or ("png" if side <= SMALL else "jpg")
+        size = size if view == SOURCE else side
+        return replace(self, size=size, view=view, format=image_format, options=self.options.resolve(side))
 
     def filled(self, begun: "BuildSettings") -> "BuildSettings":
         """Make every open choice as in `begun`, the settings of a build that goes on."""
@@ -111,22 +120,39 @@ class BuildSettings:
     @property
     def is_resolved(self) -> bool:
         """Whether no choice is open any more."""
-        return all(getattr(self, name) is not None for name in _CHOICES)
+        is_open = {name for name in _CHOICES if getattr(self, name) is None}
+        return not is_open or (is_open == {"size"} and self.view == SOURCE)
+
+    @property
+    def side(self) -> int:
+        """The side of what is mixed, in px: that of the samples; for whole images as they are, the usual one."""
+        return self.size or DEFAULT_SIZE
 
     def drawing(self, pictures: int, picture_size: int) -> DrawSettings:
         """The settings for drawing recipes, with a mixing set of `pictures` pictures of `picture_size` px."""
-        return DrawSettings(self.size or DEFAULT_SIZE, pictures, picture_size, self.options)
+        return DrawSettings(self.side, pictures, picture_size, self.options)
 
     @property
     def samples(self) -> str:
         """What the samples are, for people; for resolved settings."""
-        return f"{self.size} px, {self.view} views, {self.view_mode}, as {self.format}"
+        return f"{self.form}, as {self.format}"
+
+    @property
+    def form(self) -> str:
+        """What the images are, for people: `224 px, rrc views, independent`; for resolved settings."""
+        if self.view != SOURCE:
+            return f"{self.size} px, {self.view} views, {self.view_mode}"
+        return f"whole images, the short side up to {self.size} px" if self.size else "whole images as they are"
+
+    @property
+    def one_view(self) -> bool:
+        """Whether all planes of an image show the same part of it."""
+        return self.view_mode == "shared" or self.view in ("center", SOURCE)
 
     @property
     def views(self) -> str:
         """For people, in which loss the planes cannot be compared because their views differ; "" where that is none."""
-        is_same = self.view_mode == "shared" or self.view == "center"
-        if is_same or self.method == "none" or METHODS[self.method].mixes_labels:
+        if self.one_view or self.method == "none" or METHODS[self.method].mixes_labels:
             return ""
         return "each plane has its own; the Jensen-Shannon loss needs --view-mode shared"
 
@@ -138,7 +164,7 @@ class BuildSettings:
     @property
     def mixing(self) -> str:
         """The method with the options that were chosen, for people: `layermix, magnitude 5`."""
-        chosen = self.options.chosen(self.size or DEFAULT_SIZE)
+        chosen = self.options.chosen(self.side)
         return ", ".join([self.method, *(_in_words(name.replace("_", " "), value) for name, value in chosen.items())])
 
     @property

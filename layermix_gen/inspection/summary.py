@@ -81,7 +81,7 @@ def summarize(location: str, manifest: Manifest, index: Sequence[Path], adding: 
         aggregate(index, sql, manifest.planes) for sql in (LAYERS, OPS, BLENDS, FIRST_BLENDS, LABELS)
     )
     settings = manifest.settings
-    shares = METHODS[settings.method].shares(settings.drawing(pictures=1, picture_size=settings.size or 0))
+    shares = METHODS[settings.method].shares(settings.drawing(pictures=1, picture_size=settings.side))
     blend_sizes: dict[int, dict[str, float]] = {}
     for row in blends:
         blend_sizes.setdefault(row["layer"], {})[row["name"]] = row["size"]
@@ -113,7 +113,7 @@ def _facts(summary: Summary) -> str:
         "shards": f"{made.shards}, each of {count(len(made.planes), 'tar')}; {made.bytes / 1e6:.1f} MB, "
         f"{made.bytes / max(made.images, 1):.0f} bytes an image",
         "keys": "shared by all planes" if settings.keys == "shared" else "",
-        "samples": f"{settings.size} px, {settings.view} views, {settings.view_mode}, as {_encoding(settings)}",
+        "samples": f"{settings.form}, as {_encoding(settings)}",
         "method": f"{settings.mixing}, seed {settings.seed}",
         "mixing set": f"{count(mixed.count, 'picture')} of {mixed.size} px in {mixed.location}" if mixed else "",
     }

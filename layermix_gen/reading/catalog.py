@@ -52,6 +52,13 @@ class Catalog:
     soft: SoftLabels | None
     ids: npt.NDArray[np.uint64] | None = None
 
+    @property
+    def source_ids(self) -> npt.NDArray[np.uint64]:
+        """Digests of the source ids: (images,)."""
+        if self.ids is None:
+            raise ValueError("a catalog without ids")
+        return self.ids
+
     def address(self, plane: int, image: int) -> str:
         """The address of a sample by the index, or its number in the tar if the index can no longer be read."""
         shard = int(self.shards[image])

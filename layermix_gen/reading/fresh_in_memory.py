@@ -11,6 +11,7 @@ from layermix_gen.reading.batches.tensors import as_tensors
 from layermix_gen.reading.device import on_device, refuse_worker
 from layermix_gen.reading.fresh.fresh_loader import HeldLoader
 from layermix_gen.reading.fresh.fresh_variants import FreshVariants
+from layermix_gen.reading.fresh.held_views import HeldViews
 from layermix_gen.reading.in_memory import InMemoryDataset, Samples
 from layermix_gen.reading.order import Ints
 from layermix_gen.reading.reader_state import Epochs
@@ -20,7 +21,8 @@ from layermix_gen.reading.single_samples import SampleLookup
 class FreshInMemoryDataset(InMemoryDataset):
     """The batches of a `LayerMixDataset` with fresh views, mixed on the CPU from clean images in memory.
 
-    Batches are copied to `device`, to a GPU while the next one is mixed.
+    These are samples, or the views that each epoch cuts out of `whole` images. Batches are copied to `device`, to a GPU
+    while the next one is mixed.
     """
 
     def __init__(
@@ -33,15 +35,17 @@ class FreshInMemoryDataset(InMemoryDataset):
         device: torch.device,
         *,
         several: bool,
+        whole: HeldViews | None = None,
     ) -> None:
         super().__init__(reader, samples, fields, lookup, several=several)
-        self.fresh, self.device = fresh, device
+        self.fresh, self.device, self.whole = fresh, device, whole
         self._pinned = self.options.pin_memory or device.type == "cuda"
 
     def _deliver(self, epoch: int, count: int, rows: Callable[[int], Ints]) -> Iterator[Any]:
         refuse_worker(self.device)
-        options, images = self.options, self.samples.images.numpy()
-        loader = HeldLoader(images, self.samples.metadata, self.fresh, epoch)  # of one plane, so by row
+        options = self.options
+        images, facts = self.whole.shown(epoch) if self.whole else (self.samples.images.numpy(), self.samples.metadata)
+        loader = HeldLoader(images, facts, self.fresh, epoch)  # of one plane, so by row
         buffers = Buffers(options.prefetch + 2, pinned=self._pinned)
         todo = (loader.batch(rows(number), buffers.take) for number in range(count))
         threads = thread_count(options.threads, small=images.shape[1] <= SMALL)

@@ -9,23 +9,24 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, SupportsIndex
 
-import numpy as np
 import torch
 
 from layermix_gen.errors import LayerMixError
 from layermix_gen.mixing.methods import METHODS, MethodOptions
 from layermix_gen.mixing_sets.mixing_set import MixingSet
 from layermix_gen.reading.batches.delivery import Buffers, deliver, thread_count
+from layermix_gen.reading.batches.drawn_views import DrawnViews, asked_view
 from layermix_gen.reading.batches.loader import Batch, Loader
 from layermix_gen.reading.batches.metadata import check_fields
 from layermix_gen.reading.batches.tensors import as_tensors
 from layermix_gen.reading.catalog import load_catalog
 from layermix_gen.reading.device import as_device, on_device, refuse_worker
 from layermix_gen.reading.fresh.fresh_loader import FreshLoader
-from layermix_gen.reading.fresh.fresh_mix import DEFAULT, method_of, settle_mix
+from layermix_gen.reading.fresh.fresh_mix import DEFAULT, method_of, settle_mix, unmixed
 from layermix_gen.reading.fresh.fresh_variants import FreshVariants
+from layermix_gen.reading.fresh.held_views import HeldViews, WholeLoader
 from layermix_gen.reading.fresh_in_memory import FreshInMemoryDataset
-from layermix_gen.reading.in_memory import InMemoryDataset, Samples, all_samples, check_memory
+from layermix_gen.reading.in_memory import NO_SAMPLES, InMemoryDataset, all_samples, decoded
 from layermix_gen.reading.options import WINDOW, ReadOptions
 from layermix_gen.reading.order import VERSION, Ints
 from layermix_gen.reading.reader_state import Epochs
@@ -55,6 +56,9 @@ class LayerMixDataset(Epochs):
     - "fresh" views, alone or beside "clean", are mixed from the clean plane while it is read, new ones in each epoch,
       by `mix`: a method's name ("layermix" by default) or its options, such as `LayerMixOptions()`. `mixing_set` is an
       open one or its path, by default the one that the dataset was built with.
+    - `view`, of a dataset of whole images (`--view source`), is the crop to cut out of each, another one in each epoch:
+      "rrc" or "pad-crop"; "center" is always the same. `size` is its side in px, by default the dataset's, at most 224.
+      All views of an image show the same crop.
     - `planes` are the planes that variants are drawn from, by default all variants.
     - `where` is a condition in SQL on the columns of the index. It applies to the variants, and to the clean plane only
       if no variant is read from a plane. An image is read if it can fill all its views. `classes` selects classes, by
@@ -102,6 +106,8 @@ class LayerMixDataset(Epochs):
         classes: Sequence[str | int] | None = None,
         mix: str | MethodOptions | None = None,
         mixing_set: MixingSet | str | Path | None = None,
+        view: str | None = None,
+        size: int | None = None,
         fields: Sequence[str] = (),
         soft_labels: bool = False,
         order: str | None = None,
@@ -144,6 +150,7 @@ class LayerMixDataset(Epochs):
         self.several = not isinstance(views, str)
         self._method = method_of(DEFAULT if mix is None else mix)
         self.storage = open_storage(root, storage_options, cache_dir, cache_bytes)
+        self._view = asked_view(view, size, self.storage.manifest)
         try:
             self._load(views, planes, where)
         except LayerMixError:
@@ -157,12 +164,14 @@ class LayerMixDataset(Epochs):
         selection = select(self.catalog, self.views, numbers, options.seed, variant_by_shard=order == "shards")
         files, indexes = self.storage.files, self.storage.indexes
         self.fresh: FreshVariants | None = None
+        self.drawn = DrawnViews(*self._view, options.seed, self.catalog.source_ids) if self._view else None
         if self.views.are_fresh:
-            mixed = settle_mix(*self._method, mixing_set, files, manifest)
+            mixed = settle_mix(*self._method, mixing_set, files, manifest, self.size)
             self.fresh = FreshVariants.of(self.views.names, mixed, self.catalog, selection)
         elif mix is not None or mixing_set is not None:
             raise LayerMixError("mix= and mixing_set= are for views='fresh', which was not asked for; leave them out")
-        self._lookup = SampleLookup(files, indexes, manifest, self.catalog, selection, self.several, self.fresh)
+        made = self.fresh, self.drawn
+        self._lookup = SampleLookup(files, indexes, manifest, self.catalog, selection, self.several, *made)
         self.skipped: list[str] = []
         self._buffers: Buffers | None = None
         identity = {
@@ -173,9 +182,16 @@ class LayerMixDataset(Epochs):
             "views": [*self.views.names, "of", *self.views.pool],
             "where": where,
             "classes": numbers,
-        } | ({"mix": self.fresh.mix.identity()} if self.fresh else {})
+        }
+        identity |= {"mix": self.fresh.mix.identity()} if self.fresh else {}
+        identity |= {"view": [*self._view]} if self._view else {}
         names = manifest.source.classes
         super().__init__(options, selection, identity, names, len(names) or int(self.catalog.labels.max()) + 1)
+
+    @property
+    def size(self) -> int:
+        """The side of the images of a batch, in px."""
+        return self.drawn.size if self.drawn else self.storage.manifest.size
 
     def _load(self, views: str | Sequence[str], planes: Sequence[str] | None, where: str | None) -> None:
         """Load the catalog of the views from the opened dataset."""
@@ -190,7 +206,7 @@ class LayerMixDataset(Epochs):
             where,
             metadata=bool(self.fields),
             soft_labels=self.soft_labels,
-            ids=self.views.are_fresh,
+            ids=self.views.are_fresh or self._view is not None,
         )
 
     def in_memory(self, device: str | torch.device = "cpu") -> InMemoryDataset:
@@ -198,30 +214,28 @@ class LayerMixDataset(Epochs):
 
         It yields the same batches in the same order, on that device, many times as fast, and holds one byte for each
         pixel and channel of all planes. Fresh views are mixed on the CPU, which then holds the clean images, and copied
-        to the device. A sample that cannot be read raises `LayerMixError`, with any `on_error`; so do samples that need
-        more memory than there is.
+        to the device; so are views of whole images. A sample that cannot be read raises `LayerMixError`, with any
+        `on_error`; so do samples that need more memory than there is.
         """
-        rows, planes = all_samples(self.selection, len(self.catalog.planes))
-        target = as_device(device)
-        size, count, holder = self.storage.manifest.size, len(rows), torch.device("cpu") if self.fresh else target
-        check_memory((count, size, size, 3), holder)
-        images = torch.empty((count, size, size, 3), dtype=torch.uint8, device=holder)
-        metadata: list[dict[str, Any]] = []
-        parts = [slice(i, i + IN_MEMORY_BATCH) for i in range(0, count, IN_MEMORY_BATCH)]
-        loader = Loader(self.storage, self.catalog, self.selection, metadata=bool(self.fields), replace=False)
-        batches = self._read(len(parts), lambda i: (rows[parts[i]], planes[parts[i], None]), loader)
-        for part, batch in zip(parts, batches, strict=True):
-            images[part] = torch.from_numpy(batch.pixels[:, 0])
-            metadata += [views[0] for views in batch.metadata] if self.fields else []
-        places = np.full((len(self.catalog.planes), len(self.selection)), -1)
-        places[planes, rows] = np.arange(count)
-        labels = [torch.from_numpy(column).to(holder) for column in self.selection.label_columns(rows, planes)]
-        samples = Samples(images, labels, places, metadata)
+        target, metadata = as_device(device), bool(self.fields)
+        read, made = (self.storage, self.catalog, self.selection), (self.fields, self._lookup)
+        if self.drawn and self.drawn.differ:
+            whole = WholeLoader(*read, metadata=metadata, replace=False)
+            held = HeldViews.of(self.drawn, whole, self._all(whole))
+            fresh = self.fresh or FreshVariants.of(self.views.names, unmixed(self.size), *read[1:])
+            return FreshInMemoryDataset(self, NO_SAMPLES, *made, fresh, target, several=self.several, whole=held)
+        loader = Loader(*read, self.drawn, metadata=metadata, replace=False)
+        holder, planes = torch.device("cpu") if self.fresh else target, len(self.catalog.planes)
+        samples = decoded(self.selection, planes, self.size, holder, self._all(loader), metadata=metadata)
         if self.fresh:
-            return FreshInMemoryDataset(
-                self, samples, self.fields, self._lookup, self.fresh, target, several=self.several
-            )
-        return InMemoryDataset(self, samples, self.fields, self._lookup, several=self.several)
+            return FreshInMemoryDataset(self, samples, *made, self.fresh, target, several=self.several)
+        return InMemoryDataset(self, samples, *made, several=self.several)
+
+    def _all(self, loader: Loader) -> Iterator[Batch]:
+        """Read all samples that may be shown, each once, in the order of `all_samples`."""
+        rows, planes = all_samples(self.selection, len(self.catalog.planes))
+        parts = [slice(i, i + IN_MEMORY_BATCH) for i in range(0, len(rows), IN_MEMORY_BATCH)]
+        return self._read(len(parts), lambda i: (rows[parts[i]], planes[parts[i], None]), loader)
 
     def __getitem__(self, which: SupportsIndex | str) -> SingleSample:
         """One sample to look at: of the selected image at an index, as this epoch shows it, or the one with a key.
@@ -248,8 +262,8 @@ class LayerMixDataset(Epochs):
         read = self.storage, self.catalog, self.selection
         metadata, replace = bool(self.fields), self.options.on_error == "skip"
         if self.fresh:
-            return FreshLoader(*read, self.fresh, epoch, metadata=metadata, replace=replace)
-        return Loader(*read, metadata=metadata, replace=replace)
+            return FreshLoader(*read, self.fresh, self.drawn, epoch, metadata=metadata, replace=replace)
+        return Loader(*read, self.drawn, epoch, metadata=metadata, replace=replace)
 
     def _read(self, count: int, part: Callable[[int], tuple[Ints, Ints]], loader: Loader) -> Iterator[Batch]:
         """Read `count` batches; `part(i)` gives the rows of the selection (B,) and the planes (B, V) of batch i."""

@@ -43,6 +43,13 @@ class KeyedRandom:
         made._begin(view_keys(seed, np.array([image], np.uint64), epoch, view).tobytes())
         return made
 
+    @classmethod
+    def of_crop(cls, seed: int, image: int, epoch: int) -> Self:
+        """The numbers of the crop that an epoch makes of a whole image; `image` is a digest of the source id."""
+        made = cls.__new__(cls)
+        made._begin(_key(f"{seed}\ncrop {epoch}\n{image}"))
+        return made
+
     def _begin(self, key: bytes) -> None:
         self._key = key
         self._others: np.random.Generator | None = None

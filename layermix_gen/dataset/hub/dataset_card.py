@@ -9,6 +9,7 @@ from pathlib import Path
 from layermix_gen.dataset.manifest import Manifest
 from layermix_gen.dataset.names import CARD, CLEAN_PLANE, MANIFEST
 from layermix_gen.errors import printable
+from layermix_gen.images.whole_images import SOURCE
 from layermix_gen.mixing.methods import METHODS
 from layermix_gen.support.files import reading, regular, replacing
 from layermix_gen.support.text import count
@@ -96,7 +97,9 @@ def _method(manifest: Manifest) -> str:
 def _about(manifest: Manifest) -> str:
     planes = f"{count(len(manifest.planes), 'plane')}: {', '.join(manifest.planes)}"
     parts = [
-        f"{count(manifest.written, 'image')} of {manifest.size} px in {planes}.",
+        f"{count(manifest.written, 'whole image')} in {planes}."
+        if manifest.settings.view == SOURCE
+        else f"{count(manifest.written, 'image')} of {manifest.size} px in {planes}.",
         "A plane holds one version of every image.",
     ]
     if CLEAN_PLANE in manifest.planes:
@@ -147,6 +150,7 @@ def _reading(manifest: Manifest, planes: dict[str, str]) -> str:
     first = next(iter(planes))
     soft = ", soft_labels=True" * METHODS[manifest.settings.method].mixes_labels
     views = "" if manifest.variant_planes else f', views="{CLEAN_PLANE}"'
+    views += ', view="rrc"' * (manifest.settings.view == SOURCE)
     return f"""\
 ```python
 from datasets import load_dataset
@@ -168,7 +172,7 @@ for batch in LayerMixDataset("FOLDER", 256{views}{soft}):  # other variants in e
 
 def _making(manifest: Manifest) -> str:
     settings = manifest.settings
-    options = f"{settings.view} views, view mode {settings.view_mode}, keys {settings.keys}"
+    options = f"{settings.form}, keys {settings.keys}"
     libraries = ", ".join(f"{name} {version}" for name, version in manifest.versions.items())
     return (
         f"By `layermix-gen build`: {options}. `{MANIFEST}` has every setting and the sha256 of every file; the same "

@@ -1,6 +1,5 @@
 """Fill batches with fresh variants: clean images are decoded once, a few at a time, and mixed into their views."""
 
-import threading
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, NamedTuple
@@ -11,9 +10,12 @@ import numpy.typing as npt
 from layermix_gen.images import Image
 from layermix_gen.mixing.bulk import ImageRows
 from layermix_gen.reading.batches.decoding import Decoder
+from layermix_gen.reading.batches.drawn_views import DrawnViews
 from layermix_gen.reading.batches.loader import Batch, Loader, Place
+from layermix_gen.reading.batches.room import Room
 from layermix_gen.reading.catalog import Catalog
 from layermix_gen.reading.fresh.fresh_variants import FreshDraw, FreshVariants
+from layermix_gen.reading.fresh.held_views import EpochFacts, EpochImages
 from layermix_gen.reading.order import Ints
 from layermix_gen.reading.selection import Selection
 from layermix_gen.reading.storage.base import Storage
@@ -46,15 +48,15 @@ class FreshLoader(Loader):
         catalog: Catalog,
         selection: Selection,
         fresh: FreshVariants,
+        views: DrawnViews | None,
         epoch: int,
         *,
         metadata: bool,
         replace: bool,
     ) -> None:
-        super().__init__(storage, catalog, selection, metadata=metadata, replace=replace)
-        self._fresh, self._epoch = fresh, epoch
-        self._shape = (storage.manifest.size, storage.manifest.size, 3)
-        self._room = Room()
+        super().__init__(storage, catalog, selection, views, epoch, metadata=metadata, replace=replace)
+        self._fresh = fresh
+        self._shape = (self._size, self._size, 3)
 
     def batch(self, rows: Ints, planes: Ints, take: Callable[[tuple[int, ...]], npt.NDArray[np.uint8]]) -> Batch:
         """Return a batch to be filled with the images in rows `rows` (B,) of the selection and plane 0."""
@@ -115,7 +117,13 @@ class HeldLoader:
     `facts`, if metadata is read, has that of each of them.
     """
 
-    def __init__(self, images: Image, facts: Sequence[dict[str, Any]], fresh: FreshVariants, epoch: int) -> None:
+    def __init__(
+        self,
+        images: Image | EpochImages,
+        facts: Sequence[dict[str, Any]] | EpochFacts,
+        fresh: FreshVariants,
+        epoch: int,
+    ) -> None:
         self._images, self._facts, self._fresh, self._epoch = images, facts, fresh, epoch
         self._room = Room()
 
@@ -125,32 +133,27 @@ class HeldLoader:
 
     def fill(self, batch: Batch, begin: int, end: int) -> None:
         """Fill a batch from image `begin` to `end`."""
-        fresh, images, facts = self._fresh, self._images, self._facts
-        rows = batch.rows[begin:end]
+        fresh, facts, rows = self._fresh, self._facts, batch.rows[begin:end]
         draws = fresh.draws(rows, self._epoch, with_recipes=bool(facts))
-        others = [
-            ImageRows(images, np.array([draw.others[view] for draw in draws])) for view in range(fresh.second_images)
-        ]
-        fresh.render(draws, self._epoch, ImageRows(images, rows), others, batch.pixels[begin:end])
+        seconds = (np.array([draw.others[view] for draw in draws]) for view in range(fresh.second_images))
+        clean, *others = (self._shown(number, one) for number, one in enumerate((rows, *seconds)))
+        fresh.render(draws, self._epoch, clean, others, batch.pixels[begin:end])
         if facts:
             for i, draw in enumerate(draws, begin):
                 of_others = [None if row < 0 else facts[row] for row in draw.others]
                 batch.metadata[i] = fresh.metadata(draw, facts[draw.row], of_others, self._epoch)
         note_labels(batch, begin, draws, fresh)
 
-
-class Room(threading.local):
-    """Memory of each thread, which is used again: fresh memory would have to be cleared by the system first."""
-
-    def __init__(self) -> None:
-        self._held: dict[str, npt.NDArray[np.uint8]] = {}
-
-    def take(self, name: str, shape: tuple[int, ...]) -> npt.NDArray[np.uint8]:
-        """An array of undefined content, the same memory for each call with the same name."""
-        size = int(np.prod(shape))
-        if name not in self._held or self._held[name].size < size:
-            self._held[name] = np.empty(size, np.uint8)
-        return self._held[name][:size].reshape(shape)
+    def _shown(self, number: int, rows: Ints) -> ImageRows:
+        """The images in some rows, -1 for none: held, or cut to the memory of this number."""
+        images = self._images
+        if isinstance(images, np.ndarray):
+            return ImageRows(images, rows)
+        room = self._room.take(str(number), (len(rows), *images.shape[1:]))
+        for row, out in zip(rows.tolist(), room, strict=True):
+            if row >= 0:
+                images.cut(row, out)
+        return ImageRows(room, np.where(rows < 0, -1, np.arange(len(rows))))
 
 
 def fresh_batch(

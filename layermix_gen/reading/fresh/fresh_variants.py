@@ -66,9 +66,7 @@ class FreshVariants:
     @classmethod
     def of(cls, names: Sequence[str], mix: Mix, catalog: Catalog, selection: Selection) -> "FreshVariants":
         """The fresh variants of a selection. Raises `LayerMixError` where an image lacks a second one to mix with."""
-        shards, ids = catalog.shards[selection.images], catalog.ids
-        if ids is None:
-            raise ValueError("a catalog without ids")
+        shards, ids = catalog.shards[selection.images], catalog.source_ids
         starts = np.searchsorted(shards, shards)
         counts = np.searchsorted(shards, shards, side="right") - starts
         if mix.method.mixes_labels and counts.min() < 2:

@@ -40,7 +40,7 @@ def rendered(monkeypatch: pytest.MonkeyPatch, pool: Path) -> list[Any]:
 
 
 def settled(manifest: Manifest, given: Any = None, folder: Path | None = None, mix: str = "layermix") -> Mix:
-    return settle_mix(*method_of(mix), given, LocalFiles(folder or manifest.root), manifest)
+    return settle_mix(*method_of(mix), given, LocalFiles(folder or manifest.root), manifest, manifest.size)
 
 
 def moved(manifest: Manifest, location: str, **facts: Any) -> Manifest:
@@ -76,7 +76,7 @@ def test_fractals_are_rendered_again_from_their_seed(manifest: Manifest, rendere
 
 
 def test_a_folder_is_packed_as_the_method_needs_it(manifest: Manifest, rendered: list[Any]) -> None:
-    settle_mix(*method_of(LayerMixOptions(preset="released")), "pictures", LocalFiles(manifest.root), manifest)
+    settle_mix(*method_of(LayerMixOptions(preset="released")), "pictures", LocalFiles(manifest.root), manifest, 12)
     assert rendered == [("pictures", 12, 0, {"color": True})]
 
 
