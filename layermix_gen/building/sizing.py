@@ -83,18 +83,20 @@ def sample_bytes(
     maker: SampleMaker,
     variants: Sequence[int],
     *,
+    virtual: Sequence[int] = (),
     partners: bool = False,
 ) -> Iterator[list[int]]:
     """Yield for each image the bytes that its samples take in a tar, by variant; [] for one that cannot be read.
 
-    `classes` are the source's, which a worker process would have to list all of it for. With `partners`, a second
-    image is another of the `items`, as in a build; without, it is the image itself.
+    `classes` are the source's, which a worker process would have to list all of it for. Samples of the variants
+    `virtual` are made, too, and not stored. With `partners`, a second image is another of the `items`, as in a build;
+    without, it is the image itself.
     """
     inputs = ShardInputs(source, items, check=maker.check, paired=partners)
     for position, item in enumerate(items):
         try:
             pixels, partner = inputs.read(position), inputs.partner(position) if partners else None
-            samples = list(maker.make(pixels, item, variants, partner))
+            samples = list(maker.make(pixels, item, [*variants, *virtual], partner))[: len(variants)]
         except BadImage:  # the build will record it
             yield []
             continue

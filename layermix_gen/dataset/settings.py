@@ -20,6 +20,7 @@ from layermix_gen.support.text import shown
 
 CLEAN = -1  # the variant number of the view before mixing
 VIEW_MODES = ("independent", "shared")
+STORES = ("images", "recipes")
 MIN_SIZE, MAX_SIZE = 8, 4096  # px
 DEFAULT_SIZE = 224  # px; squares of one size up to this keep it
 _CHOICES = ("size", "view", "format")  # what may be left open
@@ -57,6 +58,8 @@ class BuildSettings:
       webp, where 100 is lossless; `subsampling` of a jpg's chroma is "444", "422" or "420".
     - `keys` is "unique" (a key for each sample) or "shared" (one for all planes of an image).
     - `shard_size` bounds each tar: bytes with a unit, as "256MB", or a plain number of samples.
+    - `store` is "images" or, for virtual variants, "recipes": their rows of the index alone, from which they are
+      rendered on the clean plane when they are read.
 
     Raises `LayerMixError` for what is out of its range.
     """
@@ -75,6 +78,7 @@ class BuildSettings:
     shard_size: str = "256MB"
     seed: int = 0
     max_pixels: int = MAX_PIXELS
+    store: str = "images"
 
     def __post_init__(self) -> None:
         if type(self.clean) is not bool:
@@ -95,6 +99,8 @@ class BuildSettings:
         check_choice("view mode", self.view_mode, VIEW_MODES)
         check_choice("method", self.method, METHODS)
         check_choice("keys", self.keys, KEYS)
+        check_choice("store", self.store, STORES)
+        self._check_virtual()
         check_seed(self.seed)
         check_whole("max-pixels", self.max_pixels, 1, 2**40)
         Encoding(self.format or "png", self.quality, self.subsampling)
@@ -102,6 +108,19 @@ class BuildSettings:
         # Settings that mean the same compare equal, however they were typed.
         object.__setattr__(self, "options", METHODS[self.method].options_of(self.options))
         object.__setattr__(self, "shard_size", "".join(str(self.shard_size).split()).upper())
+
+    def _check_virtual(self) -> None:
+        """Refuse virtual variants where there is no clean view of what they show."""
+        if self.store == "recipes" and not self.clean:
+            raise LayerMixError(
+                "expected the clean plane with --store recipes, whose variants are rendered from it, got --no-clean; "
+                "leave that out"
+            )
+        if self.store == "recipes" and not self.one_view:
+            raise LayerMixError(
+                "expected --view-mode shared with --store recipes, whose variants are rendered from the clean view, "
+                f"got {self.view_mode}; add --view-mode shared"
+            )
 
     def resolve(self, native_size: int | None) -> "BuildSettings":
         """Make every open choice for a source whose images are all squares of `native_size` px (None: they are not)."""
@@ -135,7 +154,8 @@ class BuildSettings:
     @property
     def samples(self) -> str:
         """What the samples are, for people; for resolved settings."""
-        return f"{self.form}, as {self.format}"
+        virtual = ", variants as recipes" if self.virtual_planes else ""
+        return f"{self.form}, as {self.format}{virtual}"
 
     @property
     def form(self) -> str:
@@ -178,6 +198,23 @@ class BuildSettings:
         names = {CLEAN_PLANE: CLEAN} if self.clean else {}
         return names | {plane_name(variant): variant for variant in range(self.variants)}
 
+    @property
+    def stored_planes(self) -> dict[str, int]:
+        """Those of the planes whose images are in tars."""
+        virtual = self.virtual_planes
+        return {plane: variant for plane, variant in self.planes.items() if plane not in virtual}
+
+    @property
+    def virtual_planes(self) -> tuple[str, ...]:
+        """Those of the planes that have rows of the index alone, and are rendered when they are read."""
+        return tuple(map(plane_name, range(self.variants))) if self.store == "recipes" else ()
+
+    @property
+    def planes_in_words(self) -> str:
+        """The planes for people: `clean v00 v01`, or `clean; virtual: v00 v01`."""
+        virtual = self.virtual_planes
+        return " ".join(self.stored_planes) + (f"; virtual: {' '.join(virtual)}" if virtual else "")
+
 
 def _in_words(name: str, value: Any) -> str:
     """A chosen option for people: `magnitude 5`, `all ops`, `no picture flips`."""
@@ -186,9 +223,15 @@ def _in_words(name: str, value: Any) -> str:
     return f"{name} {shorten(shown(value), LONGEST)}"
 
 
+def has_same_planes(one: BuildSettings, other: BuildSettings) -> bool:
+    """Whether two settings ask for the same planes, stored or virtual alike."""
+    return (one.stored_planes, one.virtual_planes) == (other.stored_planes, other.virtual_planes)
+
+
 def plane_options(settings: BuildSettings) -> str:
     """The options of `build` that ask for the planes of `settings`: `--variants 2 --no-clean`."""
-    return f"--variants {settings.variants}{'' if settings.clean else ' --no-clean'}"
+    store = " --store recipes" if settings.virtual_planes else ""
+    return f"--variants {settings.variants}{'' if settings.clean else ' --no-clean'}{store}"
 
 
 def parse_size(text: str) -> tuple[int, bool]:

@@ -11,6 +11,8 @@ from typing import Any, SupportsIndex
 
 import torch
 
+from layermix_gen.dataset.names import CLEAN_PLANE
+from layermix_gen.dataset.virtual.virtual_samples import VirtualSamples
 from layermix_gen.errors import LayerMixError
 from layermix_gen.mixing.methods import METHODS, MethodOptions
 from layermix_gen.mixing_sets.mixing_set import MixingSet
@@ -25,6 +27,8 @@ from layermix_gen.reading.fresh.fresh_loader import FreshLoader
 from layermix_gen.reading.fresh.fresh_mix import DEFAULT, method_of, settle_mix, unmixed
 from layermix_gen.reading.fresh.fresh_variants import FreshVariants
 from layermix_gen.reading.fresh.held_views import HeldViews, WholeLoader
+from layermix_gen.reading.fresh.virtual_loader import loader_of_planes
+from layermix_gen.reading.fresh.virtual_planes import VirtualPlanes
 from layermix_gen.reading.fresh_in_memory import FreshInMemoryDataset
 from layermix_gen.reading.in_memory import NO_SAMPLES, InMemoryDataset, all_samples, decoded
 from layermix_gen.reading.options import WINDOW, ReadOptions
@@ -34,7 +38,6 @@ from layermix_gen.reading.selection import Views, class_numbers, select
 from layermix_gen.reading.single_samples import SampleLookup, SingleSample
 from layermix_gen.reading.soft_labels import check_labels
 from layermix_gen.reading.storage.stores import open_storage
-from layermix_gen.reading.storage.tar_uses import tar_uses
 from layermix_gen.support.checks import is_remote
 
 MIN_SKIPPED, SKIPPED_SHARE = 10, 0.01  # images that an epoch may skip by default: 1%, but at least 10
@@ -162,16 +165,15 @@ class LayerMixDataset(Epochs):
         manifest = self.storage.manifest
         numbers = None if classes is None else class_numbers(classes, manifest.source.classes)
         selection = select(self.catalog, self.views, numbers, options.seed, variant_by_shard=order == "shards")
-        files, indexes = self.storage.files, self.storage.indexes
         self.fresh: FreshVariants | None = None
         self.drawn = DrawnViews(*self._view, options.seed, self.catalog.source_ids) if self._view else None
         if self.views.are_fresh:
-            mixed = settle_mix(*self._method, mixing_set, files, manifest, self.size)
+            mixed = settle_mix(*self._method, mixing_set, self.storage.files, manifest, self.size)
             self.fresh = FreshVariants.of(self.views.names, mixed, self.catalog, selection)
         elif mix is not None or mixing_set is not None:
             raise LayerMixError("mix= and mixing_set= are for views='fresh', which was not asked for; leave them out")
         made = self.fresh, self.drawn
-        self._lookup = SampleLookup(files, indexes, manifest, self.catalog, selection, self.several, *made)
+        self._lookup = SampleLookup(self._samples, self.catalog, selection, self.several, *made)
         self.skipped: list[str] = []
         self._buffers: Buffers | None = None
         identity = {
@@ -199,15 +201,19 @@ class LayerMixDataset(Epochs):
         self.views = Views.of(views, planes, manifest)
         method = self._method[0] if self.views.are_fresh else METHODS[manifest.settings.method]
         check_labels(self.views.names, method, self.fields, soft=self.soft_labels)
+        clean = {CLEAN_PLANE} if {*self.views.planes} & {*manifest.virtual_planes} else set()
         self.catalog = load_catalog(
             self.storage.indexes,
             manifest,
-            self.views.planes,
+            tuple(sorted({*self.views.planes} | clean)),
             where,
             metadata=bool(self.fields),
             soft_labels=self.soft_labels,
-            ids=self.views.are_fresh or self._view is not None,
+            ids=self.views.are_fresh or self._view is not None or bool(clean),
         )
+        self._samples = VirtualSamples(self.storage.files, manifest, self.storage.indexes)
+        count = len(self.views.names)
+        self.virtual = VirtualPlanes.of(self.catalog, self._samples, self.fields, count, paired=method.mixes_labels)
 
     def in_memory(self, device: str | torch.device = "cpu") -> InMemoryDataset:
         """Decode all samples that may be shown into one tensor on `device`, and return a dataset that reads from it.
@@ -224,7 +230,7 @@ class LayerMixDataset(Epochs):
             held = HeldViews.of(self.drawn, whole, self._all(whole))
             fresh = self.fresh or FreshVariants.of(self.views.names, unmixed(self.size), *read[1:])
             return FreshInMemoryDataset(self, NO_SAMPLES, *made, fresh, target, several=self.several, whole=held)
-        loader = Loader(*read, self.drawn, metadata=metadata, replace=False)
+        loader = self._loader_of_planes(1, self.epoch, replace=False)
         holder, planes = torch.device("cpu") if self.fresh else target, len(self.catalog.planes)
         samples = decoded(self.selection, planes, self.size, holder, self._all(loader), metadata=metadata)
         if self.fresh:
@@ -259,20 +265,25 @@ class LayerMixDataset(Epochs):
 
     def _loader(self, epoch: int) -> Loader:
         """What fills the batches of an epoch."""
-        read = self.storage, self.catalog, self.selection
-        metadata, replace = bool(self.fields), self.options.on_error == "skip"
+        replace = self.options.on_error == "skip"
         if self.fresh:
-            return FreshLoader(*read, self.fresh, self.drawn, epoch, metadata=metadata, replace=replace)
-        return Loader(*read, self.drawn, epoch, metadata=metadata, replace=replace)
+            read = self.storage, self.catalog, self.selection, self.fresh, self.drawn, epoch
+            return FreshLoader(*read, metadata=bool(self.fields), replace=replace)
+        return self._loader_of_planes(len(self.views.names), epoch, replace=replace)
+
+    def _loader_of_planes(self, views: int, epoch: int, *, replace: bool) -> Loader:
+        """What fills batches with so many views from planes, some of which may be virtual."""
+        read, metadata = (self.storage, self.catalog, self.selection), bool(self.fields)
+        return loader_of_planes(*read, self.virtual, views, self.drawn, epoch, metadata=metadata, replace=replace)
 
     def _read(self, count: int, part: Callable[[int], tuple[Ints, Ints]], loader: Loader) -> Iterator[Batch]:
         """Read `count` batches; `part(i)` gives the rows of the selection (B,) and the planes (B, V) of batch i."""
-        options, catalog, images = self.options, self.catalog, self.selection.images
+        options = self.options
         self._buffers = self._buffers or Buffers(options.prefetch + 2, pinned=options.pin_memory)
         buffers = self._buffers
-        self.storage.expect(lambda: tar_uses(catalog, self.storage.manifest, images, count, part), options.prefetch)
+        self.storage.expect(lambda: loader.uses(count, part), options.prefetch)
         todo = (loader.batch(*part(number), buffers.take) for number in range(count))
-        threads = thread_count(options.threads, small=catalog.sizes.mean() < SMALL_IMAGE)
+        threads = thread_count(options.threads, small=loader.catalog.sizes.mean() < SMALL_IMAGE)
         for number, batch in enumerate(deliver(todo, loader, threads, options.prefetch)):
             self.storage.handed_out(number)
             self._count(batch)

@@ -162,8 +162,9 @@ def select(
     images = np.flatnonzero(takes_part)
     if not len(images):
         raise LayerMixError("no image fits the selection; loosen where=, classes= or planes=")
-    if catalog.soft:  # of one view: all planes of the catalog are those that it may show
-        check_labelled(catalog.labels, catalog.soft, catalog.chosen & takes_part)
+    if catalog.soft:  # of one view
+        shown = np.isin(catalog.planes, views.planes)[:, None]
+        check_labelled(catalog.labels, catalog.soft, catalog.chosen & takes_part & shown)
     return Selection(
         images,
         units=catalog.shards[images].astype(np.int64) if variant_by_shard else images,

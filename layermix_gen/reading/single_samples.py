@@ -10,9 +10,9 @@ from typing import Any, SupportsIndex
 import numpy as np
 import numpy.typing as npt
 
-from layermix_gen.dataset.dataset_files import DatasetFiles
 from layermix_gen.dataset.manifest import Manifest
 from layermix_gen.dataset.querying.row_access import row_of, stored_image
+from layermix_gen.dataset.virtual.virtual_samples import VirtualSamples
 from layermix_gen.errors import LayerMixError
 from layermix_gen.images import Image
 from layermix_gen.images.codec import decode
@@ -58,16 +58,27 @@ class SingleSample:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SampleLookup:
-    """What finds the single samples of a reader, in the files of its dataset; `several`: an image has several views."""
+    """What finds the single samples of a reader, in the files of its dataset; `several`: an image has several views.
 
-    files: DatasetFiles
-    indexes: Sequence[Path]
-    manifest: Manifest
+    `virtual` holds these files, and renders the samples of virtual planes.
+    """
+
+    virtual: VirtualSamples
     catalog: Catalog
     selection: Selection
     several: bool
     fresh: FreshVariants | None = None
     drawn: DrawnViews | None = None
+
+    @property
+    def indexes(self) -> Sequence[Path]:
+        """The files of the index."""
+        return self.virtual.index
+
+    @property
+    def manifest(self) -> Manifest:
+        """The manifest of the dataset."""
+        return self.virtual.manifest
 
     def sample(self, which: SupportsIndex | str, epoch: int) -> SingleSample:
         """The sample of the selected image at an index, in the planes that an epoch shows, or any with a key.
@@ -101,7 +112,9 @@ class SampleLookup:
         return row_of([shard], self.manifest, self.catalog.address(plane, image))
 
     def _pixels(self, row: Mapping[str, Any]) -> Image:
-        return decode(stored_image(self.files, self.manifest, row))
+        if row["plane"] in self.manifest.virtual_planes:
+            return self.virtual.pixels(row)
+        return decode(stored_image(self.virtual.files, self.manifest, row))
 
     def _cut(self, row: int, epoch: int, pixels: Image) -> tuple[Image, dict[str, Any]]:
         """What an epoch shows of a stored image of the selection, and what its metadata then say otherwise."""

@@ -19,7 +19,7 @@ from layermix_gen.commands.parameters import (
     workers_option,
 )
 from layermix_gen.dataset.names import KEYS
-from layermix_gen.dataset.settings import DEFAULTS, VIEW_MODES, BuildSettings
+from layermix_gen.dataset.settings import DEFAULTS, STORES, VIEW_MODES, BuildSettings
 from layermix_gen.images.codec import FORMATS, SUBSAMPLINGS
 from layermix_gen.images.views import VIEWS
 from layermix_gen.images.whole_images import SOURCE
@@ -100,6 +100,13 @@ def settings_options(command: Callable[..., None]) -> Callable[..., None]:
         type=click.Choice(KEYS),
         default=DEFAULTS.keys,
         help="A key for each sample, or one for all planes of an image (to join other tars by key).",
+    )
+    @written(
+        "--store",
+        type=click.Choice(STORES),
+        default=DEFAULTS.store,
+        help="The images of the variants, or their recipes alone, by which they are rendered from the clean plane when "
+        "they are read.",
     )
     @written(
         "--shard-size",

@@ -75,8 +75,9 @@ def card(manifest: Manifest) -> str:
 
 def configurations(manifest: Manifest) -> dict[str, str]:
     """The pattern of the tars of each configuration: of all variants, the default one, and of each plane."""
-    variants = {"variants": "v[0-9][0-9]/*.tar"} if manifest.variant_planes else {}
-    return variants | {plane: f"{plane}/*.tar" for plane in manifest.planes}
+    stored = manifest.variant_planes and not manifest.virtual_planes
+    variants = {"variants": "v[0-9][0-9]/*.tar"} if stored else {}
+    return variants | {plane: f"{plane}/*.tar" for plane in manifest.stored_planes}
 
 
 def _front(manifest: Manifest, planes: dict[str, str]) -> str:
@@ -106,6 +107,11 @@ def _about(manifest: Manifest) -> str:
         parts.append(f"`{CLEAN_PLANE}` has the images before mixing.")
     if manifest.variant_planes:
         parts.append("The variants are for training classifiers that are robust to corruptions.")
+    if manifest.virtual_planes:
+        parts.append(
+            "Their images are not stored: layermix-gen renders them when they are read, from the images of "
+            f"`{CLEAN_PLANE}` and the recipes in `index`."
+        )
     return " ".join(parts)
 
 
@@ -119,7 +125,8 @@ def _facts(manifest: Manifest) -> str:
         "samples": settings.samples,
         "method": f"{settings.mixing}, seed {settings.seed}",
         "mixing set": f"{count(mixed.count, 'picture')} of {mixed.size} px" if mixed else "",
-        "shards": f"{manifest.shards}, each of {count(len(manifest.planes), 'tar')}; {manifest.bytes / 1e6:.1f} MB",
+        "shards": f"{manifest.shards}, each of {count(len(manifest.stored_planes), 'tar')}; "
+        f"{manifest.bytes / 1e6:.1f} MB",
         "left out": f"{count(manifest.skipped, 'image')} that could not be read" if manifest.skipped else "",
     }
     return "\n".join(["| | |", "|---|---|", *(f"| {name} | {text} |" for name, text in rows.items() if text)])

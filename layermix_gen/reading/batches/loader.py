@@ -25,7 +25,8 @@ from layermix_gen.reading.batches.room import Room
 from layermix_gen.reading.catalog import Catalog
 from layermix_gen.reading.order import Ints, draw_image
 from layermix_gen.reading.selection import Selection
-from layermix_gen.reading.storage.base import Storage
+from layermix_gen.reading.storage.base import Storage, TarUse
+from layermix_gen.reading.storage.tar_uses import tar_uses
 
 ATTEMPTS = 10  # to find an image that stands in for one that cannot be read
 
@@ -97,6 +98,10 @@ class Loader:
         """
         places = self.places(planes, np.broadcast_to(self.selection.images[rows, None], planes.shape))
         return Batch(rows, planes, places, take((*planes.shape, self._size, self._size, 3)))
+
+    def uses(self, count: int, part: Callable[[int], tuple[Ints, Ints]]) -> list[TarUse]:
+        """The tars that `count` batches read; `part(i)` gives the rows (B,) and the planes (B, V) of batch i."""
+        return tar_uses(self.catalog, self.storage.manifest, self.selection.images, count, part)
 
     def places(self, planes: Ints, images: Ints) -> list[list[Place]]:
         """The places of images in planes (n, V) of the catalog."""

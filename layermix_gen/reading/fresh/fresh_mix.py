@@ -7,13 +7,12 @@ from typing import Any
 
 from layermix_gen.dataset.dataset_files import DatasetFiles
 from layermix_gen.dataset.manifest import Manifest
-from layermix_gen.dataset.names import MIXING_SET
-from layermix_gen.dataset.plan import MixingSetFacts
+from layermix_gen.dataset.virtual.found_mixing_set import found_mixing_set
 from layermix_gen.errors import LayerMixError
 from layermix_gen.kernels.native import say_if_not_compiled
 from layermix_gen.mixing.methods import METHODS, UNMIXED, DrawSettings, Method, MethodOptions
-from layermix_gen.mixing_sets.mixing_set import MixingSet, open_mixing_set
-from layermix_gen.mixing_sets.provision import is_rendered_here, resolve_mixing_set
+from layermix_gen.mixing_sets.mixing_set import MixingSet
+from layermix_gen.mixing_sets.provision import resolve_mixing_set
 from layermix_gen.support.checks import check_choice
 from layermix_gen.support.parsing import jsonable
 
@@ -101,27 +100,4 @@ def _own(files: DatasetFiles, manifest: Manifest, size: int) -> MixingSet:
     seed, facts = manifest.settings.seed, manifest.mixing_set
     if facts is None:
         return resolve_mixing_set(None, size, seed)
-    found = []
-    try:
-        known = _where_it_was(files, facts)
-        if known.digest == facts.digest:
-            return known
-        found.append(f"another is there, {known.digest[:12]}...")
-    except LayerMixError as error:
-        found.append(str(error).partition("; ")[0])
-    place = files.folder / MIXING_SET if facts.location == MIXING_SET else Path(facts.location)
-    if is_rendered_here(place, facts.count, size, seed):
-        again = resolve_mixing_set(None, size, seed, count=facts.count)
-        if again.digest == facts.digest:
-            return again
-        found.append(f"rendered again, it is another, {again.digest[:12]}...")
-    raise LayerMixError(
-        f"expected the mixing set {facts.location} with the digest {facts.digest[:12]}..., of which the dataset was "
-        f"made, but {'; '.join(found)}; restore it, or give mixing_set="
-    )
-
-
-def _where_it_was(files: DatasetFiles, facts: MixingSetFacts) -> MixingSet:
-    if facts.location == MIXING_SET:
-        return open_mixing_set(files.fetch([MIXING_SET])[0])
-    return open_mixing_set(facts.location)
+    return found_mixing_set(files, manifest, facts, "restore it, or give mixing_set=")

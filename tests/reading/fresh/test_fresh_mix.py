@@ -13,6 +13,7 @@ from layermix_gen import LayerMixOptions
 from layermix_gen.dataset.dataset_files import LocalFiles
 from layermix_gen.dataset.manifest import Manifest, read_manifest
 from layermix_gen.dataset.plan import MixingSetFacts
+from layermix_gen.dataset.virtual import found_mixing_set
 from layermix_gen.errors import LayerMixError
 from layermix_gen.mixing_sets.fractals.render import VERSION
 from layermix_gen.mixing_sets.mixing_set import MixingSet, open_mixing_set
@@ -35,7 +36,8 @@ def rendered(monkeypatch: pytest.MonkeyPatch, pool: Path) -> list[Any]:
         asked.append((location, size, seed, more))
         return open_mixing_set(pool)
 
-    monkeypatch.setattr(fresh_mix, "resolve_mixing_set", resolve)
+    for module in (fresh_mix, found_mixing_set):
+        monkeypatch.setattr(module, "resolve_mixing_set", resolve)
     return asked
 
 
