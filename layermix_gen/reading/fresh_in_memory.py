@@ -1,4 +1,4 @@
-"""Fresh variants in memory: clean images are decoded once and held on the CPU, then mixed anew in each epoch."""
+"""Fresh variants in memory: clean images are decoded once and held, then mixed anew in each epoch."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -9,7 +9,8 @@ from layermix_gen.images import SMALL
 from layermix_gen.reading.batches.delivery import Buffers, deliver, thread_count
 from layermix_gen.reading.batches.tensors import as_tensors
 from layermix_gen.reading.device import on_device, refuse_worker
-from layermix_gen.reading.fresh.fresh_loader import HeldLoader
+from layermix_gen.reading.fresh.device_renderer import DeviceRenderer
+from layermix_gen.reading.fresh.fresh_loader import HeldDraws, HeldLoader
 from layermix_gen.reading.fresh.fresh_variants import FreshVariants
 from layermix_gen.reading.in_memory import InMemoryDataset, Samples
 from layermix_gen.reading.order import Ints
@@ -18,9 +19,10 @@ from layermix_gen.reading.single_samples import SampleLookup
 
 
 class FreshInMemoryDataset(InMemoryDataset):
-    """The batches of a `LayerMixDataset` with fresh views, mixed on the CPU from clean images in memory.
+    """The batches of a `LayerMixDataset` with fresh views, mixed from clean images in memory.
 
-    Batches are copied to `device`, to a GPU while the next one is mixed.
+    They are mixed on the CPU and copied to `device`, to a GPU while the next one is mixed; or on the device by a
+    `renderer`, where the clean images lie then.
     """
 
     def __init__(
@@ -31,21 +33,27 @@ class FreshInMemoryDataset(InMemoryDataset):
         lookup: SampleLookup,
         fresh: FreshVariants,
         device: torch.device,
+        renderer: DeviceRenderer | None,
         *,
         several: bool,
     ) -> None:
         super().__init__(reader, samples, fields, lookup, several=several)
-        self.fresh, self.device = fresh, device
+        self.fresh, self.device, self.renderer = fresh, device, renderer
         self._pinned = self.options.pin_memory or device.type == "cuda"
 
     def _deliver(self, epoch: int, count: int, rows: Callable[[int], Ints]) -> Iterator[Any]:
         refuse_worker(self.device)
-        options, images = self.options, self.samples.images.numpy()
-        loader = HeldLoader(images, self.samples.metadata, self.fresh, epoch)  # of one plane, so by row
+        options, images, facts = self.options, self.samples.images, self.samples.metadata  # of one plane, so by row
+        loader = HeldDraws(facts, self.fresh, epoch)
+        if not self.renderer:
+            loader = HeldLoader(images.numpy(), facts, self.fresh, epoch)
         buffers = Buffers(options.prefetch + 2, pinned=self._pinned)
         todo = (loader.batch(rows(number), buffers.take) for number in range(count))
         threads = thread_count(options.threads, small=images.shape[1] <= SMALL)
         batches = deliver(todo, loader, threads, options.prefetch)
+        if self.renderer:
+            shown, together = {"several": self.several}, self.renderer.together(options.batch_size)
+            return self.renderer.deliver(batches, self.selection, self.fields, held=images, together=together, **shown)
         return on_device(
             (as_tensors(batch, self.selection, self.fields, several=self.several) for batch in batches), self.device
         )

@@ -20,12 +20,13 @@ from layermix_gen.reading.batches.loader import Batch, Loader
 from layermix_gen.reading.batches.metadata import check_fields
 from layermix_gen.reading.batches.tensors import as_tensors
 from layermix_gen.reading.catalog import load_catalog
-from layermix_gen.reading.device import as_device, on_device, refuse_worker
-from layermix_gen.reading.fresh.fresh_loader import FreshLoader
+from layermix_gen.reading.device import as_device, check_memory, on_device, refuse_worker
+from layermix_gen.reading.fresh.device_renderer import CPU, settle_renderer
+from layermix_gen.reading.fresh.fresh_loader import FreshLoader, LeafLoader
 from layermix_gen.reading.fresh.fresh_mix import DEFAULT, method_of, settle_mix
 from layermix_gen.reading.fresh.fresh_variants import FreshVariants
 from layermix_gen.reading.fresh_in_memory import FreshInMemoryDataset
-from layermix_gen.reading.in_memory import InMemoryDataset, Samples, all_samples, check_memory
+from layermix_gen.reading.in_memory import InMemoryDataset, Samples, all_samples
 from layermix_gen.reading.options import WINDOW, ReadOptions
 from layermix_gen.reading.order import VERSION, Ints
 from layermix_gen.reading.reader_state import Epochs
@@ -54,7 +55,8 @@ class LayerMixDataset(Epochs):
       "variant"), give images (B, V, 3, H, W); the drawn views of an image differ.
     - "fresh" views, alone or beside "clean", are mixed from the clean plane while it is read, new ones in each epoch,
       by `mix`: a method's name ("layermix" by default) or its options, such as `LayerMixOptions()`. `mixing_set` is an
-      open one or its path, by default the one that the dataset was built with.
+      open one or its path, by default the one that the dataset was built with. With `render="device"` they are mixed on
+      `device`, to the same bytes, and the CPU only draws and decodes.
     - `planes` are the planes that variants are drawn from, by default all variants.
     - `where` is a condition in SQL on the columns of the index. It applies to the variants, and to the clean plane only
       if no variant is read from a plane. An image is read if it can fill all its views. `classes` selects classes, by
@@ -102,6 +104,7 @@ class LayerMixDataset(Epochs):
         classes: Sequence[str | int] | None = None,
         mix: str | MethodOptions | None = None,
         mixing_set: MixingSet | str | Path | None = None,
+        render: str = CPU,
         fields: Sequence[str] = (),
         soft_labels: bool = False,
         order: str | None = None,
@@ -162,6 +165,7 @@ class LayerMixDataset(Epochs):
             self.fresh = FreshVariants.of(self.views.names, mixed, self.catalog, selection)
         elif mix is not None or mixing_set is not None:
             raise LayerMixError("mix= and mixing_set= are for views='fresh', which was not asked for; leave them out")
+        self.renderer = settle_renderer(render, self.fresh, self.device)
         self._lookup = SampleLookup(files, indexes, manifest, self.catalog, selection, self.several, self.fresh)
         self.skipped: list[str] = []
         self._buffers: Buffers | None = None
@@ -198,12 +202,14 @@ class LayerMixDataset(Epochs):
 
         It yields the same batches in the same order, on that device, many times as fast, and holds one byte for each
         pixel and channel of all planes. Fresh views are mixed on the CPU, which then holds the clean images, and copied
-        to the device. A sample that cannot be read raises `LayerMixError`, with any `on_error`; so do samples that need
-        more memory than there is.
+        to the device; with `render="device"` they are mixed where the clean images lie. A sample that cannot be read
+        raises `LayerMixError`, with any `on_error`; so do samples that need more memory than there is.
         """
         rows, planes = all_samples(self.selection, len(self.catalog.planes))
         target = as_device(device)
-        size, count, holder = self.storage.manifest.size, len(rows), torch.device("cpu") if self.fresh else target
+        renderer = self.renderer and self.renderer.on(target)
+        holder = torch.device("cpu") if self.fresh and not renderer else target
+        size, count = self.storage.manifest.size, len(rows)
         check_memory((count, size, size, 3), holder)
         images = torch.empty((count, size, size, 3), dtype=torch.uint8, device=holder)
         metadata: list[dict[str, Any]] = []
@@ -219,7 +225,7 @@ class LayerMixDataset(Epochs):
         samples = Samples(images, labels, places, metadata)
         if self.fresh:
             return FreshInMemoryDataset(
-                self, samples, self.fields, self._lookup, self.fresh, target, several=self.several
+                self, samples, self.fields, self._lookup, self.fresh, target, renderer, several=self.several
             )
         return InMemoryDataset(self, samples, self.fields, self._lookup, several=self.several)
 
@@ -237,10 +243,10 @@ class LayerMixDataset(Epochs):
         def part(number: int) -> tuple[Ints, Ints]:
             return rows(number), self.selection.planes(rows(number), epoch)
 
-        batches = (
-            as_tensors(batch, self.selection, self.fields, several=self.several)
-            for batch in self._read(count, part, self._loader(epoch))
-        )
+        read, shown = self._read(count, part, self._loader(epoch)), (self.selection, self.fields)
+        if self.renderer:
+            return self.renderer.deliver(read, *shown, several=self.several)
+        batches = (as_tensors(batch, *shown, several=self.several) for batch in read)
         return on_device(batches, self.device) if self.device else batches
 
     def _loader(self, epoch: int) -> Loader:
@@ -248,7 +254,8 @@ class LayerMixDataset(Epochs):
         read = self.storage, self.catalog, self.selection
         metadata, replace = bool(self.fields), self.options.on_error == "skip"
         if self.fresh:
-            return FreshLoader(*read, self.fresh, epoch, metadata=metadata, replace=replace)
+            kind = LeafLoader if self.renderer else FreshLoader
+            return kind(*read, self.fresh, epoch, metadata=metadata, replace=replace)
         return Loader(*read, metadata=metadata, replace=replace)
 
     def _read(self, count: int, part: Callable[[int], tuple[Ints, Ints]], loader: Loader) -> Iterator[Batch]:

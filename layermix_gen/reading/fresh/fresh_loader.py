@@ -20,10 +20,10 @@ from layermix_gen.reading.storage.base import Storage
 DECODED = 2**21  # bytes of clean images that are decoded, then mixed: few enough to stay in the processor's cache
 
 
-class _Part(NamedTuple):
+class FreshPart(NamedTuple):
     """Images of a batch that one thread decodes and mixes: its memory, and what is drawn for each of them.
 
-    `leaves` (1 + second images, images, H, W, 3) are the clean images, then the second ones of each fresh view.
+    `leaves` (images, 1 + second images, H, W, 3) are the clean images, each with the second ones of its fresh views.
     """
 
     first: int
@@ -55,9 +55,15 @@ class FreshLoader(Loader):
         self._shape = (storage.manifest.size, storage.manifest.size, 3)
         self._room = Room()
 
+    @property
+    def _images(self) -> int:
+        """How many images a batch has of each: its views."""
+        return len(self._fresh.names)
+
     def batch(self, rows: Ints, planes: Ints, take: Callable[[tuple[int, ...]], npt.NDArray[np.uint8]]) -> Batch:
         """Return a batch to be filled with the images in rows `rows` (B,) of the selection and plane 0."""
-        return fresh_batch(rows, planes, self.places(planes, self.selection.images[rows, None]), self._fresh, take)
+        places = self.places(planes, self.selection.images[rows, None])
+        return fresh_batch(rows, planes, places, take((len(rows), self._images, *self._shape)))
 
     def fill(self, batch: Batch, begin: int, end: int) -> None:
         """Fill a batch from image `begin` to `end`. Raises `LayerMixError` with shard and key of an unreadable one."""
@@ -66,28 +72,34 @@ class FreshLoader(Loader):
             self._fill(batch, first, min(first + step, end))
 
     def _fill(self, batch: Batch, begin: int, end: int) -> None:
-        fresh, count = self._fresh, end - begin
-        leaves = self._room.take("leaves", ((1 + fresh.second_images) * count, *self._shape))
-        draws = fresh.draws(batch.rows[begin:end], self._epoch)
-        shaped = leaves.reshape(-1, count, *self._shape)
-        part = _Part(begin, shaped, self._decoder(leaves), draws, self._seconds(draws))
-        for slot in range(count):
+        draws, leaves = self._fresh.draws(batch.rows[begin:end], self._epoch), self._leaves(batch, begin, end)
+        decoder = self._decoder(leaves.reshape(-1, *self._shape))
+        part = FreshPart(begin, leaves, decoder, draws, self._seconds(draws))
+        for slot in range(end - begin):
             self.fill_one(batch, begin + slot, partial(self._read_one, batch, part, slot))
         part.decoder.finish()
-        picture = self._room.take("picture", self._shape)
-        for slot, draw in enumerate(draws):
-            fresh.render(draw, shaped[0, slot], [*shaped[1:, slot]], batch.pixels[begin + slot], picture)
-        note_labels(batch, begin, draws, fresh)
+        self._mix(batch, part)
+        note_labels(batch, begin, draws, self._fresh)
 
-    def _read_one(self, batch: Batch, part: _Part, slot: int, which: int) -> list[dict[str, Any]]:
+    def _leaves(self, batch: Batch, begin: int, end: int) -> Image:
+        """Memory for the images that are mixed."""
+        return self._room.take("leaves", (end - begin, 1 + self._fresh.second_images, *self._shape))
+
+    def _mix(self, batch: Batch, part: FreshPart) -> None:
+        """Render what was drawn for images that are decoded."""
+        picture = self._room.take("picture", self._shape)
+        for slot, (draw, leaves) in enumerate(zip(part.draws, part.leaves, strict=True), part.first):
+            self._fresh.render(draw, leaves[0], [*leaves[1:]], batch.pixels[slot], picture)
+
+    def _read_one(self, batch: Batch, part: FreshPart, slot: int, which: int) -> list[dict[str, Any]]:
         """Decode image `which` of the batch and its second images into a slot; return the metadata of its views."""
         if which == part.first + slot:
             draw, seconds = part.draws[slot], part.seconds[slot]
         else:
             [draw] = self._fresh.draws(batch.rows[[which]], self._epoch)
             [seconds] = self._seconds([draw])
-        count, used = part.leaves.shape[1], [view for view, row in enumerate(draw.others, 1) if row >= 0]
-        facts = self.read([*batch.places[which], *seconds], part.decoder, [view * count + slot for view in (0, *used)])
+        used, first = [view for view, row in enumerate(draw.others, 1) if row >= 0], slot * part.leaves.shape[1]
+        facts = self.read([*batch.places[which], *seconds], part.decoder, [first + view for view in (0, *used)])
         part.draws[slot] = draw
         if not facts:
             return []
@@ -105,32 +117,66 @@ class FreshLoader(Loader):
         return [[next(places) for row in draw.others if row >= 0] for draw in draws]
 
 
-class HeldLoader:
-    """Fills batches with fresh variants of clean images that are held in memory: uint8 (rows, H, W, 3), by row.
+class LeafLoader(FreshLoader):
+    """A loader of clean images and second ones, which are mixed later: a batch has them, and what is drawn for each."""
+
+    @property
+    def _images(self) -> int:
+        return 1 + self._fresh.second_images
+
+    def _leaves(self, batch: Batch, begin: int, end: int) -> Image:
+        return batch.pixels[begin:end]
+
+    def _mix(self, batch: Batch, part: FreshPart) -> None:
+        batch.draws[part.first : part.first + len(part.draws)] = part.draws
+
+
+class HeldDraws:
+    """Draws for batches of clean images that are held in memory, by row of the selection, and are mixed later.
 
     `facts`, if metadata is read, has that of each of them.
     """
 
-    def __init__(self, images: Image, facts: Sequence[dict[str, Any]], fresh: FreshVariants, epoch: int) -> None:
-        self._images, self._facts, self._fresh, self._epoch = images, facts, fresh, epoch
-        self._room = Room()
+    def __init__(self, facts: Sequence[dict[str, Any]], fresh: FreshVariants, epoch: int) -> None:
+        self._facts, self._fresh, self._epoch = facts, fresh, epoch
 
     def batch(self, rows: Ints, take: Callable[[tuple[int, ...]], npt.NDArray[np.uint8]]) -> Batch:
-        """Return a batch to be filled with the images in rows `rows` (B,) of the selection."""
-        return fresh_batch(rows, np.zeros((len(rows), 1), np.int64), [], self._fresh, take)
+        """Return a batch to be filled with what is drawn for the images in rows `rows` (B,) of the selection."""
+        return fresh_batch(rows, np.zeros((len(rows), 1), np.int64), [], np.empty(0, np.uint8))
 
     def fill(self, batch: Batch, begin: int, end: int) -> None:
         """Fill a batch from image `begin` to `end`."""
-        fresh, images, facts = self._fresh, self._images, self._facts
+        fresh, facts = self._fresh, self._facts
         draws = fresh.draws(batch.rows[begin:end], self._epoch)
-        picture = self._room.take("picture", images.shape[1:])
-        for i, draw in enumerate(draws, begin):
-            others = [None if row < 0 else images[row] for row in draw.others]
-            fresh.render(draw, images[draw.row], others, batch.pixels[i], picture)
-            if facts:
+        batch.draws[begin:end] = draws
+        if facts:
+            for i, draw in enumerate(draws, begin):
                 of_others = [None if row < 0 else facts[row] for row in draw.others]
                 batch.metadata[i] = fresh.metadata(draw, facts[draw.row], of_others, self._epoch)
         note_labels(batch, begin, draws, fresh)
+
+
+class HeldLoader(HeldDraws):
+    """Fills batches with fresh variants of clean images that are held in memory: uint8 (rows, H, W, 3), by row."""
+
+    def __init__(self, images: Image, facts: Sequence[dict[str, Any]], fresh: FreshVariants, epoch: int) -> None:
+        super().__init__(facts, fresh, epoch)
+        self._images, self._room = images, Room()
+
+    def batch(self, rows: Ints, take: Callable[[tuple[int, ...]], npt.NDArray[np.uint8]]) -> Batch:
+        """Return a batch to be filled with the images in rows `rows` (B,) of the selection."""
+        room = take((len(rows), len(self._fresh.names), *self._images.shape[1:]))
+        return fresh_batch(rows, np.zeros((len(rows), 1), np.int64), [], room)
+
+    def fill(self, batch: Batch, begin: int, end: int) -> None:
+        """Fill a batch from image `begin` to `end`."""
+        super().fill(batch, begin, end)
+        images = self._images
+        picture = self._room.take("picture", images.shape[1:])
+        for i in range(begin, end):
+            draw: FreshDraw = batch.draws[i]
+            others = [None if row < 0 else images[row] for row in draw.others]
+            self._fresh.render(draw, images[draw.row], others, batch.pixels[i], picture)
 
 
 class Room(threading.local):
@@ -147,17 +193,11 @@ class Room(threading.local):
         return self._held[name][:size].reshape(shape)
 
 
-def fresh_batch(
-    rows: Ints,
-    planes: Ints,
-    places: list[list[Place]],
-    fresh: FreshVariants,
-    take: Callable[[tuple[int, ...]], npt.NDArray[np.uint8]],
-) -> Batch:
-    """A batch of the clean images in rows `rows` (B,) that has room for all of their views."""
-    size = fresh.mix.drawing.size
-    batch = Batch(rows, planes, places, take((len(rows), len(fresh.names), size, size, 3)))
+def fresh_batch(rows: Ints, planes: Ints, places: list[list[Place]], room: npt.NDArray[np.uint8]) -> Batch:
+    """A batch of the clean images in rows `rows` (B,), with room for pixels."""
+    batch = Batch(rows, planes, places, room)
     batch.mixed = (np.full(len(rows), -1, np.int32), np.ones(len(rows), np.float32))
+    batch.draws = [None] * len(rows)
     return batch
 
 
