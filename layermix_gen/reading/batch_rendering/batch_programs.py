@@ -54,9 +54,10 @@ class Packer:
         self._size += len(data) + -len(data) % ALIGNED
         return piece
 
-    def packed(self) -> npt.NDArray[np.uint8]:
-        """All bytes."""
-        return np.frombuffer(bytearray().join(self._parts), np.uint8)
+    def packed(self, *, pinned: bool) -> Tensor:
+        """All bytes, on the CPU; in pinned memory, from which a GPU copies them while it computes."""
+        packed = torch.from_numpy(np.frombuffer(bytearray().join(self._parts), np.uint8))
+        return packed.pin_memory() if pinned else packed
 
 
 class BatchStep(NamedTuple):

@@ -42,7 +42,7 @@ def render_batch(
     firsts = {name: place * count for place, name in enumerate(leaves)}
     numbers = ({name: first + i for name, first in firsts.items()} for i in range(count))
     planned = [*programs(expressions, numbers, (images.shape[2], images.shape[3]), packer)]
-    packed = torch.from_numpy(packer.packed()).to(images.device)
+    packed = packer.packed(pinned=images.is_cuda).to(images.device, non_blocking=True)
     stacked = torch.cat([leaf.movedim(1, 3) for leaf in leaves.values()])
     return run_programs(planned, packed, stacked, count).movedim(3, 1)
 

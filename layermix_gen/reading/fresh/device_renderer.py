@@ -110,8 +110,7 @@ class DeviceRenderer:
                 leaves.append(numbers)
         planned = [*programs(recipes, leaves, (size, size), packer)]
         plan = BatchPlan(packer.add(np.array(crops, np.int64)) if crops else None, planned)
-        packed = torch.from_numpy(packer.packed())
-        return plan, packed.pin_memory() if self.device.type == "cuda" else packed
+        return plan, packer.packed(pinned=self.device.type == "cuda")
 
     def _views(
         self, draw: FreshDraw, first: int, pictures: int, crops: list[tuple[int, ...]]
