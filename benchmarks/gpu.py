@@ -4,12 +4,13 @@
 
 Builds a clean plane and four LayerMix variants of DATA (CIFAR-10, or anything of up to 64 px that `build` reads), then
 
-1. compares batches copied to the device, `in_memory`, `normalize` in bfloat16, the attack, and predictions with mixed
-   precision with the same on the CPU;
-2. measures for each network how many images per second it could learn, and how many it does learn from the shards,
-   streamed and in memory. The share of time that it waits is 1 less their ratio; for mixing online, it is estimated
-   from --online, the images per second of a loader;
-3. trains the largest network of which two trainings fit into the minutes, once on the clean plane and once on the
+1. compares batches copied to the device, `in_memory`, fresh variants rendered there, `normalize` in bfloat16, the
+   attack, and predictions with mixed precision with the same on the CPU;
+2. measures how many recipes of LayerMix per second are rendered on the device, and by the kernels in one thread;
+3. measures for each network how many images per second it could learn, and how many it does learn from the shards,
+   streamed and in memory, stored and fresh. The share of time that it waits is 1 less their ratio; for mixing online,
+   it is estimated from --online, the images per second of a loader;
+4. trains the largest network of which two trainings fit into the minutes, once on the clean plane and once on the
    variants, and tells their errors on the test split, clean and under the attack.
 
 All goes to OUT/gpu.json. With --device cpu and a small DATA, it is only a trial of this script.
@@ -29,9 +30,12 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from layermix_gen import BuildSettings, LayerMixDataset, build, normalize
+from layermix_gen import BuildSettings, LayerMixDataset, LayerMixOptions, build, normalize, render_batch
 from layermix_gen.evaluate import Attack, Forward, Normalized, attack, measure, run
+from layermix_gen.mixing.methods import METHODS, DrawSettings
+from layermix_gen.mixing.renderer import rendered
 from layermix_gen.sources import open_source
+from layermix_gen.support.seeds import KeyedRandom
 
 sys.path.append(str(Path(__file__).parents[1] / "examples"))
 from models import make_model
@@ -41,6 +45,7 @@ BATCH, RATE, DECAY = 128, 0.1, 5e-4
 MEAN = STD = 0.5
 WARM, TIMED = 10, 40  # steps before those that are timed
 ATTACKED = 256  # images
+RENDERED = {32: 2048, 224: 256}  # images of a side in px that are rendered at once
 TRAINED = {"none": "clean", "layermix": "variant"}  # what each training reads of the same shards
 
 
@@ -53,8 +58,9 @@ class Trial:
     out: Path
     found: dict[str, Any] = field(default_factory=dict)
 
-    def dataset(self, views: str = "variant", *, on_device: bool = True) -> LayerMixDataset:
-        return LayerMixDataset(self.shards, BATCH, views=views, device=self.device if on_device else None)
+    def dataset(self, views: str = "variant", *, on_device: bool = True, render: str = "cpu") -> LayerMixDataset:
+        device = self.device if on_device else None
+        return LayerMixDataset(self.shards, BATCH, views=views, device=device, render=render)
 
     def note(self, **facts: Any) -> None:
         """Keep results, on disk at once: what a run has found is there however it ends."""
@@ -68,13 +74,17 @@ class Trial:
 
 def compare(trial: Trial, model: nn.Module, test: Path) -> None:
     """Hold what runs on the device to what runs on the CPU."""
-    plain = list(trial.dataset(on_device=False))
-    largest = {"copied": 0, "in_memory": 0}
-    for name, batches in (
-        ("copied", trial.dataset()),
-        ("in_memory", trial.dataset(on_device=False).in_memory(trial.device)),
+    plain, fresh = list(trial.dataset(on_device=False)), list(trial.dataset("fresh", on_device=False))
+    there = trial.dataset("fresh", render="device")
+    largest = {}
+    for name, batches, truth in (
+        ("copied", trial.dataset(), plain),
+        ("in_memory", trial.dataset(on_device=False).in_memory(trial.device), plain),
+        ("fresh", there, fresh),
+        ("fresh in_memory", there.in_memory(trial.device), fresh),
     ):
-        for (ours, labels), (images, expected) in zip(batches, plain, strict=True):
+        largest[name] = 0
+        for (ours, labels), (images, expected) in zip(batches, truth, strict=True):
             largest[name] = max(largest[name], int((ours.cpu().int() - images.int()).abs().max()))
             if not torch.equal(labels.cpu(), expected):
                 raise SystemExit(f"the labels of a batch differ from those on the CPU where it is {name}")
@@ -104,6 +114,31 @@ def attacked(model: nn.Module, images: Tensor, labels: Tensor) -> dict[str, floa
     return {"epsilons": round(float((found - pixels).abs().max()) / options.epsilon, 4), "misled": float(misled)}
 
 
+# ------------------------------------------------------------------------------------ rendering on the device
+
+
+def rendering(trial: Trial) -> None:
+    """Note how many recipes of LayerMix are rendered per second, with their planning, and by the kernels."""
+    for size, count in RENDERED.items():
+        settings, rng = DrawSettings(size, 1, size, LayerMixOptions()), np.random.default_rng(0)
+        recipes = [METHODS["layermix"].draw(KeyedRandom.of_view(0, i, 0, 0), settings).expression for i in range(count)]
+        leaves = rng.integers(0, 256, (2, count, size, size, 3), np.uint8)
+        there = [torch.from_numpy(one).movedim(3, 1).to(trial.device) for one in leaves]
+        found = render_batch(recipes, *there)
+        begin = time.perf_counter()
+        plain = [rendered(recipe, *pair) for recipe, *pair in zip(recipes, *leaves, strict=True)]
+        by_kernels = time.perf_counter() - begin
+        apart = (found.movedim(1, 3).cpu().int() - torch.from_numpy(np.stack(plain)).int()).abs().max()
+        synchronize(trial.device)
+        begin = time.perf_counter()
+        for _ in range(3):
+            render_batch(recipes, *there)
+        synchronize(trial.device)
+        on_device = (time.perf_counter() - begin) / 3
+        rates = {"device": round(count / on_device), "kernels": round(count / by_kernels)}
+        trial.note(**{f"rendered at {size} px": {"images_per_second": rates, "levels_apart": int(apart)}})
+
+
 # ------------------------------------------------------------------------------------ what the device waits for
 
 
@@ -113,10 +148,14 @@ def waiting(trial: Trial, networks: list[str], online: float) -> dict[str, float
     for name in networks:
         ready = next(iter(trial.dataset()))
         streamed, kept = trial.dataset(), trial.dataset(on_device=False).in_memory(trial.device)
+        fresh = trial.dataset("fresh", render="device")
         sources: dict[str, Iterable[Any]] = {
             "ready": repeat(ready),
             "streamed": forever(streamed),
             "in memory": forever(kept),
+            "fresh by the CPU": forever(trial.dataset("fresh")),
+            "fresh on the device": forever(fresh),
+            "fresh in memory on the device": forever(fresh.in_memory(trial.device)),
         }
         rates = {source: rate(trial, name, batches) for source, batches in sources.items()}
         could[name] = rates["ready"]
@@ -210,6 +249,7 @@ def main(arguments: list[str] | None = None) -> None:
     test = write_test(options.data, options.out, options.test)
     torch.manual_seed(0)
     compare(trial, make_model(networks[0], trial.dataset().num_classes), test)
+    rendering(trial)
     could = waiting(trial, networks, options.online)
     left = 60 * options.minutes - (time.perf_counter() - begin)
     epoch = {one: len(trial.dataset()) * BATCH / could[one] for one in networks}

@@ -30,6 +30,7 @@ from .mixing_sets.packing import pack as pack
 from .online import LayerMix as LayerMix
 from .online import LayerMixTransform as LayerMixTransform
 from .online import Mixer as Mixer
+from .reading.batch_rendering.batch_renderer import render_batch as render_batch
 from .reading.device import normalize as normalize
 from .reading.reader import LayerMixDataset as LayerMixDataset
 

@@ -19,14 +19,17 @@ def test_all_of_it_runs_on_the_cpu(pool: Path, tmp_path: Path, monkeypatch: pyte
     np.savez(tmp_path / "data.npz", **sets)  # type: ignore[arg-type]
     monkeypatch.syspath_prepend(str(BENCHMARKS))
     gpu = importlib.import_module("gpu")
-    for name, small in {"BATCH": 16, "WARM": 1, "TIMED": 2, "ATTACKED": 4}.items():
+    for name, small in {"BATCH": 16, "WARM": 1, "TIMED": 2, "ATTACKED": 4, "RENDERED": {9: 5}}.items():
         monkeypatch.setattr(gpu, name, small)
     more = ("--networks", "resnet-8-4", "--minutes", "0.01", "--most", "1", "--test", "10", "--device", "cpu")
     gpu.main([str(tmp_path / "data.npz"), str(tmp_path / "out"), "--mixing-set", str(pool), *more])
     found = json.loads((tmp_path / "out" / "gpu.json").read_text())
-    assert found["levels_apart"] == {"copied": 0, "in_memory": 0}
+    assert found["levels_apart"] == dict.fromkeys(("copied", "in_memory", "fresh", "fresh in_memory"), 0)
+    assert found["rendered at 9 px"]["levels_apart"] == 0
+    assert min(found["rendered at 9 px"]["images_per_second"].values()) > 0
     assert 0 < found["normalize_bf16_apart"] < 0.01
     assert found["attack"]["epsilons"] == 1
-    assert set(found["resnet-8-4"]["waits"]) == {"streamed", "in memory", "online at 450/s"}
+    fresh = {"fresh by the CPU", "fresh on the device", "fresh in memory on the device"}
+    assert set(found["resnet-8-4"]["waits"]) == {"streamed", "in memory", "online at 450/s"} | fresh
     for method in ("none", "layermix"):
         assert {"seconds", "clean_error", "pgd_error"} < found[f"resnet-8-4 {method}"].keys()

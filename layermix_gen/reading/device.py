@@ -1,6 +1,7 @@
-"""Copy batches to a device while the next one is decoded, and normalize images there."""
+"""Copy batches to a device while the next one is decoded, and normalize images there; what fits into its memory."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -9,8 +10,10 @@ from torch import Tensor
 from torch.utils.data import get_worker_info
 
 from layermix_gen.errors import LayerMixError
+from layermix_gen.support.processes import usable_memory
 
 FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
+FEWER = "read them from the shards, or choose fewer by planes=, where= or classes="
 
 
 def as_device(device: str | torch.device) -> torch.device:
@@ -69,6 +72,27 @@ def _moved(batch: tuple[Any, ...], device: torch.device) -> tuple[Any, ...]:
 
 def _tensors(batch: tuple[Any, ...]) -> list[Tensor]:
     return [part for part in batch if isinstance(part, Tensor)]
+
+
+def check_memory(
+    shape: Sequence[int], device: torch.device, name: str = "decoded samples", remedy: str = FEWER
+) -> None:
+    """Raise `LayerMixError` where uint8 images of a shape need more memory than this process may use on a device."""
+    if device.type not in ("cpu", "cuda"):
+        return
+    needed, there = prod(shape), usable_memory() if device.type == "cpu" else torch.cuda.mem_get_info(device)[0]
+    if needed > there:
+        raise LayerMixError(
+            f"expected {needed / 1e9:.3g} GB of memory on {device} for {shape[0]} {name}, found "
+            f"{there / 1e9:.3g} GB; {remedy}"
+        )
+
+
+def take(images: Tensor, places: Tensor) -> Tensor:
+    """The images at `places`; on the CPU by NumPy, as torch would start threads and wait for a core for each."""
+    if images.device.type == "cpu":
+        return torch.from_numpy(images.numpy()[places.numpy()])
+    return images[places]
 
 
 def normalize(

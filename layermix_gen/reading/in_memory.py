@@ -2,22 +2,20 @@
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from math import prod
 from typing import Any, SupportsIndex
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from layermix_gen.errors import LayerMixError
 from layermix_gen.reading.batches.loader import Batch
 from layermix_gen.reading.batches.metadata import collate
+from layermix_gen.reading.device import check_memory, take
 from layermix_gen.reading.order import Ints
 from layermix_gen.reading.reader_state import Epochs
 from layermix_gen.reading.selection import Selection
 from layermix_gen.reading.single_samples import SampleLookup, SingleSample
 from layermix_gen.reading.soft_labels import batch_labels
-from layermix_gen.support.processes import usable_memory
 
 AHEAD = 16  # batches whose variants are drawn together: drawing them batch by batch would take up a third of the time
 
@@ -72,18 +70,6 @@ def decoded(
     return Samples(images, labels, places, facts)
 
 
-def check_memory(shape: Sequence[int], device: torch.device) -> None:
-    """Raise `LayerMixError` where uint8 images of a shape need more memory than this process may use on a device."""
-    if device.type not in ("cpu", "cuda"):
-        return
-    needed, there = prod(shape), usable_memory() if device.type == "cpu" else torch.cuda.mem_get_info(device)[0]
-    if needed > there:
-        raise LayerMixError(
-            f"expected {needed / 1e9:.3g} GB of memory on {device} for {shape[0]} decoded samples, found "
-            f"{there / 1e9:.3g} GB; read them from the shards, or choose fewer by planes=, where= or classes="
-        )
-
-
 class InMemoryDataset(Epochs):
     """The batches of a `LayerMixDataset` in the same order, from memory. See `LayerMixDataset.in_memory`."""
 
@@ -114,10 +100,3 @@ class InMemoryDataset(Epochs):
             return images, labels
         metadata = [[self.samples.metadata[place] for place in views] for views in places.tolist()]
         return images, labels, collate(metadata, self.fields, many=self.several)
-
-
-def take(images: Tensor, places: Tensor) -> Tensor:
-    """The images at `places`; on the CPU by NumPy, as torch would start threads and wait for a core for each."""
-    if images.device.type == "cpu":
-        return torch.from_numpy(images.numpy()[places.numpy()])
-    return images[places]

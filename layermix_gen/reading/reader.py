@@ -23,11 +23,11 @@ from layermix_gen.reading.batches.metadata import check_fields
 from layermix_gen.reading.batches.tensors import as_tensors
 from layermix_gen.reading.catalog import load_catalog
 from layermix_gen.reading.device import as_device, on_device, refuse_worker
-from layermix_gen.reading.fresh.fresh_loader import FreshLoader
+from layermix_gen.reading.fresh.device_renderer import CPU, settle_renderer
 from layermix_gen.reading.fresh.fresh_mix import DEFAULT, method_of, settle_mix, unmixed
 from layermix_gen.reading.fresh.fresh_variants import FreshVariants
-from layermix_gen.reading.fresh.held_views import HeldViews, WholeLoader
-from layermix_gen.reading.fresh.virtual_loader import loader_of_planes
+from layermix_gen.reading.fresh.held_views import HeldViews
+from layermix_gen.reading.fresh.loaders import Loaders
 from layermix_gen.reading.fresh.virtual_planes import VirtualPlanes
 from layermix_gen.reading.fresh_in_memory import FreshInMemoryDataset
 from layermix_gen.reading.in_memory import NO_SAMPLES, InMemoryDataset, all_samples, decoded
@@ -48,8 +48,8 @@ IN_MEMORY_BATCH = 256  # images that are decoded at a time
 class LayerMixDataset(Epochs):
     """Batches of a dataset that `build` made, as tensors: `images`, uint8 (B, 3, H, W), and `labels`, int64 (B,).
 
-    With `fields`, a dict of metadata comes third. Images are channels last in memory, as they are decoded. Iterate over
-    it directly, or over `DataLoader(dataset, batch_size=None)`. `len` is the number of batches of this rank.
+    With `fields`, a dict of metadata comes third. Images are channels last in memory. Iterate over it directly, or over
+    `DataLoader(dataset, batch_size=None)`. `len` is the number of batches of this rank.
 
     What is read:
 
@@ -57,8 +57,8 @@ class LayerMixDataset(Epochs):
       repeated), "random" (any variant), or a plane such as "clean" or "v03". Several views, like ("clean", "variant",
       "variant"), give images (B, V, 3, H, W); the drawn views of an image differ.
     - "fresh" views, alone or beside "clean", are mixed from the clean plane while it is read, new ones in each epoch,
-      by `mix`: a method's name ("layermix" by default) or its options, such as `LayerMixOptions()`. `mixing_set` is an
-      open one or its path, by default the one that the dataset was built with.
+      by `mix`: a method's name ("layermix" by default) or its options. `mixing_set` is an open one or its path, by
+      default that of the build. `render="device"` mixes on `device`, to the same bytes; the CPU draws and decodes.
     - `view`, of a dataset of whole images (`--view source`), is the crop to cut out of each, another one in each epoch:
       "rrc" or "pad-crop"; "center" is always the same. `size` is its side in px, by default the dataset's, at most 224.
       All views of an image show the same crop.
@@ -88,8 +88,7 @@ class LayerMixDataset(Epochs):
     - `on_error="skip"` replaces an image that cannot be read by another image of its batch, and adds the error to
       `skipped`. More than `max_skipped` in an epoch (default 1%, but at least 10) raise `LayerMixError`.
     - `root` may be a URL, which fsspec opens with `storage_options`. Then the default order is "shards", and tars are
-      cached in `cache_dir`, up to `cache_bytes`; by default in a temporary folder, up to twice what the order needs at
-      once.
+      cached in `cache_dir`, up to `cache_bytes`: by default in a temporary folder, twice what the order needs at once.
 
     `ds[7]` and `ds["000000003-v01"]` show single samples; `len` and `ds[...]` do not make it a dataset of samples.
 
@@ -109,6 +108,7 @@ class LayerMixDataset(Epochs):
         classes: Sequence[str | int] | None = None,
         mix: str | MethodOptions | None = None,
         mixing_set: MixingSet | str | Path | None = None,
+        render: str = CPU,
         view: str | None = None,
         size: int | None = None,
         fields: Sequence[str] = (),
@@ -163,7 +163,8 @@ class LayerMixDataset(Epochs):
                 raise
             self._load(views, planes, where)  # planes were added since the dataset was opened
         manifest = self.storage.manifest
-        numbers = None if classes is None else class_numbers(classes, manifest.source.classes)
+        names = manifest.source.classes
+        numbers = None if classes is None else class_numbers(classes, names)
         selection = select(self.catalog, self.views, numbers, options.seed, variant_by_shard=order == "shards")
         self.fresh: FreshVariants | None = None
         self.drawn = DrawnViews(*self._view, options.seed, self.catalog.source_ids) if self._view else None
@@ -172,8 +173,8 @@ class LayerMixDataset(Epochs):
             self.fresh = FreshVariants.of(self.views.names, mixed, self.catalog, selection)
         elif mix is not None or mixing_set is not None:
             raise LayerMixError("mix= and mixing_set= are for views='fresh', which was not asked for; leave them out")
-        made = self.fresh, self.drawn
-        self._lookup = SampleLookup(self._samples, self.catalog, selection, self.several, *made)
+        self.renderer = settle_renderer(render, self.fresh, self.device)
+        self._lookup = SampleLookup(self._samples, self.catalog, selection, self.several, self.fresh, self.drawn)
         self.skipped: list[str] = []
         self._buffers: Buffers | None = None
         identity = {
@@ -187,7 +188,6 @@ class LayerMixDataset(Epochs):
         }
         identity |= {"mix": self.fresh.mix.identity()} if self.fresh else {}
         identity |= {"view": [*self._view]} if self._view else {}
-        names = manifest.source.classes
         super().__init__(options, selection, identity, names, len(names) or int(self.catalog.labels.max()) + 1)
 
     @property
@@ -220,22 +220,24 @@ class LayerMixDataset(Epochs):
 
         It yields the same batches in the same order, on that device, many times as fast, and holds one byte for each
         pixel and channel of all planes. Fresh views are mixed on the CPU, which then holds the clean images, and copied
-        to the device; so are views of whole images. A sample that cannot be read raises `LayerMixError`, with any
-        `on_error`; so do samples that need more memory than there is.
+        to the device; so are views of whole images. With `render="device"`, fresh views are mixed on the device, where
+        the clean images lie then. A sample that cannot be read raises `LayerMixError`, with any `on_error`; so do
+        samples that need more memory than there is.
         """
-        target, metadata = as_device(device), bool(self.fields)
-        read, made = (self.storage, self.catalog, self.selection), (self.fields, self._lookup)
+        target, loaders, fresh, whole = as_device(device), self._loaders, self.fresh, None
+        renderer = self.renderer and self.renderer.on(target)
         if self.drawn and self.drawn.differ:
-            whole = WholeLoader(*read, metadata=metadata, replace=False)
-            held = HeldViews.of(self.drawn, whole, self._all(whole))
-            fresh = self.fresh or FreshVariants.of(self.views.names, unmixed(self.size), *read[1:])
-            return FreshInMemoryDataset(self, NO_SAMPLES, *made, fresh, target, several=self.several, whole=held)
-        loader = self._loader_of_planes(1, self.epoch, replace=False)
-        holder, planes = torch.device("cpu") if self.fresh else target, len(self.catalog.planes)
-        samples = decoded(self.selection, planes, self.size, holder, self._all(loader), metadata=metadata)
-        if self.fresh:
-            return FreshInMemoryDataset(self, samples, *made, self.fresh, target, several=self.several)
-        return InMemoryDataset(self, samples, *made, several=self.several)
+            loader, samples = loaders.of_whole_images(), NO_SAMPLES
+            whole = HeldViews.of(self.drawn, loader, self._all(loader))
+            fresh = fresh or FreshVariants.of(self.views.names, unmixed(self.size), self.catalog, self.selection)
+        else:
+            holder, planes = torch.device("cpu") if fresh and not renderer else target, len(self.catalog.planes)
+            batches = self._all(loaders.of_samples(self.epoch))
+            samples = decoded(self.selection, planes, self.size, holder, batches, metadata=loaders.metadata)
+        held = samples, self.fields, self._lookup
+        if fresh:
+            return FreshInMemoryDataset(self, *held, fresh, target, renderer, several=self.several, whole=whole)
+        return InMemoryDataset(self, *held, several=self.several)
 
     def _all(self, loader: Loader) -> Iterator[Batch]:
         """Read all samples that may be shown, each once, in the order of `all_samples`."""
@@ -257,24 +259,18 @@ class LayerMixDataset(Epochs):
         def part(number: int) -> tuple[Ints, Ints]:
             return rows(number), self.selection.planes(rows(number), epoch)
 
-        batches = (
-            as_tensors(batch, self.selection, self.fields, several=self.several)
-            for batch in self._read(count, part, self._loader(epoch))
-        )
+        read, shown = self._read(count, part, self._loaders.of_epoch(epoch)), (self.selection, self.fields)
+        if self.renderer:
+            return self.renderer.deliver(read, *shown, several=self.several)
+        batches = (as_tensors(batch, *shown, several=self.several) for batch in read)
         return on_device(batches, self.device) if self.device else batches
 
-    def _loader(self, epoch: int) -> Loader:
-        """What fills the batches of an epoch."""
-        replace = self.options.on_error == "skip"
-        if self.fresh:
-            read = self.storage, self.catalog, self.selection, self.fresh, self.drawn, epoch
-            return FreshLoader(*read, metadata=bool(self.fields), replace=replace)
-        return self._loader_of_planes(len(self.views.names), epoch, replace=replace)
-
-    def _loader_of_planes(self, views: int, epoch: int, *, replace: bool) -> Loader:
-        """What fills batches with so many views from planes, some of which may be virtual."""
-        read, metadata = (self.storage, self.catalog, self.selection), bool(self.fields)
-        return loader_of_planes(*read, self.virtual, views, self.drawn, epoch, metadata=metadata, replace=replace)
+    @property
+    def _loaders(self) -> Loaders:
+        """What fills batches."""
+        read = self.storage, self.catalog, self.selection, self.virtual, self.drawn, self.fresh
+        metadata, replaces = bool(self.fields), self.options.on_error == "skip"
+        return Loaders(*read, mixes=self.renderer is None, metadata=metadata, replaces=replaces)
 
     def _read(self, count: int, part: Callable[[int], tuple[Ints, Ints]], loader: Loader) -> Iterator[Batch]:
         """Read `count` batches; `part(i)` gives the rows of the selection (B,) and the planes (B, V) of batch i."""

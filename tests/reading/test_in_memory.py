@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from layermix_gen.errors import LayerMixError
-from layermix_gen.reading.in_memory import check_memory
+from layermix_gen.reading.device import check_memory
 from layermix_gen.reading.reader import LayerMixDataset
 from tests.reading.truth import Truth, flat, keys
 
@@ -79,13 +79,13 @@ def test_too_little_for_a_batch(tiny: Truth) -> None:
 
 def test_samples_that_need_more_memory_than_there_is(tiny: Truth, monkeypatch: pytest.MonkeyPatch) -> None:
     ds, needed = tiny.reader(), 4 * 97 * 12 * 12 * 3
-    monkeypatch.setattr("layermix_gen.reading.in_memory.usable_memory", lambda: needed - 1)
+    monkeypatch.setattr("layermix_gen.reading.device.usable_memory", lambda: needed - 1)
     line = r"^expected 0\.000168 GB of memory on cpu for 388 decoded samples, found 0\.000168 GB; read them"
     with pytest.raises(LayerMixError, match=line):
         ds.in_memory()
-    monkeypatch.setattr("layermix_gen.reading.in_memory.usable_memory", lambda: needed)
+    monkeypatch.setattr("layermix_gen.reading.device.usable_memory", lambda: needed)
     assert len(ds.in_memory().samples.images) == 388
-    monkeypatch.setattr("layermix_gen.reading.in_memory.usable_memory", lambda: 0)
+    monkeypatch.setattr("layermix_gen.reading.device.usable_memory", lambda: 0)
     tiny.reader().in_memory("meta")  # which takes no memory
     monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (7 * 10**9, 9 * 10**9))
     with pytest.raises(LayerMixError, match=r"^expected 8 GB of memory on cuda:1 for 10 decoded samples, found 7 GB; "):

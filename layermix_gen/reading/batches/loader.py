@@ -53,6 +53,7 @@ class Batch:
     `shown` (B,) says which image of the batch each row of `pixels` shows: its own, or another that stands in for it.
     `replaced` then has the reason. `metadata`, if it is read, has a list for each image, with a dict for each view.
     `mixed` are the second labels of fresh variants and the weights of the first ones, (B,) each; () for stored ones.
+    `draws` has what is drawn for each image, if `pixels` are the images that are mixed later.
     """
 
     rows: Ints
@@ -63,6 +64,7 @@ class Batch:
     metadata: list[list[dict[str, Any]]] = field(init=False)
     replaced: dict[int, str] = field(default_factory=dict)
     mixed: tuple[npt.NDArray[Any], ...] = ()
+    draws: list[Any] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.shown = np.arange(len(self.rows))

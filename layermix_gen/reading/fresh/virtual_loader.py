@@ -1,6 +1,5 @@
 """Fill batches with samples of virtual planes: the clean image is decoded once, then rendered into its views."""
 
-import dataclasses
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -9,10 +8,8 @@ import numpy.typing as npt
 
 from layermix_gen.images import Image
 from layermix_gen.mixing.bulk import ImageRows
-from layermix_gen.reading.batches.drawn_views import DrawnViews
-from layermix_gen.reading.batches.loader import Batch, Loader
-from layermix_gen.reading.catalog import Catalog
-from layermix_gen.reading.fresh.fresh_loader import CleanLoader
+from layermix_gen.reading.batches.loader import Batch
+from layermix_gen.reading.fresh.clean_loader import CleanLoader
 from layermix_gen.reading.fresh.virtual_planes import VirtualDraw, VirtualPlanes
 from layermix_gen.reading.order import Ints
 from layermix_gen.reading.selection import Selection
@@ -67,22 +64,3 @@ class VirtualLoader(CleanLoader):
 def _clean(rows: Ints) -> Ints:
     """The number of the clean plane in its catalog, for each of the rows: (B, 1)."""
     return np.zeros((len(rows), 1), np.int64)
-
-
-def loader_of_planes(
-    storage: Storage,
-    catalog: Catalog,
-    selection: Selection,
-    virtual: VirtualPlanes | None,
-    views: int,
-    drawn: DrawnViews | None,
-    epoch: int,
-    *,
-    metadata: bool,
-    replace: bool,
-) -> Loader:
-    """What fills batches of so many views from the planes of a catalog, of which some may be virtual."""
-    if virtual:
-        of_views = dataclasses.replace(virtual, views=views)
-        return VirtualLoader(storage, selection, of_views, metadata=metadata, replace=replace)
-    return Loader(storage, catalog, selection, drawn, epoch, metadata=metadata, replace=replace)

@@ -15,7 +15,7 @@ from layermix_gen import LayerMixOptions, PixMixOptions, open_mixing_set, render
 from layermix_gen.errors import LayerMixError
 from layermix_gen.images.views import PictureView
 from layermix_gen.mixing.methods import METHODS
-from layermix_gen.reading.fresh import fresh_loader
+from layermix_gen.reading.fresh import clean_loader
 from layermix_gen.reading.reader import LayerMixDataset
 from tests.reading.truth import Truth
 
@@ -53,7 +53,7 @@ def test_they_depend_on_seed_image_epoch_and_view_alone(mix: str, tiny: Truth, m
     assert ranks == expected
     loader = DataLoader(fresh(tiny, mix, views=JSD), batch_size=None, num_workers=2, multiprocessing_context="fork")
     assert shown(loader) == expected
-    monkeypatch.setattr(fresh_loader, "DECODED", 3 * 12 * 12 * 3)  # three images at a time
+    monkeypatch.setattr(clean_loader, "DECODED", 3 * 12 * 12 * 3)  # three images at a time
     assert shown(fresh(tiny, mix, views=JSD, batch_size=40)) == expected
     memory = fresh(tiny, mix, views=JSD, threads=2).in_memory()
     assert shown(memory) == expected
@@ -205,6 +205,9 @@ def test_images_that_cannot_be_read(mix: str, tiny: Truth, tmp_path: Path) -> No
         ({"mix": {"k": 2}}, "expected the name of a method or its options as mix, got {'k': 2}; "),
         ({"mix": "cutout", "mixing_set": "set.npy"}, "expected no mixing set with the method cutout; "),
         ({"mixing_set": 3}, "expected a mixing set or its path, got 3; "),
+        ({"render": "gpu"}, "render must be one of cpu, device, got 'gpu'; "),
+        ({"render": "device"}, "expected a device to render on with render='device', got none; "),
+        ({"render": "device", "views": "clean", "mix": None}, "render='device' is for views='fresh', which was not "),
         ({"mixing_set": "nowhere.npy"}, "expected a mixing set at nowhere.npy, but nothing is there; "),
         ({"mix": LayerMixOptions(pictures="color")}, "expected pictures in color, but those of the mixing set are in "),
     ],

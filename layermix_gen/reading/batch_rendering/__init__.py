@@ -1,0 +1,1 @@
+"""Recipes of a whole batch rendered by PyTorch on any device, to the same bytes as the kernels."""
