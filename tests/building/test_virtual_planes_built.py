@@ -13,7 +13,7 @@ from tests.helpers import digest, files, invoke, manifest, rows
 from tests.reading.truth import Truth, keys
 
 TAR_COLUMNS = ("offset", "size", "image_crc32", "json_crc32")
-GIVEN = {"variants": 4, "view_mode": "shared", "shard_size": "14"}
+GIVEN: dict[str, Any] = {"variants": 4, "view_mode": "shared", "shard_size": "14"}
 
 
 def seen(root: Path) -> tuple[Any, ...]:

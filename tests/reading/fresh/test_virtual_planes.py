@@ -1,7 +1,6 @@
 """Virtual planes in batches: what a reader shows of them is what it shows of stored ones."""
 
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +35,7 @@ def assert_same(one: Any, other: Any) -> None:
 
 
 def both(virtual: Truth, tiny: Truth, **options: Any) -> tuple[LayerMixDataset, LayerMixDataset]:
-    given = {"fields": FIELDS, "batch_size": 40, "remainder": "exact"} | options
+    given: dict[str, Any] = {"fields": FIELDS, "batch_size": 40, "remainder": "exact"} | options
     return virtual.reader(**given), tiny.reader(**given)
 
 
@@ -70,12 +69,13 @@ def test_they_are_read_by_workers(virtual: Truth, tiny: Truth, monkeypatch: pyte
     assert_same(loader, stored)
     uses = ds._loader(0).uses(1, lambda _: (np.arange(97), np.zeros((97, 3), np.int64)))
     assert [use.name for use in uses] == [f"clean/{number:06d}.tar" for number in range(7)]
-    assert_same(both(virtual, tiny, views="clean")[0], stored := both(virtual, tiny, views="clean")[1])
+    assert_same(*both(virtual, tiny, views="clean"))
+    assert ds.virtual
     assert len(ds.virtual.texts.texts[0]) / (4 * 13) < 600  # bytes a sample, for these fields
 
 
 @pytest.fixture(scope="module")
-def pairs(tmp_path_factory: pytest.TempPathFactory, tiny: Truth) -> Iterator[tuple[Path, Path]]:
+def pairs(tmp_path_factory: pytest.TempPathFactory, tiny: Truth) -> tuple[Path, Path]:
     """The digits mixed by cutmix: virtual and stored."""
     folder = tmp_path_factory.mktemp("pairs")
     for store in ("recipes", "images"):
