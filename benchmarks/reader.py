@@ -1,4 +1,4 @@
-"""What reading costs, stored and fresh variants, against bare decoding, webdataset and a DataLoader over files.
+"""What reading costs, stored, virtual and fresh, against bare decoding, webdataset and a DataLoader over files.
 
     python benchmarks/reader.py [--photographs FOLDER] [--rounds 5] [--count 4096] [--only fresh]
 
@@ -9,6 +9,7 @@ take turns, and medians are printed; timings of one run can be compared with eac
 import argparse
 import io
 import os
+import re
 import struct
 import tarfile
 import tempfile
@@ -45,7 +46,8 @@ from layermix_gen.reading.reader import LayerMixDataset
 from layermix_gen.sources import open_source
 
 BATCH, LARGE, SMALL = 256, 224, 32
-TRIPLES = {"stored": ("clean", "variant", "variant"), "fresh": ("clean", "fresh", "fresh")}
+STORED = ("clean", "variant", "variant")
+TRIPLES = {"stored": STORED, "virtual": STORED, "fresh": ("clean", "fresh", "fresh")}
 Reader = Callable[[], int]
 """Reads an epoch and returns how many images it held."""
 
@@ -266,20 +268,26 @@ def small(root: Path, rounds: int) -> None:
 
 
 def fresh(large_root: Path, small_root: Path, rounds: int) -> None:
-    """Print how fast fresh variants are read, one view of an image and triples, against stored ones in the same run."""
+    """Print how fast virtual and fresh variants are read, one view and triples, against stored ones in the same run."""
     readers: dict[str, Reader] = {}
     for size, root in ((LARGE, large_root), (SMALL, small_root)):
         for kind, views in TRIPLES.items():
+            place = virtual_of(root) if kind == "virtual" else root
             for threads in (1, 2) if size == LARGE else (1,):
                 many = f"{threads} thread{'s' if threads > 1 else ''}"
-                readers[f"{size} px, {kind}, {many}"] = ours(root, threads, views[1])
-                readers[f"{size} px, {kind} triple, {many}"] = ours(root, threads, views)
+                readers[f"{size} px, {kind}, {many}"] = ours(place, threads, views[1])
+                readers[f"{size} px, {kind} triple, {many}"] = ours(place, threads, views)
     readers[f"{SMALL} px, fresh in memory, 1 thread"] = ours(small_root, 1, "fresh", memory=True)
     rates = take_turns(readers, rounds)
-    print(f"\n{'stored and fresh variants':<36}{'images/s':>10}{'to stored':>14}")
+    print(f"\n{'stored, virtual and fresh variants':<36}{'images/s':>10}{'to stored':>14}")
     for name, rate in rates.items():
-        stored = rates[name.replace("fresh in memory", "stored").replace("fresh", "stored")]
+        stored = rates[re.sub("fresh in memory|fresh|virtual", "stored", name)]
         print(f"{name:<36}{rate:10.0f}{rate / stored:13.2f}x")
+
+
+def virtual_of(root: Path) -> Path:
+    """The dataset with the recipes of the variants of another."""
+    return root.with_name(f"{root.name}-virtual")
 
 
 def first_batch(root: Path, rounds: int) -> None:
@@ -309,14 +317,16 @@ def main() -> None:
     parser.add_argument("--only", choices=["fresh"], help="measure that alone")
     arguments = parser.parse_args()
     cv2.setNumThreads(1)
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
         photographs = arguments.photographs or folder / "photographs"
         if not arguments.photographs:
             cut(photographs, None, arguments.count)
         planes = BuildSettings(variants=2, view_mode="shared", shard_size="64MB")
         build(photographs, folder / "large", planes)
         build(write_small(folder / "squares", photographs, 5 * arguments.count), folder / "small", planes)
+        for source, name in ((photographs, "large"), (folder / "squares", "small")):
+            build(source, virtual_of(folder / name), replace(planes, store="recipes"))
         fresh(folder / "large", folder / "small", arguments.rounds)
         if arguments.only:
             return

@@ -161,6 +161,7 @@ class OpenedDataset:
 
     @cached_property
     def _virtual(self) -> VirtualSamples:
+        say_if_not_compiled()
         return VirtualSamples(self._files, self.manifest, self.index)
 
     @cached_property

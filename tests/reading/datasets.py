@@ -70,6 +70,15 @@ def tiny(tmp_path_factory: pytest.TempPathFactory, pool: Path) -> Truth:
 
 
 @pytest.fixture(scope="session")
+def virtual(tmp_path_factory: pytest.TempPathFactory, tiny: Truth, pool: Path) -> Truth:
+    """The dataset `tiny`, built with the recipes of its variants alone."""
+    root = tmp_path_factory.mktemp("virtual") / "shards"
+    settings = BuildSettings(variants=4, view_mode="shared", shard_size="14", store="recipes")
+    build(tiny.root.parent / "digits", root, settings, mixing_set=pool, workers=1, progress=False)
+    return Truth(root, tiny.pixels, tiny.metadata)
+
+
+@pytest.fixture(scope="session")
 def independent(tmp_path_factory: pytest.TempPathFactory, tiny: Truth, pool: Path) -> Truth:
     """The same images with a view for each of 2 variants, without a clean plane, in 1 shard."""
     root = tmp_path_factory.mktemp("independent")

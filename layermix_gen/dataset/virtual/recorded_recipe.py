@@ -47,5 +47,11 @@ class RecordedRecipe(NamedTuple):
                 return image
             out[:] = image
             return out
-        picture = mixing_set.view(self.picture, len(image), room) if mixing_set and self.picture else None
+        picture = None
+        if self.picture:
+            if mixing_set is None:
+                raise LayerMixError(
+                    "expected a mixing set for the picture of a recipe, found none; restore the manifest"
+                )
+            picture = mixing_set.view(self.picture, len(image), room)
         return rendered(self.expression, image, picture, other, out)

@@ -15,7 +15,6 @@ from layermix_gen.dataset.virtual.recorded_recipe import RecordedRecipe
 from layermix_gen.errors import LayerMixError
 from layermix_gen.images import Image
 from layermix_gen.images.codec import decode
-from layermix_gen.kernels.native import say_if_not_compiled
 from layermix_gen.mixing_sets.mixing_set import MixingSet
 
 RECIPE = ("recipe", "picture", "picture_view", "other")  # the columns that a variant is rendered by
@@ -34,7 +33,6 @@ class VirtualSamples:
     def mixing_set(self) -> MixingSet | None:
         """The mixing set of the build, None where it had none. Raises `LayerMixError` where it is gone."""
         if self._mixing_set is None and (facts := self.manifest.mixing_set):
-            say_if_not_compiled()
             self._mixing_set = found_mixing_set(self.files, self.manifest, facts, REMEDY)
         return self._mixing_set
 

@@ -21,6 +21,7 @@ from layermix_gen.dataset.virtual.recorded_recipe import RecordedRecipe
 from layermix_gen.dataset.virtual.virtual_samples import RECIPE, VirtualSamples
 from layermix_gen.errors import LayerMixError
 from layermix_gen.images import Image
+from layermix_gen.kernels.native import say_if_not_compiled
 from layermix_gen.mixing.bulk import ImageRows
 from layermix_gen.mixing_sets.mixing_set import MixingSet
 from layermix_gen.reading.catalog import Catalog
@@ -38,7 +39,7 @@ AT_ONCE = 2**19  # samples whose texts are read from the index at once: about 10
 class IndexTexts:
     """What the index says of the samples of some planes, a line of JSON for each: a text a shard, plane after plane.
 
-    `ends` (planes x images of the shard) says where the lines of each text end. A line takes about 200 bytes.
+    `ends` (planes x images of the shard) says where the lines of each text end. A line takes about 100 bytes.
     """
 
     planes: tuple[str, ...]
@@ -125,6 +126,7 @@ class VirtualPlanes:
         virtual = [plane for plane in catalog.planes if plane in manifest.virtual_planes]
         if not virtual:
             return None
+        say_if_not_compiled()
         _ = samples.mixing_set  # an error now, where it is gone
         texts = IndexTexts.read(catalog.files, manifest, virtual, (*RECIPE, *fields))
         return cls(catalog.planes, catalog.only(CLEAN_PLANE), texts, samples, fields, paired, views)
