@@ -1,6 +1,6 @@
 """What reading costs, stored, virtual and fresh, against bare decoding, webdataset and a DataLoader over files.
 
-    python benchmarks/reader.py [--photographs FOLDER] [--rounds 5] [--count 4096] [--only fresh]
+    python benchmarks/reader.py [--photographs FOLDER] [--rounds 5] [--count 4096] [--only fresh|whole]
 
 FOLDER holds JPEG photographs of about 500x375 (`benchmarks/photographs.py` cuts some). Everything is warm. The readers
 take turns, and medians are printed; timings of one run can be compared with each other, those of two runs cannot.
@@ -35,9 +35,10 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from layermix_gen import BuildSettings, build
+from layermix_gen.dataset.dataset_files import LocalFiles
 from layermix_gen.dataset.declaring import collect, write_manifest
 from layermix_gen.dataset.index import COLUMNS, ShardSummary
-from layermix_gen.dataset.manifest import Run
+from layermix_gen.dataset.manifest import Run, read_manifest
 from layermix_gen.dataset.names import index_path, tar_path
 from layermix_gen.dataset.plan import Inputs, Plan
 from layermix_gen.dataset.tar import TarWriter
@@ -46,6 +47,7 @@ from layermix_gen.reading.reader import LayerMixDataset
 from layermix_gen.sources import open_source
 
 BATCH, LARGE, SMALL = 256, 224, 32
+SMALLER: dict[str, Any] = {"size": 256, "quality": 90, "subsampling": "420"}  # whole images in fewer bytes
 STORED = ("clean", "variant", "variant")
 TRIPLES = {"stored": STORED, "virtual": STORED, "fresh": ("clean", "fresh", "fresh")}
 Reader = Callable[[], int]
@@ -60,9 +62,9 @@ def drain(batches: Iterable[Any]) -> int:
 # ------------------------------------------------------------------------------------------------ the readers
 
 
-def ours(root: Path, threads: int, views: Any = "variant", *, memory: bool = False) -> Reader:
+def ours(root: Path, threads: int, views: Any = "variant", *, memory: bool = False, **options: Any) -> Reader:
     """LayerMixDataset, epoch after epoch."""
-    ds = LayerMixDataset(root, BATCH, threads=threads, views=views, remainder="exact")
+    ds = LayerMixDataset(root, BATCH, threads=threads, views=views, remainder="exact", **options)
     held = ds.in_memory() if memory else ds
     return lambda: drain(held)
 
@@ -290,6 +292,22 @@ def virtual_of(root: Path) -> Path:
     return root.with_name(f"{root.name}-virtual")
 
 
+def whole(root: Path, roots: dict[str, Path], rounds: int) -> None:
+    """Print how fast crops are read that the reader cuts out of whole images, against the stored crops of `root`."""
+    asked: dict[str, Any] = {"clean": "clean", "fresh": "fresh", "fresh triple": TRIPLES["fresh"]}
+    readers = {f"{kind}, stored crops": ours(root, 1, views) for kind, views in asked.items()}
+    for name, folder in roots.items():
+        for kind, views in asked.items():
+            readers[f"{kind}, {name}"] = ours(folder, 1, views, view="rrc", size=LARGE)
+    rates = take_turns(readers, rounds)
+    print(f"\n{f'rrc views of {LARGE} px, 1 thread':<36}{'images/s':>10}{'to stored':>14}")
+    for name, rate in rates.items():
+        print(f"{name:<36}{rate:10.0f}{rate / rates[name.partition(',')[0] + ', stored crops']:13.2f}x")
+    for name, folder in {"stored crops": root, **roots}.items():
+        sizes = [path.stat().st_size for path in folder.glob("clean/*.tar")]
+        print(f"{name:<36}{sum(sizes) / read_manifest(LocalFiles(folder)).written / 1e3:10.1f} kB an image")
+
+
 def first_batch(root: Path, rounds: int) -> None:
     """Print how long it takes to the first batch."""
     planes: dict[str, Any] = {
@@ -314,7 +332,7 @@ def main() -> None:
     parser.add_argument("--photographs", type=Path, help="default: cut from those of scikit-image")
     parser.add_argument("--count", type=int, default=4096, help="photographs to cut")
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--only", choices=["fresh"], help="measure that alone")
+    parser.add_argument("--only", choices=["fresh", "whole"], help="measure that alone")
     arguments = parser.parse_args()
     cv2.setNumThreads(1)
     with tempfile.TemporaryDirectory() as temporary:
@@ -324,11 +342,18 @@ def main() -> None:
             cut(photographs, None, arguments.count)
         planes = BuildSettings(variants=2, view_mode="shared", shard_size="64MB")
         build(photographs, folder / "large", planes)
+        if arguments.only != "fresh":
+            roots: dict[str, dict[str, Any]] = {"as they are": {}, "256 px": {"size": 256}, "256 px, 90 4:2:0": SMALLER}
+            for name, more in roots.items():
+                build(photographs, folder / name, BuildSettings(variants=0, view="source", **more))
+            whole(folder / "large", {name: folder / name for name in roots}, arguments.rounds)
+        if arguments.only == "whole":
+            return
         build(write_small(folder / "squares", photographs, 5 * arguments.count), folder / "small", planes)
         for source, name in ((photographs, "large"), (folder / "squares", "small")):
             build(source, virtual_of(folder / name), replace(planes, store="recipes"))
         fresh(folder / "large", folder / "small", arguments.rounds)
-        if arguments.only:
+        if arguments.only == "fresh":
             return
         files = write_files(folder / "large", folder / "files")
         simulate(folder / "index", 1_000_000, 4, 128)
