@@ -5,41 +5,25 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 import pytest
 import torch
 from torch.utils.data import DataLoader
 
-from layermix_gen import BuildSettings, build, open_mixing_set, render
+from layermix_gen import BuildSettings, open_mixing_set, render
 from layermix_gen.dataset.samples import SampleMaker
 from layermix_gen.errors import LayerMixError
 from layermix_gen.images.views import VIEWS, PictureView, View
 from layermix_gen.reading import fresh_in_memory, reader
 from layermix_gen.reading.fresh import held_views
 from layermix_gen.reading.reader import LayerMixDataset
-from tests.reading.datasets import read_truth
+from tests.reading.datasets import WHOLE
 from tests.reading.truth import Truth
 
-COUNT, SIZE = 30, 24  # images; px of a view
+SIZE = 24  # px of a view
 JSD = ("clean", "fresh", "fresh")
 FACTS = ("source", "key", "recipe", "picture", "picture_view", "other", "view")
 Shown = dict[str, tuple[bytes, int, Any, list[float]]]
-
-
-@pytest.fixture(scope="session")
-def whole(tmp_path_factory: pytest.TempPathFactory) -> Truth:
-    """30 images of many shapes, of which a side of 36 px is the longest short one, as JPEG in 3 shards."""
-    root, rng = tmp_path_factory.mktemp("whole"), np.random.default_rng(5)
-    for number in range(COUNT):
-        rows, columns = rng.integers(20, 90, 2).tolist()
-        folder = root / "source" / f"class{number % 3}"
-        folder.mkdir(parents=True, exist_ok=True)
-        small = rng.integers(0, 256, (6, 6, 3), np.uint8)
-        cv2.imwrite(str(folder / f"{number:02d}.png"), cv2.resize(small, (columns, rows)))
-    settings = BuildSettings(variants=0, view="source", size=36, format="jpg", shard_size="10")
-    build(root / "source", root / "shards", settings, workers=1, progress=False)
-    return read_truth(root / "shards")
 
 
 def drawn(truth: Truth, pool: Path, **options: Any) -> LayerMixDataset:
@@ -70,7 +54,7 @@ def shown(batches: Iterable[Any], of: Shown | None = None) -> Shown:
 def test_they_depend_on_seed_image_and_epoch_alone(whole: Truth, pool: Path) -> None:
     asked: dict[str, Any] = {"mix": "layermix", "views": JSD}
     expected = shown(drawn(whole, pool, **asked, threads=1, prefetch=0))
-    assert len(expected) == COUNT
+    assert len(expected) == WHOLE
     for options in ({"threads": 3, "batch_size": 20}, {"order": "shards", "batch_size": 5}):
         assert shown(drawn(whole, pool, **asked, **options)) == expected
     ranks: Shown = {}
@@ -132,7 +116,7 @@ def test_the_centre_is_always_the_same(whole: Truth, pool: Path) -> None:
     memory = ds.in_memory()
     first = shown(ds)
     assert first == shown(ds) == shown(memory) == shown(memory)
-    assert memory.samples.images.shape == (COUNT, SIZE, SIZE, 3)
+    assert memory.samples.images.shape == (WHOLE, SIZE, SIZE, 3)
 
 
 def test_single_samples(whole: Truth, pool: Path) -> None:

@@ -67,7 +67,7 @@ def test_they_are_read_by_workers(virtual: Truth, tiny: Truth, monkeypatch: pyte
     ds, stored = both(virtual, tiny, views=JSD)
     loader = DataLoader(ds, batch_size=None, num_workers=2, multiprocessing_context="fork")
     assert_same(loader, stored)
-    uses = ds._loader(0).uses(1, lambda _: (np.arange(97), np.zeros((97, 3), np.int64)))
+    uses = ds._loaders.of_epoch(0).uses(1, lambda _: (np.arange(97), np.zeros((97, 3), np.int64)))
     assert [use.name for use in uses] == [f"clean/{number:06d}.tar" for number in range(7)]
     assert_same(*both(virtual, tiny, views="clean"))
     assert ds.virtual
