@@ -81,6 +81,16 @@ def virtual(tmp_path_factory: pytest.TempPathFactory, tiny: Truth, pool: Path) -
 
 
 @pytest.fixture(scope="session")
+def pairs(tmp_path_factory: pytest.TempPathFactory, tiny: Truth) -> tuple[Path, Path]:
+    """The same images in 2 shards of 2 variants by cutmix, as recipes and as images."""
+    folder = tmp_path_factory.mktemp("pairs")
+    for store in ("recipes", "images"):
+        settings = BuildSettings(variants=2, view_mode="shared", shard_size="50", method="cutmix", store=store)
+        build(tiny.root.parent / "digits", folder / store, settings, workers=1, progress=False)
+    return folder / "recipes", folder / "images"
+
+
+@pytest.fixture(scope="session")
 def independent(tmp_path_factory: pytest.TempPathFactory, tiny: Truth, pool: Path) -> Truth:
     """The same images with a view for each of 2 variants, without a clean plane, in 1 shard."""
     root = tmp_path_factory.mktemp("independent")
