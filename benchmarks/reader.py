@@ -97,7 +97,7 @@ def with_webdataset(root: Path, decode: Callable[[bytes], Tensor]) -> Reader:
     """webdataset with 2 worker processes that make the batches."""
     tars = sorted(map(str, root.glob("v00/*.tar")))
     samples = webdataset.WebDataset(tars, shardshuffle=len(tars), empty_check=False).shuffle(1000)
-    samples = samples.to_tuple("jpg", "cls").map_tuple(decode, int)
+    samples = samples.to_tuple("jpg;png", "cls").map_tuple(decode, int)
     loader = DataLoader(
         samples.batched(BATCH, collation_fn=torch.utils.data.default_collate), batch_size=None, num_workers=2
     )
