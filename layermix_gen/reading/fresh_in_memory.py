@@ -7,6 +7,7 @@ import torch
 
 from layermix_gen.images import SMALL
 from layermix_gen.reading.batches.delivery import Buffers, deliver, thread_count
+from layermix_gen.reading.batches.loader import Batch
 from layermix_gen.reading.batches.tensors import as_tensors
 from layermix_gen.reading.device import on_device, refuse_worker
 from layermix_gen.reading.fresh.device_renderer import DeviceRenderer
@@ -44,16 +45,17 @@ class FreshInMemoryDataset(InMemoryDataset):
     def _deliver(self, epoch: int, count: int, rows: Callable[[int], Ints]) -> Iterator[Any]:
         refuse_worker(self.device)
         options, images, facts = self.options, self.samples.images, self.samples.metadata  # of one plane, so by row
-        loader = HeldDraws(facts, self.fresh, epoch)
-        if not self.renderer:
-            loader = HeldLoader(images.numpy(), facts, self.fresh, epoch)
-        buffers = Buffers(options.prefetch + 2, pinned=self._pinned)
-        todo = (loader.batch(rows(number), buffers.take) for number in range(count))
         threads = thread_count(options.threads, small=images.shape[1] <= SMALL)
-        batches = deliver(todo, loader, threads, options.prefetch)
+        buffers = Buffers(options.prefetch + 2, pinned=self._pinned)
+
+        def filled(loader: HeldDraws, ahead: int) -> Iterator[Batch]:
+            todo = (loader.batch(rows(number), buffers.take) for number in range(count))
+            return deliver(todo, loader, threads, ahead)
+
+        shown = self.selection, self.fields
         if self.renderer:
-            shown, together = {"several": self.several}, self.renderer.together(options.batch_size)
-            return self.renderer.deliver(batches, self.selection, self.fields, held=images, together=together, **shown)
-        return on_device(
-            (as_tensors(batch, self.selection, self.fields, several=self.several) for batch in batches), self.device
-        )
+            together = self.renderer.together(options.batch_size)
+            drawn = filled(HeldDraws(facts, self.fresh, epoch), max(options.prefetch, together))
+            return self.renderer.deliver(drawn, *shown, several=self.several, held=images, together=together)
+        mixed = filled(HeldLoader(images.numpy(), facts, self.fresh, epoch), options.prefetch)
+        return on_device((as_tensors(batch, *shown, several=self.several) for batch in mixed), self.device)
