@@ -71,7 +71,7 @@ def kernels(photograph: Image) -> None:
     y = {side: np.ascontiguousarray(np.rot90(pixels)) for side, pixels in x.items()}
     for name, row in OPERATIONS.items():
         if row.paper:
-            calls = {size: Call(name, (IMAGE,), row.paper(rng, 8, size)) for size in x}
+            calls = {size: Call(name, (IMAGE,), row.paper(8, size)(rng)) for size in x}
             times = [microseconds(partial(render, calls[size], x[size])) for size in x]
             print(f"{name:<16}{times[0]:10.1f}{times[1]:10.1f}")
     for name, draw in DRAWN_BLENDS.items():

@@ -1,6 +1,6 @@
-"""What reading costs, stored and fresh variants, against bare decoding, webdataset and a DataLoader over files.
+"""What reading costs, stored, virtual and fresh, against bare decoding, webdataset and a DataLoader over files.
 
-    python benchmarks/reader.py [--photographs FOLDER] [--rounds 5] [--count 4096] [--only fresh]
+    python benchmarks/reader.py [--photographs FOLDER] [--rounds 5] [--count 4096] [--only fresh|whole]
 
 FOLDER holds JPEG photographs of about 500x375 (`benchmarks/photographs.py` cuts some). Everything is warm. The readers
 take turns, and medians are printed; timings of one run can be compared with each other, those of two runs cannot.
@@ -9,6 +9,7 @@ take turns, and medians are printed; timings of one run can be compared with eac
 import argparse
 import io
 import os
+import re
 import struct
 import tarfile
 import tempfile
@@ -34,9 +35,10 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from layermix_gen import BuildSettings, build
+from layermix_gen.dataset.dataset_files import LocalFiles
 from layermix_gen.dataset.declaring import collect, write_manifest
 from layermix_gen.dataset.index import COLUMNS, ShardSummary
-from layermix_gen.dataset.manifest import Run
+from layermix_gen.dataset.manifest import Run, read_manifest
 from layermix_gen.dataset.names import index_path, tar_path
 from layermix_gen.dataset.plan import Inputs, Plan
 from layermix_gen.dataset.tar import TarWriter
@@ -45,7 +47,9 @@ from layermix_gen.reading.reader import LayerMixDataset
 from layermix_gen.sources import open_source
 
 BATCH, LARGE, SMALL = 256, 224, 32
-TRIPLES = {"stored": ("clean", "variant", "variant"), "fresh": ("clean", "fresh", "fresh")}
+SMALLER: dict[str, Any] = {"size": 256, "quality": 90, "subsampling": "420"}  # whole images in fewer bytes
+STORED = ("clean", "variant", "variant")
+TRIPLES = {"stored": STORED, "virtual": STORED, "fresh": ("clean", "fresh", "fresh")}
 Reader = Callable[[], int]
 """Reads an epoch and returns how many images it held."""
 
@@ -58,9 +62,9 @@ def drain(batches: Iterable[Any]) -> int:
 # ------------------------------------------------------------------------------------------------ the readers
 
 
-def ours(root: Path, threads: int, views: Any = "variant", *, memory: bool = False) -> Reader:
+def ours(root: Path, threads: int, views: Any = "variant", *, memory: bool = False, **options: Any) -> Reader:
     """LayerMixDataset, epoch after epoch."""
-    ds = LayerMixDataset(root, BATCH, threads=threads, views=views, remainder="exact")
+    ds = LayerMixDataset(root, BATCH, threads=threads, views=views, remainder="exact", **options)
     held = ds.in_memory() if memory else ds
     return lambda: drain(held)
 
@@ -221,15 +225,17 @@ def simulate(root: Path, images: int, variants: int, shards: int) -> Path:
 # ------------------------------------------------------------------------------------------------ measuring
 
 
-def take_turns(readers: dict[str, Reader], rounds: int) -> dict[str, float]:
-    """Images per second of each reader, the median of `rounds` after one that is not counted."""
+def take_turns(
+    readers: dict[str, Reader], rounds: int, clock: Callable[[], float] = time.perf_counter
+) -> dict[str, float]:
+    """Images per second of each reader by a clock, the median of `rounds` after one that is not counted."""
     rates: dict[str, list[float]] = defaultdict(list)
     for number in range(rounds + 1):
         for name, reader in readers.items():
-            begin = time.perf_counter()
+            begin = clock()
             images = reader()
             if number:
-                rates[name].append(images / (time.perf_counter() - begin))
+                rates[name].append(images / (clock() - begin))
     return {name: median(values) for name, values in rates.items()}
 
 
@@ -266,20 +272,42 @@ def small(root: Path, rounds: int) -> None:
 
 
 def fresh(large_root: Path, small_root: Path, rounds: int) -> None:
-    """Print how fast fresh variants are read, one view of an image and triples, against stored ones in the same run."""
+    """Print how fast virtual and fresh variants are read, one view and triples, against stored ones in the same run."""
     readers: dict[str, Reader] = {}
     for size, root in ((LARGE, large_root), (SMALL, small_root)):
         for kind, views in TRIPLES.items():
+            place = virtual_of(root) if kind == "virtual" else root
             for threads in (1, 2) if size == LARGE else (1,):
                 many = f"{threads} thread{'s' if threads > 1 else ''}"
-                readers[f"{size} px, {kind}, {many}"] = ours(root, threads, views[1])
-                readers[f"{size} px, {kind} triple, {many}"] = ours(root, threads, views)
+                readers[f"{size} px, {kind}, {many}"] = ours(place, threads, views[1])
+                readers[f"{size} px, {kind} triple, {many}"] = ours(place, threads, views)
     readers[f"{SMALL} px, fresh in memory, 1 thread"] = ours(small_root, 1, "fresh", memory=True)
     rates = take_turns(readers, rounds)
-    print(f"\n{'stored and fresh variants':<36}{'images/s':>10}{'to stored':>14}")
+    print(f"\n{'stored, virtual and fresh variants':<36}{'images/s':>10}{'to stored':>14}")
     for name, rate in rates.items():
-        stored = rates[name.replace("fresh in memory", "stored").replace("fresh", "stored")]
+        stored = rates[re.sub("fresh in memory|fresh|virtual", "stored", name)]
         print(f"{name:<36}{rate:10.0f}{rate / stored:13.2f}x")
+
+
+def virtual_of(root: Path) -> Path:
+    """The dataset with the recipes of the variants of another."""
+    return root.with_name(f"{root.name}-virtual")
+
+
+def whole(root: Path, roots: dict[str, Path], rounds: int) -> None:
+    """Print how fast crops are read that the reader cuts out of whole images, against the stored crops of `root`."""
+    asked: dict[str, Any] = {"clean": "clean", "fresh": "fresh", "fresh triple": TRIPLES["fresh"]}
+    readers = {f"{kind}, stored crops": ours(root, 1, views) for kind, views in asked.items()}
+    for name, folder in roots.items():
+        for kind, views in asked.items():
+            readers[f"{kind}, {name}"] = ours(folder, 1, views, view="rrc", size=LARGE)
+    rates = take_turns(readers, rounds, time.process_time)  # of CPU: other work takes no part of it
+    print(f"\n{f'rrc views of {LARGE} px, a core':<36}{'images/s':>10}{'to stored':>14}")
+    for name, rate in rates.items():
+        print(f"{name:<36}{rate:10.0f}{rate / rates[name.partition(',')[0] + ', stored crops']:13.2f}x")
+    for name, folder in {"stored crops": root, **roots}.items():
+        sizes = [path.stat().st_size for path in folder.glob("clean/*.tar")]
+        print(f"{name:<36}{sum(sizes) / read_manifest(LocalFiles(folder)).written / 1e3:10.1f} kB an image")
 
 
 def first_batch(root: Path, rounds: int) -> None:
@@ -306,19 +334,28 @@ def main() -> None:
     parser.add_argument("--photographs", type=Path, help="default: cut from those of scikit-image")
     parser.add_argument("--count", type=int, default=4096, help="photographs to cut")
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--only", choices=["fresh"], help="measure that alone")
+    parser.add_argument("--only", choices=["fresh", "whole"], help="measure that alone")
     arguments = parser.parse_args()
     cv2.setNumThreads(1)
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
         photographs = arguments.photographs or folder / "photographs"
         if not arguments.photographs:
             cut(photographs, None, arguments.count)
         planes = BuildSettings(variants=2, view_mode="shared", shard_size="64MB")
         build(photographs, folder / "large", planes)
+        if arguments.only != "fresh":
+            roots: dict[str, dict[str, Any]] = {"as they are": {}, "256 px": {"size": 256}, "256 px, 90 4:2:0": SMALLER}
+            for name, more in roots.items():
+                build(photographs, folder / name, BuildSettings(variants=0, view="source", **more))
+            whole(folder / "large", {name: folder / name for name in roots}, arguments.rounds)
+        if arguments.only == "whole":
+            return
         build(write_small(folder / "squares", photographs, 5 * arguments.count), folder / "small", planes)
+        for source, name in ((photographs, "large"), (folder / "squares", "small")):
+            build(source, virtual_of(folder / name), replace(planes, store="recipes"))
         fresh(folder / "large", folder / "small", arguments.rounds)
-        if arguments.only:
+        if arguments.only == "fresh":
             return
         files = write_files(folder / "large", folder / "files")
         simulate(folder / "index", 1_000_000, 4, 128)

@@ -34,6 +34,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--jsd", action="store_true", help="learn from triples, with the Jensen-Shannon loss")
     parser.add_argument("--fresh", action="store_true", help="mix the clean plane anew in each epoch, while it is read")
     parser.add_argument("--mix", default="layermix", help="the method of --fresh; default: layermix")
+    parser.add_argument("--view", help="how shards of whole images are cropped, with --fresh: pad-crop")
     parser.add_argument(
         "--outliers",
         default="",
@@ -57,6 +58,7 @@ def main(arguments: list[str] | None = None) -> None:
         save_every=options.save_every,
         out=options.out,
         fresh=options.mix if options.fresh else None,
+        view=options.view,
     )
 
     def make(classes: int) -> tuple[nn.Module, str]:

@@ -40,7 +40,8 @@ class Recipe:
 
     `variants` restricts the planes that are read to the first ones. `in_memory` decodes them once, which a small
     dataset allows, and `compiled` trains a compiled network: faster after a minute, where there is a compiler.
-    `fresh`, a method's name or its options, mixes the clean plane anew in each epoch; `mixing_set` is for that.
+    `fresh`, a method's name or its options, mixes the clean plane anew in each epoch; `mixing_set` is for that. `view`
+    says how whole images are cropped, where the dataset has these.
     """
 
     epochs: int
@@ -60,6 +61,7 @@ class Recipe:
     compiled: bool = False
     fresh: Any = None
     mixing_set: Path | None = None
+    view: str | None = None
 
     @property
     def views(self) -> str | tuple[str, ...]:
@@ -92,6 +94,7 @@ def train(make: Callable[[int], tuple[nn.Module, str]], shards: str, test: str |
             planes=None if recipe.variants is None else [plane_name(number) for number in range(recipe.variants)],
             mix=recipe.fresh,
             mixing_set=recipe.mixing_set,
+            view=recipe.view,
             soft_labels=recipe.soft_labels,
             device=device,
         )

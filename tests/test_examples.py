@@ -67,12 +67,22 @@ def arguments(shards: Path, out: Path, *more: object) -> list[str]:
     return [str(one) for one in (shards, "--test", shards, "--out", out, *more)]
 
 
-@pytest.mark.parametrize("more", [(), ("--jsd", "--fresh"), ("--outliers",), ("--soft-labels",)], ids=str)
-def test_cifar_learns(shards: Path, cutmix: Path, pool: Path, tmp_path: Path, more: tuple[str, ...]) -> None:
+@pytest.mark.parametrize(
+    "more",
+    [(), ("--jsd", "--fresh", "--mix", "augmix", "--view", "pad-crop"), ("--outliers",), ("--soft-labels",)],
+    ids=["variants", "crops and triples", "outliers", "soft labels"],
+)
+def test_cifar_learns(
+    shards: Path, cutmix: Path, many: Path, pool: Path, tmp_path: Path, more: tuple[str, ...]
+) -> None:
     from train_cifar import main
 
-    shards = cutmix if "--soft-labels" in more else shards
-    main(arguments(shards, tmp_path, *CIFAR, *more, *([pool] if "--outliers" in more else [])))
+    shards = learnt = cutmix if "--soft-labels" in more else shards
+    if "--view" in more:
+        learnt = tmp_path / "whole"
+        build(many, learnt, BuildSettings(variants=0, view="source", size=16), workers=1, progress=False)
+    asked = arguments(shards, tmp_path, *CIFAR, *more, *([pool] if "--outliers" in more else []))
+    main([str(learnt), *asked[1:]])
     losses, errors = log(tmp_path, "loss"), log(tmp_path, "error")
     assert sum(losses[-3:]) < 0.95 * sum(losses[:3])
     assert len(errors) == 2

@@ -56,7 +56,7 @@ def working_on(
 
     if progress and (folder := outlet.scratch(plan.root)):
         workers = min(request.workers, len(request.own(plan.shards)))
-        tars = f"{workers} x {count(len(plan.settings.planes), 'tar')}, each of {plan.settings.largest_tar}"
+        tars = f"{workers} x {count(len(plan.settings.stored_planes), 'tar')}, each of {plan.settings.largest_tar}"
         say(f"{place} gets whole shards; until then, {folder} holds at most {tars}")
     with outlet.together(
         plan.root,
@@ -85,7 +85,7 @@ def run(plan: Plan, request: Request, progress: bool, cluster: Cluster | None = 
     before = read_summaries(plan.root)
     lacking = {number: len(missing_planes(plan, before.get(number))) for number in numbers}  # planes per shard
     todo = [number for number in numbers if lacking[number]]
-    declared = declared_planes(plan.root)
+    declared = declared_planes(plan)
     if any(declared & missing_planes(plan, before.get(number)).keys() for number in todo):
         (plan.root / MANIFEST).unlink(missing_ok=True)  # it declares planes that are no longer complete
         plan.outlet.publish(plan.root)

@@ -128,7 +128,7 @@ def estimate(
             images=images,
             shards=shards,
             own_shards=len(request.own(shards)),
-            bytes=int(size * images),
+            bytes=int(size * len(request.items) * len(request.settings.stored_planes)),
             core_seconds=seconds * len(request.items),
             workers=cluster.workers if cluster else request.workers,
             fractal_seconds=fractal_seconds,
@@ -155,8 +155,10 @@ def _measure(request: BuildRequest, maker: SampleMaker) -> tuple[float, float]:
     """The mean bytes of a sample in a tar, and the seconds to make the samples of one source image in all planes."""
 
     def sizes(items: Sequence[Item]) -> list[int]:
-        variants = list(maker.settings.planes.values())
-        found = sample_bytes(request.source, items, request.source.classes, maker, variants, partners=len(items) > 1)
+        planes, stored = maker.settings.planes, maker.settings.stored_planes
+        virtual = [planes[name] for name in maker.settings.virtual_planes]
+        made, partners = (request.source, items, request.source.classes, maker), len(items) > 1
+        found = sample_bytes(*made, [*stored.values()], virtual=virtual, partners=partners)
         return list(chain.from_iterable(found))
 
     sizes(request.items[:1])  # this first call, which is not timed, pays for imports and caches

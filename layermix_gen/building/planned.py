@@ -164,7 +164,7 @@ def _finished(planned: PlannedBuild, jobs: int | None, begin: float) -> Manifest
     if missing := [number for number in range(plan.shards) if number not in finished]:
         raise LayerMixError(_missing(plan, missing, jobs))
     skipped = [one for summary in finished.values() for one in summary.skipped]
-    if declared_planes(root) != plan.settings.planes.keys():
+    if declared_planes(plan) != plan.settings.planes.keys():
         write_errors(root, skipped)
         plan.outlet.publish(root)
     check_errors(plan, skipped, planned.max_errors)

@@ -69,7 +69,7 @@ class Planned:
         rows = {
             "source": f"{plan.inputs.location} ({plan.inputs.kind})",
             "labels": str(self.labels),
-            "inputs": f"{plan.inputs.count} in {count(len(planes), 'plane')}: {' '.join(planes)}",
+            "inputs": f"{plan.inputs.count} in {count(len(planes), 'plane')}: {plan.settings.planes_in_words}",
             "samples": plan.settings.samples,
             "views": plan.settings.views,
             "method": plan.settings.mixing,

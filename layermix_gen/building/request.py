@@ -94,7 +94,7 @@ class BuildRequest:
         """Make every open choice, and refuse what does not fit the source, or what is in the folder."""
         self.labels = LabelCounts.of(self.items.labels, self.source.classes)
         self.settings = self._resolved(settings)
-        self.size = self.settings.size or 0
+        self.size = self.settings.side
         self._check_pictures()
         if self._before:  # refuse now what can be refused without a mixing set, which may take a while to make
             refuse_changes(self._before, self.planned(self._before.mixing_set, self._before.shards), self.items.path)
@@ -102,7 +102,7 @@ class BuildRequest:
     def _resolved(self, settings: BuildSettings) -> BuildSettings:
         """Make every open choice: as the folder's plan did, or else to suit the images."""
         if self._before:
-            settings = settings.filled(self._before.settings)
+            return settings.filled(self._before.settings).resolve(None)
         return settings.resolve(
             native_size(self.source, self.items.spread(LOOKED_AT)) if settings.size is None else None
         )

@@ -47,15 +47,17 @@ class ShardResult:
     summary: ShardSummary | None
 
 
-def intact_planes(plan: Plan, summary: ShardSummary | None) -> dict[str, TarSummary]:
-    """The planes of a shard whose tars are there in full size."""
+def intact_planes(plan: Plan, summary: ShardSummary | None) -> dict[str, TarSummary | None]:
+    """The planes of a shard that are as the plan asks for them: tars in full size; None for a virtual plane."""
     if summary is None:
         return {}
+    virtual, asked = summary.virtual, plan.settings.virtual_planes
 
     def is_intact(plane: str, tar: TarSummary) -> bool:
         return plan.outlet.tar_bytes(plan.root, tar_name(plane, summary.number)) == tar.bytes
 
-    return {plane: tar for plane, tar in summary.planes.items() if is_intact(plane, tar)}
+    stored = {plane: tar for plane, tar in summary.planes.items() if plane not in asked and is_intact(plane, tar)}
+    return {**stored, **{plane: None for plane in virtual if plane in asked}}
 
 
 def missing_planes(plan: Plan, summary: ShardSummary | None) -> dict[str, int]:

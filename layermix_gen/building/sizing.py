@@ -20,6 +20,7 @@ from layermix_gen.dataset.settings import CLEAN, BuildSettings, parse_size
 from layermix_gen.dataset.tar import END, member_bytes
 from layermix_gen.errors import BadImage
 from layermix_gen.images.codec import encode
+from layermix_gen.images.whole_images import SOURCE
 from layermix_gen.mixing.methods import UNMIXED
 from layermix_gen.mixing_sets.mixing_set import MixingSet
 from layermix_gen.mixing_sets.provision import picture_size_for
@@ -47,10 +48,11 @@ def planned_shards(
     bound, is_bytes = parse_size(settings.shard_size)
     if not is_bytes:
         return max(1, -(-len(items) // bound))
-    largest = LARGEST_VALUE * 3 * (settings.size or 0) ** 2 + LARGEST_TEXT
-    fewest, most = (shard_count(len(items), max(1, within)) for within in (len(items), (bound - END) // largest))
-    if fewest == most:
-        return fewest
+    if settings.view != SOURCE:  # of whole images, nothing bounds the long side
+        largest = LARGEST_VALUE * 3 * settings.side**2 + LARGEST_TEXT
+        fewest, most = (shard_count(len(items), max(1, within)) for within in (len(items), (bound - END) // largest))
+        if fewest == most:
+            return fewest
     sizes = _sizes_of_planes(source, items, settings, workers, progress)
     return shard_count(len(items), min(samples_within(bound, of_plane) for of_plane in sizes))
 
@@ -81,18 +83,20 @@ def sample_bytes(
     maker: SampleMaker,
     variants: Sequence[int],
     *,
+    virtual: Sequence[int] = (),
     partners: bool = False,
 ) -> Iterator[list[int]]:
     """Yield for each image the bytes that its samples take in a tar, by variant; [] for one that cannot be read.
 
-    `classes` are the source's, which a worker process would have to list all of it for. With `partners`, a second
-    image is another of the `items`, as in a build; without, it is the image itself.
+    `classes` are the source's, which a worker process would have to list all of it for. Samples of the variants
+    `virtual` are made, too, and not stored. With `partners`, a second image is another of the `items`, as in a build;
+    without, it is the image itself.
     """
     inputs = ShardInputs(source, items, check=maker.check, paired=partners)
     for position, item in enumerate(items):
         try:
             pixels, partner = inputs.read(position), inputs.partner(position) if partners else None
-            samples = list(maker.make(pixels, item, variants, partner))
+            samples = list(maker.make(pixels, item, [*variants, *virtual], partner))[: len(variants)]
         except BadImage:  # the build will record it
             yield []
             continue
@@ -107,7 +111,7 @@ def _sizes_of_planes(
     source: Source, items: Sequence[Item], settings: BuildSettings, workers: int, progress: bool
 ) -> list[tuple[int, ...]]:
     """The sizes of some samples of the clean plane and of a mixed plane, whose samples may be larger or smaller."""
-    sample = items[: max(FEWEST, min(SAMPLE, PIXELS // (settings.size or 0) ** 2))]
+    sample = items[: max(FEWEST, min(SAMPLE, PIXELS // settings.side**2))]
     with progress_bar(len(sample), "image", progress, desc="measuring samples", leave=False) as bar:
         sizes = []
         measure = _in_a_process if workers > 1 else _measured
@@ -120,11 +124,10 @@ def _sizes_of_planes(
 def _measured(
     source: Source, items: Sequence[Item], classes: tuple[str, ...], settings: BuildSettings
 ) -> Iterator[list[int]]:
-    size = settings.size or 0
     # Noise is the mixing set: no picture takes more bytes, and the number of shards does not depend on the real set.
-    side = picture_size_for(size)
+    side = picture_size_for(settings.side)
     noise = np.random.Generator(np.random.Philox(key=settings.seed)).integers(0, 256, (1, side, side), np.uint8)
-    variants = [CLEAN] if settings.method == UNMIXED else [CLEAN, 0]
+    variants = [CLEAN] if settings.method == UNMIXED or settings.view == SOURCE else [CLEAN, 0]
     return sample_bytes(source, items, classes, SampleMaker(settings, MixingSet(noise)), variants)
 
 

@@ -122,7 +122,7 @@ def _check_together(given: Mapping[str, Any]) -> None:
 def _explained(shards: Shards, key: str, out: str | None = None) -> str:
     if out:
         return printable(shards.explain(key, out))
-    return facts({name: str(value) for name, value in shards.row(key).items()})
+    return facts({name: "" if value is None else str(value) for name, value in shards.row(key).items()})
 
 
 def _rows(
@@ -149,4 +149,5 @@ def _in_table(settings: BuildSettings) -> tuple[str, ...]:
     place = ("key",) if settings.keys == "unique" else ("plane", "key")
     drawn = ("layer", "op") if getattr(settings.options, "covariance", "") == "shared" else ("ops",)
     second = ("other", "label_weight") if METHODS[settings.method].mixes_labels else ()
-    return (*place, "source", "class_name", *drawn, "op_args", "blends", *second, "size")
+    size = () if settings.virtual_planes else ("size",)
+    return (*place, "source", "class_name", *drawn, "op_args", "blends", *second, *size)

@@ -20,7 +20,7 @@ from layermix_gen.dataset.names import (
     tar_path,
 )
 from layermix_gen.dataset.plan import Plan
-from layermix_gen.dataset.settings import plane_options
+from layermix_gen.dataset.settings import BuildSettings, has_same_planes, plane_options
 from layermix_gen.dataset.skipped import reasons
 from layermix_gen.errors import LayerMixError
 from layermix_gen.support.files import (
@@ -126,7 +126,7 @@ def put_back_declared(root: Path, planes: Iterable[str]) -> None:
                 link_or_copy(root / declared_index_name(number), draft)
         except FileNotFoundError:  # a damaged dataset: the shard is built again
             index_path(root, number).unlink(missing_ok=True)
-    for folder in (root / plane for plane in planes if plane not in manifest.planes):
+    for folder in (root / plane for plane in planes if plane not in manifest.stored_planes):
         tars = (tar_path(root, folder.name, number) for number in range(manifest.shards))
         for path in (*tars, *(folder / name for name in OF_A_PLANE)):
             path.unlink(missing_ok=True)
@@ -137,7 +137,7 @@ def put_back_declared(root: Path, planes: Iterable[str]) -> None:
 def how_to_give_up(plan: Plan) -> str:
     """How to give up planes that are being added to a finished dataset, after ", or"; empty where there are none."""
     manifest = _declared(plan.root)
-    if manifest is None or manifest.settings.planes == plan.settings.planes:
+    if manifest is None or has_same_planes(manifest.settings, plan.settings):
         return ""
     return f", or give the new planes up by its build with {plane_options(manifest.settings)}"
 
@@ -148,10 +148,22 @@ def is_declared(manifest: Manifest) -> bool:
     return before is not None and replace(before, run=manifest.run) == manifest
 
 
-def declared_planes(root: Path) -> set[str]:
-    """The planes that the folder's manifest declares complete; none where it is missing or damaged."""
+def declared_planes(plan: Plan) -> set[str]:
+    """The planes that the folder's manifest declares complete as the plan has them, stored or virtual.
+
+    There are none where it is missing or damaged.
+    """
+    settings, asked = declared_settings(plan.root), plan.settings
+    if settings is None:
+        return set()
+    virtual = {*settings.virtual_planes} & {*asked.virtual_planes}
+    return virtual | (settings.stored_planes.keys() - {*asked.virtual_planes})
+
+
+def declared_settings(root: Path) -> BuildSettings | None:
+    """The settings of what the folder's manifest declares complete; None where it is missing or damaged."""
     manifest = _declared(root)
-    return set(manifest.planes) if manifest else set()
+    return manifest.settings if manifest else None
 
 
 def _declared(root: Path) -> Manifest | None:

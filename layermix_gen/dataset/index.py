@@ -65,11 +65,14 @@ COLUMNS = {
     "view": "DOUBLE[]",
     "recipe": "VARCHAR",
 }
+_VIRTUAL = '"size" IS NULL'  # of the rows of virtual planes, which have no image in a tar
 _BOUNDS = {  # what the values of a column fulfil, in SQL with {} for the column
     "shard": "{} >= 0",
     "key": f"regexp_full_match({{}}, '{KEY}')",
-    "offset": "{} >= 0",
-    "size": f"{{}} BETWEEN 1 AND {MAX_SIZE}",
+    "offset": f"coalesce({{}} >= 0, {_VIRTUAL})",
+    "size": f"coalesce({{}} BETWEEN 1 AND {MAX_SIZE}, true)",
+    "image_crc32": f"{{}} IS NOT NULL OR {_VIRTUAL}",
+    "json_crc32": f"{{}} IS NOT NULL OR {_VIRTUAL}",
     "label": f"{{}} BETWEEN -1 AND {2**31 - 1}",
     "label2": f"{{}} BETWEEN -1 AND {2**31 - 1}",
     "label_weight": "{} BETWEEN 0 AND 1",
@@ -89,23 +92,31 @@ DAMAGED_ROW = "a row has no value in its range"
 
 @dataclass(frozen=True, slots=True)
 class ShardSummary:
-    """The summary of a finished shard. inputs = written + skipped."""
+    """The summary of a finished shard: its tars by their planes, and its virtual planes. inputs = written + skipped."""
 
     number: int
     inputs: int
     written: int
     skipped: tuple[Skipped, ...]
     planes: dict[str, TarSummary]
+    virtual: tuple[str, ...] = ()
+
+    def as_json(self) -> str:
+        """The text that the index keeps; without virtual planes, it does not name them."""
+        facts = asdict(self)
+        return json.dumps(facts if self.virtual else {name: facts[name] for name in facts if name != "virtual"})
 
     @classmethod
     def from_json(cls, text: str) -> "ShardSummary":
-        """Rebuild a summary from the JSON text of its `asdict`. Raises ValueError for any other text."""
+        """Rebuild a summary from the text of `as_json`. Raises ValueError for any other text."""
         summary = made_of(cls, parse_object(text))
         if min(summary.number, summary.written) < 0 or summary.inputs != summary.written + len(summary.skipped):
             raise ValueError(f"{summary.inputs} inputs, of which {summary.written} written")
         for plane, tar in summary.planes.items():
             if not re.fullmatch(PLANE, plane) or not re.fullmatch(SHA256, tar.sha256) or tar.bytes < 0:
                 raise ValueError(f"a tar {plane!r} of {tar.bytes} bytes with sha256 {tar.sha256!r}")
+        if wrong := [plane for plane in summary.virtual if plane in summary.planes or not re.fullmatch(PLANE, plane)]:
+            raise ValueError(f"a virtual plane {wrong[0]!r}")
         return summary
 
 
@@ -133,7 +144,7 @@ def write_index(path: Path, listing: Path, summary: ShardSummary, kept: Iterable
     table = f"SELECT * FROM {json_lines(listing, COLUMNS)}"
     if names := ", ".join(map(quoted, kept)):
         table = f"SELECT * FROM {parquet([path])} WHERE plane IN ({names}) UNION ALL {table}"
-    seal = struct_of({_SEAL: json.dumps(asdict(summary))})
+    seal = struct_of({_SEAL: summary.as_json()})
     with replacing(path) as draft, _database() as db:
         db.execute(
             f"COPY (SELECT * FROM ({table}) ORDER BY plane, key) TO {quoted(draft.absolute())} "

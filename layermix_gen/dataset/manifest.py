@@ -54,7 +54,7 @@ class TarFacts(TypedDict):
 class Manifest:
     """The report of a build: counts over the finished shards, and what they were made from.
 
-    inputs = written + skipped once `complete`. `images` counts every plane.
+    inputs = written + skipped once `complete`. `images` counts every plane, also virtual ones, which have no tars.
     """
 
     root: Path  # its folder; for a dataset at a URL, see where it was opened
@@ -97,7 +97,7 @@ class Manifest:
 
     @property
     def size(self) -> int:
-        """The side of the samples, in pixels."""
+        """The side of the samples, in pixels; of whole images, what their short side is reduced to, 0 if it is not."""
         return self.settings.size or 0
 
     @property
@@ -122,9 +122,19 @@ class Manifest:
         return tuple(plane for plane in self.planes if plane != CLEAN_PLANE)
 
     @property
+    def stored_planes(self) -> tuple[str, ...]:
+        """The planes whose images are in tars."""
+        return tuple(plane for plane in self.planes if plane not in self.virtual_planes)
+
+    @property
+    def virtual_planes(self) -> tuple[str, ...]:
+        """The planes that are rendered from the clean one, by their recipes in the index, when they are read."""
+        return self.settings.virtual_planes
+
+    @property
     def one_view(self) -> bool:
         """Whether all planes of an image show the same part of it."""
-        return self.settings.view_mode == "shared" or self.settings.view == "center"
+        return self.settings.one_view
 
     def tar(self, plane: str, number: int) -> TarSummary:
         """Size and sha256 of the tar of one plane of a shard."""
@@ -161,7 +171,7 @@ class Manifest:
             "inputs": self.inputs_in_words,
             "skipped": left_out,
             "ignored": ignored if source.ignored else "",
-            "planes": " ".join(self.planes),
+            "planes": settings.planes_in_words,
             "keys": "shared by all planes" if settings.keys == "shared" else "",
             "samples": settings.samples,
             "views": settings.views,
@@ -213,11 +223,11 @@ def _check_content(manifest: Manifest) -> None:
         raise ValueError(f"expected the planes {' '.join(settings.planes)}, found {manifest.planes}")
     for what, found, files in (
         ("indexes", indexes, manifest.shards),
-        ("tars", tars, manifest.shards * len(settings.planes)),
+        ("tars", tars, manifest.shards * len(settings.stored_planes)),
     ):
         if manifest.shards < 1 or len(found) != files:  # before anything that takes time for each shard
             raise ValueError(f"expected {files} {what} of {manifest.shards} shards, found {len(found)}")
-    names = {tar_name(plane, number) for plane in manifest.planes for number in range(manifest.shards)}
+    names = {tar_name(plane, number) for plane in settings.stored_planes for number in range(manifest.shards)}
     if indexes.keys() | tars.keys() != names | set(manifest.index_names):
         raise ValueError("expected the tars and indexes of its planes and shards, found other names")
     digests = (manifest.digest, manifest.fingerprint, *indexes.values(), *(tar["sha256"] for tar in tars.values()))
@@ -229,7 +239,8 @@ def _check_content(manifest: Manifest) -> None:
     if manifest.inputs != written + skipped or images != written * len(manifest.planes) or skipped < 0:
         inputs = f"{written} written and {skipped} skipped of {manifest.inputs} inputs"
         raise ValueError(f"{inputs}, in {images} images of {len(manifest.planes)} planes")
-    counts = {tuple(tars[tar_name(plane, i)]["samples"] for i in range(manifest.shards)) for plane in manifest.planes}
+    numbers = range(manifest.shards)
+    counts = {tuple(tars[tar_name(plane, i)]["samples"] for i in numbers) for plane in settings.stored_planes}
     if set(map(sum, counts)) != {written} or len(counts) > 1:
         raise ValueError(f"expected {written} samples in each plane, as many of a shard in all, found others")
     if digest_of(tars, indexes) != manifest.digest:

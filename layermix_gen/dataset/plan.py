@@ -2,7 +2,8 @@
 
 `plan.json` says what is built from what; `sources.parquet` lists the inputs in planned order, so that a worker reads
 the rows of its shard and little else. The fingerprint covers all that can change a byte: inputs, settings, mixing set
-and the versions of the code. The number of variants is not part of it, because planes can be added.
+and the versions of the code. The number of variants is not part of it, because planes can be added; nor is whether
+they are virtual, because they can be stored later.
 """
 
 import hashlib
@@ -41,7 +42,7 @@ from layermix_gen.support.files import (
 from layermix_gen.support.parsing import made_of
 
 FORMAT = "layermix-gen plan 6"
-ADDABLE = ("variants", "clean")  # settings that only say which planes there are
+ADDABLE = ("variants", "clean", "store")  # settings that only say which planes there are, and in which form
 FEW_SHARDS, SMALL_SHARD = 64, 128  # a small dataset has up to 64 shards for cores to share, of about 128 inputs
 LIBRARIES = ("numpy", "simplejpeg", "pillow", "deflate", "duckdb")  # the bytes depend on them
 
@@ -107,7 +108,7 @@ class Plan:
     def fingerprint(self) -> str:
         """A digest of all that can change a byte of a sample or its place."""
         identity, options = self.identity(), self.settings.options
-        left_out = options.kinds().keys() - options.chosen(self.settings.size).keys()
+        left_out = options.kinds().keys() - options.chosen(self.settings.side).keys()
         if identity["keys"] == "unique":
             left_out |= {"keys"}
         # Without what has its default, a plan from before there was that choice has the same fingerprint.

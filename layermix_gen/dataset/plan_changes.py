@@ -7,12 +7,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from layermix_gen.dataset.declaring import declared_planes, keep_declared, put_back_declared
+from layermix_gen.dataset.declaring import declared_settings, keep_declared, put_back_declared
 from layermix_gen.dataset.index import read_summaries
 from layermix_gen.dataset.listings.comparing import changed_inputs, first_change
 from layermix_gen.dataset.listings.listing import Listing
 from layermix_gen.dataset.names import LISTING, MANIFEST, index_path
 from layermix_gen.dataset.plan import Plan, is_listed, plan_facts, read_plan, write_listing, write_plan
+from layermix_gen.dataset.settings import BuildSettings, has_same_planes
 from layermix_gen.errors import LayerMixError
 from layermix_gen.support.files import sync
 
@@ -30,10 +31,10 @@ def freeze(plan: Plan, listing: Listing) -> Plan:
     if before:
         refuse_changes(before, plan, listing.path)
         mended = _mended(before, plan, listing.path)
-        if before.settings.planes.keys() - plan.settings.planes.keys():
+        if given_up_planes(before.settings, plan.settings):
             put_back_declared(plan.root, before.settings.planes)
         reopen(plan.root, set(mended.values()))
-        if before.settings.planes != plan.settings.planes:
+        if not has_same_planes(before.settings, plan.settings):
             keep_declared(plan.root)
         if plan_facts(before) != plan_facts(plan):  # planes were added, inputs mended, or the source was moved
             write_plan(plan)
@@ -50,7 +51,8 @@ def freeze(plan: Plan, listing: Listing) -> Plan:
 
 def digest_of_plan(plan: Plan) -> str:
     """A digest of what all builds that may work on one dataset at a time have in common: samples and planes."""
-    text = json.dumps([plan.fingerprint, *plan.settings.planes])
+    virtual = plan.settings.virtual_planes
+    text = json.dumps([plan.fingerprint, *plan.settings.stored_planes, *map("{} virtual".format, virtual)])
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
@@ -79,18 +81,24 @@ def refuse_changes(before: Plan, now: Plan, listed: Path) -> None:
     Planes can be given up again that the manifest does not declare or, where there is none, that no shard has yet.
     """
     differences = changes(before, now, listed, _mended(before, now, listed))
-    given_up = before.settings.planes.keys() - now.settings.planes.keys()
-    if given_up:
-        kept = declared_planes(now.root) or {
-            plane for summary in read_summaries(now.root).values() for plane in summary.planes
-        }
-        if left_out := sorted(given_up & kept):
+    if given_up := given_up_planes(before.settings, now.settings):
+        declared, there = declared_settings(now.root), read_summaries(now.root).values()
+        planes = declared.planes.keys() if declared else {name for one in there for name in (*one.planes, *one.virtual)}
+        stored = declared.stored_planes.keys() if declared else {name for one in there for name in one.planes}
+        if left_out := sorted(given_up & planes - now.settings.planes.keys()):
             differences.append(f"planes {', '.join(left_out)} left out")
+        if made_virtual := sorted(given_up & stored & now.settings.planes.keys()):
+            differences.append(f"images of {', '.join(made_virtual)} stored, and --store recipes leaves them out")
     if differences:
         raise LayerMixError(
             f"{now.root} holds another dataset: {'; '.join(differences)}; repeat the command that began it, or build "
             "into another folder"
         )
+
+
+def given_up_planes(before: BuildSettings, now: BuildSettings) -> set[str]:
+    """The planes that are no longer asked for, and those that were to be stored and are to be virtual."""
+    return (before.planes.keys() - now.planes.keys()) | ({*before.stored_planes} & {*now.virtual_planes})
 
 
 def reopen(root: Path, numbers: Collection[int]) -> None:

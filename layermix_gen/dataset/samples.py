@@ -8,6 +8,7 @@ from typing import Any, NamedTuple, TypeAlias
 from layermix_gen.dataset.settings import CLEAN, BuildSettings
 from layermix_gen.images import Image
 from layermix_gen.images.views import VIEWS, PictureView, View, render_view
+from layermix_gen.images.whole_images import SOURCE, whole_image, whole_shape
 from layermix_gen.mixing.methods import METHODS, UNMIXED, DrawSettings, MethodOptions, Recipe
 from layermix_gen.mixing.renderer import rendered
 from layermix_gen.mixing_sets.mixing_set import MixingSet
@@ -29,7 +30,10 @@ class Drawn(NamedTuple):
 
 
 class Sample(NamedTuple):
-    """A variant that is rendered: uint8 (size, size, 3), from a view of a second image where the recipe uses one."""
+    """A variant that is rendered: uint8 (size, size, 3), from a view of a second image where the recipe uses one.
+
+    A whole image is (H, W, 3).
+    """
 
     drawn: Drawn
     pixels: Image
@@ -92,7 +96,7 @@ class SampleMaker:
         seen, pixels = None, source
         for one in drawn:
             if one.view != seen:
-                seen, pixels = one.view, render_view(source, one.view, self.drawing.size)
+                seen, pixels = one.view, self.cut(source, one.view)
             other = None
             if one.recipe.other is not None:
                 other_item, other_source = partner(one.recipe.other) if partner else (item, source)
@@ -101,14 +105,23 @@ class SampleMaker:
 
     def _view_of_other(self, source: Image, item: Item, variant: int) -> Image:
         view = self._view(source, item, CLEAN if self.settings.view_mode == "shared" else variant)
-        return render_view(source, view, self.drawing.size)
+        return self.cut(source, view)
 
     def _view(self, source: Image, item: Item, variant: int) -> View:
         return self._draw_view(KeyedRandom(self.settings.seed, item.id, variant), source)
 
     def _draw_view(self, rng: Random, source: Image) -> View:
         height, width, _ = source.shape
+        if self.settings.view == SOURCE:
+            whole_shape(height, width, self.settings.size, self.settings.encoding.format)
+            return View(0, 0, height, width, False)
         return VIEWS[self.settings.view or "rrc"](rng, height, width, self.drawing.size)
+
+    def cut(self, source: Image, view: View) -> Image:
+        """Cut a view out of a source image (H, W, 3): (size, size, 3), or the whole image. Raises `BadImage`."""
+        if self.settings.view == SOURCE:
+            return whole_image(source, self.settings.size, self.settings.encoding.format)
+        return render_view(source, view, self.drawing.size)
 
     def mixed(self, recipe: Recipe, view: Image, other: Image | None = None) -> Image:
         """Render a recipe on a view (size, size, 3), with the crop of the picture and the second image that it uses."""

@@ -13,13 +13,15 @@ from layermix_gen.errors import LayerMixError
 from layermix_gen.images import SMALL
 from layermix_gen.images.codec import MAX_PIXELS, Encoding
 from layermix_gen.images.views import VIEWS
+from layermix_gen.images.whole_images import SOURCE
 from layermix_gen.mixing.methods import METHODS, DrawSettings
 from layermix_gen.support.checks import check_choice, check_seed, check_whole
 from layermix_gen.support.text import shown
 
 CLEAN = -1  # the variant number of the view before mixing
 VIEW_MODES = ("independent", "shared")
-MIN_SIZE = 8  # px
+STORES = ("images", "recipes")
+MIN_SIZE, MAX_SIZE = 8, 4096  # px
 DEFAULT_SIZE = 224  # px; squares of one size up to this keep it
 _CHOICES = ("size", "view", "format")  # what may be left open
 MAX_VARIANTS = 100  # two digits in the names of planes
@@ -43,7 +45,9 @@ class BuildSettings:
 
     - `size` is the side of all views, in px. None: that of the images, if all are squares of one size from 8 to 224 px,
       otherwise 224.
-    - `view` is "rrc" (a random resized crop), "pad-crop" or "center". None: pad-crop up to 64 px, rrc above.
+    - `view` is "rrc" (a random resized crop), "pad-crop" or "center". None: pad-crop up to 64 px, rrc above. With
+      "source", whole images are stored, for a reader that cuts views out and mixes them; then there are no variants,
+      and `size` is what a longer short side is reduced to. None: images stay as they are.
     - `view_mode` is "independent" (each variant has a view of its own) or "shared" (all planes of an image show the
       same view, as the Jensen-Shannon loss needs them).
     - `max_pixels`: larger source images are skipped.
@@ -54,6 +58,8 @@ class BuildSettings:
       webp, where 100 is lossless; `subsampling` of a jpg's chroma is "444", "422" or "420".
     - `keys` is "unique" (a key for each sample) or "shared" (one for all planes of an image).
     - `shard_size` bounds each tar: bytes with a unit, as "256MB", or a plain number of samples.
+    - `store` is "images" or, for virtual variants, "recipes": their rows of the index alone, from which they are
+      rendered on the clean plane when they are read.
 
     Raises `LayerMixError` for what is out of its range.
     """
@@ -72,6 +78,7 @@ class BuildSettings:
     shard_size: str = "256MB"
     seed: int = 0
     max_pixels: int = MAX_PIXELS
+    store: str = "images"
 
     def __post_init__(self) -> None:
         if type(self.clean) is not bool:
@@ -82,11 +89,18 @@ class BuildSettings:
                 "nothing to build: no variants and no clean plane; give --variants 1 or more, or --clean"
             )
         if self.size is not None:
-            check_whole("size", self.size, MIN_SIZE, 4096)
-        check_choice("view", self.view, (*VIEWS, None))
+            check_whole("size", self.size, MIN_SIZE, MAX_SIZE)
+        check_choice("view", self.view, (*VIEWS, SOURCE, None))
+        if self.view == SOURCE and self.variants:
+            raise LayerMixError(
+                "expected no variants of whole images, which a reader cuts and mixes (view source), got "
+                f"{self.variants}; give --variants 0, or another --view"
+            )
         check_choice("view mode", self.view_mode, VIEW_MODES)
         check_choice("method", self.method, METHODS)
         check_choice("keys", self.keys, KEYS)
+        check_choice("store", self.store, STORES)
+        self._check_virtual()
         check_seed(self.seed)
         check_whole("max-pixels", self.max_pixels, 1, 2**40)
         Encoding(self.format or "png", self.quality, self.subsampling)
@@ -95,14 +109,28 @@ class BuildSettings:
         object.__setattr__(self, "options", METHODS[self.method].options_of(self.options))
         object.__setattr__(self, "shard_size", "".join(str(self.shard_size).split()).upper())
 
+    def _check_virtual(self) -> None:
+        """Refuse virtual variants where there is no clean view of what they show."""
+        if self.store == "recipes" and not self.clean:
+            raise LayerMixError(
+                "expected the clean plane with --store recipes, whose variants are rendered from it, got --no-clean; "
+                "leave that out"
+            )
+        if self.store == "recipes" and not self.one_view:
+            raise LayerMixError(
+                "expected --view-mode shared with --store recipes, whose variants are rendered from the clean view, "
+                f"got {self.view_mode}; add --view-mode shared"
+            )
+
     def resolve(self, native_size: int | None) -> "BuildSettings":
         """Make every open choice for a source whose images are all squares of `native_size` px (None: they are not)."""
         is_kept = native_size is not None and MIN_SIZE <= native_size <= DEFAULT_SIZE
-        size = self.size or (native_size if is_kept else None) or DEFAULT_SIZE
-        view = self.view or ("pad-crop" if size <= SMALL else "rrc")
-        image_format = self.format or ("png" if size <= SMALL else "jpg")
-        options = self.options.resolve(size)
-        return replace(self, size=size, view=view, format=image_format, options=options)
+        size = self.size or (native_size if is_kept else None)
+        side = size or DEFAULT_SIZE
+        view = self.view or ("pad-crop" if side <= SMALL else "rrc")
+        image_format = self.format or ("png" if side <= SMALL else "jpg")
+        size = size if view == SOURCE else side
+        return replace(self, size=size, view=view, format=image_format, options=self.options.resolve(side))
 
     def filled(self, begun: "BuildSettings") -> "BuildSettings":
         """Make every open choice as in `begun`, the settings of a build that goes on."""
@@ -111,22 +139,40 @@ class BuildSettings:
     @property
     def is_resolved(self) -> bool:
         """Whether no choice is open any more."""
-        return all(getattr(self, name) is not None for name in _CHOICES)
+        is_open = {name for name in _CHOICES if getattr(self, name) is None}
+        return not is_open or (is_open == {"size"} and self.view == SOURCE)
+
+    @property
+    def side(self) -> int:
+        """The side of what is mixed, in px: that of the samples; for whole images as they are, the usual one."""
+        return self.size or DEFAULT_SIZE
 
     def drawing(self, pictures: int, picture_size: int) -> DrawSettings:
         """The settings for drawing recipes, with a mixing set of `pictures` pictures of `picture_size` px."""
-        return DrawSettings(self.size or DEFAULT_SIZE, pictures, picture_size, self.options)
+        return DrawSettings(self.side, pictures, picture_size, self.options)
 
     @property
     def samples(self) -> str:
         """What the samples are, for people; for resolved settings."""
-        return f"{self.size} px, {self.view} views, {self.view_mode}, as {self.format}"
+        virtual = ", variants as recipes" if self.virtual_planes else ""
+        return f"{self.form}, as {self.format}{virtual}"
+
+    @property
+    def form(self) -> str:
+        """What the images are, for people: `224 px, rrc views, independent`; for resolved settings."""
+        if self.view != SOURCE:
+            return f"{self.size} px, {self.view} views, {self.view_mode}"
+        return f"whole images, the short side up to {self.size} px" if self.size else "whole images as they are"
+
+    @property
+    def one_view(self) -> bool:
+        """Whether all planes of an image show the same part of it."""
+        return self.view_mode == "shared" or self.view in ("center", SOURCE)
 
     @property
     def views(self) -> str:
         """For people, in which loss the planes cannot be compared because their views differ; "" where that is none."""
-        is_same = self.view_mode == "shared" or self.view == "center"
-        if is_same or self.method == "none" or METHODS[self.method].mixes_labels:
+        if self.one_view or self.method == "none" or METHODS[self.method].mixes_labels:
             return ""
         return "each plane has its own; the Jensen-Shannon loss needs --view-mode shared"
 
@@ -138,7 +184,7 @@ class BuildSettings:
     @property
     def mixing(self) -> str:
         """The method with the options that were chosen, for people: `layermix, magnitude 5`."""
-        chosen = self.options.chosen(self.size or DEFAULT_SIZE)
+        chosen = self.options.chosen(self.side)
         return ", ".join([self.method, *(_in_words(name.replace("_", " "), value) for name, value in chosen.items())])
 
     @property
@@ -152,6 +198,23 @@ class BuildSettings:
         names = {CLEAN_PLANE: CLEAN} if self.clean else {}
         return names | {plane_name(variant): variant for variant in range(self.variants)}
 
+    @property
+    def stored_planes(self) -> dict[str, int]:
+        """Those of the planes whose images are in tars."""
+        virtual = self.virtual_planes
+        return {plane: variant for plane, variant in self.planes.items() if plane not in virtual}
+
+    @property
+    def virtual_planes(self) -> tuple[str, ...]:
+        """Those of the planes that have rows of the index alone, and are rendered when they are read."""
+        return tuple(map(plane_name, range(self.variants))) if self.store == "recipes" else ()
+
+    @property
+    def planes_in_words(self) -> str:
+        """The planes for people: `clean v00 v01`, or `clean; virtual: v00 v01`."""
+        virtual = self.virtual_planes
+        return " ".join(self.stored_planes) + (f"; virtual: {' '.join(virtual)}" if virtual else "")
+
 
 def _in_words(name: str, value: Any) -> str:
     """A chosen option for people: `magnitude 5`, `all ops`, `no picture flips`."""
@@ -160,9 +223,15 @@ def _in_words(name: str, value: Any) -> str:
     return f"{name} {shorten(shown(value), LONGEST)}"
 
 
+def has_same_planes(one: BuildSettings, other: BuildSettings) -> bool:
+    """Whether two settings ask for the same planes, stored or virtual alike."""
+    return (one.stored_planes, one.virtual_planes) == (other.stored_planes, other.virtual_planes)
+
+
 def plane_options(settings: BuildSettings) -> str:
     """The options of `build` that ask for the planes of `settings`: `--variants 2 --no-clean`."""
-    return f"--variants {settings.variants}{'' if settings.clean else ' --no-clean'}"
+    store = " --store recipes" if settings.virtual_planes else ""
+    return f"--variants {settings.variants}{'' if settings.clean else ' --no-clean'}{store}"
 
 
 def parse_size(text: str) -> tuple[int, bool]:

@@ -19,9 +19,9 @@ Tars = Mapping[str, Mapping[str, Any]]
 
 
 def sidecars(manifest: Manifest) -> dict[str, Any]:
-    """The sidecars of a complete dataset by relative path, as values for JSON."""
-    planes = {plane: tars_of(manifest.tars, [plane]) for plane in manifest.planes}
-    variants = tars_of(manifest.tars, [plane for plane in manifest.planes if plane != CLEAN_PLANE])
+    """The sidecars of a complete dataset by relative path, as values for JSON. They know stored planes alone."""
+    planes = {plane: tars_of(manifest.tars, [plane]) for plane in manifest.stored_planes}
+    variants = tars_of(manifest.tars, [plane for plane in manifest.stored_planes if plane != CLEAN_PLANE])
     splits = planes | ({"variants": variants} if variants else {})
     found: dict[str, Any] = {INFO: {"splits": {name: timm_split(name, tars) for name, tars in splits.items()}}}
     for plane, tars in planes.items():

@@ -33,7 +33,7 @@ from PIL.WebPImagePlugin import WebPImageFile
 
 from layermix_gen.errors import BadImage
 from layermix_gen.images import Image
-from layermix_gen.images.jpeg import held_components
+from layermix_gen.images.jpeg import Memory, decode_jpeg, held_components
 from layermix_gen.images.levels import ToLevels, scale_of
 from layermix_gen.images.png import decode_png, encode_png, without_ancillary
 from layermix_gen.images.webp import canvas_size
@@ -100,7 +100,7 @@ _UNSUPPORTED = ("unknown pixel mode", "Unsupported BMP", "cannot handle")
 _warnings_lock = threading.Lock()
 
 
-def decode(data: bytes | memoryview, max_pixels: int = MAX_PIXELS) -> Image:
+def decode(data: bytes | memoryview, max_pixels: int = MAX_PIXELS, memory: Memory | None = None) -> Image:
     """Decode the bytes of an image file to a uint8 array (H, W, 3), RGB.
 
     The format is detected from the content. Gray, palette, alpha, CMYK and 16-bit images become RGB as by Pillow's
@@ -108,7 +108,8 @@ def decode(data: bytes | memoryview, max_pixels: int = MAX_PIXELS) -> Image:
     orientation is not applied. Raises `BadImage` with a reason of one line: "empty file", "not an image", "truncated
     or corrupt: ...", "unknown range: ...", "not supported: ..." or "too large: ...", the last, before a pixel is
     decoded, if height x width exceeds `max_pixels`, if decoding would take more than `MAX_MEMORY` bytes (a
-    `max_pixels` above `MAX_PIXELS` raises that in step), and for a JPEG of too many scans.
+    `max_pixels` above `MAX_PIXELS` raises that in step), and for a JPEG of too many scans. The pixels of a JPEG are
+    put into what `memory` gives for so many bytes.
     """
     opener, per_pixel = _opener_of(data)
     if opener is WebPImageFile:  # Pillow would allocate the whole canvas before it tells the size
@@ -120,7 +121,8 @@ def decode(data: bytes | memoryview, max_pixels: int = MAX_PIXELS) -> Image:
     if opener is not JpegImageFile:
         return _decode_pillow(data, opener, per_pixel, max_pixels)
     coefficients = _OF_COEFFICIENT * held_components(data)
-    pixels = _decode_turbo(data, coefficients, max_pixels)
+    most = max(_OF_JPEG, 3 + coefficients)
+    pixels = decode_jpeg(data, lambda width, height: _check(width, height, most, max_pixels), memory)
     return _decode_pillow(data, opener, per_pixel + coefficients, max_pixels) if pixels is None else pixels
 
 
@@ -148,22 +150,6 @@ def _opener_of(data: bytes | memoryview) -> tuple[_Opener, int]:
         if is_format(head):
             return opener, per_pixel
     raise BadImage("not an image")
-
-
-def _decode_turbo(data: bytes | memoryview, coefficients: int, max_pixels: int) -> Image | None:
-    """Decode a JPEG by simplejpeg, or return None where Pillow has to decide.
-
-    simplejpeg is set to be strict: it refuses what libjpeg warns about, and Pillow often judges that better.
-    """
-    try:
-        height, width, colorspace, _ = simplejpeg.decode_jpeg_header(data)
-        _check(int(width), int(height), max(_OF_JPEG, 3 + coefficients), max_pixels)
-        if colorspace in ("CMYK", "YCCK"):  # simplejpeg does not undo Adobe's inversion
-            return None
-        pixels: Image = simplejpeg.decode_jpeg(data, "RGB")
-    except ValueError:
-        return None
-    return pixels
 
 
 def _decode_pillow(data: bytes | memoryview, opener: _Opener, per_pixel: int, max_pixels: int) -> Image:

@@ -1,13 +1,21 @@
-"""Read the structure of a JPEG file: what its scans make a decoder hold, and how many they are.
+"""Decode JPEG, and read the structure of a file: what its scans make a decoder hold, and how many they are.
 
 A file whose one scan has all components is decoded row by row. With several scans (progressive files, mostly) a decoder
 holds all coefficients, and goes over them once for each scan, however few bytes that has.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+import simplejpeg
 
 from layermix_gen.errors import BadImage
+from layermix_gen.images import Image
+
+Memory: TypeAlias = Callable[[int], npt.NDArray[np.uint8]]  # memory of so many bytes or more, contiguous
 
 MAX_SCANS = 30
 """The bound on scans: progressive files have about 10, of CMYK 18. At 100 megapixels a scan takes 0.2 to 0.3 s."""
@@ -16,6 +24,26 @@ _MARKER = re.compile(rb"\xff([\x01-\xcf\xd8-\xfe])")  # neither a stuffed byte n
 _SCAN, _END, _START, _TEMPORARY = 0xDA, 0xD9, 0xD8, 0x01
 _FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _PROGRESSIVE = (0xC2, 0xCA)  # by Huffman and by arithmetic coding
+
+
+def decode_jpeg(
+    data: bytes | memoryview, check: Callable[[int, int], None], memory: Memory | None = None
+) -> Image | None:
+    """Decode a JPEG by simplejpeg, into the `memory` that there is, or return None where Pillow has to decide.
+
+    simplejpeg is set to be strict: it refuses what libjpeg warns about, and Pillow often judges that better. Before
+    anything is decoded, `check` is called with width and height; what it raises, this raises.
+    """
+    try:
+        height, width, colorspace, _ = simplejpeg.decode_jpeg_header(data)
+        check(int(width), int(height))
+        if colorspace in ("CMYK", "YCCK"):  # simplejpeg does not undo Adobe's inversion
+            return None
+        buffer = memory(3 * int(height) * int(width)) if memory else None
+        pixels: Image = simplejpeg.decode_jpeg(data, "RGB", buffer=buffer)
+    except ValueError:
+        return None
+    return pixels
 
 
 def held_components(data: bytes | memoryview) -> int:

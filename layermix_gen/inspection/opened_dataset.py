@@ -16,11 +16,12 @@ from layermix_gen.dataset.opening import open_dataset
 from layermix_gen.dataset.plan import Plan, read_plan
 from layermix_gen.dataset.querying.frames import Frame
 from layermix_gen.dataset.querying.queries import count, select, select_frame
-from layermix_gen.dataset.querying.row_access import PLACE, row_of, stored_image, tar_of
+from layermix_gen.dataset.querying.row_access import PLACE, check_row, row_of, stored_image
 from layermix_gen.dataset.settings import BuildSettings
+from layermix_gen.dataset.virtual.virtual_samples import VirtualSamples
 from layermix_gen.errors import LayerMixError
 from layermix_gen.images import Image
-from layermix_gen.images.codec import decode
+from layermix_gen.images.codec import decode, encode
 from layermix_gen.inspection.replay import Replay, Replayer, needed_files
 from layermix_gen.kernels.native import say_if_not_compiled
 from layermix_gen.support.database import quoted
@@ -142,15 +143,26 @@ class OpenedDataset:
         return row_of(self.index, self.manifest, key)
 
     def image(self, row: Mapping[str, Any]) -> bytes:
-        """Read a row's stored image, still encoded, from its place in the tar, and check it.
+        """Read a row's image, still encoded, from its place in the tar, and check it; render that of a virtual plane.
 
-        The row needs the columns of `PLACE`. Raises `LayerMixError` where the image is not as it was built.
+        The row needs the columns of `PLACE`; of a virtual plane, those of `IMAGE_COLUMNS`. Raises `LayerMixError` where
+        the image, or what it is rendered from, is not as it was built.
         """
+        if self._is_virtual(row):
+            return encode(self._virtual.pixels(row), self.settings.encoding)
         return stored_image(self._files, self.manifest, row)
 
     def pixels(self, row: Mapping[str, Any]) -> Image:
-        """The stored image of a row, decoded: uint8 (H, W, 3). Raises as `image` does."""
-        return decode(self.image(row))
+        """The image of a row: uint8 (H, W, 3), decoded, or rendered from the clean one. Raises as `image` does."""
+        return self._virtual.pixels(row) if self._is_virtual(row) else decode(self.image(row))
+
+    def _is_virtual(self, row: Mapping[str, Any]) -> bool:
+        return isinstance(row, Mapping) and row.get("plane") in self.manifest.virtual_planes
+
+    @cached_property
+    def _virtual(self) -> VirtualSamples:
+        say_if_not_compiled()
+        return VirtualSamples(self._files, self.manifest, self.index)
 
     @cached_property
     def _replayer(self) -> Replayer:
@@ -163,7 +175,7 @@ class OpenedDataset:
 
         Raises `LayerMixError` where the source image or the mixing set is gone or is a different one.
         """
-        tar_of(self.manifest, row, REPLAYED)
+        check_row(self.manifest, row, REPLAYED)
         checksums = self._checksums_of(row["shard"], row["plane"]) if row["other"] else {}
         return self._replayer.replay(row, checksums)
 
@@ -178,7 +190,7 @@ class OpenedDataset:
 
     def _forget(self) -> None:
         """Drop all that was read, so that it is read again when next needed: the files have changed."""
-        for name in ("_opened", "plan", "_replayer", "_checksums_of"):
+        for name in ("_opened", "plan", "_replayer", "_checksums_of", "_virtual"):
             self.__dict__.pop(name, None)
 
 

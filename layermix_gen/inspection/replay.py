@@ -11,7 +11,7 @@ from layermix_gen.dataset.plan import Plan
 from layermix_gen.dataset.samples import Partner, SampleMaker, candidates
 from layermix_gen.errors import BadImage, LayerMixError
 from layermix_gen.images import Image
-from layermix_gen.images.views import View, render_view
+from layermix_gen.images.views import View
 from layermix_gen.mixing.methods import Recipe
 from layermix_gen.mixing_sets.mixing_set import MixingSet, open_mixing_set
 from layermix_gen.sources import Item, Source
@@ -113,7 +113,7 @@ class Replayer:
         (sample,) = self.maker.make(source, item, [row["variant"]], self.partner(items, position, checksums))
         size, (_, box, recipe, _) = self.maker.drawing.size, sample.drawn
         picture = self.maker.mixing_set.view(recipe.picture, size) if self.maker.mixing_set and recipe.picture else None
-        view = render_view(source, box, size)
+        view = self.maker.cut(source, box)
         return Replay(source, box, view, picture, sample.other, recipe, sample.pixels)
 
     def _listed(self, row: Mapping[str, Any]) -> tuple[Sequence[Item], int]:

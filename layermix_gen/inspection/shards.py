@@ -6,7 +6,7 @@ from typing import Any
 
 from layermix_gen.dataset.hub.dataset_card import card, write_card
 from layermix_gen.dataset.names import CARD, MANIFEST, address
-from layermix_gen.dataset.querying.row_access import PLACE
+from layermix_gen.dataset.virtual.virtual_samples import IMAGE_COLUMNS
 from layermix_gen.errors import LayerMixError
 from layermix_gen.images.thumbnails import thumbnail
 from layermix_gen.inspection.drawings.explain import explain
@@ -55,7 +55,7 @@ class Shards(OpenedDataset):
 
     def _few(self) -> list[dict[str, Any]]:
         """The rows of one source image in the first few planes."""
-        columns = [*PLACE, "class_name", "recipe"]
+        columns = [*IMAGE_COLUMNS, "class_name"]
         return self.query("shard = 0", columns, "key, plane", min(len(self.manifest.planes), SHOWN))
 
     def _thumbnail(self, row: Mapping[str, Any]) -> str:

@@ -81,10 +81,11 @@ def summarize(location: str, manifest: Manifest, index: Sequence[Path], adding: 
         aggregate(index, sql, manifest.planes) for sql in (LAYERS, OPS, BLENDS, FIRST_BLENDS, LABELS)
     )
     settings = manifest.settings
-    shares = METHODS[settings.method].shares(settings.drawing(pictures=1, picture_size=settings.size or 0))
+    shares = METHODS[settings.method].shares(settings.drawing(pictures=1, picture_size=settings.side))
     blend_sizes: dict[int, dict[str, float]] = {}
     for row in blends:
-        blend_sizes.setdefault(row["layer"], {})[row["name"]] = row["size"]
+        if row["size"] is not None:  # as of virtual planes
+            blend_sizes.setdefault(row["layer"], {})[row["name"]] = row["size"]
     return Summary(
         location,
         manifest,
@@ -92,8 +93,8 @@ def summarize(location: str, manifest: Manifest, index: Sequence[Path], adding: 
         layers=compare({row["name"]: row["count"] for row in layers if row["name"]}, shares.layers),
         ops=compare({row["name"]: row["count"] for row in ops}, shares.ops),
         blends=compare({row["name"]: row["count"] for row in first_blends}, shares.blends),
-        layer_sizes={row["name"]: row["size"] for row in layers},
-        op_sizes={row["name"]: row["size"] for row in ops},
+        layer_sizes={row["name"]: row["size"] for row in layers if row["size"] is not None},
+        op_sizes={row["name"]: row["size"] for row in ops if row["size"] is not None},
         blend_sizes=blend_sizes,
         adding=adding,
     )
@@ -109,11 +110,11 @@ def _facts(summary: Summary) -> str:
         "source": f"{source.location} ({source.kind}): {made.inputs} inputs, {made.skipped} skipped",
         "skipped": "; ".join(f"{number} {reason}" for reason, number in skipped),
         "classes": _classes(summary.labels, source.classes),
-        "images": f"{made.images}: {made.written} in {planes} ({' '.join(made.planes)})",
-        "shards": f"{made.shards}, each of {count(len(made.planes), 'tar')}; {made.bytes / 1e6:.1f} MB, "
-        f"{made.bytes / max(made.images, 1):.0f} bytes an image",
+        "images": f"{made.images}: {made.written} in {planes} ({settings.planes_in_words})",
+        "shards": f"{made.shards}, each of {count(len(made.stored_planes), 'tar')}; {made.bytes / 1e6:.1f} MB, "
+        f"{made.bytes / max(made.written * len(made.stored_planes), 1):.0f} bytes an image",
         "keys": "shared by all planes" if settings.keys == "shared" else "",
-        "samples": f"{settings.size} px, {settings.view} views, {settings.view_mode}, as {_encoding(settings)}",
+        "samples": f"{settings.form}, as {_encoding(settings)}",
         "method": f"{settings.mixing}, seed {settings.seed}",
         "mixing set": f"{count(mixed.count, 'picture')} of {mixed.size} px in {mixed.location}" if mixed else "",
     }
@@ -165,7 +166,7 @@ def _rows(head: str, found: Comparison, sizes: Mapping[str, Mapping[Any, float]]
             "expected": f"{frequency.expected:.1%}",
             "z": f"{frequency.z:+.1f}" + ("!" if abs(frequency.z) >= MARKED else ""),
         }
-        | {column: f"{of[frequency.name]:,.0f}" if frequency.name in of else "" for column, of in sizes.items()}
+        | {column: f"{of[frequency.name]:,.0f}" if frequency.name in of else "" for column, of in sizes.items() if of}
         for frequency in found.frequencies
     ]
 

@@ -98,7 +98,7 @@ class BuildState:
             "dataset": f"{self.location} is not finished",
             "source": f"{made.source.location} ({made.source.kind})",
             "inputs": made.inputs_in_words,
-            "planes": " ".join(made.planes),
+            "planes": made.settings.planes_in_words,
             "samples": made.settings.samples,
             "method": made.settings.mixing,
             "shards": made.shards_in_words,
@@ -157,7 +157,7 @@ def added_planes(files: DatasetFiles, manifest: Manifest) -> AddedPlanes | None:
     planes: tuple[str, ...] = ()
     try:
         plan = read_plan(files.fetch([PLAN])[0].parent)
-        planes = tuple(name for name in plan.settings.planes if name not in manifest.planes) if plan else ()
+        planes = _added(plan, manifest) if plan else ()
         if plan is None or not planes:
             return None
         times = files.written(INDEX)
@@ -172,6 +172,13 @@ def added_planes(files: DatasetFiles, manifest: Manifest) -> AddedPlanes | None:
     pace = pace_of(images, {number: there[number] for number in finished}, time.time())
     left = (plan.inputs.count - sum(one.inputs for one in finished.values())) * len(planes)
     return AddedPlanes(planes, plan.shards, missing, pace, _seconds_left(pace, left))
+
+
+def _added(plan: Plan, manifest: Manifest) -> tuple[str, ...]:
+    """The planes of a plan that the manifest has not, or not in the same form: virtual ones are stored, say."""
+    there = {*manifest.stored_planes} - {*plan.settings.virtual_planes}
+    there |= {*manifest.virtual_planes} & {*plan.settings.virtual_planes}
+    return tuple(name for name in plan.settings.planes if name not in there)
 
 
 def build_state(files: DatasetFiles, jobs: int | None = None) -> BuildState:
@@ -220,11 +227,13 @@ def _finished(
     plan: Plan, summaries: Mapping[int, ShardSummary], there: Set[int], files: Set[str]
 ) -> dict[int, ShardSummary]:
     """The shards that have all planes of the plan, and all of their tars, by what their indexes say of them."""
-    planes = plan.settings.planes.keys()
+    stored, virtual = plan.settings.stored_planes, {*plan.settings.virtual_planes}
     return {
         number: one
         for number, one in summaries.items()
-        if number in there and all(plane in one.planes and tar_name(plane, number) in files for plane in planes)
+        if number in there
+        and virtual <= {*one.virtual}
+        and all(plane in one.planes and tar_name(plane, number) in files for plane in stored)
     }
 
 

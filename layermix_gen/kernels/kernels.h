@@ -60,6 +60,42 @@ typedef struct {
 PUBLIC int lm_render(const lm_node *nodes, int count, const uint8_t *const leaves[3], int height, int width,
                      uint8_t *out);
 
+/* Which recipe is rendered of which images to where. The recipe has `nodes` nodes from node `first` on. Its picture is the
+   crop at (top, left) of picture number `picture`, mirrored; -1 for none. `other` may be NULL. */
+typedef struct {
+    const uint8_t *image, *other;
+    uint8_t *out;
+    int32_t first, nodes, picture, top, left, flip_h, flip_v, unused;
+} lm_variant;
+
+/* Render `count` recipes on images of `size` pixels a side, with square pictures of `side` pixels, one after the other,
+   of one or three channels. */
+PUBLIC int lm_render_all(const lm_node *nodes, const lm_variant *variants, int count, const uint8_t *pictures, int side,
+                         int channels, int size);
+
+/* --- drawn recipes: draw.c --------------------------------------------------------------------------------------- */
+
+/* How the argument of an operation is drawn, as `strengths.Strength` has it; without parameters, it has none. */
+typedef struct {
+    int32_t call, parameters, is_whole, is_signed;
+    double low, high, base, direction, unit, least;
+} lm_strength;
+
+/* How LayerMix draws: by weights, of which `layer_total` and `blend_total` are the sums, layers by number and blends by
+   call; `power` is that of the blends' coefficients. */
+typedef struct {
+    int32_t size, pictures, picture_size, has_flips, operations, is_one_operation, is_one_blend;
+    int32_t layers, layer[3], blends, blend[4];
+    double layer_weight[3], layer_total, blend_weight[4], blend_total, power;
+} lm_law;
+
+enum { MOST_NODES = 7 }; /* of a recipe of LayerMix */
+
+/* Draw a recipe by each of `count` keys of two words. It begins at every `MOST_NODES`th node; of its variant, all but the
+   addresses is set. `strengths` are those of the law's operations. */
+PUBLIC int lm_draw(const lm_law *law, const lm_strength *strengths, const uint64_t *keys, int count, lm_node *nodes,
+                   lm_variant *variants);
+
 /* Arguments below this are 0, as they would be where a process has subnormal numbers flushed to zero. */
 #define SMALLEST 1e-37
 
@@ -74,6 +110,19 @@ static inline uint8_t quantized(double value) {
 static inline uint8_t rounded(float value) {
     value = value > 0 ? value : 0;
     return (uint8_t)(int)((value < 255 ? value : 255) + 0.5f);
+}
+
+/* A block of NumPy's Philox4x64-10 (Salmon et al., 2011): the four words of a counter, of which the first is `number`. */
+static inline void philox(uint64_t number, uint64_t key0, uint64_t key1, uint64_t words[4]) {
+    const uint64_t factor0 = 0xD2E7470EE14C6C93u, factor1 = 0xCA5A826395121157u;
+    uint64_t a = number, b = 0, c = 0, d = 0;
+    for (int round = 0; round < 10; round++) {
+        const unsigned __int128 of_a = (unsigned __int128)a * factor0, of_c = (unsigned __int128)c * factor1;
+        a = (uint64_t)(of_c >> 64) ^ b ^ key0, c = (uint64_t)(of_a >> 64) ^ d ^ key1;
+        b = (uint64_t)of_c, d = (uint64_t)of_a;
+        key0 += 0x9E3779B97F4A7C15u, key1 += 0xBB67AE8584CAA73Bu;
+    }
+    words[0] = a, words[1] = b, words[2] = c, words[3] = d;
 }
 
 extern double logarithms[256]; /* to base 2, of 1 to 255 */

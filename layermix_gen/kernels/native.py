@@ -24,6 +24,8 @@ FUNCTIONS: dict[str, tuple[type, ...]] = {  # what each takes; all return an int
     "lm_filter": (c_void_p, c_int, c_int, c_void_p),
     "lm_unfilter": (c_void_p, c_int, c_int, c_int, c_int, c_void_p),
     "lm_render": (c_char_p, c_int, c_void_p, c_int, c_int, c_void_p),
+    "lm_render_all": (c_void_p, c_void_p, c_int, c_void_p, *[c_int] * 3),
+    "lm_draw": (c_void_p, c_void_p, c_void_p, c_int, c_void_p, c_void_p),
 }
 
 

@@ -266,3 +266,17 @@ int lm_render(const lm_node *nodes, int count, const uint8_t *const leaves[3], i
     free(values), free(planes);
     return done;
 }
+
+int lm_render_all(const lm_node *nodes, const lm_variant *variants, int count, const uint8_t *pictures, int side,
+                  int channels, int size) {
+    uint8_t *crop = malloc(3 * (size_t)size * size);
+    int done = crop ? 0 : -1;
+    for (const lm_variant *v = variants; v < variants + count && done == 0; v++) {
+        if (v->picture >= 0)
+            lm_picture(pictures + (size_t)v->picture * side * side * channels, side, channels, v->top, v->left, v->flip_h,
+                       v->flip_v, size, crop);
+        done = lm_render(nodes + v->first, v->nodes, (const uint8_t *[]){v->image, crop, v->other}, size, size, v->out);
+    }
+    free(crop);
+    return done;
+}

@@ -1,23 +1,62 @@
-"""Samplers of operations' strengths: `paper` and `released`, as LayerMix and its code have them, and `augmix`.
+"""How operations' strengths are drawn: `paper` and `released`, as LayerMix and its code have them, and `augmix`.
 
-A sampler takes a generator, the magnitude m in (0, 10] and the side of the image in pixels, and returns the arguments
-of one operation. They are rounded here, once, so that a recipe's text says exactly what is rendered.
+A sampler takes the magnitude m in (0, 10] and the side of the image in pixels, and says how an operation's argument is
+drawn then. It is rounded here, once, so that a recipe's text says exactly what is rendered.
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
 from typing import TypeAlias
 
 from layermix_gen.support.seeds import Random
 
-StrengthSampler: TypeAlias = Callable[[Random, float, int], tuple[float, ...]]
-
 ArgumentSampler: TypeAlias = Callable[[Random], tuple[float, ...]]
-"""A sampler whose other arguments are settled."""
+"""Draws the arguments of an operation or a blend, where all else is settled."""
 
 
-def settled(sampler: StrengthSampler, magnitude: float, side: int) -> ArgumentSampler:
+@dataclass(frozen=True, slots=True)
+class Strength:
+    """How the one argument of an operation is drawn: base + direction x / unit, of x = U(low, high).
+
+    Then x is at least `least`, a whole number if `is_whole`, and has a random sign if `is_signed`. It is a table row
+    instead of a function, so that the kernels can draw by it, too. Without parameters, nothing is drawn.
+    """
+
+    low: float = 0.0
+    high: float = 0.0
+    base: float = 0
+    direction: int = 1
+    unit: float = 1
+    least: float = -1e9
+    is_whole: bool = False
+    is_signed: bool = False
+    parameters: int = 1
+
+    def __call__(self, rng: Random) -> tuple[float, ...]:
+        """Draw the arguments."""
+        if not self.parameters:
+            return ()
+        x = uniform(rng, self.low, self.high)
+        if x < self.least:
+            x = self.least
+        if self.is_whole:
+            x = int(x)
+        if self.is_signed and rng.random() >= 0.5:
+            x = -x
+        value = self.base + self.direction * x
+        if self.unit != 1:
+            value /= self.unit
+        return (value if self.is_whole and self.unit == 1 and not self.is_signed else rounded(value),)
+
+
+StrengthSampler: TypeAlias = Callable[[float, int], Strength]
+
+
+@cache
+def settled(sampler: StrengthSampler, magnitude: float, side: int) -> Strength:
     """A sampler at a magnitude, for images of `side` pixels."""
-    return lambda rng: sampler(rng, magnitude, side)
+    return sampler(magnitude, side)
 
 
 def uniform(rng: Random, low: float, high: float) -> float:
@@ -29,79 +68,75 @@ def rounded(value: float) -> float:
     return round(value, 4) + 0.0
 
 
-def _sign(rng: Random) -> float:
-    return 1.0 if rng.random() < 0.5 else -1.0
+def _share(limit: float, magnitude: float) -> tuple[float, float]:
+    """The bounds of a random share of an operation's range, as AugMix and PixMix draw it: U(0.1, m) / 10."""
+    return limit * 0.1 / 10, limit * magnitude / 10
 
 
-def _level(rng: Random, magnitude: float) -> float:
-    """Draw a strength as a share of an operation's range, as AugMix and PixMix do."""
-    return uniform(rng, 0.1, magnitude) / 10
-
-
-def nothing(rng: Random, magnitude: float, side: int) -> tuple[float, ...]:
-    return ()
+def nothing(magnitude: float, side: int) -> Strength:
+    return Strength(parameters=0)
 
 
 def signed(limit: float) -> StrengthSampler:
     """A sampler of the `paper` preset: a random share of `limit`, with a random sign."""
-    return lambda rng, magnitude, side: (rounded(_level(rng, magnitude) * limit * _sign(rng)),)
+    return lambda magnitude, side: Strength(*_share(limit, magnitude), is_signed=True)
 
 
-def signed_shift(rng: Random, magnitude: float, side: int) -> tuple[float, ...]:
-    return (rounded(_level(rng, magnitude) * 0.33 * side * _sign(rng)),)
+def signed_shift(magnitude: float, side: int) -> Strength:
+    return Strength(*_share(0.33 * side, magnitude), is_signed=True)
 
 
-def factor(rng: Random, magnitude: float, side: int) -> tuple[float, ...]:
-    return (rounded(1 + 0.9 * _level(rng, magnitude) * _sign(rng)),)
+def factor(magnitude: float, side: int) -> Strength:
+    return Strength(*_share(0.9, magnitude), base=1, is_signed=True)
 
 
-def bits(rng: Random, magnitude: float, side: int) -> tuple[float, ...]:
-    return (4 - int(4 * _level(rng, magnitude)),)
+def bits(magnitude: float, side: int) -> Strength:
+    return Strength(*_share(4, magnitude), base=4, direction=-1, is_whole=True)
 
 
-def threshold(rng: Random, magnitude: float, side: int) -> tuple[float, ...]:
-    return (rounded(1 - _level(rng, magnitude)),)
+def threshold(magnitude: float, side: int) -> Strength:
+    return Strength(*_share(1, magnitude), base=1, direction=-1)
 
 
 def released_signed(limit: float) -> StrengthSampler:
     """A sampler of the `released` preset: U(0.1, m/10 · limit), the 0.1 in the unit of `limit`, with a random sign."""
-    return lambda rng, magnitude, side: (rounded(uniform(rng, 0.1, magnitude / 10 * limit) * _sign(rng)),)
+    return lambda magnitude, side: Strength(0.1, magnitude / 10 * limit, is_signed=True)
 
 
-def released_shift(rng: Random, magnitude: float, side: int) -> tuple[float, ...]:
-    return (rounded(uniform(rng, 0.1, magnitude / 10 * int(0.33 * side)) * _sign(rng)),)
+def released_shift(magnitude: float, side: int) -> Strength:
+    return Strength(0.1, magnitude / 10 * int(0.33 * side), is_signed=True)
 
 
-def released_bits(rng: Random, magnitude: float, side: int) -> tuple[float, ...]:
-    return (int(uniform(rng, 0.1, 4 * magnitude / 10)),)
+def released_bits(magnitude: float, side: int) -> Strength:
+    return Strength(0.1, 4 * magnitude / 10, is_whole=True)
 
 
-def released_bits_rising(rng: Random, magnitude: float, side: int) -> tuple[float, ...]:
-    return (4 - int(uniform(rng, 0.1, 4 * magnitude / 10)),)
+def released_bits_rising(magnitude: float, side: int) -> Strength:
+    return Strength(0.1, 4 * magnitude / 10, base=4, direction=-1, is_whole=True)
 
 
-def released_threshold(rng: Random, magnitude: float, side: int) -> tuple[float, ...]:
-    return (rounded(uniform(rng, 0.1, magnitude / 10)),)
+def released_threshold(magnitude: float, side: int) -> Strength:
+    return Strength(0.1, magnitude / 10)
 
 
-def released_threshold_rising(rng: Random, magnitude: float, side: int) -> tuple[float, ...]:
+def released_threshold_rising(magnitude: float, side: int) -> Strength:
     """Draw U(0.1, (1 - m)/10); at m = 8 it is below 0 in 7 of 8 draws, which inverts the whole image."""
-    return (rounded(max(uniform(rng, 0.1, (1 - magnitude) / 10), 0.0)),)
+    return Strength(0.1, (1 - magnitude) / 10, least=0.0)
 
 
 def whole_signed(limit: float) -> StrengthSampler:
     """A sampler of AugMix: a random share of `limit`, cut to a whole number, with a random sign."""
-    return lambda rng, magnitude, side: (float(int(_level(rng, magnitude) * limit)) * _sign(rng) + 0.0,)
+    return lambda magnitude, side: Strength(*_share(limit, magnitude), is_whole=True, is_signed=True)
 
 
-def whole_shift(rng: Random, magnitude: float, side: int) -> tuple[float, ...]:
-    return (float(int(_level(rng, magnitude) * side / 3)) * _sign(rng) + 0.0,)
+def whole_shift(magnitude: float, side: int) -> Strength:
+    return Strength(*_share(side / 3, magnitude), is_whole=True, is_signed=True)
 
 
-def whole_threshold(rng: Random, magnitude: float, side: int) -> tuple[float, ...]:
+def whole_threshold(magnitude: float, side: int) -> Strength:
     """Draw the lowest value that is inverted, a whole number: the threshold lies half a step below it."""
-    return (rounded((255.5 - int(256 * _level(rng, magnitude))) / 255),)
+    return Strength(*_share(256, magnitude), base=255.5, direction=-1, unit=255, is_whole=True)
 
 
-def wide_factor(rng: Random, magnitude: float, side: int) -> tuple[float, ...]:
-    return (rounded(1.8 * _level(rng, magnitude) + 0.1),)
+def wide_factor(magnitude: float, side: int) -> Strength:
+    return Strength(*_share(1.8, magnitude), base=0.1)

@@ -6,7 +6,7 @@ is one expression over the columns of the index, and runs in a database that can
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -22,9 +22,9 @@ from layermix_gen.reading.order import Ints, Mask
 from layermix_gen.reading.soft_labels import SoftLabels, class_count
 from layermix_gen.support.database import quoted, refusals, rows
 
-_COLUMNS = {
-    name: f'"{name}"' for name in ("shard", "file_row_number", "offset", "size", "image_crc32", "label", "json_crc32")
-}
+_COLUMNS = {name: f'"{name}"' for name in ("shard", "file_row_number", "label")}
+_COLUMNS |= {name: f'coalesce("{name}", 0)' for name in ("offset", "size")}  # virtual planes have none
+_COLUMNS |= {name: f'coalesce("{name}", 0::UINTEGER)' for name in ("image_crc32", "json_crc32")}
 _PLAIN = {"json_crc32": "0::UINTEGER"}  # where the samples' JSON is not read
 _IDS = {"ids": "('0x' || right(md5(source), 16))::UBIGINT"}  # md5_number_lower is none of the functions in queries
 _SOFT = {"label2": "label2::INTEGER", "label_weight": "label_weight::FLOAT"}
@@ -34,10 +34,10 @@ _SOFT = {"label2": "label2::INTEGER", "label_weight": "label_weight::FLOAT"}
 class Catalog:
     """The images of a dataset in some of its planes, in the order of shards and keys, from the index `files`.
 
-    `offsets`, `sizes` and `checksums` (planes, images) are offset, bytes and CRC-32 of an image in its tar;
-    `json_checksums` (planes, images) are those of the samples' JSON, 0 where they were not asked for; `chosen` (planes,
-    images) says which samples meet the condition. `labels` and `shards` are (images,). `soft` are the second labels, if
-    they were asked for, and `ids` (images,) digests of the source ids.
+    `offsets`, `sizes` and `checksums` (planes, images) are offset, bytes and CRC-32 of an image in its tar, 0 where the
+    plane is virtual; `json_checksums` (planes, images) are those of the samples' JSON, 0 where they were not asked for;
+    `chosen` (planes, images) says which samples meet the condition. `labels` and `shards` are (images,). `soft` are the
+    second labels, if they were asked for, and `ids` (images,) digests of the source ids.
     """
 
     files: Sequence[Path]
@@ -51,6 +51,20 @@ class Catalog:
     shards: npt.NDArray[np.int32]
     soft: SoftLabels | None
     ids: npt.NDArray[np.uint64] | None = None
+
+    @property
+    def source_ids(self) -> npt.NDArray[np.uint64]:
+        """Digests of the source ids: (images,)."""
+        if self.ids is None:
+            raise ValueError("a catalog without ids")
+        return self.ids
+
+    def only(self, plane: str) -> "Catalog":
+        """The catalog of one of the planes."""
+        names = ("offsets", "sizes", "checksums", "json_checksums", "chosen")
+        number = self.planes.index(plane)
+        tables = {name: getattr(self, name)[[number]] for name in names}
+        return replace(self, planes=(plane,), soft=None, **tables)
 
     def address(self, plane: int, image: int) -> str:
         """The address of a sample by the index, or its number in the tar if the index can no longer be read."""
@@ -125,10 +139,12 @@ def _soft_labels(files: Sequence[Path], manifest: Manifest, tables: Mapping[str,
 
 
 def _check_inside(catalog: Catalog, manifest: Manifest) -> None:
-    """Raise `LayerMixError` if an image ends behind its tar."""
+    """Raise `LayerMixError` if an image ends behind its tar, or has no place in one, or has one in a virtual plane."""
     for plane, offsets, sizes in zip(catalog.planes, catalog.offsets, catalog.sizes, strict=True):
+        if plane in manifest.virtual_planes and not sizes.any():
+            continue
         ends = np.array([manifest.tar(plane, number).bytes for number in range(manifest.shards)])
-        outside = offsets > ends[catalog.shards] - sizes
+        outside = (offsets > ends[catalog.shards] - sizes) | (sizes == 0)
         if outside.any():
             path = catalog.files[catalog.shards[outside.argmax()]]
             raise LayerMixError(

@@ -4,15 +4,16 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from layermix_gen.images import SMALL
 from layermix_gen.reading.batches.delivery import Buffers, deliver, thread_count
-from layermix_gen.reading.batches.loader import Batch
 from layermix_gen.reading.batches.tensors import as_tensors
 from layermix_gen.reading.device import on_device, refuse_worker
 from layermix_gen.reading.fresh.device_renderer import DeviceRenderer
-from layermix_gen.reading.fresh.fresh_loader import HeldDraws, HeldLoader
 from layermix_gen.reading.fresh.fresh_variants import FreshVariants
+from layermix_gen.reading.fresh.held_loader import HeldDraws, HeldLeaves, HeldLoader
+from layermix_gen.reading.fresh.held_views import HeldViews
 from layermix_gen.reading.in_memory import InMemoryDataset, Samples
 from layermix_gen.reading.order import Ints
 from layermix_gen.reading.reader_state import Epochs
@@ -22,8 +23,8 @@ from layermix_gen.reading.single_samples import SampleLookup
 class FreshInMemoryDataset(InMemoryDataset):
     """The batches of a `LayerMixDataset` with fresh views, mixed from clean images in memory.
 
-    They are mixed on the CPU and copied to `device`, to a GPU while the next one is mixed; or on the device by a
-    `renderer`, where the clean images lie then.
+    These are samples, or the views that each epoch cuts out of `whole` images. They are mixed on the CPU and copied to
+    `device`, to a GPU while the next one is mixed; or on the device by a `renderer`, where samples lie then.
     """
 
     def __init__(
@@ -37,25 +38,34 @@ class FreshInMemoryDataset(InMemoryDataset):
         renderer: DeviceRenderer | None,
         *,
         several: bool,
+        whole: HeldViews | None = None,
     ) -> None:
         super().__init__(reader, samples, fields, lookup, several=several)
-        self.fresh, self.device, self.renderer = fresh, device, renderer
+        self.fresh, self.device, self.renderer, self.whole = fresh, device, renderer, whole
         self._pinned = self.options.pin_memory or device.type == "cuda"
 
     def _deliver(self, epoch: int, count: int, rows: Callable[[int], Ints]) -> Iterator[Any]:
         refuse_worker(self.device)
-        options, images, facts = self.options, self.samples.images, self.samples.metadata  # of one plane, so by row
-        threads = thread_count(options.threads, small=images.shape[1] <= SMALL)
+        options = self.options
+        loader, held = self._held(epoch)
         buffers = Buffers(options.prefetch + 2, pinned=self._pinned)
-
-        def filled(loader: HeldDraws, ahead: int) -> Iterator[Batch]:
-            todo = (loader.batch(rows(number), buffers.take) for number in range(count))
-            return deliver(todo, loader, threads, ahead)
-
-        shown = self.selection, self.fields
+        todo = (loader.batch(rows(number), buffers.take) for number in range(count))
+        threads = thread_count(options.threads, small=self.fresh.mix.drawing.size <= SMALL)
+        together = self.renderer.together(options.batch_size) if self.renderer and held is not None else 1
+        batches = deliver(todo, loader, threads, max(options.prefetch, together))
         if self.renderer:
-            together = self.renderer.together(options.batch_size)
-            drawn = filled(HeldDraws(facts, self.fresh, epoch), max(options.prefetch, together))
-            return self.renderer.deliver(drawn, *shown, several=self.several, held=images, together=together)
-        mixed = filled(HeldLoader(images.numpy(), facts, self.fresh, epoch), options.prefetch)
-        return on_device((as_tensors(batch, *shown, several=self.several) for batch in mixed), self.device)
+            shown = self.selection, self.fields
+            return self.renderer.deliver(batches, *shown, several=self.several, held=held, together=together)
+        return on_device(
+            (as_tensors(batch, self.selection, self.fields, several=self.several) for batch in batches), self.device
+        )
+
+    def _held(self, epoch: int) -> tuple[HeldDraws, Tensor | None]:
+        """What fills the batches of an epoch, and the clean images that are held on the device, if they are."""
+        if self.whole:
+            images, facts = self.whole.shown(epoch)
+            return (HeldLeaves if self.renderer else HeldLoader)(images, facts, self.fresh, epoch), None
+        samples = self.samples  # of one plane, so by row
+        if self.renderer:
+            return HeldDraws(samples.metadata, self.fresh, epoch), samples.images
+        return HeldLoader(samples.images.numpy(), samples.metadata, self.fresh, epoch), None

@@ -1,6 +1,6 @@
 """A small dataset as one tensor: decoded once, then batches by indexing, on the CPU or on a GPU."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, SupportsIndex
 
@@ -8,8 +8,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from layermix_gen.reading.batches.loader import Batch
 from layermix_gen.reading.batches.metadata import collate
-from layermix_gen.reading.device import take
+from layermix_gen.reading.device import check_memory, take
 from layermix_gen.reading.order import Ints
 from layermix_gen.reading.reader_state import Epochs
 from layermix_gen.reading.selection import Selection
@@ -34,6 +35,10 @@ class Samples:
     metadata: list[dict[str, Any]]
 
 
+NO_SAMPLES = Samples(torch.empty(0, dtype=torch.uint8), (), np.empty((0, 0), np.int64), [])
+"""What is held where whole images are held instead."""
+
+
 def all_samples(selection: Selection, planes: int) -> tuple[Ints, Ints]:
     """The rows of the selection and the planes, below `planes`, of all samples that it may show: (samples,) each."""
     shown = np.zeros((planes, len(selection)), bool)
@@ -41,6 +46,28 @@ def all_samples(selection: Selection, planes: int) -> tuple[Ints, Ints]:
     shown[selection.fixed[selection.fixed >= 0]] = True
     number, rows = np.nonzero(shown)
     return rows, number
+
+
+def decoded(
+    selection: Selection, planes: int, size: int, device: torch.device, batches: Iterable[Batch], *, metadata: bool
+) -> Samples:
+    """Hold the samples that `all_samples` names, of `size` px, on a device; `batches` have them in that order.
+
+    Raises `LayerMixError` where they need more memory than there is.
+    """
+    rows, of_planes = all_samples(selection, planes)
+    check_memory((len(rows), size, size, 3), device)
+    images = torch.empty((len(rows), size, size, 3), dtype=torch.uint8, device=device)
+    facts: list[dict[str, Any]] = []
+    done = 0
+    for batch in batches:
+        images[done : done + len(batch.rows)] = torch.from_numpy(batch.pixels[:, 0])
+        facts += [views[0] for views in batch.metadata] if metadata else []
+        done += len(batch.rows)
+    places = np.full((planes, len(selection)), -1)
+    places[of_planes, rows] = np.arange(len(rows))
+    labels = [torch.from_numpy(column).to(device) for column in selection.label_columns(rows, of_planes)]
+    return Samples(images, labels, places, facts)
 
 
 class InMemoryDataset(Epochs):

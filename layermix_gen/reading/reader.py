@@ -9,24 +9,28 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, SupportsIndex
 
-import numpy as np
 import torch
 
+from layermix_gen.dataset.names import CLEAN_PLANE
+from layermix_gen.dataset.virtual.virtual_samples import VirtualSamples
 from layermix_gen.errors import LayerMixError
 from layermix_gen.mixing.methods import METHODS, MethodOptions
 from layermix_gen.mixing_sets.mixing_set import MixingSet
 from layermix_gen.reading.batches.delivery import Buffers, deliver, thread_count
+from layermix_gen.reading.batches.drawn_views import DrawnViews, asked_view
 from layermix_gen.reading.batches.loader import Batch, Loader
 from layermix_gen.reading.batches.metadata import check_fields
 from layermix_gen.reading.batches.tensors import as_tensors
 from layermix_gen.reading.catalog import load_catalog
-from layermix_gen.reading.device import as_device, check_memory, on_device, refuse_worker
+from layermix_gen.reading.device import as_device, on_device, refuse_worker
 from layermix_gen.reading.fresh.device_renderer import CPU, settle_renderer
-from layermix_gen.reading.fresh.fresh_loader import FreshLoader, LeafLoader
-from layermix_gen.reading.fresh.fresh_mix import DEFAULT, method_of, settle_mix
+from layermix_gen.reading.fresh.fresh_mix import DEFAULT, method_of, settle_mix, unmixed
 from layermix_gen.reading.fresh.fresh_variants import FreshVariants
+from layermix_gen.reading.fresh.held_views import HeldViews
+from layermix_gen.reading.fresh.loaders import Loaders
+from layermix_gen.reading.fresh.virtual_planes import VirtualPlanes
 from layermix_gen.reading.fresh_in_memory import FreshInMemoryDataset
-from layermix_gen.reading.in_memory import InMemoryDataset, Samples, all_samples
+from layermix_gen.reading.in_memory import NO_SAMPLES, InMemoryDataset, all_samples, decoded
 from layermix_gen.reading.options import WINDOW, ReadOptions
 from layermix_gen.reading.order import VERSION, Ints
 from layermix_gen.reading.reader_state import Epochs
@@ -34,7 +38,6 @@ from layermix_gen.reading.selection import Views, class_numbers, select
 from layermix_gen.reading.single_samples import SampleLookup, SingleSample
 from layermix_gen.reading.soft_labels import check_labels
 from layermix_gen.reading.storage.stores import open_storage
-from layermix_gen.reading.storage.tar_uses import tar_uses
 from layermix_gen.support.checks import is_remote
 
 MIN_SKIPPED, SKIPPED_SHARE = 10, 0.01  # images that an epoch may skip by default: 1%, but at least 10
@@ -45,8 +48,8 @@ IN_MEMORY_BATCH = 256  # images that are decoded at a time
 class LayerMixDataset(Epochs):
     """Batches of a dataset that `build` made, as tensors: `images`, uint8 (B, 3, H, W), and `labels`, int64 (B,).
 
-    With `fields`, a dict of metadata comes third. Images are channels last in memory, as they are decoded. Iterate over
-    it directly, or over `DataLoader(dataset, batch_size=None)`. `len` is the number of batches of this rank.
+    With `fields`, a dict of metadata comes third. Images are channels last in memory. Iterate over it directly, or over
+    `DataLoader(dataset, batch_size=None)`. `len` is the number of batches of this rank.
 
     What is read:
 
@@ -54,9 +57,11 @@ class LayerMixDataset(Epochs):
       repeated), "random" (any variant), or a plane such as "clean" or "v03". Several views, like ("clean", "variant",
       "variant"), give images (B, V, 3, H, W); the drawn views of an image differ.
     - "fresh" views, alone or beside "clean", are mixed from the clean plane while it is read, new ones in each epoch,
-      by `mix`: a method's name ("layermix" by default) or its options, such as `LayerMixOptions()`. `mixing_set` is an
-      open one or its path, by default the one that the dataset was built with. With `render="device"` they are mixed on
-      `device`, to the same bytes, and the CPU only draws and decodes.
+      by `mix`: a method's name ("layermix" by default) or its options. `mixing_set` is an open one or its path, by
+      default that of the build. `render="device"` mixes on `device`, to the same bytes; the CPU draws and decodes.
+    - `view`, of a dataset of whole images (`--view source`), is the crop to cut out of each, another one in each epoch:
+      "rrc" or "pad-crop"; "center" is always the same. `size` is its side in px, by default the dataset's, at most 224.
+      All views of an image show the same crop.
     - `planes` are the planes that variants are drawn from, by default all variants.
     - `where` is a condition in SQL on the columns of the index. It applies to the variants, and to the clean plane only
       if no variant is read from a plane. An image is read if it can fill all its views. `classes` selects classes, by
@@ -83,8 +88,7 @@ class LayerMixDataset(Epochs):
     - `on_error="skip"` replaces an image that cannot be read by another image of its batch, and adds the error to
       `skipped`. More than `max_skipped` in an epoch (default 1%, but at least 10) raise `LayerMixError`.
     - `root` may be a URL, which fsspec opens with `storage_options`. Then the default order is "shards", and tars are
-      cached in `cache_dir`, up to `cache_bytes`; by default in a temporary folder, up to twice what the order needs at
-      once.
+      cached in `cache_dir`, up to `cache_bytes`: by default in a temporary folder, twice what the order needs at once.
 
     `ds[7]` and `ds["000000003-v01"]` show single samples; `len` and `ds[...]` do not make it a dataset of samples.
 
@@ -105,6 +109,8 @@ class LayerMixDataset(Epochs):
         mix: str | MethodOptions | None = None,
         mixing_set: MixingSet | str | Path | None = None,
         render: str = CPU,
+        view: str | None = None,
+        size: int | None = None,
         fields: Sequence[str] = (),
         soft_labels: bool = False,
         order: str | None = None,
@@ -147,6 +153,7 @@ class LayerMixDataset(Epochs):
         self.several = not isinstance(views, str)
         self._method = method_of(DEFAULT if mix is None else mix)
         self.storage = open_storage(root, storage_options, cache_dir, cache_bytes)
+        self._view = asked_view(view, size, self.storage.manifest)
         try:
             self._load(views, planes, where)
         except LayerMixError:
@@ -156,17 +163,18 @@ class LayerMixDataset(Epochs):
                 raise
             self._load(views, planes, where)  # planes were added since the dataset was opened
         manifest = self.storage.manifest
-        numbers = None if classes is None else class_numbers(classes, manifest.source.classes)
+        names = manifest.source.classes
+        numbers = None if classes is None else class_numbers(classes, names)
         selection = select(self.catalog, self.views, numbers, options.seed, variant_by_shard=order == "shards")
-        files, indexes = self.storage.files, self.storage.indexes
         self.fresh: FreshVariants | None = None
+        self.drawn = DrawnViews(*self._view, options.seed, self.catalog.source_ids) if self._view else None
         if self.views.are_fresh:
-            mixed = settle_mix(*self._method, mixing_set, files, manifest)
+            mixed = settle_mix(*self._method, mixing_set, self.storage.files, manifest, self.size)
             self.fresh = FreshVariants.of(self.views.names, mixed, self.catalog, selection)
         elif mix is not None or mixing_set is not None:
             raise LayerMixError("mix= and mixing_set= are for views='fresh', which was not asked for; leave them out")
         self.renderer = settle_renderer(render, self.fresh, self.device)
-        self._lookup = SampleLookup(files, indexes, manifest, self.catalog, selection, self.several, self.fresh)
+        self._lookup = SampleLookup(self._samples, self.catalog, selection, self.several, self.fresh, self.drawn)
         self.skipped: list[str] = []
         self._buffers: Buffers | None = None
         identity = {
@@ -177,9 +185,15 @@ class LayerMixDataset(Epochs):
             "views": [*self.views.names, "of", *self.views.pool],
             "where": where,
             "classes": numbers,
-        } | ({"mix": self.fresh.mix.identity()} if self.fresh else {})
-        names = manifest.source.classes
+        }
+        identity |= {"mix": self.fresh.mix.identity()} if self.fresh else {}
+        identity |= {"view": [*self._view]} if self._view else {}
         super().__init__(options, selection, identity, names, len(names) or int(self.catalog.labels.max()) + 1)
+
+    @property
+    def size(self) -> int:
+        """The side of the images of a batch, in px."""
+        return self.drawn.size if self.drawn else self.storage.manifest.size
 
     def _load(self, views: str | Sequence[str], planes: Sequence[str] | None, where: str | None) -> None:
         """Load the catalog of the views from the opened dataset."""
@@ -187,47 +201,49 @@ class LayerMixDataset(Epochs):
         self.views = Views.of(views, planes, manifest)
         method = self._method[0] if self.views.are_fresh else METHODS[manifest.settings.method]
         check_labels(self.views.names, method, self.fields, soft=self.soft_labels)
+        clean = {CLEAN_PLANE} if {*self.views.planes} & {*manifest.virtual_planes} else set()
         self.catalog = load_catalog(
             self.storage.indexes,
             manifest,
-            self.views.planes,
+            tuple(sorted({*self.views.planes} | clean)),
             where,
             metadata=bool(self.fields),
             soft_labels=self.soft_labels,
-            ids=self.views.are_fresh,
+            ids=self.views.are_fresh or self._view is not None or bool(clean),
         )
+        self._samples = VirtualSamples(self.storage.files, manifest, self.storage.indexes)
+        count = len(self.views.names)
+        self.virtual = VirtualPlanes.of(self.catalog, self._samples, self.fields, count, paired=method.mixes_labels)
 
     def in_memory(self, device: str | torch.device = "cpu") -> InMemoryDataset:
         """Decode all samples that may be shown into one tensor on `device`, and return a dataset that reads from it.
 
         It yields the same batches in the same order, on that device, many times as fast, and holds one byte for each
         pixel and channel of all planes. Fresh views are mixed on the CPU, which then holds the clean images, and copied
-        to the device; with `render="device"` they are mixed where the clean images lie. A sample that cannot be read
-        raises `LayerMixError`, with any `on_error`; so do samples that need more memory than there is.
+        to the device; so are views of whole images. With `render="device"`, fresh views are mixed on the device, where
+        the clean images lie then. A sample that cannot be read raises `LayerMixError`, with any `on_error`; so do
+        samples that need more memory than there is.
         """
-        rows, planes = all_samples(self.selection, len(self.catalog.planes))
-        target = as_device(device)
+        target, loaders, fresh, whole = as_device(device), self._loaders, self.fresh, None
         renderer = self.renderer and self.renderer.on(target)
-        holder = torch.device("cpu") if self.fresh and not renderer else target
-        size, count = self.storage.manifest.size, len(rows)
-        check_memory((count, size, size, 3), holder)
-        images = torch.empty((count, size, size, 3), dtype=torch.uint8, device=holder)
-        metadata: list[dict[str, Any]] = []
-        parts = [slice(i, i + IN_MEMORY_BATCH) for i in range(0, count, IN_MEMORY_BATCH)]
-        loader = Loader(self.storage, self.catalog, self.selection, metadata=bool(self.fields), replace=False)
-        batches = self._read(len(parts), lambda i: (rows[parts[i]], planes[parts[i], None]), loader)
-        for part, batch in zip(parts, batches, strict=True):
-            images[part] = torch.from_numpy(batch.pixels[:, 0])
-            metadata += [views[0] for views in batch.metadata] if self.fields else []
-        places = np.full((len(self.catalog.planes), len(self.selection)), -1)
-        places[planes, rows] = np.arange(count)
-        labels = [torch.from_numpy(column).to(holder) for column in self.selection.label_columns(rows, planes)]
-        samples = Samples(images, labels, places, metadata)
-        if self.fresh:
-            return FreshInMemoryDataset(
-                self, samples, self.fields, self._lookup, self.fresh, target, renderer, several=self.several
-            )
-        return InMemoryDataset(self, samples, self.fields, self._lookup, several=self.several)
+        if self.drawn and self.drawn.differ:
+            loader, samples = loaders.of_whole_images(), NO_SAMPLES
+            whole = HeldViews.of(self.drawn, loader, self._all(loader))
+            fresh = fresh or FreshVariants.of(self.views.names, unmixed(self.size), self.catalog, self.selection)
+        else:
+            holder, planes = torch.device("cpu") if fresh and not renderer else target, len(self.catalog.planes)
+            batches = self._all(loaders.of_samples(self.epoch))
+            samples = decoded(self.selection, planes, self.size, holder, batches, metadata=loaders.metadata)
+        held = samples, self.fields, self._lookup
+        if fresh:
+            return FreshInMemoryDataset(self, *held, fresh, target, renderer, several=self.several, whole=whole)
+        return InMemoryDataset(self, *held, several=self.several)
+
+    def _all(self, loader: Loader) -> Iterator[Batch]:
+        """Read all samples that may be shown, each once, in the order of `all_samples`."""
+        rows, planes = all_samples(self.selection, len(self.catalog.planes))
+        parts = [slice(i, i + IN_MEMORY_BATCH) for i in range(0, len(rows), IN_MEMORY_BATCH)]
+        return self._read(len(parts), lambda i: (rows[parts[i]], planes[parts[i], None]), loader)
 
     def __getitem__(self, which: SupportsIndex | str) -> SingleSample:
         """One sample to look at: of the selected image at an index, as this epoch shows it, or the one with a key.
@@ -243,29 +259,27 @@ class LayerMixDataset(Epochs):
         def part(number: int) -> tuple[Ints, Ints]:
             return rows(number), self.selection.planes(rows(number), epoch)
 
-        read, shown = self._read(count, part, self._loader(epoch)), (self.selection, self.fields)
+        read, shown = self._read(count, part, self._loaders.of_epoch(epoch)), (self.selection, self.fields)
         if self.renderer:
             return self.renderer.deliver(read, *shown, several=self.several)
         batches = (as_tensors(batch, *shown, several=self.several) for batch in read)
         return on_device(batches, self.device) if self.device else batches
 
-    def _loader(self, epoch: int) -> Loader:
-        """What fills the batches of an epoch."""
-        read = self.storage, self.catalog, self.selection
-        metadata, replace = bool(self.fields), self.options.on_error == "skip"
-        if self.fresh:
-            kind = LeafLoader if self.renderer else FreshLoader
-            return kind(*read, self.fresh, epoch, metadata=metadata, replace=replace)
-        return Loader(*read, metadata=metadata, replace=replace)
+    @property
+    def _loaders(self) -> Loaders:
+        """What fills batches."""
+        read = self.storage, self.catalog, self.selection, self.virtual, self.drawn, self.fresh
+        metadata, replaces = bool(self.fields), self.options.on_error == "skip"
+        return Loaders(*read, mixes=self.renderer is None, metadata=metadata, replaces=replaces)
 
     def _read(self, count: int, part: Callable[[int], tuple[Ints, Ints]], loader: Loader) -> Iterator[Batch]:
         """Read `count` batches; `part(i)` gives the rows of the selection (B,) and the planes (B, V) of batch i."""
-        options, catalog, images = self.options, self.catalog, self.selection.images
+        options = self.options
         self._buffers = self._buffers or Buffers(options.prefetch + 2, pinned=options.pin_memory)
         buffers = self._buffers
-        self.storage.expect(lambda: tar_uses(catalog, self.storage.manifest, images, count, part), options.prefetch)
+        self.storage.expect(lambda: loader.uses(count, part), options.prefetch)
         todo = (loader.batch(*part(number), buffers.take) for number in range(count))
-        threads = thread_count(options.threads, small=catalog.sizes.mean() < SMALL_IMAGE)
+        threads = thread_count(options.threads, small=loader.catalog.sizes.mean() < SMALL_IMAGE)
         for number, batch in enumerate(deliver(todo, loader, threads, options.prefetch)):
             self.storage.handed_out(number)
             self._count(batch)

@@ -14,6 +14,7 @@ import torch
 from torch.utils.data import IterableDataset, get_worker_info
 
 from layermix_gen.errors import LayerMixError
+from layermix_gen.reading.batches.drawn_views import FIXED
 from layermix_gen.reading.distribution import distributed_share, refuse_dispatch
 from layermix_gen.reading.options import ReadOptions
 from layermix_gen.reading.order import Ints, RankShare, shuffled_order, windowed_order
@@ -67,6 +68,7 @@ class Epochs(IterableDataset[Any]):
             "batches": f"{len(self)} of {options.batch_size}, on rank {share.rank} of {share.world_size}",
             "views": " ".join(of["views"]).removesuffix(" of"),
             "mix": " ".join(of.get("mix", [])[:2]).removesuffix(" {}"),
+            "view": " of ".join(map(str, of.get("view", []))) + " px" * ("view" in of),
             "where": of["where"] or "",
             "order": f"{options.order}, seed {options.seed}, remainder {options.remainder}",
             "epoch": str(self.epoch),
@@ -151,6 +153,7 @@ class Epochs(IterableDataset[Any]):
     def _warn_of_repetition(self, epoch: int) -> None:
         """Warn once if workers read an epoch again: only the caller of `set_epoch` can tell them which one is next."""
         varies = self.options.order != "sequential" or (self.selection.fixed < 0).any() or "mix" in self.identity
+        varies = varies or self.identity.get("view", [FIXED])[0] != FIXED
         if varies and self._shared[[READ, WARNED]].tolist() == [epoch, 0]:
             self._shared[WARNED] = 1
             warnings.warn(

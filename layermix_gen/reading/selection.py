@@ -11,6 +11,7 @@ import numpy.typing as npt
 from layermix_gen.dataset.manifest import Manifest
 from layermix_gen.dataset.names import CLEAN_PLANE
 from layermix_gen.errors import LayerMixError
+from layermix_gen.images.whole_images import SOURCE
 from layermix_gen.reading.catalog import Catalog
 from layermix_gen.reading.order import Ints, Mask, draw_variants
 from layermix_gen.reading.soft_labels import SoftLabels, check_labelled
@@ -51,10 +52,10 @@ class Views:
         pool = tuple(sorted(set(manifest.variant_planes if planes is None else planes) - set(fixed)))
         drawn = len(names) - len(fixed)
         if drawn > len(pool):
-            raise LayerMixError(
-                f"{drawn} views are to be drawn, {len(pool)} planes are there to draw from; build with --variants "
-                f"{drawn + len(fixed)} or more, or ask for fewer views"
-            )
+            remedy = f"build with --variants {drawn + len(fixed)} or more, or ask for fewer views"
+            if manifest.settings.view == SOURCE:
+                remedy = f"ask for '{CLEAN_PLANE}' or '{FRESH}' views, which are made of whole images"
+            raise LayerMixError(f"{drawn} views are to be drawn, {len(pool)} planes are there to draw from; {remedy}")
         return cls(names, pool if drawn else ())
 
     @classmethod
@@ -162,8 +163,9 @@ def select(
     images = np.flatnonzero(takes_part)
     if not len(images):
         raise LayerMixError("no image fits the selection; loosen where=, classes= or planes=")
-    if catalog.soft:  # of one view: all planes of the catalog are those that it may show
-        check_labelled(catalog.labels, catalog.soft, catalog.chosen & takes_part)
+    if catalog.soft:  # of one view
+        shown = np.isin(catalog.planes, views.planes)[:, None]
+        check_labelled(catalog.labels, catalog.soft, catalog.chosen & takes_part & shown)
     return Selection(
         images,
         units=catalog.shards[images].astype(np.int64) if variant_by_shard else images,

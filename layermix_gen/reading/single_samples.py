@@ -1,21 +1,24 @@
 """Single samples to look at, by index or key. They are read one at a time from the files; no loop should train so."""
 
 import operator
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, SupportsIndex
 
 import numpy as np
 import numpy.typing as npt
 
-from layermix_gen.dataset.dataset_files import DatasetFiles
 from layermix_gen.dataset.manifest import Manifest
 from layermix_gen.dataset.querying.row_access import row_of, stored_image
+from layermix_gen.dataset.virtual.virtual_samples import VirtualSamples
 from layermix_gen.errors import LayerMixError
 from layermix_gen.images import Image
 from layermix_gen.images.codec import decode
 from layermix_gen.images.thumbnails import thumbnail
+from layermix_gen.mixing.bulk import ImageRows
+from layermix_gen.reading.batches.drawn_views import DrawnViews, as_metadata
 from layermix_gen.reading.batches.metadata import FIELDS
 from layermix_gen.reading.catalog import Catalog
 from layermix_gen.reading.fresh.fresh_variants import FreshVariants
@@ -55,15 +58,27 @@ class SingleSample:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SampleLookup:
-    """What finds the single samples of a reader, in the files of its dataset; `several`: an image has several views."""
+    """What finds the single samples of a reader, in the files of its dataset; `several`: an image has several views.
 
-    files: DatasetFiles
-    indexes: Sequence[Path]
-    manifest: Manifest
+    `virtual` holds these files, and renders the samples of virtual planes.
+    """
+
+    virtual: VirtualSamples
     catalog: Catalog
     selection: Selection
     several: bool
     fresh: FreshVariants | None = None
+    drawn: DrawnViews | None = None
+
+    @property
+    def indexes(self) -> Sequence[Path]:
+        """The files of the index."""
+        return self.virtual.index
+
+    @property
+    def manifest(self) -> Manifest:
+        """The manifest of the dataset."""
+        return self.virtual.manifest
 
     def sample(self, which: SupportsIndex | str, epoch: int) -> SingleSample:
         """The sample of the selected image at an index, in the planes that an epoch shows, or any with a key.
@@ -87,7 +102,8 @@ class SampleLookup:
         if self.fresh:
             return self._mixed(self.fresh, place % count, epoch)
         planes = self.selection.planes(np.array([place % count]), epoch)[0].tolist()
-        return self._sample([self._row(plane, place) for plane in planes], several=self.several)
+        rows = [self._row(plane, place) for plane in planes]
+        return self._sample(rows, several=self.several, cut=partial(self._cut, place, epoch))
 
     def _row(self, plane: int, row: int) -> dict[str, Any]:
         """The row of the index of the image in a row of the selection, in a plane of the catalog."""
@@ -96,22 +112,46 @@ class SampleLookup:
         return row_of([shard], self.manifest, self.catalog.address(plane, image))
 
     def _pixels(self, row: Mapping[str, Any]) -> Image:
-        return decode(stored_image(self.files, self.manifest, row))
+        if row["plane"] in self.manifest.virtual_planes:
+            return self.virtual.pixels(row)
+        return decode(stored_image(self.virtual.files, self.manifest, row))
+
+    def _cut(self, row: int, epoch: int, pixels: Image) -> tuple[Image, dict[str, Any]]:
+        """What an epoch shows of a stored image of the selection, and what its metadata then say otherwise."""
+        if self.drawn is None:
+            return pixels, {}
+        out = np.empty((self.drawn.size, self.drawn.size, 3), np.uint8)
+        return out, as_metadata(self.drawn.cut(int(self.selection.images[row]), epoch, pixels, out))
 
     def _mixed(self, fresh: FreshVariants, row: int, epoch: int) -> SingleSample:
         """The fresh views of the image in a row of the selection."""
         [draw] = fresh.draws(np.array([row]), epoch)
-        facts, others = self._row(0, row), [None if one < 0 else self._row(0, one) for one in draw.others]
-        image, seconds = self._pixels(facts), [self._pixels(one) if one else None for one in others]
-        out = np.empty((len(fresh.names), *image.shape), np.uint8)
-        fresh.render(draw, image, seconds, out, np.empty_like(image))
+        shown = {one: self._row(0, one) for one in (row, *draw.others) if one >= 0}
+        cut = {one: self._cut(one, epoch, self._pixels(facts)) for one, facts in shown.items()}
+        clean, *seconds = (_one(cut[one][0] if one >= 0 else None) for one in (row, *draw.others))
+        facts, others = shown[row] | cut[row][1], [shown.get(one) for one in draw.others]
+        out = np.empty((1, len(fresh.names), *clean.images.shape[1:]), np.uint8)
+        fresh.render([draw], epoch, clean, seconds, out)
         views = fresh.metadata(draw, facts, others, epoch)
-        shown = (out, views) if self.several else (out[0], views[0])
-        return SingleSample(shown[0], facts["label"], facts["class_name"], shown[1])
+        pixels, metadata = (out[0], views) if self.several else (out[0, 0], views[0])
+        return SingleSample(pixels, facts["label"], facts["class_name"], metadata)
 
-    def _sample(self, rows: Sequence[Mapping[str, Any]], *, several: bool) -> SingleSample:
-        images = [self._pixels(row) for row in rows]
-        views = [{name: row[name] for name in FIELDS} for row in rows]
+    def _sample(
+        self,
+        rows: Sequence[Mapping[str, Any]],
+        *,
+        several: bool,
+        cut: Callable[[Image], tuple[Image, dict[str, Any]]] = lambda pixels: (pixels, {}),
+    ) -> SingleSample:
+        images, drawn = zip(*(cut(self._pixels(row)) for row in rows), strict=True)
+        views = [{name: row[name] for name in FIELDS} | view for row, view in zip(rows, drawn, strict=True)]
         label, name = rows[0]["label"], rows[0]["class_name"]
         shown = (np.stack(images), label, name, views) if several else (images[0], label, name, views[0])
         return SingleSample(*shown)
+
+
+def _one(image: Image | None) -> ImageRows:
+    """A single image, or none."""
+    if image is None:
+        return ImageRows(np.empty((1, 0, 0, 3), np.uint8), np.array([-1]))
+    return ImageRows(np.ascontiguousarray(image)[None], np.array([0]))

@@ -31,12 +31,12 @@ def check_whole(name: str, value: Any, low: int, high: int | None = None, *, cha
         raise LayerMixError(f"{name} must be a whole number {bounds}, got {value!r:.80}; change {change or flag(name)}")
 
 
-def as_whole(name: str, value: Any, low: int, *, change: str = "") -> int:
+def as_whole(name: str, value: Any, low: int, high: int | None = None, *, change: str = "") -> int:
     """Return a whole number of any type, including NumPy's, as an int. Raises as `check_whole` does."""
     if not isinstance(value, bool):
         with suppress(TypeError):
             value = int(operator.index(value))
-    check_whole(name, value, low, change=change)
+    check_whole(name, value, low, high, change=change)
     number: int = value
     return number
 

@@ -34,17 +34,24 @@ class KeyedRandom:
     __slots__ = ("_key", "_others", "random")
 
     def __init__(self, seed: int, source_id: str, variant: int) -> None:
-        self._begin(_variant_text(seed, source_id, variant))
+        self._begin(_key(_variant_text(seed, source_id, variant)))
 
     @classmethod
     def of_view(cls, seed: int, image: int, epoch: int, view: int) -> Self:
         """The numbers of a view of an image that an epoch mixes anew; `image` is a digest of the source id."""
         made = cls.__new__(cls)
-        made._begin(f"{seed}\nfresh {epoch} {view}\n{image}")
+        made._begin(view_keys(seed, np.array([image], np.uint64), epoch, view).tobytes())
         return made
 
-    def _begin(self, text: str) -> None:
-        self._key = key = _key(text)
+    @classmethod
+    def of_crop(cls, seed: int, image: int, epoch: int) -> Self:
+        """The numbers of the crop that an epoch makes of a whole image; `image` is a digest of the source id."""
+        made = cls.__new__(cls)
+        made._begin(_key(f"{seed}\ncrop {epoch}\n{image}"))
+        return made
+
+    def _begin(self, key: bytes) -> None:
+        self._key = key
         self._others: np.random.Generator | None = None
         self.random: Callable[[], float] = chain.from_iterable(_block(key, number) for number in count()).__next__
 
@@ -89,6 +96,17 @@ def _block(key: bytes, number: int) -> list[float]:
         "uinteger": 0,
     }
     return generator.random(BLOCK).tolist()
+
+
+def view_keys(seed: int, images: npt.NDArray[np.uint64], epoch: int, view: int) -> npt.NDArray[np.uint64]:
+    """The keys (N, 2) of a view of images that an epoch mixes anew; `images` (N,) are digests of their source ids.
+
+    Each is the digest of the image, and one of all else: nothing has to be hashed for an image.
+    """
+    keys = np.empty((len(images), 2), "<u8")
+    keys[:, 0] = images
+    keys[:, 1] = int.from_bytes(_key(f"{seed}\nfresh {epoch} {view}")[:8], "little")
+    return keys
 
 
 def generator(seed: int, source_id: str, variant: int) -> np.random.Generator:

@@ -22,12 +22,13 @@ PAGE = (Path(__file__).parents[2] / "docs" / "reading.md").read_text(encoding="u
 
 
 @pytest.mark.filterwarnings("ignore")  # those of a library's own classes cannot be handed on
-def test_snippets_run(tiny: Truth, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_snippets_run(tiny: Truth, whole: Truth, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     for name in ("HF_HUB_OFFLINE", "HF_DATASETS_OFFLINE", "HF_HUB_DISABLE_TELEMETRY"):
         monkeypatch.setenv(name, "1")
     monkeypatch.setenv("HF_HOME", str(tmp_path / "home"))
     shutil.copytree(tiny.root, "shards")
+    shutil.copytree(whole.root, "whole")
     allow_timm()
     monkeypatch.setattr(layermix_gen, "LayerMixDataset", LayerMixDataset, raising=False)
     monkeypatch.setattr(layermix_gen, "normalize", normalize, raising=False)
@@ -42,6 +43,7 @@ def test_snippets_run(tiny: Truth, tmp_path: Path, monkeypatch: pytest.MonkeyPat
         for snippet in re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL):
             exec(snippet, names)  # noqa: S102
     assert names["x"].shape == (32, 3, 12, 12)
+    assert names["triples"].shape == (8, 3, 3, 224, 224)
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ import numpy as np
 from layermix_gen.mixing.methods import METHODS
 
 INDEXES, TARS = "index/*.parquet", "*/*.tar"
-ADDABLE = ("variants", "clean")
+ADDABLE = ("variants", "clean", "store")
 
 
 # --- values ----------------------------------------------------------------------------------------------------------

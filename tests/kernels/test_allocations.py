@@ -10,7 +10,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from layermix_gen.images.views import PictureView
 from layermix_gen.kernels import compiling, native, programs, scaling
+from layermix_gen.mixing.bulk import ImageRows, programs_of, render_programs
+from layermix_gen.mixing.methods import Recipe
 from layermix_gen.mixing.renderer import evaluated, nodes_of
 from tests.kernels.levels import using
 from tests.kernels.test_digests import RECIPES, image_of
@@ -57,6 +60,15 @@ def test_recipes(library: CDLL) -> None:
         total += failures(library, partial(programs.run, library, nodes_of(recipe), leaves, out))
         np.testing.assert_array_equal(out, evaluated(recipe, dict(zip(programs.LEAVES, leaves, strict=True))))
     assert total > 3 * len(RECIPES)
+
+
+def test_many_recipes_at_once(library: CDLL) -> None:
+    images, pictures = np.stack([image_of(8, 8, number) for number in range(3)]), np.zeros((1, 8, 8), np.uint8)
+    crop = PictureView(0, 0, 0, False, False)
+    some = programs_of([Recipe("", recipe, picture=crop) for recipe in RECIPES[:3]])
+    rows, out = ImageRows(images, np.arange(3)), np.empty_like(images)
+    assert some
+    assert failures(library, lambda: render_programs(library, some, rows, rows, pictures, out)) >= 1 + 2 * 3
 
 
 def test_views(library: CDLL) -> None:

@@ -7,6 +7,7 @@ import struct
 import tarfile
 from pathlib import Path
 
+import cv2
 import duckdb
 import numpy as np
 import pytest
@@ -18,6 +19,7 @@ from tests.faults._hostile_edits import SEAL, put_right
 from tests.reading.truth import Truth
 
 COUNT, CLASSES, SIDE = 97, 5, 12
+WHOLE = 30  # whole images
 
 
 def write_digits(root: Path) -> Path:
@@ -70,9 +72,33 @@ def tiny(tmp_path_factory: pytest.TempPathFactory, pool: Path) -> Truth:
 
 
 @pytest.fixture(scope="session")
+def virtual(tmp_path_factory: pytest.TempPathFactory, tiny: Truth, pool: Path) -> Truth:
+    """The dataset `tiny`, built with the recipes of its variants alone."""
+    root = tmp_path_factory.mktemp("virtual") / "shards"
+    settings = BuildSettings(variants=4, view_mode="shared", shard_size="14", store="recipes")
+    build(tiny.root.parent / "digits", root, settings, mixing_set=pool, workers=1, progress=False)
+    return Truth(root, tiny.pixels, tiny.metadata)
+
+
+@pytest.fixture(scope="session")
 def independent(tmp_path_factory: pytest.TempPathFactory, tiny: Truth, pool: Path) -> Truth:
     """The same images with a view for each of 2 variants, without a clean plane, in 1 shard."""
     root = tmp_path_factory.mktemp("independent")
     settings = BuildSettings(variants=2, clean=False, shard_size="1000")
     build(tiny.root.parent / "digits", root, settings, mixing_set=pool, workers=1, progress=False)
     return read_truth(root)
+
+
+@pytest.fixture(scope="session")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Truth:
+    """30 images of many shapes, of which a side of 36 px is the longest short one, as JPEG in 3 shards."""
+    root, rng = tmp_path_factory.mktemp("whole"), np.random.default_rng(5)
+    for number in range(WHOLE):
+        rows, columns = rng.integers(20, 90, 2).tolist()
+        folder = root / "source" / f"class{number % 3}"
+        folder.mkdir(parents=True, exist_ok=True)
+        small = rng.integers(0, 256, (6, 6, 3), np.uint8)
+        cv2.imwrite(str(folder / f"{number:02d}.png"), cv2.resize(small, (columns, rows)))
+    settings = BuildSettings(variants=0, view="source", size=36, format="jpg", shard_size="10")
+    build(root / "source", root / "shards", settings, workers=1, progress=False)
+    return read_truth(root / "shards")

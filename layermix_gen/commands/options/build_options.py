@@ -19,9 +19,10 @@ from layermix_gen.commands.parameters import (
     workers_option,
 )
 from layermix_gen.dataset.names import KEYS
-from layermix_gen.dataset.settings import DEFAULTS, VIEW_MODES, BuildSettings
+from layermix_gen.dataset.settings import DEFAULTS, STORES, VIEW_MODES, BuildSettings
 from layermix_gen.images.codec import FORMATS, SUBSAMPLINGS
 from layermix_gen.images.views import VIEWS
+from layermix_gen.images.whole_images import SOURCE
 from layermix_gen.mixing.methods import METHODS
 from layermix_gen.sources import KINDS
 
@@ -61,12 +62,13 @@ def settings_options(command: Callable[..., None]) -> Callable[..., None]:
         "--size",
         type=int,
         help="Side of the samples in px; default: that of SOURCE's images if they are squares of one size up to 224, "
-        "else 224.",
+        "else 224. Of whole images, the longest short side; default: as they are.",
     )
     @cut(
         "--view",
-        type=click.Choice(list(VIEWS)),
-        help="How the view of an image is cropped; default: pad-crop up to 64 px, rrc above.",
+        type=click.Choice([*VIEWS, SOURCE]),
+        help="How the view of an image is cropped; default: pad-crop up to 64 px, rrc above. `source` stores whole "
+        "images, which the reader crops and mixes: give --variants 0, too.",
     )
     @cut(
         "--view-mode",
@@ -98,6 +100,13 @@ def settings_options(command: Callable[..., None]) -> Callable[..., None]:
         type=click.Choice(KEYS),
         default=DEFAULTS.keys,
         help="A key for each sample, or one for all planes of an image (to join other tars by key).",
+    )
+    @written(
+        "--store",
+        type=click.Choice(STORES),
+        default=DEFAULTS.store,
+        help="The images of the variants, or their recipes alone, by which they are rendered from the clean plane when "
+        "they are read.",
     )
     @written(
         "--shard-size",

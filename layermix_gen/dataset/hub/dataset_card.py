@@ -9,6 +9,7 @@ from pathlib import Path
 from layermix_gen.dataset.manifest import Manifest
 from layermix_gen.dataset.names import CARD, CLEAN_PLANE, MANIFEST
 from layermix_gen.errors import printable
+from layermix_gen.images.whole_images import SOURCE
 from layermix_gen.mixing.methods import METHODS
 from layermix_gen.support.files import reading, regular, replacing
 from layermix_gen.support.text import count
@@ -74,8 +75,9 @@ def card(manifest: Manifest) -> str:
 
 def configurations(manifest: Manifest) -> dict[str, str]:
     """The pattern of the tars of each configuration: of all variants, the default one, and of each plane."""
-    variants = {"variants": "v[0-9][0-9]/*.tar"} if manifest.variant_planes else {}
-    return variants | {plane: f"{plane}/*.tar" for plane in manifest.planes}
+    stored = manifest.variant_planes and not manifest.virtual_planes
+    variants = {"variants": "v[0-9][0-9]/*.tar"} if stored else {}
+    return variants | {plane: f"{plane}/*.tar" for plane in manifest.stored_planes}
 
 
 def _front(manifest: Manifest, planes: dict[str, str]) -> str:
@@ -96,13 +98,20 @@ def _method(manifest: Manifest) -> str:
 def _about(manifest: Manifest) -> str:
     planes = f"{count(len(manifest.planes), 'plane')}: {', '.join(manifest.planes)}"
     parts = [
-        f"{count(manifest.written, 'image')} of {manifest.size} px in {planes}.",
+        f"{count(manifest.written, 'whole image')} in {planes}."
+        if manifest.settings.view == SOURCE
+        else f"{count(manifest.written, 'image')} of {manifest.size} px in {planes}.",
         "A plane holds one version of every image.",
     ]
     if CLEAN_PLANE in manifest.planes:
         parts.append(f"`{CLEAN_PLANE}` has the images before mixing.")
     if manifest.variant_planes:
         parts.append("The variants are for training classifiers that are robust to corruptions.")
+    if manifest.virtual_planes:
+        parts.append(
+            "Their images are not stored: layermix-gen renders them when they are read, from the images of "
+            f"`{CLEAN_PLANE}` and the recipes in `index`."
+        )
     return " ".join(parts)
 
 
@@ -116,7 +125,8 @@ def _facts(manifest: Manifest) -> str:
         "samples": settings.samples,
         "method": f"{settings.mixing}, seed {settings.seed}",
         "mixing set": f"{count(mixed.count, 'picture')} of {mixed.size} px" if mixed else "",
-        "shards": f"{manifest.shards}, each of {count(len(manifest.planes), 'tar')}; {manifest.bytes / 1e6:.1f} MB",
+        "shards": f"{manifest.shards}, each of {count(len(manifest.stored_planes), 'tar')}; "
+        f"{manifest.bytes / 1e6:.1f} MB",
         "left out": f"{count(manifest.skipped, 'image')} that could not be read" if manifest.skipped else "",
     }
     return "\n".join(["| | |", "|---|---|", *(f"| {name} | {text} |" for name, text in rows.items() if text)])
@@ -147,6 +157,7 @@ def _reading(manifest: Manifest, planes: dict[str, str]) -> str:
     first = next(iter(planes))
     soft = ", soft_labels=True" * METHODS[manifest.settings.method].mixes_labels
     views = "" if manifest.variant_planes else f', views="{CLEAN_PLANE}"'
+    views += ', view="rrc"' * (manifest.settings.view == SOURCE)
     return f"""\
 ```python
 from datasets import load_dataset
@@ -168,7 +179,7 @@ for batch in LayerMixDataset("FOLDER", 256{views}{soft}):  # other variants in e
 
 def _making(manifest: Manifest) -> str:
     settings = manifest.settings
-    options = f"{settings.view} views, view mode {settings.view_mode}, keys {settings.keys}"
+    options = f"{settings.form}, keys {settings.keys}"
     libraries = ", ".join(f"{name} {version}" for name, version in manifest.versions.items())
     return (
         f"By `layermix-gen build`: {options}. `{MANIFEST}` has every setting and the sha256 of every file; the same "

@@ -33,21 +33,33 @@ def row_of(index: Sequence[Path], manifest: Manifest, key: str) -> dict[str, Any
     raise LayerMixError(f"expected {what} of a sample, such as {example}, got {key!r}; find keys with --where")
 
 
-def tar_of(manifest: Manifest, row: Mapping[str, Any], columns: Sequence[str] = PLACE) -> str:
-    """The name of the tar that holds a row's image.
-
-    Raises `LayerMixError` for a row without one of the `columns` or of another dataset, and for what is no row.
-    """
+def check_row(manifest: Manifest, row: Mapping[str, Any], columns: Sequence[str]) -> None:
+    """Raise `LayerMixError` for a row without one of the `columns` or of another dataset, and for what is no row."""
     if not isinstance(row, Mapping):
         raise LayerMixError(f"expected a row, as row() and query() return them, got {row!r}; look it up by row()")
     missing = [name for name in columns if name not in row]
     if missing:
         raise LayerMixError(f"expected a row with the columns {', '.join(columns)}, got none for {missing[0]}")
+    if row["plane"] not in manifest.planes or row["shard"] not in range(manifest.shards):
+        raise _foreign(row)
+
+
+def tar_of(manifest: Manifest, row: Mapping[str, Any]) -> str:
+    """The name of the tar that holds a row's image, by the columns of `PLACE`.
+
+    Raises `LayerMixError` for a row without one of these, or of another dataset, and for what is no row.
+    """
+    check_row(manifest, row, PLACE)
     name = tar_name(row["plane"], row["shard"])
     tar = manifest.tars.get(name)
-    if tar is None or not 0 <= row["offset"] <= row["offset"] + row["size"] <= tar["bytes"]:
-        raise LayerMixError(f"expected a row of the dataset's own index, got {row['key']!r} in {name}")
+    if tar is None or row["size"] is None or not 0 <= row["offset"] <= row["offset"] + row["size"] <= tar["bytes"]:
+        raise _foreign(row)
     return name
+
+
+def _foreign(row: Mapping[str, Any]) -> LayerMixError:
+    name = tar_name(row["plane"], row["shard"])
+    return LayerMixError(f"expected a row of the dataset's own index, got {row['key']!r} in {name}")
 
 
 def stored_image(files: DatasetFiles, manifest: Manifest, row: Mapping[str, Any]) -> bytes:

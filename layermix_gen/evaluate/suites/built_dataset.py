@@ -9,6 +9,7 @@ from layermix_gen.dataset.names import CLEAN_PLANE, tar_path
 from layermix_gen.errors import LayerMixError
 from layermix_gen.evaluate.suites.base import Part
 from layermix_gen.evaluate.suites.batching import Images
+from layermix_gen.images.whole_images import SOURCE
 from layermix_gen.mixing.methods import UNMIXED
 from layermix_gen.support.text import as_text
 
@@ -46,6 +47,11 @@ def open_built(folder: Path) -> Part:
 
 def _plane(folder: Path, manifest: Manifest) -> str:
     """The plane that shows the images as a test set does: whole or their centres, and unmixed."""
+    if manifest.settings.view == SOURCE:
+        raise LayerMixError(
+            f"expected images of one size as a test set in {as_text(folder)}, found whole images (view source); build "
+            "it with --view center"
+        )
     if manifest.settings.view != "center":
         raise LayerMixError(
             f"expected whole images or their centres as a test set in {as_text(folder)}, found views drawn at random "

@@ -42,7 +42,8 @@ def replayed(shards: OpenedDataset, row: Mapping[str, Any]) -> Replay:
 def explained(row: Mapping[str, Any], replay: Replay) -> Canvas:
     """Draw the tree of a sample from its row of the index and its replay."""
     height, width, _ = replay.source.shape
-    size, box, picture = len(replay.view), replay.box, replay.recipe.picture
+    tall, wide, _ = replay.view.shape
+    box, picture = replay.box, replay.recipe.picture
     flips = FLIPS[row["picture_view"][2], row["picture_view"][3]]
     return tree_canvas(
         replay.recipe.expression,
@@ -54,7 +55,7 @@ def explained(row: Mapping[str, Any], replay: Replay) -> Canvas:
         subtitle=" · ".join(filter(None, (address(row), row["class_name"], row["source"]))),
         captions={
             "source": f"{width} x {height} px",
-            "view": ", ".join([f"{size} px", *["mirrored"] * box.flip]),
+            "view": ", ".join([f"{wide} px" if wide == tall else f"{wide} x {tall} px", *["mirrored"] * box.flip]),
             "picture": ", ".join([f"no. {picture.index}", *flips]) if picture else "",
             "other": row["other"],
         },

@@ -87,8 +87,8 @@ def write_gallery(
         "found": shards.count(where),
         "first": sample is None,
         "question": where or "",
-        "small": (shards.settings.size or 0) <= SMALL,
-        "size": shards.settings.size,
+        "small": shards.settings.side <= SMALL,
+        "size": shards.settings.side,
         "method": shards.settings.method,
         "chunk": CHUNK,
         "numbers": NUMBERS,
@@ -158,7 +158,7 @@ class _Pictures:
 
     def __init__(self, shards: OpenedDataset, bar: Any) -> None:
         self.shards, self.bar = shards, bar
-        self.small = (shards.settings.size or 0) <= SMALL
+        self.small = shards.settings.side <= SMALL
 
     def thumbnails(self, rows: Sequence[Mapping[str, Any]], budget: int) -> list[str]:
         """The thumbnail of each row. Raises `LayerMixError` where they take more than `budget` bytes."""
@@ -201,9 +201,9 @@ class _Pictures:
     def _side(self, rows: Sequence[Mapping[str, Any]], room: int) -> int:
         """The side of each step's picture: the largest at which all should fit in `room`, estimated from a few."""
         if self.small:
-            return self.shards.settings.size or SMALL
+            return self.shards.settings.side
         tried = rows[:: -(-len(rows) // TRIED)]
-        sides = [side for side in FRAMES if side <= (self.shards.settings.size or 0)] or [FRAMES[-1]]
+        sides = [side for side in FRAMES if side <= self.shards.settings.side] or [FRAMES[-1]]
         for side in sides[:-1]:
             sizes = [len(one) for one, _ in self._strips(tried, side)]
             if sum(sizes) / len(sizes) * len(rows) < 0.9 * room:
@@ -230,11 +230,21 @@ class _Pictures:
 
 def _encoded(pictures: Sequence[Image], side: int, lossless: bool) -> str:
     """Encode pictures side by side, all scaled to one square size, as base64 of a WebP file."""
-    strip = np.hstack([np.asarray(scaled(picture, side)) for picture in pictures])
+    strip = np.hstack([_squared(np.asarray(scaled(picture, side)), side) for picture in pictures])
     file = io.BytesIO()
     options: dict[str, Any] = {"lossless": True, "quality": 50} if lossless else {"quality": 72}
     PillowImage.fromarray(strip).save(file, "WEBP", method=4, **options)
     return base64.b64encode(file.getvalue()).decode()
+
+
+def _squared(picture: Image, side: int) -> Image:
+    """A picture (H, W, 3); one that is no square in the middle of a transparent one, (side, side, 4)."""
+    height, width, _ = picture.shape
+    if height == width:
+        return picture
+    square, top, left = np.zeros((side, side, 4), np.uint8), (side - height) // 2, (side - width) // 2
+    square[top : top + height, left : left + width] = np.dstack([picture, np.full((height, width), 255, np.uint8)])
+    return square
 
 
 # --- the page ------------------------------------------------------------------------------------------------------

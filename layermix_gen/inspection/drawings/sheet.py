@@ -81,8 +81,8 @@ def _tile(shards: OpenedDataset, row: Mapping[str, Any]) -> Tile:
 
 
 def draw(groups: Sequence[Sequence[Tile]]) -> Canvas:
-    """Draw groups of equally large pictures, several groups in a row where they fit."""
-    side = canvas.fitted(max(groups[0][0].pixels.shape), SIDE)
+    """Draw groups of pictures, several groups in a row where they fit."""
+    side = canvas.fitted(max(max(tile.pixels.shape) for group in groups for tile in group), SIDE)
     rows: list[list[Sequence[Tile]]] = [[]]
     for group in groups:
         if sum(map(len, rows[-1])) + len(group) > max(COLUMNS, len(group)):
@@ -108,7 +108,8 @@ def _places(row: Sequence[Sequence[Tile]], side: int) -> Iterator[tuple[int, Til
 
 
 def _put(sheet: Canvas, tile: Tile, left: float, top: float, side: int) -> None:
-    sheet.image(canvas.scaled(tile.pixels, side), left, top)
+    image = canvas.scaled(tile.pixels, side)
+    sheet.image(image, left + (side - image.width) / 2, top + (side - image.height) / 2)
     base = top + side + 17 * DENSITY
     sheet.text((left, base), canvas.shortened(tile.title, side, TITLE), TITLE, bold=True)
     lines = [canvas.shortened(tile.note, side, SMALL), *canvas.wrapped(tile.text, side, SMALL)]

@@ -147,7 +147,8 @@ class _Drawing:
     def _card(self, node: Node) -> None:
         step, side = self.steps[node], self._side(node)
         left, y = self.lefts[node.column], self._y(node)
-        self.canvas.image(canvas.scaled(step.pixels, side), left, y - side / 2)
+        image = canvas.scaled(step.pixels, side)
+        self.canvas.image(image, left + (side - image.width) / 2, y - image.height / 2)
         name = LEAF_NAMES.get(step.name, step.name)
         numbers = step.numbers[2 * _is_sum(step) :]  # coefficients stand where the operands meet
         self._caption(left, y + side / 2, side, name, ", ".join(numbers) or self.captions.get(step.name, ""))

@@ -18,7 +18,7 @@ from layermix_gen.dataset.names import (
     tar_name,
 )
 from layermix_gen.dataset.plan import Plan, check_listing, read_plan
-from layermix_gen.dataset.settings import plane_options
+from layermix_gen.dataset.settings import has_same_planes, plane_options
 from layermix_gen.dataset.sidecars import sidecars
 from layermix_gen.dataset.skipped import reasons, skipped_text
 from layermix_gen.errors import LayerMixError
@@ -56,8 +56,8 @@ def read_expected(files: DatasetFiles, problems: list[Problem]) -> Expected:
 
 def _refuse_unfinished(files: DatasetFiles, manifest: Manifest, plan: Plan | None) -> None:
     """Raise `LayerMixError` while planes are being added: some shards have them already, the manifest has not."""
-    if manifest.is_extended or (plan and tuple(plan.settings.planes) != manifest.planes):
-        before, after = " ".join(manifest.planes), " ".join(plan.settings.planes) if plan else "more"
+    if manifest.is_extended or (plan and not has_same_planes(plan.settings, manifest.settings)):
+        before, after = manifest.settings.planes_in_words, plan.settings.planes_in_words if plan else "more"
         restore = "" if plan else f"restore its {PLAN}, and "
         raise LayerMixError(
             f"expected a finished dataset at {files.location}, found one that is being extended from the planes "
@@ -144,7 +144,7 @@ def _of_mixing_set(files: DatasetFiles, name: str, check: Callable[[Path], None]
 
 def _strays(files: DatasetFiles, expected: Expected) -> Iterator[Problem]:
     """Yield tars and indexes that belong to no shard, but would be read by a reader that takes a glob pattern."""
-    planes = {*expected.planes, *(expected.plan.settings.planes if expected.plan else ())}
+    planes = {*expected.stored_planes, *(expected.plan.settings.stored_planes if expected.plan else ())}
     named = {tar_name(plane, number) for plane in planes for number in range(expected.shards)}
     named |= {index_name(number) for number in range(expected.shards)}
     for name in files.shard_files():

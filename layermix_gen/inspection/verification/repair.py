@@ -119,7 +119,7 @@ def _repair(files: DatasetFiles, root: Path, outlet: Outlet, replay: float, work
 
 def _names(expected: Expected, number: int) -> list[str]:
     """The files of a shard, the index last."""
-    return [*(tar_name(plane, number) for plane in expected.planes), index_name(number)]
+    return [*(tar_name(plane, number) for plane in expected.stored_planes), index_name(number)]
 
 
 @contextmanager
@@ -222,7 +222,7 @@ def _mend_shards(
 def _differences(plan: Plan, found: Verification, result: ShardResult) -> str:
     """Name the files of a rebuilt shard that differ from what is recorded; an empty text if none does."""
     expected, number, before = found.expected, result.number, found.summaries.get(result.number)
-    recorded = {tar_name(plane, number): expected.tar(number, plane, before) for plane in expected.planes}
+    recorded = {tar_name(plane, number): expected.tar(number, plane, before) for plane in expected.stored_planes}
     built = result.summary.planes if result.summary else {}
     others = [name for name, tar in recorded.items() if tar and tar != built.get(name.partition("/")[0])]
     name = index_name(number)

@@ -12,7 +12,7 @@ from isal import isal_zlib
 
 from layermix_gen.dataset.dataset_files import DatasetFiles
 from layermix_gen.dataset.index import ShardSummary
-from layermix_gen.dataset.names import LISTING, address, ordinal_of, tar_name
+from layermix_gen.dataset.names import LISTING, address, index_name, ordinal_of, tar_name
 from layermix_gen.dataset.plan import Plan
 from layermix_gen.dataset.samples import Partner, Sample, lengths_of, metadata
 from layermix_gen.errors import BadImage
@@ -69,24 +69,29 @@ class ReplayCheck:
             pixels = self._replayer.read(item, of_image[0]["source_crc32"])
             samples = list(self._replayer.maker.make(pixels, item, variants, partner))
         except BadImage as error:
-            yield from ([Problem(tar_name(row["plane"], row["shard"]), address(row), str(error))] for row in of_image)
+            yield from ([Problem(_file_of(row), address(row), str(error))] for row in of_image)
             return
         name = class_name(self._replayer.plan.inputs.classes, item.label)
         for row, sample in zip(of_image, samples, strict=True):
             facts = metadata(sample.drawn, item, name, lengths_of(self._replayer.plan.settings.options))
-            tar = tar_name(row["plane"], row["shard"])
-            yield [Problem(tar, address(row), what) for what in self._differences(files, tar, row, sample, facts)]
+            differences = self._differences(files, row, sample, facts)
+            yield [Problem(_file_of(row), address(row), what) for what in differences]
 
     def _differences(
-        self, files: DatasetFiles, tar: str, row: Mapping[str, Any], sample: Sample, facts: Mapping[str, Any]
+        self, files: DatasetFiles, row: Mapping[str, Any], sample: Sample, facts: Mapping[str, Any]
     ) -> Iterator[str]:
         if other := [name for name in facts if facts[name] != row[name]]:
             yield f"rendered again, its {', '.join(other)} would be another"
         if isal_zlib.crc32(sample.pixels) != row["pixels_crc32"]:
             yield "rendered again, its pixels are others"
-        if self._lossless:
+        if self._lossless and row["size"] is not None:
             with suppress(BadImage):  # an unreadable image is reported as a problem of its own
-                stored = files.part(tar, row["offset"], row["size"])
+                stored = files.part(_file_of(row), row["offset"], row["size"])
                 intact = isal_zlib.crc32(stored) == row["image_crc32"]
                 if intact and not np.array_equal(decode(stored), sample.pixels):
                     yield "rendered again, its pixels are not those of the stored image"
+
+
+def _file_of(row: Mapping[str, Any]) -> str:
+    """The file that holds a row's sample: its tar, or the index, of which those of virtual planes are rendered."""
+    return index_name(row["shard"]) if row["size"] is None else tar_name(row["plane"], row["shard"])

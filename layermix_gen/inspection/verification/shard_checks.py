@@ -31,7 +31,7 @@ from layermix_gen.support.files import file_digest
 END = bytes(2 * BLOCK)
 OTHER_BYTES = "is not as it was built (sha256)"
 PLANES = """
-    SELECT plane, count(*) AS count, bool_and(shard = ?) AND
+    SELECT plane, count(*) AS count, count("size") AS stored, bool_and(shard = ?) AND
         bool_and(key = concat_ws('-', split_part(key, '-', 1), CASE WHEN ? = 'unique' THEN plane END)) AS here,
         md5(string_agg(concat_ws(chr(10), split_part(key, '-', 1), source, label), chr(10) ORDER BY key)) AS inputs
     FROM samples GROUP BY plane ORDER BY plane
@@ -47,6 +47,11 @@ class Expected:
     settings: BuildSettings
     planes: tuple[str, ...]
     shards: int
+
+    @property
+    def stored_planes(self) -> tuple[str, ...]:
+        """The planes that have tars."""
+        return tuple(self.settings.stored_planes)
 
     @property
     def mixing_set(self) -> MixingSetFacts | None:
@@ -104,7 +109,8 @@ def check_shard(
             with refusals(unreadable):
                 findings.summary = _read_summary(index, path, number)
                 findings.problems += _misalignment(index, name, expected, findings.summary)
-        for plane in expected.planes:
+                findings.samples += findings.summary.written * len(expected.settings.virtual_planes)
+        for plane in expected.stored_planes:
             tar = tar_name(plane, number)
             recorded = expected.tar(number, plane, findings.summary)
             local = files.local(tar, recorded.bytes) if recorded else files.local(tar)
@@ -136,9 +142,12 @@ def _misalignment(index: Database, name: str, expected: Expected, summary: Shard
     planes = {row["plane"]: row for row in rows(index, PLANES, [summary.number, expected.settings.keys])}
     first = planes.get(expected.planes[0])
     for plane in expected.planes:
-        row = planes.get(plane, {"count": 0, "here": True, "inputs": first and first["inputs"]})
+        row = planes.get(plane, {"count": 0, "stored": 0, "here": True, "inputs": first and first["inputs"]})
+        stored = summary.written if plane in expected.stored_planes else 0
         if row["count"] != summary.written:
             yield Problem(name, "", f"expected {summary.written} rows of {plane}, found {row['count']}")
+        elif row["stored"] != stored:
+            yield Problem(name, "", f"expected {stored} rows of {plane} with an image in a tar, found {row['stored']}")
         elif not row["here"]:
             yield Problem(name, "", f"its rows of {plane} have the keys of another plane, or of another shard")
         elif first and row["inputs"] != first["inputs"]:
@@ -173,6 +182,8 @@ def _check_samples(
     position = 0
     for row in of_plane:
         sample = address(row)
+        if row["size"] is None:  # which the check of the index tells
+            return
         before, behind = _around_image(row, extension)
         start = position + len(before)
         stop = start + row["size"]

@@ -16,7 +16,7 @@ from layermix_gen.mixing.methods.layermix import LayerMixOptions
 from layermix_gen.mixing.methods.option_fields import MethodOptions, NoOptions
 
 _ROWS = (
-    Method("layermix", LayerMixOptions, layermix.draw, layermix.shares, mixes_pictures=True),
+    Method("layermix", LayerMixOptions, layermix.draw, layermix.shares, mixes_pictures=True, law=layermix.law),
     Method("none", NoOptions, none.draw, none.shares),
     Method("cutout", erasing.CutoutOptions, erasing.draw_cutout, erasing.shares),
     Method("random_erasing", erasing.RandomErasingOptions, erasing.draw_random_erasing, erasing.shares),

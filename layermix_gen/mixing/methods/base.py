@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 from layermix_gen.errors import LayerMixError
 from layermix_gen.images.views import PictureView
+from layermix_gen.kernels.laws import Law
 from layermix_gen.mixing.methods.option_fields import MethodOptions
 from layermix_gen.mixing.operations import OPERATIONS
 from layermix_gen.mixing.recipe import Call, Expression, as_html
@@ -132,6 +133,7 @@ class Method:
     shares: Callable[[DrawSettings], Shares]
     mixes_pictures: bool = False  # whether recipes use the pictures of a mixing set
     mixes_labels: bool = False  # whether recipes use a second training image, so that variants have two labels
+    law: Callable[[DrawSettings], Law] | None = None  # how the kernels draw the same recipes, for the methods they know
 
     def options_of(self, options: Any) -> MethodOptions:
         """Options of this method, from such options, from names and values, or the defaults for None.

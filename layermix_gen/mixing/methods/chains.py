@@ -65,7 +65,7 @@ class PictureOptions(OperationOptions):
 def augment(rng: Random, draft: Draft, x: Expression, settings: DrawSettings) -> Call:
     """One operation on `x`, all equally likely, at a strength drawn for the severity."""
     name = drawn_of(rng, settings.options.ops)
-    return draft.operation(name, x, STRENGTHS[name](rng, settings.options.severity, settings.size))
+    return draft.operation(name, x, settled(STRENGTHS[name], settings.options.severity, settings.size)(rng))
 
 
 def strengths_of(settings: DrawSettings) -> dict[str, ArgumentSampler]:

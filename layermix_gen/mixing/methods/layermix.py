@@ -13,14 +13,18 @@ mirrored pictures (3.2).
 from dataclasses import dataclass, replace
 from typing import Self
 
+import numpy as np
+
 from layermix_gen.errors import LayerMixError
 from layermix_gen.images.views import draw_picture_view
+from layermix_gen.kernels.laws import STRENGTH, STRENGTH_FIELDS, Law
+from layermix_gen.kernels.programs import NUMBERS
 from layermix_gen.mixing.blends import DRAWN_BLENDS, settled_blend
 from layermix_gen.mixing.methods.base import Draft, DrawSettings, Recipe, Shares, drawn_by, drawn_of, even
 from layermix_gen.mixing.methods.option_fields import MethodOptions, choice, number, operations, switch, weights
 from layermix_gen.mixing.operations import DEFAULT_OPERATIONS, OPERATIONS
 from layermix_gen.mixing.recipe import IMAGE, PICTURE, Expression
-from layermix_gen.mixing.strengths import StrengthSampler, settled
+from layermix_gen.mixing.strengths import Strength, settled
 from layermix_gen.support.seeds import Random
 
 PRESETS = tuple(DEFAULT_OPERATIONS)
@@ -85,16 +89,16 @@ def shares(settings: DrawSettings) -> Shares:
         {int(layer): share for layer, share in layers.items()},
         even(options.ops),
         blends if has_blends else {},
-        strengths={op: settled(_sampler(op, options), options.magnitude, settings.size) for op in options.ops},
+        strengths={op: _strength(op, settings) for op in options.ops},
         coefficients={
             name: settled_blend(name, options.blending_ratio) for name, share in blends.items() if share and has_blends
         },
     )
 
 
-def _sampler(op: str, options: LayerMixOptions) -> StrengthSampler:
-    sampler: StrengthSampler = getattr(OPERATIONS[op], options.preset)
-    return sampler
+def _strength(op: str, settings: DrawSettings) -> Strength:
+    options: LayerMixOptions = settings.options
+    return settled(getattr(OPERATIONS[op], options.preset), options.magnitude, settings.size)
 
 
 def draw(rng: Random, settings: DrawSettings) -> Recipe:
@@ -106,7 +110,7 @@ def draw(rng: Random, settings: DrawSettings) -> Recipe:
     def augment(x: Expression) -> Expression:
         is_drawn = not draft.ops or options.covariance == "independent"
         op = drawn_of(rng, options.ops) if is_drawn else draft.ops[0]
-        return draft.operation(op, x, _sampler(op, options)(rng, options.magnitude, settings.size))
+        return draft.operation(op, x, _strength(op, settings)(rng))
 
     def blend(x: Expression, y: Expression) -> Expression:
         is_drawn = not draft.blends or options.blend_covariance == "independent"
@@ -122,3 +126,22 @@ def draw(rng: Random, settings: DrawSettings) -> Recipe:
             rng, settings.pictures, settings.picture_size, settings.size, bool(options.picture_flips)
         )
     return draft.recipe("layermix", expression, layer=layer, picture=picture)
+
+
+def law(settings: DrawSettings) -> Law:
+    """How `draw` draws, in the terms of the kernels."""
+    options: LayerMixOptions = settings.options
+    rows = [(OPERATIONS[op].renders_as or op, _strength(op, settings)) for op in options.ops]
+    columns = STRENGTH_FIELDS[1:]
+    return Law(
+        np.array([(NUMBERS[call], *(getattr(row, name) for name in columns)) for call, row in rows], STRENGTH),
+        options.layers,
+        options.blends,
+        options.blending_ratio,
+        size=settings.size,
+        pictures=settings.pictures,
+        picture_size=settings.picture_size,
+        has_flips=bool(options.picture_flips),
+        is_one_operation=options.covariance == "shared",
+        is_one_blend=options.blend_covariance == "shared",
+    )

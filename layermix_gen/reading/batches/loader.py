@@ -16,12 +16,17 @@ from isal import isal_zlib
 from layermix_gen.dataset.names import tar_name
 from layermix_gen.dataset.samples import lengths_of
 from layermix_gen.errors import BadImage, LayerMixError
-from layermix_gen.reading.batches.decoding import DECODERS, Decoder
+from layermix_gen.images import Image
+from layermix_gen.images.codec import decode
+from layermix_gen.reading.batches.decoding import DECODERS, AnyDecoder, Decoder
+from layermix_gen.reading.batches.drawn_views import DrawnViews, as_metadata
 from layermix_gen.reading.batches.metadata import read_metadata
+from layermix_gen.reading.batches.room import Room
 from layermix_gen.reading.catalog import Catalog
 from layermix_gen.reading.order import Ints, draw_image
 from layermix_gen.reading.selection import Selection
-from layermix_gen.reading.storage.base import Storage
+from layermix_gen.reading.storage.base import Storage, TarUse
+from layermix_gen.reading.storage.tar_uses import tar_uses
 
 ATTEMPTS = 10  # to find an image that stands in for one that cannot be read
 
@@ -67,24 +72,38 @@ class Batch:
 
 
 class Loader:
-    """Fills batches with samples of `storage`. Safe to use from many threads."""
+    """Fills batches with samples of `storage`, or with the views of an epoch. Safe to use from many threads."""
 
     def __init__(
-        self, storage: Storage, catalog: Catalog, selection: Selection, *, metadata: bool, replace: bool
+        self,
+        storage: Storage,
+        catalog: Catalog,
+        selection: Selection,
+        views: DrawnViews | None = None,
+        epoch: int = 0,
+        *,
+        metadata: bool,
+        replace: bool,
     ) -> None:
         self.storage, self.catalog, self.selection = storage, catalog, selection
+        self._views, self._epoch = views, epoch
         self._metadata, self._replace = metadata, replace
         self._lengths = lengths_of(storage.manifest.settings.options)
-        self._decoder = DECODERS[storage.manifest.settings.encoding.format]
+        self._room = Room()
+        self._size = views.size if views else storage.manifest.size
+        self._decoder = AnyDecoder if views else DECODERS[storage.manifest.settings.encoding.format]
 
     def batch(self, rows: Ints, planes: Ints, take: Callable[[tuple[int, ...]], npt.NDArray[np.uint8]]) -> Batch:
         """Return a batch to be filled with the images in rows `rows` (B,) of the selection, each in `planes` (B, V).
 
         `take` gives the memory for pixels of a shape.
         """
-        size = self.storage.manifest.size
         places = self.places(planes, np.broadcast_to(self.selection.images[rows, None], planes.shape))
-        return Batch(rows, planes, places, take((*planes.shape, size, size, 3)))
+        return Batch(rows, planes, places, take((*planes.shape, self._size, self._size, 3)))
+
+    def uses(self, count: int, part: Callable[[int], tuple[Ints, Ints]]) -> list[TarUse]:
+        """The tars that `count` batches read; `part(i)` gives the rows (B,) and the planes (B, V) of batch i."""
+        return tar_uses(self.catalog, self.storage.manifest, self.selection.images, count, part)
 
     def places(self, planes: Ints, images: Ints) -> list[list[Place]]:
         """The places of images in planes (n, V) of the catalog."""
@@ -146,15 +165,25 @@ class Loader:
                 if isal_zlib.crc32(data) != place.checksum:
                     found = f"found other bytes at offset {place.offset}"
                     raise BadImage(f"expected an image with the index's checksum, {found}")
-                decoder.put(slot, data)
+                drawn = self._decode(decoder, slot, data, place.image)
                 if self._metadata:
                     at = (place.offset, place.size, plane, place.json_checksum)
-                    metadata.append(read_metadata(tar, *at, self._lengths))
+                    metadata.append(read_metadata(tar, *at, self._lengths) | drawn)
             except BadImage as error:
                 where = f"{self.storage.location}/{tar_name(plane, place.shard)}"
                 address = self.catalog.address(place.plane, place.image)
                 raise SampleError(f"{where}, sample {address}: {error}") from error
         return metadata
+
+    def _decode(self, decoder: Decoder, slot: int, data: memoryview, image: int) -> dict[str, Any]:
+        """Decode an image into a row of the decoder; of a whole one, return the metadata of the view that it shows."""
+        if self._views is None:
+            decoder.put(slot, data)
+            return {}
+        return as_metadata(self._views.cut(image, self._epoch, self._whole(data), decoder.rows[slot]))
+
+    def _whole(self, data: memoryview) -> Image:
+        return decode(data, memory=lambda size: self._room.take("whole", (size,)))
 
 
 class SampleError(LayerMixError):

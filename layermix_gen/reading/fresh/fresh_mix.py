@@ -7,13 +7,12 @@ from typing import Any
 
 from layermix_gen.dataset.dataset_files import DatasetFiles
 from layermix_gen.dataset.manifest import Manifest
-from layermix_gen.dataset.names import MIXING_SET
-from layermix_gen.dataset.plan import MixingSetFacts
+from layermix_gen.dataset.virtual.found_mixing_set import found_mixing_set
 from layermix_gen.errors import LayerMixError
 from layermix_gen.kernels.native import say_if_not_compiled
-from layermix_gen.mixing.methods import METHODS, DrawSettings, Method, MethodOptions
-from layermix_gen.mixing_sets.mixing_set import MixingSet, open_mixing_set
-from layermix_gen.mixing_sets.provision import is_rendered_here, resolve_mixing_set
+from layermix_gen.mixing.methods import METHODS, UNMIXED, DrawSettings, Method, MethodOptions
+from layermix_gen.mixing_sets.mixing_set import MixingSet
+from layermix_gen.mixing_sets.provision import resolve_mixing_set
 from layermix_gen.support.checks import check_choice
 from layermix_gen.support.parsing import jsonable
 
@@ -51,25 +50,35 @@ def method_of(mix: Any) -> tuple[Method, MethodOptions]:
     )
 
 
-def settle_mix(method: Method, options: MethodOptions, mixing_set: Any, files: DatasetFiles, manifest: Manifest) -> Mix:
-    """Find or make the mixing set that a method needs. Raises `LayerMixError` where there is none or does not fit."""
+def settle_mix(
+    method: Method, options: MethodOptions, mixing_set: Any, files: DatasetFiles, manifest: Manifest, size: int
+) -> Mix:
+    """Find or make the mixing set that a method needs for images of `size` px.
+
+    Raises `LayerMixError` where there is none or does not fit.
+    """
     say_if_not_compiled()
-    options, found = options.resolve(manifest.size), None
+    options, found = options.resolve(size), None
     if method.mixes_pictures:
-        found = _given(mixing_set, options, manifest) if mixing_set is not None else _own(files, manifest)
-        _check_fits(found, options, manifest.size)
+        found = _given(mixing_set, options, size) if mixing_set is not None else _own(files, manifest, size)
+        _check_fits(found, options, size)
     elif mixing_set is not None:
         raise LayerMixError(f"expected no mixing set with the method {method.name}; leave out mixing_set=")
     pictures = (len(found), found.size) if found else (0, 0)
-    return Mix(method, DrawSettings(manifest.size, *pictures, options), found)
+    return Mix(method, DrawSettings(size, *pictures, options), found)
 
 
-def _given(mixing_set: Any, options: MethodOptions, manifest: Manifest) -> MixingSet:
+def unmixed(size: int) -> Mix:
+    """What mixes nothing into images of `size` px."""
+    return Mix(METHODS[UNMIXED], DrawSettings(size, 0, 0, METHODS[UNMIXED].options()), None)
+
+
+def _given(mixing_set: Any, options: MethodOptions, size: int) -> MixingSet:
     if isinstance(mixing_set, MixingSet):
         return mixing_set
     if not isinstance(mixing_set, str | Path):
         raise LayerMixError(f"expected a mixing set or its path, got {mixing_set!r:.80}; change mixing_set=")
-    return resolve_mixing_set(mixing_set, manifest.size, color=options.color)
+    return resolve_mixing_set(mixing_set, size, color=options.color)
 
 
 def _check_fits(mixing_set: MixingSet, options: MethodOptions, size: int) -> None:
@@ -86,32 +95,9 @@ def _check_fits(mixing_set: MixingSet, options: MethodOptions, size: int) -> Non
         )
 
 
-def _own(files: DatasetFiles, manifest: Manifest) -> MixingSet:
+def _own(files: DatasetFiles, manifest: Manifest, size: int) -> MixingSet:
     """The set that the dataset was built with, or else the fractals that its build would have rendered."""
     seed, facts = manifest.settings.seed, manifest.mixing_set
     if facts is None:
-        return resolve_mixing_set(None, manifest.size, seed)
-    found = []
-    try:
-        known = _where_it_was(files, facts)
-        if known.digest == facts.digest:
-            return known
-        found.append(f"another is there, {known.digest[:12]}...")
-    except LayerMixError as error:
-        found.append(str(error).partition("; ")[0])
-    place = files.folder / MIXING_SET if facts.location == MIXING_SET else Path(facts.location)
-    if is_rendered_here(place, facts.count, manifest.size, seed):
-        again = resolve_mixing_set(None, manifest.size, seed, count=facts.count)
-        if again.digest == facts.digest:
-            return again
-        found.append(f"rendered again, it is another, {again.digest[:12]}...")
-    raise LayerMixError(
-        f"expected the mixing set {facts.location} with the digest {facts.digest[:12]}..., of which the dataset was "
-        f"made, but {'; '.join(found)}; restore it, or give mixing_set="
-    )
-
-
-def _where_it_was(files: DatasetFiles, facts: MixingSetFacts) -> MixingSet:
-    if facts.location == MIXING_SET:
-        return open_mixing_set(files.fetch([MIXING_SET])[0])
-    return open_mixing_set(facts.location)
+        return resolve_mixing_set(None, size, seed)
+    return found_mixing_set(files, manifest, facts, "restore it, or give mixing_set=")

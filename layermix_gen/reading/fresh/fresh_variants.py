@@ -17,6 +17,10 @@ from layermix_gen.dataset.settings import CLEAN
 from layermix_gen.errors import LayerMixError
 from layermix_gen.images import Image
 from layermix_gen.images.views import View
+from layermix_gen.kernels.laws import Law
+from layermix_gen.kernels.native import library
+from layermix_gen.kernels.programs import Programs
+from layermix_gen.mixing.bulk import NO_PICTURES, ImageRows, programs_of, render_programs
 from layermix_gen.mixing.methods import UNMIXED, Recipe
 from layermix_gen.mixing.recipe import IMAGE
 from layermix_gen.mixing.renderer import rendered
@@ -25,7 +29,7 @@ from layermix_gen.reading.fresh.fresh_mix import Mix
 from layermix_gen.reading.order import Ints
 from layermix_gen.reading.selection import FRESH, Selection
 from layermix_gen.sources import Item
-from layermix_gen.support.seeds import KeyedRandom
+from layermix_gen.support.seeds import KeyedRandom, view_keys
 
 UNCHANGED = Recipe(UNMIXED, IMAGE)
 
@@ -33,7 +37,8 @@ UNCHANGED = Recipe(UNMIXED, IMAGE)
 class FreshDraw(NamedTuple):
     """What an epoch draws for an image, a row of the selection: a recipe for each fresh view.
 
-    `others` are the rows of the second images, -1 where a recipe uses none; empty for a method that never does.
+    There are none where the kernels draw them as they render. `others` are the rows of the second images, -1 where a
+    recipe uses none; empty for a method that never does.
     """
 
     row: int
@@ -46,7 +51,7 @@ class FreshVariants:
     """The fresh variants of the images of a selection, whose views are `names`: "clean" at most once, else "fresh".
 
     By rows of the selection: `ids` are digests of the source ids, `labels` the labels; `starts` and `counts` say where
-    the rows of the same shard begin, and how many they are.
+    the rows of the same shard begin, and how many they are. With a `law`, kernels can draw the recipes.
     """
 
     names: tuple[str, ...]
@@ -56,13 +61,12 @@ class FreshVariants:
     labels: Ints
     starts: Ints
     counts: Ints
+    law: Law | None = None
 
     @classmethod
     def of(cls, names: Sequence[str], mix: Mix, catalog: Catalog, selection: Selection) -> "FreshVariants":
         """The fresh variants of a selection. Raises `LayerMixError` where an image lacks a second one to mix with."""
-        shards, ids = catalog.shards[selection.images], catalog.ids
-        if ids is None:
-            raise ValueError("a catalog without ids")
+        shards, ids = catalog.shards[selection.images], catalog.source_ids
         starts = np.searchsorted(shards, shards)
         counts = np.searchsorted(shards, shards, side="right") - starts
         if mix.method.mixes_labels and counts.min() < 2:
@@ -70,7 +74,8 @@ class FreshVariants:
                 f"expected at least 2 selected images in each shard for the method {mix.method.name}, which mixes each "
                 f"with another, found 1 in shard {shards[counts.argmin()]}; loosen where= or classes="
             )
-        return cls(tuple(names), mix, selection.seed, ids[selection.images], selection.labels, starts, counts)
+        law = mix.method.law(mix.drawing) if mix.method.law and library() else None
+        return cls(tuple(names), mix, selection.seed, ids[selection.images], selection.labels, starts, counts, law)
 
     @property
     def views(self) -> range:
@@ -82,8 +87,10 @@ class FreshVariants:
         """How many second images an image may need."""
         return len(self.views) if self.mix.method.mixes_labels else 0
 
-    def draws(self, rows: Ints, epoch: int) -> list[FreshDraw]:
-        """What an epoch draws for the images in `rows`."""
+    def draws(self, rows: Ints, epoch: int, *, with_recipes: bool = True) -> list[FreshDraw]:
+        """What an epoch draws for the images in `rows`; without the recipes where the kernels can draw them."""
+        if self.law and not with_recipes:
+            return [FreshDraw(row, [], []) for row in rows.tolist()]
         draw, drawing, of_view = self.mix.method.draw, self.mix.drawing, KeyedRandom.of_view
         drawn = []
         for row, image in zip(rows.tolist(), self.ids[rows].tolist(), strict=True):
@@ -99,20 +106,44 @@ class FreshVariants:
         start = int(self.starts[row])
         return start + next(candidates(int(self.counts[row]), row - start, place))
 
-    def render(self, draw: FreshDraw, image: Image, others: Sequence[Image | None], out: Image, room: Image) -> None:
-        """Render all views of a clean image (H, W, 3) to `out` (V, H, W, 3), with its second images, one a fresh view.
+    def render(
+        self, draws: Sequence[FreshDraw], epoch: int, clean: ImageRows, others: Sequence[ImageRows], out: Image
+    ) -> None:
+        """Render all views of clean images (H, W, 3) to `out` (n, V, H, W, 3).
 
-        `room` (H, W, 3) is memory for crops of pictures.
+        `others` are their second images for each fresh view, where the method uses any.
         """
-        mixing_set, size, number = self.mix.mixing_set, self.mix.drawing.size, 0
-        for name, pixels in zip(self.names, out, strict=True):
+        number = 0
+        for column, name in enumerate(self.names):
             if name == CLEAN_PLANE:
-                pixels[:] = image
+                out[:, column] = clean.images[clean.rows]
                 continue
-            recipe = draw.recipes[number]
-            picture = mixing_set.view(recipe.picture, size, room) if mixing_set and recipe.picture else None
-            rendered(recipe.expression, image, picture, others[number] if others else None, pixels)
+            other = others[number] if others else None
+            compiled, programs = library(), self._programs(draws, epoch, number)
+            if compiled and programs:
+                pictures = self.mix.mixing_set.pictures if self.mix.mixing_set else NO_PICTURES
+                render_programs(compiled, programs, clean, other, pictures, out[:, column])
+            else:
+                self._render_by_one(draws, number, clean, other, out[:, column])
             number += 1
+
+    def _programs(self, draws: Sequence[FreshDraw], epoch: int, number: int) -> Programs | None:
+        """The recipes of a fresh view as the kernels read them, which draw them if they were not drawn yet."""
+        compiled = library()
+        if compiled and self.law and not draws[0].recipes:
+            images = self.ids[[draw.row for draw in draws]]
+            return self.law.draw(compiled, view_keys(self.seed, images, epoch, number))
+        return programs_of([draw.recipes[number] for draw in draws])
+
+    def _render_by_one(
+        self, draws: Sequence[FreshDraw], number: int, clean: ImageRows, other: ImageRows | None, out: Image
+    ) -> None:
+        """Render a fresh view of one image after the other."""
+        mixing_set, size = self.mix.mixing_set, self.mix.drawing.size
+        for i, draw in enumerate(draws):
+            recipe = draw.recipes[number]
+            picture = mixing_set.view(recipe.picture, size) if mixing_set and recipe.picture else None
+            rendered(recipe.expression, clean.image(i), picture, other.image(i) if other else None, out[i])
 
     def label_columns(self, draws: Sequence[FreshDraw]) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.float32]]:
         """The labels of the second images, -1 where there are none, and the weights of the images' own: (n,) each.

@@ -13,6 +13,7 @@ from layermix_gen import LayerMixOptions
 from layermix_gen.dataset.dataset_files import LocalFiles
 from layermix_gen.dataset.manifest import Manifest, read_manifest
 from layermix_gen.dataset.plan import MixingSetFacts
+from layermix_gen.dataset.virtual import found_mixing_set
 from layermix_gen.errors import LayerMixError
 from layermix_gen.mixing_sets.fractals.render import VERSION
 from layermix_gen.mixing_sets.mixing_set import MixingSet, open_mixing_set
@@ -35,12 +36,13 @@ def rendered(monkeypatch: pytest.MonkeyPatch, pool: Path) -> list[Any]:
         asked.append((location, size, seed, more))
         return open_mixing_set(pool)
 
-    monkeypatch.setattr(fresh_mix, "resolve_mixing_set", resolve)
+    for module in (fresh_mix, found_mixing_set):
+        monkeypatch.setattr(module, "resolve_mixing_set", resolve)
     return asked
 
 
 def settled(manifest: Manifest, given: Any = None, folder: Path | None = None, mix: str = "layermix") -> Mix:
-    return settle_mix(*method_of(mix), given, LocalFiles(folder or manifest.root), manifest)
+    return settle_mix(*method_of(mix), given, LocalFiles(folder or manifest.root), manifest, manifest.size)
 
 
 def moved(manifest: Manifest, location: str, **facts: Any) -> Manifest:
@@ -76,7 +78,7 @@ def test_fractals_are_rendered_again_from_their_seed(manifest: Manifest, rendere
 
 
 def test_a_folder_is_packed_as_the_method_needs_it(manifest: Manifest, rendered: list[Any]) -> None:
-    settle_mix(*method_of(LayerMixOptions(preset="released")), "pictures", LocalFiles(manifest.root), manifest)
+    settle_mix(*method_of(LayerMixOptions(preset="released")), "pictures", LocalFiles(manifest.root), manifest, 12)
     assert rendered == [("pictures", 12, 0, {"color": True})]
 
 

@@ -15,7 +15,7 @@ from layermix_gen import LayerMixOptions, PixMixOptions, open_mixing_set, render
 from layermix_gen.errors import LayerMixError
 from layermix_gen.images.views import PictureView
 from layermix_gen.mixing.methods import METHODS
-from layermix_gen.reading.fresh import fresh_loader
+from layermix_gen.reading.fresh import clean_loader
 from layermix_gen.reading.reader import LayerMixDataset
 from tests.reading.truth import Truth
 
@@ -53,7 +53,7 @@ def test_they_depend_on_seed_image_epoch_and_view_alone(mix: str, tiny: Truth, m
     assert ranks == expected
     loader = DataLoader(fresh(tiny, mix, views=JSD), batch_size=None, num_workers=2, multiprocessing_context="fork")
     assert shown(loader) == expected
-    monkeypatch.setattr(fresh_loader, "DECODED", 3 * 12 * 12 * 3)  # three images at a time
+    monkeypatch.setattr(clean_loader, "DECODED", 3 * 12 * 12 * 3)  # three images at a time
     assert shown(fresh(tiny, mix, views=JSD, batch_size=40)) == expected
     memory = fresh(tiny, mix, views=JSD, threads=2).in_memory()
     assert shown(memory) == expected
@@ -115,6 +115,14 @@ def test_recipes_render_the_very_pixels(mix: str, tiny: Truth, pool: Path) -> No
             if one["key"] == facts["key"]:
                 assert np.array_equal(pixels, sample.image[number])
                 assert {name: one[name] for name in ("recipe", "other", "source")}.items() <= facts.items()
+
+
+def test_the_kernels_draw_what_metadata_says(tiny: Truth) -> None:
+    with_recipes, without = (
+        [images for images, *_ in fresh(tiny, views=JSD, order="sequential", fields=fields)] for fields in (FACTS, ())
+    )
+    assert len(with_recipes) == len(without) > 1
+    assert all(map(torch.equal, with_recipes, without))
 
 
 def test_metadata_says_what_was_drawn(tiny: Truth) -> None:
