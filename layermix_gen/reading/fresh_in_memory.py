@@ -51,9 +51,9 @@ class FreshInMemoryDataset(InMemoryDataset):
         buffers = Buffers(options.prefetch + 2, pinned=self._pinned)
         todo = (loader.batch(rows(number), buffers.take) for number in range(count))
         threads = thread_count(options.threads, small=self.fresh.mix.drawing.size <= SMALL)
-        batches = deliver(todo, loader, threads, options.prefetch)
+        together = self.renderer.together(options.batch_size) if self.renderer and held is not None else 1
+        batches = deliver(todo, loader, threads, max(options.prefetch, together))
         if self.renderer:
-            together = 1 if held is None else self.renderer.together(options.batch_size)
             shown = self.selection, self.fields
             return self.renderer.deliver(batches, *shown, several=self.several, held=held, together=together)
         return on_device(

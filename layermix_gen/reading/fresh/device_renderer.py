@@ -28,7 +28,7 @@ from layermix_gen.support.checks import check_choice
 CPU, DEVICE = "cpu", "device"
 RENDERED_BY = (CPU, DEVICE)
 PART = 2**26  # bytes of a mixing set that are copied to a device at once
-TOGETHER = 2**26  # bytes of the images of small batches that are rendered together
+TOGETHER, MOST_TOGETHER = 2**26, 8  # bytes of the images of small batches that are rendered together; and batches
 
 
 class BatchPlan(NamedTuple):
@@ -59,9 +59,9 @@ class DeviceRenderer:
         return self if device == self.device else DeviceRenderer(self.fresh, device)
 
     def together(self, batch_size: int) -> int:
-        """How many batches are worth rendering together: a step takes the same time for a few small images."""
+        """How many batches are worth rendering together: a step takes as long for one small image as for thousands."""
         size = self.fresh.mix.drawing.size
-        return max(1, TOGETHER // (batch_size * len(self.fresh.names) * size * size * 3))
+        return max(1, min(MOST_TOGETHER, TOGETHER // (batch_size * len(self.fresh.names) * size * size * 3)))
 
     def deliver(
         self,

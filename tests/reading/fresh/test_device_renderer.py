@@ -55,7 +55,7 @@ def test_they_are_rendered_on_a_device(options: dict[str, Any], tiny: Truth, mon
     assert same(ours, plain) > 30
     memory = fresh(tiny, **THERE, **options).in_memory()
     assert same(memory, whole) > 30  # rendered together
-    monkeypatch.setattr(device_renderer, "TOGETHER", 1)
+    monkeypatch.setattr(device_renderer, "MOST_TOGETHER", 3)
     memory.load_state_dict(fresh(tiny, **options).state_dict())
     steps = iter(memory)
     next(steps)
