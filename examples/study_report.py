@@ -42,6 +42,7 @@ def main(arguments: list[str] | None = None) -> None:
     text = options.page.read_text()
     options.page.write_text(BLOCK.sub(lambda found: found[1] + block(results, found[2]) + found[3], text))
     if options.plots:
+        options.plots.mkdir(parents=True, exist_ok=True)
         draw_curves(results, options.plots / "study-variants.png")
 
 

@@ -75,7 +75,7 @@ def errors_in_one_line() -> Iterator[None]:
     """End the program with exit status 1 and one line, where the user can correct what went wrong."""
     try:
         yield
-    except LayerMixError as error:
+    except (LayerMixError, OSError) as error:
         raise SystemExit(f"Error: {error}") from error
 
 
