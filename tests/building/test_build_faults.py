@@ -724,7 +724,7 @@ MISUSES = [
     ("", "Missing argument 'SOURCE'."),
     ("a", "Missing argument 'OUT'."),
     ("a b c", "Got unexpected extra argument (c)"),
-    ("a b --view other", "Invalid value for '--view': 'other' is not one of 'rrc', 'pad-crop', 'center'."),
+    ("a b --view other", "Invalid value for '--view': 'other' is not one of 'rrc', 'pad-crop', 'center', 'source'."),
     ("a b --view-mode other", "Invalid value for '--view-mode': 'other' is not one of 'independent', 'shared'."),
     ("a b --method other", f"Invalid value for '--method': 'other' is not one of {', '.join(map(repr, METHODS))}."),
     ("a b --preset other", "Invalid value for '--preset': 'other' is not one of 'paper', 'released'."),
