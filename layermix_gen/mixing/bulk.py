@@ -2,18 +2,29 @@
 
 import ctypes
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from layermix_gen.errors import LayerMixError
 from layermix_gen.images import Image, Pictures
+from layermix_gen.images.views import PictureView
 from layermix_gen.kernels.programs import CROP, NODE, VARIANT, Programs, render_all
-from layermix_gen.mixing.methods import Recipe
+from layermix_gen.mixing.recipe import Expression
 from layermix_gen.mixing.renderer import nodes_of
 
 NO_PICTURES: Pictures = np.zeros((1, 1, 1), np.uint8)  # of which no crop can be taken
+
+
+class Mixed(Protocol):
+    """A recipe as far as it is rendered."""
+
+    @property
+    def expression(self) -> Expression: ...
+
+    @property
+    def picture(self) -> PictureView | None: ...
 
 
 class ImageRows(NamedTuple):
@@ -21,6 +32,11 @@ class ImageRows(NamedTuple):
 
     images: Image
     rows: npt.NDArray[np.int64]
+
+    @classmethod
+    def all_of(cls, images: Image) -> "ImageRows":
+        """All images of an array."""
+        return cls(images, np.arange(len(images)))
 
     def image(self, number: int) -> Image | None:
         """The image of this number, from 0 to n - 1."""
@@ -35,7 +51,7 @@ class ImageRows(NamedTuple):
         return np.where(self.rows < 0, 0, found).astype(np.uint64)
 
 
-def programs_of(recipes: Sequence[Recipe]) -> Programs | None:
+def programs_of(recipes: Sequence[Mixed]) -> Programs | None:
     """Recipes as the kernels read them; None where one has a call that they do not know."""
     nodes = [nodes_of(recipe.expression) for recipe in recipes]
     if not all(nodes):
@@ -51,13 +67,18 @@ def programs_of(recipes: Sequence[Recipe]) -> Programs | None:
 
 
 def render_programs(
-    library: ctypes.CDLL, programs: Programs, image: ImageRows, other: ImageRows | None, pictures: Pictures, out: Image
+    library: ctypes.CDLL,
+    programs: Programs,
+    image: ImageRows,
+    other: ImageRows | None,
+    pictures: Pictures,
+    out: ImageRows,
 ) -> None:
-    """Render n variants to `out` (n, S, S, 3), of n images of S pixels a side, and of second ones where they use them.
+    """Render n variants to n images `out`, of n images of S pixels a side, and of second ones where they use them.
 
     Raises `LayerMixError` where the crop of a picture does not lie inside one of `pictures`, (N, P, P) or (N, P, P, 3).
     """
-    variants, size = programs.variants, out.shape[1]
+    variants, size = programs.variants, out.images.shape[1]
     used = variants[variants["picture"] >= 0]
     last = pictures.shape[1] - size
     outside = (used["picture"] >= len(pictures)) | (used["top"] < 0) | (used["top"] > last)
@@ -70,5 +91,5 @@ def render_programs(
         )
     variants["image"] = image.addresses()
     variants["other"] = other.addresses() if other else 0
-    variants["out"] = ImageRows(out, np.arange(len(out))).addresses()
+    variants["out"] = out.addresses()
     render_all(library, programs, pictures, size)

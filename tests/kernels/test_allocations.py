@@ -66,7 +66,7 @@ def test_many_recipes_at_once(library: CDLL) -> None:
     images, pictures = np.stack([image_of(8, 8, number) for number in range(3)]), np.zeros((1, 8, 8), np.uint8)
     crop = PictureView(0, 0, 0, False, False)
     some = programs_of([Recipe("", recipe, picture=crop) for recipe in RECIPES[:3]])
-    rows, out = ImageRows(images, np.arange(3)), np.empty_like(images)
+    rows, out = ImageRows.all_of(images), ImageRows.all_of(np.empty_like(images))
     assert some
     assert failures(library, lambda: render_programs(library, some, rows, rows, pictures, out)) >= 1 + 2 * 3
 

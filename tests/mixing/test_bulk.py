@@ -33,8 +33,9 @@ def test_they_are_rendered_as_one_by_one(library: ctypes.CDLL, name: str, color:
     found = np.zeros((COUNT, 3, SIZE, SIZE, 3), np.uint8)
     programs = programs_of(recipes)
     assert programs
-    clean, second = ImageRows(IMAGES, ROWS), ImageRows(IMAGES, others)
-    render_programs(library, programs, clean, second, pictures if method.mixes_pictures else NO_PICTURES, found[:, 1])
+    clean, second, out = ImageRows(IMAGES, ROWS), ImageRows(IMAGES, others), ImageRows.all_of(found[:, 1])
+    used = pictures if method.mixes_pictures else NO_PICTURES
+    render_programs(library, programs, clean, second, used, out)
     for i, recipe in enumerate(recipes):
         picture = mixing_set.view(recipe.picture, SIZE) if recipe.picture else None
         expected = render(recipe.expression, IMAGES[ROWS[i]], picture, second.image(i))
@@ -50,7 +51,7 @@ def test_a_crop_outside_of_its_picture_is_refused(library: ctypes.CDLL, place: t
     out, first = np.zeros((1, SIZE, SIZE, 3), np.uint8), ImageRows(IMAGES, np.array([0]))
     assert programs
     with pytest.raises(LayerMixError, match=r"expected crops of 16 px inside 5 pictures of 20 px, found picture \d at"):
-        render_programs(library, programs, first, None, np.zeros((5, 20, 20), np.uint8), out)
+        render_programs(library, programs, first, None, np.zeros((5, 20, 20), np.uint8), ImageRows.all_of(out))
     assert not out.any()
 
 

@@ -81,9 +81,8 @@ class CleanLoader(Loader):
 
     def mix(self, batch: Batch, part: CleanPart) -> None:
         """Make the views of images that are decoded."""
-        rows = np.arange(len(part.draws))
-        clean, *others = (ImageRows(images, rows) for images in part.leaves.swapaxes(0, 1))
-        self.render(part.draws, clean, others, batch.pixels[part.first : part.first + len(rows)])
+        clean, *others = map(ImageRows.all_of, part.leaves.swapaxes(0, 1))
+        self.render(part.draws, clean, others, batch.pixels[part.first : part.first + len(part.draws)])
 
     def fill(self, batch: Batch, begin: int, end: int) -> None:
         """Fill a batch from image `begin` to `end`. Raises `LayerMixError` with shard and key of an unreadable one."""

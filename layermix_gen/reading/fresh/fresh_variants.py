@@ -122,7 +122,7 @@ class FreshVariants:
             compiled, programs = library(), self._programs(draws, epoch, number)
             if compiled and programs:
                 pictures = self.mix.mixing_set.pictures if self.mix.mixing_set else NO_PICTURES
-                render_programs(compiled, programs, clean, other, pictures, out[:, column])
+                render_programs(compiled, programs, clean, other, pictures, ImageRows.all_of(out[:, column]))
             else:
                 self._render_by_one(draws, number, clean, other, out[:, column])
             number += 1

@@ -21,9 +21,8 @@ from layermix_gen.dataset.virtual.recorded_recipe import RecordedRecipe
 from layermix_gen.dataset.virtual.virtual_samples import RECIPE, VirtualSamples
 from layermix_gen.errors import LayerMixError
 from layermix_gen.images import Image
-from layermix_gen.kernels.native import say_if_not_compiled
-from layermix_gen.mixing.bulk import ImageRows
-from layermix_gen.mixing_sets.mixing_set import MixingSet
+from layermix_gen.kernels.native import library, say_if_not_compiled
+from layermix_gen.mixing.bulk import NO_PICTURES, ImageRows, programs_of, render_programs
 from layermix_gen.reading.catalog import Catalog
 from layermix_gen.reading.order import Ints
 from layermix_gen.support.database import quoted, rows
@@ -185,14 +184,29 @@ class VirtualPlanes:
 
     def render(self, draws: Sequence[VirtualDraw], clean: ImageRows, others: Sequence[ImageRows], out: Image) -> None:
         """Render all views of clean images (H, W, 3) to `out` (n, V, H, W, 3), with their second images, one a view."""
-        mixing_set: MixingSet | None = self.samples.mixing_set
-        for i, draw in enumerate(draws):
-            for view, recipe in enumerate(draw.recipes):
-                image = clean.images[clean.rows[i]]
-                if recipe is None:
-                    out[i, view] = image
-                else:
-                    recipe.render(mixing_set, image, others[view].image(i) if others else None, out[i, view])
+        for view in range(self.views):
+            recipes = {i: recipe for i, draw in enumerate(draws) if (recipe := draw.recipes[view])}
+            for i in range(len(draws)):
+                if i not in recipes:
+                    out[i, view] = clean.images[clean.rows[i]]
+            if recipes:
+                mixed = np.array([*recipes])
+                other = ImageRows(others[view].images, others[view].rows[mixed]) if others else None
+                leaves = ImageRows(clean.images, clean.rows[mixed]), other
+                self._render([*recipes.values()], *leaves, ImageRows(out[:, view], mixed))
+
+    def _render(
+        self, recipes: Sequence[RecordedRecipe], clean: ImageRows, other: ImageRows | None, out: ImageRows
+    ) -> None:
+        """Render recipes on as many clean images, and the second ones where they use them."""
+        mixing_set, compiled, programs = self.samples.mixing_set, library(), programs_of(recipes)
+        if compiled and programs:
+            pictures = mixing_set.pictures if mixing_set else NO_PICTURES
+            render_programs(compiled, programs, clean, other, pictures, out)
+            return
+        for i, recipe in enumerate(recipes):
+            image = clean.images[clean.rows[i]]
+            recipe.render(mixing_set, image, other.image(i) if other else None, out.image(i))
 
     @staticmethod
     def metadata(draw: VirtualDraw, clean: dict[str, Any]) -> list[dict[str, Any]]:
