@@ -20,7 +20,7 @@ from torch.utils.data import get_worker_info
 from layermix_gen.reading.batches.loader import Batch
 from layermix_gen.support.processes import available_cpus
 
-PARTS = 4  # of a batch, for each thread: small enough that threads end together, large enough to submit cheaply
+PARTS = 4  # of a batch, for each of several threads: so small that they end together, so large that they cost little
 MIN_PART = 16  # images
 
 
@@ -88,5 +88,5 @@ def deliver(batches: Iterable[Batch], loader: Filler, threads: int, prefetch: in
 
 def _submit(pool: ThreadPoolExecutor, loader: Filler, batch: Batch, threads: int) -> list[Future[None]]:
     size = len(batch.rows)
-    part = max(MIN_PART, -(-size // (PARTS * threads)))
+    part = max(MIN_PART, -(-size // (PARTS * threads))) if threads > 1 else size
     return [pool.submit(loader.fill, batch, begin, min(begin + part, size)) for begin in range(0, size, part)]
