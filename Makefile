@@ -14,7 +14,7 @@ ELSEWHERE := kernels-by-zig kernels-portable kernels-unsigned kernels-fused kern
 INSTALL := $(BIN)/pip install --quiet --no-compile
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help environment kernels demo test test-browser test-lowest sanitize kernels-elsewhere $(ELSEWHERE) lint format docs site \
+.PHONY: help environment kernels demo test test-long test-browser test-lowest sanitize kernels-elsewhere $(ELSEWHERE) lint format docs site \
 	bench wheel clean
 
 help:  ## what can be made
@@ -46,8 +46,11 @@ demo: $(SMALL)  ## build shards from a few photographs, show samples and a conta
 	$(BIN)/python -m layermix_gen.kernels.compiling
 	$(BIN)/layermix-gen demo demo-out
 
-test: kernels  ## all tests but those in a browser
+test: kernels  ## all tests but those in a browser and the longest
 	$(BIN)/pytest -n auto --dist worksteal
+
+test-long: kernels  ## the longest tests: clusters, kills, what waits
+	$(BIN)/pytest -m long
 
 test-browser: kernels  ## the gallery in Chromium: needs chromium and chromedriver, as Debian has them
 	$(BIN)/pytest -m browser tests/inspection/drawings/test_gallery_browser.py

@@ -46,6 +46,7 @@ def run(script: Path, bin_folder: Path, **variables: object) -> "subprocess.Comp
     return subprocess.run(["bash", script], env=environment, capture_output=True, text=True, timeout=300, check=False)
 
 
+@pytest.mark.long
 def test_slurm(photographs: Path, pool: Path, whole: str, bin_folder: Path, tmp_path: Path) -> None:
     """A job that is lost is named; the same submission again builds what it lacks. In an array of four jobs."""
     folder, out = shutil.copytree(CLUSTER / "slurm", tmp_path / "slurm"), tmp_path / "out"
@@ -88,6 +89,7 @@ def test_the_lines_for_sbatch_are_options_of_it() -> None:
         assert set(re.findall(r"^#SBATCH --([\w-]+)", "\n".join(lines), re.MULTILINE)) <= known, path
 
 
+@pytest.mark.long
 def test_kubernetes(photographs: Path, pool: Path, whole: str, bin_folder: Path, tmp_path: Path) -> None:
     """A job that is lost is named; run again, it builds what is left. With options and a number of jobs of its own."""
     folder, data = shutil.copytree(CLUSTER / "kubernetes", tmp_path / "kubernetes"), tmp_path / "data"

@@ -142,6 +142,7 @@ def start(program: str, *more: object, ranks: int = 0) -> "subprocess.Popen[byte
     return subprocess.Popen([sys.executable, *torchrun, EXAMPLES / program, *map(str, more)], env=environment)
 
 
+@pytest.mark.long
 def test_a_killed_run_ends_as_if_nothing_had_been(shards: Path, tmp_path: Path) -> None:
     from train_cifar import main
 
@@ -163,6 +164,7 @@ def test_a_killed_run_ends_as_if_nothing_had_been(shards: Path, tmp_path: Path) 
     assert log(killed, "error")[-1] == log(whole, "error")[-1]
 
 
+@pytest.mark.long
 def test_two_ranks(shards: Path, tmp_path: Path) -> None:
     more = ("--model", "wrn-10-1", "--epochs", 1, "--batch-size", 32, "--jsd")
     assert start("train_cifar.py", *arguments(shards, tmp_path, *more), ranks=2).wait() == 0
@@ -248,6 +250,7 @@ def test_models_are_checked(name: str) -> None:
         make_model(name, 10)
 
 
+@pytest.mark.long
 def test_two_methods_side_by_side(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """From IDX files to a report with plots; started again, nothing is done twice."""
     from evaluate_fashion_mnist import main

@@ -238,6 +238,7 @@ def fingerprint(tiny: Truth, key: str) -> int:
     return zlib.crc32(tiny.pixels[key].tobytes())
 
 
+@pytest.mark.long
 def test_accelerate_on_two_ranks(tiny: Truth, tmp_path: Path) -> None:
     """Each reads its share; a loader that was prepared is refused on both."""
     with socket.socket() as free:

@@ -256,6 +256,7 @@ def shards_of(root: Path) -> int:
     return len(list(root.glob("index/*.parquet")))
 
 
+@pytest.mark.long
 def test_a_build_that_is_interrupted_and_loses_a_node(
     nodes: Any, photographs: Path, pool: Path, tmp_path: Path
 ) -> None:
@@ -290,6 +291,7 @@ def test_a_build_that_is_interrupted_and_loses_a_node(
     assert digest(root) == digest(tmp_path / "local")
 
 
+@pytest.mark.long
 def test_a_build_at_a_url_is_that_of_a_folder(
     nodes: Any, store: str, photographs: Path, pool: Path, tmp_path: Path
 ) -> None:

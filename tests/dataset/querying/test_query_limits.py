@@ -106,6 +106,7 @@ except KeyboardInterrupt:
 """
 
 
+@pytest.mark.long
 def test_ctrl_c_in_a_query_is_no_limit(index: list[Path]) -> None:
     command = [sys.executable, "-c", INTERRUPTED, str(index[0]), f"{CROSS} > 1"]
     run = subprocess.run(command, capture_output=True, text=True, check=True)
