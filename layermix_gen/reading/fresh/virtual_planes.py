@@ -163,7 +163,10 @@ class VirtualPlanes:
 
     def _recipe(self, columns: Sequence[Any], shard: int) -> RecordedRecipe:
         try:
-            return RecordedRecipe.of(*columns)
+            recipe = RecordedRecipe.of(*columns)
+            if recipe.other and not self.paired:  # it would be rendered without that image
+                raise ValueError("found a second image, of which the dataset's method makes no use")
+            return recipe
         except (LayerMixError, TypeError, ValueError) as error:
             raise LayerMixError(f"{self.clean.files[shard]} has no recipe to render: {error}; restore it") from error
 

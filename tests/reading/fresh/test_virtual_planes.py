@@ -98,6 +98,13 @@ def test_clean_images_that_cannot_be_read(virtual: Truth, tiny: Truth, tmp_path:
     assert ds.skipped
 
 
+def test_a_recipe_with_a_second_image_of_another_method(virtual: Truth, monkeypatch: pytest.MonkeyPatch) -> None:
+    line = ["add(image, other, 0.5, 0.5)", -1, [0, 0, 0, 0], "some image"]
+    monkeypatch.setattr(virtual_planes.IndexTexts, "line", lambda *_: line)
+    with pytest.raises(LayerMixError, match=r"has no recipe to render: found a second image, .*; restore it"):
+        list(LayerMixDataset(virtual.root, 32))
+
+
 def test_what_is_refused(virtual: Truth, tmp_path: Path) -> None:
     """A mixing set that is gone, and a manifest that says otherwise than the index."""
     root = shutil.copytree(virtual.root, tmp_path / "shards")
