@@ -6,6 +6,7 @@
 
 #define LEAST -122.9113395108324 /* the logarithm of 1e-37 */
 #define MOST 2097152.0
+enum { RUN = 128 };
 
 void weighted_sum(const uint8_t *x, const uint8_t *y, size_t count, double a, double b, double constant, uint8_t *out) {
     float of_x = (float)a, of_y = (float)b, offset = (float)constant;
@@ -28,10 +29,21 @@ void powers(double a, double b, float of_x[256], float of_y[256]) {
     if (a >= SMALLEST) of_x[0] = 0;
 }
 
+/* Lookups come one by one: compilers may make vectors of them, which take longer. What they give is rounded in vectors. */
+#define ONE_BY_ONE __asm__ volatile("")
+
+static inline void round_all(const float *values, size_t count, uint8_t *out) {
+    for (size_t i = 0; i < count; i++) out[i] = rounded(values[i]);
+}
+
 void multiply(const uint8_t *x, const uint8_t *y, size_t pixels, float of_x[3][256], float of_y[3][256], uint8_t *out) {
-    for (size_t i = 0; i < pixels; i++, x += 3, y += 3, out += 3)
-        for (int channel = 0; channel < 3; channel++)
-            out[channel] = rounded(of_x[channel][x[channel]] * of_y[channel][y[channel]]);
+    float products[3 * RUN];
+    for (size_t i = 0; i < 3 * pixels; i += 3 * RUN) {
+        const size_t most = 3 * pixels - i < 3 * RUN ? 3 * pixels - i : 3 * RUN;
+        for (size_t k = 0; k < most; k += 3)
+            for (int c = 0; c < 3; c++) products[k + c] = of_x[c][x[i + k + c]] * of_y[c][y[i + k + c]];
+        round_all(products, most, out + i);
+    }
 }
 
 /* The same where all channels share their factors: for many values by a table of all pairs of levels, which saves half
@@ -39,7 +51,15 @@ void multiply(const uint8_t *x, const uint8_t *y, size_t pixels, float of_x[3][2
 void multiply_alike(const uint8_t *x, const uint8_t *y, size_t count, const float *of_x, const float *of_y, uint8_t *out) {
     uint8_t pairs[256][256];
     if (count <= sizeof pairs) {
-        for (size_t i = 0; i < count; i++) out[i] = rounded(of_x[x[i]] * of_y[y[i]]);
+        float products[RUN];
+        for (size_t i = 0; i < count; i += RUN) {
+            const size_t most = count - i < RUN ? count - i : RUN;
+            for (size_t k = 0; k < most; k++) {
+                products[k] = of_x[x[i + k]] * of_y[y[i + k]];
+                ONE_BY_ONE;
+            }
+            round_all(products, most, out + i);
+        }
         return;
     }
     for (int i = 0; i < 256; i++)

@@ -39,28 +39,29 @@ static void ends(const uint32_t *counts, int *low, int *high) {
     for (*high = 255; !counts[*high];) --*high;
 }
 
-/* Both tables below rise with the level: instead of dividing for each level, count on from the one before. */
+/* Both tables below are quotients of whole numbers, rounded down. Divisions of doubles, which come in vectors, give the
+   same: below 2^52, no quotient is so near to a larger whole number that it would be rounded to that. */
 
 void autocontrast(const uint32_t *counts, uint8_t *table) {
-    int low, high, to = 0;
+    int low, high;
     ends(counts, &low, &high);
     const int span = high - low;
     for (int level = 0; level < 256; level++) {
         const int inside = level < low ? low : level > high ? high : level;
-        while (span && 2 * span * (to + 1) <= 510 * (inside - low) + span) to++;
-        table[level] = span ? to : level;
+        table[level] = span ? (uint8_t)(int)((510 * (inside - low) + span) / (2.0 * span)) : level;
     }
 }
 
 void equalize(const uint32_t *counts, uint8_t *table) {
-    int low, high, to = 0;
-    uint64_t pixels = 0, before = 0;
+    int low, high;
+    uint32_t pixels = 0;
+    double before[256];
     ends(counts, &low, &high);
-    for (int level = 0; level < 256; level++) pixels += counts[level];
-    const uint64_t step = (pixels - counts[high]) / 255;
-    for (int level = 0; level < 256; before += counts[level++]) {
-        while (to < 255 && (to + 1) * step <= before + step / 2) to++;
-        table[level] = step ? to : level;
+    for (int level = 0; level < 256; pixels += counts[level++]) before[level] = pixels;
+    const uint32_t step = (pixels - counts[high]) / 255, half = step / 2;
+    for (int level = 0; level < 256; level++) {
+        const double to = step ? (before[level] + half) / step : level;
+        table[level] = (uint8_t)(int)(to < 255 ? to : 255);
     }
 }
 

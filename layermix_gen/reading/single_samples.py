@@ -125,14 +125,15 @@ class SampleLookup:
 
     def _mixed(self, fresh: FreshVariants, row: int, epoch: int) -> SingleSample:
         """The fresh views of the image in a row of the selection."""
-        [draw] = fresh.draws(np.array([row]), epoch)
-        shown = {one: self._row(0, one) for one in (row, *draw.others) if one >= 0}
+        draws = fresh.draws(np.array([row]), epoch)
+        leaves = draws.leaves[:, 0].tolist()
+        shown = {one: self._row(0, one) for one in leaves if one >= 0}
         cut = {one: self._cut(one, epoch, self._pixels(facts)) for one, facts in shown.items()}
-        clean, *seconds = (_one(cut[one][0] if one >= 0 else None) for one in (row, *draw.others))
-        facts, others = shown[row] | cut[row][1], [shown.get(one) for one in draw.others]
+        clean, *seconds = (_one(cut[one][0] if one >= 0 else None) for one in leaves)
+        facts, others = shown[row] | cut[row][1], [shown.get(one) for one in leaves[1:]]
         out = np.empty((1, len(fresh.names), *clean.images.shape[1:]), np.uint8)
-        fresh.render([draw], epoch, clean, seconds, out)
-        views = fresh.metadata(draw, facts, others, epoch)
+        fresh.render(draws, epoch, clean, seconds, out)
+        views = fresh.metadata(draws, 0, facts, others, epoch)
         pixels, metadata = (out[0], views) if self.several else (out[0, 0], views[0])
         return SingleSample(pixels, facts["label"], facts["class_name"], metadata)
 

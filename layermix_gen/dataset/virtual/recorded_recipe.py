@@ -1,14 +1,12 @@
-"""The recipe of a virtual variant, as its row of the index records it, and its pixels."""
+"""The recipe of a virtual variant, as its row of the index records it."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
 
 from layermix_gen.errors import LayerMixError
-from layermix_gen.images import Image
 from layermix_gen.images.views import PictureView
-from layermix_gen.mixing.recipe import IMAGE, OTHER, PICTURE, Expression, parse
-from layermix_gen.mixing.renderer import names_in, rendered
-from layermix_gen.mixing_sets.mixing_set import MixingSet
+from layermix_gen.mixing.recipe import OTHER, PICTURE, Expression, parse
+from layermix_gen.mixing.renderer import names_in
 
 
 class RecordedRecipe(NamedTuple):
@@ -29,29 +27,3 @@ class RecordedRecipe(NamedTuple):
             if leaf.name in used and not given:
                 raise LayerMixError(f"expected the {leaf.name} that the recipe {text:.60} uses, found none")
         return cls(expression, view, other)
-
-    def render(
-        self,
-        mixing_set: MixingSet | None,
-        image: Image,
-        other: Image | None = None,
-        out: Image | None = None,
-        room: Image | None = None,
-    ) -> Image:
-        """Render it on the clean image and that of the second one (H, W, 3), to `out` or to new memory.
-
-        `room` (H, W, 3) is memory for the crop of the picture.
-        """
-        if self.expression == IMAGE:
-            if out is None:
-                return image
-            out[:] = image
-            return out
-        picture = None
-        if self.picture:
-            if mixing_set is None:
-                raise LayerMixError(
-                    "expected a mixing set for the picture of a recipe, found none; restore the manifest"
-                )
-            picture = mixing_set.view(self.picture, len(image), room)
-        return rendered(self.expression, image, picture, other, out)

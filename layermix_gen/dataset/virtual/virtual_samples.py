@@ -15,6 +15,7 @@ from layermix_gen.dataset.virtual.recorded_recipe import RecordedRecipe
 from layermix_gen.errors import LayerMixError
 from layermix_gen.images import Image
 from layermix_gen.images.codec import decode
+from layermix_gen.mixing_sets.mixed import render_mixed
 from layermix_gen.mixing_sets.mixing_set import MixingSet
 
 RECIPE = ("recipe", "picture", "picture_view", "other")  # the columns that a variant is rendered by
@@ -48,7 +49,7 @@ class VirtualSamples:
             raise LayerMixError(f"{address(row)} has no recipe to render: {error}; restore the index") from error
         image = self._clean(row, row["source"])
         other = self._clean(row, recipe.other) if recipe.other else None
-        return recipe.render(self.mixing_set, image, other)
+        return render_mixed(recipe, self.mixing_set, image, other)
 
     def _clean(self, row: Mapping[str, Any], source: str) -> Image:
         """The clean image of a source image in a row's shard."""

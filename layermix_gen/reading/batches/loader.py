@@ -6,8 +6,7 @@ One call fills a part of a batch, in any thread; parts share nothing, so that th
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from functools import partial
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -27,6 +26,9 @@ from layermix_gen.reading.order import Ints, draw_image
 from layermix_gen.reading.selection import Selection
 from layermix_gen.reading.storage.base import Storage, TarUse
 from layermix_gen.reading.storage.tar_uses import tar_uses
+
+Reads: TypeAlias = Callable[[int, int], list[dict[str, Any]]]
+"""Decodes, in the place of image i of a batch, image j of it; returns the metadata of its views, if that is read."""
 
 ATTEMPTS = 10  # to find an image that stands in for one that cannot be read
 
@@ -53,7 +55,7 @@ class Batch:
     `shown` (B,) says which image of the batch each row of `pixels` shows: its own, or another that stands in for it.
     `replaced` then has the reason. `metadata`, if it is read, has a list for each image, with a dict for each view.
     `mixed` are the second labels of fresh variants and the weights of the first ones, (B,) each; () for stored ones.
-    `draws` has what is drawn for each image, if `pixels` are the images that are mixed later.
+    `draws` has what is drawn for the images of each part, by the first of them, if `pixels` are mixed later.
     """
 
     rows: Ints
@@ -64,7 +66,7 @@ class Batch:
     metadata: list[list[dict[str, Any]]] = field(init=False)
     replaced: dict[int, str] = field(default_factory=dict)
     mixed: tuple[npt.NDArray[Any], ...] = ()
-    draws: list[Any] = field(default_factory=list)
+    draws: dict[int, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.shown = np.arange(len(self.rows))
@@ -125,34 +127,34 @@ class Loader:
         """Fill a batch from image `begin` to `end`. Raises `LayerMixError` with shard and key of an unreadable one."""
         views, height, width, channels = batch.pixels.shape[1:]
         decoder = self._decoder(batch.pixels[begin:end].reshape(-1, height, width, channels))
-        for i in range(begin, end):
-            self.fill_one(batch, i, partial(self._read_views, batch, decoder, (i - begin) * views))
+
+        def read(i: int, which: int) -> list[dict[str, Any]]:
+            first = (i - begin) * views
+            return self.read(batch.places[which], decoder, range(first, first + views))
+
+        self.fill_by(read, batch, begin, end)
         decoder.finish()
 
-    def fill_one(self, batch: Batch, i: int, read: Callable[[int], list[dict[str, Any]]]) -> None:
-        """Fill image `i` by `read`, which decodes an image of the batch in its place, or another that can be read."""
-        try:
-            batch.metadata[i] = read(i)
-        except SampleError as error:
-            if not self._replace:
-                raise LayerMixError(f"{error}; restore that file, or read with on_error='skip'") from error
-            batch.replaced[i] = str(error)
-            self._stand_in(batch, i, read)
+    def fill_by(self, read: Reads, batch: Batch, begin: int, end: int) -> None:
+        """Fill each image by `read`, with what can be read: its own, or another of the batch in its place."""
+        for i in range(begin, end):
+            try:
+                batch.metadata[i] = read(i, i)
+            except SampleError as error:
+                if not self._replace:
+                    raise LayerMixError(f"{error}; restore that file, or read with on_error='skip'") from error
+                batch.replaced[i] = str(error)
+                self._stand_in(read, batch, i)
 
-    def _stand_in(self, batch: Batch, i: int, read: Callable[[int], list[dict[str, Any]]]) -> None:
+    def _stand_in(self, read: Reads, batch: Batch, i: int) -> None:
         """Replace image `i` by another of its batch, whose tars are in use already; the choice depends on no thread."""
         for attempt in range(ATTEMPTS):
             other = draw_image(int(batch.rows[i]), attempt, len(batch.rows), self.selection.seed)
             with suppress(SampleError):
-                batch.metadata[i] = read(other)
+                batch.metadata[i] = read(i, other)
                 batch.shown[i] = other
                 return
         raise LayerMixError(f"{batch.replaced[i]}; nor can {ATTEMPTS} others of its batch be read; restore their files")
-
-    def _read_views(self, batch: Batch, decoder: Decoder, slot: int, which: int) -> list[dict[str, Any]]:
-        """Decode all views of image `which` of the batch into the decoder's rows from `slot` on."""
-        places = batch.places[which]
-        return self.read(places, decoder, range(slot, slot + len(places)))
 
     def read(self, places: Sequence[Place], decoder: Decoder, slots: Sequence[int]) -> list[dict[str, Any]]:
         """Decode the samples at some places, each into a row of the decoder; return their metadata, if it is read."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from functools import partial
+from itertools import islice
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,6 +13,7 @@ from layermix_gen.reading.batches.decoding import Decoder
 from layermix_gen.reading.batches.drawn_views import DrawnViews
 from layermix_gen.reading.batches.loader import Batch, Loader, Place
 from layermix_gen.reading.catalog import Catalog
+from layermix_gen.reading.fresh.draws import Draws
 from layermix_gen.reading.order import Ints
 from layermix_gen.reading.selection import Selection
 from layermix_gen.reading.storage.base import Storage
@@ -28,8 +30,8 @@ class CleanPart(NamedTuple):
     first: int
     leaves: Image
     decoder: Decoder
-    draws: list[Any]
-    seconds: list[list[Place]]
+    draws: Draws[Any]
+    seconds: list[Sequence[Place]]
 
 
 class CleanLoader(Loader):
@@ -54,25 +56,25 @@ class CleanLoader(Loader):
         self._second_images = second_images  # that an image may need
         self._shape = (self._size, self._size, 3)
 
-    def draws(self, batch: Batch, which: slice | list[int]) -> list[Any]:
-        """What is mixed of some images of a batch; its `others` are the second images, -1 where there is none."""
+    def draws(self, batch: Batch, which: slice | list[int]) -> Draws[Any]:
+        """What is mixed of some images of a batch."""
         raise NotImplementedError
 
-    def others(self, numbers: Sequence[int]) -> Ints:
+    def others(self, numbers: Ints) -> Ints:
         """The numbers in the catalog of the second images of draws."""
         raise NotImplementedError
 
-    def render(self, draws: Sequence[Any], clean: ImageRows, others: Sequence[ImageRows], out: Image) -> None:
+    def render(self, draws: Any, clean: ImageRows, others: Sequence[ImageRows], out: Image) -> None:
         """Render the views of clean images (H, W, 3) to `out` (n, V, H, W, 3), with their second images."""
         raise NotImplementedError
 
     def metadata(
-        self, draw: Any, clean: dict[str, Any], others: Sequence[dict[str, Any] | None]
+        self, draws: Any, i: int, clean: dict[str, Any], others: Sequence[dict[str, Any] | None]
     ) -> list[dict[str, Any]]:
-        """The metadata of the views of an image, by those of the clean image and of the second images."""
+        """The metadata of the views of image i, by those of the clean image and of the second images."""
         raise NotImplementedError
 
-    def note_labels(self, batch: Batch, begin: int, draws: Sequence[Any]) -> None:
+    def note_labels(self, batch: Batch, begin: int, draws: Any) -> None:
         """Note labels that only draws tell, from image `begin` of the batch on; by default there are none."""
 
     def leaves(self, batch: Batch, begin: int, end: int) -> Image:
@@ -94,33 +96,34 @@ class CleanLoader(Loader):
         draws, leaves = self.draws(batch, slice(begin, end)), self.leaves(batch, begin, end)
         decoder = self._decoder(leaves.reshape(-1, *self._shape))
         part = CleanPart(begin, leaves, decoder, draws, self._seconds(draws))
-        for slot in range(end - begin):
-            self.fill_one(batch, begin + slot, partial(self._read_one, batch, part, slot))
-        part.decoder.finish()
+        self.fill_by(partial(self._read_one, batch, part), batch, begin, end)
+        decoder.finish()
         self.mix(batch, part)
         self.note_labels(batch, begin, draws)
 
-    def _read_one(self, batch: Batch, part: CleanPart, slot: int, which: int) -> list[dict[str, Any]]:
-        """Decode image `which` of the batch and its second images into a slot; return the metadata of its views."""
-        if which == part.first + slot:
-            draw, seconds = part.draws[slot], part.seconds[slot]
-        else:
-            [draw] = self.draws(batch, [which])
-            [seconds] = self._seconds([draw])
-        used, first = [view for view, row in enumerate(draw.others, 1) if row >= 0], slot * part.leaves.shape[1]
-        facts = self.read([*batch.places[which], *seconds], part.decoder, [first + view for view in (0, *used)])
-        part.draws[slot] = draw
+    def _read_one(self, batch: Batch, part: CleanPart, i: int, which: int) -> list[dict[str, Any]]:
+        """Decode image `which` of a batch and its second images in the place of image `i`; return its metadata."""
+        slot = i - part.first
+        if which != i:
+            one = self.draws(batch, [which])
+            part.draws.put(slot, one)
+            [part.seconds[slot]] = self._seconds(one)
+        places, slots, used = batch.places[which], [slot * part.leaves.shape[1]], []
+        if self._second_images:
+            used = [view for view, number in enumerate(part.draws.others[slot].tolist()) if number >= 0]
+            places, slots = [*places, *part.seconds[slot]], slots + [slots[0] + 1 + view for view in used]
+        facts = self.read(places, part.decoder, slots)
         if not facts:
             return []
         by_view = dict(zip(used, facts[1:], strict=True))
-        others = [by_view.get(view) for view in range(1, 1 + len(draw.others))]
-        return self.metadata(draw, facts[0], others)
+        others = [by_view.get(view) for view in range(part.draws.others.shape[1])]
+        return self.metadata(part.draws, slot, facts[0], others)
 
-    def _seconds(self, draws: Sequence[Any]) -> list[list[Place]]:
+    def _seconds(self, draws: Draws[Any]) -> list[Sequence[Place]]:
         """The places of the second images of each draw."""
-        rows = [row for draw in draws for row in draw.others if row >= 0]
-        if not rows:
-            return [[] for _ in draws]
-        images = self.others(rows)
-        places = (place for [place] in self.places(np.zeros((len(rows), 1), np.int64), images[:, None]))
-        return [[next(places) for row in draw.others if row >= 0] for draw in draws]
+        used = draws.others >= 0
+        if not used.any():
+            return [()] * len(draws)
+        images = self.others(draws.others[used])
+        places = (place for [place] in self.places(np.zeros((len(images), 1), np.int64), images[:, None]))
+        return [[*islice(places, count)] for count in used.sum(axis=1).tolist()]

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from layermix_gen.dataset.names import CLEAN_PLANE
 from layermix_gen.errors import LayerMixError
+from layermix_gen.mixing.methods import Recipe
 from layermix_gen.mixing.recipe import IMAGE, Expression
 from layermix_gen.mixing_sets.mixing_set import MixingSet
 from layermix_gen.reading.batch_rendering.batch_programs import BatchProgram, Packer, Piece, programs
@@ -21,7 +22,8 @@ from layermix_gen.reading.batch_rendering.device_check import check_device
 from layermix_gen.reading.batches.loader import Batch
 from layermix_gen.reading.batches.tensors import labels_and_fields
 from layermix_gen.reading.device import check_memory, on_device, take
-from layermix_gen.reading.fresh.fresh_variants import FreshDraw, FreshVariants
+from layermix_gen.reading.fresh.draws import Draws
+from layermix_gen.reading.fresh.fresh_variants import FreshDraws, FreshVariants
 from layermix_gen.reading.selection import Selection
 from layermix_gen.support.checks import check_choice
 
@@ -82,8 +84,9 @@ class DeviceRenderer:
 
         def planned() -> Iterator[tuple[Any, ...]]:
             while group := [*islice(source, together)]:
-                draws = [draw for batch in group for draw in batch.draws]
-                leaves = torch.from_numpy(self._rows(draws) if held is not None else group[0].pixels)
+                draws = Draws.joined([batch.draws[first] for batch in group for first in sorted(batch.draws)])
+                rows = np.ascontiguousarray(draws.leaves.T.clip(0))  # any where there is no second image
+                leaves = torch.from_numpy(rows if held is not None else group[0].pixels)
                 rest = [labels_and_fields(batch, selection, fields, several=several) for batch in group]
                 yield (*self._planned(draws), [len(batch.rows) for batch in group], leaves, *chain.from_iterable(rest))
                 del group, leaves, rest  # so that their memory is free for the batches to come
@@ -95,17 +98,13 @@ class DeviceRenderer:
             for number, part in enumerate(images.split(sizes)):
                 yield (part, *rest[number * width : (number + 1) * width])
 
-    def _rows(self, draws: Sequence[FreshDraw]) -> Any:
-        """The rows of the clean images and of the second ones, any where there are none: (n, 1 + second images)."""
-        return np.array([[draw.row, *(max(other, 0) for other in draw.others)] for draw in draws])
-
-    def _planned(self, draws: Sequence[FreshDraw]) -> tuple[BatchPlan, Tensor]:
+    def _planned(self, draws: FreshDraws) -> tuple[BatchPlan, Tensor]:
         """How the views of some images are rendered, and the numbers of that, which the device needs."""
         size, packer, width = self.fresh.mix.drawing.size, Packer(), 1 + self.fresh.second_images
         crops: list[tuple[int, ...]] = []
         recipes, leaves = [], []
-        for place, draw in enumerate(draws):
-            for recipe, numbers in self._views(draw, place * width, len(draws) * width, crops):
+        for place, drawn in enumerate(draws.recipes):
+            for recipe, numbers in self._views(drawn, place * width, len(draws) * width, crops):
                 recipes.append(recipe)
                 leaves.append(numbers)
         planned = [*programs(recipes, leaves, (size, size), packer)]
@@ -113,7 +112,7 @@ class DeviceRenderer:
         return plan, packer.packed(pinned=self.device.type == "cuda")
 
     def _views(
-        self, draw: FreshDraw, first: int, pictures: int, crops: list[tuple[int, ...]]
+        self, drawn: Sequence[Recipe], first: int, pictures: int, crops: list[tuple[int, ...]]
     ) -> Iterator[tuple[Expression, Mapping[str, int]]]:
         """The recipe of each view of an image, and the numbers of its leaves: the image's own is `first`.
 
@@ -124,7 +123,7 @@ class DeviceRenderer:
             if name == CLEAN_PLANE:
                 yield IMAGE, {"image": first}
                 continue
-            recipe, leaves = draw.recipes[number], {"image": first, "other": first + 1 + number}
+            recipe, leaves = drawn[number], {"image": first, "other": first + 1 + number}
             if recipe.picture:
                 view = recipe.picture
                 leaves["picture"] = pictures + len(crops)

@@ -12,7 +12,7 @@ from layermix_gen.reading.batches.drawn_views import DrawnViews
 from layermix_gen.reading.batches.loader import Batch, Place
 from layermix_gen.reading.catalog import Catalog
 from layermix_gen.reading.fresh.clean_loader import CleanLoader, CleanPart
-from layermix_gen.reading.fresh.fresh_variants import FreshDraw, FreshVariants
+from layermix_gen.reading.fresh.fresh_variants import FreshDraws, FreshVariants
 from layermix_gen.reading.order import Ints
 from layermix_gen.reading.selection import Selection
 from layermix_gen.reading.storage.base import Storage
@@ -49,25 +49,25 @@ class FreshLoader(CleanLoader):
         places = self.places(planes, self.selection.images[rows, None])
         return fresh_batch(rows, planes, places, take((len(rows), self._images, *self._shape)))
 
-    def draws(self, batch: Batch, which: slice | list[int]) -> list[FreshDraw]:
+    def draws(self, batch: Batch, which: slice | list[int]) -> FreshDraws:
         """What the epoch draws for some images of a batch."""
         return self._fresh.draws(batch.rows[which], self._epoch, with_recipes=self._needs_recipes)
 
-    def others(self, numbers: Sequence[int]) -> Ints:
+    def others(self, numbers: Ints) -> Ints:
         """The numbers in the catalog of second images, which draws name by their rows of the selection."""
         return self.selection.images[numbers]
 
-    def render(self, draws: Sequence[FreshDraw], clean: ImageRows, others: Sequence[ImageRows], out: Image) -> None:
+    def render(self, draws: FreshDraws, clean: ImageRows, others: Sequence[ImageRows], out: Image) -> None:
         """Render the views of clean images."""
         self._fresh.render(draws, self._epoch, clean, others, out)
 
     def metadata(
-        self, draw: FreshDraw, clean: dict[str, Any], others: Sequence[dict[str, Any] | None]
+        self, draws: FreshDraws, i: int, clean: dict[str, Any], others: Sequence[dict[str, Any] | None]
     ) -> list[dict[str, Any]]:
-        """The metadata of the views of an image."""
-        return self._fresh.metadata(draw, clean, others, self._epoch)
+        """The metadata of the views of image i."""
+        return self._fresh.metadata(draws, i, clean, others, self._epoch)
 
-    def note_labels(self, batch: Batch, begin: int, draws: Sequence[FreshDraw]) -> None:
+    def note_labels(self, batch: Batch, begin: int, draws: FreshDraws) -> None:
         """Note the second labels of images that were drawn."""
         note_labels(batch, begin, draws, self._fresh)
 
@@ -89,18 +89,17 @@ class LeafLoader(FreshLoader):
 
     def mix(self, batch: Batch, part: CleanPart) -> None:
         """Note what is drawn."""
-        batch.draws[part.first : part.first + len(part.draws)] = part.draws
+        batch.draws[part.first] = part.draws
 
 
 def fresh_batch(rows: Ints, planes: Ints, places: list[list[Place]], room: npt.NDArray[np.uint8]) -> Batch:
     """A batch of the clean images in rows `rows` (B,), with room for pixels."""
     batch = Batch(rows, planes, places, room)
     batch.mixed = (np.full(len(rows), -1, np.int32), np.ones(len(rows), np.float32))
-    batch.draws = [None] * len(rows)
     return batch
 
 
-def note_labels(batch: Batch, begin: int, draws: Sequence[FreshDraw], fresh: FreshVariants) -> None:
+def note_labels(batch: Batch, begin: int, draws: FreshDraws, fresh: FreshVariants) -> None:
     """Note the second labels of images that were drawn, from image `begin` of the batch on."""
     if fresh.second_images:
         part = slice(begin, begin + len(draws))

@@ -6,7 +6,7 @@ else: not from the batch, the rank, the thread or the process that reads the ima
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -19,12 +19,12 @@ from layermix_gen.images import Image
 from layermix_gen.images.views import View
 from layermix_gen.kernels.laws import Law
 from layermix_gen.kernels.native import library
-from layermix_gen.kernels.programs import Programs
-from layermix_gen.mixing.bulk import NO_PICTURES, ImageRows, programs_of, render_programs
+from layermix_gen.mixing.bulk import ImageRows
 from layermix_gen.mixing.methods import UNMIXED, Recipe
 from layermix_gen.mixing.recipe import IMAGE
-from layermix_gen.mixing.renderer import rendered
+from layermix_gen.mixing_sets.mixed import render_all_mixed, render_drawn
 from layermix_gen.reading.catalog import Catalog
+from layermix_gen.reading.fresh.draws import Draws
 from layermix_gen.reading.fresh.fresh_mix import Mix
 from layermix_gen.reading.order import Ints
 from layermix_gen.reading.selection import FRESH, Selection
@@ -34,16 +34,8 @@ from layermix_gen.support.seeds import KeyedRandom, view_keys
 UNCHANGED = Recipe(UNMIXED, IMAGE)
 
 
-class FreshDraw(NamedTuple):
-    """What an epoch draws for an image, a row of the selection: a recipe for each fresh view.
-
-    There are none where the kernels draw them as they render. `others` are the rows of the second images, -1 where a
-    recipe uses none; empty for a method that never does.
-    """
-
-    row: int
-    recipes: list[Recipe]
-    others: list[int]
+FreshDraws: TypeAlias = Draws[Recipe]
+"""What an epoch draws for images; second images are named by their rows of the selection."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -87,17 +79,22 @@ class FreshVariants:
         """How many second images an image may need."""
         return len(self.views) if self.mix.method.mixes_labels else 0
 
-    def draws(self, rows: Ints, epoch: int, *, with_recipes: bool = True) -> list[FreshDraw]:
+    def draws(self, rows: Ints, epoch: int, *, with_recipes: bool = True) -> FreshDraws:
         """What an epoch draws for the images in `rows`; without the recipes where the kernels can draw them."""
         if self.law and not with_recipes:
-            return [FreshDraw(row, [], []) for row in rows.tolist()]
+            return Draws(rows.copy(), [], self._others(rows, []))
         draw, drawing, of_view = self.mix.method.draw, self.mix.drawing, KeyedRandom.of_view
-        drawn = []
-        for row, image in zip(rows.tolist(), self.ids[rows].tolist(), strict=True):
-            recipes = [draw(of_view(self.seed, image, epoch, view), drawing) for view in self.views]
-            others = [self._other(row, recipe.other) for recipe in recipes] if self.second_images else []
-            drawn.append(FreshDraw(row, recipes, others))
-        return drawn
+        images = self.ids[rows].tolist()
+        recipes = [[draw(of_view(self.seed, image, epoch, view), drawing) for view in self.views] for image in images]
+        return Draws(rows.copy(), recipes, self._others(rows, recipes))
+
+    def _others(self, rows: Ints, recipes: Sequence[Sequence[Recipe]]) -> Ints:
+        """The rows of second images (n, most second images), -1 where a recipe draws none."""
+        others = np.full((len(rows), self.second_images), -1, np.int64)
+        if self.second_images:
+            for i, row in enumerate(rows.tolist()):
+                others[i] = [self._other(row, recipe.other) for recipe in recipes[i]]
+        return others
 
     def _other(self, row: int, place: float | None) -> int:
         """The row of the second image that a recipe draws: one of the next 32 selected ones in the shard's order."""
@@ -106,58 +103,42 @@ class FreshVariants:
         start = int(self.starts[row])
         return start + next(candidates(int(self.counts[row]), row - start, place))
 
-    def render(
-        self, draws: Sequence[FreshDraw], epoch: int, clean: ImageRows, others: Sequence[ImageRows], out: Image
-    ) -> None:
+    def render(self, draws: FreshDraws, epoch: int, clean: ImageRows, others: Sequence[ImageRows], out: Image) -> None:
         """Render all views of clean images (H, W, 3) to `out` (n, V, H, W, 3).
 
         `others` are their second images for each fresh view, where the method uses any.
         """
-        number = 0
+        compiled, mixing_set, number = library(), self.mix.mixing_set, 0
         for column, name in enumerate(self.names):
             if name == CLEAN_PLANE:
                 out[:, column] = clean.images[clean.rows]
                 continue
-            other = others[number] if others else None
-            compiled, programs = library(), self._programs(draws, epoch, number)
-            if compiled and programs:
-                pictures = self.mix.mixing_set.pictures if self.mix.mixing_set else NO_PICTURES
-                render_programs(compiled, programs, clean, other, pictures, ImageRows.all_of(out[:, column]))
+            other, views = others[number] if others else None, ImageRows.all_of(out[:, column])
+            if compiled and self.law and not draws.recipes:
+                programs = self.law.draw(compiled, view_keys(self.seed, self.ids[draws.rows], epoch, number))
+                render_drawn(compiled, programs, mixing_set, clean, other, views)
             else:
-                self._render_by_one(draws, number, clean, other, out[:, column])
+                render_all_mixed([one[number] for one in draws.recipes], mixing_set, clean, other, views)
             number += 1
 
-    def _programs(self, draws: Sequence[FreshDraw], epoch: int, number: int) -> Programs | None:
-        """The recipes of a fresh view as the kernels read them, which draw them if they were not drawn yet."""
-        compiled = library()
-        if compiled and self.law and not draws[0].recipes:
-            images = self.ids[[draw.row for draw in draws]]
-            return self.law.draw(compiled, view_keys(self.seed, images, epoch, number))
-        return programs_of([draw.recipes[number] for draw in draws])
-
-    def _render_by_one(
-        self, draws: Sequence[FreshDraw], number: int, clean: ImageRows, other: ImageRows | None, out: Image
-    ) -> None:
-        """Render a fresh view of one image after the other."""
-        mixing_set, size = self.mix.mixing_set, self.mix.drawing.size
-        for i, draw in enumerate(draws):
-            recipe = draw.recipes[number]
-            picture = mixing_set.view(recipe.picture, size) if mixing_set and recipe.picture else None
-            rendered(recipe.expression, clean.image(i), picture, other.image(i) if other else None, out[i])
-
-    def label_columns(self, draws: Sequence[FreshDraw]) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.float32]]:
+    def label_columns(self, draws: FreshDraws) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.float32]]:
         """The labels of the second images, -1 where there are none, and the weights of the images' own: (n,) each.
 
         They are those of the first fresh view.
         """
-        rows = np.array([draw.others[0] if draw.others else -1 for draw in draws])
+        rows = draws.others[:, 0]
         second = np.where(rows < 0, -1, self.labels[rows]).astype(np.int32)
-        return second, np.array([draw.recipes[0].label_weight for draw in draws], np.float32)
+        return second, np.array([recipe.label_weight for recipe, *_ in draws.recipes], np.float32)
 
     def metadata(
-        self, draw: FreshDraw, clean: Mapping[str, Any], others: Sequence[Mapping[str, Any] | None], epoch: int
+        self,
+        draws: FreshDraws,
+        i: int,
+        clean: Mapping[str, Any],
+        others: Sequence[Mapping[str, Any] | None],
+        epoch: int,
     ) -> list[dict[str, Any]]:
-        """The metadata of all views, from those of the clean image and of the second images, one a fresh view.
+        """The metadata of all views of image i, from its clean image's and those of the second images, one a view.
 
         The lists of the clean view are as long as those of the fresh ones. A key is `000000123-fresh-EPOCH-VIEW`.
         """
@@ -168,7 +149,7 @@ class FreshVariants:
                 drawn, key = Drawn(CLEAN, view, UNCHANGED), clean["key"]
             else:
                 other = others[number] if others else None
-                drawn = Drawn(number, view, draw.recipes[number], _item(other) if other else None)
+                drawn = Drawn(number, view, draws.recipes[i][number], _item(other) if other else None)
                 key = f"{ordinal_of(clean['key']):09d}-{FRESH}-{epoch}-{number}"
                 number += 1
             shown.append(metadata(drawn, item, clean["class_name"], lengths) | {"plane": name, "key": key})

@@ -11,7 +11,7 @@ from layermix_gen.mixing.bulk import ImageRows
 from layermix_gen.reading.batches.loader import Batch
 from layermix_gen.reading.batches.room import Room
 from layermix_gen.reading.fresh.fresh_loader import fresh_batch, note_labels
-from layermix_gen.reading.fresh.fresh_variants import FreshDraw, FreshVariants
+from layermix_gen.reading.fresh.fresh_variants import FreshDraws, FreshVariants
 from layermix_gen.reading.fresh.held_views import EpochFacts, EpochImages
 from layermix_gen.reading.order import Ints
 
@@ -42,15 +42,15 @@ class HeldDraws:
         """Fill a batch from image `begin` to `end`."""
         fresh, facts = self._fresh, self._facts
         draws = fresh.draws(batch.rows[begin:end], self._epoch, with_recipes=self.needs_recipes or bool(facts))
-        batch.draws[begin:end] = draws
+        batch.draws[begin] = draws
         self.show(draws, batch.pixels[begin:end])
         if facts:
-            for i, draw in enumerate(draws, begin):
-                of_others = [None if row < 0 else facts[row] for row in draw.others]
-                batch.metadata[i] = fresh.metadata(draw, facts[draw.row], of_others, self._epoch)
+            for i, (row, *others) in enumerate(draws.leaves.T.tolist()):
+                of_others = [None if other < 0 else facts[other] for other in others]
+                batch.metadata[begin + i] = fresh.metadata(draws, i, facts[row], of_others, self._epoch)
         note_labels(batch, begin, draws, fresh)
 
-    def show(self, draws: Sequence[FreshDraw], out: Image) -> None:
+    def show(self, draws: FreshDraws, out: Image) -> None:
         """Make the pixels of some images: none, as these lie on the device."""
 
 
@@ -64,9 +64,9 @@ class HeldLeaves(HeldDraws):
     def _room_for(self, count: int) -> tuple[int, ...]:
         return (count, 1 + self._fresh.second_images, *self._images.shape[1:])
 
-    def show(self, draws: Sequence[FreshDraw], out: Image) -> None:
+    def show(self, draws: FreshDraws, out: Image) -> None:
         """Cut the clean images and second ones to `out` (n, 1 + second images, H, W, 3)."""
-        for number, rows in enumerate(_leaves(draws)):
+        for number, rows in enumerate(draws.leaves):
             self.cut(rows, out[:, number])
 
     def cut(self, rows: Ints, out: Image) -> ImageRows:
@@ -88,14 +88,9 @@ class HeldLoader(HeldLeaves):
     def _room_for(self, count: int) -> tuple[int, ...]:
         return (count, len(self._fresh.names), *self._images.shape[1:])
 
-    def show(self, draws: Sequence[FreshDraw], out: Image) -> None:
+    def show(self, draws: FreshDraws, out: Image) -> None:
         """Render the views to `out` (n, V, H, W, 3)."""
-        rows = _leaves(draws)
+        rows = draws.leaves
         room = self._room.take("leaves", (len(rows), len(draws), *self._images.shape[1:]))
         clean, *others = map(self.cut, rows, room)
         self._fresh.render(draws, self._epoch, clean, others, out)
-
-
-def _leaves(draws: Sequence[FreshDraw]) -> Ints:
-    """The rows of the clean images, and of the second ones of each view, -1 for none: (1 + second images, n)."""
-    return np.array([[draw.row, *draw.others] for draw in draws]).T

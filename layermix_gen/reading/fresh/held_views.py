@@ -30,10 +30,9 @@ class WholeLoader(Loader):
 
     def fill(self, batch: Batch, begin: int, end: int) -> None:
         """Keep image `begin` to `end` of a batch. Raises `LayerMixError` with shard and key of an unreadable one."""
-        for i in range(begin, end):
-            self.fill_one(batch, i, partial(self._keep, batch))
+        self.fill_by(partial(self._keep, batch), batch, begin, end)
 
-    def _keep(self, batch: Batch, which: int) -> list[dict[str, Any]]:
+    def _keep(self, batch: Batch, i: int, which: int) -> list[dict[str, Any]]:
         return self.read(batch.places[which], AnyDecoder(batch.pixels), [int(batch.rows[which])])
 
     def _decode(self, decoder: Decoder, slot: int, data: memoryview, image: int) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from layermix_gen.images import Image
 from layermix_gen.mixing.bulk import ImageRows
 from layermix_gen.reading.batches.loader import Batch
 from layermix_gen.reading.fresh.clean_loader import CleanLoader
-from layermix_gen.reading.fresh.virtual_planes import VirtualDraw, VirtualPlanes
+from layermix_gen.reading.fresh.virtual_planes import VirtualDraws, VirtualPlanes
 from layermix_gen.reading.order import Ints
 from layermix_gen.reading.selection import Selection
 from layermix_gen.reading.storage.base import Storage, TarUse
@@ -41,24 +41,24 @@ class VirtualLoader(CleanLoader):
 
         return super().uses(count, clean_part)
 
-    def draws(self, batch: Batch, which: slice | list[int]) -> list[VirtualDraw]:
+    def draws(self, batch: Batch, which: slice | list[int]) -> VirtualDraws:
         """What is rendered of some images of a batch."""
         rows = batch.rows[which]
         return self._virtual.draws(rows, self.selection.images[rows], batch.planes[which])
 
-    def others(self, numbers: Sequence[int]) -> Ints:
+    def others(self, numbers: Ints) -> Ints:
         """The numbers in the catalog of second images: draws name these themselves."""
-        return np.array(numbers)
+        return numbers
 
-    def render(self, draws: Sequence[VirtualDraw], clean: ImageRows, others: Sequence[ImageRows], out: Image) -> None:
+    def render(self, draws: VirtualDraws, clean: ImageRows, others: Sequence[ImageRows], out: Image) -> None:
         """Render the views of clean images."""
         self._virtual.render(draws, clean, others, out)
 
     def metadata(
-        self, draw: VirtualDraw, clean: dict[str, Any], others: Sequence[dict[str, Any] | None]
+        self, draws: VirtualDraws, i: int, clean: dict[str, Any], others: Sequence[dict[str, Any] | None]
     ) -> list[dict[str, Any]]:
-        """The metadata of the views of an image."""
-        return self._virtual.metadata(draw, clean)
+        """The metadata of the views of image i, those of clean ones from `clean`."""
+        return [clean if facts is None else facts for facts in draws.facts[i]]
 
 
 def _clean(rows: Ints) -> Ints:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from hashlib import md5
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -21,9 +21,11 @@ from layermix_gen.dataset.virtual.recorded_recipe import RecordedRecipe
 from layermix_gen.dataset.virtual.virtual_samples import RECIPE, VirtualSamples
 from layermix_gen.errors import LayerMixError
 from layermix_gen.images import Image
-from layermix_gen.kernels.native import library, say_if_not_compiled
-from layermix_gen.mixing.bulk import NO_PICTURES, ImageRows, programs_of, render_programs
+from layermix_gen.kernels.native import say_if_not_compiled
+from layermix_gen.mixing.bulk import ImageRows
+from layermix_gen.mixing_sets.mixed import render_all_mixed
 from layermix_gen.reading.catalog import Catalog
+from layermix_gen.reading.fresh.draws import Draws
 from layermix_gen.reading.order import Ints
 from layermix_gen.support.database import quoted, rows
 
@@ -83,17 +85,19 @@ def _parts(counts: Sequence[int], most: int) -> Iterator[slice]:
     yield slice(begin, len(counts))
 
 
-class VirtualDraw(NamedTuple):
-    """What is rendered of the image in a row of the selection: a recipe for each view, None for a clean one.
+@dataclass(slots=True, eq=False)
+class VirtualDraws(Draws[RecordedRecipe | None]):
+    """What is rendered of images: a recipe for each view, None for a clean one. Second images are named by the catalog.
 
-    `others` are the numbers of the second images in the catalog, -1 where a view has none; empty where none ever has.
     `facts` are the fields of each view that were asked for, None for a clean one.
     """
 
-    row: int
-    recipes: list[RecordedRecipe | None]
-    others: list[int]
-    facts: list[dict[str, Any] | None]
+    facts: list[list[dict[str, Any] | None]]
+
+    def put(self, i: int, one: Self) -> None:
+        """Have what is drawn for a single image stand in place i."""
+        Draws.put(self, i, one)
+        self.facts[i] = one.facts[0]
 
 
 @dataclass(eq=False)
@@ -140,26 +144,25 @@ class VirtualPlanes:
         """The first image of each shard, and their number."""
         return np.searchsorted(self.clean.shards, np.arange(len(self.texts.texts) + 1))
 
-    def draws(self, rows: Ints, images: Ints, planes: Ints) -> list[VirtualDraw]:
+    def draws(self, rows: Ints, images: Ints, planes: Ints) -> VirtualDraws:
         """What is rendered of the images (B,) in rows (B,) of the selection, each in planes (B, V) of the catalog."""
-        shards = self.clean.shards[images]
-        places = (images - self._firsts[shards]).tolist()
-        found = zip(rows.tolist(), shards.tolist(), places, planes.tolist(), strict=True)
-        return [self._draw(row, shard, place, [self.planes[one] for one in of]) for row, shard, place, of in found]
-
-    def _draw(self, row: int, shard: int, place: int, planes: Sequence[str]) -> VirtualDraw:
-        draw = VirtualDraw(row, [], [], [])
-        for plane in planes:
-            recipe, facts = None, None
-            if plane in self._numbers:
-                line = self.texts.line(shard, self._numbers[plane], place)
-                facts = dict(zip(self.fields, line[len(RECIPE) :], strict=True))
-                recipe = self._recipe(line[: len(RECIPE)], shard)
-            draw.recipes.append(recipe)
-            draw.facts.append(facts)
+        shards, others = self.clean.shards[images], np.full((len(rows), self.second_images), -1, np.int64)
+        places = images - self._firsts[shards]
+        drawn = VirtualDraws(rows.copy(), [], others, [])
+        for i, (shard, place) in enumerate(zip(shards.tolist(), places.tolist(), strict=True)):
+            recipes, facts = zip(*(self._view(shard, place, self.planes[plane]) for plane in planes[i]), strict=True)
+            drawn.recipes.append([*recipes])
+            drawn.facts.append([*facts])
             if self.paired:
-                draw.others.append(self._image_of(shard, recipe.other) if recipe and recipe.other else -1)
-        return draw
+                others[i] = [self._image_of(shard, one.other) if one and one.other else -1 for one in recipes]
+        return drawn
+
+    def _view(self, shard: int, place: int, plane: str) -> tuple[RecordedRecipe | None, dict[str, Any] | None]:
+        if plane not in self._numbers:
+            return None, None
+        line = self.texts.line(shard, self._numbers[plane], place)
+        facts = dict(zip(self.fields, line[len(RECIPE) :], strict=True))
+        return self._recipe(line[: len(RECIPE)], shard), facts
 
     def _recipe(self, columns: Sequence[Any], shard: int) -> RecordedRecipe:
         try:
@@ -185,10 +188,10 @@ class VirtualPlanes:
             raise ValueError("a catalog without ids")
         return self.clean.ids
 
-    def render(self, draws: Sequence[VirtualDraw], clean: ImageRows, others: Sequence[ImageRows], out: Image) -> None:
+    def render(self, draws: VirtualDraws, clean: ImageRows, others: Sequence[ImageRows], out: Image) -> None:
         """Render all views of clean images (H, W, 3) to `out` (n, V, H, W, 3), with their second images, one a view."""
         for view in range(self.views):
-            recipes = {i: recipe for i, draw in enumerate(draws) if (recipe := draw.recipes[view])}
+            recipes = {i: recipe for i, of_image in enumerate(draws.recipes) if (recipe := of_image[view])}
             for i in range(len(draws)):
                 if i not in recipes:
                     out[i, view] = clean.images[clean.rows[i]]
@@ -196,22 +199,5 @@ class VirtualPlanes:
                 mixed = np.array([*recipes])
                 other = ImageRows(others[view].images, others[view].rows[mixed]) if others else None
                 leaves = ImageRows(clean.images, clean.rows[mixed]), other
-                self._render([*recipes.values()], *leaves, ImageRows(out[:, view], mixed))
-
-    def _render(
-        self, recipes: Sequence[RecordedRecipe], clean: ImageRows, other: ImageRows | None, out: ImageRows
-    ) -> None:
-        """Render recipes on as many clean images, and the second ones where they use them."""
-        mixing_set, compiled, programs = self.samples.mixing_set, library(), programs_of(recipes)
-        if compiled and programs:
-            pictures = mixing_set.pictures if mixing_set else NO_PICTURES
-            render_programs(compiled, programs, clean, other, pictures, out)
-            return
-        for i, recipe in enumerate(recipes):
-            image = clean.images[clean.rows[i]]
-            recipe.render(mixing_set, image, other.image(i) if other else None, out.image(i))
-
-    @staticmethod
-    def metadata(draw: VirtualDraw, clean: dict[str, Any]) -> list[dict[str, Any]]:
-        """The metadata of all views, that of clean ones from `clean`."""
-        return [clean if facts is None else facts for facts in draw.facts]
+                found = [*recipes.values()]
+                render_all_mixed(found, self.samples.mixing_set, *leaves, ImageRows(out[:, view], mixed))
