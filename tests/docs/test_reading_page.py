@@ -1,4 +1,4 @@
-"""The page on reading: every snippet runs, on a small dataset that lies here and in a bucket."""
+"""The pages on reading: every snippet runs, on a small dataset that lies here and in a bucket."""
 
 import re
 import shutil
@@ -18,7 +18,8 @@ from tests.reading.truth import Truth
 from tests.servers import object_store
 from tests.torchvision_on_cpu import allow_timm
 
-PAGE = (Path(__file__).parents[2] / "docs" / "reading.md").read_text(encoding="utf-8")
+DOCS = Path(__file__).parents[2] / "docs"
+PAGE, FRESH = ((DOCS / name).read_text(encoding="utf-8") for name in ("reading.md", "fresh.md"))
 
 
 @pytest.mark.filterwarnings("ignore")  # those of a library's own classes cannot be handed on
@@ -40,7 +41,7 @@ def test_snippets_run(tiny: Truth, whole: Truth, tmp_path: Path, monkeypatch: py
         s3.mkdir("bucket")
         s3.put("shards", "bucket/", recursive=True)
         names: dict = {}
-        for snippet in re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL):
+        for snippet in re.findall(r"```python\n(.*?)```", PAGE + FRESH, re.DOTALL):
             exec(snippet, names)  # noqa: S102
     assert names["x"].shape == (32, 3, 12, 12)
     assert names["triples"].shape == (8, 3, 3, 224, 224)
@@ -80,5 +81,5 @@ def test_every_choice_is_documented() -> None:
 def test_every_option_is_told() -> None:
     code = LayerMixDataset.__init__.__code__
     options = code.co_varnames[1 : code.co_argcount + code.co_kwonlyargcount]
-    text = PAGE + (LayerMixDataset.__doc__ or "")
+    text = PAGE + FRESH + (LayerMixDataset.__doc__ or "")
     assert [name for name in options if not re.search(rf"\b{name}\b", text)] == []
