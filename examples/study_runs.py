@@ -87,7 +87,8 @@ def learn_from(shards: Path, one: Run, out: Path, lab: Laboratory) -> None:
         variants=None if condition.fresh else condition.variants,
         in_memory=True,
         compiled=lab.compiled,
-        fresh=condition.mix,
+        fresh=condition.fresh,
+        mix=condition.mix,
         mixing_set=lab.mixing_set(condition.mixing_set) if condition.fresh else None,
     )
 

@@ -5,6 +5,11 @@
     python train_cifar.py shards --test test --jsd
     torchrun --nproc-per-node 4 train_cifar.py shards --test test --jsd
 
+Without stored variants, the clean plane is mixed anew in each epoch; with whole images, the crops are new, too:
+
+    layermix-gen build path/to/cifar-10 clean --variants 0 --view source
+    python train_cifar.py clean --test test --jsd --fresh --view pad-crop
+
 100 epochs for the wide networks, 200 for the others; SGD with Nesterov's momentum, weight decay 5e-4, rate 0.1 falling
 as a cosine, batches of 128. If it is stopped, run the same command again: it continues where it was.
 """
@@ -33,7 +38,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--soft-labels", action="store_true", help="of both images that mixup and cutmix have mixed")
     parser.add_argument("--jsd", action="store_true", help="learn from triples, with the Jensen-Shannon loss")
     parser.add_argument("--fresh", action="store_true", help="mix the clean plane anew in each epoch, while it is read")
-    parser.add_argument("--mix", default="layermix", help="the method of --fresh; default: layermix")
+    parser.add_argument("--mix", help="the method of --fresh; default: that of the dataset")
     parser.add_argument("--view", help="how shards of whole images are cropped, with --fresh: pad-crop")
     parser.add_argument(
         "--outliers",
@@ -57,7 +62,8 @@ def main(arguments: list[str] | None = None) -> None:
         std=(0.5,),
         save_every=options.save_every,
         out=options.out,
-        fresh=options.mix if options.fresh else None,
+        fresh=options.fresh,
+        mix=options.mix,
         view=options.view,
     )
 

@@ -4,6 +4,11 @@
     layermix-gen build path/to/imagenet/val val --variants 0 --view center
     torchrun --nproc-per-node 8 train_imagenet.py shards --test val
 
+Without stored variants, the clean plane is mixed anew in each epoch; with whole images, the crops are new, too:
+
+    layermix-gen build path/to/imagenet/train whole --variants 0 --view source --size 256 --quality 90
+    torchrun --nproc-per-node 8 train_imagenet.py whole --test val --fresh --view rrc
+
 90 epochs of SGD with Nesterov's momentum from pretrained weights, weight decay 5e-4, rate 0.01 falling as a cosine,
 batches of 256. If it is stopped, run the same command again: it continues where it was.
 """
@@ -33,7 +38,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--soft-labels", action="store_true", help="of both images that mixup and cutmix have mixed")
     parser.add_argument("--jsd", action="store_true", help="learn from triples, with the Jensen-Shannon loss")
     parser.add_argument("--fresh", action="store_true", help="mix the clean plane anew in each epoch, while it is read")
-    parser.add_argument("--mix", default="layermix", help="the method of --fresh; default: layermix")
+    parser.add_argument("--mix", help="the method of --fresh; default: that of the dataset")
     parser.add_argument("--view", help="how shards of whole images are cropped, with --fresh: rrc")
     parser.add_argument(
         "--outliers",
@@ -57,7 +62,8 @@ def main(arguments: list[str] | None = None) -> None:
         std=IMAGENET_DEFAULT_STD,
         save_every=options.save_every,
         out=options.out,
-        fresh=options.mix if options.fresh else None,
+        fresh=options.fresh,
+        mix=options.mix,
         view=options.view,
     )
 

@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 from training_log import Log
 
+from layermix_gen import open_shards
 from layermix_gen.dataset.names import plane_name
 from layermix_gen.errors import LayerMixError
 from layermix_gen.evaluate.losses import jsd_loss, outlier_loss
@@ -40,8 +41,8 @@ class Recipe:
 
     `variants` restricts the planes that are read to the first ones. `in_memory` decodes them once, which a small
     dataset allows, and `compiled` trains a compiled network: faster after a minute, where there is a compiler.
-    `fresh`, a method's name or its options, mixes the clean plane anew in each epoch; `mixing_set` is for that. `view`
-    says how whole images are cropped, where the dataset has these.
+    `fresh` mixes the clean plane anew in each epoch; by which method, `mix` says, its name or its options, and
+    `mixing_set` by which pictures. `view` says how whole images are cropped, where the dataset has these.
     """
 
     epochs: int
@@ -59,14 +60,15 @@ class Recipe:
     variants: int | None = None
     in_memory: bool = False
     compiled: bool = False
-    fresh: Any = None
+    fresh: bool = False
+    mix: Any = None
     mixing_set: Path | None = None
     view: str | None = None
 
     @property
     def views(self) -> str | tuple[str, ...]:
         """What is read of each image."""
-        mixed = "variant" if self.fresh is None else "fresh"
+        mixed = "fresh" if self.fresh else "variant"
         return ("clean", mixed, mixed) if self.jsd else mixed
 
 
@@ -92,13 +94,14 @@ def train(make: Callable[[int], tuple[nn.Module, str]], shards: str, test: str |
             seed=recipe.seed,
             views=recipe.views,
             planes=None if recipe.variants is None else [plane_name(number) for number in range(recipe.variants)],
-            mix=recipe.fresh,
+            mix=recipe.mix,
             mixing_set=recipe.mixing_set,
             view=recipe.view,
             soft_labels=recipe.soft_labels,
             device=device,
         )
         data = shown.in_memory(device) if recipe.in_memory else shown
+        tested = test_set(test, shown.size, recipe, here) if test else None
         model, spec = make(data.num_classes)
         about = {"model": spec, "mean": recipe.mean, "std": recipe.std}
         model = model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -126,8 +129,8 @@ def train(make: Callable[[int], tuple[nn.Module, str]], shards: str, test: str |
             log.rest(epoch, step, rate)
             if leads:
                 save(path, model, optimizer, data, step, about)
-            if test:
-                log.write(epoch=epoch, step=step, **evaluate(model, test, recipe, here))
+            if tested:
+                log.write(epoch=epoch, step=step, **evaluate(model, tested, recipe, here))
         if leads:
             command = f"layermix-gen evaluate run --model {shlex.quote(spec)} --checkpoint {shlex.quote(str(path))}"
             print(f"to measure it:\n{command} --checkpoint-rule last --data NAME=FOLDER --out results", flush=True)
@@ -194,12 +197,24 @@ def numbers(images: Tensor, recipe: Recipe) -> Tensor:
     return normalize(images, recipe.mean, recipe.std)
 
 
-@torch.no_grad()
-def evaluate(model: nn.Module, shards: str, recipe: Recipe, here: "Ranks") -> dict[str, float]:
-    """The error in percent on the clean plane of a dataset, every image once over all ranks."""
-    data = LayerMixDataset(
-        shards, recipe.batch_size, views="clean", order="sequential", remainder="exact", device=here.device
+def test_set(shards: str, size: int, recipe: Recipe, here: "Ranks") -> LayerMixDataset:
+    """The clean plane of a dataset, every image once over all ranks; of whole images, the square in the middle."""
+    whole = open_shards(shards).manifest.settings.view == "source"
+    return LayerMixDataset(
+        shards,
+        recipe.batch_size,
+        views="clean",
+        view="center" if whole else None,
+        size=size if whole else None,
+        order="sequential",
+        remainder="exact",
+        device=here.device,
     )
+
+
+@torch.no_grad()
+def evaluate(model: nn.Module, data: LayerMixDataset, recipe: Recipe, here: "Ranks") -> dict[str, float]:
+    """The error in percent on a test set."""
     model.eval()
     counts = torch.zeros(2, device=here.device)
     for images, labels in data:

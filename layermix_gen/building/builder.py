@@ -66,7 +66,7 @@ def build(
         request.announce(progress)
         say_if_not_compiled()
         shards = request.shards(progress)
-        if cluster or request.own(shards).step > 1:
+        if cluster or request.own(shards).step > 1 or request.carries_mixing_set:
             plan = write_shared_plan(request, shards, outlet, progress)
         else:
             mixed = mixing_set_for(request, progress)

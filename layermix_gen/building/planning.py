@@ -142,7 +142,8 @@ def write_shared_plan(request: BuildRequest, shards: int, outlet: Outlet, progre
         with disk_errors(root):
             refuse_replaced(plan, items, request.workers)
             made = None
-            if plan.mixing_set and (request.mixing_set is None or request.mixing_set.is_dir()):
+            is_made = request.mixing_set is None or request.mixing_set.is_dir()
+            if plan.mixing_set and (is_made or request.carries_mixing_set):
                 made = mixed
                 plan = replace(plan, mixing_set=replace(plan.mixing_set, location=MIXING_SET))
             with outlet.together(

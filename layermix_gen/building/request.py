@@ -94,7 +94,7 @@ class BuildRequest:
         """Make every open choice, and refuse what does not fit the source, or what is in the folder."""
         self.labels = LabelCounts.of(self.items.labels, self.source.classes)
         self.settings = self._resolved(settings)
-        self.size = self.settings.side
+        self.size = self.settings.mixed_side
         self._check_pictures()
         if self._before:  # refuse now what can be refused without a mixing set, which may take a while to make
             refuse_changes(self._before, self.planned(self._before.mixing_set, self._before.shards), self.items.path)
@@ -121,15 +121,20 @@ class BuildRequest:
             )
 
     @property
+    def carries_mixing_set(self) -> bool:
+        """Whether the mixing set is put into the dataset, whose readers mix with it."""
+        return self.mixes and (bool(self.settings.virtual_planes) or self.settings.variants == 0)
+
+    @property
     def mixes(self) -> bool:
-        """Whether a mixing set must be opened: because variants need it, or to check the one that was given."""
+        """Whether there is a mixing set: variants are made with it, or fresh ones will be with the one given."""
         return METHODS[self.settings.method].mixes_pictures and (
             self.settings.variants > 0 or self.mixing_set is not None
         )
 
     def facts_of(self, mixing_set: MixingSet | None) -> MixingSetFacts | None:
-        """The facts of the mixing set, for the plan; None where no variant is made with it."""
-        if mixing_set is None or not self.settings.variants:
+        """The facts of the mixing set, for the plan; None where none is mixed with."""
+        if mixing_set is None:
             return None
         facts = MixingSetFacts.of(mixing_set)
         location = MIXING_SET if mixing_set.path == self.root / MIXING_SET else self._mixing_set_url

@@ -23,7 +23,7 @@ VIEW_MODES = ("independent", "shared")
 STORES = ("images", "recipes")
 MIN_SIZE, MAX_SIZE = 8, 4096  # px
 DEFAULT_SIZE = 224  # px; squares of one size up to this keep it
-_CHOICES = ("size", "view", "format")  # what may be left open
+_CHOICES = ("size", "view", "format", "store")  # what may be left open
 MAX_VARIANTS = 100  # two digits in the names of planes
 LONGEST = 50  # characters of an option's value that are shown
 UNITS = {"": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KIB": 2**10, "MIB": 2**20, "GIB": 2**30}
@@ -59,7 +59,7 @@ class BuildSettings:
     - `keys` is "unique" (a key for each sample) or "shared" (one for all planes of an image).
     - `shard_size` bounds each tar: bytes with a unit, as "256MB", or a plain number of samples.
     - `store` is "images" or, for virtual variants, "recipes": their rows of the index alone, from which they are
-      rendered on the clean plane when they are read.
+      rendered on the clean plane when they are read. None: as the dataset has it that is gone on with, else images.
 
     Raises `LayerMixError` for what is out of its range.
     """
@@ -78,7 +78,7 @@ class BuildSettings:
     shard_size: str = "256MB"
     seed: int = 0
     max_pixels: int = MAX_PIXELS
-    store: str = "images"
+    store: str | None = None
 
     def __post_init__(self) -> None:
         if type(self.clean) is not bool:
@@ -99,7 +99,7 @@ class BuildSettings:
         check_choice("view mode", self.view_mode, VIEW_MODES)
         check_choice("method", self.method, METHODS)
         check_choice("keys", self.keys, KEYS)
-        check_choice("store", self.store, STORES)
+        check_choice("store", self.store, (*STORES, None))
         self._check_virtual()
         check_seed(self.seed)
         check_whole("max-pixels", self.max_pixels, 1, 2**40)
@@ -129,8 +129,8 @@ class BuildSettings:
         side = size or DEFAULT_SIZE
         view = self.view or ("pad-crop" if side <= SMALL else "rrc")
         image_format = self.format or ("png" if side <= SMALL else "jpg")
-        size = size if view == SOURCE else side
-        return replace(self, size=size, view=view, format=image_format, options=self.options.resolve(side))
+        size, store = size if view == SOURCE else side, self.store or "images"
+        return replace(self, size=size, view=view, format=image_format, store=store, options=self.options.resolve(side))
 
     def filled(self, begun: "BuildSettings") -> "BuildSettings":
         """Make every open choice as in `begun`, the settings of a build that goes on."""
@@ -146,6 +146,11 @@ class BuildSettings:
     def side(self) -> int:
         """The side of what is mixed, in px: that of the samples; for whole images as they are, the usual one."""
         return self.size or DEFAULT_SIZE
+
+    @property
+    def mixed_side(self) -> int:
+        """The side of the squares that are mixed, in px: of whole images, of those that a reader cuts by default."""
+        return min(self.side, DEFAULT_SIZE) if self.view == SOURCE else self.side
 
     def drawing(self, pictures: int, picture_size: int) -> DrawSettings:
         """The settings for drawing recipes, with a mixing set of `pictures` pictures of `picture_size` px."""

@@ -3,12 +3,15 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
+from pathlib import Path
 from typing import Any
 
+from layermix_gen.dataset.dataset_files import LocalFiles
 from layermix_gen.dataset.index import source_checksum
 from layermix_gen.dataset.names import LISTING, MIXING_SET, ordinal_of
 from layermix_gen.dataset.plan import Plan
 from layermix_gen.dataset.samples import Partner, SampleMaker, candidates
+from layermix_gen.dataset.virtual.found_mixing_set import found_mixing_set
 from layermix_gen.errors import BadImage, LayerMixError
 from layermix_gen.images import Image
 from layermix_gen.images.views import View
@@ -39,10 +42,10 @@ def needed_files(plan: Plan) -> list[str]:
 class Replayer:
     """Makes a plan's samples again. Raises `LayerMixError` where source or mixing set is gone or a different one.
 
-    With `checked`, another process has made sure that the mixing set is the right one.
+    `checked` is where another process has found the mixing set, and has made sure that it is the right one.
     """
 
-    def __init__(self, plan: Plan, *, checked: bool = False) -> None:
+    def __init__(self, plan: Plan, *, checked: Path | None = None) -> None:
         self.plan, self._checked = plan, checked
 
     @cached_property
@@ -62,22 +65,13 @@ class Replayer:
         return SampleMaker(self.plan.settings, self._mixing_set())
 
     def _mixing_set(self) -> MixingSet | None:
-        facts, place = self.plan.mixing_set, self.plan.mixing_set_place
-        if facts is None or place is None:
+        facts = self.plan.mixing_set
+        if facts is None:
             return None
-        try:
-            mixing_set = open_mixing_set(place)
-        except LayerMixError as error:
-            raise LayerMixError(
-                f"samples cannot be rendered again without their mixing set: {error}; where it was moved, run the "
-                "build again with its new path, which is then known"
-            ) from error
-        if not self._checked and mixing_set.digest != facts.digest:
-            raise LayerMixError(
-                f"expected the mixing set {facts.digest[:12]}... in {facts.location}, found "
-                f"{mixing_set.digest[:12]}...; restore the one that the dataset was built with"
-            )
-        return mixing_set
+        if self._checked:
+            return open_mixing_set(self._checked)
+        remedy = "restore it, or run the build again with its new path, which is then known"
+        return found_mixing_set(LocalFiles(self.plan.root), self.plan.settings, facts, remedy)
 
     def read(self, item: Item, checksum: int) -> Image:
         """Read a source image. Raises `BadImage` where it cannot be read now, or is another one than in the build."""

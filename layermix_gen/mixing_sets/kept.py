@@ -8,7 +8,7 @@ from pathlib import Path
 
 from layermix_gen.errors import LayerMixError
 from layermix_gen.mixing_sets.mixing_set import MixingSet, open_mixing_set
-from layermix_gen.mixing_sets.store import digest_of, read_about
+from layermix_gen.mixing_sets.store import digest_of, read_about, recorded_digest
 from layermix_gen.support.files import read_json, replacing, sealed, unsealed, write_json
 
 
@@ -19,8 +19,11 @@ def keep_copy(mixing_set: MixingSet, path: Path) -> None:
     """
     if mixing_set.path in (None, path) or is_copy(path, mixing_set.digest):
         return
-    if about := read_about(mixing_set.path):
-        write_json(path.with_suffix(".json"), sealed({name: one for name, one in about.items() if name != "pictures"}))
+    about = read_about(mixing_set.path) or {
+        "digest": mixing_set.digest,
+        "made_by": {"copied from": mixing_set.path.name},
+    }
+    write_json(path.with_suffix(".json"), sealed({name: one for name, one in about.items() if name != "pictures"}))
     with replacing(path) as draft:
         shutil.copy2(mixing_set.path, draft)
 
@@ -31,6 +34,12 @@ def is_copy(path: Path, digest: str) -> bool:
         return read_about(path).get("digest") == digest and open_mixing_set(path).digest == digest
     except LayerMixError:
         return False
+
+
+def is_as_made(path: Path) -> bool:
+    """Whether a set is at `path`, with the bytes that were written when it was made, as far as that is recorded."""
+    made = read_about(path).get("digest")
+    return path.exists() and (not made or recorded_digest(path) == made or is_copy(path, made))
 
 
 def check_pictures(path: Path, digest: str) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from layermix_gen.errors import LayerMixError
 from layermix_gen.mixing_sets.fractals.render import RENDER_SIZE, VERSION
 from layermix_gen.mixing_sets.fractals.sets import describe, render_set
-from layermix_gen.mixing_sets.kept import is_copy
+from layermix_gen.mixing_sets.kept import is_as_made, is_copy
 from layermix_gen.mixing_sets.mixing_set import MixingSet, open_mixing_set
 from layermix_gen.mixing_sets.packing import Cut, list_pictures, listing_key, pack_folder
 from layermix_gen.mixing_sets.set_cache import cache_directory, cached, fetched
@@ -57,7 +57,7 @@ def resolve_mixing_set(
         if kept and is_same and is_copy(kept, about.get("digest", "")):
             path = kept
         else:
-            path = cached(name, partial(_render, count, size, seed, workers, progress))
+            path = cached(name, partial(_render, count, size, seed, workers, progress), is_as_made)
     elif location == "":
         raise LayerMixError("expected a mixing set (.npy) or a folder of pictures, got an empty name; give a path")
     elif is_remote(location):
@@ -114,6 +114,10 @@ def _pack(folder: Path, cut: Cut, progress: bool, skipped: dict[str, str], path:
 
 
 def _render(count: int, size: int, seed: int, workers: int | None, progress: bool, path: Path) -> Path:
+    if path.exists():
+        warn(f"{path} is not as it was rendered, and is rendered again")
+        path.unlink()
+        path.with_suffix(".json").unlink(missing_ok=True)
     if progress:
         say_without_bar(f"the fractals are kept for later builds in {path.parent}")
     larger = path.with_name(_name_of(count, RENDER_SIZE, seed))

@@ -29,11 +29,11 @@ def cache_directory() -> Path:
         raise LayerMixError(f"expected a home folder for the cache, but this user has none; {remedy}") from error
 
 
-def cached(name: str, make: Callable[[Path], Path]) -> Path:
-    """The file `name` in the cache directory; if it is missing, `make` makes one, in one process at a time."""
+def cached(name: str, make: Callable[[Path], Path], is_sound: Callable[[Path], bool] = Path.exists) -> Path:
+    """The file `name` in the cache directory; unless it `is_sound`, `make` makes one, in one process at a time."""
     path = cache_directory() / name
     try:
-        if path.exists():
+        if is_sound(path):
             return path
         path.parent.mkdir(parents=True, exist_ok=True)
         lock = Lock(path.with_suffix(".lock"))
@@ -42,7 +42,7 @@ def cached(name: str, make: Callable[[Path], Path]) -> Path:
         found = f"cannot keep a mixing set in {path.parent}: {reason(error)}"
         raise LayerMixError(f"{found}; set LAYERMIX_GEN_CACHE to a folder that can be written") from error
     try:
-        return path if path.exists() else make(path)
+        return path if is_sound(path) else make(path)
     finally:
         lock.leave()
 

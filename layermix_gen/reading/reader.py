@@ -24,7 +24,7 @@ from layermix_gen.reading.batches.tensors import as_tensors
 from layermix_gen.reading.catalog import load_catalog
 from layermix_gen.reading.device import as_device, on_device, refuse_worker
 from layermix_gen.reading.fresh.device_renderer import CPU, settle_renderer
-from layermix_gen.reading.fresh.fresh_mix import DEFAULT, method_of, settle_mix, unmixed
+from layermix_gen.reading.fresh.fresh_mix import method_of, settle_mix, unmixed
 from layermix_gen.reading.fresh.fresh_variants import FreshVariants
 from layermix_gen.reading.fresh.held_views import HeldViews
 from layermix_gen.reading.fresh.loaders import Loaders
@@ -57,8 +57,8 @@ class LayerMixDataset(Epochs):
       repeated), "random" (any variant), or a plane such as "clean" or "v03". Several views, like ("clean", "variant",
       "variant"), give images (B, V, 3, H, W); the drawn views of an image differ.
     - "fresh" views, alone or beside "clean", are mixed from the clean plane while it is read, new ones in each epoch,
-      by `mix`: a method's name ("layermix" by default) or its options. `mixing_set` is an open one or its path, by
-      default that of the build. `render="device"` mixes on `device`, to the same bytes; the CPU draws and decodes.
+      by `mix`: a method's name or its options. `mixing_set` is an open one or its path. Both are by default those of
+      the build. `render="device"` mixes on `device`, to the same bytes; the CPU draws and decodes.
     - `view`, of a dataset of whole images (`--view source`), is the crop to cut out of each, another one in each epoch:
       "rrc" or "pad-crop"; "center" is always the same. `size` is its side in px, by default the dataset's, at most 224.
       All views of an image show the same crop.
@@ -151,25 +151,24 @@ class LayerMixDataset(Epochs):
         )
         self.fields, self.soft_labels = check_fields(fields), options.soft_labels
         self.several = not isinstance(views, str)
-        self._method = method_of(DEFAULT if mix is None else mix)
         self.storage = open_storage(root, storage_options, cache_dir, cache_bytes)
         self._view = asked_view(view, size, self.storage.manifest)
         try:
-            self._load(views, planes, where)
+            self._load(views, planes, where, mix)
         except LayerMixError:
             before = self.storage.manifest.indexes
             self.storage = open_storage(root, storage_options, cache_dir, cache_bytes)
             if self.storage.manifest.indexes == before:
                 raise
-            self._load(views, planes, where)  # planes were added since the dataset was opened
+            self._load(views, planes, where, mix)  # planes were added since the dataset was opened
         manifest = self.storage.manifest
         names = manifest.source.classes
         numbers = None if classes is None else class_numbers(classes, names)
         selection = select(self.catalog, self.views, numbers, options.seed, variant_by_shard=order == "shards")
         self.fresh: FreshVariants | None = None
         self.drawn = DrawnViews(*self._view, options.seed, self.catalog.source_ids) if self._view else None
-        if self.views.are_fresh:
-            mixed = settle_mix(*self._method, mixing_set, self.storage.files, manifest, self.size)
+        if self._mix:
+            mixed = settle_mix(*self._mix, mixing_set, self.storage.files, manifest, self.size)
             self.fresh = FreshVariants.of(self.views.names, mixed, self.catalog, selection)
         elif mix is not None or mixing_set is not None:
             raise LayerMixError("mix= and mixing_set= are for views='fresh', which was not asked for; leave them out")
@@ -195,11 +194,12 @@ class LayerMixDataset(Epochs):
         """The side of the images of a batch, in px."""
         return self.drawn.size if self.drawn else self.storage.manifest.size
 
-    def _load(self, views: str | Sequence[str], planes: Sequence[str] | None, where: str | None) -> None:
+    def _load(self, views: str | Sequence[str], planes: Sequence[str] | None, where: str | None, mix: Any) -> None:
         """Load the catalog of the views from the opened dataset."""
         manifest = self.storage.manifest
         self.views = Views.of(views, planes, manifest)
-        method = self._method[0] if self.views.are_fresh else METHODS[manifest.settings.method]
+        self._mix = method_of(mix, manifest.settings) if self.views.are_fresh else None
+        method = self._mix[0] if self._mix else METHODS[manifest.settings.method]
         check_labels(self.views.names, method, self.fields, soft=self.soft_labels)
         clean = {CLEAN_PLANE} if {*self.views.planes} & {*manifest.virtual_planes} else set()
         self.catalog = load_catalog(
@@ -215,16 +215,15 @@ class LayerMixDataset(Epochs):
         count = len(self.views.names)
         self.virtual = VirtualPlanes.of(self.catalog, self._samples, self.fields, count, paired=method.mixes_labels)
 
-    def in_memory(self, device: str | torch.device = "cpu") -> InMemoryDataset:
+    def in_memory(self, device: str | torch.device | None = None) -> InMemoryDataset:
         """Decode all samples that may be shown into one tensor on `device`, and return a dataset that reads from it.
 
-        It yields the same batches in the same order, on that device, many times as fast, and holds one byte for each
-        pixel and channel of all planes. Fresh views are mixed on the CPU, which then holds the clean images, and copied
-        to the device; so are views of whole images. With `render="device"`, fresh views are mixed on the device, where
-        the clean images lie then. A sample that cannot be read raises `LayerMixError`, with any `on_error`; so do
-        samples that need more memory than there is.
+        It yields the same batches in the same order, on that device, by default the reader's, many times as fast, and
+        holds one byte for each pixel and channel of all planes. Fresh views, and those of whole images, are made on the
+        CPU, which then holds the clean images, and copied; with `render="device"`, all is on the device. A sample that
+        cannot be read raises `LayerMixError`, with any `on_error`; so does too little memory for all of them.
         """
-        target, loaders, fresh, whole = as_device(device), self._loaders, self.fresh, None
+        target, loaders, fresh, whole = as_device(device or self.device or "cpu"), self._loaders, self.fresh, None
         renderer = self.renderer and self.renderer.on(target)
         if self.drawn and self.drawn.differ:
             loader, samples = loaders.of_whole_images(), NO_SAMPLES

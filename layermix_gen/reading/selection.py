@@ -53,6 +53,8 @@ class Views:
         drawn = len(names) - len(fixed)
         if drawn > len(pool):
             remedy = f"build with --variants {drawn + len(fixed)} or more, or ask for fewer views"
+            if not manifest.variant_planes and CLEAN_PLANE in manifest.planes:
+                remedy = f"ask for '{FRESH}' views, which are mixed of the clean plane, or build with --variants"
             if manifest.settings.view == SOURCE:
                 remedy = f"ask for '{CLEAN_PLANE}' or '{FRESH}' views, which are made of whole images"
             raise LayerMixError(f"{drawn} views are to be drawn, {len(pool)} planes are there to draw from; {remedy}")
@@ -162,7 +164,8 @@ def select(
         takes_part &= np.isin(catalog.labels, classes)
     images = np.flatnonzero(takes_part)
     if not len(images):
-        raise LayerMixError("no image fits the selection; loosen where=, classes= or planes=")
+        of = f", which is of the clean plane with '{FRESH}' views" if views.are_fresh else ""
+        raise LayerMixError(f"no image fits the selection; loosen where={of}, classes= or planes=")
     if catalog.soft:  # of one view
         shown = np.isin(catalog.planes, views.planes)[:, None]
         check_labelled(catalog.labels, catalog.soft, catalog.chosen & takes_part & shown)

@@ -22,7 +22,7 @@ from layermix_gen.reading.batches.drawn_views import DrawnViews, as_metadata
 from layermix_gen.reading.batches.metadata import FIELDS
 from layermix_gen.reading.catalog import Catalog
 from layermix_gen.reading.fresh.fresh_variants import FreshVariants
-from layermix_gen.reading.selection import Selection
+from layermix_gen.reading.selection import FRESH, Selection
 from layermix_gen.support.notebooks import panels
 
 
@@ -86,6 +86,11 @@ class SampleLookup:
         Images are in the order of shards and keys; a negative index counts from the end. Raises `LayerMixError`, for an
         index `NoSampleError`, where there is none.
         """
+        if isinstance(which, str) and f"-{FRESH}-" in which:
+            raise LayerMixError(
+                f"expected the key of a stored sample, got {which!r:.80} of a fresh variant; after set_epoch, "
+                "ds[i] shows that of image i"
+            )
         if isinstance(which, str):
             return self._sample([row_of(self.indexes, self.manifest, which)], several=False)
         count = len(self.selection)

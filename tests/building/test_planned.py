@@ -17,6 +17,7 @@ from layermix_gen.building import build_run, planned, planning
 from layermix_gen.building.planned import ranges
 from layermix_gen.dataset.plan import read_plan, versions
 from layermix_gen.mixing_sets.provision import resolve_mixing_set
+from layermix_gen.mixing_sets.store import digest_of
 from layermix_gen.sources.folder import FolderSource
 from tests.helpers import digest, files, invoke, manifest, snapshot
 
@@ -56,9 +57,11 @@ def other_fractals(cache: Path) -> None:
     """Fractals of the same name and description as the default ones, but with other bytes: of another processor."""
     rendered = resolve_mixing_set(None, 8, count=8, workers=1)
     cache.mkdir()
-    np.save(cache / rendered.path.name, rendered.pictures ^ 1)
+    pictures = rendered.pictures ^ np.uint8(1)
+    np.save(cache / rendered.path.name, pictures)
     about = json.loads(rendered.path.with_suffix(".json").read_text())
-    (cache / rendered.path.with_suffix(".json").name).write_text(json.dumps(about | {"file": None}))
+    other = {"file": None, "digest": digest_of(pictures)}
+    (cache / rendered.path.with_suffix(".json").name).write_text(json.dumps(about | other))
 
 
 @pytest.mark.parametrize("order", [(0, 1, 2), (2, 2, 0, 1, 1)])

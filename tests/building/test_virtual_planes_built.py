@@ -41,7 +41,7 @@ def test_they_are_stored_later_or_stay_virtual(virtual: Truth, tiny: Truth, pool
     root = shutil.copytree(virtual.root, tmp_path / "shards")
     before, original = seen(root), files(root)
     going_on = partial(build, tiny.root.parent / "digits", root, mixing_set=pool, workers=1, progress=False)
-    stored, recipes = BuildSettings(**GIVEN), BuildSettings(**GIVEN, store="recipes")
+    stored, recipes = (BuildSettings(**GIVEN, store=one) for one in ("images", "recipes"))
     going_on(stored, partition=(1, 3))
     assert len(list(root.glob("v03/*.tar"))) == 2
     assert seen(root) == before
@@ -54,7 +54,8 @@ def test_they_are_stored_later_or_stay_virtual(virtual: Truth, tiny: Truth, pool
     assert going_on(recipes).digest == digest(virtual.root)
     assert files(root) == original
     assert going_on(stored).digest == digest(root) == digest(tiny.root)
-    assert files(root) == files(tiny.root)
+    assert files(root) == sorted([*files(tiny.root), "mixing-set.json", "mixing-set.npy"])
+    assert open_shards(root).verify(workers=1, progress=False).ok
     said = r"holds another dataset: images of v00, v01, v02, v03 stored, and --store recipes leaves them out; "
     with pytest.raises(LayerMixError, match=said):
         going_on(recipes)
@@ -62,9 +63,9 @@ def test_they_are_stored_later_or_stay_virtual(virtual: Truth, tiny: Truth, pool
 
 
 def test_more_are_added(virtual: Truth, tiny: Truth, pool: Path, tmp_path: Path) -> None:
-    """Those that are there are kept, and not made again."""
+    """Those that are there are kept, and not made again. What is not said stays as it was: recipes alone."""
     root = shutil.copytree(virtual.root, tmp_path / "shards")
-    more = BuildSettings(**GIVEN | {"variants": 5}, store="recipes")
+    more = BuildSettings(**GIVEN | {"variants": 5})
     made = build(tiny.root.parent / "digits", root, more, mixing_set=pool, workers=1, progress=False)
     assert (made.run.images, made.planes[-1]) == (97, "v04")
     names = "plane <> 'v04' ORDER BY plane, key"
@@ -72,6 +73,7 @@ def test_more_are_added(virtual: Truth, tiny: Truth, pool: Path, tmp_path: Path)
         old, new = (db.sql(f"FROM '{one}/index/*.parquet' WHERE {names}").fetchall() for one in (virtual.root, root))
     assert old == new
     assert open_shards(root).count("plane = 'v04' AND recipe <> 'image'") > 90
+    assert [*root.glob("v0*")] == []
 
 
 def test_an_estimate_counts_stored_images(tiny: Truth, pool: Path, tmp_path: Path) -> None:

@@ -480,6 +480,21 @@ def test_a_set_of_our_own_is_rendered_once(cache: Path) -> None:
     assert [name for name in names(cache) if name.endswith(".part")] == []
 
 
+def test_a_set_of_our_own_that_was_damaged_is_rendered_again(cache: Path, caplog: pytest.LogCaptureFixture) -> None:
+    mixing = resolved(None)
+    assert mixing.path is not None
+    path, expected, whole = mixing.path, mixing.digest, mixing.path.read_bytes()
+    for damaged in (whole[:100], whole[:-1] + bytes([whole[-1] ^ 255])):
+        path.write_bytes(damaged)
+        assert resolved(None).digest == expected
+        assert path.read_bytes() == whole
+        assert f"{path} is not as it was rendered, and is rendered again" in caplog.text
+        caplog.clear()
+    os.utime(path)  # touched, and still the same
+    assert resolved(None).digest == expected
+    assert caplog.text == ""
+
+
 def test_a_folder_is_packed_once_until_it_changes(cache: Path, folder: Path, caplog: pytest.LogCaptureFixture) -> None:
     mixing = resolved(folder)
     assert mixing.pictures.shape == (2, 12, 12)

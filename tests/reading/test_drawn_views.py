@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from torch.utils.data import DataLoader
 
-from layermix_gen import BuildSettings, open_mixing_set, render
+from layermix_gen import BuildSettings, build, open_mixing_set, render
 from layermix_gen.dataset.samples import SampleMaker
 from layermix_gen.errors import LayerMixError
 from layermix_gen.images.views import VIEWS, PictureView, View
@@ -145,6 +146,25 @@ def test_memory_is_bounded(whole: Truth, pool: Path, monkeypatch: pytest.MonkeyP
     assert isinstance(device, fresh_in_memory.FreshInMemoryDataset)
     images, _ = next(iter(device))
     assert (images.device.type, images.shape[1:]) == ("meta", torch.Size((3, SIZE, SIZE)))
+
+
+def test_an_image_that_is_too_elongated(tmp_path: Path) -> None:
+    """It is found as images are loaded, with its place; streamed, another stands in."""
+    for number, shape in enumerate([(30, 30, 3), (30, 30, 3), (2, 9000, 3)]):
+        (tmp_path / "source" / "a").mkdir(parents=True, exist_ok=True)
+        Image.fromarray(np.full(shape, 99, np.uint8)).save(tmp_path / "source" / "a" / f"{number}.png")
+    settings = BuildSettings(variants=0, view="source", size=36)
+    build(tmp_path / "source", tmp_path / "shards", settings, workers=1, progress=False)
+    given: dict[str, Any] = {"views": "clean", "view": "pad-crop", "size": 224, "remainder": "exact"}
+    expected = (
+        r"sample 000000\d{3}-clean: too elongated: .*; give a smaller size= or view='rrc', or leave it out by where="
+    )
+    for read in (list, lambda ds: ds.in_memory()):
+        with pytest.raises(LayerMixError, match=expected):
+            read(LayerMixDataset(tmp_path / "shards", 3, **given))
+    ds = LayerMixDataset(tmp_path / "shards", 3, on_error="skip", **given)
+    assert [len(images) for images, _ in ds] == [3]
+    assert len(ds.skipped) == 1
 
 
 @pytest.mark.parametrize(

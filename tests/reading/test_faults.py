@@ -79,7 +79,7 @@ def test_damage_names_shard_and_key(damaged: Truth, damage) -> None:
         with pytest.raises(LayerMixError) as caught:
             list(damaged.open(views="v01", remainder="exact", threads=threads))
         assert re.match(rf"^{damaged.root}/{SHARD}, {message}", str(caught.value))
-        assert str(caught.value).endswith("; restore that file, or read with on_error='skip'")
+        assert str(caught.value).endswith("; restore that file, or read it with on_error='skip'")
         assert "\n" not in str(caught.value)
     assert len(list(damaged.open(views="v02", remainder="exact"))) == 13
 

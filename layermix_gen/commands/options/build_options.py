@@ -104,9 +104,8 @@ def settings_options(command: Callable[..., None]) -> Callable[..., None]:
     @written(
         "--store",
         type=click.Choice(STORES),
-        default=DEFAULTS.store,
         help="The images of the variants, or their recipes alone, by which they are rendered from the clean plane when "
-        "they are read.",
+        "they are read; default: as OUT has it already, else images.",
     )
     @written(
         "--shard-size",

@@ -3,16 +3,16 @@
 from pathlib import Path
 
 from layermix_gen.dataset.dataset_files import DatasetFiles
-from layermix_gen.dataset.manifest import Manifest
 from layermix_gen.dataset.names import MIXING_SET
 from layermix_gen.dataset.plan import MixingSetFacts
+from layermix_gen.dataset.settings import BuildSettings
 from layermix_gen.errors import LayerMixError
 from layermix_gen.mixing_sets.mixing_set import MixingSet, open_mixing_set
 from layermix_gen.mixing_sets.provision import is_rendered_here, resolve_mixing_set
 
 
-def found_mixing_set(files: DatasetFiles, manifest: Manifest, facts: MixingSetFacts, remedy: str) -> MixingSet:
-    """The set that `facts` of the manifest tell of; where it is gone, fractals are rendered again from their seed.
+def found_mixing_set(files: DatasetFiles, settings: BuildSettings, facts: MixingSetFacts, remedy: str) -> MixingSet:
+    """The set that `facts` of a plan tell of; where it is gone, fractals are rendered again from their seed.
 
     Raises `LayerMixError` with what to do, the `remedy`, where there is none with the same digest.
     """
@@ -21,18 +21,18 @@ def found_mixing_set(files: DatasetFiles, manifest: Manifest, facts: MixingSetFa
         known = _where_it_was(files, facts)
         if known.digest == facts.digest:
             return known
-        found.append(f"another is there, {known.digest[:12]}...")
+        found.append(f"found another there, {known.digest[:12]}...")
     except LayerMixError as error:
-        found.append(str(error).partition("; ")[0])
+        found.append(_reason(error))
     place = files.folder / MIXING_SET if facts.location == MIXING_SET else Path(facts.location)
-    if is_rendered_here(place, facts.count, manifest.size, manifest.settings.seed):
-        again = resolve_mixing_set(None, manifest.size, manifest.settings.seed, count=facts.count)
+    if is_rendered_here(place, facts.count, settings.mixed_side, settings.seed):
+        again = resolve_mixing_set(None, settings.mixed_side, settings.seed, count=facts.count)
         if again.digest == facts.digest:
             return again
-        found.append(f"rendered again, it is another, {again.digest[:12]}...")
+        found.append(f"from its seed, this machine renders another, {again.digest[:12]}...")
     raise LayerMixError(
         f"expected the mixing set {facts.location} with the digest {facts.digest[:12]}..., of which the dataset was "
-        f"made, but {'; '.join(found)}; {remedy}"
+        f"made: {'; '.join(found)}; {remedy}"
     )
 
 
@@ -40,3 +40,9 @@ def _where_it_was(files: DatasetFiles, facts: MixingSetFacts) -> MixingSet:
     if facts.location == MIXING_SET:
         return open_mixing_set(files.fetch([MIXING_SET])[0])
     return open_mixing_set(facts.location)
+
+
+def _reason(error: LayerMixError) -> str:
+    """Why a set cannot be opened, without what was expected and what to do: `nothing is there`."""
+    text = str(error).partition("; ")[0]
+    return text.partition(", but ")[2] or text

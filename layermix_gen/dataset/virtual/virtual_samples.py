@@ -20,7 +20,7 @@ from layermix_gen.mixing_sets.mixing_set import MixingSet
 
 RECIPE = ("recipe", "picture", "picture_view", "other")  # the columns that a variant is rendered by
 IMAGE_COLUMNS = (*PLACE, "source", *RECIPE)  # the columns that the image of any row needs
-REMEDY = "restore it, or run the build again with its new path, which is then known"
+REMEDY = "restore it, or run the build again with --mixing-set its new path, which puts it into the dataset"
 
 
 class VirtualSamples:
@@ -34,7 +34,7 @@ class VirtualSamples:
     def mixing_set(self) -> MixingSet | None:
         """The mixing set of the build, None where it had none. Raises `LayerMixError` where it is gone."""
         if self._mixing_set is None and (facts := self.manifest.mixing_set):
-            self._mixing_set = found_mixing_set(self.files, self.manifest, facts, REMEDY)
+            self._mixing_set = found_mixing_set(self.files, self.manifest.settings, facts, REMEDY)
         return self._mixing_set
 
     def pixels(self, row: Mapping[str, Any]) -> Image:

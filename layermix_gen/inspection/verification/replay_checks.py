@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from functools import partial
 from itertools import groupby
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -30,7 +31,7 @@ CHECKSUMS = "SELECT DISTINCT source, source_crc32 FROM samples"
 class ReplayCheck:
     """Replays a `share` of each shard's source images, each in all planes, and compares with what is stored."""
 
-    def __init__(self, plan: Plan, share: float, *, checked: bool = False) -> None:
+    def __init__(self, plan: Plan, share: float, *, checked: Path | None = None) -> None:
         self._plan, self._share = plan, share
         self._replayer = Replayer(plan, checked=checked)
         encoding = plan.settings.encoding
@@ -38,7 +39,9 @@ class ReplayCheck:
 
     def __reduce__(self) -> tuple[Callable[..., "ReplayCheck"], tuple[Plan, float]]:
         """Pickle the arguments alone: another process opens source and mixing set itself, which are checked by then."""
-        return partial(ReplayCheck, checked=True), (self._plan, self._share)
+        mixing_set = self._replayer.maker.mixing_set
+        checked = mixing_set.path if mixing_set else None
+        return partial(ReplayCheck, checked=checked), (self._plan, self._share)
 
     def open(self) -> None:
         """Open source and mixing set now. Raises `LayerMixError` where one is gone or is a different one."""

@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from layermix_gen.dataset.manifest import Manifest
-from layermix_gen.dataset.settings import DEFAULT_SIZE, MAX_SIZE, MIN_SIZE
-from layermix_gen.errors import LayerMixError
+from layermix_gen.dataset.settings import MAX_SIZE, MIN_SIZE
+from layermix_gen.errors import BadImage, LayerMixError
 from layermix_gen.images import Image
 from layermix_gen.images.views import VIEWS, View, render_view
 from layermix_gen.images.whole_images import SOURCE
@@ -38,7 +38,10 @@ class DrawnViews:
     def draw(self, image: int, epoch: int, height: int, width: int) -> View:
         """The view of an image of so many pixels in an epoch. Raises `BadImage` where it is too elongated."""
         rng = KeyedRandom.of_crop(self.seed, int(self.ids[image]), epoch)
-        return VIEWS[self.name](rng, height, width, self.size)
+        try:
+            return VIEWS[self.name](rng, height, width, self.size)
+        except BadImage as error:
+            raise BadImage(f"{error}; give a smaller size= or view='rrc', or leave it out by where=") from error
 
     def cut(self, image: int, epoch: int, pixels: Image, out: Image) -> View:
         """Cut the view of an epoch out of a whole image (H, W, 3) to `out` (size, size, 3). Raises `BadImage`."""
@@ -67,5 +70,5 @@ def asked_view(view: str | None, size: int | None, manifest: Manifest) -> tuple[
             "train with random crops, or 'center'"
         )
     check_choice("view", view, VIEWS, change="view=")
-    side = min(manifest.settings.side, DEFAULT_SIZE) if size is None else size
+    side = manifest.settings.mixed_side if size is None else size
     return view, as_whole("size", side, MIN_SIZE, MAX_SIZE, change="size=")

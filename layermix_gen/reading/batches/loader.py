@@ -142,7 +142,7 @@ class Loader:
                 batch.metadata[i] = read(i, i)
             except SampleError as error:
                 if not self._replace:
-                    raise LayerMixError(f"{error}; restore that file, or read with on_error='skip'") from error
+                    raise LayerMixError(f"{error}; restore that file, or read it with on_error='skip'") from error
                 batch.replaced[i] = str(error)
                 self._stand_in(read, batch, i)
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from layermix_gen.dataset.dataset_files import DatasetFiles
 from layermix_gen.dataset.manifest import Manifest
+from layermix_gen.dataset.settings import BuildSettings
 from layermix_gen.dataset.virtual.found_mixing_set import found_mixing_set
 from layermix_gen.errors import LayerMixError
 from layermix_gen.kernels.native import say_if_not_compiled
@@ -15,8 +16,6 @@ from layermix_gen.mixing_sets.mixing_set import MixingSet
 from layermix_gen.mixing_sets.provision import resolve_mixing_set
 from layermix_gen.support.checks import check_choice
 from layermix_gen.support.parsing import jsonable
-
-DEFAULT = "layermix"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -37,8 +36,15 @@ class Mix:
         ]
 
 
-def method_of(mix: Any) -> tuple[Method, MethodOptions]:
-    """The method with this name, or of these options. Raises `LayerMixError` for anything else."""
+def method_of(mix: Any, own: BuildSettings) -> tuple[Method, MethodOptions]:
+    """The method with this name, or of these options; with None that of the dataset itself, with its options.
+
+    Raises `LayerMixError` for anything else, and where the dataset itself has the method none.
+    """
+    if mix is None:
+        if own.method == UNMIXED:
+            raise LayerMixError("expected mix= for fresh views of a dataset of the method none; give mix='layermix'")
+        return METHODS[own.method], own.options
     if isinstance(mix, str):
         check_choice("mix", mix, METHODS, change="mix=")
         return METHODS[mix], METHODS[mix].options()
@@ -100,4 +106,4 @@ def _own(files: DatasetFiles, manifest: Manifest, size: int) -> MixingSet:
     seed, facts = manifest.settings.seed, manifest.mixing_set
     if facts is None:
         return resolve_mixing_set(None, size, seed)
-    return found_mixing_set(files, manifest, facts, "restore it, or give mixing_set=")
+    return found_mixing_set(files, manifest.settings, facts, "restore it, or give mixing_set=")

@@ -64,7 +64,7 @@ class FreshVariants:
         if mix.method.mixes_labels and counts.min() < 2:
             raise LayerMixError(
                 f"expected at least 2 selected images in each shard for the method {mix.method.name}, which mixes each "
-                f"with another, found 1 in shard {shards[counts.argmin()]}; loosen where= or classes="
+                f"with another, found 1 in shard {shards[counts.argmin()]}; loosen where= or classes=, or add images"
             )
         law = mix.method.law(mix.drawing) if mix.method.law and library() else None
         return cls(tuple(names), mix, selection.seed, ids[selection.images], selection.labels, starts, counts, law)
@@ -140,7 +140,8 @@ class FreshVariants:
     ) -> list[dict[str, Any]]:
         """The metadata of all views of image i, from its clean image's and those of the second images, one a view.
 
-        The lists of the clean view are as long as those of the fresh ones. A key is `000000123-fresh-EPOCH-VIEW`.
+        The lists of the clean view are as long as those of the fresh ones. A key is `000000123-fresh-EPOCH-VIEW`, or
+        the clean image's where all planes share one.
         """
         item, view, lengths = _item(clean), View(*clean["view"]), lengths_of(self.mix.drawing.options)
         shown, number = [], 0
@@ -150,7 +151,8 @@ class FreshVariants:
             else:
                 other = others[number] if others else None
                 drawn = Drawn(number, view, draws.recipes[i][number], _item(other) if other else None)
-                key = f"{ordinal_of(clean['key']):09d}-{FRESH}-{epoch}-{number}"
+                image = f"{ordinal_of(clean['key']):09d}"
+                key = image if image == clean["key"] else f"{image}-{FRESH}-{epoch}-{number}"  # one for all planes
                 number += 1
             shown.append(metadata(drawn, item, clean["class_name"], lengths) | {"plane": name, "key": key})
         return shown

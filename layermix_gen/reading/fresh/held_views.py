@@ -22,6 +22,7 @@ class WholeLoader(Loader):
     """A loader that keeps whole images in `images`, by row of the selection; its batches have no pixels."""
 
     images: dict[int, Image]
+    views: DrawnViews  # that are to be cut out of them
 
     def batch(self, rows: Ints, planes: Ints, take: Callable[[tuple[int, ...]], npt.NDArray[np.uint8]]) -> Batch:
         """Return a batch of which only the metadata are to be filled."""
@@ -36,7 +37,9 @@ class WholeLoader(Loader):
         return self.read(batch.places[which], AnyDecoder(batch.pixels), [int(batch.rows[which])])
 
     def _decode(self, decoder: Decoder, slot: int, data: memoryview, image: int) -> dict[str, Any]:
-        self.images[slot] = decode(data)
+        pixels = decode(data)
+        self.views.draw(image, 0, *pixels.shape[:2])  # an error now, where it is too elongated
+        self.images[slot] = pixels
         return {}
 
 
@@ -55,7 +58,8 @@ class HeldViews:
 
         Raises `LayerMixError` where they need more memory than there is.
         """
-        loader.images, facts, there, held = {}, list[dict[str, Any]](), usable_memory(), 0
+        loader.images, loader.views = {}, views
+        facts, there, held = list[dict[str, Any]](), usable_memory(), 0
         for batch in batches:
             held += sum(loader.images[row].nbytes for row in batch.rows.tolist())
             if held > there:

@@ -162,16 +162,18 @@ class VirtualPlanes:
             return None, None
         line = self.texts.line(shard, self._numbers[plane], place)
         facts = dict(zip(self.fields, line[len(RECIPE) :], strict=True))
-        return self._recipe(line[: len(RECIPE)], shard), facts
+        return self._recipe(line[: len(RECIPE)], shard, plane, place), facts
 
-    def _recipe(self, columns: Sequence[Any], shard: int) -> RecordedRecipe:
+    def _recipe(self, columns: Sequence[Any], shard: int, plane: str, place: int) -> RecordedRecipe:
         try:
             recipe = RecordedRecipe.of(*columns)
             if recipe.other and not self.paired:  # it would be rendered without that image
                 raise ValueError("found a second image, of which the dataset's method makes no use")
             return recipe
         except (LayerMixError, TypeError, ValueError) as error:
-            raise LayerMixError(f"{self.clean.files[shard]} has no recipe to render: {error}; restore it") from error
+            clean = self.clean.address(0, int(self._firsts[shard]) + place)
+            where = f"{self.clean.files[shard]}, the sample in {plane} of {clean}"
+            raise LayerMixError(f"{where} has no recipe to render: {error}; restore that file") from error
 
     def _image_of(self, shard: int, source: str) -> int:
         """The number of the image with this source id, which is in the same shard."""

@@ -88,12 +88,13 @@ def test_another_mixing_set(own: Built) -> None:
     pictures = np.load(pool)
     np.save(pool, pictures[::-1])
     flip(own.root / TAR, 6000)
-    expected = r"expected the mixing set \w{12}\.\.\. in .*/pool\.npy, found \w{12}\.\.\.; restore .*"
+    expected = r"expected the mixing set .*/pool\.npy with the digest .*: found another there, \w{12}\.\.\.; restore .*"
     assert re.fullmatch(expected, refuses(lambda: own.open().verify(replay=1.0, workers=1)))
     assert re.fullmatch(expected, refuses(lambda: own.open().repair(workers=1, progress=False)))
     pool.unlink()
-    assert refuses(lambda: own.open().verify(replay=1.0, workers=1)).startswith(
-        f"samples cannot be rendered again without their mixing set: expected a mixing set at {pool}, but nothing is "
+    assert re.fullmatch(
+        r"expected the mixing set .*/pool\.npy with the digest .*: nothing is there; restore it, or run the build .*",
+        refuses(lambda: own.open().verify(replay=1.0, workers=1)),
     )
 
 

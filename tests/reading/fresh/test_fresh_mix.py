@@ -42,7 +42,8 @@ def rendered(monkeypatch: pytest.MonkeyPatch, pool: Path) -> list[Any]:
 
 
 def settled(manifest: Manifest, given: Any = None, folder: Path | None = None, mix: str = "layermix") -> Mix:
-    return settle_mix(*method_of(mix), given, LocalFiles(folder or manifest.root), manifest, manifest.size)
+    method = method_of(mix, manifest.settings)
+    return settle_mix(*method, given, LocalFiles(folder or manifest.root), manifest, manifest.size)
 
 
 def moved(manifest: Manifest, location: str, **facts: Any) -> Manifest:
@@ -73,12 +74,15 @@ def test_fractals_are_rendered_again_from_their_seed(manifest: Manifest, rendere
     settled(moved(manifest, f"/nowhere/fractals-v{VERSION}-seed0-{count}x16.npy"))
     settled(replace(manifest, mixing_set=None))  # of a build that needed none
     assert rendered == [(None, 12, 0, {"count": count}), (None, 12, 0, {})]
-    with pytest.raises(LayerMixError, match=r"nothing is there; rendered again, it is another, [0-9a-f]{12}\.\.\.; "):
+    with pytest.raises(
+        LayerMixError, match=r": nothing is there; from its seed, this machine renders another, [0-9a-f]{12}\.\.\.; "
+    ):
         settled(moved(manifest, f"/nowhere/fractals-v{VERSION}-seed0-{count}x16.npy", digest="0" * 64))
 
 
 def test_a_folder_is_packed_as_the_method_needs_it(manifest: Manifest, rendered: list[Any]) -> None:
-    settle_mix(*method_of(LayerMixOptions(preset="released")), "pictures", LocalFiles(manifest.root), manifest, 12)
+    method = method_of(LayerMixOptions(preset="released"), manifest.settings)
+    settle_mix(*method, "pictures", LocalFiles(manifest.root), manifest, 12)
     assert rendered == [("pictures", 12, 0, {"color": True})]
 
 
@@ -88,9 +92,7 @@ def test_a_set_that_is_not_found_is_asked_for_by_name(where: str, manifest: Mani
         where = str(tmp_path / "other.npy")
         np.save(where, np.zeros((3, 16, 16), np.uint8))
     digest = manifest.mixing_set.digest[:12] if manifest.mixing_set else ""
-    start = re.escape(
-        f"expected the mixing set {where} with the digest {digest}..., of which the dataset was made, but "
-    )
+    start = re.escape(f"expected the mixing set {where} with the digest {digest}..., of which the dataset was made: ")
     with pytest.raises(LayerMixError, match=f"^{start}.*; restore it, or give mixing_set=$") as raised:
         settled(moved(manifest, where), folder=tmp_path)
     assert "\n" not in str(raised.value)

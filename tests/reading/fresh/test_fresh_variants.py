@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch.utils.data import DataLoader
 
-from layermix_gen import LayerMixOptions, PixMixOptions, open_mixing_set, render
+from layermix_gen import BuildSettings, LayerMixOptions, PixMixOptions, build, open_mixing_set, render
 from layermix_gen.errors import LayerMixError
 from layermix_gen.images.views import PictureView
 from layermix_gen.mixing.methods import METHODS
@@ -66,8 +66,16 @@ def test_they_depend_on_seed_image_epoch_and_view_alone(mix: str, tiny: Truth, m
 
 
 def test_they_are_resumed_at_every_batch(tiny: Truth) -> None:
-    ds, memory, again = fresh(tiny), fresh(tiny).in_memory(), fresh(tiny, threads=1).in_memory()
-    whole = [shown([batch]) for batch in ds]
+    ds, memory, again = fresh(tiny, batch_size=20), fresh(tiny).in_memory(), fresh(tiny, threads=1).in_memory()
+    expected, states = [], []
+    for batch in ds:
+        expected.append(shown([batch]))
+        states.append(ds.state_dict())
+    for number, state in enumerate(states[:-1], 1):
+        streamed = fresh(tiny, batch_size=20, threads=2)
+        streamed.load_state_dict(state)
+        assert [shown([batch]) for batch in streamed] == expected[number:]
+    whole = [shown([batch]) for batch in fresh(tiny)]
     memory.set_epoch(0)
     for number, batch in enumerate(memory, 1):
         assert shown([batch]) == whole[number - 1]
@@ -123,6 +131,22 @@ def test_the_kernels_draw_what_metadata_says(tiny: Truth) -> None:
     )
     assert len(with_recipes) == len(without) > 1
     assert all(map(torch.equal, with_recipes, without))
+
+
+def test_workers_that_are_spawned(tiny: Truth) -> None:
+    loader = DataLoader(fresh(tiny, "cutmix"), batch_size=None, num_workers=1, multiprocessing_context="spawn")
+    assert shown(loader) == shown(fresh(tiny, "cutmix"))
+
+
+def test_memory_is_bounded(tiny: Truth) -> None:
+    """Whoever keeps no batch makes the reader take no more memory for batches than it reads ahead."""
+    ds = fresh(tiny, views=JSD, fields=(), prefetch=2, threads=2)
+    taken = set()
+    for _ in range(4):
+        for images, _ in ds:
+            taken.add(images.data_ptr())
+            del images
+    assert 1 <= len(taken) <= 5  # of 52 batches; the last one of an epoch is shorter
 
 
 def test_metadata_says_what_was_drawn(tiny: Truth) -> None:
@@ -183,7 +207,9 @@ def test_images_that_cannot_be_read(mix: str, tiny: Truth, tmp_path: Path) -> No
     path.write_bytes(data)
     broken = Truth(root, tiny.pixels, tiny.metadata)
     given: dict[str, Any] = {"views": "fresh", "mix": mix, "fields": FACTS, "remainder": "exact"}
-    with pytest.raises(LayerMixError, match=r"clean/000001\.tar, sample .*; restore that file, or read with on_error"):
+    with pytest.raises(
+        LayerMixError, match=r"clean/000001\.tar, sample .*; restore that file, or read it with on_error"
+    ):
         list(broken.open(**given))
     ds, clean = broken.open(**given, on_error="skip", max_skipped=97, batch_size=40), clean_pixels(tiny)
     for images, _, facts in ds:
@@ -204,6 +230,10 @@ def test_images_that_cannot_be_read(mix: str, tiny: Truth, tmp_path: Path) -> No
         ({"mix": "cutpix"}, "mix must be one of layermix, none, cutout, "),
         ({"mix": {"k": 2}}, "expected the name of a method or its options as mix, got {'k': 2}; "),
         ({"mix": "cutout", "mixing_set": "set.npy"}, "expected no mixing set with the method cutout; "),
+        (
+            {"where": "layer = 3"},
+            "no image fits the selection; loosen where=, which is of the clean plane with 'fresh'",
+        ),
         ({"mixing_set": 3}, "expected a mixing set or its path, got 3; "),
         ({"render": "gpu"}, "render must be one of cpu, device, got 'gpu'; "),
         ({"render": "device"}, "expected a device to render on with render='device', got none; "),
@@ -217,6 +247,42 @@ def test_what_is_refused(options: dict[str, Any], message: str, tiny: Truth) -> 
     with pytest.raises(LayerMixError, match=f"^{re.escape(message)}") as raised:
         fresh(tiny, **options)
     assert "\n" not in str(raised.value)
+
+
+def test_a_key_that_is_not_stored(tiny: Truth) -> None:
+    with pytest.raises(LayerMixError, match=r"^expected the key of a stored sample, got '000000003-fresh-0-0' of a "):
+        _ = fresh(tiny)["000000003-fresh-0-0"]
+
+
+def built(tiny: Truth, root: Path, pool: Path | None = None, **settings: Any) -> LayerMixDataset:
+    """Fresh views of a dataset that was built without variants."""
+    made = BuildSettings(variants=0, shard_size="50", **settings)
+    build(tiny.root.parent / "digits", root, made, mixing_set=pool, workers=1, progress=False)
+    return LayerMixDataset(root, 97, views="fresh", fields=("key", "recipe", "method"), order="sequential")
+
+
+def test_a_build_says_what_they_are_mixed_by(tiny: Truth, pool: Path, tmp_path: Path) -> None:
+    """Its method with its options; and the set that it was given lies in the dataset, wherever that is taken."""
+    _, _, facts = next(iter(built(tiny, tmp_path / "a", method="augmix", options={"width": 1, "depth": 1})))
+    assert {*facts["method"]} == {"augmix"}
+    assert max(recipe.count("(") for recipe in facts["recipe"]) <= 2  # a mean of the image and of a chain of one call
+    given = shutil.copy(pool, tmp_path / "given.npy")
+    ds = built(tiny, tmp_path / "b", Path(given), options={"magnitude": 2}, keys="shared")
+    assert ds.fresh is not None
+    assert ds.fresh.mix.drawing.options.magnitude == 2
+    Path(given).unlink()
+    root = (tmp_path / "b").rename(tmp_path / "elsewhere")
+    moved = LayerMixDataset(root, 97, views="fresh", fields=("key",), order="sequential")
+    images, _, facts = next(iter(moved))
+    assert torch.equal(images, next(iter(built(tiny, tmp_path / "c", pool, options={"magnitude": 2})))[0])
+    assert facts["key"][3] == "000000003"  # which all planes share
+    assert moved.fresh is not None
+    assert moved.fresh.mix.mixing_set is not None
+    assert moved.fresh.mix.mixing_set.path == root / "mixing-set.npy"
+    with pytest.raises(LayerMixError, match=r"^expected mix= for fresh views of a dataset of the method none; give "):
+        built(tiny, tmp_path / "d", method="none")
+    with pytest.raises(LayerMixError, match=r"; ask for 'fresh' views, which are mixed of the clean plane, or build "):
+        LayerMixDataset(tmp_path / "a", 8)
 
 
 def test_a_dataset_without_a_clean_plane(independent: Truth) -> None:

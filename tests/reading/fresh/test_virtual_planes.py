@@ -9,10 +9,12 @@ import pytest
 import torch
 from torch.utils.data import DataLoader
 
+from layermix_gen import open_shards
+from layermix_gen.dataset.virtual import found_mixing_set
 from layermix_gen.errors import LayerMixError
 from layermix_gen.reading.fresh import virtual_planes
 from layermix_gen.reading.reader import LayerMixDataset
-from tests.helpers import edit_manifest, rows
+from tests.helpers import edit_manifest, manifest, rows
 from tests.reading.truth import Truth
 
 JSD = ("clean", "variant", "variant")
@@ -101,8 +103,23 @@ def test_clean_images_that_cannot_be_read(virtual: Truth, tiny: Truth, tmp_path:
 def test_a_recipe_with_a_second_image_of_another_method(virtual: Truth, monkeypatch: pytest.MonkeyPatch) -> None:
     line = ["add(image, other, 0.5, 0.5)", -1, [0, 0, 0, 0], "some image"]
     monkeypatch.setattr(virtual_planes.IndexTexts, "line", lambda *_: line)
-    with pytest.raises(LayerMixError, match=r"has no recipe to render: found a second image, .*; restore it"):
+    with pytest.raises(
+        LayerMixError,
+        match=r"the sample in v0\d of \d{9}-clean has no recipe to render: found a second image, .*; restore that file",
+    ):
         list(LayerMixDataset(virtual.root, 32))
+
+
+def test_the_mixing_set_travels_with_them(virtual: Truth, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    root = shutil.copytree(virtual.root, tmp_path / "shards")
+    assert manifest(root)["mixing_set"]["location"] == "mixing-set.npy"
+    monkeypatch.setattr(found_mixing_set, "resolve_mixing_set", None)  # nothing is rendered, and nothing looked up
+    assert len(list(LayerMixDataset(root, 32))) == 3
+    path = root / "mixing-set.npy"
+    data = bytearray(path.read_bytes())
+    data[-1] ^= 255
+    path.write_bytes(data)
+    assert [problem.file for problem in open_shards(root).verify(workers=1, progress=False).problems] == [path.name]
 
 
 def test_what_is_refused(virtual: Truth, tmp_path: Path) -> None:
