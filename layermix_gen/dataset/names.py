@@ -4,7 +4,7 @@ dataset.json             the manifest, written last: the dataset is complete whe
 plan.json                what is built from what, frozen at the start
 sources.parquet          the inputs in planned order
 errors.jsonl             the inputs that were skipped, and why
-mixing-set.npy, .json    the mixing set, where jobs on several machines share one that was made for them
+mixing-set.npy, .json    the mixing set, where jobs on several machines or readers mix with it
 clean/000000.tar         the clean plane of shard 0
 v03/000000.tar           variant 3 of the same source images
 index/000000.parquet     the index of shard 0

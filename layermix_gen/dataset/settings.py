@@ -177,7 +177,7 @@ class BuildSettings:
     @property
     def views(self) -> str:
         """For people, in which loss the planes cannot be compared because their views differ; "" where that is none."""
-        if self.one_view or self.method == "none" or METHODS[self.method].mixes_labels:
+        if self.one_view or not self.variants or self.method == "none" or METHODS[self.method].mixes_labels:
             return ""
         return "each plane has its own; the Jensen-Shannon loss needs --view-mode shared"
 
