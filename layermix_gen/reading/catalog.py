@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from hashlib import md5
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,11 @@ _COLUMNS |= {name: f'coalesce("{name}", 0::UINTEGER)' for name in ("image_crc32"
 _PLAIN = {"json_crc32": "0::UINTEGER"}  # where the samples' JSON is not read
 _IDS = {"ids": "('0x' || right(md5(source), 16))::UBIGINT"}  # md5_number_lower is none of the functions in queries
 _SOFT = {"label2": "label2::INTEGER", "label_weight": "label_weight::FLOAT"}
+
+
+def id_digest(source: str) -> int:
+    """The digest of a source id, as `_IDS` computes it."""
+    return int(md5(source.encode(), usedforsecurity=False).hexdigest()[16:], 16)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -7,7 +7,6 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from hashlib import md5
 from pathlib import Path
 from typing import Any, Self
 
@@ -24,7 +23,7 @@ from layermix_gen.images import Image
 from layermix_gen.kernels.native import say_if_not_compiled
 from layermix_gen.mixing.bulk import ImageRows
 from layermix_gen.mixing_sets.mixed import render_all_mixed
-from layermix_gen.reading.catalog import Catalog
+from layermix_gen.reading.catalog import Catalog, id_digest
 from layermix_gen.reading.fresh.draws import Draws
 from layermix_gen.reading.order import Ints
 from layermix_gen.support.database import quoted, rows
@@ -178,8 +177,7 @@ class VirtualPlanes:
     def _image_of(self, shard: int, source: str) -> int:
         """The number of the image with this source id, which is in the same shard."""
         first, stop = self._firsts[shard : shard + 2]
-        digest = int(md5(source.encode(), usedforsecurity=False).hexdigest()[16:], 16)
-        found = np.flatnonzero(self._ids[first:stop] == np.uint64(digest))
+        found = np.flatnonzero(self._ids[first:stop] == np.uint64(id_digest(source)))
         if not len(found):
             raise LayerMixError(f"expected {source!r} in {self.clean.files[shard]}, found none; restore it")
         return int(first + found[0])
