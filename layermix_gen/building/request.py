@@ -20,6 +20,7 @@ from layermix_gen.dataset.plan_changes import refuse_changes
 from layermix_gen.dataset.settings import BuildSettings
 from layermix_gen.errors import LayerMixError
 from layermix_gen.mixing.methods import METHODS
+from layermix_gen.mixing_sets.kept import is_copy
 from layermix_gen.mixing_sets.mixing_set import MixingSet, open_mixing_set
 from layermix_gen.mixing_sets.set_cache import fetched
 from layermix_gen.sources import Source, SourceOptions, open_source
@@ -75,6 +76,7 @@ class BuildRequest:
         pattern_of(self.root)  # refuses a folder whose index could not be read
         self.source: Source = open_source(location, kind, settings.max_pixels, source_options)
         self._before = read_plan(self.root)
+        self.mixing_set = self.mixing_set or self._own_mixing_set()
         is_known = self._before and self._before.settings.seed == settings.seed and is_listed(self._before)
         known = self.root / LISTING if is_known else None
         self.items = list_items(self.source.found(), settings.seed, progress, known)
@@ -83,6 +85,17 @@ class BuildRequest:
         except BaseException:
             self.items.close()
             raise
+
+    @property
+    def _own(self) -> MixingSetFacts | None:
+        """The facts of the mixing set of the plan in the folder, if it lies there."""
+        before = self._before.mixing_set if self._before else None
+        return before if before and before.location == MIXING_SET else None
+
+    def _own_mixing_set(self) -> Path | None:
+        """The mixing set in the folder, if it is the one of the plan there."""
+        path = self.root / MIXING_SET
+        return path if self._own and is_copy(path, self._own.digest) else None
 
     def __enter__(self) -> Self:
         return self
@@ -123,7 +136,7 @@ class BuildRequest:
     @property
     def carries_mixing_set(self) -> bool:
         """Whether the mixing set is put into the dataset, whose readers mix with it."""
-        return self.mixes and (bool(self.settings.virtual_planes) or self.settings.variants == 0)
+        return self.mixes and (bool(self.settings.virtual_planes) or self.settings.variants == 0 or bool(self._own))
 
     @property
     def mixes(self) -> bool:
@@ -137,8 +150,9 @@ class BuildRequest:
         if mixing_set is None:
             return None
         facts = MixingSetFacts.of(mixing_set)
-        location = MIXING_SET if mixing_set.path == self.root / MIXING_SET else self._mixing_set_url
-        return replace(facts, location=location) if location else facts
+        if mixing_set.path == self.root / MIXING_SET or (self._own and self._own.digest == facts.digest):
+            return replace(facts, location=MIXING_SET)
+        return replace(facts, location=self._mixing_set_url) if self._mixing_set_url else facts
 
     @property
     def max_errors(self) -> int:

@@ -134,12 +134,15 @@ class BuildSettings:
 
     def filled(self, begun: "BuildSettings") -> "BuildSettings":
         """Make every open choice as in `begun`, the settings of a build that goes on."""
-        return replace(self, **{name: getattr(begun, name) for name in _CHOICES if getattr(self, name) is None})
+        given = {name: getattr(begun, name) for name in _CHOICES if getattr(self, name) is None}
+        store = given.pop("store", self.store)
+        filled = replace(self, **given)
+        return replace(filled, store=store) if filled.clean and filled.one_view else filled
 
     @property
     def is_resolved(self) -> bool:
         """Whether no choice is open any more."""
-        is_open = {name for name in _CHOICES if getattr(self, name) is None}
+        is_open = {name for name in _CHOICES if getattr(self, name) is None} - {"store"}  # older plans are without
         return not is_open or (is_open == {"size"} and self.view == SOURCE)
 
     @property

@@ -22,7 +22,7 @@ from layermix_gen.dataset.virtual.virtual_samples import VirtualSamples
 from layermix_gen.errors import LayerMixError
 from layermix_gen.images import Image
 from layermix_gen.images.codec import decode, encode
-from layermix_gen.inspection.replay import Replay, Replayer, needed_files
+from layermix_gen.inspection.replay import Replay, Replayer, fetch_needed
 from layermix_gen.kernels.native import say_if_not_compiled
 from layermix_gen.support.database import quoted
 
@@ -167,7 +167,7 @@ class OpenedDataset:
     @cached_property
     def _replayer(self) -> Replayer:
         say_if_not_compiled()
-        self._files.fetch(needed_files(self.plan))
+        fetch_needed(self._files, self.plan)
         return Replayer(self.plan)
 
     def replay(self, row: Mapping[str, Any]) -> Replay:

@@ -1,14 +1,15 @@
 """Replay: make a stored sample again, pixel for pixel, from its source image, mixing set and seed."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
-from layermix_gen.dataset.dataset_files import LocalFiles
+from layermix_gen.dataset.dataset_files import DatasetFiles, LocalFiles
 from layermix_gen.dataset.index import source_checksum
-from layermix_gen.dataset.names import LISTING, MIXING_SET, ordinal_of
+from layermix_gen.dataset.names import ABOUT_MIXING_SET, LISTING, MIXING_SET, ordinal_of
 from layermix_gen.dataset.plan import Plan
 from layermix_gen.dataset.samples import Partner, SampleMaker, candidates
 from layermix_gen.dataset.virtual.found_mixing_set import found_mixing_set
@@ -33,10 +34,16 @@ class Replay:
     pixels: Image  # the sample, before encoding
 
 
-def needed_files(plan: Plan) -> list[str]:
-    """The files of a dataset that replays need, beside its plan: the listing, and the mixing set where it is there."""
-    is_kept = plan.mixing_set is not None and plan.mixing_set.location == MIXING_SET
-    return [LISTING, MIXING_SET] if is_kept else [LISTING]
+def fetch_needed(files: DatasetFiles, plan: Plan) -> None:
+    """Bring the files that replays need, beside the plan: the listing, and the mixing set, if it is in the dataset.
+
+    Raises `LayerMixError` where the listing is not there.
+    """
+    files.fetch([LISTING])
+    if plan.mixing_set and plan.mixing_set.location == MIXING_SET:
+        for name in (ABOUT_MIXING_SET, MIXING_SET):
+            with suppress(LayerMixError):  # fractals are rendered again
+                files.fetch([name])
 
 
 class Replayer:
@@ -66,7 +73,7 @@ class Replayer:
 
     def _mixing_set(self) -> MixingSet | None:
         facts = self.plan.mixing_set
-        if facts is None:
+        if facts is None or not self.plan.settings.variants:
             return None
         if self._checked:
             return open_mixing_set(self._checked)

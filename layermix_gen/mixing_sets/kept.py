@@ -11,6 +11,8 @@ from layermix_gen.mixing_sets.mixing_set import MixingSet, open_mixing_set
 from layermix_gen.mixing_sets.store import digest_of, read_about, recorded_digest
 from layermix_gen.support.files import read_json, replacing, sealed, unsealed, write_json
 
+COPIED = "copied from"  # in place of how a set was made that nothing describes
+
 
 def keep_copy(mixing_set: MixingSet, path: Path) -> None:
     """Copy a set that has a file to `path` (`SET.npy`), with what its `SET.json` says; the array gets its name last.
@@ -19,10 +21,9 @@ def keep_copy(mixing_set: MixingSet, path: Path) -> None:
     """
     if mixing_set.path in (None, path) or is_copy(path, mixing_set.digest):
         return
-    about = read_about(mixing_set.path) or {
-        "digest": mixing_set.digest,
-        "made_by": {"copied from": mixing_set.path.name},
-    }
+    about = read_about(mixing_set.path)
+    if about.get("digest") != mixing_set.digest:  # it was never described, or is another by now
+        about = {"digest": mixing_set.digest, "made_by": {COPIED: mixing_set.path.name}}
     write_json(path.with_suffix(".json"), sealed({name: one for name, one in about.items() if name != "pictures"}))
     with replacing(path) as draft:
         shutil.copy2(mixing_set.path, draft)

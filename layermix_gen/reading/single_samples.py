@@ -18,7 +18,7 @@ from layermix_gen.images import Image
 from layermix_gen.images.codec import decode
 from layermix_gen.images.thumbnails import thumbnail
 from layermix_gen.mixing.bulk import ImageRows
-from layermix_gen.reading.batches.drawn_views import DrawnViews, as_metadata
+from layermix_gen.reading.batches.drawn_views import BadView, DrawnViews, as_metadata
 from layermix_gen.reading.batches.metadata import FIELDS
 from layermix_gen.reading.catalog import Catalog
 from layermix_gen.reading.fresh.fresh_variants import FreshVariants
@@ -125,8 +125,11 @@ class SampleLookup:
         """What an epoch shows of a stored image of the selection, and what its metadata then say otherwise."""
         if self.drawn is None:
             return pixels, {}
-        out = np.empty((self.drawn.size, self.drawn.size, 3), np.uint8)
-        return out, as_metadata(self.drawn.cut(int(self.selection.images[row]), epoch, pixels, out))
+        out, image = np.empty((self.drawn.size, self.drawn.size, 3), np.uint8), int(self.selection.images[row])
+        try:
+            return out, as_metadata(self.drawn.cut(image, epoch, pixels, out))
+        except BadView as error:
+            raise LayerMixError(f"sample {self.catalog.address(0, image)}: {error}; {error.remedy}") from error
 
     def _mixed(self, fresh: FreshVariants, row: int, epoch: int) -> SingleSample:
         """The fresh views of the image in a row of the selection."""

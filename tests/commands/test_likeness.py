@@ -101,15 +101,15 @@ def test_fractals_are_made_for_the_size_and_the_seed(
     model = built(photographs, tmp_path / "model", *SHAPE)
     plan = read_plan(model)
     assert plan is not None
-    assert likeness.mixing_set_like(plan, plan.settings) == str(plan.mixing_set_place)
-    assert likeness.mixing_set_like(plan, replace(plan.settings, seed=1)) is None
+    assert likeness.mixing_set_like(str(plan.root), plan, plan.settings) == str(plan.mixing_set_place)
+    assert likeness.mixing_set_like(str(plan.root), plan, replace(plan.settings, seed=1)) is None
     larger = read_plan(built(photographs, tmp_path / "larger", "--like", model, "--size", 32))
     assert larger is not None
     assert larger.mixing_set is not None
     assert larger.mixing_set.size == 36
     assert plan.mixing_set is not None
     gone = replace(plan, mixing_set=replace(plan.mixing_set, location=str(tmp_path / "fractals.npy")))
-    assert likeness.mixing_set_like(gone, gone.settings) is None  # rendered again
+    assert likeness.mixing_set_like(str(gone.root), gone, gone.settings) is None  # rendered again
 
 
 def test_a_mixing_set_that_is_gone(photographs: Path, pool: Path, tmp_path: Path) -> None:

@@ -179,6 +179,17 @@ def test_the_fingerprint_is_that_of_earlier_versions(tmp_path: Path) -> None:
     assert snapshot(tmp_path) == before
 
 
+def test_a_plan_from_before_there_were_virtual_planes(tmp_path: Path) -> None:
+    """It has no `store`, and goes on with images."""
+    older = replace(planned(tmp_path).settings, store=None)
+    assert older.is_resolved
+    assert older.virtual_planes == ()
+    assert BuildSettings().filled(older).resolve(None).store == "images"
+    recipes = replace(older, store="recipes", view_mode="shared")
+    assert BuildSettings(view_mode="shared").filled(recipes).store == "recipes"
+    assert BuildSettings().filled(recipes).store is None  # so that what else was changed is told
+
+
 @pytest.mark.parametrize(
     "other",
     [

@@ -120,7 +120,7 @@ def settings_options(command: Callable[..., None]) -> Callable[..., None]:
         else:
             plan = plan_of(like)
             settings = settings_like(plan, {name: value for name, value in values.items() if _is_given(name)})
-            options["mixing_set"] = options["mixing_set"] or mixing_set_like(plan, settings)
+            options["mixing_set"] = options["mixing_set"] or mixing_set_like(like, plan, settings)
         command(*args, settings=settings, **options)
 
     return with_settings

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from layermix_gen.dataset.dataset_files import open_files
-from layermix_gen.dataset.names import PLAN
+from layermix_gen.dataset.names import MIXING_SET, PLAN
 from layermix_gen.dataset.plan import Plan, read_plan
 from layermix_gen.dataset.settings import BuildSettings
 from layermix_gen.errors import LayerMixError
@@ -36,9 +36,10 @@ def settings_like(plan: Plan, given: Mapping[str, Any]) -> BuildSettings:
     return BuildSettings(**settings | given)
 
 
-def mixing_set_like(plan: Plan, settings: BuildSettings) -> str | None:
-    """The mixing set of a plan, for a build with these settings; None where they mix with none, or with the default.
+def mixing_set_like(like: str, plan: Plan, settings: BuildSettings) -> str | None:
+    """The mixing set of a dataset at `like`, which has this plan, for a build with some settings.
 
+    None where they mix with none, or with the default.
     The default set of a plan suits its size and its seed alone. Raises `LayerMixError` where the set is gone.
     """
     place, before, mixed = plan.mixing_set_place, plan.settings, plan.mixing_set
@@ -46,10 +47,12 @@ def mixing_set_like(plan: Plan, settings: BuildSettings) -> str | None:
         return None
     if is_remote(place):
         return str(place)
-    size, path = picture_size_for(before.size or 0), Path(place)
+    size, path = picture_size_for(before.mixed_side), Path(place)
     default = describe(DEFAULT_COUNT, size, before.seed, detail=DETAIL)
     if not path.exists() and (mixed.count, mixed.size, mixed.color) == (DEFAULT_COUNT, size, False):
         return None
+    if is_remote(like) and mixed.location == MIXING_SET:
+        return f"{like.rstrip('/')}/{MIXING_SET}"
     if not path.exists():
         raise LayerMixError(
             f"expected the mixing set {path}, which the dataset was built with, found none; restore it "

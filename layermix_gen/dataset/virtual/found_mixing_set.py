@@ -1,9 +1,10 @@
 """Find the mixing set that a dataset was built with, wherever it is by now."""
 
+from contextlib import suppress
 from pathlib import Path
 
 from layermix_gen.dataset.dataset_files import DatasetFiles
-from layermix_gen.dataset.names import MIXING_SET
+from layermix_gen.dataset.names import ABOUT_MIXING_SET, MIXING_SET
 from layermix_gen.dataset.plan import MixingSetFacts
 from layermix_gen.dataset.settings import BuildSettings
 from layermix_gen.errors import LayerMixError
@@ -24,15 +25,19 @@ def found_mixing_set(files: DatasetFiles, settings: BuildSettings, facts: Mixing
         found.append(f"found another there, {known.digest[:12]}...")
     except LayerMixError as error:
         found.append(_reason(error))
-    place = files.folder / MIXING_SET if facts.location == MIXING_SET else Path(facts.location)
+    place = Path(facts.location)
+    if facts.location == MIXING_SET:
+        place = files.folder / MIXING_SET
+        with suppress(LayerMixError):  # which says how it was made
+            files.fetch([ABOUT_MIXING_SET])
     if is_rendered_here(place, facts.count, settings.mixed_side, settings.seed):
         again = resolve_mixing_set(None, settings.mixed_side, settings.seed, count=facts.count)
         if again.digest == facts.digest:
             return again
         found.append(f"from its seed, this machine renders another, {again.digest[:12]}...")
     raise LayerMixError(
-        f"expected the mixing set {facts.location} with the digest {facts.digest[:12]}..., of which the dataset was "
-        f"made: {'; '.join(found)}; {remedy}"
+        f"expected the mixing set {facts.location} of the dataset, with the digest {facts.digest[:12]}...: "
+        f"{'; '.join(found)}; {remedy}"
     )
 
 
@@ -45,4 +50,4 @@ def _where_it_was(files: DatasetFiles, facts: MixingSetFacts) -> MixingSet:
 def _reason(error: LayerMixError) -> str:
     """Why a set cannot be opened, without what was expected and what to do: `nothing is there`."""
     text = str(error).partition("; ")[0]
-    return text.partition(", but ")[2] or text
+    return text.partition(", but ")[2] or ("nothing is there" if text.endswith(", found nothing") else text)

@@ -41,7 +41,7 @@ from layermix_gen.inspection.replay import Replayer
 from layermix_gen.inspection.verification.findings import VerificationReport
 from layermix_gen.inspection.verification.shard_checks import Expected
 from layermix_gen.inspection.verification.verify import Verification, verify
-from layermix_gen.mixing_sets.kept import keep_copy
+from layermix_gen.mixing_sets.kept import COPIED, keep_copy
 from layermix_gen.mixing_sets.provision import resolve_mixing_set
 from layermix_gen.mixing_sets.store import read_about
 from layermix_gen.support.files import disk_errors, file_digest, link_or_copy, remove_folder, sync
@@ -137,12 +137,12 @@ def _staging(root: Path) -> Iterator[Path]:
 def _mend_mixing_set(expected: Expected, root: Path, names: Sequence[str], progress: bool) -> list[str]:
     """Render the default fractals again, and put them in the folder if they come out as they were; return the names.
 
-    A packed set is left as it is: nothing tells where its pictures are.
+    A set that was packed or copied is left as it is: nothing tells where its pictures are.
     """
     facts = expected.mixing_set
-    if facts is None or "packed" in read_about(root / MIXING_SET).get("made_by", {}):
+    if facts is None or {"packed", COPIED} & read_about(root / MIXING_SET).get("made_by", {}).keys():
         return []
-    mixed = resolve_mixing_set(None, expected.settings.size or 0, expected.settings.seed, progress=progress)
+    mixed = resolve_mixing_set(None, expected.settings.mixed_side, expected.settings.seed, progress=progress)
     if mixed.digest != facts.digest:
         return []
     for name in names:
@@ -160,7 +160,7 @@ def _plan_again(expected: Expected, root: Path, staging: Path) -> Plan:
     replayer = Replayer(before)
     with closing(list_items(replayer.source.found(), before.settings.seed)) as listing:
         mixing_set = replayer.maker.mixing_set
-        facts = None
+        facts = None if before.settings.variants else before.mixing_set
         if mixing_set and before.mixing_set:
             facts = replace(MixingSetFacts.of(mixing_set), location=before.mixing_set.location)
             if facts.location == MIXING_SET:

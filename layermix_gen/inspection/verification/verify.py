@@ -11,7 +11,7 @@ from layermix_gen.dataset.index import ShardSummary
 from layermix_gen.dataset.names import LISTING, PLAN
 from layermix_gen.dataset.plan import versions
 from layermix_gen.errors import Interrupted, LayerMixError
-from layermix_gen.inspection.replay import needed_files
+from layermix_gen.inspection.replay import fetch_needed
 from layermix_gen.inspection.verification.dataset_checks import dataset_problems, read_expected
 from layermix_gen.inspection.verification.findings import Problem, VerificationReport
 from layermix_gen.inspection.verification.replay_checks import ReplayCheck
@@ -85,7 +85,7 @@ def _prepared(
             f"samples cannot be rendered again without {files.location}/{PLAN} and {LISTING}, one of which is "
             "missing or damaged; mend them with --repair, or drop --replay"
         )
-    files.fetch(needed_files(expected.plan))
+    fetch_needed(files, expected.plan)
     replay_check = ReplayCheck(expected.plan, replay)
     replay_check.open()
     now = versions()

@@ -21,6 +21,12 @@ from layermix_gen.support.seeds import KeyedRandom
 FIXED = "center"  # the view that is the same in each epoch
 
 
+class BadView(BadImage):
+    """The error for a sound image out of which no such view can be cut."""
+
+    remedy = "give a smaller size= or view='rrc', or leave it out by where="
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class DrawnViews:
     """The views `name` of whole images, of `size` px; `ids` (images,) are digests of the source ids."""
@@ -36,12 +42,12 @@ class DrawnViews:
         return self.name != FIXED
 
     def draw(self, image: int, epoch: int, height: int, width: int) -> View:
-        """The view of an image of so many pixels in an epoch. Raises `BadImage` where it is too elongated."""
+        """The view of an image of so many pixels in an epoch. Raises `BadView` where it is too elongated."""
         rng = KeyedRandom.of_crop(self.seed, int(self.ids[image]), epoch)
         try:
             return VIEWS[self.name](rng, height, width, self.size)
         except BadImage as error:
-            raise BadImage(f"{error}; give a smaller size= or view='rrc', or leave it out by where=") from error
+            raise BadView(str(error)) from error
 
     def cut(self, image: int, epoch: int, pixels: Image, out: Image) -> View:
         """Cut the view of an epoch out of a whole image (H, W, 3) to `out` (size, size, 3). Raises `BadImage`."""

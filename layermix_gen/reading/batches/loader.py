@@ -18,7 +18,7 @@ from layermix_gen.errors import BadImage, LayerMixError
 from layermix_gen.images import Image
 from layermix_gen.images.codec import decode
 from layermix_gen.reading.batches.decoding import DECODERS, AnyDecoder, Decoder
-from layermix_gen.reading.batches.drawn_views import DrawnViews, as_metadata
+from layermix_gen.reading.batches.drawn_views import BadView, DrawnViews, as_metadata
 from layermix_gen.reading.batches.metadata import read_metadata
 from layermix_gen.reading.batches.room import Room
 from layermix_gen.reading.catalog import Catalog
@@ -142,7 +142,7 @@ class Loader:
                 batch.metadata[i] = read(i, i)
             except SampleError as error:
                 if not self._replace:
-                    raise LayerMixError(f"{error}; restore that file, or read it with on_error='skip'") from error
+                    raise LayerMixError(f"{error}; {error.remedy}") from error
                 batch.replaced[i] = str(error)
                 self._stand_in(read, batch, i)
 
@@ -174,7 +174,8 @@ class Loader:
             except BadImage as error:
                 where = f"{self.storage.location}/{tar_name(plane, place.shard)}"
                 address = self.catalog.address(place.plane, place.image)
-                raise SampleError(f"{where}, sample {address}: {error}") from error
+                remedy = error.remedy if isinstance(error, BadView) else SampleError.remedy
+                raise SampleError(f"{where}, sample {address}: {error}", remedy) from error
         return metadata
 
     def _decode(self, decoder: Decoder, slot: int, data: memoryview, image: int) -> dict[str, Any]:
@@ -189,4 +190,10 @@ class Loader:
 
 
 class SampleError(LayerMixError):
-    """The error for a sample that cannot be read: it says where the sample is, and why."""
+    """The error for a sample that cannot be read: it says where the sample is, and why; `remedy` what to do."""
+
+    remedy = "restore that file, or read it with on_error='skip'"
+
+    def __init__(self, text: str, remedy: str = remedy) -> None:
+        super().__init__(text)
+        self.remedy = remedy

@@ -104,7 +104,7 @@ class CleanLoader(Loader):
     def _read_one(self, batch: Batch, part: CleanPart, i: int, which: int) -> list[dict[str, Any]]:
         """Decode image `which` of a batch and its second images in the place of image `i`; return its metadata."""
         slot = i - part.first
-        if which != i:
+        if which != i or i in batch.replaced:  # another may have been tried before
             one = self.draws(batch, [which])
             part.draws.put(slot, one)
             [part.seconds[slot]] = self._seconds(one)

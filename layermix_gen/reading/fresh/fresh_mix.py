@@ -44,7 +44,7 @@ def method_of(mix: Any, own: BuildSettings) -> tuple[Method, MethodOptions]:
     if mix is None:
         if own.method == UNMIXED:
             raise LayerMixError("expected mix= for fresh views of a dataset of the method none; give mix='layermix'")
-        return METHODS[own.method], own.options
+        return METHODS[own.method], METHODS[own.method].options_of(own.options.chosen(own.side))  # open choices stay so
     if isinstance(mix, str):
         check_choice("mix", mix, METHODS, change="mix=")
         return METHODS[mix], METHODS[mix].options()

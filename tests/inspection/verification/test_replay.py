@@ -88,12 +88,12 @@ def test_another_mixing_set(own: Built) -> None:
     pictures = np.load(pool)
     np.save(pool, pictures[::-1])
     flip(own.root / TAR, 6000)
-    expected = r"expected the mixing set .*/pool\.npy with the digest .*: found another there, \w{12}\.\.\.; restore .*"
+    expected = r"expected the mixing set .*/pool\.npy of the dataset, .*: found another there, \w{12}\.\.\.; restore .*"
     assert re.fullmatch(expected, refuses(lambda: own.open().verify(replay=1.0, workers=1)))
     assert re.fullmatch(expected, refuses(lambda: own.open().repair(workers=1, progress=False)))
     pool.unlink()
     assert re.fullmatch(
-        r"expected the mixing set .*/pool\.npy with the digest .*: nothing is there; restore it, or run the build .*",
+        r"expected the mixing set .*/pool\.npy of the dataset, .*: nothing is there; restore it, or run the build .*",
         refuses(lambda: own.open().verify(replay=1.0, workers=1)),
     )
 

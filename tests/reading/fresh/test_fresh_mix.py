@@ -92,7 +92,7 @@ def test_a_set_that_is_not_found_is_asked_for_by_name(where: str, manifest: Mani
         where = str(tmp_path / "other.npy")
         np.save(where, np.zeros((3, 16, 16), np.uint8))
     digest = manifest.mixing_set.digest[:12] if manifest.mixing_set else ""
-    start = re.escape(f"expected the mixing set {where} with the digest {digest}..., of which the dataset was made: ")
+    start = re.escape(f"expected the mixing set {where} of the dataset, with the digest {digest}...: ")
     with pytest.raises(LayerMixError, match=f"^{start}.*; restore it, or give mixing_set=$") as raised:
         settled(moved(manifest, where), folder=tmp_path)
     assert "\n" not in str(raised.value)

@@ -15,6 +15,7 @@ from layermix_gen import BuildSettings, LayerMixOptions, PixMixOptions, build, o
 from layermix_gen.errors import LayerMixError
 from layermix_gen.images.views import PictureView
 from layermix_gen.mixing.methods import METHODS
+from layermix_gen.reading.batches import loader
 from layermix_gen.reading.fresh import clean_loader
 from layermix_gen.reading.reader import LayerMixDataset
 from tests.reading.truth import Truth
@@ -279,10 +280,46 @@ def test_a_build_says_what_they_are_mixed_by(tiny: Truth, pool: Path, tmp_path: 
     assert moved.fresh is not None
     assert moved.fresh.mix.mixing_set is not None
     assert moved.fresh.mix.mixing_set.path == root / "mixing-set.npy"
+    both = BuildSettings(variants=2, shard_size="50", options={"magnitude": 2}, keys="shared")
+    again = build(tiny.root.parent / "digits", root, both, workers=1, progress=False)  # with the set that lies there
+    assert again.mixing_set == moved.storage.manifest.mixing_set
+    assert torch.equal(images, next(iter(LayerMixDataset(root, 97, views="fresh", order="sequential")))[0])
     with pytest.raises(LayerMixError, match=r"^expected mix= for fresh views of a dataset of the method none; give "):
         built(tiny, tmp_path / "d", method="none")
     with pytest.raises(LayerMixError, match=r"; ask for 'fresh' views, which are mixed of the clean plane, or build "):
         LayerMixDataset(tmp_path / "a", 8)
+
+
+def test_the_options_of_a_build_suit_the_size_that_is_read(whole: Truth, tmp_path: Path) -> None:
+    settings = BuildSettings(variants=0, view="source", size=100, method="cutout")
+    build(whole.root.parent / "source", tmp_path / "shards", settings, workers=1, progress=False)
+    given: dict[str, Any] = {"views": "fresh", "view": "rrc", "size": 12}
+    own, named = (LayerMixDataset(tmp_path / "shards", 8, **given, mix=mix) for mix in (None, "cutout"))
+    assert all(torch.equal(one[0], other[0]) for one, other in zip(own, named, strict=True))
+
+
+def test_an_image_that_stands_in_for_itself(tiny: Truth, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After another that could not be read either, an image is mixed by what was drawn for it, not for the other."""
+    ds = fresh(tiny, "cutmix", on_error="skip", max_skipped=97, order="sequential", batch_size=97)
+    [(expected, _, facts)] = ds
+    tried: list[int] = []
+    draw = iter([5, 3])  # for image 3: another, then itself
+    monkeypatch.setattr(loader, "draw_image", lambda *_: next(draw))
+    read = loader.Loader.read
+
+    def unreadable(self: Any, places: Any, *rest: Any) -> Any:
+        tried.append(places[0].image)
+        if len(tried) in (4, 5):
+            raise loader.SampleError("not now")
+        return read(self, places, *rest)
+
+    monkeypatch.setattr(loader.Loader, "read", unreadable)
+    again = fresh(tiny, "cutmix", on_error="skip", max_skipped=97, order="sequential", batch_size=97)
+    [(images, _, others)] = again
+    assert tried[3:6] == [tried[3], tried[4], tried[3]]
+    assert tried[4] != tried[3]
+    assert torch.equal(images[3], expected[3])
+    assert others["recipe"][3] == facts["recipe"][3]
 
 
 def test_a_dataset_without_a_clean_plane(independent: Truth) -> None:

@@ -126,7 +126,9 @@ def test_what_is_refused(virtual: Truth, tmp_path: Path) -> None:
     """A mixing set that is gone, and a manifest that says otherwise than the index."""
     root = shutil.copytree(virtual.root, tmp_path / "shards")
     edit_manifest(root, lambda made: made["mixing_set"].update(location="/nowhere/set.npy"))
-    with pytest.raises(LayerMixError, match=r"^expected the mixing set /nowhere/set\.npy with the digest .*; restore"):
+    with pytest.raises(
+        LayerMixError, match=r"^expected the mixing set /nowhere/set\.npy of the dataset, with the digest .*; restore"
+    ):
         LayerMixDataset(root, 8)
     assert len(list(LayerMixDataset(root, 32, views="clean"))) == 3
     edit_manifest(root, lambda made: made["settings"].update(store="images"))
