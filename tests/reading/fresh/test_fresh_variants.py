@@ -314,7 +314,7 @@ def test_an_image_that_stands_in_for_itself(tiny: Truth, tmp_path: Path, monkeyp
         return read(self, places, *rest)
 
     monkeypatch.setattr(loader.Loader, "read", unreadable)
-    again = fresh(tiny, "cutmix", on_error="skip", max_skipped=97, order="sequential", batch_size=97)
+    again = fresh(tiny, "cutmix", on_error="skip", max_skipped=97, order="sequential", batch_size=97, threads=1)
     [(images, _, others)] = again
     assert tried[3:6] == [tried[3], tried[4], tried[3]]
     assert tried[4] != tried[3]
