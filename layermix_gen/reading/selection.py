@@ -11,7 +11,6 @@ import numpy.typing as npt
 from layermix_gen.dataset.manifest import Manifest
 from layermix_gen.dataset.names import CLEAN_PLANE
 from layermix_gen.errors import LayerMixError
-from layermix_gen.images.whole_images import SOURCE
 from layermix_gen.reading.catalog import Catalog
 from layermix_gen.reading.order import Ints, Mask, draw_variants
 from layermix_gen.reading.soft_labels import SoftLabels, check_labelled
@@ -53,10 +52,8 @@ class Views:
         drawn = len(names) - len(fixed)
         if drawn > len(pool):
             remedy = f"build with --variants {drawn + len(fixed)} or more, or ask for fewer views"
-            if not manifest.variant_planes and CLEAN_PLANE in manifest.planes:
-                remedy = f"ask for '{FRESH}' views, which are mixed of the clean plane, or build with --variants"
-            if manifest.settings.view == SOURCE:
-                remedy = f"ask for '{CLEAN_PLANE}' or '{FRESH}' views, which are made of whole images"
+            if not manifest.variant_planes:
+                remedy = f"ask for '{CLEAN_PLANE}' or '{FRESH}' views, which need no variants"
             raise LayerMixError(f"{drawn} views are to be drawn, {len(pool)} planes are there to draw from; {remedy}")
         return cls(names, pool if drawn else ())
 

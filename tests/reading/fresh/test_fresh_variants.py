@@ -286,7 +286,7 @@ def test_a_build_says_what_they_are_mixed_by(tiny: Truth, pool: Path, tmp_path: 
     assert torch.equal(images, next(iter(LayerMixDataset(root, 97, views="fresh", order="sequential")))[0])
     with pytest.raises(LayerMixError, match=r"^expected mix= for fresh views of a dataset of the method none; give "):
         built(tiny, tmp_path / "d", method="none")
-    with pytest.raises(LayerMixError, match=r"; ask for 'fresh' views, which are mixed of the clean plane, or build "):
+    with pytest.raises(LayerMixError, match=r"; ask for 'clean' or 'fresh' views, which need no variants$"):
         LayerMixDataset(tmp_path / "a", 8)
 
 
