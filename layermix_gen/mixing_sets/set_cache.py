@@ -42,7 +42,8 @@ def cached(name: str, make: Callable[[Path], Path], is_sound: Callable[[Path], b
         found = f"cannot keep a mixing set in {path.parent}: {reason(error)}"
         raise LayerMixError(f"{found}; set LAYERMIX_GEN_CACHE to a folder that can be written") from error
     try:
-        return path if is_sound(path) else make(path)
+        with disk_errors(path.parent):
+            return path if is_sound(path) else make(path)
     finally:
         lock.leave()
 
@@ -61,6 +62,5 @@ def fetched(url: str) -> Path:
 
 
 def _fetch(files: RemoteFiles, name: str, path: Path) -> Path:
-    with disk_errors(path.parent):
-        files.copy_file(name, path, LARGEST_SET)
+    files.copy_file(name, path, LARGEST_SET)
     return path

@@ -7,6 +7,7 @@ import json
 import logging
 import os
 import pickle
+import re
 import shutil
 import subprocess
 import sys
@@ -493,6 +494,15 @@ def test_a_set_of_our_own_that_was_damaged_is_rendered_again(cache: Path, caplog
     os.utime(path)  # touched, and still the same
     assert resolved(None).digest == expected
     assert caplog.text == ""
+
+
+def test_a_folder_in_the_place_of_a_set_of_our_own_is_named(cache: Path) -> None:
+    mixing = resolved(None)
+    assert mixing.path is not None
+    mixing.path.unlink()
+    mixing.path.mkdir()
+    with pytest.raises(LayerMixError, match=f"^cannot write to {re.escape(str(mixing.path))}: is a directory; "):
+        resolved(None)
 
 
 def test_a_folder_is_packed_once_until_it_changes(cache: Path, folder: Path, caplog: pytest.LogCaptureFixture) -> None:
