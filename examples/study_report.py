@@ -9,6 +9,7 @@ and `<!-- end of study -->`; what is between them is written anew. docs/study.md
 import argparse
 import re
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from study_analysis import METRICS, Results
@@ -28,6 +29,15 @@ RANKED = (  # the metric here, the column of the paper's table III, and its titl
     ("c_rms", "calibration_rms", "RMS C"),
 )
 FRACTALS = ("escape", "flame", "fold", "ifs", "lyapunov", "newton", "noise")
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A row of a table: a condition, and the one that it is compared with."""
+
+    label: str
+    condition: str
+    reference: str | None = None
 
 
 @errors_in_one_line()
@@ -53,39 +63,38 @@ def block(results: Results, name: str) -> str:
     return TABLES[name](results)
 
 
-def compared(results: Results, rows: Sequence[tuple[str, str]], reference: str) -> str:
+def compared(results: Results, rows: Sequence[Row]) -> str:
     """A table of conditions: means over seeds, and in brackets the difference to a condition, bold if beyond noise.
 
-    `rows` are labels and conditions; those without results are left out and named below.
+    Rows without results are left out and named below.
     """
-    there = [(label, name) for label, name in rows if name in results.found]
+    there = [row for row in rows if row.condition in results.found]
     if not there:
         return "Not run yet.\n"
-    lines = [
-        f"|  | seeds | {' | '.join(METRICS.values())} |",
-        "|---|---|" + "---:|" * len(METRICS),
-        *(
-            f"| {label} | {len(results.found[name])} | "
-            + " | ".join(cell(results, name, reference, metric) for metric in METRICS)
-            + " |"
-            for label, name in there
-        ),
-    ]
-    fewest = min((len(results.found[name]) for _, name in there), default=1)
+    lines = [f"|  | seeds | {' | '.join(METRICS.values())} |", "|---|---|" + "---:|" * len(METRICS)]
+    for row in there:
+        cells = " | ".join(cell(results, row, metric) for metric in METRICS)
+        lines.append(f"| {row.label} | {len(results.found[row.condition])} | {cells} |")
+    fewest = min(len(results.found[row.condition]) for row in there)
     noise = " | ".join(shown(results.clear_from(metric, fewest)) for metric in METRICS)
     lines.append(f"| beyond noise from | {fewest} | {noise} |")
-    if missing := [label for label, name in rows if name not in results.found]:
+    if missing := [row.label for row in rows if row not in there]:
         lines += ["", f"Not run yet: {', '.join(missing)}."]
     return "\n".join(lines) + "\n"
 
 
-def cell(results: Results, name: str, reference: str, metric: str) -> str:
+def against(reference: str, rows: Sequence[tuple[str, str]]) -> list[Row]:
+    """Rows, as pairs of label and condition, that are all compared with one of the conditions."""
+    return [Row(label, condition, reference if condition != reference else None) for label, condition in rows]
+
+
+def cell(results: Results, row: Row, metric: str) -> str:
     """A mean, and how far it is from the reference's."""
-    mean = results.mean(name, metric)
+    mean = results.mean(row.condition, metric)
     if mean is None:
         return "-"
-    difference = None if name == reference else results.difference(name, reference, metric)
-    if difference is None:
+    difference = row.reference and results.difference(row.condition, row.reference, metric)
+    if not difference:
         return shown(mean)
     text = f"({difference.value:+.2f})"
     return f"{shown(mean)} {f'**{text}**' if difference.is_clear else text}"
@@ -110,16 +119,19 @@ def pilot(results: Results) -> str:
 
 def methods(results: Results) -> str:
     """(a): the methods, as many variants as epochs."""
-    return compared(results, [(f"`{name}`", name) for name in METHODS], "layermix")
+    return compared(results, against("layermix", [(f"`{name}`", name) for name in METHODS]))
 
 
 def spread(results: Results) -> str:
-    """(a): the standard deviations over the seeds."""
+    """(a) and (b): the standard deviations over the seeds; last, that of what neither condition nor seed explains."""
     lines = [f"|  | seeds | {' | '.join(METRICS.values())} |", "|---|---|" + "---:|" * len(METRICS)]
-    for name in (one for one in METHODS if one in results.found):
-        cells = [results.deviation(name, metric) for metric in METRICS]
-        texts = " | ".join("-" if one is None else shown(one) for one in cells)
-        lines.append(f"| `{name}` | {len(results.found[name])} | {texts} |")
+    for name, runs in results.found.items():
+        if next(iter(runs.values()))["run"]["group"] in ("a", "b"):
+            cells = [results.deviation(name, metric) for metric in METRICS]
+            texts = " | ".join("-" if one is None else shown(one) for one in cells)
+            lines.append(f"| `{name}` | {len(runs)} | {texts} |")
+    noise = " | ".join(shown(results.noise(metric)[0]) for metric in METRICS)
+    lines.append(f"| of all runs together |  | {noise} |")
     return "\n".join(lines) + "\n"
 
 
@@ -140,12 +152,15 @@ def ranks(results: Results) -> str:
 
 
 def variants(results: Results) -> str:
-    """(b): the numbers of variants, with views of their own and shared ones."""
+    """(b): the numbers of variants, each with a view of its own."""
     rows = [(f"V = {number}", f"layermix-v{number}") for number in NUMBERS]
-    rows.append(("V = 20: online", "layermix"))
-    rows += [(f"V = {number}, shared views", f"layermix-shared-v{number}") for number in NUMBERS]
-    rows.append(("V = 20, shared views", "layermix-shared"))
-    return compared(results, rows, "layermix")
+    return compared(results, against("layermix", [*rows, ("V = 20: online", "layermix")]))
+
+
+def shared(results: Results) -> str:
+    """(b): the numbers of variants with one view for all, each compared with as many that have views of their own."""
+    rows = [Row(f"V = {number}", f"layermix-shared-v{number}", f"layermix-v{number}") for number in NUMBERS]
+    return compared(results, [*rows, Row("V = 20", "layermix-shared", "layermix")])
 
 
 def costs(results: Results) -> str:
@@ -161,32 +176,37 @@ def costs(results: Results) -> str:
 
 
 def jsd(results: Results) -> str:
-    """(c): with and without the Jensen-Shannon loss."""
-    rows = [("`layermix`, shared views, cross entropy", "layermix-shared")]
-    for name in ("layermix", "augmix", "pixmix", "ipmix"):
-        rows += [(f"`{name}`", name), (f"`{name}` with JSD", f"{name}-jsd")]
-    return compared(results, [*rows, ("`layermix` with JSD, V = 4", "layermix-jsd-v4")], "layermix")
+    """(c): the Jensen-Shannon loss, each method compared with the cross-entropy loss of the same method."""
+    rows = [
+        Row("`layermix`, one view", "layermix-shared"),
+        Row("`layermix`, one view, JSD", "layermix-jsd", "layermix-shared"),
+        Row("`layermix`, one view, JSD, V = 4", "layermix-jsd-v4", "layermix-shared-v4"),
+    ]
+    for name in ("augmix", "pixmix", "ipmix"):
+        rows += [Row(f"`{name}`", name), Row(f"`{name}`, one view, JSD", f"{name}-jsd", name)]
+    return compared(results, rows)
 
 
 def parts(results: Results) -> str:
     """(d): what LayerMix is made of."""
     rows = [("`layermix`", "layermix-v8"), ("`--covariance independent`", "layermix-independent")]
     rows += [(f"without the blend `{name}`", f"layermix-no-{name}") for name in ("add", "multiply", "pixel", "element")]
-    return compared(results, rows, "layermix-v8")
+    return compared(results, against("layermix-v8", rows))
 
 
 def pictures(results: Results) -> str:
     """(e): what is mixed in."""
     rows = [("384 fractals of all kinds", "layermix-v8"), ("4,000 fractals of all kinds", "pictures-many")]
     rows.append(("250 photographs, gray", "pictures-photographs"))
-    return compared(results, rows + [(f"384 `{name}`", f"pictures-{name}") for name in FRACTALS], "layermix-v8")
+    rows += [(f"384 `{name}`", f"pictures-{name}") for name in FRACTALS]
+    return compared(results, against("layermix-v8", rows))
 
 
 def storage(results: Results) -> str:
     """(f): how samples are stored."""
     rows = [("PNG", "layermix-v8")]
     rows += [(f"JPEG {q}, 4:{s[1]}:{s[2]}", f"jpg-{q}-{s}") for q, s in ((95, "444"), (95, "420"), (85, "420"))]
-    return compared(results, rows, "layermix-v8")
+    return compared(results, against("layermix-v8", rows))
 
 
 TABLES: dict[str, Callable[[Results], str]] = {
@@ -195,6 +215,7 @@ TABLES: dict[str, Callable[[Results], str]] = {
     "spread": spread,
     "ranks": ranks,
     "variants": variants,
+    "shared": shared,
     "costs": costs,
     "jsd": jsd,
     "parts": parts,
