@@ -23,10 +23,16 @@ def keep_copy(mixing_set: MixingSet, path: Path) -> None:
         return
     about = read_about(mixing_set.path)
     if about.get("digest") != mixing_set.digest:  # it was never described, or is another by now
-        about = {"digest": mixing_set.digest, "made_by": {COPIED: mixing_set.path.name}}
-    write_json(path.with_suffix(".json"), sealed({name: one for name, one in about.items() if name != "pictures"}))
+        describe_copy(path, mixing_set.digest, mixing_set.path.name)
+    else:
+        write_json(path.with_suffix(".json"), sealed({name: one for name, one in about.items() if name != "pictures"}))
     with replacing(path) as draft:
         shutil.copy2(mixing_set.path, draft)
+
+
+def describe_copy(path: Path, digest: str, origin: str) -> None:
+    """Write the `SET.json` of a copy at `path` of the file `origin`, of which only the digest is known."""
+    write_json(path.with_suffix(".json"), sealed({"digest": digest, "made_by": {COPIED: origin}}))
 
 
 def is_copy(path: Path, digest: str) -> bool:

@@ -41,7 +41,7 @@ from layermix_gen.inspection.replay import Replayer
 from layermix_gen.inspection.verification.findings import VerificationReport
 from layermix_gen.inspection.verification.shard_checks import Expected
 from layermix_gen.inspection.verification.verify import Verification, verify
-from layermix_gen.mixing_sets.kept import COPIED, keep_copy
+from layermix_gen.mixing_sets.kept import COPIED, describe_copy, keep_copy
 from layermix_gen.mixing_sets.provision import resolve_mixing_set
 from layermix_gen.mixing_sets.store import read_about
 from layermix_gen.support.files import disk_errors, file_digest, link_or_copy, remove_folder, sync
@@ -137,18 +137,23 @@ def _staging(root: Path) -> Iterator[Path]:
 def _mend_mixing_set(expected: Expected, root: Path, names: Sequence[str], progress: bool) -> list[str]:
     """Render the default fractals again, and put them in the folder if they come out as they were; return the names.
 
-    A set that was packed or copied is left as it is: nothing tells where its pictures are.
+    A set that was packed or copied is left as it is: nothing tells where its pictures are. Its `SET.json` alone is
+    written again, without how it was made.
     """
-    facts = expected.mixing_set
-    if facts is None or {"packed", COPIED} & read_about(root / MIXING_SET).get("made_by", {}).keys():
+    facts, path = expected.mixing_set, root / MIXING_SET
+    if facts is None:
         return []
-    mixed = resolve_mixing_set(None, expected.settings.mixed_side, expected.settings.seed, progress=progress)
-    if mixed.digest != facts.digest:
-        return []
-    for name in names:
-        (root / name).unlink(missing_ok=True)
-    keep_copy(mixed, root / MIXING_SET)
-    return list(names)
+    if not {"packed", COPIED} & read_about(path).get("made_by", {}).keys():
+        mixed = resolve_mixing_set(None, expected.settings.mixed_side, expected.settings.seed, progress=progress)
+        if mixed.digest == facts.digest:
+            for name in names:
+                (root / name).unlink(missing_ok=True)
+            keep_copy(mixed, path)
+            return list(names)
+    if list(names) == [ABOUT_MIXING_SET]:
+        describe_copy(path, facts.digest, path.name)
+        return list(names)
+    return []
 
 
 def _plan_again(expected: Expected, root: Path, staging: Path) -> Plan:

@@ -84,6 +84,21 @@ def test_a_packed_set_is_left_as_it_is(photographs: Path, tmp_path: Path) -> Non
     assert (found.ok, found.left) == (False, ("mixing-set.npy",))
 
 
+def test_what_describes_a_packed_set_is_written_again(
+    photographs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(repair, "resolve_mixing_set", FEW)
+    root = planned(photographs, tmp_path / "out", photographs)
+    before = snapshot(root)
+    (root / "mixing-set.json").unlink()
+    found = open_shards(root).repair(workers=1, progress=False)
+    assert (found.ok, found.mended) == (True, ("mixing-set.json",))
+    assert open_shards(root).verify(workers=1, replay=1.0).ok
+    assert [name for name, one in snapshot(root).items() if before[name] != one] == ["mixing-set.json"]
+    flip(root / "mixing-set.npy", 200)  # then it is again left as it is
+    assert open_shards(root).repair(workers=1, progress=False).left == ("mixing-set.npy",)
+
+
 def test_the_plan_is_made_again_with_the_mixing_set_that_is_there(root: Path, made: Path) -> None:
     (root / "plan.json").unlink()
     assert open_shards(root).repair(workers=1, progress=False).ok
