@@ -1,37 +1,61 @@
 """What a GPU waits for, and whether all that runs on one does what it does on the CPU.
 
-    python benchmarks/gpu.py DATA OUT [--device cuda] [--minutes 12] [--networks wrn-16-2,wrn-40-4,wrn-28-10]
+    python benchmarks/gpu.py DATA OUT [--device cuda] [--minutes 8] [--networks wrn-16-2,wrn-40-4,wrn-28-10]
 
-Builds a clean plane and four LayerMix variants of DATA (CIFAR-10, or anything of up to 64 px that `build` reads), then
+Builds a clean plane and four LayerMix variants of DATA (CIFAR-10, or anything of up to 64 px that `build` reads), and
+four other crops that are not mixed, then
 
 1. compares batches copied to the device, `in_memory`, fresh variants rendered there, `normalize` in bfloat16, the
-   attack, and predictions with mixed precision with the same on the CPU;
+   attack, and predictions, also with mixed precision, with the same on the CPU;
 2. measures how many recipes of LayerMix per second are rendered on the device, and by the kernels in one thread;
 3. measures for each network how many images per second it could learn, and how many it does learn from the shards,
    streamed and in memory, stored and fresh. The share of time that it waits is 1 less their ratio; for mixing online,
    it is estimated from --online, the images per second of a loader;
-4. trains the largest network of which two trainings fit into the minutes, once on the clean plane and once on the
-   variants, and tells their errors on the test split, clean and under the attack.
+4. trains the largest network of which two trainings fit into the minutes, once on the crops and once on the variants,
+   and tells their errors on the test split, clean and under the attack.
 
-All goes to OUT/gpu.json. With --device cpu and a small DATA, it is only a trial of this script.
+All goes to OUT/gpu.json, as soon as it is known. A part that fails is noted there, the others go on, and the exit
+status is 1. With --device cpu and a small DATA, it is only a trial of this script.
 """
 
 import argparse
 import json
+import statistics
 import sys
 import time
+import traceback
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import chain, islice, repeat
+from math import ceil
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from layermix_gen import BuildSettings, LayerMixDataset, LayerMixOptions, build, normalize, render_batch
-from layermix_gen.evaluate import Attack, Forward, Normalized, attack, measure, run
+from layermix_gen import (
+    BuildSettings,
+    LayerMixDataset,
+    LayerMixError,
+    LayerMixOptions,
+    build,
+    normalize,
+    render_batch,
+)
+from layermix_gen.evaluate import (
+    Attack,
+    Forward,
+    Normalized,
+    Predictions,
+    attack,
+    evaluating,
+    load_predictions,
+    measure,
+    run,
+)
 from layermix_gen.mixing.methods import METHODS, DrawSettings
 from layermix_gen.mixing.renderer import rendered
 from layermix_gen.sources import open_source
@@ -43,30 +67,44 @@ from training import cosine, learn
 
 BATCH, RATE, DECAY = 128, 0.1, 5e-4
 MEAN = STD = 0.5
-WARM, TIMED = 10, 40  # steps before those that are timed
+GROUP = 8  # steps: as many batches as the reader has ready at a time
+WARM, TIMED, REPEATS = 2, 2.0, 3  # groups before timing; seconds of a timing, of which the median is told
 ATTACKED = 256  # images
 RENDERED = {32: 2048, 224: 256}  # images of a side in px that are rendered at once
-TRAINED = {"none": "clean", "layermix": "variant"}  # what each training reads of the same shards
+METHODS_TRAINED = ("none", "layermix")
 
 
 @dataclass(slots=True)
 class Trial:
     """What is the same in all measurements."""
 
-    shards: Path
-    device: torch.device
     out: Path
+    device: torch.device
     found: dict[str, Any] = field(default_factory=dict)
 
-    def dataset(self, views: str = "variant", *, on_device: bool = True, render: str = "cpu") -> LayerMixDataset:
+    def shards(self, method: str = "layermix") -> Path:
+        return self.out / f"shards-{method}"
+
+    def dataset(
+        self, views: str = "variant", *, method: str = "layermix", on_device: bool = True, render: str = "cpu"
+    ) -> LayerMixDataset:
         device = self.device if on_device else None
-        return LayerMixDataset(self.shards, BATCH, views=views, device=device, render=render)
+        return LayerMixDataset(self.shards(method), BATCH, views=views, device=device, render=render)
 
     def note(self, **facts: Any) -> None:
         """Keep results, on disk at once: what a run has found is there however it ends."""
         self.found |= facts
         print(json.dumps(facts), flush=True)
         (self.out / "gpu.json").write_text(json.dumps(self.found, indent=1) + "\n")
+
+    @contextmanager
+    def part(self, name: str) -> Iterator[None]:
+        """Note why a part failed, and go on: the time on a GPU is short."""
+        try:
+            yield
+        except (LayerMixError, RuntimeError) as error:
+            traceback.print_exc()
+            self.note(failed=self.found.get("failed", {}) | {name: str(error)})
 
 
 # ------------------------------------------------------------------------------------ the same as on the CPU
@@ -75,43 +113,66 @@ class Trial:
 def compare(trial: Trial, model: nn.Module, test: Path) -> None:
     """Hold what runs on the device to what runs on the CPU."""
     plain, fresh = list(trial.dataset(on_device=False)), list(trial.dataset("fresh", on_device=False))
-    there = trial.dataset("fresh", render="device")
-    largest = {}
-    for name, batches, truth in (
-        ("copied", trial.dataset(), plain),
-        ("in_memory", trial.dataset(on_device=False).in_memory(trial.device), plain),
-        ("fresh", there, fresh),
-        ("fresh in_memory", there.in_memory(trial.device), fresh),
-    ):
-        largest[name] = 0
-        for (ours, labels), (images, expected) in zip(batches, truth, strict=True):
-            largest[name] = max(largest[name], int((ours.cpu().int() - images.int()).abs().max()))
-            if not torch.equal(labels.cpu(), expected):
-                raise SystemExit(f"the labels of a batch differ from those on the CPU where it is {name}")
-    images, labels = (part[:ATTACKED].to(trial.device) for part in plain[0])
-    half = normalize(images, MEAN, STD, torch.bfloat16).float()
-    trial.note(
-        levels_apart=largest,
-        normalize_bf16_apart=float((half - normalize(images, MEAN, STD)).abs().max()),
-        attack=attacked(model.to(trial.device), images, labels),
-    )
-    wrong = {}
+    readers: dict[str, tuple[Callable[[], Iterable[Any]], Any]] = {
+        "copied": (lambda: trial.dataset(), plain),
+        "in_memory": (lambda: trial.dataset(on_device=False).in_memory(trial.device), plain),
+        "fresh": (lambda: trial.dataset("fresh", render="device"), fresh),
+        "fresh in_memory": (lambda: trial.dataset("fresh", render="device").in_memory(trial.device), fresh),
+    }
+    for name, (batches, truth) in readers.items():
+        with trial.part(name):
+            apart = {"levels_apart": 0, "labels_apart": 0}
+            for (ours, labels), (images, expected) in zip(batches(), truth, strict=True):
+                levels = int((ours.cpu().int() - images.int()).abs().max())
+                apart["levels_apart"] = max(apart["levels_apart"], levels)
+                apart["labels_apart"] += int((labels.cpu() != expected).sum())
+            trial.note(**{f"batches {name}": apart})
+    images, labels = (part[:ATTACKED] for part in plain[0])
+    with trial.part("normalize"):
+        half = normalize(images, MEAN, STD, torch.bfloat16).float()
+        there = normalize(images.to(trial.device), MEAN, STD, torch.bfloat16).float().cpu()
+        trial.note(normalize_bf16={"apart": float((half - there).abs().max())})
+    with trial.part("attack"):
+        trial.note(attack=attacked(trial, model, images, labels))
+    with trial.part("answers"):
+        trial.note(answers=answers(trial, model, test))
+
+
+def attacked(trial: Trial, model: nn.Module, images: Tensor, labels: Tensor) -> dict[str, float]:
+    """How far the attack moves pixels at most, in epsilons, how many it moves elsewhere than on the CPU, and misled."""
+    pixels, options, found, misled = images.float() / 255, Attack(), [], []
+    for device in (torch.device("cpu"), trial.device):
+        whole = Normalized(model, MEAN, STD).to(device)
+        with torch.backends.cudnn.flags(allow_tf32=False):
+            found.append(attack(whole, pixels.to(device), labels.to(device), options))
+            with evaluating(whole), torch.no_grad():
+                misled.append(float((whole(found[-1]).argmax(1).cpu() != labels).float().mean()))
+    here, there = (one.cpu() for one in found)
+    return {
+        "epsilons": round(float((there - pixels).abs().max()) / options.epsilon, 4),
+        "pixels_apart": round(float(((here - there).abs() > options.epsilon / 10).float().mean()), 5),
+        "misled_on_the_cpu": misled[0],
+        "misled": misled[1],
+    }
+
+
+def answers(trial: Trial, model: nn.Module, test: Path) -> dict[str, dict[str, float]]:
+    """How far confidences are from those on the CPU, on average, and in how many images another class is the answer."""
+    found: dict[str, Predictions] = {}
     for device, precision in (("cpu", "float32"), (trial.device.type, "float32"), (trial.device.type, "bf16")):
         folder = trial.out / "results" / f"{device}-{precision}"
-        forward = Forward(device, precision=precision)
-        net = model.to(device)
-        run(net, {"clean": test}, folder, ("clean",), mean=MEAN, std=STD, forward=forward, progress=False)
-        wrong[f"{device} {precision}"] = round(measure(folder).numbers["clean_error"].value, 3)
-    trial.note(error_of_an_untrained_network=wrong)
-
-
-def attacked(model: nn.Module, images: Tensor, labels: Tensor) -> dict[str, float]:
-    """How far the attack moves pixels at most, in units of epsilon, and the share of images it misleads."""
-    pixels, options, whole = images.float() / 255, Attack(), Normalized(model, MEAN, STD).to(images.device)
-    found = attack(whole, pixels, labels, options)
-    with torch.no_grad():
-        misled = (whole(found).argmax(1) != labels).float().mean()
-    return {"epsilons": round(float((found - pixels).abs().max()) / options.epsilon, 4), "misled": float(misled)}
+        forward, net = Forward(device, precision=precision), model.to(device)
+        with torch.backends.cudnn.flags(allow_tf32=False):
+            run(net, {"clean": test}, folder, ("clean",), mean=MEAN, std=STD, forward=forward, progress=False)
+        found[f"{device} {precision}"] = cast(Predictions, load_predictions(folder / "clean" / "clean.npz"))
+    truth = found["cpu float32"]
+    return {
+        name: {
+            "confidences_apart": round(float(np.abs(one.confidences - truth.confidences).mean()), 7),
+            "other_answers": round(float((one.classes[:, :, 0] != truth.classes[:, :, 0]).mean()), 5),
+        }
+        for name, one in found.items()
+    }
 
 
 # ------------------------------------------------------------------------------------ rendering on the device
@@ -171,16 +232,20 @@ def forever(batches: Iterable[Any]) -> Iterator[Any]:
 
 
 def rate(trial: Trial, name: str, batches: Iterable[Any]) -> float:
-    """Images per second of training steps."""
-    step = learner(trial, make_model(name, trial.dataset().num_classes))
-    begin = 0.0
-    for number, (images, labels) in enumerate(islice(batches, WARM + TIMED)):
-        if number == WARM:
-            synchronize(trial.device)
-            begin = time.perf_counter()
-        step(RATE, images, labels)
-    synchronize(trial.device)
-    return TIMED * BATCH / (time.perf_counter() - begin)
+    """Images per second of training steps: the median of some timings of whole groups of batches."""
+    step, ahead = learner(trial, make_model(name, trial.dataset().num_classes)), iter(batches)
+
+    def seconds_of(groups: int) -> float:
+        begin = time.perf_counter()
+        for images, labels in islice(ahead, groups * GROUP):
+            step(RATE, images, labels)
+        synchronize(trial.device)
+        return time.perf_counter() - begin
+
+    seconds_of(WARM)
+    groups = ceil(TIMED / seconds_of(1))
+    rates = [groups * GROUP * BATCH / seconds_of(groups) for _ in range(REPEATS)]
+    return statistics.median(rates)
 
 
 def learner(trial: Trial, model: nn.Module) -> Callable[[float, Tensor, Tensor], Tensor]:
@@ -200,13 +265,11 @@ def synchronize(device: torch.device) -> None:
 
 
 def trainings(trial: Trial, name: str, epochs: int, test: Path) -> None:
-    """Train a network on the clean plane and on the variants, and evaluate both."""
-    for method, views in TRAINED.items():
+    """Train a network on crops and on variants, and evaluate both."""
+    for method in METHODS_TRAINED:
         torch.manual_seed(0)
-        model, data = (
-            make_model(name, trial.dataset().num_classes),
-            trial.dataset(views, on_device=False).in_memory(trial.device),
-        )
+        model = make_model(name, trial.dataset().num_classes)
+        data = trial.dataset(method=method, on_device=False).in_memory(trial.device)
         step, steps, begin = learner(trial, model), epochs * len(data), time.perf_counter()
         for number, (images, labels) in enumerate(islice(forever(data), steps)):
             step(cosine(number / steps, RATE), images, labels)
@@ -234,27 +297,35 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("out", type=Path)
     parser.add_argument("--mixing-set", help="as for `build`")
     parser.add_argument("--device", default="cuda")
-    parser.add_argument("--minutes", type=float, default=12, help="for everything after the build")
+    parser.add_argument("--minutes", type=float, default=8, help="for everything")
     parser.add_argument("--networks", default="wrn-16-2,wrn-40-4,wrn-28-10", help="from the smallest to the largest")
     parser.add_argument("--most", type=int, default=30, help="epochs of a training at most")
     parser.add_argument("--test", type=int, default=2000, help="images of the test split")
     parser.add_argument("--online", type=float, default=450, help="images/s of mixing online: two workers of its code")
     options = parser.parse_args(arguments)
+    begin, networks = time.perf_counter(), options.networks.split(",")
+    if options.device != "cpu" and not torch.cuda.is_available():
+        raise SystemExit("Error: expected a GPU that torch can use, found none; try --device cpu")
     options.out.mkdir(parents=True, exist_ok=True)
-    shards, networks = options.out / "shards", options.networks.split(",")
-    build(options.data, shards, BuildSettings(variants=4), mixing_set=options.mixing_set)
-    begin, trial = time.perf_counter(), Trial(shards, torch.device(options.device), options.out)
+    trial = Trial(options.out, torch.device(options.device))
+    for method in METHODS_TRAINED:
+        settings = BuildSettings(variants=4, method=method)
+        build(options.data, trial.shards(method), settings, mixing_set=None if method == "none" else options.mixing_set)
     name = torch.cuda.get_device_name() if trial.device.type == "cuda" else "the CPU"
     trial.note(device=name, torch=torch.__version__, images=len(trial.dataset()) * BATCH)
     test = write_test(options.data, options.out, options.test)
     torch.manual_seed(0)
     compare(trial, make_model(networks[0], trial.dataset().num_classes), test)
-    rendering(trial)
-    could = waiting(trial, networks, options.online)
-    left = 60 * options.minutes - (time.perf_counter() - begin)
-    epoch = {one: len(trial.dataset()) * BATCH / could[one] for one in networks}
-    fits = [one for one in networks if 2 * 10 * epoch[one] < 0.7 * left] or networks[:1]
-    trainings(trial, fits[-1], max(1, min(options.most, int(0.7 * left / 2 / epoch[fits[-1]]))), test)
+    with trial.part("rendering"):
+        rendering(trial)
+    with trial.part("waiting and trainings"):
+        could = waiting(trial, networks, options.online)
+        left = 60 * options.minutes - (time.perf_counter() - begin)
+        epoch = {one: len(trial.dataset()) * BATCH / could[one] for one in networks}
+        fits = [one for one in networks if 2 * 10 * epoch[one] < 0.7 * left] or networks[:1]
+        trainings(trial, fits[-1], max(1, min(options.most, int(0.7 * left / 2 / epoch[fits[-1]]))), test)
+    if failed := trial.found.get("failed"):
+        raise SystemExit(f"Error: failed: {', '.join(failed)}; {options.out / 'gpu.json'} tells why")
 
 
 if __name__ == "__main__":
