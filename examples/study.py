@@ -3,10 +3,10 @@
     python study.py PLAN OUT --data path/to/cifar-10 [--only b 'layermix-*'] [--jobs 2] [--results FOLDER]
 
 PLAN is a table in TOML: docs/study/plan.toml is the one of docs/study.md. Each run builds its shards where they are not
-there yet, trains on them, evaluates, and writes one JSON file to the results (OUT/results), so several sittings and
-machines can share the work: what has a file there is done. If it is stopped, run the same command again. A run uses one
-thread, which makes its numbers the same whenever it is repeated on such a processor; --jobs is how many are under way
-at a time. `study_report.py` makes tables and plots from the results.
+there yet, trains on them, evaluates, and writes one JSON file to the results (OUT/results), so several sittings,
+processes and machines can share the work: what has a file there is done. If it is stopped, run the same command again.
+A run uses one thread, which makes its numbers the same whenever it is repeated on such a processor; --jobs is how many
+are under way at a time. `study_report.py` makes tables and plots from the results.
 """
 
 import argparse
@@ -19,12 +19,14 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 from typing import Any
 
+from models import make_model
 from study_laboratory import Laboratory
 from study_matrix import Run, read_plan
 from study_runs import do
 from training import errors_in_one_line
 
 from layermix_gen import LayerMixError
+from layermix_gen.support.checks import check_whole
 from layermix_gen.support.progress import progress_bar
 
 
@@ -48,15 +50,34 @@ def main(arguments: list[str] | None = None) -> None:
     if not runs:
         raise LayerMixError(f"expected runs of {options.plan} that --only names, found none; --list shows all")
     left = [one for one in runs if not lab.is_done(one)]
+    check_whole("--jobs", options.jobs, 1)
     if options.list:
         for one in runs:
             print("to do" if one in left else "done ", one.condition.group, one.name)
-    elif options.jobs == 1:
-        for one in left:
-            do(one, lab)
+        return
+    for network in {one.condition.network for one in left}:
+        make_model(network, classes=2)  # which ends a study with an unknown one, before anything is built
+    lab.claim()
+
+    def tidy() -> None:
+        if options.tidy:
+            lab.tidy([*study.runs()])
+
+    if options.jobs == 1:
+        do_all(left, lab, tidy)
     else:
-        desk = Desk(sys.argv[1:] if arguments is None else arguments, lab, left)
-        desk.work(options.jobs, tidy=lambda: lab.tidy(study.runs()) if options.tidy else None)
+        Desk(sys.argv[1:] if arguments is None else arguments, lab, left).work(options.jobs, tidy)
+
+
+def do_all(runs: Sequence[Run], lab: Laboratory, tidy: Callable[[], None]) -> None:
+    """Do all runs in this process, those last that other processes are doing."""
+    elsewhere = []
+    for one in runs:
+        if not do(one, lab, wait=False):
+            elsewhere.append(one)
+        tidy()
+    for one in elsewhere:
+        do(one, lab)
 
 
 class Desk:

@@ -1,10 +1,10 @@
 """What the results of a study say: means over seeds, differences of conditions, and how large a difference is noise.
 
 All runs of a seed begin with the same weights and see the images in the same order, so conditions are compared within
-seeds. The noise of a metric is estimated from all conditions together, by least squares: a value is the sum of its
-condition's, its seed's and a rest, whose variance has the degrees of freedom that are left. A difference of two
-conditions with n common seeds then has the standard error s √(2/n), and Student's t gives its interval. The test images
-are the same for all, so that which of them were drawn is not in the noise.
+seeds: by least squares, a value is the sum of its condition's, its seed's and a rest, whose variance has the degrees of
+freedom that are left, those of all conditions together. Student's t then gives the interval of a difference. With the
+same n seeds in both conditions, that is the mean of the paired differences, with the standard error s √(2/n). The test
+images are the same for all, and so are the shards of a condition, so that their draw is not in the noise.
 """
 
 import json
@@ -44,11 +44,50 @@ class Difference:
         return abs(self.value) > self.half_width
 
 
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """The values of a metric as sums of their condition's and their seed's, by least squares."""
+
+    conditions: list[str]
+    solution: np.ndarray  # of the conditions, then of the seeds
+    covariance: np.ndarray  # of the solution, in units of the variance of the rest
+    span: np.ndarray  # projects on what the values determine
+    deviation: float  # of the rest; NaN where nothing is left to tell it
+    freedom: int
+
+    @classmethod
+    def of(cls, values: Mapping[str, Mapping[int, float]]) -> "Fit":
+        """Fit the values of each condition by seed."""
+        rows = [(name, seed, value) for name, by_seed in values.items() for seed, value in by_seed.items()]
+        conditions, seeds = sorted({row[0] for row in rows}), sorted({row[1] for row in rows})
+        design = np.zeros((len(rows), len(conditions) + len(seeds)))
+        for number, (name, seed, _) in enumerate(rows):
+            design[number, [conditions.index(name), len(conditions) + seeds.index(seed)]] = 1
+        found = np.array([row[2] for row in rows])
+        inverse = np.linalg.pinv(design)
+        solution = inverse @ found
+        rest, freedom = found - design @ solution, len(rows) - int(np.linalg.matrix_rank(design))
+        deviation = sqrt(float(rest @ rest) / freedom) if freedom else float("nan")
+        return cls(conditions, solution, inverse @ inverse.T, inverse @ design, deviation, freedom)
+
+    def difference(self, condition: str, reference: str) -> Difference | None:
+        """Condition less reference, and the half width of its interval; None where no seeds connect them."""
+        contrast = np.zeros(len(self.solution))
+        contrast[self.conditions.index(condition)] += 1
+        contrast[self.conditions.index(reference)] -= 1
+        if not np.allclose(contrast @ self.span, contrast):
+            return None
+        error = self.deviation * sqrt(float(contrast @ self.covariance @ contrast))
+        quantile = float(student.ppf((1 + SURE) / 2, self.freedom)) if self.freedom else float("nan")
+        return Difference(float(contrast @ self.solution), quantile * error)
+
+
 class Results:
     """All results of a study, by condition and seed."""
 
     def __init__(self, found: Mapping[str, Mapping[int, Mapping[str, Any]]]) -> None:
         self.found = found
+        self._fits: dict[str, Fit] = {}
 
     @classmethod
     def read(cls, folder: Path) -> "Results":
@@ -78,38 +117,28 @@ class Results:
 
     def noise(self, metric: str) -> tuple[float, int]:
         """The standard deviation of the rest that neither condition nor seed explains, and its degrees of freedom."""
-        rows = [
-            (condition, seed, value)
-            for condition in self.found
-            for seed, value in self.values(condition, metric).items()
-        ]
-        conditions, seeds = sorted({row[0] for row in rows}), sorted({row[1] for row in rows})
-        design = np.zeros((len(rows), len(conditions) + len(seeds)))
-        for number, (condition, seed, _) in enumerate(rows):
-            design[number, [conditions.index(condition), len(conditions) + seeds.index(seed)]] = 1
-        values = np.array([row[2] for row in rows])
-        solution, _, rank, _ = np.linalg.lstsq(design, values, rcond=None)
-        rest, freedom = values - design @ solution, len(rows) - int(rank)
-        return (sqrt(float(rest @ rest) / freedom), freedom) if freedom else (float("nan"), 0)
-
-    def clear_from(self, metric: str, seeds: int) -> float:
-        """How large the difference of two conditions with as many common seeds must be to be more than noise."""
-        deviation, freedom = self.noise(metric)
-        return float(student.ppf((1 + SURE) / 2, freedom)) * deviation * sqrt(2 / seeds) if freedom else float("nan")
+        fit = self._fit(metric)
+        return fit.deviation, fit.freedom
 
     def difference(self, condition: str, reference: str, metric: str) -> Difference | None:
-        """Condition less reference over the seeds that both have; None where there are none."""
-        ours, others = self.values(condition, metric), self.values(reference, metric)
-        common = sorted(set(ours) & set(others))
-        if not common:
-            return None
-        value = float(np.mean([ours[seed] - others[seed] for seed in common]))
-        return Difference(value, self.clear_from(metric, len(common)))
+        """By how much a condition is above a reference; None where one has no value, or no seeds connect them."""
+        fit = self._fit(metric)
+        return fit.difference(condition, reference) if {condition, reference} <= set(fit.conditions) else None
 
-    def ranks(self, conditions: Sequence[str], metric: str) -> dict[str, int]:
-        """The rank of each condition by its mean, 1 being the lowest."""
-        means = {name: mean for name in conditions if (mean := self.mean(name, metric)) is not None}
-        return {name: rank for rank, name in enumerate(sorted(means, key=lambda name: means[name]), 1)}
+    def _fit(self, metric: str) -> "Fit":
+        if metric not in self._fits:
+            self._fits[metric] = Fit.of({name: self.values(name, metric) for name in self.found})
+        return self._fits[metric]
+
+    def ranks(self, conditions: Sequence[str], metric: str) -> dict[str, tuple[int, int]]:
+        """The lowest and the highest rank that each condition may have, 1 being the best, as far as noise allows."""
+        there = [name for name in conditions if self.values(name, metric)]
+        ranks = {}
+        for name in there:
+            found = [self.difference(other, name, metric) for other in there if other != name]
+            clear = [one.value for one in found if one and one.is_clear]
+            ranks[name] = (1 + sum(value < 0 for value in clear), len(there) - sum(value > 0 for value in clear))
+        return ranks
 
     def cost(self, condition: str) -> dict[str, float]:
         """GB of what a condition reads, and seconds of one core to build that, to train and to evaluate."""

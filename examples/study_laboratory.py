@@ -7,14 +7,14 @@ that was stopped goes on.
 import json
 import shutil
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from filelock import FileLock
+from filelock import FileLock, Timeout
 from study_matrix import Condition, Run, Study
 
 from layermix_gen import LayerMixError, build
@@ -24,6 +24,9 @@ from layermix_gen.mixing_sets.fractals import render_set
 from layermix_gen.sources import open_source
 
 TRAINED = "training.json"  # in the folder of a run: what is to be told of a training that is over
+MEANT_FOR = "run.json"  # there, too: which run it is of
+OF = "study.json"  # in the study's folder: whose images it works on
+UNCOMPARED = {"seeds", "group"}  # facts that change no result
 MEANT: dict[str, tuple[str, ...]] = {"c": C, "cbar": (), "p": P}  # what of each suite its mean is over; (): all
 SECONDS = "seconds.json"  # in a dataset of the study: what building it took of a processor
 
@@ -42,24 +45,73 @@ class Laboratory:
         """The JSON file of a run."""
         return self.results / f"{one.name}.json"
 
+    def facts(self, one: Run) -> dict[str, Any]:
+        """What decides the results of a run, but for the images and the versions."""
+        mixing = {"mixed": self.study.mixing_sets[name]} if (name := one.condition.mixing_set) else {}
+        return one.facts() | mixing
+
     def is_done(self, one: Run) -> bool:
         """Whether a run is there, of this very condition, with all suites of the study."""
-        if not self.result(one).exists():
+        path = self.result(one)
+        if not path.exists():
             return False
-        found = json.loads(self.result(one).read_text())
-        if found["run"] != one.facts():
-            raise LayerMixError(f"{self.result(one)} is of another condition than the plan's; move it away")
-        if found["test"] | {"suites": None} != self.study.tests() | {"suites": None}:
-            raise LayerMixError(f"{self.result(one)} was measured on other images than the plan's; move it away")
+        found, test = read_facts(path, ("run", "test")), self.study.tests()
+        if compared(found["run"]) != compared(self.facts(one)):
+            raise LayerMixError(f"{path} is of another condition than the plan's; move it away")
+        if found["test"] | {"suites": None} != test | {"suites": None}:
+            raise LayerMixError(f"{path} was measured on other images than the plan's; move it away")
         return set(found["test"]["suites"]) >= set(self.study.suites)
+
+    def claim(self) -> None:
+        """Refuse to work in a folder in which a study of other images, or with another test set, has worked."""
+        data = str(Path(self.data).resolve()) if Path(self.data).exists() else self.data
+        self._claim(self.out / OF, {"data": data} | self.study.split(), "give another folder")
+
+    def folder(self, one: Run) -> Path:
+        """Where a run is trained. Raises `LayerMixError` where another condition was, under the same name."""
+        folder = self.out / "trained" / one.name
+        facts = compared(self.facts(one)) | self.study.split()
+        self._claim(folder / MEANT_FOR, facts, f"remove {folder} and {self.predictions(one)}")
+        return folder
+
+    def predictions(self, one: Run) -> Path:
+        """Where what a run's network has predicted is kept."""
+        return self.out / "predictions" / one.name
+
+    def _claim(self, path: Path, facts: dict[str, Any], remedy: str) -> None:
+        with self.alone("claims"):
+            if not path.exists():
+                if path.parent.exists() and any(path.parent.glob("*.pt")):
+                    raise LayerMixError(f"expected {path} beside a checkpoint, found none; {remedy}")
+                write(path, facts)
+            elif (found := read_facts(path)) != facts:
+                names = ", ".join(sorted(name for name in {*found, *facts} if found.get(name) != facts.get(name)))
+                raise LayerMixError(f"{path.parent} is of other {names} than the plan's; {remedy}")
 
     @contextmanager
     def alone(self, name: str) -> Iterator[None]:
         """Wait until no other run makes the same."""
+        with self._lock(name):
+            yield
+
+    @contextmanager
+    def alone_or_not(self, one: Run, *, wait: bool) -> Iterator[bool]:
+        """Whether a run may be made here: with `wait`, as soon as no other process makes it; else, if none does."""
+        lock = self._lock(f"run-{one.name}")
+        try:
+            lock.acquire(timeout=-1 if wait else 0)
+        except Timeout:
+            yield False
+            return
+        try:
+            yield True
+        finally:
+            lock.release()
+
+    def _lock(self, name: str) -> FileLock:
         folder = self.out / "locks"
         folder.mkdir(parents=True, exist_ok=True)
-        with FileLock(folder / name):
-            yield
+        return FileLock(folder / name)
 
     def images(self) -> tuple[str, str]:
         """The sources of the images to train on and of those to test with, as `build` takes them with `--kind`."""
@@ -133,14 +185,37 @@ class Laboratory:
                 cost.write_text(json.dumps(round(time.process_time() - begin, 1)))
         return shards
 
-    def tidy(self, left: Iterable[Run]) -> None:
-        """Remove the shards that no run needs any more: each is trained here, or has its result from elsewhere."""
-        waiting = (one for one in left if not (self.out / "trained" / one.name / TRAINED).exists())
+    def tidy(self, runs: Sequence[Run]) -> None:
+        """Remove the shards of runs that none needs any more: each is trained, or has its result from elsewhere."""
+        waiting = (one for one in runs if not (self.out / "trained" / one.name / TRAINED).exists())
         needed = {one.condition.dataset for one in waiting if not self.is_done(one)}
-        for shards in (self.out / "shards").glob("*"):
-            if shards.name not in needed:
-                with self.alone(shards.name):
-                    shutil.rmtree(shards, ignore_errors=True)
+        for name in {one.condition.dataset for one in runs} - needed:
+            with self.alone(name):
+                shutil.rmtree(self.out / "shards" / name, ignore_errors=True)
+
+
+def compared(facts: Mapping[str, Any]) -> dict[str, Any]:
+    """The facts of a run that decide its results."""
+    return {name: value for name, value in facts.items() if name not in UNCOMPARED}
+
+
+def read_facts(path: Path, names: Sequence[str] = ()) -> dict[str, Any]:
+    """The table in a JSON file of a study. Raises `LayerMixError` where it has not all `names`, or is none."""
+    try:
+        found = json.loads(path.read_text())
+        if not isinstance(found, dict) or not set(names) <= found.keys():
+            raise ValueError(f"no table of {', '.join(names) or 'facts'}")
+    except (OSError, ValueError) as error:
+        raise LayerMixError(f"cannot read {path}: {error}; remove it, then run the same command again") from error
+    return found
+
+
+def write(path: Path, facts: dict[str, Any]) -> None:
+    """Write a JSON file, completely or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_suffix(".tmp")
+    draft.write_text(json.dumps(facts, indent=1) + "\n")
+    draft.replace(path)
 
 
 def read_all(data: str, kind: str, count: int | None = None) -> tuple[np.ndarray, np.ndarray]:

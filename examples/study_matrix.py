@@ -124,11 +124,13 @@ class Study:
     sequences: int = 500
     mixing_sets: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
+    def split(self) -> dict[str, Any]:
+        """Which images the runs are evaluated on, and how many are therefore not trained on."""
+        return {"on": self.test, "held_out": self.held_out if self.test == "validation" else 0}
+
     def tests(self) -> dict[str, Any]:
         """What the runs are evaluated on."""
-        return {
-            "on": self.test,
-            "held_out": self.held_out if self.test == "validation" else 0,
+        return self.split() | {
             "images": self.images,
             "sequences": self.sequences,
             "suites": list(self.suites),

@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from scipy.stats import rankdata
 from study_analysis import METRICS, Results
 from study_plots import draw_curves
 from training import errors_in_one_line
@@ -75,9 +76,10 @@ def compared(results: Results, rows: Sequence[Row]) -> str:
     for row in there:
         cells = " | ".join(cell(results, row, metric) for metric in METRICS)
         lines.append(f"| {row.label} | {len(results.found[row.condition])} | {cells} |")
-    fewest = min(len(results.found[row.condition]) for row in there)
-    noise = " | ".join(shown(results.clear_from(metric, fewest)) for metric in METRICS)
-    lines.append(f"| beyond noise from | {fewest} | {noise} |")
+    limits = [max((limit(results, row, metric) for row in there), default=0.0) for metric in METRICS]
+    lines.append(f"| smaller may be chance |  | {' | '.join(map(shown, limits))} |")
+    floors = [floor(results, [row.condition for row in there], metric) for metric in METRICS]
+    lines.append(f"| of perfect calibration |  | {' | '.join(floors)} |")
     if missing := [row.label for row in rows if row not in there]:
         lines += ["", f"Not run yet: {', '.join(missing)}."]
     return "\n".join(lines) + "\n"
@@ -96,13 +98,25 @@ def cell(results: Results, row: Row, metric: str) -> str:
     difference = row.reference and results.difference(row.condition, row.reference, metric)
     if not difference:
         return shown(mean)
-    text = f"({difference.value:+.2f})"
+    text = f"({round(difference.value, 2) + 0.0:+.2f})"  # and no -0.00
     return f"{shown(mean)} {f'**{text}**' if difference.is_clear else text}"
+
+
+def limit(results: Results, row: Row, metric: str) -> float:
+    """The half width of the interval of a row's difference; 0 where it has none."""
+    difference = row.reference and results.difference(row.condition, row.reference, metric)
+    return difference.half_width if difference else 0.0
+
+
+def floor(results: Results, conditions: Sequence[str], metric: str) -> str:
+    """What perfectly calibrated networks with the same confidences would have as RMS; empty for other metrics."""
+    means = [mean for name in conditions if (mean := results.mean(name, f"{metric}_floor")) is not None]
+    return shown(sum(means) / len(means)) if means else ""
 
 
 def shown(value: float) -> str:
     """A number of a table; `-` where it is not known."""
-    return "-" if value != value else f"{value:.2f}"
+    return f"{value:.2f}" if value > 0 else "-"
 
 
 def pilot(results: Results) -> str:
@@ -110,7 +124,7 @@ def pilot(results: Results) -> str:
     shown_metrics = {"clean_error": "clean", "c_error": "C"}
     lines = [f"| network | epochs | {' | '.join(shown_metrics.values())} | seconds |", "|---|---:|---:|---:|---:|"]
     for name in (one for one in results.found if one.startswith("pilot-")):
-        facts = results.found[name][0]["run"]
+        facts = next(iter(results.found[name].values()))["run"]
         cells = [shown(results.mean(name, metric) or float("nan")) for metric in shown_metrics]
         cells.append(f"{train:.0f}" if (train := results.cost(name).get("train")) else "-")
         lines.append(f"| `{facts['network']}` | {facts['epochs']} | {' | '.join(cells)} |")
@@ -118,8 +132,13 @@ def pilot(results: Results) -> str:
 
 
 def methods(results: Results) -> str:
-    """(a): the methods, as many variants as epochs."""
-    return compared(results, against("layermix", [(f"`{name}`", name) for name in METHODS]))
+    """(a): the methods, as many variants as epochs, against no mixing."""
+    return compared(results, against("none", [(f"`{name}`", name) for name in METHODS]))
+
+
+def rivals(results: Results) -> str:
+    """(a): the methods against LayerMix."""
+    return compared(results, against("layermix", [(f"`{name}`", name) for name in METHODS if name != "none"]))
 
 
 def spread(results: Results) -> str:
@@ -136,19 +155,27 @@ def spread(results: Results) -> str:
 
 
 def ranks(results: Results) -> str:
-    """(a): ranks among these methods here, and in the paper's table III."""
+    """(a): ranks among these methods here, as far as noise allows, and in the paper's table III."""
     names = [name for name in METHODS if name in results.found]
     [table] = [one for one in paper_tables(["III"]) if one.dataset == "cifar10"]
     paper = {("none" if name == "Baseline" else name.lower()): row for name, row in table.rows.items()}
     lines = [f"|  | {' | '.join(title for _, _, title in RANKED)} |", "|---|" + "---:|" * len(RANKED)]
     columns = []
     for ours, theirs, _ in RANKED:
-        published = sorted(names, key=lambda name: paper[name][theirs])
-        columns.append((results.ranks(names, ours), {name: rank for rank, name in enumerate(published, 1)}))
+        published = rankdata([paper[name][theirs] for name in names], method="min")
+        columns.append((results.ranks(names, ours), dict(zip(names, published.astype(int), strict=True))))
     for name in names:
-        cells = [f"{here.get(name, '-')} ({there[name]})" for here, there in columns]
+        cells = [f"{span(here.get(name))} ({there[name]})" for here, there in columns]
         lines.append(f"| `{name}` | {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
+
+
+def span(ranks: tuple[int, int] | None) -> str:
+    """Between which ranks a condition is."""
+    if ranks is None:
+        return "-"
+    low, high = ranks
+    return f"{low}" if low == high else f"{low} to {high}"
 
 
 def variants(results: Results) -> str:
@@ -164,26 +191,23 @@ def shared(results: Results) -> str:
 
 
 def costs(results: Results) -> str:
-    """(b): what variants cost."""
-    lines = ["| V | GB | seconds to build | seconds to train 20 epochs |", "|---:|---:|---:|---:|"]
+    """(b): what variants cost. Building is counted on one thread, as the part of the dataset with all of them."""
+    lines = ["| V | GB | seconds to build |", "|---:|---:|---:|"]
+    whole = results.cost("layermix").get("build", float("nan")) if "layermix" in results.found else float("nan")
     for number in (*NUMBERS, 20):
         name = "layermix" if number == 20 else f"layermix-v{number}"
         if name in results.found:
-            cost = results.cost(name)
-            train = f"{cost['train']:.0f}" if "train" in cost else "-"
-            lines.append(f"| {number} | {cost['GB']:.2f} | {cost['build']:.0f} | {train} |")
+            lines.append(f"| {number} | {results.cost(name)['GB']:.2f} | {whole * number / 20:.0f} |")
     return "\n".join(lines) + "\n"
 
 
 def jsd(results: Results) -> str:
-    """(c): the Jensen-Shannon loss, each method compared with the cross-entropy loss of the same method."""
-    rows = [
-        Row("`layermix`, one view", "layermix-shared"),
-        Row("`layermix`, one view, JSD", "layermix-jsd", "layermix-shared"),
-        Row("`layermix`, one view, JSD, V = 4", "layermix-jsd-v4", "layermix-shared-v4"),
-    ]
-    for name in ("augmix", "pixmix", "ipmix"):
-        rows += [Row(f"`{name}`", name), Row(f"`{name}`, one view, JSD", f"{name}-jsd", name)]
+    """(c): the Jensen-Shannon loss, each method compared with its cross-entropy loss, with the same views."""
+    rows = []
+    for name in ("layermix", "augmix", "pixmix", "ipmix"):
+        rows += [Row(f"`{name}`", f"{name}-shared"), Row(f"`{name}`, JSD", f"{name}-jsd", f"{name}-shared")]
+        if name == "layermix":
+            rows.append(Row("`layermix`, JSD, V = 4", "layermix-jsd-v4", "layermix-shared-v4"))
     return compared(results, rows)
 
 
@@ -212,6 +236,7 @@ def storage(results: Results) -> str:
 TABLES: dict[str, Callable[[Results], str]] = {
     "pilot": pilot,
     "methods": methods,
+    "rivals": rivals,
     "spread": spread,
     "ranks": ranks,
     "variants": variants,

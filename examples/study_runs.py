@@ -11,7 +11,7 @@ import models
 import numpy as np
 import torch
 from models import make_model
-from study_laboratory import SECONDS, TRAINED, Laboratory
+from study_laboratory import SECONDS, TRAINED, Laboratory, write
 from study_matrix import Condition, Run
 from torch import nn
 from training import Recipe, train
@@ -27,10 +27,17 @@ PACKAGES = ("layermix-gen", "torch", "numpy", "opencv-python-headless")
 MEASURED = ("clean_error", "c_error", "cbar_error", "p_flips", "pgd_error", "clean_rms", "c_rms", "cbar_rms")
 
 
-def do(one: Run, lab: Laboratory) -> None:
-    """Train and evaluate, unless that is done, and write the result."""
+def do(one: Run, lab: Laboratory, *, wait: bool = True) -> bool:
+    """Train and evaluate, unless that is done, and write the result; without `wait`, tell whether others are at it."""
+    with lab.alone_or_not(one, wait=wait) as is_alone:
+        if is_alone and not lab.is_done(one):
+            _do(one, lab)
+    return is_alone
+
+
+def _do(one: Run, lab: Laboratory) -> None:
     torch.set_num_threads(1)
-    trained = lab.out / "trained" / one.name
+    trained = lab.folder(one)
     training = trained / TRAINED
     if not training.exists():
         write(training, fit(one, lab, trained))
@@ -42,7 +49,7 @@ def do(one: Run, lab: Laboratory) -> None:
     write(
         lab.result(one),
         {
-            "run": one.facts(),
+            "run": lab.facts(one),
             "test": lab.study.tests(),
             "results": numbers(measured),
             **facts,
@@ -114,7 +121,7 @@ def evaluated(one: Run, checkpoint: Path, lab: Laboratory) -> tuple[Measured, Me
         ("whole", {"clean": lab.first_of_test(None)}, ("clean", "calibration")),
         ("part", places, lab.study.suites),
     ):
-        folders.append(lab.out / "predictions" / one.name / part)
+        folders.append(lab.predictions(one) / part)
         run(
             model_spec(one.condition, classes),
             where,
@@ -136,6 +143,8 @@ def numbers(measured: tuple[Measured, Measured]) -> dict[str, Any]:
     means = {name: part.numbers[name].value for name in MEASURED if name in part.numbers}
     means |= {name: whole.numbers[name].value for name in ("clean_error", "clean_rms")}
     means["clean_rms_floor"] = whole.calibration["clean"]["rms_floor"].value
+    if "c" in part.calibration:
+        means["c_rms_floor"] = part.calibration["c"]["rms_floor"].value
     by_part: dict[str, Any] = {
         suite: {name: part.mean_error(suite, name) for name in part.errors[suite]}
         for suite in ("c", "cbar")
@@ -182,11 +191,3 @@ def processor() -> str:
 def versions() -> dict[str, str]:
     """What made the numbers."""
     return {"python": platform.python_version()} | {name: version(name) for name in PACKAGES}
-
-
-def write(path: Path, facts: dict[str, Any]) -> None:
-    """Write a result, completely or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_suffix(".tmp")
-    draft.write_text(json.dumps(facts, indent=1) + "\n")
-    draft.replace(path)

@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 import torch
 
+from layermix_gen import LayerMixError
+
 EXAMPLES = Path(__file__).parents[1] / "examples"
 PLAN = """
 suites = ["clean", "c", "pgd", "calibration"]
@@ -81,20 +83,87 @@ def test_what_has_a_result_is_not_run_again(
 ) -> None:
     (plan := tmp_path / "plan.toml").write_text(PLAN)
     out, done = tmp_path / "out", []
-    monkeypatch.setattr(importlib.import_module("study"), "do", lambda one, lab: done.append(one.name))
+    monkeypatch.setattr(importlib.import_module("study_runs"), "_do", lambda one, lab: done.append(one.name))
     study(plan, out, "--data", data, "--jobs", 1, "--only", "a")
-    matrix = importlib.import_module("study_matrix")
-    [run] = matrix.read_plan(plan).runs(["a"])
-    (out / "results").mkdir(parents=True)
-    facts = {"run": run.facts(), "test": matrix.read_plan(plan).tests()}
-    (out / "results" / "fresh-seed0.json").write_text(json.dumps(facts))
+    one, lab = first_run(plan, data, out)
+    (result := lab.result(one)).parent.mkdir(parents=True)
+    result.write_text(json.dumps({"run": lab.facts(one), "test": lab.study.tests()}))
     study(plan, out, "--data", data, "--jobs", 1)
     assert done == ["fresh-seed0", "layermix-jsd-seed0"]
     study(plan, out, "--data", data, "--list")
     assert capsys.readouterr().out == "done  a fresh-seed0\nto do c layermix-jsd-seed0\n"
-    plan.write_text(PLAN.replace("epochs = 1", "epochs = 2"))
-    with pytest.raises(SystemExit, match=r"fresh-seed0\.json is of another condition than the plan's; move it away"):
-        study(plan, out, "--data", data, "--jobs", 1)
+    plan.write_text(PLAN.replace('"pixmix", seeds = 1', '"pixmix", seeds = 2'))  # one more, beside the one that is done
+    study(plan, out, "--data", data, "--list", "--only", "a")
+    assert capsys.readouterr().out == "done  a fresh-seed0\nto do a fresh-seed1\n"
+    for changed in (("epochs = 1", "epochs = 2"), ("count = 4", "count = 5")):
+        plan.write_text(PLAN.replace(*changed))
+        with pytest.raises(
+            SystemExit, match=r"fresh-seed0\.json is of another condition than the plan's; move it away"
+        ):
+            study(plan, out, "--data", data, "--jobs", 1)
+    result.write_text('{"run": ')
+    with pytest.raises(SystemExit, match=r"^Error: cannot read .*fresh-seed0\.json: .*; remove it"):
+        study(plan, out, "--data", data, "--list")
+
+
+def first_run(plan: Path, data: Path, out: Path) -> tuple[Any, Any]:
+    """The first run of a plan, and where it is made."""
+    laboratory = importlib.import_module("study_laboratory").Laboratory
+    matrix = importlib.import_module("study_matrix").read_plan(plan)
+    return next(matrix.runs()), laboratory(matrix, str(data), out, out / "results", compiled=False)
+
+
+def test_a_training_of_another_condition_is_not_taken_for_this_one(data: Path, tmp_path: Path) -> None:
+    """As where a plan was changed, and the result that was refused then was moved away, as the error says."""
+    (plan := tmp_path / "plan.toml").write_text(PLAN)
+    one, lab = first_run(plan, data, tmp_path)
+    (lab.folder(one) / "checkpoint.pt").touch()
+    assert lab.folder(one) == tmp_path / "trained" / "fresh-seed0"  # again, for the same
+    plan.write_text(PLAN.replace("epochs = 1", "epochs = 3").replace('"pixmix"', '"augmix"'))
+    one, lab = first_run(plan, data, tmp_path)
+    folders = f"{tmp_path}/trained/fresh-seed0 and {tmp_path}/predictions/fresh-seed0"
+    with pytest.raises(LayerMixError, match=f"is of other epochs, method than the plan's; remove {folders}$"):
+        lab.folder(one)
+    (tmp_path / "trained" / "fresh-seed0" / "run.json").unlink()
+    with pytest.raises(LayerMixError, match="beside a checkpoint, found none; remove "):
+        lab.folder(one)
+
+
+@pytest.mark.parametrize("changed", ["data", "test"])
+def test_a_folder_is_of_one_test_set(changed: str, data: Path, tmp_path: Path) -> None:
+    (plan := tmp_path / "plan.toml").write_text(PLAN)
+    first_run(plan, data, tmp_path / "out")[1].claim()
+    if changed == "data":
+        data = data.rename(tmp_path / "others.npz")
+    else:
+        plan.write_text('test = "validation"\n' + PLAN)
+    with pytest.raises(SystemExit, match=r"out is of other .* than the plan's; give another folder$"):
+        study(plan, tmp_path / "out", "--data", data, "--jobs", 1)
+
+
+def test_a_run_is_made_by_one_process_at_a_time(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (plan := tmp_path / "plan.toml").write_text(PLAN)
+    runs, done = importlib.import_module("study_runs"), []
+    monkeypatch.setattr(runs, "_do", lambda one, lab: done.append(one.name))
+    one, lab = first_run(plan, data, tmp_path)
+    with lab.alone_or_not(one, wait=False) as is_alone:
+        assert is_alone
+        assert not runs.do(one, lab, wait=False)
+    assert done == []
+    assert runs.do(one, lab, wait=False)
+    assert done == ["fresh-seed0"]
+
+
+def test_what_no_run_needs_any_more_is_removed(data: Path, tmp_path: Path) -> None:
+    (plan := tmp_path / "plan.toml").write_text(PLAN)
+    one, lab = first_run(plan, data, tmp_path)
+    runs = [*lab.study.runs()]
+    names = [run.condition.dataset for run in runs]
+    for name in (*names, "of-another-plan"):
+        (tmp_path / "shards" / name).mkdir(parents=True)
+    (lab.folder(one) / "training.json").touch()
+    lab.tidy(runs)
+    assert sorted(path.name for path in (tmp_path / "shards").iterdir()) == sorted([names[1], "of-another-plan"])
 
 
 @pytest.mark.parametrize(
@@ -134,7 +203,21 @@ def test_differences_are_taken_within_seeds() -> None:
     assert found.value == pytest.approx(2.0)
     assert found.is_clear
     assert not results.difference("c", "a", "c_error").is_clear
-    assert results.ranks(["a", "b"], "c_error") == {"a": 1, "b": 2}
+    assert results.ranks(["a", "b", "c"], "c_error") == {"a": (1, 2), "b": (3, 3), "c": (1, 2)}
+
+
+def test_a_difference_takes_all_seeds_and_none_that_nothing_connects() -> None:
+    """What b lacks is 27.5 by Yates (1933): (3 (22 + 32) + 3 (26 + 25) - 205) / 4, all values summing to 205."""
+    results = results_of({"a": [20.0, 30.0, 26.0], "b": [22.0, 32.0], "c": [20.1, 29.9, 25.0]})
+    found = results.difference("b", "a", "c_error")
+    assert found.value == pytest.approx((22 + 32 + 27.5) / 3 - (20 + 30 + 26) / 3)
+    paired = results.difference("c", "a", "c_error")
+    assert paired.value == pytest.approx(-1 / 3)
+    assert paired.half_width < found.half_width
+    apart = importlib.import_module("study_analysis").Results(
+        {name: {seed: {"results": {"c_error": 1.0}}} for seed, name in enumerate(("a", "b"))}
+    )
+    assert apart.difference("b", "a", "c_error") is None
 
 
 def test_the_interval_covers_the_truth_as_often_as_it_says() -> None:
@@ -163,6 +246,14 @@ def test_the_report_fills_a_page(tmp_path: Path) -> None:
     text = page.read_text()
     assert text.startswith("Before.\n<!-- study: methods -->\n|")
     assert text.endswith("<!-- end of study -->\nAfter.\n")
-    assert "| `none` | 3 | - | 36.53 **(+15.50)** | - |" in text
+    assert "| `layermix` | 3 | - | 21.03 **(-15.50)** | - |" in text
     assert "Not run yet: `cutout`" in text
+    assert "| smaller may be chance |  | - | 0.25 | - |" in text  # 4.303 sqrt(0.01 / 2) sqrt(2 / 3)
     assert "old" not in text
+
+
+def test_the_page_is_what_the_report_writes(tmp_path: Path) -> None:
+    docs = EXAMPLES.parent / "docs"
+    (page := tmp_path / "study.md").write_text((docs / "study.md").read_text())
+    importlib.import_module("study_report").main([str(docs / "study" / "runs"), str(page)])
+    assert page.read_text() == (docs / "study.md").read_text()
