@@ -24,9 +24,9 @@ from layermix_gen.mixing_sets.fractals import render_set
 from layermix_gen.sources import open_source
 
 TRAINED = "training.json"  # in the folder of a run: what is to be told of a training that is over
-MEANT_FOR = "run.json"  # there, too: which run it is of
-OF = "study.json"  # in the study's folder: whose images it works on
-UNCOMPARED = {"seeds", "group"}  # facts that change no result
+RUN = "run.json"  # there, too: what decides the results of the run
+STUDY = "study.json"  # in the folder of a study: whose images it works on
+INCIDENTAL = {"seeds", "group"}  # facts of a run that decide no result
 MEANT: dict[str, tuple[str, ...]] = {"c": C, "cbar": (), "p": P}  # what of each suite its mean is over; (): all
 SECONDS = "seconds.json"  # in a dataset of the study: what building it took of a processor
 
@@ -56,7 +56,7 @@ class Laboratory:
         if not path.exists():
             return False
         found, test = read_facts(path, ("run", "test")), self.study.tests()
-        if compared(found["run"]) != compared(self.facts(one)):
+        if deciding(found["run"]) != deciding(self.facts(one)):
             raise LayerMixError(f"{path} is of another condition than the plan's; move it away")
         if found["test"] | {"suites": None} != test | {"suites": None}:
             raise LayerMixError(f"{path} was measured on other images than the plan's; move it away")
@@ -65,13 +65,13 @@ class Laboratory:
     def claim(self) -> None:
         """Refuse to work in a folder in which a study of other images, or with another test set, has worked."""
         data = str(Path(self.data).resolve()) if Path(self.data).exists() else self.data
-        self._claim(self.out / OF, {"data": data} | self.study.split(), "give another folder")
+        self._claim(self.out / STUDY, {"data": data} | self.study.split(), "give another folder")
 
     def folder(self, one: Run) -> Path:
         """Where a run is trained. Raises `LayerMixError` where another condition was, under the same name."""
         folder = self.out / "trained" / one.name
-        facts = compared(self.facts(one)) | self.study.split()
-        self._claim(folder / MEANT_FOR, facts, f"remove {folder} and {self.predictions(one)}")
+        facts = deciding(self.facts(one)) | self.study.split()
+        self._claim(folder / RUN, facts, f"remove {folder} and {self.predictions(one)}")
         return folder
 
     def predictions(self, one: Run) -> Path:
@@ -194,9 +194,9 @@ class Laboratory:
                 shutil.rmtree(self.out / "shards" / name, ignore_errors=True)
 
 
-def compared(facts: Mapping[str, Any]) -> dict[str, Any]:
+def deciding(facts: Mapping[str, Any]) -> dict[str, Any]:
     """The facts of a run that decide its results."""
-    return {name: value for name, value in facts.items() if name not in UNCOMPARED}
+    return {name: value for name, value in facts.items() if name not in INCIDENTAL}
 
 
 def read_facts(path: Path, names: Sequence[str] = ()) -> dict[str, Any]:

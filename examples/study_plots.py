@@ -59,7 +59,7 @@ def _curves(axes: Axes, results: Results, metric: str) -> None:
         for number, values in there.items():
             axes.plot([number] * len(values), values, "o", color=color, markersize=2.2, zorder=4)
     if (online := results.mean("layermix", metric)) is not None:
-        axes.axhline(online, color=QUIET, linewidth=0.9, linestyle=(0, (3, 3)), zorder=2)
+        axes.axhline(online, color=QUIET, linewidth=0.9, zorder=2)
     axes.set_xscale("log", base=2)
     axes.set_xticks(NUMBERS, [str(number) if number != 16 else "" for number in NUMBERS])
     axes.minorticks_off()
