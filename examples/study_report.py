@@ -190,6 +190,12 @@ def shared(results: Results) -> str:
     return compared(results, [*rows, Row("V = 20", "layermix-shared", "layermix")])
 
 
+def longer(results: Results) -> str:
+    """(b): some numbers of variants in twice as many epochs."""
+    rows = [(f"V = {number}", f"layermix-long-v{number}") for number in (4, 8, 20)]
+    return compared(results, against("layermix-long", [*rows, ("V = 40: online", "layermix-long")]))
+
+
 def costs(results: Results) -> str:
     """(b): what variants cost. Building is counted on one thread, as the part of the dataset with all of them."""
     lines = ["| V | GB | seconds to build |", "|---:|---:|---:|"]
@@ -241,6 +247,7 @@ TABLES: dict[str, Callable[[Results], str]] = {
     "ranks": ranks,
     "variants": variants,
     "shared": shared,
+    "longer": longer,
     "costs": costs,
     "jsd": jsd,
     "parts": parts,
