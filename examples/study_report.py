@@ -213,7 +213,8 @@ def jsd(results: Results) -> str:
     for name in ("layermix", "augmix", "pixmix", "ipmix"):
         rows += [Row(f"`{name}`", f"{name}-shared"), Row(f"`{name}`, JSD", f"{name}-jsd", f"{name}-shared")]
         if name == "layermix":
-            rows.append(Row("`layermix`, JSD, V = 4", "layermix-jsd-v4", "layermix-shared-v4"))
+            rows.append(Row("`layermix`, V = 4", "layermix-shared-v4"))
+            rows.append(Row("`layermix`, V = 4, JSD", "layermix-jsd-v4", "layermix-shared-v4"))
     return compared(results, rows)
 
 
