@@ -50,7 +50,7 @@ def main(arguments: list[str] | None = None) -> None:
     if not runs:
         raise LayerMixError(f"expected runs of {options.plan} that --only names, found none; --list shows all")
     left = [one for one in runs if not lab.is_done(one)]
-    check_whole("--jobs", options.jobs, 1)
+    check_whole("jobs", options.jobs, 1)
     if options.list:
         for one in runs:
             print("to do" if one in left else "done ", one.condition.group, one.name)

@@ -187,6 +187,16 @@ def test_a_wrong_plan_gives_one_line(old: str, new: str, expected: str, tmp_path
     assert "\n" not in str(ended.value)
 
 
+def test_a_study_that_cannot_be_done_ends_before_anything_is_built(data: Path, tmp_path: Path) -> None:
+    (plan := tmp_path / "plan.toml").write_text(PLAN.replace("resnet-8-4", "resnext-7"))
+    out = tmp_path / "out"
+    with pytest.raises(SystemExit, match=r"^expected a model like .*, got 'resnext-7'$"):
+        study(plan, out, "--data", data, "--jobs", 1)
+    with pytest.raises(SystemExit, match=r"^Error: jobs must be a whole number from 1 on, got 0; change --jobs$"):
+        study(plan, out, "--data", data, "--jobs", 0)
+    assert not out.exists()
+
+
 def results_of(values: dict[str, list[float]]) -> Any:
     return importlib.import_module("study_analysis").Results(
         {
