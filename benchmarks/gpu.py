@@ -208,17 +208,22 @@ def waiting(trial: Trial, networks: list[str], online: float) -> dict[str, float
     could = {}
     for name in networks:
         ready = next(iter(trial.dataset()))
-        streamed, kept = trial.dataset(), trial.dataset(on_device=False).in_memory(trial.device)
-        fresh = trial.dataset("fresh", render="device")
-        sources: dict[str, Iterable[Any]] = {
-            "ready": repeat(ready),
-            "streamed": forever(streamed),
-            "in memory": forever(kept),
-            "fresh by the CPU": forever(trial.dataset("fresh")),
-            "fresh on the device": forever(fresh),
-            "fresh in memory on the device": forever(fresh.in_memory(trial.device)),
+        sources: dict[str, Callable[[], Iterable[Any]]] = {
+            "ready": lambda ready=ready: repeat(ready),
+            "streamed": lambda: forever(trial.dataset()),
+            "in memory": lambda: forever(trial.dataset(on_device=False).in_memory(trial.device)),
+            "fresh by the CPU": lambda: forever(trial.dataset("fresh")),
+            "fresh on the device": lambda: forever(trial.dataset("fresh", render="device")),
+            "fresh in memory on the device": lambda: forever(
+                trial.dataset("fresh", render="device").in_memory(trial.device)
+            ),
         }
-        rates = {source: rate(trial, name, batches) for source, batches in sources.items()}
+        rates = {}
+        for source, batches in sources.items():
+            with trial.part(f"{name} {source}"):
+                rates[source] = rate(trial, name, batches())
+        if "ready" not in rates:
+            continue
         could[name] = rates["ready"]
         waits = {source: round(1 - speed / rates["ready"], 3) for source, speed in rates.items() if source != "ready"}
         waits |= {f"online at {online:.0f}/s": round(max(0.0, 1 - online / rates["ready"]), 3)}
@@ -318,11 +323,13 @@ def main(arguments: list[str] | None = None) -> None:
     compare(trial, make_model(networks[0], trial.dataset().num_classes), test)
     with trial.part("rendering"):
         rendering(trial)
-    with trial.part("waiting and trainings"):
-        could = waiting(trial, networks, options.online)
+    could = waiting(trial, networks, options.online)
+    with trial.part("trainings"):
+        if not could:
+            raise LayerMixError("no network was timed")
         left = 60 * options.minutes - (time.perf_counter() - begin)
-        epoch = {one: len(trial.dataset()) * BATCH / could[one] for one in networks}
-        fits = [one for one in networks if 2 * 10 * epoch[one] < 0.7 * left] or networks[:1]
+        epoch = {one: len(trial.dataset()) * BATCH / could[one] for one in could}
+        fits = [one for one in could if 2 * 10 * epoch[one] < 0.7 * left] or [*could][:1]
         trainings(trial, fits[-1], max(1, min(options.most, int(0.7 * left / 2 / epoch[fits[-1]]))), test)
     if failed := trial.found.get("failed"):
         raise SystemExit(f"Error: failed: {', '.join(failed)}; {options.out / 'gpu.json'} tells why")

@@ -7,7 +7,6 @@ same n seeds in both conditions, that is the mean of the paired differences, wit
 images are the same for all, and so are the shards of a condition, so that their draw is not in the noise.
 """
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import sqrt
@@ -16,6 +15,7 @@ from typing import Any
 
 import numpy as np
 from scipy.stats import t as student
+from study_matrix import read_facts
 
 from layermix_gen import LayerMixError
 
@@ -94,7 +94,7 @@ class Results:
         """Read the JSON files of a folder. Raises `LayerMixError` if there are none."""
         found: dict[str, dict[int, dict[str, Any]]] = {}
         for path in sorted(folder.glob("*.json")):
-            result = json.loads(path.read_text())
+            result = read_facts(path, ("run", "results"))
             found.setdefault(result["run"]["name"], {})[result["run"]["seed"]] = result
         if not found:
             raise LayerMixError(f"expected the results of a study in {folder}, found none; run study.py first")

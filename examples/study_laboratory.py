@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 from filelock import FileLock, Timeout
-from study_matrix import Condition, Run, Study
+from study_matrix import Condition, Run, Study, read_facts
 
 from layermix_gen import LayerMixError, build
 from layermix_gen.evaluate import corrupt
@@ -64,6 +64,7 @@ class Laboratory:
 
     def claim(self) -> None:
         """Refuse to work in a folder in which a study of other images, or with another test set, has worked."""
+        open_source(self.data, "auto")  # which refuses what is none, before the folder is taken for it
         data = str(Path(self.data).resolve()) if Path(self.data).exists() else self.data
         self._claim(self.out / STUDY, {"data": data} | self.study.split(), "give another folder")
 
@@ -197,17 +198,6 @@ class Laboratory:
 def deciding(facts: Mapping[str, Any]) -> dict[str, Any]:
     """The facts of a run that decide its results."""
     return {name: value for name, value in facts.items() if name not in INCIDENTAL}
-
-
-def read_facts(path: Path, names: Sequence[str] = ()) -> dict[str, Any]:
-    """The table in a JSON file of a study. Raises `LayerMixError` where it has not all `names`, or is none."""
-    try:
-        found = json.loads(path.read_text())
-        if not isinstance(found, dict) or not set(names) <= found.keys():
-            raise ValueError(f"no table of {', '.join(names) or 'facts'}")
-    except (OSError, ValueError) as error:
-        raise LayerMixError(f"cannot read {path}: {error}; remove it, then run the same command again") from error
-    return found
 
 
 def write(path: Path, facts: dict[str, Any]) -> None:

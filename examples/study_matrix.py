@@ -184,3 +184,14 @@ def _condition(name: str, facts: dict[str, Any]) -> Condition:
     except ValueError as error:
         raise ValueError(f"{error} in the condition {name}") from error
     return made
+
+
+def read_facts(path: Path, names: Sequence[str] = ()) -> dict[str, Any]:
+    """The table in a JSON file of a study. Raises `LayerMixError` where it has not all `names`, or is none."""
+    try:
+        found = json.loads(path.read_text())
+        if not isinstance(found, dict) or not set(names) <= found.keys():
+            raise ValueError(f"no table of {', '.join(names) or 'facts'}")
+    except (OSError, ValueError) as error:
+        raise LayerMixError(f"cannot read {path}: {error}; remove it, then run the same command again") from error
+    return found

@@ -195,6 +195,16 @@ def test_a_study_that_cannot_be_done_ends_before_anything_is_built(data: Path, t
     with pytest.raises(SystemExit, match=r"^Error: jobs must be a whole number from 1 on, got 0; change --jobs$"):
         study(plan, out, "--data", data, "--jobs", 0)
     assert not out.exists()
+    plan.write_text(PLAN)
+    with pytest.raises(SystemExit, match=r"^Error: expected a source of images, found nothing at "):
+        study(plan, out, "--data", tmp_path / "mistyped", "--jobs", 1)
+    assert not (out / "study.json").exists()  # else the right one would be refused
+
+
+def test_a_report_of_a_broken_result_gives_one_line(tmp_path: Path) -> None:
+    (tmp_path / "none-seed0.json").write_text('{"run": ')
+    with pytest.raises(SystemExit, match=r"^Error: cannot read .*none-seed0\.json: .*; remove it"):
+        importlib.import_module("study_report").main([str(tmp_path), str(tmp_path / "page.md")])
 
 
 def results_of(values: dict[str, list[float]]) -> Any:
