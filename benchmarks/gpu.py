@@ -207,9 +207,8 @@ def waiting(trial: Trial, networks: list[str], online: float) -> dict[str, float
     """Note the images per second of each network; return those without any waiting."""
     could = {}
     for name in networks:
-        ready = next(iter(trial.dataset()))
         sources: dict[str, Callable[[], Iterable[Any]]] = {
-            "ready": lambda ready=ready: repeat(ready),
+            "ready": lambda: repeat(next(iter(trial.dataset()))),
             "streamed": lambda: forever(trial.dataset()),
             "in memory": lambda: forever(trial.dataset(on_device=False).in_memory(trial.device)),
             "fresh by the CPU": lambda: forever(trial.dataset("fresh")),
