@@ -19,6 +19,7 @@ from .metrics.error_rates import log_loss as log_loss
 from .metrics.error_rates import normalized_errors as normalized_errors
 from .metrics.measuring import Measured as Measured
 from .metrics.measuring import measure as measure
+from .metrics.temperature import fit_temperature as fit_temperature
 from .models.eval_mode import evaluating as evaluating
 from .models.loading import load_model as load_model
 from .models.normalized import Normalized as Normalized

@@ -37,11 +37,13 @@ def test_the_snippets_run(tmp_path, monkeypatch, capsys):
     for name in ("cat", "cup"):
         PillowImage.fromarray(pixels(len(name), 1, 260, 300, 3)[0]).save(f"{name}.png")
     names: dict[str, Any] = {"images": torch.rand(3, 3, 32, 32), "labels": torch.tensor([1, 2, 3])}
+    names["logits"] = 9 * torch.eye(10)[[1, 2, 4]]  # the last is mistaken
     for snippet in snippets(PAGE):
         exec(snippet, names)  # noqa: S102
     assert capsys.readouterr().out.startswith("clean: 1 problem, 20 images as cifar10:test, in data\n")
     assert set(read_signature("results/layermix").suites) == {"clean", "c", "pgd"}
     assert names["attack"] is attack_function
+    assert names["confidences"].mean() == pytest.approx(2 / 3)
     assert (names["adversarial"] - names["images"]).abs().max() <= 8 / 255 + 1e-6
     assert names["seen"].maps.shape == (3, 32, 32)
     with PillowImage.open("sheet.png") as sheet:

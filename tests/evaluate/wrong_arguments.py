@@ -111,6 +111,7 @@ TABLE: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
         {name: getattr(SIGNATURE, name) for name in SIGNATURE.__slots__},
         dict.fromkeys(("model", "checkpoint", "dataset", "normalization", "precision"), (3, None, b"x"))
         | {"checkpoint_rule": (*TEXTS, "first"), "scale": (*TEXTS, "mnist"), "n_classes": (*WHOLES, 0)}
+        | {"temperature": ("1", 0.0, -1.0, NAN, np.inf, None, True), "held_out": (3, None)}
         | {"seed": ("x", 1.5, True), "versions": (*OTHERS, {"torch": 2}), "suites": (*OTHERS, {"c": 3}, {"x": 3})},
     ),
     "Suite": (
@@ -171,6 +172,10 @@ TABLE: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "find_suite": (
         {"suite": "clean", "data": LOCATED, "options": evaluate.SuiteOptions()},
         {"suite": (*TEXTS, "pgd", "c"), "data": (None, "x", {}), "options": (None, "x", {})},
+    ),
+    "fit_temperature": (
+        {"logits": LOGITS, "labels": np.where(LABELS < 3, LABELS, LOGITS.argmax(1))},
+        {"logits": (*OUTPUTS, SHARES, -LOGITS * 0), "labels": (*ANSWERS, LOGITS.argmax(1), LOGITS.argmin(1))},
     ),
     "flip_probability": (
         {"part": VIDEOS, "noise": False},
@@ -259,7 +264,8 @@ TABLE: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
         {"model": f"{FOLDER}/net.py:net", "data": {"clean": f"{FOLDER}/world/val"}, "out": f"{FOLDER}/out"},
         {"model": (None, 3, Small, "x", b"x"), "data": (*OTHERS, {}, {"clean": 3}), "out": PATHS}
         | {"suites": ("clean", 3, [3], ["x"]), "pgd": ("correct", 3, [3], ["x"]), "dataset": TEXTS, "progress": FLAGS}
-        | {"checkpoint": (3, "", "nowhere.pt"), "checkpoint_rule": (*TEXTS, "first"), "mean": ("x",), "std": (0,)}
+        | {"held_out": (3, "", "nowhere", f"{FOLDER}/world/val"), "mean": ("x",), "std": (0,)}
+        | {"checkpoint": (3, "", "nowhere.pt"), "checkpoint_rule": (*TEXTS, "first")}
         | {"suite_options": OTHERS[:2], "forward": OTHERS[:2], "attack": OTHERS[:2]},
     ),
     "save_predictions": (

@@ -78,6 +78,11 @@ attacked = options_of("How it is attacked, in the suite pgd")
     help="How images of ImageNet-C, C-bar and P are cropped; validation images are always resized, unless this is "
     "none.",
 )
+@measured_on(
+    "--held-out",
+    type=click.Path(),
+    help="Images neither trained on nor tested with: logits are divided by the temperature that suits these best.",
+)
 @measured_on("--extras", is_flag=True, help="Evaluate the extra corruptions too, which are in no mean.")
 @attacked("--pgd", type=Names(), default=PGD[:1], help=f"Forms of the attack, out of {', '.join(PGD)}.")
 @attacked("--epsilon", type=Fraction(), default="2/255", help="How far a pixel in [0, 1] may be changed.")

@@ -33,6 +33,7 @@ def run_facts(run: Measured) -> dict[str, str]:
         "dataset": f"{one.dataset}, {one.n_classes} classes",
         "scale": f"{one.scale}, for the list of C-bar and calibration under corruptions",
         "normalization": one.normalization,
+        **({"temperature": f"{one.temperature:g}, fitted to {one.held_out}"} if one.held_out else {}),
         "precision": one.precision,
         "seed": str(one.seed),
     }

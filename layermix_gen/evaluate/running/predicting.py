@@ -67,6 +67,20 @@ def predict(
         return _predict_images(model, part, part.labels, forward, attacked, watch)
 
 
+def labelled_logits(
+    model: nn.Module, part: Part, forward: Forward, watch: Callable[[int], Any] = lambda _: None
+) -> tuple[np.ndarray[Any, np.dtype[np.float32]], np.ndarray[Any, np.dtype[np.int64]]]:
+    """The logits (N, C) of all images of a part, and their labels (N,). Otherwise as `predict`."""
+    if part.labels is None:
+        raise LayerMixError("expected labelled images, got videos; give a test set")
+    rows = _Rows(part.labels.size)
+    with evaluating(model), memory_faults(forward.batch_size):
+        for batch in _batches(part.batches(forward.batch_size), forward):
+            rows.add(_outputs(model, as_pixels(batch, forward), part, forward))
+            watch(len(batch))
+    return rows.values, part.labels.ravel()
+
+
 def _predict_images(
     model: nn.Module,
     part: Part,

@@ -21,6 +21,7 @@ from layermix_gen.evaluate.models.normalized import Normalized
 from layermix_gen.evaluate.models.weights import check_weights, weights_digest
 from layermix_gen.evaluate.results.results_folder import begin_results, finished_parts, save_part
 from layermix_gen.evaluate.results.signature import CHECKPOINT_RULES, Signature
+from layermix_gen.evaluate.running.held_out import held_out_part, temperature_for
 from layermix_gen.evaluate.running.predicting import predict
 from layermix_gen.evaluate.running.probing import probe
 from layermix_gen.evaluate.running.run_options import Attack, Forward
@@ -50,6 +51,7 @@ def run(
     attack: Attack | None = None,
     pgd: Sequence[str] = (),
     dataset: str = "",
+    held_out: str | Path | None = None,
     progress: bool = True,
 ) -> Signature:
     """Evaluate a model on suites and save its predictions in `out`; return the signature of the results.
@@ -57,7 +59,9 @@ def run(
     `model` is what `load_model` takes, with its `checkpoint`, `mean` and `std`, or a module that takes normalized
     pixels (B, 3, H, W); a module keeps its device and mode. `data` and `dataset` are what `locate` takes. `suites` are
     some of clean, c, cbar, r, p, pgd and calibration; by default all that have data, except pgd. `pgd` are the variants
-    of `attack`, by default "correct". The same call continues where an earlier one was stopped, and can add suites.
+    of `attack`, by default "correct". `held_out` are images, as of the suite clean, that were neither trained on nor
+    are tested with: the logits are then divided by the temperature that suits these best (`fit_temperature`). The same
+    call continues where an earlier one was stopped, and can add suites.
     Raises `LayerMixError` for what the user can mend, `Interrupted` after Ctrl-C.
     """
     suite_options, attack, forward = suite_options or SuiteOptions(), attack or Attack(), forward or Forward()
@@ -75,6 +79,9 @@ def run(
     located = locate(data, dataset)
     tasks = make_tasks(located, suites, suite_options, attack, pgd)
     loaded, forward, name = _prepared(model, checkpoint, mean, std, forward, tasks, attack.seed)
+    if held_out is not None:
+        rest = held_out_part(as_path(held_out, "folder of held-out images"), located, suite_options, tasks)
+        loaded.temperature = temperature_for(rest, loaded, forward, progress=progress)
     n_classes = probe(loaded, [(task.first, task.images) for task in tasks.values()], forward)
     signature = Signature(
         model=as_text(name),
@@ -90,6 +97,8 @@ def run(
         seed=attack.seed,
         versions={"layermix-gen": __version__} | {one: version(one) for one in _libraries(model)},
         suites={name: task.facts() for name, task in tasks.items()},
+        temperature=loaded.temperature,
+        held_out=as_text(held_out or ""),
     )
     with disk_errors(root):
         root.mkdir(parents=True, exist_ok=True)
