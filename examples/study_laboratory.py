@@ -23,6 +23,7 @@ from layermix_gen.evaluate.benchmarks import C, P
 from layermix_gen.mixing_sets.fractals import render_set
 from layermix_gen.sources import open_source
 
+TEMPERATURE = "temperature"  # in the results of a run whose calibration was also measured after rescaling
 TRAINED = "training.json"  # in the folder of a run: what is to be told of a training that is over
 RUN = "run.json"  # there, too: what decides the results of the run
 STUDY = "study.json"  # in the folder of a study: whose images it works on
@@ -55,12 +56,13 @@ class Laboratory:
         path = self.result(one)
         if not path.exists():
             return False
-        found, test = read_facts(path, ("run", "test")), self.study.tests()
+        found, test = read_facts(path, ("run", "test", "results")), self.study.tests()
         if deciding(found["run"]) != deciding(self.facts(one)):
             raise LayerMixError(f"{path} is of another condition than the plan's; move it away")
         if found["test"] | {"suites": None} != test | {"suites": None}:
             raise LayerMixError(f"{path} was measured on other images than the plan's; move it away")
-        return set(found["test"]["suites"]) >= set(self.study.suites)
+        is_whole = set(found["test"]["suites"]) >= set(self.study.suites)
+        return is_whole and (TEMPERATURE in found["results"] or not one.condition.rescaled)
 
     def claim(self) -> None:
         """Refuse to work in a folder in which a study of other images, or with another test set, has worked."""
@@ -138,14 +140,20 @@ class Laboratory:
 
     def first_of_test(self, count: int | None) -> Path:
         """The first images of the test set, as a source of its own; None: all."""
+        return self._part_of_test(f"test-{count or 'all'}.npz", slice(count))
 
+    def rest_of_test(self, count: int) -> Path:
+        """The images of the test set after the first."""
+        return self._part_of_test(f"test-after-{count}.npz", slice(count, None))
+
+    def _part_of_test(self, name: str, chosen: slice) -> Path:
         def write(path: Path) -> None:
             data, kind = self.images()
-            images, labels = read_all(data, f"{kind}:test", count)
+            images, labels = read_all(data, f"{kind}:test", chosen)
             with path.open("wb") as file:
                 np.savez(file, x_test=images, y_test=labels)
 
-        return self.made(f"test-{count or 'all'}.npz", write)
+        return self.made(name, write)
 
     def suite(self, name: Any) -> Path:
         """The folder of a suite that is made of the test set."""
@@ -208,8 +216,8 @@ def write(path: Path, facts: dict[str, Any]) -> None:
     draft.replace(path)
 
 
-def read_all(data: str, kind: str, count: int | None = None) -> tuple[np.ndarray, np.ndarray]:
-    """The first images of a source, uint8 (N, H, W, 3), and their labels (N,), in the source's order."""
+def read_all(data: str, kind: str, chosen: slice = slice(None)) -> tuple[np.ndarray, np.ndarray]:
+    """Images of a source, uint8 (N, H, W, 3), and their labels (N,), in the source's order."""
     source = open_source(data, kind)
-    items = source.items()[:count]
+    items = source.items()[chosen]
     return np.stack([source.read(item) for item in items]), np.array([item.label for item in items])

@@ -25,7 +25,8 @@ class Condition:
     `built` is how many planes the dataset has, by default `variants`; conditions that differ in `variants` alone share
     one. `mixing_set` names one of the study's sets, "" the fractals that a build renders. `seeds` is how many runs
     there are; a seed decides the weights at the start, the order of the images, and which variant an epoch shows.
-    With `fresh`, clean images are mixed anew in each epoch, while they are read, and no variants are stored.
+    With `fresh`, clean images are mixed anew in each epoch, while they are read, and no variants are stored. With
+    `rescaled`, calibration is also measured after temperature scaling, by test images that it is not measured on.
     """
 
     name: str
@@ -44,6 +45,7 @@ class Condition:
     network: str = "resnet-8-16"
     epochs: int = 20
     fresh: bool = False
+    rescaled: bool = False
 
     def __post_init__(self) -> None:
         if self.loss not in LOSSES:
@@ -101,6 +103,7 @@ class Run:
     def facts(self) -> dict[str, Any]:
         """What decides its results, but for the data and the versions."""
         facts = asdict(self.condition)
+        del facts["rescaled"]  # which adds some
         if not self.condition.fresh:  # so that results from before there was this choice remain
             del facts["fresh"]
         return facts | {"seed": self.seed, "dataset": self.condition.dataset}

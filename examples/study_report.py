@@ -209,13 +209,30 @@ def costs(results: Results) -> str:
 
 def jsd(results: Results) -> str:
     """(c): the Jensen-Shannon loss, each method compared with its cross-entropy loss, with the same views."""
+    return compared(results, jsd_rows())
+
+
+def rescaled(results: Results) -> str:
+    """(c): calibration on the same images before and after temperature scaling."""
+    titles = {"temperature": "temperature", "part_clean_rms": "RMS clean", "rescaled_clean_rms": "rescaled"}
+    titles |= {"c_rms": "RMS C", "rescaled_c_rms": "rescaled"}
+    lines = [f"|  | seeds | {' | '.join(titles.values())} |", "|---|---|" + "---:|" * len(titles)]
+    for row in jsd_rows():
+        if seeds := len(results.values(row.condition, "temperature")):
+            means = " | ".join(shown(results.mean(row.condition, name) or 0) for name in titles)
+            lines.append(f"| {row.label} | {seeds} | {means} |")
+    return "\n".join(lines if len(lines) > 2 else ["Not run yet."]) + "\n"
+
+
+def jsd_rows() -> list[Row]:
+    """The methods with shared views, without the Jensen-Shannon loss and with it."""
     rows = []
     for name in ("layermix", "augmix", "pixmix", "ipmix"):
         rows += [Row(f"`{name}`", f"{name}-shared"), Row(f"`{name}`, JSD", f"{name}-jsd", f"{name}-shared")]
         if name == "layermix":
             rows.append(Row("`layermix`, V = 4", "layermix-shared-v4"))
             rows.append(Row("`layermix`, V = 4, JSD", "layermix-jsd-v4", "layermix-shared-v4"))
-    return compared(results, rows)
+    return rows
 
 
 def parts(results: Results) -> str:
@@ -251,6 +268,7 @@ TABLES: dict[str, Callable[[Results], str]] = {
     "longer": longer,
     "costs": costs,
     "jsd": jsd,
+    "rescaled": rescaled,
     "parts": parts,
     "pictures": pictures,
     "storage": storage,

@@ -3,6 +3,7 @@
 import json
 import platform
 import time
+from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -11,8 +12,8 @@ import models
 import numpy as np
 import torch
 from models import make_model
-from study_laboratory import SECONDS, TRAINED, Laboratory, write
-from study_matrix import Condition, Run
+from study_laboratory import SECONDS, TEMPERATURE, TRAINED, Laboratory, write
+from study_matrix import Condition, Run, read_facts
 from torch import nn
 from training import Recipe, train
 
@@ -25,6 +26,7 @@ MEAN = STD = 0.5
 BATCH = 128
 PACKAGES = ("layermix-gen", "torch", "numpy", "opencv-python-headless")
 MEASURED = ("clean_error", "c_error", "cbar_error", "p_flips", "pgd_error", "clean_rms", "c_rms", "cbar_rms")
+RESCALED = ("clean_rms", "c_rms")
 
 
 def do(one: Run, lab: Laboratory, *, wait: bool = True) -> bool:
@@ -42,20 +44,14 @@ def _do(one: Run, lab: Laboratory) -> None:
     if not training.exists():
         write(training, fit(one, lab, trained))
     begin = time.process_time()
-    measured = evaluated(one, trained / "checkpoint.pt", lab)
-    seconds = round(time.process_time() - begin, 1)
+    found = evaluated(one, trained / "checkpoint.pt", lab)
+    seconds = time.process_time() - begin
+    if lab.result(one).exists():  # with less than what is measured now
+        seconds += read_facts(lab.result(one), ("made",))["made"]["evaluate_seconds"]
     facts = json.loads(training.read_text())
-    made = facts.pop("made") | {"evaluate_seconds": seconds, "machine": processor(), "versions": versions()}
-    write(
-        lab.result(one),
-        {
-            "run": lab.facts(one),
-            "test": lab.study.tests(),
-            "results": numbers(measured),
-            **facts,
-            "made": made,
-        },
-    )
+    made = facts.pop("made") | {"evaluate_seconds": round(seconds, 1), "machine": processor(), "versions": versions()}
+    results = {"run": lab.facts(one), "test": lab.study.tests(), "results": found}
+    write(lab.result(one), results | facts | {"made": made})
 
 
 def fit(one: Run, lab: Laboratory, out: Path) -> dict[str, Any]:
@@ -110,36 +106,41 @@ def model_spec(condition: Condition, classes: int) -> str:
     return f"{models.__file__}:make_model({condition.network}, {classes})"
 
 
-def evaluated(one: Run, checkpoint: Path, lab: Laboratory) -> tuple[Measured, Measured]:
-    """The metrics on all test images, and on the part of them for corruptions and attack."""
+def evaluated(one: Run, checkpoint: Path, lab: Laboratory) -> dict[str, Any]:
+    """The metrics of a trained network, in percent: errors by corruption, too."""
     data, kind = lab.images()
-    classes = len(open_source(data, kind).classes)
-    places: dict[str, Path] = {"clean": lab.first_of_test(lab.study.images)}
+    model = model_spec(one.condition, len(open_source(data, kind).classes))
+    count = lab.study.images
+    places: dict[str, Path] = {"clean": lab.first_of_test(count)}
     places |= {name: lab.suite(name) for name in ("c", "cbar", "p") if name in lab.study.suites}
-    folders = []
-    for part, where, suites in (
-        ("whole", {"clean": lab.first_of_test(None)}, ("clean", "calibration")),
-        ("part", places, lab.study.suites),
-    ):
-        folders.append(lab.predictions(one) / part)
+    calibrated = [name for name in ("clean", "c", "calibration") if name in lab.study.suites]
+
+    def measured(name: str, where: dict[str, Path], suites: Sequence[str], held_out: Path | None = None) -> Measured:
         run(
-            model_spec(one.condition, classes),
+            model,
             where,
-            folders[-1],
+            folder := lab.predictions(one) / name,
             suites,
             checkpoint=checkpoint,
             checkpoint_rule="last",
             mean=MEAN,
             std=STD,
             forward=Forward(batch_size=500),
+            held_out=held_out,
             progress=False,
         )
-    return measure(folders[0]), measure(folders[1])
+        return measure(folder)
+
+    whole = measured("whole", {"clean": lab.first_of_test(None)}, ("clean", "calibration"))
+    part = measured("part", places, lab.study.suites)
+    found = numbers(whole, part)
+    if one.condition.rescaled:
+        found |= rescaled(part, measured("rescaled", places, calibrated, lab.rest_of_test(count)))
+    return found
 
 
-def numbers(measured: tuple[Measured, Measured]) -> dict[str, Any]:
-    """The metrics of a result: errors in percent, by corruption too."""
-    whole, part = measured
+def numbers(whole: Measured, part: Measured) -> dict[str, Any]:
+    """The metrics of a result, on all test images and on the part of them for corruptions and attack."""
     means = {name: part.numbers[name].value for name in MEASURED if name in part.numbers}
     means |= {name: whole.numbers[name].value for name in ("clean_error", "clean_rms")}
     means["clean_rms_floor"] = whole.calibration["clean"]["rms_floor"].value
@@ -152,6 +153,13 @@ def numbers(measured: tuple[Measured, Measured]) -> dict[str, Any]:
     }
     by_part["p"] = {name: flips for name, (flips, _) in part.consistency.items()}
     return rounded(means | {"by_part": by_part})
+
+
+def rescaled(before: Measured, after: Measured) -> dict[str, Any]:
+    """Calibration on the same images before and after temperature scaling; under C, before is in the other results."""
+    means = {TEMPERATURE: after.signature.temperature, "part_clean_rms": before.numbers["clean_rms"].value}
+    means |= {f"rescaled_{name}": after.numbers[name].value for name in RESCALED if name in after.numbers}
+    return rounded(means)
 
 
 def rounded(value: Any) -> Any:

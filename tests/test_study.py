@@ -78,6 +78,32 @@ def test_two_runs_of_one_seed_give_the_same_result(data: Path, tmp_path: Path) -
     assert (fresh["run"]["dataset"], "fresh" in jsd["run"]) == ("clean", False)
 
 
+def test_calibration_is_also_measured_with_rescaled_confidences(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By the twelve test images that it is not measured on; what was measured before stays."""
+    runs, held_out = importlib.import_module("study_runs"), []
+
+    def fitted(logits: np.ndarray, labels: np.ndarray) -> float:
+        held_out.append((logits.shape, labels.tolist()))
+        return 0.25
+
+    monkeypatch.setattr("layermix_gen.evaluate.running.held_out.fit_temperature", fitted)
+    (plan := tmp_path / "plan.toml").write_text(PLAN)
+    study(plan, tmp_path, "--data", data, "--jobs", 1, "--uncompiled", "--only", "a")
+    result = tmp_path / "results" / "fresh-seed0.json"
+    before = json.loads(result.read_text())
+    plan.write_text(PLAN.replace("fresh = true", "fresh = true, rescaled = true"))
+    monkeypatch.setattr(runs, "fit", None)  # it is trained
+    study(plan, tmp_path, "--data", data, "--jobs", 1, "--uncompiled", "--only", "a")
+    after = json.loads(result.read_text())
+    assert held_out == [((12, 2), [0, 1] * 6)]
+    more = {"temperature", "part_clean_rms", "rescaled_clean_rms", "rescaled_c_rms"}
+    assert {name: after["results"].pop(name) for name in more}["temperature"] == 0.25
+    assert (after["results"], after["run"]) == (before["results"], before["run"])
+    assert after["made"]["evaluate_seconds"] >= before["made"]["evaluate_seconds"]
+
+
 def test_what_has_a_result_is_not_run_again(
     data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -87,7 +113,7 @@ def test_what_has_a_result_is_not_run_again(
     study(plan, out, "--data", data, "--jobs", 1, "--only", "a")
     one, lab = first_run(plan, data, out)
     (result := lab.result(one)).parent.mkdir(parents=True)
-    result.write_text(json.dumps({"run": lab.facts(one), "test": lab.study.tests()}))
+    result.write_text(json.dumps({"run": lab.facts(one), "test": lab.study.tests(), "results": {}}))
     study(plan, out, "--data", data, "--jobs", 1)
     assert done == ["fresh-seed0", "layermix-jsd-seed0"]
     study(plan, out, "--data", data, "--list")
@@ -95,6 +121,9 @@ def test_what_has_a_result_is_not_run_again(
     plan.write_text(PLAN.replace('"pixmix", seeds = 1', '"pixmix", seeds = 2'))  # one more, beside the one that is done
     study(plan, out, "--data", data, "--list", "--only", "a")
     assert capsys.readouterr().out == "done  a fresh-seed0\nto do a fresh-seed1\n"
+    plan.write_text(PLAN.replace("fresh = true", "fresh = true, rescaled = true"))  # more is to be measured
+    study(plan, out, "--data", data, "--list", "--only", "a")
+    assert capsys.readouterr().out == "to do a fresh-seed0\n"
     for changed in (("epochs = 1", "epochs = 2"), ("count = 4", "count = 5")):
         plan.write_text(PLAN.replace(*changed))
         with pytest.raises(
