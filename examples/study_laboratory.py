@@ -52,7 +52,10 @@ class Laboratory:
         return one.facts() | mixing
 
     def is_done(self, one: Run) -> bool:
-        """Whether a run is there, of this very condition, with all suites of the study."""
+        """Whether a run is there, of this very condition, with all suites of the study.
+
+        One that lacks calibration after temperature scaling is done unless its network is here, too.
+        """
         path = self.result(one)
         if not path.exists():
             return False
@@ -62,7 +65,8 @@ class Laboratory:
         if found["test"] | {"suites": None} != test | {"suites": None}:
             raise LayerMixError(f"{path} was measured on other images than the plan's; move it away")
         is_whole = set(found["test"]["suites"]) >= set(self.study.suites)
-        return is_whole and (TEMPERATURE in found["results"] or not one.condition.rescaled)
+        can_be_rescaled = one.condition.rescaled and (self.out / "trained" / one.name / TRAINED).exists()
+        return is_whole and (TEMPERATURE in found["results"] or not can_be_rescaled)
 
     def claim(self) -> None:
         """Refuse to work in a folder in which a study of other images, or with another test set, has worked."""
@@ -150,6 +154,8 @@ class Laboratory:
         def write(path: Path) -> None:
             data, kind = self.images()
             images, labels = read_all(data, f"{kind}:test", chosen)
+            if not len(images):
+                raise LayerMixError(f"expected more test images than the {self.study.images} of the plan; lower images")
             with path.open("wb") as file:
                 np.savez(file, x_test=images, y_test=labels)
 
@@ -220,4 +226,4 @@ def read_all(data: str, kind: str, chosen: slice = slice(None)) -> tuple[np.ndar
     """Images of a source, uint8 (N, H, W, 3), and their labels (N,), in the source's order."""
     source = open_source(data, kind)
     items = source.items()[chosen]
-    return np.stack([source.read(item) for item in items]), np.array([item.label for item in items])
+    return np.array([source.read(item) for item in items]), np.array([item.label for item in items])

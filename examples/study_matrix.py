@@ -170,6 +170,8 @@ def read_plan(path: Path) -> Study:
     check_choice("test", study.test, TESTS, change=str(path))
     if not made:
         raise LayerMixError(f"expected a table [conditions] in {path}, found none; see docs/study/plan.toml")
+    if not {"clean", "calibration"} <= set(study.suites) and any(one.rescaled for one in made):
+        raise LayerMixError(f"expected the suites clean and calibration in {path}, as rescaled is set; add them")
     for one in made:
         _ = one.settings, one.mix  # which are checked when they are made
         if one.mixing_set and one.mixing_set not in sets:

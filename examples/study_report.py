@@ -8,9 +8,11 @@ and `<!-- end of study -->`; what is between them is written anew. docs/study.md
 
 import argparse
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 from pathlib import Path
+from typing import Any
 
 from scipy.stats import rankdata
 from study_analysis import METRICS, Results
@@ -120,15 +122,29 @@ def shown(value: float) -> str:
 
 
 def pilot(results: Results) -> str:
-    """The networks that were tried on images held out of the training set, and the time they take."""
+    """The networks that were tried on images held out of the training set."""
     shown_metrics = {"clean_error": "clean", "c_error": "C"}
-    lines = [f"| network | epochs | {' | '.join(shown_metrics.values())} | seconds |", "|---|---:|---:|---:|---:|"]
-    for name in (one for one in results.found if one.startswith("pilot-")):
-        facts = next(iter(results.found[name].values()))["run"]
-        cells = [shown(results.mean(name, metric) or float("nan")) for metric in shown_metrics]
-        cells.append(f"{train:.0f}" if (train := results.cost(name).get("train")) else "-")
-        lines.append(f"| `{facts['network']}` | {facts['epochs']} | {' | '.join(cells)} |")
+    lines = [f"| network | epochs | {' | '.join(shown_metrics.values())} |", "|---|---:|---:|---:|"]
+    for name, run in runs_of(results, "pilot"):
+        cells = [shown(results.mean(name, metric) or 0) for metric in shown_metrics]
+        lines.append(f"| `{run['network']}` | {run['epochs']} | {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
+
+
+def speed(results: Results) -> str:
+    """How long an epoch takes with each of several networks, and how many times the first one's."""
+    lines, first = ["| network | seconds an epoch | to the first |", "|---|---:|---:|"], 0.0
+    for name, run in runs_of(results, "speed"):
+        seconds = results.cost(name).get("train", 0) / run["epochs"]
+        first = first or seconds
+        lines.append(f"| `{run['network']}` | {seconds:.0f} | {seconds / first:.1f} |")
+    return "\n".join(lines) + "\n"
+
+
+def runs_of(results: Results, group: str) -> list[tuple[str, Mapping[str, Any]]]:
+    """The conditions of a group by name, each with the facts of its first run."""
+    firsts = {name: next(iter(runs.values()))["run"] for name, runs in results.found.items()}
+    return [(name, run) for name, run in firsts.items() if run.get("group") == group]
 
 
 def methods(results: Results) -> str:
@@ -144,11 +160,10 @@ def rivals(results: Results) -> str:
 def spread(results: Results) -> str:
     """(a) and (b): the standard deviations over the seeds; last, that of what neither condition nor seed explains."""
     lines = [f"|  | seeds | {' | '.join(METRICS.values())} |", "|---|---|" + "---:|" * len(METRICS)]
-    for name, runs in results.found.items():
-        if next(iter(runs.values()))["run"]["group"] in ("a", "b"):
-            cells = [results.deviation(name, metric) for metric in METRICS]
-            texts = " | ".join("-" if one is None else shown(one) for one in cells)
-            lines.append(f"| `{name}` | {len(runs)} | {texts} |")
+    for name, _ in sorted(runs_of(results, "a") + runs_of(results, "b"), key=itemgetter(0)):
+        cells = [results.deviation(name, metric) for metric in METRICS]
+        texts = " | ".join("-" if one is None else shown(one) for one in cells)
+        lines.append(f"| `{name}` | {len(results.found[name])} | {texts} |")
     noise = " | ".join(shown(results.noise(metric)[0]) for metric in METRICS)
     lines.append(f"| of all runs together |  | {noise} |")
     return "\n".join(lines) + "\n"
@@ -214,13 +229,13 @@ def jsd(results: Results) -> str:
 
 def rescaled(results: Results) -> str:
     """(c): calibration on the same images before and after temperature scaling."""
-    titles = {"temperature": "temperature", "part_clean_rms": "RMS clean", "rescaled_clean_rms": "rescaled"}
-    titles |= {"c_rms": "RMS C", "rescaled_c_rms": "rescaled"}
+    titles = {"temperature": "T", "part_clean_rms": "RMS clean", "rescaled_clean_rms": "RMS clean, rescaled"}
+    titles |= {"c_rms": "RMS C", "rescaled_c_rms": "RMS C, rescaled"}
     lines = [f"|  | seeds | {' | '.join(titles.values())} |", "|---|---|" + "---:|" * len(titles)]
     for row in jsd_rows():
-        if seeds := len(results.values(row.condition, "temperature")):
-            means = " | ".join(shown(results.mean(row.condition, name) or 0) for name in titles)
-            lines.append(f"| {row.label} | {seeds} | {means} |")
+        if seeds := results.values(row.condition, "temperature").keys():
+            values = ([results.values(row.condition, name)[seed] for seed in seeds] for name in titles)
+            lines.append(f"| {row.label} | {len(seeds)} | {' | '.join(shown(sum(one) / len(one)) for one in values)} |")
     return "\n".join(lines if len(lines) > 2 else ["Not run yet."]) + "\n"
 
 
@@ -259,6 +274,7 @@ def storage(results: Results) -> str:
 
 TABLES: dict[str, Callable[[Results], str]] = {
     "pilot": pilot,
+    "speed": speed,
     "methods": methods,
     "rivals": rivals,
     "spread": spread,

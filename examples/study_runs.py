@@ -19,14 +19,15 @@ from training import Recipe, train
 
 from layermix_gen import open_shards
 from layermix_gen.dataset.names import plane_name
-from layermix_gen.evaluate import Forward, Measured, measure, run
+from layermix_gen.evaluate import Forward, Measured, find_temperature, measure, run
 from layermix_gen.sources import open_source
 
 MEAN = STD = 0.5
 BATCH = 128
 PACKAGES = ("layermix-gen", "torch", "numpy", "opencv-python-headless")
 MEASURED = ("clean_error", "c_error", "cbar_error", "p_flips", "pgd_error", "clean_rms", "c_rms", "cbar_rms")
-RESCALED = ("clean_rms", "c_rms")
+TESTED = 500  # images at a time
+CALIBRATED = ("clean", "c")  # the suites on which calibration is measured after temperature scaling, too
 
 
 def do(one: Run, lab: Laboratory, *, wait: bool = True) -> bool:
@@ -41,6 +42,8 @@ def _do(one: Run, lab: Laboratory) -> None:
     torch.set_num_threads(1)
     trained = lab.folder(one)
     training = trained / TRAINED
+    if one.condition.rescaled:
+        lab.rest_of_test(lab.study.images)  # which ends a study that has none, before anything is trained
     if not training.exists():
         write(training, fit(one, lab, trained))
     begin = time.process_time()
@@ -113,29 +116,22 @@ def evaluated(one: Run, checkpoint: Path, lab: Laboratory) -> dict[str, Any]:
     count = lab.study.images
     places: dict[str, Path] = {"clean": lab.first_of_test(count)}
     places |= {name: lab.suite(name) for name in ("c", "cbar", "p") if name in lab.study.suites}
-    calibrated = [name for name in ("clean", "c", "calibration") if name in lab.study.suites]
 
-    def measured(name: str, where: dict[str, Path], suites: Sequence[str], held_out: Path | None = None) -> Measured:
-        run(
-            model,
-            where,
-            folder := lab.predictions(one) / name,
-            suites,
-            checkpoint=checkpoint,
-            checkpoint_rule="last",
-            mean=MEAN,
-            std=STD,
-            forward=Forward(batch_size=500),
-            held_out=held_out,
-            progress=False,
-        )
+    loaded: dict[str, Any] = {"checkpoint": checkpoint, "mean": MEAN, "std": STD, "progress": False}
+
+    def measured(name: str, where: dict[str, Path], suites: Sequence[str], temperature: float = 1.0) -> Measured:
+        forward = Forward(batch_size=TESTED, temperature=temperature)
+        folder = lab.predictions(one) / name
+        run(model, where, folder, suites, checkpoint_rule="last", forward=forward, **loaded)
         return measure(folder)
 
     whole = measured("whole", {"clean": lab.first_of_test(None)}, ("clean", "calibration"))
     part = measured("part", places, lab.study.suites)
     found = numbers(whole, part)
     if one.condition.rescaled:
-        found |= rescaled(part, measured("rescaled", places, calibrated, lab.rest_of_test(count)))
+        temperature = find_temperature(model, lab.rest_of_test(count), forward=Forward(batch_size=TESTED), **loaded)
+        calibrated = [name for name in (*CALIBRATED, "calibration") if name in lab.study.suites]
+        found |= rescaled(part, measured("rescaled", places, calibrated, float(f"{temperature:.3g}")))
     return found
 
 
@@ -158,7 +154,7 @@ def numbers(whole: Measured, part: Measured) -> dict[str, Any]:
 def rescaled(before: Measured, after: Measured) -> dict[str, Any]:
     """Calibration on the same images before and after temperature scaling; under C, before is in the other results."""
     means = {TEMPERATURE: after.signature.temperature, "part_clean_rms": before.numbers["clean_rms"].value}
-    means |= {f"rescaled_{name}": after.numbers[name].value for name in RESCALED if name in after.numbers}
+    means |= {f"rescaled_{name}_rms": after.numbers[f"{name}_rms"].value for name in CALIBRATED if name in after.parts}
     return rounded(means)
 
 

@@ -88,7 +88,7 @@ def test_calibration_is_also_measured_with_rescaled_confidences(
         held_out.append((logits.shape, labels.tolist()))
         return 0.25
 
-    monkeypatch.setattr("layermix_gen.evaluate.running.held_out.fit_temperature", fitted)
+    monkeypatch.setattr("layermix_gen.evaluate.running.calibrating.fit_temperature", fitted)
     (plan := tmp_path / "plan.toml").write_text(PLAN)
     study(plan, tmp_path, "--data", data, "--jobs", 1, "--uncompiled", "--only", "a")
     result = tmp_path / "results" / "fresh-seed0.json"
@@ -102,6 +102,14 @@ def test_calibration_is_also_measured_with_rescaled_confidences(
     assert {name: after["results"].pop(name) for name in more}["temperature"] == 0.25
     assert (after["results"], after["run"]) == (before["results"], before["run"])
     assert after["made"]["evaluate_seconds"] >= before["made"]["evaluate_seconds"]
+
+
+def test_temperatures_need_test_images_that_nothing_is_measured_on(data: Path, tmp_path: Path) -> None:
+    plan = PLAN.replace("images = 8", "images = 20").replace("fresh = true", "fresh = true, rescaled = true")
+    (path := tmp_path / "plan.toml").write_text(plan)
+    with pytest.raises(SystemExit, match=r"^Error: expected more test images than the 20 of the plan; lower images$"):
+        study(path, tmp_path / "out", "--data", data, "--jobs", 1)
+    assert not (tmp_path / "out" / "shards").exists()
 
 
 def test_what_has_a_result_is_not_run_again(
@@ -122,6 +130,9 @@ def test_what_has_a_result_is_not_run_again(
     study(plan, out, "--data", data, "--list", "--only", "a")
     assert capsys.readouterr().out == "done  a fresh-seed0\nto do a fresh-seed1\n"
     plan.write_text(PLAN.replace("fresh = true", "fresh = true, rescaled = true"))  # more is to be measured
+    study(plan, out, "--data", data, "--list", "--only", "a")
+    assert capsys.readouterr().out == "done  a fresh-seed0\n"  # as far as it can be without the network
+    (lab.folder(one) / "training.json").touch()
     study(plan, out, "--data", data, "--list", "--only", "a")
     assert capsys.readouterr().out == "to do a fresh-seed0\n"
     for changed in (("epochs = 1", "epochs = 2"), ("count = 4", "count = 5")):
@@ -205,6 +216,11 @@ def test_what_no_run_needs_any_more_is_removed(data: Path, tmp_path: Path) -> No
         ('mixing_set = "noise"', 'mixing_set = "nose"', "expected a mixing set 'nose' in"),
         ('view_mode = "shared", ', "", "expected view_mode = 'shared' in layermix-jsd"),
         ("images = 8", "images = ", "cannot read the plan"),
+        (
+            '"clean", "c", "pgd", "calibration"]\nimages = 8\n\n[defaults]',
+            '"c"]\n[defaults]\nrescaled = true',
+            "expected the suites clean and calibration in",
+        ),
     ],
 )
 def test_a_wrong_plan_gives_one_line(old: str, new: str, expected: str, tmp_path: Path) -> None:

@@ -38,6 +38,7 @@ from .results.results_folder import begin_results as begin_results
 from .results.results_folder import read_signature as read_signature
 from .results.signature import Signature as Signature
 from .results.signature import Suite as Suite
+from .running.calibrating import find_temperature as find_temperature
 from .running.pgd import attack as attack
 from .running.predicting import predict as predict
 from .running.run_options import Attack as Attack

@@ -29,6 +29,7 @@ COMMANDS = (
     "evaluate run --model m.py:f --data clean=SOURCE --out URL",
     "evaluate run --model m.py:f --data clean=URL --out new",
     "evaluate run --model m.py:f --data cifar10=URL --out new",
+    "evaluate temperature URL --model m.py:f --mean 0 --std 1",
     "evaluate gradcam URL.png --model m.py:f --mean 0 --std 1 --out new.png",
     "evaluate report URL",
     "evaluate report name=URL",

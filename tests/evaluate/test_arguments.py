@@ -27,7 +27,8 @@ from tests.evaluate.wrong_arguments import (
     TABLE,
 )
 
-COSTLY = ("run", "corrupt", "write_gradcam_sheet", "write_report")  # their right arguments have tests of their own
+# Their right arguments have tests of their own.
+COSTLY = ("run", "find_temperature", "corrupt", "write_gradcam_sheet", "write_report")
 NET = "from tests.evaluate.wrong_arguments import Small as net\n"
 
 

@@ -85,7 +85,11 @@ TABLE: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
         {"variant": (*TEXTS, "worst"), "steps": (*WHOLES, 0), "restarts": (*WHOLES, 0), "seed": WHOLES}
         | {name: (0, -0.1, 8, 2.0, NAN, "2/255", None, True, [0.1], np.inf) for name in ("epsilon", "step_size")},
     ),
-    "Forward": ({}, {"device": (None, "gpu", "cuda:99"), "batch_size": (*WHOLES, 0), "precision": (*TEXTS, "fp8")}),
+    "Forward": (
+        {},
+        {"device": (None, "gpu", "cuda:99"), "batch_size": (*WHOLES, 0), "precision": (*TEXTS, "fp8")}
+        | {"temperature": ("1", 0, -1, NAN, np.inf, None, True)},
+    ),
     "Normalized": (
         {"model": Small()},
         {"model": MODELS, "folder": TEXTS}
@@ -111,7 +115,7 @@ TABLE: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
         {name: getattr(SIGNATURE, name) for name in SIGNATURE.__slots__},
         dict.fromkeys(("model", "checkpoint", "dataset", "normalization", "precision"), (3, None, b"x"))
         | {"checkpoint_rule": (*TEXTS, "first"), "scale": (*TEXTS, "mnist"), "n_classes": (*WHOLES, 0)}
-        | {"temperature": ("1", 0.0, -1.0, NAN, np.inf, None, True), "held_out": (3, None)}
+        | {"temperature": ("1", 0.0, -1.0, NAN, np.inf, None, True)}
         | {"seed": ("x", 1.5, True), "versions": (*OTHERS, {"torch": 2}), "suites": (*OTHERS, {"c": 3}, {"x": 3})},
     ),
     "Suite": (
@@ -172,6 +176,12 @@ TABLE: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "find_suite": (
         {"suite": "clean", "data": LOCATED, "options": evaluate.SuiteOptions()},
         {"suite": (*TEXTS, "pgd", "c"), "data": (None, "x", {}), "options": (None, "x", {})},
+    ),
+    "find_temperature": (
+        {"model": f"{FOLDER}/net.py:net", "held_out": f"{FOLDER}/world/val", "mean": 0.0, "std": 1.0},
+        {"model": (None, 3, Small, "x", b"x"), "held_out": (*PATHS, "nowhere"), "progress": FLAGS}
+        | {"checkpoint": (3, "", "nowhere.pt"), "mean": ("x",), "std": (0,)}
+        | {"suite_options": OTHERS[:2], "forward": OTHERS[:2]},
     ),
     "fit_temperature": (
         {"logits": LOGITS, "labels": np.where(LABELS < 3, LABELS, LOGITS.argmax(1))},
@@ -264,7 +274,7 @@ TABLE: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
         {"model": f"{FOLDER}/net.py:net", "data": {"clean": f"{FOLDER}/world/val"}, "out": f"{FOLDER}/out"},
         {"model": (None, 3, Small, "x", b"x"), "data": (*OTHERS, {}, {"clean": 3}), "out": PATHS}
         | {"suites": ("clean", 3, [3], ["x"]), "pgd": ("correct", 3, [3], ["x"]), "dataset": TEXTS, "progress": FLAGS}
-        | {"held_out": (3, "", "nowhere", f"{FOLDER}/world/val"), "mean": ("x",), "std": (0,)}
+        | {"mean": ("x",), "std": (0,)}
         | {"checkpoint": (3, "", "nowhere.pt"), "checkpoint_rule": (*TEXTS, "first")}
         | {"suite_options": OTHERS[:2], "forward": OTHERS[:2], "attack": OTHERS[:2]},
     ),

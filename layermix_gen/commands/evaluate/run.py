@@ -6,7 +6,8 @@ import click
 from click.core import ParameterSource
 
 from layermix_gen.commands.explained import ExplainedCommand, how_it_runs, options_of
-from layermix_gen.commands.parameters import Assignment, Fraction, Fractions, Names, quiet_option
+from layermix_gen.commands.options.model_options import model_is, model_options
+from layermix_gen.commands.parameters import Assignment, Fraction, Names, quiet_option
 from layermix_gen.commands.showing import bold, show
 from layermix_gen.errors import LayerMixError
 from layermix_gen.evaluate.benchmarks import PGD
@@ -19,7 +20,6 @@ from layermix_gen.evaluate.suites.suite_folders import DATASETS, ROLES
 
 ATTACK, FORWARD, SUITES_AS = Attack(), Forward(), SuiteOptions()
 ATTACKS = ("pgd", "epsilon", "steps", "step_size", "restarts")  # options for the suite pgd only
-TRAINED = "as the checkpoint or timm tells"
 HALVES = [name for name, dtype in PRECISIONS.items() if dtype]
 
 
@@ -30,27 +30,18 @@ EXAMPLES = {
         "Measure a model of timm on two suites."
     ),
 }
-model_is, measured_on = options_of("Which model"), options_of("What it is measured on")
+measured_on = options_of("What it is measured on")
 attacked = options_of("How it is attacked, in the suite pgd")
 
 
 @click.command("run", cls=ExplainedCommand, examples=EXAMPLES)
-@model_is(
-    "--model",
-    default="",
-    show_default=False,
-    help="The model: PATH.py:function, PATH.py:function(ARGUMENTS), timm:NAME or PATH.pt2 (of torch.export); "
-    "default: the one that the checkpoint names, of timm.",
-)
-@model_is("--checkpoint", type=click.Path(), help="File of its weights, as torch.save writes a state_dict.")
+@model_options
 @model_is(
     "--checkpoint-rule",
     type=click.Choice(CHECKPOINT_RULES),
     default="unknown",
     help="Which epoch the checkpoint is of: the last one, or the one that was best on the test set.",
 )
-@model_is("--mean", type=Fractions(), help=f"Mean of the pixels in [0, 1] in training; default: {TRAINED}.")
-@model_is("--std", type=Fractions(), help=f"Deviation of the pixels in [0, 1] in training; default: {TRAINED}.")
 @measured_on(
     "--data",
     type=Assignment(),
@@ -78,11 +69,6 @@ attacked = options_of("How it is attacked, in the suite pgd")
     help="How images of ImageNet-C, C-bar and P are cropped; validation images are always resized, unless this is "
     "none.",
 )
-@measured_on(
-    "--held-out",
-    type=click.Path(),
-    help="Images neither trained on nor tested with: logits are divided by the temperature that suits these best.",
-)
 @measured_on("--extras", is_flag=True, help="Evaluate the extra corruptions too, which are in no mean.")
 @attacked("--pgd", type=Names(), default=PGD[:1], help=f"Forms of the attack, out of {', '.join(PGD)}.")
 @attacked("--epsilon", type=Fraction(), default="2/255", help="How far a pixel in [0, 1] may be changed.")
@@ -93,6 +79,11 @@ attacked = options_of("How it is attacked, in the suite pgd")
 @how_it_runs("--device", default=FORWARD.device, help="Where the model runs, such as cpu, cuda or cuda:1.")
 @how_it_runs("--batch-size", default=FORWARD.batch_size, help="How many images the model gets at a time.")
 @how_it_runs("--amp", type=click.Choice(HALVES), help="Run in mixed precision; an attack's gradients stay in float32.")
+@how_it_runs(
+    "--temperature",
+    default=FORWARD.temperature,
+    help="Divide logits by it before confidences are taken; evaluate temperature finds it.",
+)
 @how_it_runs("--threads", default=SUITES_AS.threads, help="Threads that decode images; 0: one for each CPU.")
 @how_it_runs("--seed", default=ATTACK.seed, help="Seed of the random starts, and of weights that no checkpoint sets.")
 @quiet_option
@@ -124,6 +115,7 @@ def command(
     options["pgd"] = options["pgd"] if "pgd" in suites else ()
     attack = Attack(**{name: options.pop(name) for name in ("epsilon", "steps", "step_size", "restarts", "seed")})
     suite_options = SuiteOptions(**{name: options.pop(name) for name in ("preprocessing", "extras", "threads")})
-    forward = Forward(options.pop("device"), options.pop("batch_size"), options.pop("amp") or FORWARD.precision)
+    options["precision"] = options.pop("amp") or FORWARD.precision
+    forward = Forward(**{name: options.pop(name) for name in ("device", "batch_size", "precision", "temperature")})
     run(model, folders, out, suites, attack=attack, suite_options=suite_options, forward=forward, **options)
     show(make_report([out]).text(bold))

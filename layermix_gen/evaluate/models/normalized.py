@@ -17,13 +17,11 @@ from layermix_gen.evaluate.models.python_file import neighbours
 class Normalized(nn.Module):
     """A model that is given (pixels - mean) / std. `mean` and `std` are one number, or one for each channel.
 
-    `folder` is where the model may import from as it runs, in addition to Python's own path. `temperature` divides its
-    logits: 1 leaves them as they are, and `fit_temperature` finds the one that makes confidences honest.
+    `folder` is where the model may import from as it runs, in addition to Python's own path.
     """
 
     mean: Tensor
     std: Tensor
-    temperature: float = 1.0
 
     def __init__(
         self,
@@ -47,8 +45,7 @@ class Normalized(nn.Module):
     def forward(self, pixels: Tensor) -> Tensor:
         """Logits (B, classes) of pixels in [0, 1], (B, 3, H, W)."""
         with neighbours(self.folder) if self.folder else nullcontext():
-            logits: Tensor = self.model((pixels - self.mean) / self.std)
-        return logits if self.temperature == 1 else logits / self.temperature
+            return self.model((pixels - self.mean) / self.std)
 
     @property
     def normalization(self) -> str:

@@ -33,8 +33,8 @@ def run_facts(run: Measured) -> dict[str, str]:
         "dataset": f"{one.dataset}, {one.n_classes} classes",
         "scale": f"{one.scale}, for the list of C-bar and calibration under corruptions",
         "normalization": one.normalization,
-        **({"temperature": f"{one.temperature:g}, fitted to {one.held_out}"} if one.held_out else {}),
         "precision": one.precision,
+        "temperature": f"{one.temperature:g}",
         "seed": str(one.seed),
     }
     suites = {TITLES[name]: _suite(suite, len(run.parts[name]), name == "p") for name, suite in one.suites.items()}
@@ -59,6 +59,8 @@ def notes(runs: Sequence[Measured], paper: Sequence[PaperTable], reference: str 
     for run in runs:
         yield from (f"{run.name}: {note}" for note in run.notes)
     yield from incomparable(runs, paper)
+    if rescaled := [f"{run.name} by {run.signature.temperature:g}" for run in runs if run.signature.temperature != 1]:
+        yield f"logits are divided by a temperature ({', '.join(rescaled)}): confidences are rescaled there alone"
     if any("c_error" in run.numbers for run in runs):
         yield (
             "mCE raw is the mean error, as the paper prints it; mCE normalised has AlexNet at 100, and is defined for "

@@ -87,6 +87,11 @@ def predicted(outputs: ArrayLike, labels: ArrayLike, *, probabilities: bool = Fa
     labels out of range, outputs that are not finite, and probabilities in place of logits.
     """
     values, answers = labelled(outputs, labels, probabilities=probabilities)
+    if not probabilities and are_probabilities(values):
+        raise LayerMixError(
+            "expected logits, got outputs that add up to 1 for each image; give probabilities=True, or the model "
+            "without its softmax"
+        )
     classes = most_probable(values)  # two logits may differ by less than the rounding of the logarithms below
     logs = _log_probabilities(values, probabilities)
     likelihoods = np.take_along_axis(logs, answers[:, None], 1)[:, 0]
@@ -98,6 +103,19 @@ def predicted(outputs: ArrayLike, labels: ArrayLike, *, probabilities: bool = Fa
         log_likelihoods=np.maximum(likelihoods, np.finfo(np.float32).min).astype(np.float32)[None],
         n_classes=values.shape[1],
     )
+
+
+def labelled(outputs: ArrayLike, labels: ArrayLike, *, probabilities: bool = False) -> tuple[Floats, NDArray[np.int64]]:
+    """A model's outputs (N, C) for N images, and their labels (N,). Raises `LayerMixError` as `predicted` does."""
+    values = _checked(outputs, probabilities, "image")
+    answers = as_integers("labels", labels, len(values), "give the number of one class for each output")
+    n_classes = values.shape[1]
+    if len(answers) and not (answers.min() >= 0 and answers.max() < n_classes):
+        raise LayerMixError(
+            f"expected labels in [0, {n_classes}), as the model has {n_classes} classes, got {answers.min()} to "
+            f"{answers.max()}; evaluate a model of as many classes as the dataset has"
+        )
+    return values, answers
 
 
 def predicted_sequences(outputs: ArrayLike, lengths: ArrayLike, *, probabilities: bool = False) -> SequencePredictions:
@@ -163,24 +181,6 @@ def class_columns(head: Sequence[str], subset: Sequence[str]) -> NDArray[np.int6
     return np.array([numbers[name] for name in subset], np.int64)
 
 
-def labelled(outputs: ArrayLike, labels: ArrayLike, *, probabilities: bool = False) -> tuple[Floats, NDArray[np.int64]]:
-    """A model's outputs (N, C) for N images, and their labels (N,). Raises `LayerMixError` as `predicted` does."""
-    values = _checked(outputs, probabilities, "image")
-    answers = as_integers("labels", labels, len(values), "give the number of one class for each output")
-    n_classes = values.shape[1]
-    if len(answers) and not (answers.min() >= 0 and answers.max() < n_classes):
-        raise LayerMixError(
-            f"expected labels in [0, {n_classes}), as the model has {n_classes} classes, got {answers.min()} to "
-            f"{answers.max()}; evaluate a model of as many classes as the dataset has"
-        )
-    if not probabilities and _are_probabilities(values):
-        raise LayerMixError(
-            "expected logits, got outputs that add up to 1 for each image; give the model without its softmax, or to "
-            "`predicted` probabilities=True"
-        )
-    return values, answers
-
-
 def _checked(outputs: ArrayLike, probabilities: bool, noun: str) -> Floats:
     """Check a model's outputs (N, C) for N images or frames; return them as float32, or float64 if they are that."""
     check_type("probabilities", probabilities, bool)
@@ -205,7 +205,7 @@ def _checked(outputs: ArrayLike, probabilities: bool, noun: str) -> Floats:
     return values
 
 
-def _are_probabilities(values: Floats) -> bool:
+def are_probabilities(values: Floats) -> bool:
     """Whether outputs (N, C) can be told to be probabilities; for most logits the first row says no."""
     return len(values) > 0 and values.shape[1] > 1 and _add_up(values[:1]) and _add_up(values)
 

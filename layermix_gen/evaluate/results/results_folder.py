@@ -28,8 +28,7 @@ from layermix_gen.support.text import count
 
 SIGNATURE, FORMAT = "run.json", "layermix-gen results 1"
 REMEDY = "restore it, or evaluate into another folder"
-# Paths, which may differ when a run is resumed: digests identify what lies there, or the temperature does.
-MOVABLE = ("checkpoint", "data", "held_out")
+MOVABLE = ("checkpoint", "data")  # paths, which may differ when a run is resumed: digests identify what lies there
 
 
 def begin_results(root: str | Path, signature: Signature) -> Signature:

@@ -57,15 +57,13 @@ class Signature:
     versions: dict[str, str]
     suites: dict[str, Suite] = field(default_factory=dict)
     temperature: float = 1.0  # by which the logits are divided
-    held_out: str = ""  # the images that it was fitted to; "" where it was not
 
     def __post_init__(self) -> None:
         check_type("versions", self.versions, dict)
         check_type("suites", self.suites, dict)
         texts = (self.model, self.model_sha256, self.checkpoint, self.checkpoint_sha256, self.checkpoint_rule)
-        more = (self.dataset, self.scale, self.normalization, self.precision, self.held_out)
-        versions = (*self.versions, *self.versions.values())
-        _check_types(_are(str, *texts, *more, *versions), _are(int, self.seed))
+        more = (self.dataset, self.scale, self.normalization, self.precision, *self.versions, *self.versions.values())
+        _check_types(_are(str, *texts, *more), _are(int, self.seed))
         check_real("temperature", self.temperature, 0, math.inf, "change temperature=", above=True)
         check_whole("n_classes", self.n_classes, 1, change="n_classes=")
         check_choice("checkpoint rule", self.checkpoint_rule, CHECKPOINT_RULES)

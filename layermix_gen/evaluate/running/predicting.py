@@ -1,6 +1,6 @@
 """Run a model over a part of a suite, batch by batch, while the next batches are read.
 
-Memory is bounded by a few batches and the 52 bytes that are kept for each image.
+Memory is bounded by a few batches and the 52 bytes that are kept for each image, but where logits are kept.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -70,7 +70,7 @@ def predict(
 def labelled_logits(
     model: nn.Module, part: Part, forward: Forward, watch: Callable[[int], Any] = lambda _: None
 ) -> tuple[np.ndarray[Any, np.dtype[np.float32]], np.ndarray[Any, np.dtype[np.int64]]]:
-    """The logits (N, C) of all images of a part, and their labels (N,). Otherwise as `predict`."""
+    """The logits (N, C), with no temperature, of all images of a part, and their labels (N,); memory holds them all."""
     if part.labels is None:
         raise LayerMixError("expected labelled images, got videos; give a test set")
     rows = _Rows(part.labels.size)
@@ -97,7 +97,7 @@ def _predict_images(
         if attacked:
             targets = expected if part.among is None else part.among[expected]
             images = attack(model, images, torch.from_numpy(targets).to(images.device), attacked, done)
-        said = predicted(_outputs(model, images, part, forward), expected)
+        said = predicted(_outputs(model, images, part, forward) / np.float32(forward.temperature), expected)
         for column, values in zip(rows, (said.classes, said.probabilities, said.log_likelihoods), strict=True):
             column.add(values[0])
         n_classes = said.n_classes

@@ -1,5 +1,6 @@
 """How models are run and attacked: settings that are made without torch, so that the help of commands needs none."""
 
+import math
 from dataclasses import dataclass
 
 from layermix_gen.evaluate.arguments import check_real
@@ -37,11 +38,15 @@ class Attack:
 
 @dataclass(frozen=True, slots=True)
 class Forward:
-    """How a model is run: on which device, with which batch size and precision (float32, bf16 or fp16)."""
+    """How a model is run: on which device, with which batch size and precision (float32, bf16 or fp16).
+
+    `temperature` divides the logits before confidences are taken from them; attacks are not changed by it.
+    """
 
     device: str = "cpu"
     batch_size: int = 256
     precision: str = "float32"
+    temperature: float = 1.0
 
     def __post_init__(self) -> None:
         if self.device != "cpu":  # which is there
@@ -49,4 +54,5 @@ class Forward:
 
             as_device(self.device)
         check_whole("batch size", self.batch_size, 1)
+        check_real("temperature", self.temperature, 0, math.inf, "give what find_temperature returns", above=True)
         check_choice("precision", self.precision, PRECISIONS, change="--amp")

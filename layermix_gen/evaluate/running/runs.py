@@ -13,20 +13,19 @@ from pathlib import Path
 from torch import nn
 
 from layermix_gen._version import __version__
-from layermix_gen.errors import Interrupted, LayerMixError
+from layermix_gen.errors import Interrupted
 from layermix_gen.evaluate.arguments import as_texts, check_type
-from layermix_gen.evaluate.models.loading import load_model, resolve_spec
+from layermix_gen.evaluate.models.loading import resolve_spec
 from layermix_gen.evaluate.models.model_specs import TIMM, code_file
-from layermix_gen.evaluate.models.normalized import Normalized
-from layermix_gen.evaluate.models.weights import check_weights, weights_digest
+from layermix_gen.evaluate.models.weights import weights_digest
 from layermix_gen.evaluate.results.results_folder import begin_results, finished_parts, save_part
 from layermix_gen.evaluate.results.signature import CHECKPOINT_RULES, Signature
-from layermix_gen.evaluate.running.held_out import held_out_part, temperature_for
 from layermix_gen.evaluate.running.predicting import predict
+from layermix_gen.evaluate.running.prepared_model import prepare_model
 from layermix_gen.evaluate.running.probing import probe
 from layermix_gen.evaluate.running.run_options import Attack, Forward
 from layermix_gen.evaluate.running.tasks import SuiteTask, make_tasks
-from layermix_gen.evaluate.suites import Part, SuiteOptions, locate
+from layermix_gen.evaluate.suites import SuiteOptions, locate
 from layermix_gen.support.checks import as_path, check_choice
 from layermix_gen.support.files import disk_errors, file_digest
 from layermix_gen.support.locks import alone
@@ -51,7 +50,6 @@ def run(
     attack: Attack | None = None,
     pgd: Sequence[str] = (),
     dataset: str = "",
-    held_out: str | Path | None = None,
     progress: bool = True,
 ) -> Signature:
     """Evaluate a model on suites and save its predictions in `out`; return the signature of the results.
@@ -59,9 +57,7 @@ def run(
     `model` is what `load_model` takes, with its `checkpoint`, `mean` and `std`, or a module that takes normalized
     pixels (B, 3, H, W); a module keeps its device and mode. `data` and `dataset` are what `locate` takes. `suites` are
     some of clean, c, cbar, r, p, pgd and calibration; by default all that have data, except pgd. `pgd` are the variants
-    of `attack`, by default "correct". `held_out` are images, as of the suite clean, that were neither trained on nor
-    are tested with: the logits are then divided by the temperature that suits these best (`fit_temperature`). The same
-    call continues where an earlier one was stopped, and can add suites.
+    of `attack`, by default "correct". The same call continues where an earlier one was stopped, and can add suites.
     Raises `LayerMixError` for what the user can mend, `Interrupted` after Ctrl-C.
     """
     suite_options, attack, forward = suite_options or SuiteOptions(), attack or Attack(), forward or Forward()
@@ -78,10 +74,9 @@ def run(
         model, _ = resolve_spec(model, checkpoint)
     located = locate(data, dataset)
     tasks = make_tasks(located, suites, suite_options, attack, pgd)
-    loaded, forward, name = _prepared(model, checkpoint, mean, std, forward, tasks, attack.seed)
-    if held_out is not None:
-        rest = held_out_part(as_path(held_out, "folder of held-out images"), located, suite_options, tasks)
-        loaded.temperature = temperature_for(rest, loaded, forward, progress=progress)
+    loaded, forward, name = prepare_model(
+        model, checkpoint, mean, std, forward, [task.first for task in tasks.values()], attack.seed
+    )
     n_classes = probe(loaded, [(task.first, task.images) for task in tasks.values()], forward)
     signature = Signature(
         model=as_text(name),
@@ -95,10 +90,9 @@ def run(
         normalization=loaded.normalization,
         precision=forward.precision,
         seed=attack.seed,
+        temperature=forward.temperature,
         versions={"layermix-gen": __version__} | {one: version(one) for one in _libraries(model)},
         suites={name: task.facts() for name, task in tasks.items()},
-        temperature=loaded.temperature,
-        held_out=as_text(held_out or ""),
     )
     with disk_errors(root):
         root.mkdir(parents=True, exist_ok=True)
@@ -106,36 +100,6 @@ def run(
         signature = begin_results(root, signature)
         _run_all(root, signature, tasks, loaded, forward, progress)
     return signature
-
-
-def _prepared(
-    model: str | nn.Module,
-    checkpoint: str | Path | None,
-    mean: Sequence[float] | float | None,
-    std: Sequence[float] | float | None,
-    forward: Forward,
-    tasks: Mapping[str, SuiteTask],
-    seed: int,
-) -> tuple[Normalized, Forward, str]:
-    """The model on its device, the `Forward` to run it with, and its name."""
-    if isinstance(model, str):
-        parts = [task.first for task in tasks.values()]
-        n_classes = max(part.classes or _least_classes(part) for part in parts)
-        loaded = load_model(model, checkpoint, mean=mean, std=std, n_classes=n_classes, seed=seed)
-        return loaded.to(forward.device), forward, model
-    if checkpoint is not None:
-        raise LayerMixError("expected a module with its weights, got a checkpoint too; load it into the module first")
-    check_weights(model)
-    weight = next(iter(model.parameters()), None)
-    device = str(weight.device) if weight is not None else forward.device
-    wrapped = Normalized(model, 0.0 if mean is None else mean, 1.0 if std is None else std)
-    wrapped.mean, wrapped.std = wrapped.mean.to(device), wrapped.std.to(device)
-    wrapped.training = model.training
-    return wrapped, replace(forward, device=device), type(model).__qualname__
-
-
-def _least_classes(part: Part) -> int:
-    return 0 if part.labels is None else int(part.labels.max()) + 1
 
 
 def _code_digest(model: str | nn.Module) -> str:

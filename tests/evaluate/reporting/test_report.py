@@ -456,6 +456,7 @@ def test_the_signature_by_hand(thousands: list[Path], folders: list[Path]) -> No
         "scale": "cifar, for the list of C-bar and calibration under corruptions",
         "normalization": "mean 0, std 1",
         "precision": "float32",
+        "temperature": "1",
         "seed": "0",
         "Clean": "N = 120 images, preprocessing none, 1 part evaluated, data/x",
         "C": "N = 120 images, severities 1 2 3 4 5, preprocessing none, 14 parts evaluated, data/x-c",

@@ -15,7 +15,6 @@ from torch import nn
 from layermix_gen.errors import Interrupted, LayerMixError
 from layermix_gen.evaluate import Attack, SuiteOptions, corrupt, make_report, measure, run, write_report
 from layermix_gen.evaluate.benchmarks import CBAR, C, P
-from layermix_gen.evaluate.metrics.temperature import fit_temperature
 from layermix_gen.evaluate.results.results_folder import load_part, read_signature
 from layermix_gen.evaluate.running import runs
 from tests.evaluate.worlds import (
@@ -25,7 +24,6 @@ from tests.evaluate.worlds import (
     WNIDS,
     load_from,
     logits_of,
-    pixels,
     write_cifar10,
     write_cifar_world,
     write_corruptions,
@@ -155,41 +153,6 @@ def test_a_checkpoint_and_normalization(cifar, models, tmp_path):
     signature = read_signature(tmp_path / "o")
     assert signature.checkpoint_rule == "last"
     assert signature.normalization == "mean 0.5, std 0.2 0.3 0.25"
-
-
-def test_held_out_images_rescale_confidences(cifar, models, tmp_path):
-    """The model of `unsure` has the logits of `ten` divided by 20: rescaled, both are the same."""
-    images, labels = pixels(3, 300, 32, 32, 3), logits_of(load_from(models, "ten"), pixels(3, 300, 32, 32, 3)).argmax(1)
-    labels[::4] = (labels[::4] + 1) % 10  # so that a quarter is mistaken
-    np.savez(tmp_path / "rest.npz", x_test=images, y_test=labels)
-    rest = ("--held-out", tmp_path / "rest.npz", "--data", f"cifar10={cifar}", "--suites", "clean,c,calibration")
-    evaluate("--model", f"{models}:ten", *rest, "--out", tmp_path / "ten")
-    printed = evaluate("--model", f"{models}:unsure", *rest, "--out", tmp_path / "unsure")
-    one, other = (read_signature(tmp_path / name) for name in ("ten", "unsure"))
-    assert other.temperature == pytest.approx(one.temperature / 20, rel=0.01)
-    assert re.search(rf"^temperature +{other.temperature:g}, fitted to .*rest.npz$", printed, re.M)
-    logits = logits_of(load_from(models, "ten"), images)
-    assert one.temperature == float(f"{fit_temperature(logits, labels):.3g}")
-    first, second = (load_part(tmp_path / name, "c", "fog") for name in ("ten", "unsure"))
-    np.testing.assert_array_equal(first.classes[..., 0], second.classes[..., 0])
-    np.testing.assert_allclose(first.probabilities, second.probabilities, atol=0.01)
-    plain = ("--data", f"cifar10={cifar}", "--suites", "clean,c,calibration")
-    assert "results of something else: temperature" in refused(
-        "--model", f"{models}:unsure", *plain, "--out", tmp_path / "unsure"
-    )
-    before = snapshot(tmp_path / "unsure")
-    evaluate("--model", f"{models}:unsure", *rest, "--out", tmp_path / "unsure", "--batch-size", 7)
-    assert snapshot(tmp_path / "unsure") == before
-
-
-def test_held_out_images_that_will_not_do(cifar, models, tmp_path):
-    data = ("--model", f"{models}:ten", "--data", f"cifar10={cifar}", "--suites", "clean", "--out", tmp_path / "o")
-    assert refused(*data, "--held-out", cifar).startswith("Error: expected held-out images that are not tested with")
-    assert "found nothing; check --held-out" in refused(*data, "--held-out", tmp_path / "nowhere")
-    np.savez(tmp_path / "large.npz", x_test=pixels(3, 9, 48, 48, 3), y_test=np.arange(9))
-    line = refused(*data, "--held-out", tmp_path / "large.npz")
-    assert "expected held-out images of 32x32, as in clean, found 48x48; make them alike" in line
-    assert not (tmp_path / "o").exists()
 
 
 def test_timm_models_get_as_many_classes_as_the_data(cifar, tmp_path):
