@@ -16,7 +16,7 @@ from layermix_gen.support.worker_pool import keep_memory
 
 EXAMPLES = {
     "layermix-gen build photos shards --dry-run": "Tell how large the dataset will be, and how long it will take.",
-    "layermix-gen build photos shards": "Make four variants of each photograph, and its clean view.",
+    "layermix-gen build photos shards": "Make eight variants of each photograph, and its clean view.",
     "layermix-gen build cifar-10-batches-py s3://bucket/cifar --variants 8 --view-mode shared --workers 16": (
         "Build for the Jensen-Shannon loss into an object store."
     ),

@@ -64,7 +64,7 @@ class BuildSettings:
     Raises `LayerMixError` for what is out of its range.
     """
 
-    variants: int = 4
+    variants: int = 8
     clean: bool = True
     size: int | None = None
     view: str | None = None

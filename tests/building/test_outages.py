@@ -29,7 +29,7 @@ from tests.helpers import (
     without_start,
 )
 
-QUICK = ("--size", 8, "--method", "none", "--shard-size", 6)
+QUICK = ("--variants", 4, "--size", 8, "--method", "none", "--shard-size", 6)
 AWAY = ("coffee/000.png", "rocket/001.jpg")
 
 

@@ -96,7 +96,7 @@ def test_it_is_inspected_and_drawn(whole: Path, tmp_path: Path) -> None:
 
 
 def test_what_is_refused(whole: Path, source: Path, tmp_path: Path) -> None:
-    message = "expected no variants of whole images, which a reader cuts and mixes (view source), got 4; "
+    message = "expected no variants of whole images, which a reader cuts and mixes (view source), got 8; "
     for out in (tmp_path / "new", whole):
         refused = invoke("build", source, out, "--view", "source")
         assert (refused.exit_code, refused.output.count("\n")) == (1, 1)

@@ -354,7 +354,7 @@ DAMAGES: dict[str, tuple[Callable[[str], str], str]] = {
     ),
     "odd setting": (lambda text: text.replace('"magnitude"', '"strength"'), "{plan} is damaged ("),
     "a setting of another type": (
-        lambda text: text.replace('"variants": 4', '"variants": "x"'),
+        lambda text: text.replace('"variants": 8', '"variants": "x"'),
         "{plan} is damaged (expected a whole number of 64 bits as settings.variants, found 'x'); restore it",
     ),
     "versions": (
@@ -390,7 +390,7 @@ def test_a_damaged_plan_is_one_line(damage: str, tmp_path: Path) -> None:
 def test_any_other_change_of_a_plan_is_damage(tmp_path: Path) -> None:
     freeze(planned(tmp_path), listing())
     path = tmp_path / "plan.json"
-    path.write_text(path.read_text().replace('"variants": 4', '"variants": 5'))
+    path.write_text(path.read_text().replace('"variants": 8', '"variants": 5'))
     with pytest.raises(LayerMixError, match=r"is damaged \(its checksum does not fit its content\); restore it, or"):
         read_plan(tmp_path)
 

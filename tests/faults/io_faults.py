@@ -18,7 +18,7 @@ from tests.faults._forks import fault_of, fault_of_dataset, fresh, make_source, 
 from tests.faults._preload import READING, WRITING, arm, compiled, counted
 from tests.faults.tally import Tally
 
-OPTIONS = ("--size", 8, "--shard-size", 6)
+OPTIONS = ("--variants", 4, "--size", 8, "--shard-size", 6)
 ERRORS = {READING: ("EIO", "ESTALE", "EMFILE", "ENOMEM", "ETIMEDOUT"), WRITING: ("ENOSPC", "EDQUOT", "EIO")}
 KINDS = ("build", "extension", "repair", "build", "extension", "build by 2 workers")
 FOR_EVER = 1 << 40

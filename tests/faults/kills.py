@@ -25,7 +25,7 @@ from tests.helpers import alive, children, digest, files, wait_until
 
 SERVER = "from tests.faults.kills import serve; serve()"
 INTERRUPTED = 130
-OPTIONS = ("--size", "16", "--method", "cutmix")
+OPTIONS = ("--variants", "4", "--size", "16", "--method", "cutmix")
 FEW = 10  # rounds that are few
 SHARDS = {False: (10, 4), True: (40, 2)}  # of a build, and the images of each, in few rounds and in many
 AT_ONCE = 3.0  # seconds, on a busy machine

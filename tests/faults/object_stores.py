@@ -19,7 +19,7 @@ from tests.faults.kills import KILLS, Server, kill
 from tests.faults.tally import Tally
 from tests.servers import DROPS, Traffic, objects, stored_at, unfinished_uploads
 
-OPTIONS = ("--size", "8", "--method", "cutmix", "--no-clean", "--shard-size", "2", "--workers", "2")
+OPTIONS = ("--variants", "4", "--size", "8", "--method", "cutmix", "--no-clean", "--shard-size", "2", "--workers", "2")
 TRANSIENT = ("500", "503", "429", *DROPS)
 KILLS_IN_A_ROW = 5
 FEW, IMAGES = 10, (16, 80)  # rounds that are few, and the images of a build in few and in many: 8 and 40 shards

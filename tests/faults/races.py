@@ -12,7 +12,7 @@ import numpy as np
 from tests.faults._forks import fault_of, fault_of_dataset, fresh, make_source, start
 from tests.faults.tally import Tally
 
-OPTIONS = ("--size", 8, "--shard-size", 4, "--workers", 1)
+OPTIONS = ("--variants", 4, "--size", 8, "--shard-size", 4, "--workers", 1)
 
 
 class Races:
