@@ -117,7 +117,7 @@ def test_an_operation(added: Copy, photographs: Path, pool: Path) -> None:
     assert shown.strip() == str(np.floor(LEVELS**2 / 255 + 0.5).astype(int).tolist())
     added.command("build", photographs, "out", "--ops", "gamma", "--size", 32, "--mixing-set", pool, "--workers", 1)
     shown = added.command("inspect", "out", "--where", "op = 'gamma'", "--columns", "op", "--format", "csv")
-    assert shown.split() == ["op"] + ["gamma"] * 96
+    assert shown.split() == ["op"] + ["gamma"] * 192
     added.command("verify", "out", "--replay", 1)
     added.command("inspect", "out", "--key", "000000000-v00", "--out", "tree.png")
 
@@ -144,7 +144,7 @@ def test_a_method(added: Copy, photographs: Path) -> None:
     )
     rows = added.command("inspect", "out", "--where", "method = 'mirrormix'", "--format", "csv", "--columns", "recipe")
     recipes = rows.splitlines()[1:]
-    assert len(recipes) == 96
+    assert len(recipes) == 192
     assert all(re.fullmatch(r'"add\(image, mirror\(image\), [-.\d]+, [-.\d]+\)"', recipe) for recipe in recipes)
     assert "chi-square" in added.command("inspect", "out")
     added.command("verify", "out", "--replay", 1)
