@@ -56,9 +56,9 @@ def test_commands(world):
     said_by = {
         "fractals render set.npy --count 7 --size 36 --workers 1": "",
         "build images shards --mixing-set set.npy --workers 2": "8 = 8 written + 0 skipped",
-        "inspect shards": "40",
+        "inspect shards": "72",
         "inspect shards --key 000000000-v00": "(image",
-        "verify shards --replay 1": "40",
+        "verify shards --replay 1": "72",
         "evaluate corrupt images corrupted --suite cbar --severities 1 --workers 1": "",
         "evaluate report results": "clean",
     }

@@ -596,7 +596,7 @@ def test_no_image_at_all_is_no_dataset(tmp_path: Path) -> None:
     result = invoke("build", tmp_path / "source", tmp_path / "out", "--method", "none", "--workers", 1)
     assert result.exit_code == 1
     assert result.stderr == (
-        "building 5 images in 5 planes: 224 px, rrc views, independent, as jpg\n"
+        "building 5 images in 9 planes: 224 px, rrc views, independent, as jpg\n"
         "warning: no image of 5 has a label: all are -1\n"
         "Error: 5 of 5 inputs cannot be read (5 empty file), which leaves nothing; "
         f"see {tmp_path / 'out' / 'errors.jsonl'}, then mend them and run the same command to resume\n"
@@ -728,14 +728,14 @@ def test_a_dry_run_writes_nothing_and_is_about_right(
     result = invoke("build", many, root, *options, "--mixing-set", pool, "--dry-run")
     lines = {line[:12].strip(): line[12:] for line in result.stdout.splitlines()}
     assert list(lines) == ["labels", "samples", "form", "shards", "size", "time", "core hours"]
-    assert lines["samples"] == "400 inputs x 5 planes = 2000 images"
+    assert lines["samples"] == "400 inputs x 9 planes = 3600 images"
     build(many, root, *options, "--mixing-set", pool)
     facts = manifest(root)
     assert lines["shards"].split(",")[0] == str(facts["shards"])
     settings = BuildSettings(size=32, shard_size="500KB")
     estimate = layermix_gen.estimate(many, root, settings, mixing_set=pool, workers=3)
     assert isinstance(estimate, Estimate)
-    assert (estimate.inputs, estimate.planes, estimate.images, estimate.workers) == (400, 5, 2000, 3)
+    assert (estimate.inputs, estimate.planes, estimate.images, estimate.workers) == (400, 9, 3600, 3)
     assert estimate.own_shards == estimate.shards
     assert estimate.shards == facts["shards"]
     assert estimate.bytes == pytest.approx(facts["bytes"], rel=0.1)

@@ -53,7 +53,7 @@ def large(tmp_path_factory: pytest.TempPathFactory, pool: Path) -> Built:
 def squares(tmp_path_factory: pytest.TempPathFactory, digits: Path, pool: Path) -> Shards:
     """40 squares of 28 px, four variants and the clean view each. Not to be written to."""
     root = tmp_path_factory.mktemp("squares") / "shards"
-    build(digits, root, mixing_set=pool, workers=1, progress=False)
+    build(digits, root, BuildSettings(variants=4), mixing_set=pool, workers=1, progress=False)
     return open_shards(root)
 
 
