@@ -39,7 +39,7 @@ def demo(out: str | Path, progress: bool = True) -> tuple[Manifest, str, Path]:
     with disk_errors(out):
         _check_out(out)
         _copy_photographs(photographs)
-    manifest = build(photographs, out / "shards", BuildSettings(view_mode="shared"), progress=progress)
+    manifest = build(photographs, out / "shards", BuildSettings(variants=4, view_mode="shared"), progress=progress)
     shards = open_shards(manifest.root)
     samples = shards.query("layer > 0", ("key", "class_name", "layer", "op", "blends"), "key", LISTED)
     rows = [

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from torch import nn
 
+from layermix_gen.errors import LayerMixError
 from layermix_gen.evaluate.arguments import check_type
 from layermix_gen.evaluate.metrics.temperature import fit_temperature
 from layermix_gen.evaluate.running.predicting import labelled_logits
@@ -15,6 +16,7 @@ from layermix_gen.evaluate.running.tasks import FIRST
 from layermix_gen.evaluate.suites import SuiteOptions, find_suite, locate
 from layermix_gen.support.checks import as_path
 from layermix_gen.support.progress import progress_bar
+from layermix_gen.support.text import as_text
 
 
 def find_temperature(
@@ -41,7 +43,10 @@ def find_temperature(
         ("progress", progress, bool),
     ):
         check_type(name, value, kind)
-    source = find_suite("clean", locate({"clean": as_path(held_out, "held-out images")}), suite_options)
+    place = as_path(held_out, "held-out images")
+    if not place.exists():
+        raise LayerMixError(f"expected held-out images at {as_text(place)}, found nothing; check the path")
+    source = find_suite("clean", locate({"clean": place}), suite_options)
     part = source.open(source.parts[0])
     loaded, forward, _ = prepare_model(model, checkpoint, mean, std, forward, [part])
     probe(loaded, [(part, next(part.batches(FIRST))[:FIRST])], forward)

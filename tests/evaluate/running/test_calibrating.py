@@ -84,7 +84,7 @@ def test_images_that_tell_no_temperature(models: Path, rest: Path, tmp_path: Pat
     result = invoke("evaluate", "temperature", tmp_path / "right.npz", "--model", *model)
     assert result.output == "Error: expected images of which some are mistaken, got 300 right ones; give more\n"
     result = invoke("evaluate", "temperature", tmp_path / "nowhere", "--model", *model)
-    assert result.output.startswith("Error: expected the suite clean at ")
+    assert result.output.startswith("Error: expected held-out images at ")
     with pytest.raises(LayerMixError, match="expected a module with its weights, got a checkpoint too"):
         find_temperature(nn.Identity(), rest, checkpoint=tmp_path / "a.pt")
 
