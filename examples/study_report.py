@@ -135,7 +135,9 @@ def speed(results: Results) -> str:
     """How long an epoch takes with each of several networks, and how many times the first one's."""
     lines, first = ["| network | seconds an epoch | to the first |", "|---|---:|---:|"], 0.0
     for name, run in runs_of(results, "speed"):
-        seconds = results.cost(name).get("train", 0) / run["epochs"]
+        if not (train := results.cost(name).get("train")):  # not known of a training that was stopped
+            continue
+        seconds = train / run["epochs"]
         first = first or seconds
         lines.append(f"| `{run['network']}` | {seconds:.0f} | {seconds / first:.1f} |")
     return "\n".join(lines) + "\n"
@@ -234,7 +236,7 @@ def rescaled(results: Results) -> str:
     lines = [f"|  | seeds | {' | '.join(titles.values())} |", "|---|---|" + "---:|" * len(titles)]
     for row in jsd_rows():
         if seeds := results.values(row.condition, "temperature").keys():
-            values = ([results.values(row.condition, name)[seed] for seed in seeds] for name in titles)
+            values = ([results.values(row.condition, name).get(seed, 0) for seed in seeds] for name in titles)
             lines.append(f"| {row.label} | {len(seeds)} | {' | '.join(shown(sum(one) / len(one)) for one in values)} |")
     return "\n".join(lines if len(lines) > 2 else ["Not run yet."]) + "\n"
 

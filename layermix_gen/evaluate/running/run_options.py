@@ -1,12 +1,12 @@
 """How models are run and attacked: settings that are made without torch, so that the help of commands needs none."""
 
-import math
 from dataclasses import dataclass
 
 from layermix_gen.evaluate.arguments import check_real
 from layermix_gen.evaluate.benchmarks import PGD
 from layermix_gen.support.checks import check_choice, check_seed, check_whole
 
+TEMPERATURES = (1e-6, 1e6)  # with which logits of any model remain finite
 PRECISIONS = {"float32": "", "bf16": "bfloat16", "fp16": "float16"}  # and torch's names of the types of mixed precision
 
 
@@ -54,5 +54,5 @@ class Forward:
 
             as_device(self.device)
         check_whole("batch size", self.batch_size, 1)
-        check_real("temperature", self.temperature, 0, math.inf, "give what find_temperature returns", above=True)
+        check_real("temperature", self.temperature, *TEMPERATURES, "give what find_temperature returns")
         check_choice("precision", self.precision, PRECISIONS, change="--amp")

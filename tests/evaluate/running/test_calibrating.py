@@ -71,7 +71,8 @@ def test_a_temperature_is_a_setting_of_the_results(cifar: Path, models: Path, tm
     assert "logits are divided by a temperature (o by 0.05): confidences are rescaled there alone" in result.output
     assert read_signature(tmp_path / "o").temperature == 0.05
     assert "results of something else: temperature 0.05 -> 1.0" in invoke(*command, 1).output
-    assert "temperature must be a number above 0" in invoke(*command, 0).output
+    for wrong in (0, 1e-50, 1e9):
+        assert "temperature must be a number from 1e-06 and at most 1e+06" in invoke(*command, wrong).output
     run(f"{models}:unsure", {"cifar10": cifar}, tmp_path / "p", ("clean",), **AS_THEY_ARE, progress=False)
     assert not [note for note in make_report([tmp_path / "p"]).notes if "temperature" in note]
 
