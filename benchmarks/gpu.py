@@ -256,7 +256,7 @@ def learner(trial: Trial, model: nn.Module) -> Callable[[float, Tensor, Tensor],
     """A function that takes one step at a learning rate, as the training examples do."""
     model.to(trial.device, memory_format=torch.channels_last).train()  # type: ignore[call-overload]
     optimizer = torch.optim.SGD(model.parameters(), RATE, 0.9, weight_decay=DECAY, nesterov=True)
-    return lambda rate, images, labels: learn(model, optimizer, rate, normalize(images, MEAN, STD), labels, None)
+    return lambda rate, images, labels: learn(model, optimizer, rate, normalize(images, MEAN, STD), labels, None, 0)
 
 
 def synchronize(device: torch.device) -> None:

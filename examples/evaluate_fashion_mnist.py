@@ -48,7 +48,7 @@ def fit(data: str, out: Path, name: str, epochs: int) -> Path:
         rate=0.1,
         weight_decay=5e-4,
         soft_labels=False,
-        jsd=False,
+        jsd=0,
         outliers="",
         seed=0,
         mean=(MEAN,),

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from layermix_gen import BuildSettings, LayerMixError
+from layermix_gen.evaluate.losses import JSD_WEIGHT
 from layermix_gen.mixing.methods import METHODS, MethodOptions
 from layermix_gen.support.checks import check_choice
 from layermix_gen.support.parsing import made_of
@@ -25,6 +26,7 @@ class Condition:
     `built` is how many planes the dataset has, by default `variants`; conditions that differ in `variants` alone share
     one. `mixing_set` names one of the study's sets, "" the fractals that a build renders. `seeds` is how many runs
     there are; a seed decides the weights at the start, the order of the images, and which variant an epoch shows.
+    `jsd_weight` is that of the divergence in the loss `jsd`.
     With `fresh`, clean images are mixed anew in each epoch, while they are read, and no variants are stored. With
     `rescaled`, calibration is also measured after temperature scaling, by test images that it is not measured on.
     """
@@ -42,6 +44,7 @@ class Condition:
     quality: int = 95
     subsampling: str = "444"
     loss: str = "ce"
+    jsd_weight: float = JSD_WEIGHT
     network: str = "resnet-8-16"
     epochs: int = 20
     fresh: bool = False
@@ -106,6 +109,8 @@ class Run:
         del facts["rescaled"]  # which adds some
         if not self.condition.fresh:  # so that results from before there was this choice remain
             del facts["fresh"]
+        if self.condition.jsd_weight == JSD_WEIGHT:  # likewise
+            del facts["jsd_weight"]
         return facts | {"seed": self.seed, "dataset": self.condition.dataset}
 
 

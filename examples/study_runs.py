@@ -83,7 +83,7 @@ def learn_from(shards: Path, one: Run, out: Path, lab: Laboratory) -> None:
         rate=0.1,
         weight_decay=5e-4,
         soft_labels=condition.method in ("mixup", "cutmix"),
-        jsd=condition.loss == "jsd",
+        jsd=condition.jsd_weight if condition.loss == "jsd" else 0,
         outliers="",
         seed=one.seed,
         mean=(MEAN,),

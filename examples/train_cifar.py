@@ -23,6 +23,8 @@ from models import make_model
 from torch import nn
 from training import Recipe, errors_in_one_line, train
 
+from layermix_gen.evaluate.losses import JSD_WEIGHT
+
 
 @errors_in_one_line()
 def main(arguments: list[str] | None = None) -> None:
@@ -36,7 +38,15 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--batch-size", type=int, default=128, help="of all ranks together")
     parser.add_argument("--rate", type=float, default=0.1)
     parser.add_argument("--soft-labels", action="store_true", help="of both images that mixup and cutmix have mixed")
-    parser.add_argument("--jsd", action="store_true", help="learn from triples, with the Jensen-Shannon loss")
+    parser.add_argument(
+        "--jsd",
+        nargs="?",
+        type=float,
+        const=JSD_WEIGHT,
+        default=0.0,
+        metavar="WEIGHT",
+        help=f"learn from triples, with the Jensen-Shannon loss, of this weight; default: {JSD_WEIGHT:.0f}",
+    )
     parser.add_argument("--fresh", action="store_true", help="mix the clean plane anew in each epoch, while it is read")
     parser.add_argument("--mix", help="the method of --fresh; default: that of the dataset")
     parser.add_argument("--view", help="how shards of whole images are cropped, with --fresh: pad-crop")

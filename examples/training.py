@@ -50,7 +50,7 @@ class Recipe:
     rate: float
     weight_decay: float
     soft_labels: bool
-    jsd: bool
+    jsd: float  # the weight of the Jensen-Shannon divergence; 0: the cross entropy of one view
     outliers: str  # a mixing set or a folder of pictures that are of no class, "fractals", or "" for none
     seed: int
     mean: tuple[float, ...]
@@ -121,7 +121,7 @@ def train(make: Callable[[int], tuple[nn.Module, str]], shards: str, test: str |
             for images, labels in data:
                 rate = cosine(step / (recipe.epochs * len(data)), recipe.rate)
                 others = numbers(outliers.like(images, step), recipe) if outliers else None
-                loss = learn(whole, optimizer, rate, numbers(images, recipe), labels, others)
+                loss = learn(whole, optimizer, rate, numbers(images, recipe), labels, others, recipe.jsd)
                 step += 1
                 log.step(epoch, step, rate, loss)
                 if leads and step % recipe.save_every == 0:
@@ -143,20 +143,21 @@ def learn(
     images: Tensor,
     labels: Tensor,
     others: Tensor | None,
+    jsd: float,
 ) -> Tensor:
-    """One step; returns the loss. `others` are images of no class."""
+    """One step; returns the loss. `others` are images of no class, `jsd` is the weight of the divergence of views."""
     for group in optimizer.param_groups:
         group["lr"] = rate
     with torch.autocast("cuda", torch.bfloat16, enabled=images.is_cuda):
-        loss = loss_of(model, images, labels, others)
+        loss = loss_of(model, images, labels, others, jsd)
     optimizer.zero_grad()
     loss.backward()
     optimizer.step()
     return loss.detach()
 
 
-def loss_of(model: nn.Module, images: Tensor, labels: Tensor, others: Tensor | None) -> Tensor:
-    """Cross entropy for images (B, 3, H, W), the Jensen-Shannon loss for several views of each (B, V, 3, H, W).
+def loss_of(model: nn.Module, images: Tensor, labels: Tensor, others: Tensor | None, jsd: float) -> Tensor:
+    """Cross entropy for images (B, 3, H, W), the Jensen-Shannon loss of weight `jsd` for several views (B, V, 3, H, W).
 
     Labels are (B,), or for one view also targets (B, classes). With `others`, images (N, 3, H, W) of no class, outlier
     exposure is added; all go through the network together.
@@ -165,7 +166,7 @@ def loss_of(model: nn.Module, images: Tensor, labels: Tensor, others: Tensor | N
     flat = views.flatten(0, 1)
     logits = model(flat if others is None else torch.cat([flat, others]))
     known = logits[: len(flat)].unflatten(0, views.shape[:2])
-    loss = jsd_loss(known, labels) if images.dim() == 5 else F.cross_entropy(known[:, 0], labels)
+    loss = jsd_loss(known, labels, jsd) if images.dim() == 5 else F.cross_entropy(known[:, 0], labels)
     return loss if others is None else loss + outlier_loss(logits[len(flat) :])
 
 

@@ -69,7 +69,7 @@ def arguments(shards: Path, out: Path, *more: object) -> list[str]:
 
 @pytest.mark.parametrize(
     "more",
-    [(), ("--jsd", "--fresh", "--mix", "augmix", "--view", "pad-crop"), ("--outliers",), ("--soft-labels",)],
+    [(), ("--jsd", "3", "--fresh", "--mix", "augmix", "--view", "pad-crop"), ("--outliers",), ("--soft-labels",)],
     ids=["variants", "crops and triples", "outliers", "soft labels"],
 )
 def test_cifar_learns(
@@ -313,9 +313,13 @@ def test_the_loss_with_outliers_is_the_sum(views: int) -> None:
     model = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(3 * 4 * 4, 5))
     images, others, labels = torch.rand(2, views, 3, 4, 4), torch.rand(6, 3, 4, 4), torch.tensor([1, 4])
     images = images if views > 1 else images[:, 0]
-    alone = loss_of(model, images, labels, None)
+    alone = loss_of(model, images, labels, None, 12)
     exposure = -0.5 * model(others).softmax(1).log().mean()
-    assert torch.isclose(loss_of(model, images, labels, others), alone + exposure)
+    assert torch.isclose(loss_of(model, images, labels, others, 12), alone + exposure)
+    light = loss_of(model, images, labels, None, 3)
+    known = torch.nn.functional.cross_entropy(model(images[:, 0] if views > 1 else images), labels)
+    assert torch.isclose(4 * (light - known), alone - known, atol=1e-6)  # a quarter of the divergence
+    assert (light < alone) == (views > 1)
 
 
 def test_the_rate_falls_as_a_cosine() -> None:

@@ -146,6 +146,20 @@ def test_what_has_a_result_is_not_run_again(
         study(plan, out, "--data", data, "--list")
 
 
+def test_the_weight_of_the_loss_is_the_plans(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    runs, recipes = importlib.import_module("study_runs"), []
+    monkeypatch.setattr(runs, "train", lambda make, shards, test, recipe: recipes.append(recipe))
+    (plan := tmp_path / "plan.toml").write_text(PLAN)
+    _, lab = first_run(plan, data, tmp_path)
+    plan.write_text(PLAN.replace('loss = "jsd"', 'loss = "jsd", jsd_weight = 3.0'))
+    _, other = first_run(plan, data, tmp_path)
+    made = [*lab.study.runs(), *other.study.runs(["c"])]
+    for one in made:
+        runs.learn_from(tmp_path, one, tmp_path, lab)
+    assert [recipe.jsd for recipe in recipes] == [0, 12, 3]
+    assert [one.facts().get("jsd_weight") for one in made] == [None, None, 3]
+
+
 def first_run(plan: Path, data: Path, out: Path) -> tuple[Any, Any]:
     """The first run of a plan, and where it is made."""
     laboratory = importlib.import_module("study_laboratory").Laboratory
@@ -315,6 +329,40 @@ def test_the_report_fills_a_page(tmp_path: Path) -> None:
     assert "Not run yet: `cutout`" in text
     assert "| smaller may be chance |  | - | 0.25 | - |" in text  # 4.303 sqrt(0.01 / 2) sqrt(2 / 3)
     assert "old" not in text
+
+
+def table_of(name: str, found: dict[str, dict[str, Any]]) -> list[str]:
+    """The lines under the head of a table, of results with one seed each, by condition."""
+    results = importlib.import_module("study_analysis").Results({key: {0: one} for key, one in found.items()})
+    table: str = importlib.import_module("study_tables").TABLES[name](results)
+    return table.splitlines()[2:]
+
+
+def test_a_training_that_was_stopped_is_not_in_the_table_of_speeds() -> None:
+    found = {
+        network: {
+            "run": {"group": "speed", "network": network, "epochs": 2, "variants": 1, "built": 0},
+            "made": {"build_seconds": 1.0, "train_seconds": seconds, "evaluate_seconds": 1.0},
+            "data": {"bytes": 1},
+        }
+        for network, seconds in (("small", 20.0), ("stopped", None), ("large", 50.0))
+    }
+    assert table_of("speed", found) == ["| `small` | 10 | 1.0 |", "| `large` | 25 | 2.5 |"]
+
+
+def test_the_table_of_rescaled_confidences_has_the_runs_that_were_rescaled() -> None:
+    """Those without C have none there; a mean takes the rescaled seeds alone."""
+    whole = {"temperature": 0.5, "part_clean_rms": 9.0, "rescaled_clean_rms": 4.0, "c_rms": 8.0, "rescaled_c_rms": 5.0}
+    clean = {name: whole[name] for name in ("temperature", "part_clean_rms", "rescaled_clean_rms")}
+    both = {0: {"results": {"c_rms": 100.0}}, 1: {"results": whole}}
+    results = importlib.import_module("study_analysis").Results(
+        {"none": both, "augmix": {0: {"results": clean}}, "layermix": {0: {"results": {"c_rms": 7.0}}}}
+    )
+    table: str = importlib.import_module("study_tables").TABLES["rescaled-methods"](results)
+    assert table.splitlines()[2:] == [
+        "| `none` | 1 | 0.50 | 9.00 | 4.00 | 8.00 | 5.00 |",
+        "| `augmix` | 1 | 0.50 | 9.00 | 4.00 | - | - |",
+    ]
 
 
 def test_the_page_is_what_the_report_writes(tmp_path: Path) -> None:
