@@ -1,12 +1,15 @@
-"""The plot of a study: what the number of stored variants changes, with the line of mixing online."""
+"""The plots of a study: what the number of stored variants changes, and how conditions differ from another one."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 from matplotlib.axes import Axes
-from study_analysis import METRICS, Results
+from matplotlib.ticker import MaxNLocator
+from study_analysis import METRICS, Difference, Results
+from study_tables import Row
 
-from layermix_gen.figures.palette import INK, QUIET, SERIES
+from layermix_gen.figures.palette import HAIRLINE, INK, QUIET, SERIES
 from layermix_gen.figures.style import (
     HEAD,
     LABEL,
@@ -19,6 +22,8 @@ from layermix_gen.figures.style import (
     panel,
     plain,
     save,
+    text_width,
+    write,
 )
 
 NUMBERS = (1, 2, 4, 8, 16, 20)
@@ -27,6 +32,8 @@ CURVES = {  # by title: the name of a condition with a number of variants, of th
     "one view for all": ("layermix-shared-v{}", "layermix-shared", SERIES[2]),
 }
 ACROSS, WIDTH, HEIGHT = 4, 1.75, 1.55  # panels side by side; inches of a panel
+WHOLE, ROW = 9.2, 0.21  # inches: the width of a plot of differences, and the height of one
+OPINIONS = {"better": SERIES[1], "worse": SERIES[2], "may be chance": SERIES[0]}
 
 
 def draw_curves(results: Results, out: Path) -> None:
@@ -64,4 +71,48 @@ def _curves(axes: Axes, results: Results, metric: str) -> None:
     axes.set_xticks(NUMBERS, [str(number) if number != 16 else "" for number in NUMBERS])
     axes.minorticks_off()
     axes.set_xlabel("variants", fontsize=LABEL, color=INK)
+    plain(axes)
+
+
+def draw_differences(results: Results, rows: Sequence[Row], title: str, out: Path) -> None:
+    """Draw by how much conditions differ from their references, with 95% intervals, to `out`, a PNG.
+
+    Rows without results are left out, and so are metrics of which none has a difference.
+    """
+    there = [row for row in rows if any(row.difference(results, metric) for metric in METRICS)]
+    metrics = [metric for metric in METRICS if any(row.difference(results, metric) for row in there)]
+    names = [row.label.replace("`", "") for row in there]
+    labels = MARGIN + max((text_width(name, LABEL) for name in names), default=0) + 0.15
+    step = (WHOLE - MARGIN - labels) / max(len(metrics), 1)
+    top, tall = HEAD + legend_height(WHOLE, [*OPINIONS]) + 0.35, ROW * len(there)
+    height = top + tall + 0.3
+    figure = figure_of(WHOLE, height, title, "lower is better")
+    legend(figure, [line_look(color) for color in OPINIONS.values()], [*OPINIONS])
+    for number, name in enumerate(names):
+        write(figure, MARGIN, height - top - (number + 0.5) * ROW, name, LABEL, INK, va="center_baseline")
+    for number, metric in enumerate(metrics):
+        left, bottom = labels + number * step, height - top - tall
+        axes = panel(figure, left, bottom, step - 0.13, tall)
+        _differences(axes, [row.difference(results, metric) for row in there])
+        name_panel(figure, left + (step - 0.13) / 2, bottom + tall + 0.08, [METRICS[metric]])
+    with out.open("wb") as file:
+        save(figure, file)
+
+
+def _differences(axes: Axes, differences: Sequence[Difference | None]) -> None:
+    """One difference a row, from the top; each is a point on the line of its interval."""
+    for row, found in enumerate(differences):
+        if found is None:
+            continue
+        opinion = "may be chance" if not found.is_clear else "better" if found.value < 0 else "worse"
+        ends = (found.value - found.half_width, found.value + found.half_width)
+        axes.plot(ends, (row, row), color=OPINIONS[opinion], linewidth=1.3, zorder=3)
+        axes.plot(found.value, row, "o", color=OPINIONS[opinion], markersize=4, zorder=4)
+    axes.axvline(0, color=QUIET, linewidth=0.9, zorder=2)
+    axes.set_ylim(len(differences) - 0.5, -0.5)
+    axes.set_yticks([])
+    axes.margins(x=0.08)
+    axes.xaxis.set_major_locator(MaxNLocator(3, steps=[1, 2, 5, 10]))
+    axes.xaxis.set_major_formatter("{x:g}")
+    axes.xaxis.grid(color=HAIRLINE, linewidth=0.7, zorder=0)
     plain(axes)

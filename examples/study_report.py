@@ -11,8 +11,8 @@ import re
 from pathlib import Path
 
 from study_analysis import Results
-from study_plots import draw_curves
-from study_tables import TABLES
+from study_plots import draw_curves, draw_differences
+from study_tables import TABLES, method_rows, part_rows, picture_rows
 from training import errors_in_one_line
 
 from layermix_gen import LayerMixError
@@ -34,6 +34,9 @@ def main(arguments: list[str] | None = None) -> None:
     if options.plots:
         options.plots.mkdir(parents=True, exist_ok=True)
         draw_curves(results, options.plots / "study-variants.png")
+        draw_differences(results, method_rows(), "Methods, against none", options.plots / "study-methods.png")
+        changes = [*part_rows(), *picture_rows()]
+        draw_differences(results, changes, "Changes to LayerMix with eight variants", options.plots / "study-parts.png")
 
 
 def block(results: Results, name: str) -> str:

@@ -6,7 +6,7 @@ from operator import itemgetter
 from typing import Any
 
 from scipy.stats import rankdata
-from study_analysis import METRICS, Results
+from study_analysis import METRICS, Difference, Results
 
 from layermix_gen.evaluate.reporting.paper import paper_tables
 
@@ -29,6 +29,10 @@ class Row:
     label: str
     condition: str
     reference: str | None = None
+
+    def difference(self, results: Results, metric: str) -> Difference | None:
+        """By how much the condition is above its reference; None where it has none, or one of them has no results."""
+        return results.difference(self.condition, self.reference, metric) if self.reference else None
 
 
 def compared(results: Results, rows: Sequence[Row]) -> str:
@@ -62,8 +66,7 @@ def cell(results: Results, row: Row, metric: str) -> str:
     mean = results.mean(row.condition, metric)
     if mean is None:
         return "-"
-    difference = row.reference and results.difference(row.condition, row.reference, metric)
-    if not difference:
+    if not (difference := row.difference(results, metric)):
         return shown(mean)
     text = f"({round(difference.value, 2) + 0.0:+.2f})"  # and no -0.00
     return f"{shown(mean)} {f'**{text}**' if difference.is_clear else text}"
@@ -71,7 +74,7 @@ def cell(results: Results, row: Row, metric: str) -> str:
 
 def limit(results: Results, row: Row, metric: str) -> float:
     """The half width of the interval of a row's difference; 0 where it has none."""
-    difference = row.reference and results.difference(row.condition, row.reference, metric)
+    difference = row.difference(results, metric)
     return difference.half_width if difference else 0.0
 
 
@@ -116,7 +119,12 @@ def runs_of(results: Results, group: str) -> list[tuple[str, Mapping[str, Any]]]
 
 def methods(results: Results) -> str:
     """(a): the methods, as many variants as epochs, against no mixing."""
-    return compared(results, against("none", [(f"`{name}`", name) for name in METHODS]))
+    return compared(results, method_rows())
+
+
+def method_rows() -> list[Row]:
+    """The methods, against none."""
+    return against("none", [(f"`{name}`", name) for name in METHODS])
 
 
 def rivals(results: Results) -> str:
@@ -230,17 +238,27 @@ def jsd_rows() -> list[Row]:
 
 def parts(results: Results) -> str:
     """(d): what LayerMix is made of."""
+    return compared(results, part_rows())
+
+
+def part_rows() -> list[Row]:
+    """LayerMix without one of its parts, against the whole."""
     rows = [("`layermix`", "layermix-v8"), ("`--covariance independent`", "layermix-independent")]
     rows += [(f"without the blend `{name}`", f"layermix-no-{name}") for name in ("add", "multiply", "pixel", "element")]
-    return compared(results, against("layermix-v8", rows))
+    return against("layermix-v8", rows)
 
 
 def pictures(results: Results) -> str:
     """(e): what is mixed in."""
+    return compared(results, picture_rows())
+
+
+def picture_rows() -> list[Row]:
+    """Other mixing sets, against that of a build."""
     rows = [("384 fractals of all kinds", "layermix-v8"), ("4,000 fractals of all kinds", "pictures-many")]
     rows.append(("250 photographs, gray", "pictures-photographs"))
     rows += [(f"384 `{name}`", f"pictures-{name}") for name in FRACTALS]
-    return compared(results, against("layermix-v8", rows))
+    return against("layermix-v8", rows)
 
 
 def storage(results: Results) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from layermix_gen import LayerMixError
 
@@ -331,6 +332,31 @@ def test_the_report_fills_a_page(tmp_path: Path) -> None:
     assert "old" not in text
 
 
+def test_a_plot_has_the_differences_and_their_intervals(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The colour says whether one is better or worse; conditions and metrics without results are left out."""
+    plots, figures = importlib.import_module("study_plots"), []
+    monkeypatch.setattr(plots, "save", lambda figure, file: figures.append(figure))
+    results = results_of(
+        {"none": [20.0, 30.0, 25.0], "good": [10.1, 20.0, 14.9], "bad": [40.0, 49.9, 45.1], "same": [20.0, 30.1, 24.9]}
+    )
+    rows = importlib.import_module("study_tables").against(
+        "none", [("`none`", "none"), *((f"`{name}`", name) for name in ("good", "bad", "absent", "same"))]
+    )
+    plots.draw_differences(results, rows, "A title", tmp_path / "plot.png")
+    [figure] = figures
+    [axes] = figure.axes
+    lines = [line for line in axes.lines if line.get_ydata()[0] in range(3) and line.get_color() != plots.QUIET]
+    drawn = [(list(line.get_xdata()), int(line.get_ydata()[0]), line.get_color()) for line in lines]
+    expected = []
+    for row, (name, opinion) in enumerate((("good", "better"), ("bad", "worse"), ("same", "may be chance"))):
+        found = results.difference(name, "none", "c_error")
+        interval = [found.value - found.half_width, found.value + found.half_width]
+        expected += [(ends, row, plots.OPINIONS[opinion]) for ends in (interval, [found.value])]
+    assert drawn == expected
+    written = [text.get_text() for text in figure.texts]
+    assert [text for text in written if text in ("good", "bad", "absent", "same", "none")] == ["good", "bad", "same"]
+
+
 def table_of(name: str, found: dict[str, dict[str, Any]]) -> list[str]:
     """The lines under the head of a table, of results with one seed each, by condition."""
     results = importlib.import_module("study_analysis").Results({key: {0: one} for key, one in found.items()})
@@ -368,5 +394,9 @@ def test_the_table_of_rescaled_confidences_has_the_runs_that_were_rescaled() -> 
 def test_the_page_is_what_the_report_writes(tmp_path: Path) -> None:
     docs = EXAMPLES.parent / "docs"
     (page := tmp_path / "study.md").write_text((docs / "study.md").read_text())
-    importlib.import_module("study_report").main([str(docs / "study" / "runs"), str(page)])
+    importlib.import_module("study_report").main([str(docs / "study" / "runs"), str(page), "--plots", str(tmp_path)])
+    for plot in tmp_path.glob("*.png"):
+        drawn, shown = (np.asarray(Image.open(path), float) for path in (plot, docs / "images" / plot.name))
+        assert drawn.shape == shown.shape, plot.name
+        assert np.abs(drawn - shown).mean() < 1, plot.name  # of 255: letters differ among versions of Matplotlib
     assert page.read_text() == (docs / "study.md").read_text()
