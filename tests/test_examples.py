@@ -69,7 +69,12 @@ def arguments(shards: Path, out: Path, *more: object) -> list[str]:
 
 @pytest.mark.parametrize(
     "more",
-    [(), ("--jsd", "3", "--fresh", "--mix", "augmix", "--view", "pad-crop"), ("--outliers",), ("--soft-labels",)],
+    [
+        (),
+        ("--jsd", "3", "--fresh", "--mix", "augmix", "--view", "pad-crop"),
+        ("--in-memory", "--outliers"),
+        ("--soft-labels",),
+    ],
     ids=["variants", "crops and triples", "outliers", "soft labels"],
 )
 def test_cifar_learns(

@@ -1,0 +1,66 @@
+"""What the training examples take on their command lines, and the recipe that it makes."""
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from training import Recipe
+
+from layermix_gen.evaluate.losses import JSD_WEIGHT
+
+
+def training_parser(description: str | None, *, views: str, **defaults: Any) -> argparse.ArgumentParser:
+    """A parser of what all examples take. `views` are those of whole images; `defaults` are by destination."""
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("shards", help="the dataset to train on: a folder or a URL")
+    parser.add_argument("--test", help="a dataset whose clean plane is the test set")
+    parser.add_argument("--out", type=Path, default=Path("run"), help="where checkpoint and log go")
+    parser.add_argument("--batch-size", type=int, help="of all ranks together; default: %(default)s")
+    parser.add_argument("--rate", type=float, help="the learning rate at the start; default: %(default)s")
+    parser.add_argument("--soft-labels", action="store_true", help="of both images that mixup and cutmix have mixed")
+    parser.add_argument(
+        "--jsd",
+        nargs="?",
+        type=float,
+        const=JSD_WEIGHT,
+        default=0.0,
+        metavar="WEIGHT",
+        help=f"learn from triples, with the Jensen-Shannon loss, its weight is {JSD_WEIGHT:.0f} unless given",
+    )
+    parser.add_argument("--fresh", action="store_true", help="mix the clean plane anew in each epoch, while it is read")
+    parser.add_argument("--mix", help="the method of --fresh; default: that of the dataset")
+    parser.add_argument("--view", help=f"how shards of whole images are cropped, with --fresh: {views}")
+    parser.add_argument(
+        "--outliers",
+        default="",
+        help="outlier exposure: `fractals`, a mixing set, or a folder of pictures of no class",
+    )
+    parser.add_argument("--in-memory", action="store_true", help="decode all samples once, and keep them in memory")
+    parser.add_argument("--compile", action="store_true", help="train a compiled network, which needs a C++ compiler")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--save-every", type=int, default=500, help="steps between checkpoints")
+    parser.set_defaults(**defaults)
+    return parser
+
+
+def recipe_of(options: argparse.Namespace, epochs: int, mean: tuple[float, ...], std: tuple[float, ...]) -> Recipe:
+    """The recipe that the options ask for, with the paper's weight decay."""
+    return Recipe(
+        epochs=epochs,
+        batch_size=options.batch_size,
+        rate=options.rate,
+        weight_decay=5e-4,
+        soft_labels=options.soft_labels,
+        jsd=options.jsd,
+        outliers=options.outliers,
+        seed=options.seed,
+        mean=mean,
+        std=std,
+        save_every=options.save_every,
+        out=options.out,
+        in_memory=options.in_memory,
+        compiled=options.compile,
+        fresh=options.fresh,
+        mix=options.mix,
+        view=options.view,
+    )
