@@ -166,10 +166,10 @@ class BuildRequest:
         else:
             shards = planned_shards(self.source, self.items, self.settings, self.workers, progress)
         if METHODS[self.settings.method].mixes_labels and self.settings.variants and len(self.items) // shards < 2:
+            larger = "build into another folder with a larger --shard-size, or " if shards > 1 else ""
             raise LayerMixError(
                 f"expected at least 2 images in each shard for the method {self.settings.method}, which mixes each "
-                f"with another, got {count(len(self.items), 'image')} in {count(shards, 'shard')}; build into another "
-                "folder with a larger --shard-size, or add images"
+                f"with another, got {count(len(self.items), 'image')} in {count(shards, 'shard')}; {larger}add images"
             )
         return shards
 

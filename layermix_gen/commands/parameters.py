@@ -178,5 +178,7 @@ class Ranges(click.ParamType[tuple[int, ...]]):
             first, dash, last = (piece.strip() for piece in part.partition("-"))
             if not (first.isdecimal() and len(first) < 4 and (last.isdecimal() and len(last) < 4 if dash else True)):
                 self.fail(f"expected numbers or ranges, as in 1-3,5, got {value!r}", param, ctx)
-            numbers += range(int(first), int(last if dash else first) + 1)
+            if not (more := range(int(first), int(last if dash else first) + 1)):
+                self.fail(f"expected ranges from low to high, as in 1-3, got {part.strip()!r}", param, ctx)
+            numbers += more
         return tuple(numbers)

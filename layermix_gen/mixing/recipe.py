@@ -168,7 +168,7 @@ class _Parser:
     def advance(self) -> None:
         match = _TOKEN.match(self.text, self.end)
         if match is None:
-            raise self.error("a name, a number, a bracket or a comma", self.end)
+            raise self.error("a name in lower case, a number, a bracket or a comma", self.end)
         self.kind = str(match.lastgroup)
         self.token = match[self.kind]
         self.start, self.end = match.start(self.kind), match.end()

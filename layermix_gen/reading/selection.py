@@ -48,6 +48,10 @@ class Views:
                 "views that are compared with the clean one must show the same part of the image, and this dataset was "
                 "built with --view-mode independent; build it with --view-mode shared"
             )
+        if planes is not None and len(fixed) == len(names):
+            raise LayerMixError(
+                f"expected no planes= with the views {', '.join(names)}, none of which is drawn; leave it out"
+            )
         pool = tuple(sorted(set(manifest.variant_planes if planes is None else planes) - set(fixed)))
         drawn = len(names) - len(fixed)
         if drawn > len(pool):

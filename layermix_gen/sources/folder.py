@@ -23,7 +23,7 @@ from layermix_gen.sources.base import Item, SourceOptions, is_image_name, read_i
 from layermix_gen.sources.label_files import LabelFile, read_label_file
 from layermix_gen.support.checks import is_of_system
 from layermix_gen.support.files import reading, reason, with_retries
-from layermix_gen.support.text import as_text
+from layermix_gen.support.text import as_text, count
 
 MAX_LINKS = 100_000  # to folders that are followed: links that branch give more paths than there are files
 NAMED = 3  # paths in a message
@@ -132,9 +132,8 @@ class FolderSource:
         self.ignored = 0
         inputs = self._walk()
         if (first := next(inputs, None)) is None:
-            raise LayerMixError(
-                f"expected images in {as_text(self.location)}, found {self.ignored} other files; check the path"
-            )
+            found = count(self.ignored, "other file") if self.ignored else "no file"
+            raise LayerMixError(f"expected images in {as_text(self.location)}, found {found}; check the path")
         yield first
         yield from inputs
 

@@ -55,6 +55,8 @@ class LabelCounts:
 
     def __str__(self) -> str:
         lost = f", none written of {few(self.lost)}" if self.lost else ""
+        if not self.images:
+            return f"no images{lost}"
         if not self.labels:
             return f"no image of {self.images} has a label: all are -1{lost}"
         text = f"{count(self.labels, 'labelled image')} in {_classes(self.classes)}"

@@ -624,7 +624,7 @@ MISTAKES = [
     ),
     (
         "{photographs} {tmp}/out --mixing-set {tmp}/empty",
-        "expected images in {tmp}/empty, found 0 other files; check the path",
+        "expected images in {tmp}/empty, found no file; check the path",
     ),
     (
         "{photographs} {tmp}/out --size 32 --mixing-set {tmp}/small.npy",

@@ -134,6 +134,8 @@ def test_a_shard_of_one_image_is_refused(shard_size: int, photographs: Path, tmp
         assert "expected at least 2 images in each shard for the method cutmix, which mixes each with another, " in (
             result.stderr
         )
+        remedy = "; add images" if source == lone else "; build into another folder with a larger --shard-size, or add"
+        assert remedy in result.stderr
     assert not (tmp_path / "out").exists()
 
 

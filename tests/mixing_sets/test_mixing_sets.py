@@ -305,7 +305,7 @@ def test_a_folder_without_a_readable_picture_gets_a_line(tmp_path: Path) -> None
         pack(folder, out)
     folder.mkdir()
     (folder / "notes.txt").touch()
-    with pytest.raises(LayerMixError, match=r"images in .*/folder, found 1 other files; check the path"):
+    with pytest.raises(LayerMixError, match=r"images in .*/folder, found 1 other file; check the path"):
         pack(folder, out)
     (folder / "empty.png").touch()
     with pytest.raises(LayerMixError, match=r"none of 1 can be read: .*empty.png: "):

@@ -163,7 +163,14 @@ def test_classes(tiny: Truth, classes: tuple) -> None:
         ({"where": "layer ="}, "where='layer =' is no condition on the index: .* syntax error"),
         ({"where": "layer"}, "where='layer' is no condition: expected true or false of it; the columns are plane, "),
         ({"where": "layer = 3; drop table x"}, "where=.* is no condition on the index: "),
-        ({"where": "true) group by (true"}, "where=.* is no condition on the index: "),
+        (
+            {"where": "true) group by (true"},
+            "expected one expression in SQL as where, found one bracket more closed than ",
+        ),
+        (
+            {"where": " -- nothing"},
+            "expected an expression in SQL as where, found an empty text; leave it out, or fill it",
+        ),
         (
             {"where": "(select count(*) from read_text('/etc/hostname')) > 0"},
             "where=.*: expected a query of the table samples alone",
@@ -171,12 +178,16 @@ def test_classes(tiny: Truth, classes: tuple) -> None:
         ({"where": "random() < 0.5"}, r"where=.*: expected .*, got the function random\(\)"),
         ({"where": "now() > '2020-01-01'"}, r"where=.*: expected .*, got the function now\(\)"),
         ({"where": "unnest([true, false])"}, r"where=.* is no condition on the index: "),
-        ({"where": 1}, "where=1 is no condition: expected a text in SQL"),
+        ({"where": 1}, "where must be a text in SQL, got 1; the columns are"),
         ({"where": "op_args[9] > 0"}, "no image fits the selection"),  # NULL everywhere
         ({"classes": "12"}, r"classes must be several values, got '12'; write classes=\('12',\)"),
         ({"classes": 3}, r"classes must be several values, got 3; write classes=\(3,\)"),
         ({"classes": (1.0,)}, "expected classes out of 0, 1, 2, 3, 4 or their labels, got 1.0"),
         ({"classes": (-1,)}, "expected classes out of 0, 1, 2, 3, 4 or their labels, got -1"),
+        (
+            {"planes": ("v00",), "views": "clean"},
+            "expected no planes= with the views clean, none of which is drawn; leave it out",
+        ),
         ({"planes": "v01"}, "planes must be several values, got 'v01'"),
         ({"views": 1}, "views must be several values, got 1"),
         ({"views": {"v00"}}, r"views must be in an order, which a set has not, got \{'v00'\}; give a list"),

@@ -249,7 +249,7 @@ def test_a_sparse_giant_is_not_read(tmp_path: Path) -> None:
 def test_a_folder_without_images_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "cat").mkdir()
     (tmp_path / "cat" / "x.txt").write_text("")
-    with pytest.raises(LayerMixError, match=r"^expected images in .*, found 1 other files; check the path$"):
+    with pytest.raises(LayerMixError, match=r"^expected images in .*, found 1 other file; check the path$"):
         open_source(tmp_path).items()
     with pytest.raises(LayerMixError, match="expected a folder of images, found none at"):
         open_source(tmp_path / "cat" / "x.txt", "folder")

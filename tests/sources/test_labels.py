@@ -60,6 +60,7 @@ def test_gaps_are_refused_where_there_may_be_none(value: object) -> None:
         ([5], [*"abcdefgh"], "1 labelled image in 8 classes, no image in a, b, c and 4 more"),
         ([3, 0, 2, 1, 0], (), "5 labelled images in 4 classes"),  # without names, those that occur
         ([0, -1, 0], ("ant",), "2 labelled images in 1 class, 1 of 3 images without a label"),
+        ([], ("a", "b"), "no images"),
         ([-1, -1], (), "no image of 2 has a label: all are -1"),
         ([-1], ("ant", "bee"), "no image of 1 has a label: all are -1"),
     ],
@@ -75,7 +76,7 @@ def test_counts_of_labels_in_words(labels: list[int], classes: tuple[str, ...], 
         ([7], (), {7, 3, -1}, "1 labelled image in 1 class, none written of 3"),
         ([-1], ("ant",), {0, -1}, "no image of 1 has a label: all are -1, none written of ant"),
         ([0, -1], [*"abcde"], {0, 1, 2, 3, 4, -1}, "1 labelled image in 1 class, none written of b, c, d and 1 more,"),
-        ([], ("ant",), {0}, "no image of 0 has a label: all are -1, none written of ant"),
+        ([], ("ant",), {0}, "no images, none written of ant"),
     ],
 )  # fmt: skip
 def test_classes_of_which_nothing_is_left(

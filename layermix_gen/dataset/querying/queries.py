@@ -6,7 +6,7 @@ from typing import Any
 
 from layermix_gen.dataset.index import COLUMNS
 from layermix_gen.dataset.querying.frames import FRAMES, Frame, as_frame
-from layermix_gen.dataset.querying.query_sandbox import REMEDY, check, mistake, sandbox, time_limit
+from layermix_gen.dataset.querying.query_sandbox import REMEDY, check, expression, mistake, sandbox, time_limit
 from layermix_gen.errors import LayerMixError
 from layermix_gen.support.checks import check_choice, check_seed, check_whole
 from layermix_gen.support.database import refusals, rows
@@ -87,9 +87,11 @@ def _statement(where: str | None, columns: Sequence[str] | None, order_by: str |
         check_whole("limit", limit, 0)
     names = ", ".join(f'"{name}"' for name in columns or COLUMNS)
     sql = f"SELECT {names} FROM samples{_condition(where)}"
-    sql += f" ORDER BY {order_by}\n" if order_by is not None else ""
+    sql += f" ORDER BY {expression('order_by', order_by)}\n" if order_by is not None else ""
     return sql + (f" LIMIT {limit}" if limit is not None else "")
 
 
 def _condition(where: str | None) -> str:
-    return f" WHERE ({where}\n)" if where is not None else ""  # the line break ends a comment in it
+    return (
+        f" WHERE ({expression('where', where)}\n)" if where is not None else ""
+    )  # the line break ends a comment in it

@@ -15,7 +15,7 @@ import os
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -63,6 +63,7 @@ SETTINGS: dict[str, str | bool | int | float | list[str]] = {
     "autoload_known_extensions": False,
     "temp_directory": "",  # nothing is written, however large the query
 }
+_NO_COLUMN = "Binder Error: Referenced column"  # as DuckDB takes a text in double quotes, or in none, for a column
 REMEDY = f"the columns are {', '.join(COLUMNS)}"
 
 
@@ -122,6 +123,23 @@ def check(db: Database, sql: str) -> None:
         raise _refusal(f"the function {min(impure)}()")
 
 
+def expression(name: str, text: Any) -> str:
+    """Return an expression of a query, called `name`. Raises `LayerMixError` for what is no text, or an empty one.
+
+    So does a bracket that it closes and has not opened: what follows would be no longer in the clause it is put into.
+    """
+    if not isinstance(text, str):
+        raise LayerMixError(f"{name} must be a text in SQL, got {text!r:.80}; {REMEDY}")
+    found = tokens(text)
+    if not found:
+        raise LayerMixError(f"expected an expression in SQL as {name}, found an empty text; leave it out, or fill it")
+    if min(accumulate((sign == "(") - (sign == ")") for sign in found)) < 0:
+        raise LayerMixError(
+            f"expected one expression in SQL as {name}, found one bracket more closed than opened; mend it"
+        )
+    return text
+
+
 def _functions(node: Any, depth: int = -1) -> Iterator[str]:
     """Yield the names of the functions in a syntax tree. Raises `LayerMixError` for anything that it may not hold."""
     if isinstance(node, list):
@@ -162,7 +180,8 @@ def mistake(reason: str) -> LayerMixError:
     """The error for SQL that DuckDB cannot parse or run, or for a row that it comes across."""
     if DAMAGED_ROW in reason:
         return unreadable(reason)
-    return LayerMixError(f"expected a query of the index in SQL: {reason}; {REMEDY}")
+    quotes = ", and texts stand in single quotes" if reason.startswith(_NO_COLUMN) else ""
+    return LayerMixError(f"expected a query of the index in SQL: {reason}; {REMEDY}{quotes}")
 
 
 def _refusal(found: str) -> LayerMixError:

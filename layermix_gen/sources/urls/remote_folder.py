@@ -16,7 +16,7 @@ from layermix_gen.sources.label_files import METADATA, LabelFile, read_label_fil
 from layermix_gen.sources.urls.read_ahead import ReadAhead
 from layermix_gen.sources.urls.source_store import SourceStore, StoredFile
 from layermix_gen.support.checks import is_of_system
-from layermix_gen.support.text import as_text
+from layermix_gen.support.text import as_text, count
 
 
 class RemoteFolderSource:
@@ -81,7 +81,8 @@ class RemoteFolderSource:
             label = label if given is None else given.pop(identity, -1)
             yield Item(identity, label, file.size, at, file.version)
         if is_empty:
-            raise LayerMixError(f"expected images in {self.location}, found {self.ignored} other files; check the URL")
+            found = count(self.ignored, "other file") if self.ignored else "no file"
+            raise LayerMixError(f"expected images in {self.location}, found {found}; check the URL")
         yield from (Item(path, label, 0) for path, label in (given or {}).items())
 
     def _labelled(self) -> Iterator[tuple[int, StoredFile]]:

@@ -332,7 +332,7 @@ REFUSED: dict[str, tuple[str, Callable[[str], None], str]] = {
         lambda url: put_all(url, "train/x.png", "val/x.png"),
         "expected class folders in {url}, found the splits train and val; give one, such as {url}/val, or --kind ",
     ),
-    "no images": ("folder", lambda url: put(f"{url}/a/x.txt", b"x"), "expected images in {url}, found 1 other files; "),
+    "no images": ("folder", lambda url: put(f"{url}/a/x.txt", b"x"), "expected images in {url}, found 1 other file; "),
     "a kind of arrays": (
         "cifar10",
         lambda url: None,
