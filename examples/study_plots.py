@@ -106,7 +106,7 @@ def _differences(axes: Axes, differences: Sequence[Difference | None]) -> None:
             continue
         opinion = "may be chance" if not found.is_clear else "better" if found.value < 0 else "worse"
         ends = (found.value - found.half_width, found.value + found.half_width)
-        axes.plot(ends, (row, row), color=OPINIONS[opinion], linewidth=1.3, zorder=3)
+        axes.plot(ends, (row, row), color=OPINIONS[opinion], linewidth=1.3, solid_capstyle="butt", zorder=3)
         axes.plot(found.value, row, "o", color=OPINIONS[opinion], markersize=4, zorder=4)
     axes.axvline(0, color=QUIET, linewidth=0.9, zorder=2)
     axes.set_ylim(len(differences) - 0.5, -0.5)

@@ -228,11 +228,13 @@ def jsd_rows() -> list[Row]:
     """The methods with shared views, without the Jensen-Shannon loss and with it."""
     rows = []
     for name in ("layermix", "augmix", "pixmix", "ipmix"):
-        rows += [Row(f"`{name}`", f"{name}-shared"), Row(f"`{name}`, JSD", f"{name}-jsd", f"{name}-shared")]
+        rows += [Row(f"`{name}`", f"{name}-shared"), Row(f"`{name}` with JSD", f"{name}-jsd", f"{name}-shared")]
         if name == "layermix":
-            rows += [Row(f"`layermix`, JSD of weight {w}", f"layermix-jsd-w{w}", "layermix-shared") for w in WEIGHTS]
+            rows += [
+                Row(f"`layermix` with JSD of weight {w}", f"layermix-jsd-w{w}", "layermix-shared") for w in WEIGHTS
+            ]
             rows.append(Row("`layermix`, V = 4", "layermix-shared-v4"))
-            rows.append(Row("`layermix`, V = 4, JSD", "layermix-jsd-v4", "layermix-shared-v4"))
+            rows.append(Row("`layermix`, V = 4, with JSD", "layermix-jsd-v4", "layermix-shared-v4"))
     return rows
 
 

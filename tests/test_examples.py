@@ -71,7 +71,7 @@ def arguments(shards: Path, out: Path, *more: object) -> list[str]:
     "more",
     [
         (),
-        ("--jsd", "3", "--fresh", "--mix", "augmix", "--view", "pad-crop"),
+        ("--jsd", "--fresh", "--mix", "augmix", "--view", "pad-crop"),
         ("--in-memory", "--outliers"),
         ("--soft-labels",),
     ],
@@ -93,6 +93,33 @@ def test_cifar_learns(
     assert len(errors) == 2
     assert errors[1] < 50  # of 75 by chance
     assert log(tmp_path, "step")[-1] == 100
+
+
+@pytest.mark.parametrize(
+    ("asked", "expected"),
+    [
+        ((), {"jsd": 0, "in_memory": False, "compiled": False, "batch_size": 64, "rate": 0.2, "fresh": False}),
+        (("--jsd", "shards"), {"jsd": 12}),
+        (("--jsd-weight", "3"), {"jsd": 3}),
+        (("--jsd-weight", "3", "--jsd"), {"jsd": 3}),
+        (("--in-memory", "--compile", "--rate", "1"), {"in_memory": True, "compiled": True, "rate": 1}),
+    ],
+)
+def test_options_make_the_recipe(asked: tuple[str, ...], expected: dict[str, Any]) -> None:
+    from training_options import recipe_of, training_parser
+
+    parser = training_parser("", views="rrc", batch_size=64, rate=0.2)
+    recipe = recipe_of(parser.parse_args([*asked, *(() if "shards" in asked else ("shards",))]), 3, (0.5,), (0.25,))
+    assert (recipe.epochs, recipe.mean, recipe.std) == (3, (0.5,), (0.25,))
+    assert {name: getattr(recipe, name) for name in expected} == expected
+
+
+@pytest.mark.parametrize("weight", ["-1", "nan"])
+def test_a_weight_is_refused_before_anything_is_read(weight: str, tmp_path: Path) -> None:
+    from train_cifar import main
+
+    with pytest.raises(SystemExit, match=r"^Error: jsd_weight must be in \[0, 1e\+06\], got .*; change --jsd-weight$"):
+        main([str(tmp_path / "nowhere"), "--jsd-weight", weight])
 
 
 def test_the_last_line_is_the_command_that_measures_the_model(

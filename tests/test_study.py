@@ -391,12 +391,20 @@ def test_the_table_of_rescaled_confidences_has_the_runs_that_were_rescaled() -> 
     ]
 
 
+def coloured(path: Path) -> Any:
+    """Which pixels of a plot are points and lines, and no letters, which differ among versions of Matplotlib."""
+    pixels = np.asarray(Image.open(path).convert("RGB")).astype(int)
+    return np.ptp(pixels, axis=2) > 40
+
+
 def test_the_page_is_what_the_report_writes(tmp_path: Path) -> None:
     docs = EXAMPLES.parent / "docs"
     (page := tmp_path / "study.md").write_text((docs / "study.md").read_text())
     importlib.import_module("study_report").main([str(docs / "study" / "runs"), str(page), "--plots", str(tmp_path)])
-    for plot in tmp_path.glob("*.png"):
-        drawn, shown = (np.asarray(Image.open(path), float) for path in (plot, docs / "images" / plot.name))
-        assert drawn.shape == shown.shape, plot.name
-        assert np.abs(drawn - shown).mean() < 1, plot.name  # of 255: letters differ among versions of Matplotlib
+    plots = sorted(path.name for path in tmp_path.glob("*.png"))
+    assert plots == ["study-methods.png", "study-parts.png", "study-variants.png"]
+    for name in plots:
+        drawn, shown = coloured(tmp_path / name), coloured(docs / "images" / name)
+        assert drawn.shape == shown.shape, name
+        assert (drawn ^ shown).sum() < 0.1 * (drawn | shown).sum(), name
     assert page.read_text() == (docs / "study.md").read_text()

@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from layermix_gen.dataset.manifest import Manifest
 from layermix_gen.dataset.names import address
-from layermix_gen.dataset.querying.query_sandbox import REMEDY, check, expression, sandbox, time_limit
+from layermix_gen.dataset.querying.query_sandbox import REMEDY, check, expression, sandbox, time_limit, with_remedy
 from layermix_gen.errors import LayerMixError, OutOfResources
 from layermix_gen.reading.order import Ints, Mask
 from layermix_gen.reading.soft_labels import SoftLabels, class_count
@@ -194,9 +194,7 @@ def _query(
     declared: Sequence[str] | None = None,
 ) -> dict[str, npt.NDArray[Any]]:
     """The columns `wanted`, in SQL, `plane_number` and `chosen` of the rows of some planes, in any order."""
-    condition = (
-        "true" if where is None else f"coalesce(({expression('where', where)}\n), false)"
-    )  # the new line ends a comment in it
+    condition = "true" if where is None else f"coalesce(({expression('where', where)}), false)"
     numbers = " ".join(f"WHEN plane = {quoted(plane)} THEN {number}" for number, plane in enumerate(planes))
     columns = {**wanted, "plane_number": f"(CASE {numbers} END)::UTINYINT", "chosen": condition}
     sql = f"SELECT {', '.join(columns.values())} FROM samples WHERE plane IN ({', '.join(map(quoted, planes))})"
@@ -204,7 +202,7 @@ def _query(
         if where is None:
             return dict(zip(columns, db.execute(sql).fetchnumpy().values(), strict=True))
         try:
-            with refusals(lambda reason: LayerMixError(f"{reason}; {REMEDY}"), files=False):
+            with refusals(lambda reason: LayerMixError(with_remedy(reason)), files=False):
                 check(db, sql)
                 with time_limit(db):
                     found = list(db.execute(sql).fetchnumpy().values())

@@ -163,14 +163,9 @@ def test_classes(tiny: Truth, classes: tuple) -> None:
         ({"where": "layer ="}, "where='layer =' is no condition on the index: .* syntax error"),
         ({"where": "layer"}, "where='layer' is no condition: expected true or false of it; the columns are plane, "),
         ({"where": "layer = 3; drop table x"}, "where=.* is no condition on the index: "),
-        (
-            {"where": "true) group by (true"},
-            "expected one expression in SQL as where, found one bracket more closed than ",
-        ),
-        (
-            {"where": " -- nothing"},
-            "expected an expression in SQL as where, found an empty text; leave it out, or fill it",
-        ),
+        ({"where": "true) group by (true"}, "where=.* is no condition on the index: "),
+        ({"where": 'op = "rotate"'}, r"where=.*column .* \(texts stand in single quotes\); the columns are plane, "),
+        ({"where": " "}, "expected an expression in SQL as where, found an empty text; the columns are plane, "),
         (
             {"where": "(select count(*) from read_text('/etc/hostname')) > 0"},
             "where=.*: expected a query of the table samples alone",

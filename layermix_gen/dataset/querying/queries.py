@@ -87,11 +87,9 @@ def _statement(where: str | None, columns: Sequence[str] | None, order_by: str |
         check_whole("limit", limit, 0)
     names = ", ".join(f'"{name}"' for name in columns or COLUMNS)
     sql = f"SELECT {names} FROM samples{_condition(where)}"
-    sql += f" ORDER BY {expression('order_by', order_by)}\n" if order_by is not None else ""
+    sql += f" ORDER BY {expression('order_by', order_by)}" if order_by is not None else ""
     return sql + (f" LIMIT {limit}" if limit is not None else "")
 
 
 def _condition(where: str | None) -> str:
-    return (
-        f" WHERE ({expression('where', where)}\n)" if where is not None else ""
-    )  # the line break ends a comment in it
+    return f" WHERE ({expression('where', where)})" if where is not None else ""

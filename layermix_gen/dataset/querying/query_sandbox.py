@@ -15,7 +15,7 @@ import os
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from itertools import accumulate, pairwise
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -124,20 +124,15 @@ def check(db: Database, sql: str) -> None:
 
 
 def expression(name: str, text: Any) -> str:
-    """Return an expression of a query, called `name`. Raises `LayerMixError` for what is no text, or an empty one.
+    """Return a part of a query, called `name`, on a line of its own, which ends a comment in it.
 
-    So does a bracket that it closes and has not opened: what follows would be no longer in the clause it is put into.
+    Raises `LayerMixError` for what is no text, or is empty.
     """
     if not isinstance(text, str):
         raise LayerMixError(f"{name} must be a text in SQL, got {text!r:.80}; {REMEDY}")
-    found = tokens(text)
-    if not found:
-        raise LayerMixError(f"expected an expression in SQL as {name}, found an empty text; leave it out, or fill it")
-    if min(accumulate((sign == "(") - (sign == ")") for sign in found)) < 0:
-        raise LayerMixError(
-            f"expected one expression in SQL as {name}, found one bracket more closed than opened; mend it"
-        )
-    return text
+    if not text.strip():
+        raise LayerMixError(f"expected an expression in SQL as {name}, found an empty text; {REMEDY}")
+    return f"{text}\n"
 
 
 def _functions(node: Any, depth: int = -1) -> Iterator[str]:
@@ -180,8 +175,13 @@ def mistake(reason: str) -> LayerMixError:
     """The error for SQL that DuckDB cannot parse or run, or for a row that it comes across."""
     if DAMAGED_ROW in reason:
         return unreadable(reason)
-    quotes = ", and texts stand in single quotes" if reason.startswith(_NO_COLUMN) else ""
-    return LayerMixError(f"expected a query of the index in SQL: {reason}; {REMEDY}{quotes}")
+    return LayerMixError(f"expected a query of the index in SQL: {with_remedy(reason)}")
+
+
+def with_remedy(reason: str) -> str:
+    """What DuckDB says against a query, and what may help."""
+    quotes = " (texts stand in single quotes)" if reason.startswith(_NO_COLUMN) else ""
+    return f"{reason}{quotes}; {REMEDY}"
 
 
 def _refusal(found: str) -> LayerMixError:
