@@ -55,6 +55,8 @@ class Condition:
             raise LayerMixError(f"expected a loss of {', '.join(LOSSES)} in {self.name}, found {self.loss!r}")
         if self.loss == "jsd" and self.view_mode != "shared" and not self.fresh:
             raise LayerMixError(f"expected view_mode = 'shared' in {self.name}, as its loss needs; set it")
+        if self.jsd_weight <= 0:
+            raise LayerMixError(f"expected a jsd_weight above 0 in {self.name}, found {self.jsd_weight:g}; mend it")
         if not self.variants <= (self.built or self.variants):
             raise LayerMixError(f"expected at most the {self.built} variants that are built in {self.name}; mend it")
 

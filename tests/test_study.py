@@ -230,6 +230,11 @@ def test_what_no_run_needs_any_more_is_removed(data: Path, tmp_path: Path) -> No
         ("[conditions]", "[conditions]\nnone = 3", "none is no table"),
         ('mixing_set = "noise"', 'mixing_set = "nose"', "expected a mixing set 'nose' in"),
         ('view_mode = "shared", ', "", "expected view_mode = 'shared' in layermix-jsd"),
+        (
+            'loss = "jsd"',
+            'loss = "jsd", jsd_weight = -3.0',
+            "expected a jsd_weight above 0 in layermix-jsd, found -3; ",
+        ),
         ("images = 8", "images = ", "cannot read the plan"),
         (
             '"clean", "c", "pgd", "calibration"]\nimages = 8\n\n[defaults]',
