@@ -233,7 +233,7 @@ def test_what_no_run_needs_any_more_is_removed(data: Path, tmp_path: Path) -> No
         (
             'loss = "jsd"',
             'loss = "jsd", jsd_weight = -3.0',
-            "expected a jsd_weight above 0 in layermix-jsd, found -3; ",
+            "expected a jsd_weight above 0 in layermix-jsd, found -3 in",
         ),
         ("images = 8", "images = ", "cannot read the plan"),
         (
