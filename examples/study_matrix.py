@@ -26,9 +26,9 @@ class Condition:
     `built` is how many planes the dataset has, by default `variants`; conditions that differ in `variants` alone share
     one. `mixing_set` names one of the study's sets, "" the fractals that a build renders. `seeds` is how many runs
     there are; a seed decides the weights at the start, the order of the images, and which variant an epoch shows.
-    `jsd_weight` is that of the divergence in the loss `jsd`.
-    With `fresh`, clean images are mixed anew in each epoch, while they are read, and no variants are stored. With
-    `rescaled`, calibration is also measured after temperature scaling, by test images that it is not measured on.
+    `jsd_weight` is that of the divergence in the loss `jsd`. With `fresh`, clean images are mixed anew in each epoch,
+    while they are read, and no variants are stored. With `rescaled`, calibration is also measured after temperature
+    scaling, by test images that it is not measured on.
     """
 
     name: str

@@ -39,7 +39,7 @@ def training_parser(description: str | None, *, views: str, batch_size: int, rat
 
 def recipe_of(options: argparse.Namespace, epochs: int, mean: tuple[float, ...], std: tuple[float, ...]) -> Recipe:
     """The recipe that the options ask for, with the paper's weight decay. Raises `LayerMixError` for a wrong weight."""
-    weight = JSD_WEIGHT if options.jsd_weight is None else options.jsd_weight
+    weight = options.jsd_weight if options.jsd_weight is not None else JSD_WEIGHT if options.jsd else 0.0
     check_number("jsd_weight", weight, 0, 1e6)
     return Recipe(
         epochs=epochs,
@@ -47,7 +47,7 @@ def recipe_of(options: argparse.Namespace, epochs: int, mean: tuple[float, ...],
         rate=options.rate,
         weight_decay=5e-4,
         soft_labels=options.soft_labels,
-        jsd=weight if options.jsd or options.jsd_weight is not None else 0,
+        jsd=weight,
         outliers=options.outliers,
         seed=options.seed,
         mean=mean,
