@@ -28,6 +28,8 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("page", type=Path)
     parser.add_argument("--plots", type=Path, help="where the plots go")
     options = parser.parse_args(arguments)
+    if options.plots and options.plots.exists() and not options.plots.is_dir():
+        raise LayerMixError(f"expected a folder for the plots, found the file {options.plots}; give another --plots")
     results = Results.read(options.results)
     text = options.page.read_text()
     options.page.write_text(BLOCK.sub(lambda found: found[1] + block(results, found[2]) + found[3], text))

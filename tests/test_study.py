@@ -272,6 +272,14 @@ def test_a_report_of_a_broken_result_gives_one_line(tmp_path: Path) -> None:
         importlib.import_module("study_report").main([str(tmp_path), str(tmp_path / "page.md")])
 
 
+def test_plots_into_a_file_are_refused_before_the_page_is_written(tmp_path: Path) -> None:
+    (page := tmp_path / "page.md").write_text("<!-- study: methods -->\nold\n<!-- end of study -->\n")
+    runs = EXAMPLES.parent / "docs" / "study" / "runs"
+    with pytest.raises(SystemExit, match=r"^Error: expected a folder for the plots, found the file .*page\.md; give"):
+        importlib.import_module("study_report").main([str(runs), str(page), "--plots", str(page)])
+    assert "old" in page.read_text()
+
+
 def results_of(values: dict[str, list[float]]) -> Any:
     return importlib.import_module("study_analysis").Results(
         {
